@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bridge: what only exists in Rust, for C.
+ *
+ * It compiles and runs components (Wasmtime), answers WASI, lifts and lowers
+ * the slight interfaces, reads TOML, generates C bindings, and makes core
+ * modules components.  It decides nothing: limits, grants and names come from
+ * its caller.
+ *
+ * Rules that hold for every function here:
+ *   - any thread may call it, unless it says otherwise;
+ *   - sl_bytes arguments are borrowed for the call;
+ *   - a failure fills err and leaves the outputs alone;
+ *   - a Rust panic is caught at the border and becomes SL_INTERNAL;
+ *   - output of unknown size goes to a sl_bridge_sink, in one or more pieces.
+ * Structs shared with Rust have their sizes and offsets checked at compile time
+ * on both sides: here below, and in bridge/src/abi.rs.
+ */
+#ifndef SLIGHT_BRIDGE_H
+#define SLIGHT_BRIDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "kv/kv.h"
+
+/* Takes output.  Runs on the calling thread, before the function returns. */
+struct sl_bridge_sink {
+    void *context;
+    void (*write)(void *context, struct sl_bytes bytes);
+};
+
+/* --- The engine ------------------------------------------------------- */
+
+struct sl_bridge_engine;
+
+/* Zero means the default that stands beside the field. */
+struct sl_bridge_engine_config {
+    uint32_t threads;        /* that run guests; 0: one per processor */
+    uint32_t max_instances;  /* at once, in the pool; 1000 */
+    uint64_t max_memory;     /* bytes of linear memory an instance may reach;
+                                64 MiB.  Reserved address space, not memory. */
+    uint32_t warm_instances; /* freed slots kept ready; 100 */
+    /* Bytes of a freed slot's linear memory that stay resident for the next
+     * instance; 0.  More is faster and costs memory for each warm slot. */
+    uint64_t keep_resident;
+};
+
+/*
+ * An engine with its threads.  A process needs one.  Where the kernel has not
+ * the address space for the pool, instances are allocated one by one instead.
+ */
+SL_MUST_CHECK enum sl_status
+sl_bridge_engine_new(const struct sl_bridge_engine_config *config,
+                     struct sl_bridge_engine **out, struct sl_error *err);
+
+/*
+ * Ends what still runs, without waiting for it longer than a second.  NULL is
+ * fine.  Programs and components made from it must be freed before.
+ */
+void sl_bridge_engine_free(struct sl_bridge_engine *engine);
+
+/*
+ * Names everything that compiled code depends on: Wasmtime's version, the
+ * processor's features, the settings.  Code compiled under another text is
+ * refused.  For the key of a cache.
+ */
+void sl_bridge_engine_fingerprint(const struct sl_bridge_engine *engine,
+                                  struct sl_bridge_sink sink);
+
+/* --- Components ------------------------------------------------------- */
+
+struct sl_bridge_component;
+
+enum sl_bridge_wasm_kind {
+    SL_BRIDGE_NOT_WASM,
+    SL_BRIDGE_CORE_MODULE,
+    SL_BRIDGE_COMPONENT,
+    SL_BRIDGE_WASM_TEXT, /* the text format: "(component" or "(module" */
+};
+
+/* What the first bytes of a file say it is. */
+enum sl_bridge_wasm_kind sl_bridge_wasm_kind_of(struct sl_bytes wasm);
+
+/* Compile.  May take seconds.  SL_INVALID_ARGUMENT where it is not valid. */
+SL_MUST_CHECK enum sl_status sl_bridge_component_compile(
+    struct sl_bridge_engine *engine, struct sl_bytes wasm,
+    struct sl_bridge_component **out, struct sl_error *err);
+
+/* The compiled code, for sl_bridge_component_load. */
+SL_MUST_CHECK enum sl_status
+sl_bridge_component_serialize(const struct sl_bridge_component *component,
+                              struct sl_bridge_sink sink, struct sl_error *err);
+
+/*
+ * Map a file of compiled code.  The file is machine code: the caller vouches
+ * that only this user could have written it.  SL_NOT_FOUND where there is none;
+ * SL_INVALID_ARGUMENT where it is of another engine or damaged.
+ */
+SL_MUST_CHECK enum sl_status
+sl_bridge_component_load(struct sl_bridge_engine *engine, const char *path,
+                         struct sl_bridge_component **out,
+                         struct sl_error *err);
+
+void sl_bridge_component_free(struct sl_bridge_component *component);
+
+/*
+ * One import or export.  For "wasi:cli/run@0.2.3": package "wasi:cli",
+ * interface "run", version "0.2.3".  Where the name is not of that form (a
+ * plain function), package and version are empty.
+ */
+struct sl_bridge_extern {
+    struct sl_bytes name;
+    struct sl_bytes package;
+    struct sl_bytes interface;
+    struct sl_bytes version;
+    bool is_instance; /* an interface; otherwise a function or a type */
+};
+
+typedef void sl_bridge_extern_fn(void *context,
+                                 const struct sl_bridge_extern *item);
+void sl_bridge_component_imports(const struct sl_bridge_component *component,
+                                 sl_bridge_extern_fn *visit, void *context);
+void sl_bridge_component_exports(const struct sl_bridge_component *component,
+                                 sl_bridge_extern_fn *visit, void *context);
+
+/* --- What the host answers -------------------------------------------- */
+
+/*
+ * A call that could not be answered at once.  While a host function runs, it
+ * may take a waker from its wait, once, and then must have it woken exactly
+ * once, from any thread, also when the guest is gone by then.
+ */
+struct sl_bridge_wait;
+struct sl_bridge_waker;
+struct sl_bridge_waker *sl_bridge_waker_take(struct sl_bridge_wait *wait);
+void sl_bridge_waker_wake(struct sl_bridge_waker *waker);
+
+/*
+ * slight:kv/store@0.1.0.  `instance` is what instance_new returned; a bucket is
+ * a number whose meaning only the host knows.  Calls of one instance do not
+ * overlap, except collect and release.
+ */
+struct sl_bridge_kv {
+    enum sl_status (*open)(void *instance, struct sl_bytes name,
+                           uint32_t *bucket, struct sl_error *err);
+    /* The guest dropped its handle: once a bucket. */
+    void (*drop)(void *instance, uint32_t bucket);
+    /*
+     * True: answers[0..count) are filled, and the bridge finishes with them by
+     * sl_kv_answer_done.  False: a waker was taken, *call is set; once woken
+     * the bridge calls collect, and in any case release, once.
+     */
+    bool (*call)(void *instance, uint32_t bucket,
+                 const struct sl_kv_request *requests, size_t count,
+                 struct sl_kv_answer *answers, struct sl_bridge_wait *wait,
+                 struct sl_kv_call **call);
+    void (*collect)(struct sl_kv_call *call, struct sl_kv_answer *answers);
+    void (*release)(struct sl_kv_call *call);
+};
+
+/* All that the host answers.  Borrowed by a program as long as it lives. */
+struct sl_bridge_host {
+    /* A new instance of the program begins; what returns is `instance`. */
+    void *(*instance_new)(void *context);
+    /* It ended: every handle that it did not drop is let go.  Exactly once. */
+    void (*instance_free)(void *instance);
+    struct sl_bridge_kv kv;
+};
+
+/* --- Programs --------------------------------------------------------- */
+
+/* A component, linked: ready to be run any number of times, at once. */
+struct sl_bridge_program;
+
+/*
+ * Link with WASI 0.2, WASI 0.3 and what the host answers.  The component may be
+ * freed afterwards.  SL_NOT_FOUND where an import is missing or of another type
+ * (the message names the first one), SL_INVALID_ARGUMENT where the component
+ * exports no wasi:cli/run.  context is for instance_new.
+ */
+SL_MUST_CHECK enum sl_status
+sl_bridge_program_new(struct sl_bridge_engine *engine,
+                      const struct sl_bridge_component *component,
+                      const struct sl_bridge_host *host, void *context,
+                      struct sl_bridge_program **out, struct sl_error *err);
+void sl_bridge_program_free(struct sl_bridge_program *program);
+
+struct sl_bridge_pair {
+    struct sl_bytes name;
+    struct sl_bytes value;
+};
+
+/* A directory that the guest sees. */
+struct sl_bridge_directory {
+    struct sl_bytes host_path;
+    struct sl_bytes guest_path;
+    bool writable;
+};
+
+/* One run of wasi:cli/run.  Zero means none, but where it says otherwise. */
+struct sl_bridge_run {
+    const struct sl_bytes *args; /* the first one is the program's name */
+    size_t arg_count;
+    const struct sl_bridge_pair *env;
+    size_t env_count;
+    const struct sl_bridge_directory *directories;
+    size_t directory_count;
+    bool inherit_stdin;  /* otherwise empty */
+    bool inherit_stdout; /* otherwise discarded */
+    bool inherit_stderr;
+    uint64_t max_memory; /* bytes of linear memory, all memories together; 0:
+                            what the engine allows */
+    uint64_t timeout_ms; /* of wall clock, waiting included; 0: no limit */
+};
+
+enum sl_bridge_end {
+    SL_BRIDGE_RETURNED,  /* ok, or exit(0) */
+    SL_BRIDGE_EXITED,    /* exit_code says how; an error from run is 1 */
+    SL_BRIDGE_TRAPPED,   /* message: why; backtrace: where in the guest */
+    SL_BRIDGE_TIMED_OUT, /* backtrace: empty */
+    SL_BRIDGE_FAILED,    /* it could not be started; err in message */
+};
+
+/* How a run ended.  The bytes are borrowed while done runs. */
+struct sl_bridge_outcome {
+    enum sl_bridge_end end;
+    int32_t exit_code;
+    struct sl_bytes message;   /* one line, in the guest's terms */
+    struct sl_bytes backtrace; /* lines "  0: name (file:line)", or empty */
+};
+
+/* Runs on a thread of the engine; must not block. */
+typedef void sl_bridge_done_fn(void *context,
+                               const struct sl_bridge_outcome *outcome);
+
+/*
+ * Start a run on the engine's threads: a fresh instance.  run is copied.
+ * done(context) runs exactly once.
+ */
+void sl_bridge_program_start(struct sl_bridge_program *program,
+                             const struct sl_bridge_run *run,
+                             sl_bridge_done_fn *done, void *context);
+
+/* For benchmarks: instantiate and throw away, count times; nanoseconds. */
+SL_MUST_CHECK enum sl_status
+sl_bridge_program_time_instances(struct sl_bridge_program *program,
+                                 uint64_t count, uint64_t *ns,
+                                 struct sl_error *err);
+
+/* --- TOML ------------------------------------------------------------- */
+
+enum sl_toml_type {
+    SL_TOML_STRING,
+    SL_TOML_INTEGER,
+    SL_TOML_FLOAT,
+    SL_TOML_BOOLEAN,
+    SL_TOML_DATETIME,
+    SL_TOML_ARRAY,
+    SL_TOML_TABLE,
+};
+
+/* Counted from 1; columns in characters. */
+struct sl_toml_place {
+    uint32_t line;
+    uint32_t column;
+};
+
+/*
+ * A value, with the key it stands under (empty in an array and at the top).
+ * text, NUL-terminated: a string's content, or a float or datetime as written.
+ * children: of an array or table, in the order of the file.
+ */
+struct sl_toml {
+    enum sl_toml_type type;
+    struct sl_toml_place key_place;
+    struct sl_toml_place place;
+    const char *key;
+    const char *text;
+    int64_t integer;
+    bool boolean;
+    const struct sl_toml *children;
+    size_t child_count;
+};
+
+struct sl_toml_document;
+
+/* Each error of the syntax; at most 100. message: NUL-terminated, one line. */
+typedef void sl_toml_error_fn(void *context, struct sl_toml_place place,
+                              const char *message);
+
+/*
+ * Read a document of TOML 1.0.  Always answers a document, with what could be
+ * read; errors are told first, in the order of the file.  Text that is not
+ * UTF-8, and strings or keys with a NUL in them, are errors.  NULL only after a
+ * panic, which is told as an error.
+ */
+struct sl_toml_document *sl_bridge_toml_read(struct sl_bytes text,
+                                             sl_toml_error_fn *error,
+                                             void *context);
+/* The top table, borrowed until the document is freed. */
+const struct sl_toml *sl_bridge_toml_root(const struct sl_toml_document *doc);
+void sl_bridge_toml_free(struct sl_toml_document *doc);
+
+/* --- WIT, bindings, components from core modules ----------------------- */
+
+/* A WIT file: its path ("kv/kv.wit") tells its package's folder. */
+struct sl_bridge_wit_file {
+    struct sl_bytes path;
+    struct sl_bytes text;
+};
+
+/*
+ * Check that the packages in files resolve.  world, if not empty, must exist.
+ * The message names file, line and column.
+ */
+SL_MUST_CHECK enum sl_status
+sl_bridge_wit_check(const struct sl_bridge_wit_file *files, size_t count,
+                    struct sl_bytes world, struct sl_error *err);
+
+/* A file that was generated. */
+typedef enum sl_status sl_bridge_file_fn(void *context, struct sl_bytes name,
+                                         struct sl_bytes content,
+                                         struct sl_error *err);
+
+/*
+ * C bindings of a world ("slight:slight/command", or "command" where only one
+ * package has it): NAME.c, NAME.h and NAME_component_type.o, which a guest
+ * links.  A failing visit ends it with that failure.
+ */
+SL_MUST_CHECK enum sl_status
+sl_bridge_bindgen_c(const struct sl_bridge_wit_file *files, size_t count,
+                    struct sl_bytes world, sl_bridge_file_fn *visit,
+                    void *context, struct sl_error *err);
+
+struct sl_bridge_componentize {
+    struct sl_bytes core; /* a core module for wasm32-wasip1 */
+    /* To embed a world that the module does not carry; empty: it does. */
+    const struct sl_bridge_wit_file *files;
+    size_t file_count;
+    struct sl_bytes world;
+    /* For guests whose allocator is not up at the start (Go). */
+    bool realloc_via_memory_grow;
+};
+
+/*
+ * Make a core module a component, with the preview 1 adapter for a command
+ * where it exports _start, otherwise for a reactor.
+ */
+SL_MUST_CHECK enum sl_status
+sl_bridge_componentize(const struct sl_bridge_componentize *request,
+                       struct sl_bridge_sink sink, struct sl_error *err);
+
+/* "wasmtime 48.0.8", one line for each part that the bridge is made of. */
+void sl_bridge_versions(struct sl_bridge_sink sink);
+
+/* --- The shapes that Rust mirrors (bridge/src/abi.rs has the same) ----- */
+
+#define SL_BRIDGE_SHAPE(type, member, at)                                      \
+    _Static_assert(offsetof(struct type, member) == (at),                      \
+                   #type "." #member " is not where the bridge expects it")
+#define SL_BRIDGE_SIZE(type, size)                                             \
+    _Static_assert(sizeof(struct type) == (size),                              \
+                   #type " has not the size that the bridge expects")
+
+SL_BRIDGE_SIZE(sl_error, 516);
+SL_BRIDGE_SHAPE(sl_error, message, 4);
+SL_BRIDGE_SIZE(sl_bytes, 16);
+SL_BRIDGE_SIZE(sl_buf, 32);
+SL_BRIDGE_SHAPE(sl_buf, limit, 24);
+SL_BRIDGE_SIZE(sl_held, 32);
+SL_BRIDGE_SHAPE(sl_held, release, 24);
+SL_BRIDGE_SIZE(sl_kv_request, 96);
+SL_BRIDGE_SHAPE(sl_kv_request, condition, 4);
+SL_BRIDGE_SHAPE(sl_kv_request, key, 8);
+SL_BRIDGE_SHAPE(sl_kv_request, value, 24);
+SL_BRIDGE_SHAPE(sl_kv_request, version, 40);
+SL_BRIDGE_SHAPE(sl_kv_request, cursor, 56);
+SL_BRIDGE_SHAPE(sl_kv_request, ttl_ms, 72);
+SL_BRIDGE_SHAPE(sl_kv_request, delta, 80);
+SL_BRIDGE_SHAPE(sl_kv_request, limit, 88);
+SL_BRIDGE_SHAPE(sl_kv_request, has_ttl, 92);
+SL_BRIDGE_SHAPE(sl_kv_request, want_version, 93);
+SL_BRIDGE_SIZE(sl_kv_answer, 696);
+SL_BRIDGE_SHAPE(sl_kv_answer, retryable, 516);
+SL_BRIDGE_SHAPE(sl_kv_answer, found, 517);
+SL_BRIDGE_SHAPE(sl_kv_answer, number, 520);
+SL_BRIDGE_SHAPE(sl_kv_answer, value, 528);
+SL_BRIDGE_SHAPE(sl_kv_answer, version, 560);
+SL_BRIDGE_SHAPE(sl_kv_answer, key_count, 628);
+SL_BRIDGE_SHAPE(sl_kv_answer, keys, 632);
+SL_BRIDGE_SHAPE(sl_kv_answer, next, 664);
+SL_BRIDGE_SIZE(sl_bridge_host, 56);
+SL_BRIDGE_SHAPE(sl_bridge_host, kv, 16);
+SL_BRIDGE_SIZE(sl_bridge_kv, 40);
+SL_BRIDGE_SHAPE(sl_bridge_kv, release, 32);
+SL_BRIDGE_SIZE(sl_bridge_engine_config, 32);
+SL_BRIDGE_SHAPE(sl_bridge_engine_config, keep_resident, 24);
+SL_BRIDGE_SIZE(sl_bridge_extern, 72);
+SL_BRIDGE_SHAPE(sl_bridge_extern, is_instance, 64);
+SL_BRIDGE_SIZE(sl_bridge_run, 72);
+SL_BRIDGE_SHAPE(sl_bridge_run, inherit_stdin, 48);
+SL_BRIDGE_SHAPE(sl_bridge_run, timeout_ms, 64);
+SL_BRIDGE_SIZE(sl_bridge_outcome, 40);
+SL_BRIDGE_SHAPE(sl_bridge_outcome, backtrace, 24);
+SL_BRIDGE_SIZE(sl_toml, 72);
+SL_BRIDGE_SHAPE(sl_toml, key, 24);
+SL_BRIDGE_SHAPE(sl_toml, child_count, 64);
+SL_BRIDGE_SIZE(sl_bridge_directory, 40);
+SL_BRIDGE_SIZE(sl_bridge_componentize, 56);
+SL_BRIDGE_SHAPE(sl_bridge_componentize, world, 32);
+
+#endif
