@@ -3,9 +3,9 @@
  * The bridge: what only exists in Rust, for C.
  *
  * It compiles and runs components (Wasmtime), answers WASI, lifts and lowers
- * the slight interfaces, reads TOML, generates C bindings, and makes core
- * modules components.  It decides nothing: limits, grants and names come from
- * its caller.
+ * the slight interfaces, reads TOML (slight_toml.h), generates C bindings, and
+ * makes core modules components.  It decides nothing: limits, grants and names
+ * come from its caller.
  *
  * Rules that hold for every function here:
  *   - any thread may call it, unless it says otherwise;
@@ -26,6 +26,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "kv/kv.h"
+#include "slight_toml.h"
 
 /* Takes output.  Runs on the calling thread, before the function returns. */
 struct sl_bridge_sink {
@@ -250,60 +251,6 @@ SL_MUST_CHECK enum sl_status
 sl_bridge_program_time_instances(struct sl_bridge_program *program,
                                  uint64_t count, uint64_t *ns,
                                  struct sl_error *err);
-
-/* --- TOML ------------------------------------------------------------- */
-
-enum sl_toml_type {
-    SL_TOML_STRING,
-    SL_TOML_INTEGER,
-    SL_TOML_FLOAT,
-    SL_TOML_BOOLEAN,
-    SL_TOML_DATETIME,
-    SL_TOML_ARRAY,
-    SL_TOML_TABLE,
-};
-
-/* Counted from 1; columns in characters. */
-struct sl_toml_place {
-    uint32_t line;
-    uint32_t column;
-};
-
-/*
- * A value, with the key it stands under (empty in an array and at the top).
- * text, NUL-terminated: a string's content, or a float or datetime as written.
- * children: of an array or table, in the order of the file.
- */
-struct sl_toml {
-    enum sl_toml_type type;
-    struct sl_toml_place key_place;
-    struct sl_toml_place place;
-    const char *key;
-    const char *text;
-    int64_t integer;
-    bool boolean;
-    const struct sl_toml *children;
-    size_t child_count;
-};
-
-struct sl_toml_document;
-
-/* Each error of the syntax; at most 100. message: NUL-terminated, one line. */
-typedef void sl_toml_error_fn(void *context, struct sl_toml_place place,
-                              const char *message);
-
-/*
- * Read a document of TOML 1.0.  Always answers a document, with what could be
- * read; errors are told first, in the order of the file.  Text that is not
- * UTF-8, and strings or keys with a NUL in them, are errors.  NULL only after a
- * panic, which is told as an error.
- */
-struct sl_toml_document *sl_bridge_toml_read(struct sl_bytes text,
-                                             sl_toml_error_fn *error,
-                                             void *context);
-/* The top table, borrowed until the document is freed. */
-const struct sl_toml *sl_bridge_toml_root(const struct sl_toml_document *doc);
-void sl_bridge_toml_free(struct sl_toml_document *doc);
 
 /* --- WIT, bindings, components from core modules ----------------------- */
 

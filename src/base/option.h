@@ -18,6 +18,9 @@ enum sl_option_type {
     SL_OPTION_BOOLEAN,     /* bool */
     SL_OPTION_DURATION_MS, /* int64_t, written "50ms", "5s", "2m", "1h" */
     SL_OPTION_SIZE,        /* int64_t bytes, written "64KiB", "16MiB", "1GiB" */
+    /* As STRING, of a file or folder; the manifest makes it relative to its
+     * own folder, so that the driver sees a path it can open. */
+    SL_OPTION_PATH,
 };
 
 /* One setting: where it goes, and what we tell people about it. */
