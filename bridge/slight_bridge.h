@@ -151,6 +151,11 @@ struct sl_bridge_kv {
     /* The guest dropped its handle: once a bucket. */
     void (*drop)(void *instance, uint32_t bucket);
     /*
+     * A get-many, set-many or delete-many is one call of many requests, of at
+     * most SL_KV_MANY_MAX + 1: the bridge leaves away what a guest passes
+     * beyond, and the host refuses the call.  Where answers[0].refused, the
+     * guest's call fails as a whole; otherwise each answer is its request's.
+     *
      * True: answers[0..count) are filled, and the bridge finishes with them by
      * sl_kv_answer_done.  False: a waker was taken, *call is set; once woken
      * the bridge calls collect, and in any case release, once.
@@ -334,6 +339,7 @@ SL_BRIDGE_SHAPE(sl_kv_request, want_version, 93);
 SL_BRIDGE_SIZE(sl_kv_answer, 696);
 SL_BRIDGE_SHAPE(sl_kv_answer, retryable, 516);
 SL_BRIDGE_SHAPE(sl_kv_answer, found, 517);
+SL_BRIDGE_SHAPE(sl_kv_answer, refused, 518);
 SL_BRIDGE_SHAPE(sl_kv_answer, number, 520);
 SL_BRIDGE_SHAPE(sl_kv_answer, value, 528);
 SL_BRIDGE_SHAPE(sl_kv_answer, version, 560);

@@ -25,6 +25,8 @@ struct sl_bytes {
 struct sl_bytes sl_bytes_of(const char *text);
 bool sl_bytes_equal(struct sl_bytes a, struct sl_bytes b);
 bool sl_bytes_start_with(struct sl_bytes bytes, struct sl_bytes prefix);
+/* Well-formed UTF-8 without NUL; nothing at all is text. */
+bool sl_bytes_are_text(struct sl_bytes bytes);
 
 /* Bytes we own.  Growing past limit fails with SL_TOO_LARGE. */
 struct sl_buf {
@@ -63,8 +65,9 @@ struct sl_held {
 void sl_held_done(struct sl_held *held);
 /* Hand buf's memory over to *held, without a copy; buf is empty afterwards. */
 void sl_held_take_buf(struct sl_held *held, struct sl_buf *buf);
-/* Hold a copy. */
-void sl_held_copy(struct sl_held *held, struct sl_bytes bytes);
+/* Hold a copy.  SL_TOO_LARGE where there is no memory for it. */
+SL_MUST_CHECK enum sl_status
+sl_held_copy(struct sl_held *held, struct sl_bytes bytes, struct sl_error *err);
 
 /* Run fn(&variable) when the variable goes out of scope. */
 #define SL_CLEANUP(fn) __attribute__((cleanup(fn)))

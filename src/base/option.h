@@ -62,6 +62,9 @@ SL_MUST_CHECK enum sl_status sl_option_set(const struct sl_option *option,
                                            const struct sl_setting_value *value,
                                            void *target, struct sl_error *err);
 
+/* The option's fallback, which it must have, as a value. */
+struct sl_setting_value sl_option_fallback(const struct sl_option *option);
+
 /* Fill every field of the zeroed target that has a fallback. */
 void sl_options_default(const struct sl_option *table, void *target);
 

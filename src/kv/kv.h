@@ -76,7 +76,10 @@ struct sl_kv_answer {
     struct sl_error err;
     bool retryable; /* after a failure: a repeat may succeed and does no harm */
     bool found;     /* GET, EXISTS: there is one; DELETE: there was one */
-    int64_t number; /* INCREMENT: the sum */
+    /* The call as a whole was refused before anything was tried; every answer
+     * of it says so, with the same err. */
+    bool refused;
+    int64_t number;       /* INCREMENT: the sum */
     struct sl_held value; /* GET, if found; the reader's to release */
     /* GET and SET, if wanted; SET by a driver always may. */
     char version[SL_KV_VERSION_MAX + 1];

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory for what we size ourselves: it is there, or the process ends. */
+#include "base/alloc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *must(void *memory)
+{
+    if (memory == NULL) {
+        fputs("slight: out of memory\n", stderr);
+        abort();
+    }
+    return memory;
+}
+
+void *sl_alloc(size_t size)
+{
+    return must(calloc(1, size > 0 ? size : 1));
+}
+
+void *sl_alloc_array(size_t count, size_t size)
+{
+    return must(calloc(count > 0 ? count : 1, size > 0 ? size : 1));
+}
+
+void *sl_realloc(void *ptr, size_t size)
+{
+    return must(realloc(ptr, size > 0 ? size : 1));
+}
+
+char *sl_strdup(const char *text)
+{
+    return sl_strndup(text, strlen(text));
+}
+
+char *sl_strndup(const void *text, size_t len)
+{
+    char *copy = must(malloc(len + 1));
+
+    if (len > 0)
+        memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+char *sl_asprintf(const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    int len = vasprintf(&text, fmt, args);
+    va_end(args);
+    return must(len < 0 ? NULL : text);
+}
+
+void sl_freep(void *pointer_to_pointer)
+{
+    void *pointer;
+
+    /* By memcpy: what it points to has another type than `void *`. */
+    memcpy(&pointer, pointer_to_pointer, sizeof(pointer));
+    free(pointer);
+}
