@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The manifest as a whole.  Reading goes on after a problem, so that all are
+ * told at once; they are sorted at the end, because what is missing and what is
+ * there twice are found out of order.
+ */
+#include "manifest/manifest.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "manifest/reader.h"
+
+static const char default_text[] = "slight = 1\n"
+                                   "name = \"component\"\n"
+                                   "[component]\n"
+                                   "source = \"component.wasm\"\n"
+                                   "[[resource]]\n"
+                                   "name = \"default\"\n"
+                                   "type = \"kv.sqlite\"\n"
+                                   "path = \".slight/default.db\"\n";
+
+static const struct sl_option top_options[] = {
+    {.name = "name",
+     .type = SL_OPTION_STRING,
+     .offset = offsetof(struct sl_manifest, name),
+     .required = true,
+     .help = "what the component is called in messages and metrics",
+     .check = sl_manifest_check_name},
+    {0},
+};
+
+struct sl_manifest_word sl_manifest_word(const char *text)
+{
+    struct sl_manifest_word word = {{0}};
+    size_t len = 0;
+
+    for (; text[len] != '\0' && len < 64; len++)
+        word.text[len] = (unsigned char)text[len] < ' ' || text[len] == 0x7f
+                             ? '?'
+                             : text[len];
+    if (text[len] == '\0')
+        return word;
+    /* Cut at the start of a character, and show that it was cut. */
+    while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+        len--;
+    memcpy(word.text + len, "...", sizeof("..."));
+    return word;
+}
+
+void sl_manifest_wrong(struct sl_manifest_reader *reader,
+                       struct sl_toml_place place, const char *fmt, ...)
+{
+    char message[SL_ERROR_MESSAGE_MAX];
+    va_list args;
+
+    if (reader->problem_count == SL_MANIFEST_PROBLEMS_MAX)
+        return;
+    va_start(args, fmt);
+    vsnprintf(message, sizeof(message), fmt, args);
+    va_end(args);
+    reader->problems[reader->problem_count++] = (struct sl_manifest_problem){
+        .place = place,
+        .message = sl_strdup(message),
+    };
+}
+
+void *sl_manifest_own(struct sl_manifest *manifest, void *block)
+{
+    manifest->owned = sl_realloc(manifest->owned, (manifest->owned_count + 1) *
+                                                      sizeof(*manifest->owned));
+    manifest->owned[manifest->owned_count++] = block;
+    return block;
+}
+
+const char *sl_manifest_path(struct sl_manifest_reader *reader,
+                             const char *path)
+{
+    if (path[0] == '/' || path[0] == '\0' || reader->folder[0] == '\0')
+        return path;
+    return sl_manifest_own(reader->manifest,
+                           sl_asprintf("%s%s", reader->folder, path));
+}
+
+const char *sl_manifest_string(struct sl_manifest_reader *reader,
+                               const struct sl_toml *value, const char *what,
+                               bool *filled)
+{
+    struct sl_buf text = SL_BUF(SL_MANIFEST_TEXT_MAX);
+    struct sl_error err;
+    bool was_filled = false;
+
+    if (value->type != SL_TOML_STRING) {
+        sl_manifest_wrong(reader, value->place,
+                          "\"%s\": expected a string, found %s", what,
+                          sl_manifest_type_text(value->type));
+        return NULL;
+    }
+    if (sl_manifest_fill(value->text, reader->folder, &text, &was_filled,
+                         &err) != SL_OK) {
+        sl_manifest_wrong(reader, value->place, "\"%s\": %s", what,
+                          err.message);
+        sl_buf_done(&text);
+        return NULL;
+    }
+    if (filled != NULL)
+        *filled = was_filled;
+    char *owned = sl_strndup(text.ptr, text.len);
+    sl_buf_done(&text);
+    return sl_manifest_own(reader->manifest, owned);
+}
+
+const char *sl_manifest_type_text(enum sl_toml_type type)
+{
+    switch (type) {
+    case SL_TOML_STRING:
+        return "a string";
+    case SL_TOML_INTEGER:
+        return "an integer";
+    case SL_TOML_FLOAT:
+        return "a float";
+    case SL_TOML_BOOLEAN:
+        return "a boolean";
+    case SL_TOML_DATETIME:
+        return "a date";
+    case SL_TOML_ARRAY:
+        return "an array";
+    case SL_TOML_TABLE:
+        return "a table";
+    }
+    return "something else";
+}
+
+enum sl_status sl_manifest_check_name(const void *field, struct sl_error *err)
+{
+    const char *name = *(const char *const *)field;
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz"
+                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
+
+    if (len > 0 && len <= SL_MANIFEST_NAME_MAX && name[len] == '\0')
+        return SL_OK;
+    return sl_fail(err, SL_INVALID_ARGUMENT,
+                   "a name is 1 to %d letters, digits, \".\", \"_\" and \"-\"",
+                   SL_MANIFEST_NAME_MAX);
+}
+
+/* False where nothing else in the file can be judged. */
+static bool read_format(struct sl_manifest_reader *reader,
+                        const struct sl_toml *root)
+{
+    const struct sl_toml *node = sl_manifest_get(root, "slight");
+
+    if (node == NULL) {
+        if (!reader->broken)
+            sl_manifest_wrong(reader, root->place,
+                              "the first line must say which format this is: "
+                              "slight = %d",
+                              SL_MANIFEST_FORMAT);
+        return true;
+    }
+    if (node->type != SL_TOML_INTEGER || node->integer < 1) {
+        sl_manifest_wrong(reader, node->place,
+                          "\"slight\": expected the number of the format: "
+                          "slight = %d",
+                          SL_MANIFEST_FORMAT);
+        return true;
+    }
+    if (node->integer <= SL_MANIFEST_FORMAT)
+        return true;
+    sl_manifest_wrong(reader, node->place,
+                      "\"slight\": this file has format %lld, this slight "
+                      "reads format %d; use a newer slight",
+                      (long long)node->integer, SL_MANIFEST_FORMAT);
+    return false;
+}
+
+static void read_root(struct sl_manifest_reader *reader,
+                      const struct sl_toml *root)
+{
+    const struct sl_manifest_section sections[] = {
+        {top_options, reader->manifest},
+        {NULL, NULL},
+    };
+    const char *const others[] = {"slight", "component", "resource", NULL};
+
+    if (!read_format(reader, root))
+        return;
+    sl_manifest_read_section(reader, root, "the manifest", sections, others);
+
+    const struct sl_toml *component = sl_manifest_get(root, "component");
+    if (component == NULL) {
+        if (!reader->broken)
+            sl_manifest_wrong(reader, root->place,
+                              "the manifest needs [component] with \"source\"");
+    } else if (component->type != SL_TOML_TABLE) {
+        sl_manifest_wrong(reader, component->place,
+                          "there is one component: write [component], with one "
+                          "bracket");
+    } else {
+        sl_manifest_read_component(reader, component);
+    }
+
+    const struct sl_toml *resources = sl_manifest_get(root, "resource");
+    if (resources != NULL)
+        sl_manifest_read_resources(reader, resources);
+}
+
+static void syntax_error(void *context, struct sl_toml_place place,
+                         const char *message)
+{
+    struct sl_manifest_reader *reader = context;
+
+    reader->broken = true;
+    sl_manifest_wrong(reader, place, "%s", message);
+}
+
+/* By place; found earlier goes first where the place is the same. */
+static void sort_problems(struct sl_manifest_reader *reader)
+{
+    struct sl_manifest_problem *list = reader->problems;
+
+    for (size_t i = 1; i < reader->problem_count; i++) {
+        struct sl_manifest_problem moved = list[i];
+        size_t at = i;
+        while (at > 0 && (list[at - 1].place.line > moved.place.line ||
+                          (list[at - 1].place.line == moved.place.line &&
+                           list[at - 1].place.column > moved.place.column))) {
+            list[at] = list[at - 1];
+            at--;
+        }
+        list[at] = moved;
+    }
+}
+
+static enum sl_status tell_problems(struct sl_manifest_reader *reader,
+                                    const char *path,
+                                    sl_manifest_problem_fn *problem,
+                                    void *context, struct sl_error *err)
+{
+    size_t count = reader->problem_count;
+
+    sort_problems(reader);
+    for (size_t i = 0; i < count; i++) {
+        problem(context, reader->problems[i].place,
+                reader->problems[i].message);
+        free(reader->problems[i].message);
+    }
+    free(reader->problems);
+    if (count == 0)
+        return SL_OK;
+    return sl_fail(err, SL_INVALID_ARGUMENT, "%s has %s%zu error%s", path,
+                   count == SL_MANIFEST_PROBLEMS_MAX ? "at least " : "", count,
+                   count == 1 ? "" : "s");
+}
+
+enum sl_status sl_manifest_parse(const char *path, struct sl_bytes text,
+                                 sl_manifest_problem_fn *problem, void *context,
+                                 struct sl_manifest **out, struct sl_error *err)
+{
+    if (text.len > SL_MANIFEST_SIZE_MAX)
+        return sl_fail(err, SL_TOO_LARGE, "%s: larger than %d bytes", path,
+                       SL_MANIFEST_SIZE_MAX);
+
+    const char *slash = strrchr(path, '/');
+    SL_CLEANUP(sl_freep)
+    char *folder =
+        sl_strndup(path, slash != NULL ? (size_t)(slash - path) + 1 : 0);
+    SL_CLEANUP(sl_manifest_freep)
+    struct sl_manifest *manifest = sl_alloc(sizeof(*manifest));
+    struct sl_manifest_reader reader = {
+        .manifest = manifest,
+        .folder = folder,
+        .problems =
+            sl_alloc_array(SL_MANIFEST_PROBLEMS_MAX, sizeof(*reader.problems)),
+    };
+    manifest->path = sl_manifest_own(manifest, sl_strdup(path));
+
+    struct sl_toml_document *doc =
+        sl_bridge_toml_read(text, syntax_error, &reader);
+    if (doc != NULL)
+        read_root(&reader, sl_bridge_toml_root(doc));
+    sl_bridge_toml_free(doc);
+
+    enum sl_status status = tell_problems(&reader, path, problem, context, err);
+    if (status != SL_OK)
+        return status;
+    *out = manifest;
+    manifest = NULL; /* handed over */
+    return SL_OK;
+}
+
+enum sl_status sl_manifest_read(const char *path,
+                                sl_manifest_problem_fn *problem, void *context,
+                                struct sl_manifest **out, struct sl_error *err)
+{
+    SL_CLEANUP(sl_buf_done) struct sl_buf text = SL_BUF(SL_MANIFEST_SIZE_MAX);
+
+    enum sl_status status = sl_file_read(path, &text, err);
+    if (status != SL_OK)
+        return status;
+    return sl_manifest_parse(path, sl_buf_bytes(&text), problem, context, out,
+                             err);
+}
+
+static void no_problem(void *context, struct sl_toml_place place,
+                       const char *message)
+{
+    (void)place;
+    sl_fail(context, SL_INTERNAL, "built-in manifest: %s", message);
+}
+
+/* "out/word count.wasm" gives "word-count". */
+static char *name_of(const char *component)
+{
+    const char *slash = strrchr(component, '/');
+    const char *base = slash != NULL ? slash + 1 : component;
+    size_t len = strcspn(base, ".");
+    char *name = sl_strndup(
+        base, len < SL_MANIFEST_NAME_MAX ? len : SL_MANIFEST_NAME_MAX);
+
+    for (char *at = name; *at != '\0'; at++)
+        if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7f)
+            *at = '-';
+    return name;
+}
+
+enum sl_status sl_manifest_default(const char *component,
+                                   struct sl_manifest **out,
+                                   struct sl_error *err)
+{
+    struct sl_manifest *manifest;
+
+    enum sl_status status =
+        sl_manifest_parse("the built-in manifest", sl_bytes_of(default_text),
+                          no_problem, err, &manifest, err);
+    if (status != SL_OK)
+        return status;
+    manifest->path = NULL;
+    manifest->name = sl_manifest_own(manifest, name_of(component));
+    sl_manifest_set_source(manifest, component);
+    *out = manifest;
+    return SL_OK;
+}
+
+void sl_manifest_set_source(struct sl_manifest *manifest, const char *path)
+{
+    manifest->source = sl_manifest_own(manifest, sl_strdup(path));
+    manifest->source_place = (struct sl_toml_place){0};
+}
+
+const struct sl_manifest_resource *
+sl_manifest_resource(const struct sl_manifest *manifest, struct sl_bytes name)
+{
+    for (size_t i = 0; i < manifest->resource_count; i++)
+        if (sl_bytes_equal(sl_bytes_of(manifest->resources[i].name), name))
+            return &manifest->resources[i];
+    return NULL;
+}
+
+void sl_manifest_free(struct sl_manifest *manifest)
+{
+    if (manifest == NULL)
+        return;
+    for (size_t i = 0; i < manifest->owned_count; i++)
+        free(manifest->owned[i]);
+    free(manifest->owned);
+    free(manifest);
+}

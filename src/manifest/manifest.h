@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * slightfile.toml, read and checked: docs/manifest.md in C.
+ */
+#ifndef SL_MANIFEST_MANIFEST_H
+#define SL_MANIFEST_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/option.h"
+#include "kv/kv.h"
+#include "slight_toml.h"
+
+enum {
+    SL_MANIFEST_FORMAT = 1,             /* of `slight = 1` */
+    SL_MANIFEST_SIZE_MAX = 1024 * 1024, /* bytes in a file */
+    SL_MANIFEST_SECRET_MAX = 64 * 1024, /* bytes from ${env:} or ${file:} */
+    SL_MANIFEST_TEXT_MAX = 1024 * 1024, /* bytes in a value, filled in */
+    SL_MANIFEST_NAME_MAX = 128,         /* characters in a name */
+    SL_MANIFEST_PROBLEMS_MAX = 100,     /* that are told at once */
+};
+
+/* The name of the file that stands for its folder. */
+#define SL_MANIFEST_FILE "slightfile.toml"
+
+/* A variable of the component's environment. */
+struct sl_manifest_variable {
+    const char *name;
+    const char *value; /* may be a secret */
+};
+
+/* A folder that the component sees. */
+struct sl_manifest_directory {
+    const char *host; /* can be opened from the working directory */
+    const char *guest;
+    bool writable;
+};
+
+/* A [[resource]]: what the component may open, and what stands behind it. */
+struct sl_manifest_resource {
+    const char *name;
+    struct sl_toml_place place;
+    const struct sl_kv_driver *driver;
+    struct sl_kv_config config;
+    const void *options; /* the driver's struct, filled */
+};
+
+/* Everything in it lives until sl_manifest_free; do not change it. */
+struct sl_manifest {
+    const char *path; /* as it was given; NULL: the built-in default */
+    const char *name;
+    const char *source;                /* path of the component */
+    struct sl_toml_place source_place; /* zero where no file named it */
+    int64_t memory;                    /* bytes of linear memory */
+    int64_t timeout_ms;                /* 0: no limit */
+    const char **args;
+    size_t arg_count;
+    struct sl_manifest_variable *env;
+    size_t env_count;
+    struct sl_manifest_directory *directories;
+    size_t directory_count;
+    struct sl_manifest_resource *resources;
+    size_t resource_count;
+    void **owned; /* every block above, for sl_manifest_free */
+    size_t owned_count;
+};
+
+/*
+ * Told of each thing that is wrong, in the order of the file.  The message is
+ * one line and holds no secret.
+ */
+typedef void sl_manifest_problem_fn(void *context, struct sl_toml_place place,
+                                    const char *message);
+
+/*
+ * Read a file.  SL_INVALID_ARGUMENT where something is wrong with its content:
+ * then every problem has been told.  SL_NOT_FOUND and the like, untold, where
+ * it cannot be read.
+ */
+SL_MUST_CHECK enum sl_status
+sl_manifest_read(const char *path, sl_manifest_problem_fn *problem,
+                 void *context, struct sl_manifest **out, struct sl_error *err);
+
+/* The same from memory.  path, in messages, and its folder are as if read. */
+SL_MUST_CHECK enum sl_status
+sl_manifest_parse(const char *path, struct sl_bytes text,
+                  sl_manifest_problem_fn *problem, void *context,
+                  struct sl_manifest **out, struct sl_error *err);
+
+/*
+ * What holds for a component that comes without a manifest: one key-value
+ * store, named "default", in .slight/default.db of the working directory.
+ */
+SL_MUST_CHECK enum sl_status sl_manifest_default(const char *component,
+                                                 struct sl_manifest **out,
+                                                 struct sl_error *err);
+
+/* Run this component in place of [component] source. */
+void sl_manifest_set_source(struct sl_manifest *manifest, const char *path);
+
+/* The resource with this name, or NULL. */
+const struct sl_manifest_resource *
+sl_manifest_resource(const struct sl_manifest *manifest, struct sl_bytes name);
+
+void sl_manifest_free(struct sl_manifest *manifest); /* NULL is fine */
+
+/* The plain settings of [component], for help and docs. */
+extern const struct sl_option sl_manifest_component_options[];
+
+/* For SL_CLEANUP. */
+static inline void sl_manifest_freep(struct sl_manifest **manifest)
+{
+    sl_manifest_free(*manifest);
+}
+
+#endif

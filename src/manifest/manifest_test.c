@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Manifests, right and wrong: for each wrong one everything that is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "kv/driver.h"
+#include "manifest/manifest.h"
+
+/* Four lines that every manifest needs. */
+#define HEAD                                                                   \
+    "slight = 1\n"                                                             \
+    "name = \"orders\"\n"                                                      \
+    "[component]\n"                                                            \
+    "source = \"orders.wasm\"\n"
+
+static void add_problem(void *context, struct sl_toml_place place,
+                        const char *message)
+{
+    assert_int_equal(sl_buf_printf(context, NULL, "%u:%u: %s\n", place.line,
+                                   place.column, message),
+                     SL_OK);
+}
+
+/* Parse text that is right. */
+static struct sl_manifest *good(const char *path, const char *text)
+{
+    SL_CLEANUP(sl_buf_done) struct sl_buf told = SL_BUF(1 << 16);
+    struct sl_manifest *manifest = NULL;
+    struct sl_error err;
+
+    enum sl_status status = sl_manifest_parse(
+        path, sl_bytes_of(text), add_problem, &told, &manifest, &err);
+    if (status != SL_OK)
+        fail_msg("%s\n%.*s", err.message, (int)told.len,
+                 (const char *)told.ptr);
+    assert_int_equal(told.len, 0);
+    return manifest;
+}
+
+/* Parse text that is wrong; what is told must be expected. */
+static void bad(const char *text, const char *expected)
+{
+    SL_CLEANUP(sl_buf_done) struct sl_buf told = SL_BUF(1 << 16);
+    struct sl_manifest *manifest = NULL;
+    struct sl_error err;
+
+    enum sl_status status =
+        sl_manifest_parse("slightfile.toml", sl_bytes_of(text), add_problem,
+                          &told, &manifest, &err);
+    assert_int_equal(sl_buf_append(&told, SL_LITERAL("\0"), NULL), SL_OK);
+    if (strcmp((const char *)told.ptr, expected) != 0)
+        fail_msg("manifest:\n%s\ntold:\n%s\nexpected:\n%s", text,
+                 (const char *)told.ptr, expected);
+    assert_int_equal(status, SL_INVALID_ARGUMENT);
+    assert_null(manifest);
+}
+
+static void test_the_least(void **state)
+{
+    (void)state;
+    SL_CLEANUP(sl_manifest_freep)
+    struct sl_manifest *manifest = good("slightfile.toml", HEAD);
+
+    assert_string_equal(manifest->path, "slightfile.toml");
+    assert_string_equal(manifest->name, "orders");
+    assert_string_equal(manifest->source, "orders.wasm");
+    assert_int_equal(manifest->source_place.line, 4);
+    assert_int_equal(manifest->source_place.column, 10);
+    assert_int_equal(manifest->memory, 64 << 20);
+    assert_int_equal(manifest->timeout_ms, 0);
+    assert_int_equal(manifest->arg_count, 0);
+    assert_int_equal(manifest->env_count, 0);
+    assert_int_equal(manifest->directory_count, 0);
+    assert_int_equal(manifest->resource_count, 0);
+}
+
+static void test_everything(void **state)
+{
+    (void)state;
+    SL_CLEANUP(sl_manifest_freep)
+    struct sl_manifest *m =
+        good("/etc/slightfile.toml",
+             "slight = 1\n"
+             "name = \"Orders_2.x-y\"\n"
+             "[component]\n"
+             "source = \"../orders.wasm\"\n"
+             "memory = \"1GiB\"\n"
+             "timeout = \"5s\"\n"
+             "args = [\"--all\", \"\"]\n"
+             "env = { LANG = \"C\", \"odd name\" = \"x=y\" }\n"
+             "[[component.directories]]\n"
+             "host = \"/tmp\"\n"
+             "guest = \"/data\"\n"
+             "[[component.directories]]\n"
+             "host = \".\"\n"
+             "guest = \".\"\n"
+             "writable = true\n"
+             "[[resource]]\n"
+             "name = \"cache\"\n"
+             "type = \"kv.memory\"\n"
+             "timeout = \"250ms\"\n"
+             "retry = { attempts = 5, backoff = \"1s\" }\n"
+             "[[resource]]\n"
+             "type = \"kv.memory\"\n"
+             "name = \"other\"\n");
+
+    assert_string_equal(m->source, "/etc/../orders.wasm");
+    assert_int_equal(m->memory, 1 << 30);
+    assert_int_equal(m->timeout_ms, 5000);
+    assert_int_equal(m->arg_count, 2);
+    assert_string_equal(m->args[0], "--all");
+    assert_string_equal(m->args[1], "");
+    assert_int_equal(m->env_count, 2);
+    assert_string_equal(m->env[0].name, "LANG");
+    assert_string_equal(m->env[0].value, "C");
+    assert_string_equal(m->env[1].name, "odd name");
+    assert_string_equal(m->env[1].value, "x=y");
+    assert_int_equal(m->directory_count, 2);
+    assert_string_equal(m->directories[0].host, "/tmp");
+    assert_string_equal(m->directories[0].guest, "/data");
+    assert_false(m->directories[0].writable);
+    assert_string_equal(m->directories[1].host, "/etc/.");
+    assert_true(m->directories[1].writable);
+
+    assert_int_equal(m->resource_count, 2);
+    const struct sl_manifest_resource *cache =
+        sl_manifest_resource(m, SL_LITERAL("cache"));
+    assert_ptr_equal(cache, &m->resources[0]);
+    assert_int_equal(cache->place.line, 16);
+    assert_ptr_equal(cache->driver, sl_kv_driver_find("kv.memory"));
+    assert_int_equal(cache->config.timeout_ms, 250);
+    assert_int_equal(cache->config.retry_attempts, 5);
+    assert_int_equal(cache->config.retry_backoff_ms, 1000);
+    assert_true(
+        sl_manifest_resource(m, SL_LITERAL("other"))->config.retry_attempts >
+        0); /* the default */
+    assert_null(sl_manifest_resource(m, SL_LITERAL("cach")));
+    assert_null(sl_manifest_resource(m, SL_LITERAL("cache\0")));
+}
+
+static void test_format(void **state)
+{
+    (void)state;
+    bad("", "1:1: the first line must say which format this is: slight = 1\n"
+            "1:1: the manifest needs \"name\": what the component is called in "
+            "messages and metrics\n"
+            "1:1: the manifest needs [component] with \"source\"\n");
+    /* Of a newer format nothing else can be judged. */
+    bad("slight = 2\nunknown = true\n",
+        "1:10: \"slight\": this file has format 2, this slight reads format 1; "
+        "use a newer slight\n");
+    bad("slight = \"1\"\nname = \"a\"\n[component]\nsource = \"a.wasm\"\n",
+        "1:10: \"slight\": expected the number of the format: slight = 1\n");
+    bad("slight = 0\nname = \"a\"\n[component]\nsource = \"a.wasm\"\n",
+        "1:10: \"slight\": expected the number of the format: slight = 1\n");
+}
+
+static void test_unknown_keys(void **state)
+{
+    (void)state;
+    bad("slight = 1\nnmae = \"a\"\n[component]\nsource = \"a.wasm\"\n",
+        "1:1: the manifest needs \"name\": what the component is called in "
+        "messages and metrics\n"
+        "2:1: unknown key \"nmae\" in the manifest; did you mean \"name\"?\n");
+    bad(HEAD "memroy = \"1MiB\"\n",
+        "5:1: unknown key \"memroy\" in [component]; did you mean "
+        "\"memory\"?\n");
+    bad(HEAD "frobnicate = 1\n",
+        "5:1: unknown key \"frobnicate\" in [component]; it takes source, "
+        "memory, timeout, args, env, directories\n");
+    bad(HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
+             "retry = { atempts = 3 }\n",
+        "8:11: unknown key \"retry.atempts\" in [[resource]]; did you mean "
+        "\"retry.attempts\"?\n");
+    bad(HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
+             "\"retry.attempts\" = 3\n",
+        "8:1: unknown key \"retry.attempts\" in [[resource]]; did you mean "
+        "\"retry.attempts\"?\n");
+    bad(HEAD "\"a\\nb\" = 1\n[resources]\n",
+        "5:1: unknown key \"a?b\" in [component]; did you mean \"env\"?\n"
+        "6:2: unknown key \"resources\" in the manifest; did you mean "
+        "\"resource\"?\n");
+}
+
+static void test_wrong_types(void **state)
+{
+    (void)state;
+    bad("slight = 1\nname = 7\ncomponent = \"a.wasm\"\nresource = \"x\"\n",
+        "2:8: \"name\": expected a string\n"
+        "3:13: there is one component: write [component], with one bracket\n"
+        "4:12: resources are a list: write [[resource]], with two brackets\n");
+    bad("slight = 1\nname = \"a\"\n[[component]]\nsource = \"a.wasm\"\n"
+        "[resource]\n",
+        "3:1: there is one component: write [component], with one bracket\n"
+        "5:1: resources are a list: write [[resource]], with two brackets\n");
+    bad(HEAD "memory = 64\ntimeout = [1]\nargs = \"x\"\nenv = [\"A=1\"]\n"
+             "directories = { host = \"/\" }\n",
+        "5:10: \"memory\": expected a size such as \"512B\", \"64KiB\", "
+        "\"16MiB\" or \"1GiB\"\n"
+        "6:11: \"timeout\": expected a duration, found an array\n"
+        "7:8: \"args\": expected an array of strings, found a string\n"
+        "8:7: \"env\": expected a table of strings, found an array\n"
+        "9:15: \"directories\": expected an array of tables, found a table\n");
+    bad(HEAD "args = [\"a\", 1, 2.5]\nenv = { A = 1979-05-27, \"\" = \"x\", "
+             "\"A=B\" = \"x\" }\n",
+        "5:14: \"args\": expected a string, found an integer\n"
+        "5:17: \"args\": expected a string, found a float\n"
+        "6:13: \"env\": expected a string, found a date\n"
+        "6:25: \"env\": the name of a variable is not empty and has no "
+        "\"=\"\n"
+        "6:35: \"env\": the name of a variable is not empty and has no "
+        "\"=\"\n");
+    bad(HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\nretry = 3\n",
+        "8:9: \"retry\": expected a table, found an integer\n");
+    bad("resource = [1]\n" HEAD,
+        "1:13: \"resource\": expected a table, found an integer\n");
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    bad(HEAD "memory = \"64MB\"\ntimeout = \"5 s\"\n",
+        "5:10: \"memory\": expected a size such as \"512B\", \"64KiB\", "
+        "\"16MiB\" or \"1GiB\"\n"
+        "6:11: \"timeout\": expected a duration such as \"500ms\", \"5s\", "
+        "\"2m\" or \"1h\"\n");
+    bad(HEAD "memory = \"1KiB\"\n",
+        "5:10: \"memory\": expected 64KiB to 4GiB\n");
+    bad("slight = 1\nname = \"a b\"\n[component]\nsource = \"a.wasm\"\n",
+        "2:8: \"name\": a name is 1 to 128 letters, digits, \".\", \"_\" and "
+        "\"-\"\n");
+    bad("slight = 1\nname = \"\"\n[component]\nsource = \"\"\n",
+        "2:8: \"name\": a name is 1 to 128 letters, digits, \".\", \"_\" and "
+        "\"-\"\n"
+        "4:10: \"source\": a path is not empty\n");
+}
+
+static void test_directories(void **state)
+{
+    (void)state;
+    bad(HEAD "directories = [{ host = \"/tmp\" }, { guest = \"\" }, 3,\n"
+             "{ host = \"/nowhere/at/all\", guest = \"x\", write = true }]\n",
+        "5:16: \"directories\" needs \"guest\": the path under which the "
+        "component sees it\n"
+        "5:35: \"directories\" needs \"host\": the folder on this machine\n"
+        "5:45: \"guest\": a path is not empty\n"
+        "5:51: \"directories\": expected a table, found an integer\n"
+        "6:10: \"host\": there is no folder \"/nowhere/at/all\"\n"
+        "6:42: unknown key \"write\" in \"directories\"; did you mean "
+        "\"writable\"?\n");
+}
+
+static void test_resources(void **state)
+{
+    (void)state;
+    bad(HEAD "[[resource]]\n",
+        "5:1: [[resource]] needs \"type\", for example \"kv.sqlite\"\n"
+        "5:1: [[resource]] needs \"name\": what the component opens\n");
+    bad(HEAD "[[resource]]\ntype = \"kv.memory\"\n",
+        "5:1: [[resource]] needs \"name\": what the component opens\n");
+    bad(HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memroy\"\n",
+        "7:8: there is no type \"kv.memroy\"; did you mean \"kv.memory\"?\n");
+    bad(HEAD "[[resource]]\nname = \"a\"\ntype = 3\n",
+        "7:8: \"type\": expected a string, found an integer\n");
+    bad(HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
+             "[[resource]]\nname = \"b\"\ntype = \"kv.memory\"\n"
+             "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n",
+        "12:8: the resource in line 5 has the name \"a\" already; give this "
+        "one another\n");
+    bad(HEAD "[[resource]]\nname = \"a/b\"\ntype = \"kv.memory\"\n"
+             "timeout = \"soon\"\n",
+        "6:8: \"name\": a name is 1 to 128 letters, digits, \".\", \"_\" and "
+        "\"-\"\n"
+        "8:11: \"timeout\": expected a duration such as \"500ms\", \"5s\", "
+        "\"2m\" or \"1h\"\n");
+}
+
+/* What is missing may stand in the part that could not be read. */
+static void test_broken_text(void **state)
+{
+    (void)state;
+    bad("slight = 1\nname = \n[component]\nsource = \"a.wasm\"\nmemroy = 1\n",
+        "2:8: string values must be quoted, expected literal string\n"
+        "5:1: unknown key \"memroy\" in [component]; did you mean "
+        "\"memory\"?\n");
+}
+
+static void test_too_many_problems(void **state)
+{
+    SL_CLEANUP(sl_buf_done) struct sl_buf text = SL_BUF(1 << 20);
+    SL_CLEANUP(sl_buf_done) struct sl_buf told = SL_BUF(1 << 20);
+    struct sl_manifest *manifest = NULL;
+    struct sl_error err;
+    size_t lines = 0;
+
+    (void)state;
+    assert_int_equal(sl_buf_append(&text, sl_bytes_of(HEAD), NULL), SL_OK);
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(sl_buf_printf(&text, NULL, "frobnicate%d = 1\n", i),
+                         SL_OK);
+    assert_int_equal(sl_manifest_parse("slightfile.toml", sl_buf_bytes(&text),
+                                       add_problem, &told, &manifest, &err),
+                     SL_INVALID_ARGUMENT);
+    assert_string_equal(err.message, "slightfile.toml has at least 100 errors");
+    for (size_t i = 0; i < told.len; i++)
+        lines += told.ptr[i] == '\n';
+    assert_int_equal(lines, SL_MANIFEST_PROBLEMS_MAX);
+}
+
+static void test_too_large(void **state)
+{
+    static uint8_t text[SL_MANIFEST_SIZE_MAX + 1];
+    struct sl_manifest *manifest = NULL;
+    struct sl_error err;
+
+    (void)state;
+    memset(text, '\n', sizeof(text));
+    assert_int_equal(sl_manifest_parse("slightfile.toml",
+                                       SL_BYTES(text, sizeof(text)),
+                                       add_problem, NULL, &manifest, &err),
+                     SL_TOO_LARGE);
+}
+
+static void test_filled_in(void **state)
+{
+    char folder[] = "/tmp/slight-manifest-XXXXXX";
+    struct sl_error err;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    SL_CLEANUP(sl_freep) char *secret = sl_asprintf("%s/secret", folder);
+    SL_CLEANUP(sl_freep) char *path = sl_asprintf("%s/slightfile.toml", folder);
+    assert_int_equal(sl_file_write(secret, SL_LITERAL("se\ncret\n\n"), &err),
+                     SL_OK);
+    setenv("SL_TEST_A", "${env:SL_TEST_B}", 1);
+    setenv("SL_TEST_TIME", "3s", 1);
+    setenv("SL_TEST_COUNT", "7", 1);
+    SL_CLEANUP(sl_freep)
+    char *text = sl_asprintf(
+        HEAD "timeout = \"${env:SL_TEST_TIME}\"\n"
+             "args = [\"<${env:SL_TEST_A}>\", \"${file:secret}\", "
+             "\"${file:%s}|\", \"$${env:X} $5 $$ ${env:SL_TEST_COUNT}$\"]\n"
+             "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
+             "retry = { attempts = \"${env:SL_TEST_COUNT}\" }\n",
+        secret);
+
+    SL_CLEANUP(sl_manifest_freep) struct sl_manifest *m = good(path, text);
+    assert_int_equal(m->timeout_ms, 3000);
+    /* What was filled in is not looked at again. */
+    assert_string_equal(m->args[0], "<${env:SL_TEST_B}>");
+    assert_string_equal(m->args[1], "se\ncret\n"); /* one newline goes */
+    assert_string_equal(m->args[2], "se\ncret\n|");
+    assert_string_equal(m->args[3], "${env:X} $5 $$ 7$");
+    assert_int_equal(m->resources[0].config.retry_attempts, 7);
+    unlink(secret);
+    rmdir(folder);
+}
+
+static void test_what_cannot_be_filled_in(void **state)
+{
+    (void)state;
+    unsetenv("SL_TEST_NONE");
+    bad(HEAD "args = [\"${env:SL_TEST_NONE}\", \"${file:/no/such}\",\n"
+             "\"${env:}\", \"${vault:x}\", \"${env:A\", \"${file:/tmp}\"]\n",
+        "5:9: \"args\": the environment variable \"SL_TEST_NONE\" is not set; "
+        "set it, or write $${ where no variable is meant\n"
+        "5:32: \"args\": /no/such: no such file or folder\n"
+        "6:1: \"args\": \"${env:}\" is neither ${env:NAME} nor ${file:PATH}; "
+        "write $${ for the two characters themselves\n"
+        "6:12: \"args\": \"${vault:x}\" is neither ${env:NAME} nor "
+        "${file:PATH}; write $${ for the two characters themselves\n"
+        "6:26: \"args\": \"${\" without \"}\"; write $${ for the two "
+        "characters themselves\n"
+        "6:37: \"args\": /tmp: is a folder\n");
+}
+
+/* Whatever a secret breaks, no message shows it. */
+static void test_no_message_shows_a_secret(void **state)
+{
+    (void)state;
+    setenv("SL_TEST_SECRET", "hunter2", 1);
+    bad("slight = 1\nname = \"${env:SL_TEST_SECRET} !\"\n"
+        "[component]\nsource = \"a.wasm\"\n"
+        "memory = \"${env:SL_TEST_SECRET}\"\n"
+        "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
+        "retry = { attempts = \"${env:SL_TEST_SECRET}\" }\n",
+        "2:8: \"name\": what ${...} gives is not accepted; expected a string: "
+        "what the component is called in messages and metrics\n"
+        "5:10: \"memory\": what ${...} gives is not accepted; expected a size: "
+        "the most linear memory that it may have\n"
+        "9:22: \"retry.attempts\": what ${...} gives is not accepted; expected "
+        "an integer: tries in all; 1: no retry\n");
+    bad(HEAD "[[resource]]\nname = \"a\"\ntype = \"${env:SL_TEST_SECRET}\"\n",
+        "7:8: what ${...} gives is no type; \"slight providers\" lists the "
+        "types\n");
+}
+
+static void test_default(void **state)
+{
+    SL_CLEANUP(sl_manifest_freep) struct sl_manifest *manifest = NULL;
+    struct sl_error err;
+
+    (void)state;
+    assert_int_equal(
+        sl_manifest_default("out/word count.debug.wasm", &manifest, &err),
+        SL_OK);
+    assert_null(manifest->path);
+    assert_string_equal(manifest->name, "word-count");
+    assert_string_equal(manifest->source, "out/word count.debug.wasm");
+    assert_int_equal(manifest->source_place.line, 0);
+    assert_int_equal(manifest->resource_count, 1);
+    assert_string_equal(manifest->resources[0].name, "default");
+    assert_string_equal(manifest->resources[0].driver->name, "kv.sqlite");
+}
+
+static void test_file(void **state)
+{
+    struct sl_manifest *manifest = NULL;
+    struct sl_error err;
+
+    (void)state;
+    assert_int_equal(sl_manifest_read("/no/slightfile.toml", add_problem, NULL,
+                                      &manifest, &err),
+                     SL_NOT_FOUND);
+    assert_string_equal(err.message,
+                        "/no/slightfile.toml: no such file or folder");
+    assert_null(manifest);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_least),
+        cmocka_unit_test(test_everything),
+        cmocka_unit_test(test_format),
+        cmocka_unit_test(test_unknown_keys),
+        cmocka_unit_test(test_wrong_types),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_directories),
+        cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_broken_text),
+        cmocka_unit_test(test_too_many_problems),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_filled_in),
+        cmocka_unit_test(test_what_cannot_be_filled_in),
+        cmocka_unit_test(test_no_message_shows_a_secret),
+        cmocka_unit_test(test_default),
+        cmocka_unit_test(test_file),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

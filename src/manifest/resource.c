@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * [[resource]]: what the component may open.  The settings of a resource are
+ * those of its capability and those of its driver, from their tables.
+ */
+#include "manifest/reader.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "kv/driver.h"
+
+static const struct sl_option name_options[] = {
+    {.name = "name",
+     .type = SL_OPTION_STRING,
+     .offset = offsetof(struct sl_manifest_resource, name),
+     .required = true,
+     .help = "what the component opens",
+     .check = sl_manifest_check_name},
+    {0},
+};
+
+static void unknown_type(struct sl_manifest_reader *reader,
+                         const struct sl_toml *node, const char *type,
+                         bool filled)
+{
+    const char *names[64] = {NULL};
+
+    for (size_t i = 0; i < 63 && sl_kv_drivers[i] != NULL; i++)
+        names[i] = sl_kv_drivers[i]->name;
+    const char *nearest = filled ? NULL : sl_nearest(type, names);
+    if (filled)
+        sl_manifest_wrong(reader, node->place,
+                          "what ${...} gives is no type; \"slight providers\" "
+                          "lists the types");
+    else if (nearest != NULL)
+        sl_manifest_wrong(reader, node->place,
+                          "there is no type \"%s\"; did you mean \"%s\"?",
+                          sl_manifest_word(type).text, nearest);
+    else
+        sl_manifest_wrong(reader, node->place,
+                          "there is no type \"%s\"; \"slight providers\" "
+                          "lists the types",
+                          sl_manifest_word(type).text);
+}
+
+/* NULL after a problem. */
+static const struct sl_kv_driver *read_type(struct sl_manifest_reader *reader,
+                                            const struct sl_toml *table)
+{
+    const struct sl_toml *node = sl_manifest_get(table, "type");
+    if (node == NULL) {
+        if (!reader->broken)
+            sl_manifest_wrong(reader, table->place,
+                              "[[resource]] needs \"type\", for example "
+                              "\"kv.sqlite\"");
+        return NULL;
+    }
+
+    bool filled = false;
+    const char *type = sl_manifest_string(reader, node, "type", &filled);
+    if (type == NULL)
+        return NULL;
+    const struct sl_kv_driver *driver = sl_kv_driver_find(type);
+    if (driver == NULL)
+        unknown_type(reader, node, type, filled);
+    return driver;
+}
+
+static void check_unique(struct sl_manifest_reader *reader,
+                         const struct sl_toml *table,
+                         const struct sl_manifest_resource *resource)
+{
+    const struct sl_manifest *manifest = reader->manifest;
+
+    for (size_t i = 0; i < manifest->resource_count; i++) {
+        const struct sl_manifest_resource *other = &manifest->resources[i];
+        if (strcmp(other->name, resource->name) != 0)
+            continue;
+        sl_manifest_wrong(reader, sl_manifest_get(table, "name")->place,
+                          "the resource in line %u has the name \"%s\" "
+                          "already; give this one another",
+                          other->place.line, resource->name);
+        return;
+    }
+}
+
+/* Without a type nobody knows the other keys, so only the name is looked at. */
+static void read_resource(struct sl_manifest_reader *reader,
+                          const struct sl_toml *table)
+{
+    struct sl_manifest *manifest = reader->manifest;
+    struct sl_manifest_resource resource = {.place = table->place};
+    const char *const others[] = {"type", NULL};
+
+    resource.driver = read_type(reader, table);
+    if (resource.driver == NULL) {
+        const struct sl_toml *name = sl_manifest_get(table, "name");
+        if (name == NULL && !reader->broken)
+            sl_manifest_wrong(reader, table->place,
+                              "[[resource]] needs \"name\": %s",
+                              name_options[0].help);
+        return;
+    }
+
+    void *options =
+        sl_manifest_own(manifest, sl_alloc(resource.driver->options_size));
+    resource.options = options;
+    const struct sl_manifest_section sections[] = {
+        {name_options, &resource},
+        {sl_kv_options, &resource.config},
+        {resource.driver->options, options},
+        {NULL, NULL},
+    };
+    sl_manifest_read_section(reader, table, "[[resource]]", sections, others);
+    if (resource.name == NULL)
+        return;
+    check_unique(reader, table, &resource);
+    manifest->resources[manifest->resource_count++] = resource;
+}
+
+void sl_manifest_read_resources(struct sl_manifest_reader *reader,
+                                const struct sl_toml *node)
+{
+    struct sl_manifest *manifest = reader->manifest;
+
+    if (node->type != SL_TOML_ARRAY) {
+        sl_manifest_wrong(reader, node->place,
+                          "resources are a list: write [[resource]], with two "
+                          "brackets");
+        return;
+    }
+    manifest->resources =
+        sl_manifest_own(manifest, sl_alloc_array(node->child_count + 1,
+                                                 sizeof(*manifest->resources)));
+    for (size_t i = 0; i < node->child_count; i++) {
+        if (node->children[i].type == SL_TOML_TABLE)
+            read_resource(reader, &node->children[i]);
+        else
+            sl_manifest_wrong(reader, node->children[i].place,
+                              "\"resource\": expected a table, found %s",
+                              sl_manifest_type_text(node->children[i].type));
+    }
+}
