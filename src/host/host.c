@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of a host: what is opened, and in which order it is closed.
+ */
+#include "host/host.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "host/imports.h"
+#include "host/internal.h"
+
+static enum sl_status open_stores(struct sl_host *host, struct sl_error *err)
+{
+    const struct sl_manifest *manifest = host->manifest;
+
+    host->stores =
+        sl_alloc_array(manifest->resource_count + 1, sizeof(*host->stores));
+    for (size_t i = 0; i < manifest->resource_count; i++) {
+        const struct sl_manifest_resource *resource = &manifest->resources[i];
+        enum sl_status status =
+            sl_kv_open(resource->name, resource->driver, &resource->config,
+                       resource->options, &host->stores[i], err);
+        if (status != SL_OK)
+            return sl_fail_in(err, "resource \"%s\"", resource->name);
+        sl_log(SL_LOG_DEBUG, "open", "resource=%s line=%u", resource->name,
+               resource->place.line);
+    }
+    host->grants = (struct sl_grants){manifest, host->stores};
+    return SL_OK;
+}
+
+enum sl_status sl_host_new(const struct sl_manifest *manifest,
+                           const struct sl_host_config *config,
+                           struct sl_host **out, struct sl_error *err)
+{
+    SL_CLEANUP(sl_host_freep) struct sl_host *host = sl_alloc(sizeof(*host));
+    const struct sl_bridge_engine_config engine = {
+        .max_instances = config->max_instances > 0 ? config->max_instances : 1,
+        .max_memory = (uint64_t)manifest->memory,
+    };
+
+    host->manifest = manifest;
+    host->progress = config->progress;
+    host->done = eventfd(0, EFD_CLOEXEC);
+    if (host->done < 0)
+        return sl_fail(err, SL_UNAVAILABLE, "eventfd: %s", strerror(errno));
+
+    enum sl_status status = open_stores(host, err);
+    if (status == SL_OK)
+        status = sl_bridge_engine_new(&engine, &host->engine, err);
+    if (status != SL_OK)
+        return status;
+    *out = host;
+    host = NULL; /* handed over */
+    return SL_OK;
+}
+
+void sl_host_free(struct sl_host *host)
+{
+    if (host == NULL)
+        return;
+
+    /* The engine ends the guests, and only they use what comes after it. */
+    if (host->program != NULL)
+        sl_bridge_program_free(host->program);
+    if (host->component != NULL)
+        sl_bridge_component_free(host->component);
+    sl_bridge_engine_free(host->engine);
+    for (size_t i = 0;
+         host->stores != NULL && i < host->manifest->resource_count; i++)
+        sl_kv_free(host->stores[i]);
+    free(host->stores);
+    sl_closep(&host->done);
+    free(host->message);
+    free(host->backtrace);
+    free(host);
+}
+
+struct visit {
+    sl_host_import_fn *visit;
+    void *context;
+    size_t missing;
+};
+
+static void visit_import(void *context, const struct sl_bridge_extern *item)
+{
+    struct visit *visit = context;
+    char hint[160] = "";
+    const struct sl_import_name name = {item->package, item->interface,
+                                        item->version};
+    SL_CLEANUP(sl_freep)
+    char *text = sl_strndup(item->name.ptr, item->name.len);
+    const struct sl_host_import import = {
+        .name = text,
+        .provided = sl_import_provided(&name, hint, sizeof(hint)),
+        .hint = hint,
+    };
+
+    if (!import.provided)
+        visit->missing++;
+    if (visit->visit != NULL)
+        visit->visit(visit->context, &import);
+}
+
+size_t sl_host_imports(struct sl_host *host, sl_host_import_fn *visit,
+                       void *context)
+{
+    struct visit state = {visit, context, 0};
+
+    sl_bridge_component_imports(host->component, visit_import, &state);
+    return state.missing;
+}
+
+enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
+{
+    enum sl_status status = sl_bridge_program_new(
+        host->engine, host->component, &sl_instance_functions, &host->grants,
+        &host->program, err);
+    if (status != SL_OK)
+        return sl_fail_in(err, "%s", host->manifest->source);
+    return SL_OK;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A component with everything that its manifest gives it: the engine, the
+ * stores, the compiled code, and runs of it.
+ *
+ * The order is new, load, (imports,) link, run.  One thread uses a host.
+ */
+#ifndef SL_HOST_HOST_H
+#define SL_HOST_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "manifest/manifest.h"
+
+struct sl_host;
+
+struct sl_host_config {
+    uint32_t max_instances; /* at once; 0: 1 */
+    /* Tell the terminal at standard error, if it is one, about a compilation
+     * that takes its time. */
+    bool progress;
+};
+
+/*
+ * Open what the manifest names, which is borrowed until sl_host_free.  No
+ * service is contacted yet.
+ */
+SL_MUST_CHECK enum sl_status sl_host_new(const struct sl_manifest *manifest,
+                                         const struct sl_host_config *config,
+                                         struct sl_host **out,
+                                         struct sl_error *err);
+
+/*
+ * End what still runs, close the stores, free.  NULL is fine.  Takes about a
+ * second where a component will not end, and longer only where a service keeps
+ * a call that it has already been sent, up to the call's deadline.
+ */
+void sl_host_free(struct sl_host *host);
+
+/*
+ * Read and compile the manifest's component, or take it from the cache.  The
+ * message of a failure names the file and says what to do.
+ */
+SL_MUST_CHECK enum sl_status sl_host_load(struct sl_host *host,
+                                          struct sl_error *err);
+
+/* One import of the component.  hint: "" where it is provided. */
+struct sl_host_import {
+    const char *name;
+    bool provided;
+    const char *hint; /* why not, or what would be near */
+};
+
+typedef void sl_host_import_fn(void *context,
+                               const struct sl_host_import *import);
+
+/* Visit every import; returns how many are not provided. */
+size_t sl_host_imports(struct sl_host *host, sl_host_import_fn *visit,
+                       void *context);
+
+/*
+ * Make the component ready to be run.  SL_NOT_FOUND where an import is missing,
+ * of which sl_host_imports names all.
+ */
+SL_MUST_CHECK enum sl_status sl_host_link(struct sl_host *host,
+                                          struct sl_error *err);
+
+/* What a run gets beside what the manifest says. */
+struct sl_host_run {
+    const char *const *args; /* NULL: the manifest's */
+    size_t arg_count;
+    const struct sl_manifest_variable *env; /* over the manifest's */
+    size_t env_count;
+    const struct sl_manifest_directory *directories; /* beside the manifest's */
+    size_t directory_count;
+    int64_t timeout_ms; /* -1: the manifest's; 0: no limit */
+    /* A descriptor that becomes readable when the run shall be given up; -1:
+     * none. */
+    int interrupt;
+};
+
+enum sl_host_end {
+    SL_HOST_EXITED, /* exit_code */
+    SL_HOST_TRAPPED,
+    SL_HOST_TIMED_OUT,
+    SL_HOST_INTERRUPTED, /* it may still run, until sl_host_free */
+};
+
+/* The texts belong to the host, and live as long as it, or until a next run. */
+struct sl_host_outcome {
+    enum sl_host_end end;
+    int exit_code;
+    const char *message;   /* of a trap: why */
+    const char *backtrace; /* of a trap: where in the component; may be "" */
+};
+
+/* Run once, with this process's standard streams.  Fails if it cannot start. */
+SL_MUST_CHECK enum sl_status sl_host_run(struct sl_host *host,
+                                         const struct sl_host_run *run,
+                                         struct sl_host_outcome *outcome,
+                                         struct sl_error *err);
+
+/* For SL_CLEANUP. */
+static inline void sl_host_freep(struct sl_host **host)
+{
+    sl_host_free(*host);
+}
+
+#endif

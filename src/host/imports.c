@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of what is provided.  The linker of the bridge has the last word;
+ * this table exists to name everything that is missing at once, with a reason,
+ * where the linker would name the first and none.
+ */
+#include "host/imports.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/option.h"
+
+struct provided {
+    const char *package;
+    const char *version;
+    const char *interfaces[12];
+};
+
+static const struct provided table[] = {
+    {"slight:kv", "0.1.0", {"store"}},
+    {"slight:types", "0.1.0", {"errors"}},
+    {"wasi:cli",
+     "0.2.12",
+     {"environment", "exit", "stdin", "stdout", "stderr", "terminal-input",
+      "terminal-output", "terminal-stdin", "terminal-stdout",
+      "terminal-stderr"}},
+    {"wasi:cli",
+     "0.3.0",
+     {"environment", "exit", "stdin", "stdout", "stderr", "types",
+      "terminal-input", "terminal-output", "terminal-stdin", "terminal-stdout",
+      "terminal-stderr"}},
+    {"wasi:clocks", "0.2.12", {"monotonic-clock", "wall-clock"}},
+    {"wasi:clocks", "0.3.0", {"monotonic-clock", "system-clock", "types"}},
+    {"wasi:filesystem", "0.2.12", {"types", "preopens"}},
+    {"wasi:filesystem", "0.3.0", {"types", "preopens"}},
+    {"wasi:io", "0.2.12", {"error", "poll", "streams"}},
+    {"wasi:random", "0.2.12", {"random", "insecure", "insecure-seed"}},
+    {"wasi:random", "0.3.0", {"random", "insecure", "insecure-seed"}},
+    {"wasi:sockets",
+     "0.2.12",
+     {"network", "instance-network", "tcp", "tcp-create-socket", "udp",
+      "udp-create-socket", "ip-name-lookup"}},
+    {"wasi:sockets", "0.3.0", {"types", "ip-name-lookup"}},
+};
+
+enum { TABLE_SIZE = sizeof(table) / sizeof(table[0]) };
+
+static bool is(struct sl_bytes bytes, const char *text)
+{
+    return sl_bytes_equal(bytes, sl_bytes_of(text));
+}
+
+static bool has_interface(const struct provided *provided,
+                          struct sl_bytes interface)
+{
+    for (size_t i = 0; i < 12 && provided->interfaces[i] != NULL; i++)
+        if (is(interface, provided->interfaces[i]))
+            return true;
+    return false;
+}
+
+/*
+ * The length of the part of a version that must be the same: "1" of 1.2.3,
+ * "0.2" of 0.2.3, and the whole of 0.0.3 and of 1.0.0-rc.1.
+ */
+static size_t track(struct sl_bytes version)
+{
+    const char *text = (const char *)version.ptr;
+    size_t len = version.len;
+    size_t at = 0;
+
+    if (len == 0 || memchr(text, '-', len) != NULL)
+        return len;
+    for (int part = 0; part < 2; part++) {
+        bool zero = text[at] == '0';
+        while (at < len && text[at] != '.')
+            at++;
+        if (!zero || at == len)
+            return at;
+        at++;
+        if (at == len)
+            return len;
+    }
+    return len;
+}
+
+static bool compatible(struct sl_bytes wanted, const char *provided)
+{
+    struct sl_bytes have = sl_bytes_of(provided);
+
+    if (sl_bytes_equal(wanted, have))
+        return true;
+    wanted.len = track(wanted);
+    have.len = track(have);
+    return sl_bytes_equal(wanted, have);
+}
+
+static const char *nearest_in(struct sl_bytes word, const char *const names[])
+{
+    char text[128];
+
+    snprintf(text, sizeof(text), "%.*s",
+             (int)(word.len < sizeof(text) ? word.len : sizeof(text) - 1),
+             (const char *)word.ptr);
+    return sl_nearest(text, names);
+}
+
+static void hint_package(struct sl_bytes package, char *hint, size_t size)
+{
+    const char *names[TABLE_SIZE + 1] = {NULL};
+
+    for (size_t i = 0; i < TABLE_SIZE; i++)
+        names[i] = table[i].package;
+    const char *nearest = nearest_in(package, names);
+    if (nearest != NULL)
+        snprintf(hint, size, "unknown package; did you mean %s?", nearest);
+    else
+        snprintf(hint, size, "this slight does not provide the package");
+}
+
+/* The package is known, the interface or the version is not. */
+static void hint_interface(const struct sl_import_name *name, char *hint,
+                           size_t size)
+{
+    const char *const *names = NULL;
+    size_t used = 0;
+
+    for (size_t i = 0; i < TABLE_SIZE; i++) {
+        if (!is(name->package, table[i].package))
+            continue;
+        names = table[i].interfaces;
+        if (!has_interface(&table[i], name->interface))
+            continue;
+        int more = snprintf(hint + used, size - used, "%s%s",
+                            used > 0 ? " and " : "this slight provides ",
+                            table[i].version);
+        if (more < 0 || (size_t)more >= size - used)
+            return;
+        used += (size_t)more;
+    }
+    if (used > 0)
+        return;
+
+    const char *nearest = nearest_in(name->interface, names);
+    if (nearest != NULL)
+        snprintf(hint, size, "no such interface; did you mean %s?", nearest);
+    else
+        snprintf(hint, size, "the package has no such interface here");
+}
+
+bool sl_import_provided(const struct sl_import_name *name, char *hint,
+                        size_t hint_size)
+{
+    bool package_known = false;
+
+    for (size_t i = 0; i < TABLE_SIZE; i++) {
+        if (!is(name->package, table[i].package))
+            continue;
+        package_known = true;
+        if (has_interface(&table[i], name->interface) &&
+            compatible(name->version, table[i].version))
+            return true;
+    }
+    if (name->package.len == 0)
+        snprintf(hint, hint_size,
+                 "a plain import, which belongs to no interface");
+    else if (package_known)
+        hint_interface(name, hint, hint_size);
+    else
+        hint_package(name->package, hint, hint_size);
+    return false;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which imports are provided, and what is said about the others. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "host/imports.h"
+
+/* NULL for hint: it is provided. */
+static void check(const char *package, const char *interface,
+                  const char *version, const char *expected)
+{
+    const struct sl_import_name name = {
+        sl_bytes_of(package), sl_bytes_of(interface), sl_bytes_of(version)};
+    char hint[160] = "";
+
+    bool provided = sl_import_provided(&name, hint, sizeof(hint));
+    assert_string_equal(hint, expected != NULL ? expected : "");
+    assert_int_equal(provided, expected == NULL);
+}
+
+static void test_provided(void **state)
+{
+    (void)state;
+    check("slight:kv", "store", "0.1.0", NULL);
+    check("slight:types", "errors", "0.1.0", NULL);
+    check("wasi:cli", "environment", "0.2.12", NULL);
+    check("wasi:io", "streams", "0.2.0", NULL);
+    check("wasi:cli", "stdout", "0.3.0", NULL);
+}
+
+/* As Wasmtime's linker has it: within 0.x, and within x. */
+static void test_compatible_versions(void **state)
+{
+    (void)state;
+    check("slight:kv", "store", "0.1.7", NULL);
+    check("wasi:io", "streams", "0.2.99", NULL);
+    check("slight:kv", "store", "0.1.0-rc.1", "this slight provides 0.1.0");
+    check("slight:kv", "store", "0.10.0", "this slight provides 0.1.0");
+    check("slight:kv", "store", "0.0.1", "this slight provides 0.1.0");
+    check("slight:kv", "store", "1.0.0", "this slight provides 0.1.0");
+    check("slight:kv", "store", "", "this slight provides 0.1.0");
+    check("slight:kv", "store", "0.", "this slight provides 0.1.0");
+    check("slight:kv", "store", "nonsense", "this slight provides 0.1.0");
+    check("wasi:cli", "environment", "0.4.0",
+          "this slight provides 0.2.12 and 0.3.0");
+    check("wasi:io", "poll", "0.3.0", "this slight provides 0.2.12");
+}
+
+static void test_hints(void **state)
+{
+    (void)state;
+    check("slight:vk", "store", "0.1.0",
+          "unknown package; did you mean slight:kv?");
+    check("acme:warehouse", "orders", "1.0.0",
+          "this slight does not provide the package");
+    check("slight:kv", "stores", "0.1.0",
+          "no such interface; did you mean store?");
+    check("slight:kv", "administration", "0.1.0",
+          "the package has no such interface here");
+    check("", "", "", "a plain import, which belongs to no interface");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_provided),
+        cmocka_unit_test(test_compatible_versions),
+        cmocka_unit_test(test_hints),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Handles and grants.  Stores are only passed on, so any address is one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "host/instance.h"
+
+static char first_store;
+static char second_store;
+
+static struct sl_manifest_resource resources[] = {
+    {.name = "first"},
+    {.name = "second"},
+};
+
+static struct sl_manifest manifest = {
+    .path = "slightfile.toml",
+    .name = "orders",
+    .resources = resources,
+    .resource_count = 2,
+};
+
+static struct sl_kv *const stores[] = {
+    (struct sl_kv *)&first_store,
+    (struct sl_kv *)&second_store,
+};
+
+static struct sl_grants grants = {&manifest, stores};
+
+static int set_up(void **state)
+{
+    manifest.path = "slightfile.toml";
+    *state = sl_instance_new(&grants);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    sl_instance_free(*state);
+    return 0;
+}
+
+static uint32_t open_bucket(void *instance, const char *name)
+{
+    struct sl_error err;
+    uint32_t bucket = 0;
+
+    assert_int_equal(
+        sl_instance_open(instance, sl_bytes_of(name), &bucket, &err), SL_OK);
+    return bucket;
+}
+
+static void refused(void *instance, struct sl_bytes name, const char *message)
+{
+    struct sl_error err;
+    uint32_t bucket = 77;
+
+    assert_int_equal(sl_instance_open(instance, name, &bucket, &err),
+                     SL_PERMISSION_DENIED);
+    assert_string_equal(err.message, message);
+    assert_int_equal(bucket, 77); /* a failed call leaves outputs alone */
+}
+
+static void test_a_handle_is_a_store(void **state)
+{
+    uint32_t first = open_bucket(*state, "first");
+    uint32_t second = open_bucket(*state, "second");
+    uint32_t again = open_bucket(*state, "first");
+
+    assert_ptr_equal(sl_instance_store(*state, first), &first_store);
+    assert_ptr_equal(sl_instance_store(*state, second), &second_store);
+    assert_ptr_equal(sl_instance_store(*state, again), &first_store);
+    assert_int_not_equal(first, again);
+}
+
+static void test_only_what_is_granted(void **state)
+{
+    refused(*state, SL_LITERAL("third"),
+            "component \"orders\" is not granted \"third\"; add [[resource]] "
+            "name = \"third\" to slightfile.toml");
+    refused(*state, SL_LITERAL("firs"),
+            "component \"orders\" is not granted \"firs\"; add [[resource]] "
+            "name = \"firs\" to slightfile.toml");
+    manifest.path = NULL;
+    refused(*state, SL_LITERAL("third"),
+            "component \"orders\" is not granted \"third\": without a "
+            "slightfile.toml there is only \"default\"; write one with "
+            "[[resource]] name = \"third\"");
+}
+
+/* A guest may pass anything as a name; it is not repeated to a terminal. */
+static void test_names_that_are_none(void **state)
+{
+    static uint8_t large[1 << 20];
+    const char *message =
+        "component \"orders\" is not granted the resource that it opens, whose "
+        "name no manifest could have: a name is 1 to 128 letters, digits, "
+        "\".\", \"_\" and \"-\"";
+
+    memset(large, 'a', sizeof(large));
+    refused(*state, SL_LITERAL(""), message);
+    refused(*state, SL_LITERAL("first\0"), message);
+    refused(*state, SL_LITERAL("\033[2J"), message);
+    refused(*state, SL_BYTES(large, sizeof(large)), message);
+}
+
+static void test_a_dropped_handle_is_dead(void **state)
+{
+    uint32_t first = open_bucket(*state, "first");
+
+    sl_instance_drop(*state, first);
+    assert_null(sl_instance_store(*state, first));
+    sl_instance_drop(*state, first); /* twice: nothing happens */
+
+    uint32_t next = open_bucket(*state, "second");
+    assert_int_not_equal(first, next);
+    assert_null(sl_instance_store(*state, first));
+    sl_instance_drop(*state, first); /* the old one does not drop the new */
+    assert_ptr_equal(sl_instance_store(*state, next), &second_store);
+}
+
+static void test_handles_that_never_were(void **state)
+{
+    uint32_t first = open_bucket(*state, "first");
+
+    assert_null(sl_instance_store(*state, first + 1));
+    assert_null(sl_instance_store(*state, first + 1024));
+    assert_null(sl_instance_store(*state, UINT32_MAX));
+    sl_instance_drop(*state, UINT32_MAX);
+    assert_ptr_equal(sl_instance_store(*state, first), &first_store);
+}
+
+static void test_no_more_than_so_many(void **state)
+{
+    static uint32_t buckets[SL_INSTANCE_HANDLES_MAX];
+    struct sl_error err;
+    uint32_t one_more;
+
+    for (size_t i = 0; i < SL_INSTANCE_HANDLES_MAX; i++)
+        buckets[i] = open_bucket(*state, "first");
+    assert_int_equal(
+        sl_instance_open(*state, SL_LITERAL("first"), &one_more, &err),
+        SL_TOO_LARGE);
+
+    sl_instance_drop(*state, buckets[500]);
+    uint32_t reused = open_bucket(*state, "second");
+    assert_ptr_equal(sl_instance_store(*state, reused), &second_store);
+    for (size_t i = 0; i < SL_INSTANCE_HANDLES_MAX; i++)
+        assert_ptr_equal(sl_instance_store(*state, buckets[i]),
+                         i == 500 ? NULL : &first_store);
+}
+
+/* The count of uses is cut to what a handle has room for. */
+static void test_one_slot_used_very_often(void **state)
+{
+    uint32_t last = open_bucket(*state, "first");
+
+    for (uint32_t i = 0; i < (1U << 22) + 5; i++) {
+        sl_instance_drop(*state, last);
+        uint32_t next = open_bucket(*state, "first");
+        if (next == last || sl_instance_store(*state, next) == NULL)
+            fail_msg("use %u", i);
+        last = next;
+    }
+}
+
+static void test_instances_share_nothing(void **state)
+{
+    void *other = sl_instance_new(&grants);
+    uint32_t first = open_bucket(*state, "first");
+
+    assert_null(sl_instance_store(other, first));
+    sl_instance_free(other);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_a_handle_is_a_store),
+        CASE(test_only_what_is_granted),
+        CASE(test_names_that_are_none),
+        CASE(test_a_dropped_handle_is_dead),
+        CASE(test_handles_that_never_were),
+        CASE(test_no_more_than_so_many),
+        CASE(test_one_slot_used_very_often),
+        CASE(test_instances_share_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

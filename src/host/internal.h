@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What host.c, load.c and run.c share.
+ */
+#ifndef SL_HOST_INTERNAL_H
+#define SL_HOST_INTERNAL_H
+
+#include "host/host.h"
+#include "host/instance.h"
+
+struct sl_host {
+    const struct sl_manifest *manifest;
+    bool progress;
+    struct sl_kv **stores; /* one a resource */
+    struct sl_grants grants;
+    struct sl_bridge_engine *engine;
+    struct sl_bridge_component *component;
+    struct sl_bridge_program *program;
+
+    /* The run, which may outlast sl_host_run and so lives here. */
+    int done; /* an eventfd, written when the run is over */
+    enum sl_bridge_end end;
+    int exit_code;
+    char *message;
+    char *backtrace;
+};
+
+#endif

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One run of a command component, waited for on this thread.
+ */
+#include "host/host.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "host/internal.h"
+
+/* Runs on a thread of the engine; the eventfd orders it with wait_for_end. */
+static void run_done(void *context, const struct sl_bridge_outcome *outcome)
+{
+    struct sl_host *host = context;
+    const uint64_t one = 1;
+
+    host->end = outcome->end;
+    host->exit_code = outcome->exit_code;
+    host->message = sl_strndup(outcome->message.ptr, outcome->message.len);
+    host->backtrace =
+        sl_strndup(outcome->backtrace.ptr, outcome->backtrace.len);
+    while (write(host->done, &one, sizeof(one)) < 0 && errno == EINTR)
+        ;
+}
+
+/* False where the run was interrupted. */
+static bool wait_for_end(struct sl_host *host, int interrupt)
+{
+    struct pollfd fds[] = {
+        {.fd = host->done, .events = POLLIN},
+        {.fd = interrupt, .events = POLLIN}, /* ignored where negative */
+    };
+    uint64_t count;
+
+    while (poll(fds, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (fds[0].revents == 0)
+        return false;
+    while (read(host->done, &count, sizeof(count)) < 0 && errno == EINTR)
+        ;
+    return true;
+}
+
+/* The arguments, variables and folders of a run, in the bridge's terms. */
+struct lists {
+    struct sl_bytes *args;
+    struct sl_bridge_pair *env;
+    size_t env_count;
+    struct sl_bridge_directory *directories;
+    size_t directory_count;
+};
+
+static void lists_done(struct lists *lists)
+{
+    free(lists->args);
+    free(lists->env);
+    free(lists->directories);
+}
+
+/* Of two values for one name the later one stays. */
+static void add_variable(struct lists *lists,
+                         const struct sl_manifest_variable *variable)
+{
+    const struct sl_bytes name = sl_bytes_of(variable->name);
+    const struct sl_bytes value = sl_bytes_of(variable->value);
+
+    for (size_t i = 0; i < lists->env_count; i++) {
+        if (sl_bytes_equal(lists->env[i].name, name)) {
+            lists->env[i].value = value;
+            return;
+        }
+    }
+    lists->env[lists->env_count++] = (struct sl_bridge_pair){name, value};
+}
+
+static void add_directory(struct lists *lists,
+                          const struct sl_manifest_directory *directory)
+{
+    lists->directories[lists->directory_count++] = (struct sl_bridge_directory){
+        .host_path = sl_bytes_of(directory->host),
+        .guest_path = sl_bytes_of(directory->guest),
+        .writable = directory->writable,
+    };
+}
+
+static struct lists make_lists(const struct sl_manifest *manifest,
+                               const struct sl_host_run *run,
+                               const char *const *args, size_t arg_count)
+{
+    const char *slash = strrchr(manifest->source, '/');
+    struct lists lists = {
+        .args = sl_alloc_array(arg_count + 1, sizeof(*lists.args)),
+        .env = sl_alloc_array(manifest->env_count + run->env_count + 1,
+                              sizeof(*lists.env)),
+        .directories =
+            sl_alloc_array(manifest->directory_count + run->directory_count + 1,
+                           sizeof(*lists.directories)),
+    };
+
+    lists.args[0] = sl_bytes_of(slash != NULL ? slash + 1 : manifest->source);
+    for (size_t i = 0; i < arg_count; i++)
+        lists.args[i + 1] = sl_bytes_of(args[i]);
+    for (size_t i = 0; i < manifest->env_count; i++)
+        add_variable(&lists, &manifest->env[i]);
+    for (size_t i = 0; i < run->env_count; i++)
+        add_variable(&lists, &run->env[i]);
+    for (size_t i = 0; i < manifest->directory_count; i++)
+        add_directory(&lists, &manifest->directories[i]);
+    for (size_t i = 0; i < run->directory_count; i++)
+        add_directory(&lists, &run->directories[i]);
+    return lists;
+}
+
+static void start(struct sl_host *host, const struct sl_host_run *run)
+{
+    const struct sl_manifest *manifest = host->manifest;
+    bool own_args = run->args != NULL;
+    size_t arg_count = own_args ? run->arg_count : manifest->arg_count;
+    int64_t timeout_ms =
+        run->timeout_ms >= 0 ? run->timeout_ms : manifest->timeout_ms;
+    SL_CLEANUP(lists_done)
+    struct lists lists = make_lists(
+        manifest, run, own_args ? run->args : manifest->args, arg_count);
+    const struct sl_bridge_run request = {
+        .args = lists.args,
+        .arg_count = arg_count + 1,
+        .env = lists.env,
+        .env_count = lists.env_count,
+        .directories = lists.directories,
+        .directory_count = lists.directory_count,
+        .inherit_stdin = true,
+        .inherit_stdout = true,
+        .inherit_stderr = true,
+        .max_memory = (uint64_t)manifest->memory,
+        .timeout_ms = (uint64_t)timeout_ms,
+    };
+
+    sl_bridge_program_start(host->program, &request, run_done, host);
+}
+
+static enum sl_status fill_outcome(const struct sl_host *host,
+                                   struct sl_host_outcome *outcome,
+                                   struct sl_error *err)
+{
+    *outcome = (struct sl_host_outcome){
+        .message = host->message,
+        .backtrace = host->backtrace,
+    };
+    switch (host->end) {
+    case SL_BRIDGE_RETURNED:
+        outcome->end = SL_HOST_EXITED;
+        return SL_OK;
+    case SL_BRIDGE_EXITED:
+        outcome->end = SL_HOST_EXITED;
+        outcome->exit_code = host->exit_code;
+        return SL_OK;
+    case SL_BRIDGE_TRAPPED:
+        outcome->end = SL_HOST_TRAPPED;
+        return SL_OK;
+    case SL_BRIDGE_TIMED_OUT:
+        outcome->end = SL_HOST_TIMED_OUT;
+        return SL_OK;
+    case SL_BRIDGE_FAILED:
+        break;
+    }
+    return sl_fail(err, SL_UNAVAILABLE, "%s: could not be started: %s",
+                   host->manifest->source, host->message);
+}
+
+enum sl_status sl_host_run(struct sl_host *host, const struct sl_host_run *run,
+                           struct sl_host_outcome *outcome,
+                           struct sl_error *err)
+{
+    sl_freep(&host->message);
+    sl_freep(&host->backtrace);
+    host->message = NULL;
+    host->backtrace = NULL;
+
+    start(host, run);
+    if (wait_for_end(host, run->interrupt))
+        return fill_outcome(host, outcome, err);
+    *outcome = (struct sl_host_outcome){
+        .end = SL_HOST_INTERRUPTED,
+        .message = "",
+        .backtrace = "",
+    };
+    return SL_OK;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bridge's tools, without its header: see tools.h.
+ */
+#include "host/tools.h"
+
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "slight_bridge.h"
+
+struct collect {
+    struct sl_buf *out;
+    struct sl_error *err;
+    enum sl_status status;
+};
+
+static void collect(void *context, struct sl_bytes bytes)
+{
+    struct collect *into = context;
+
+    if (into->status == SL_OK)
+        into->status = sl_buf_append(into->out, bytes, into->err);
+}
+
+static struct sl_bridge_wit_file *bridge_files(const struct sl_tool_file *files,
+                                               size_t count)
+{
+    struct sl_bridge_wit_file *list = sl_alloc_array(count + 1, sizeof(*list));
+
+    for (size_t i = 0; i < count; i++)
+        list[i] = (struct sl_bridge_wit_file){files[i].path, files[i].text};
+    return list;
+}
+
+enum sl_status sl_tool_bindgen_c(const struct sl_tool_file *files, size_t count,
+                                 const char *world, sl_tool_file_fn *visit,
+                                 void *context, struct sl_error *err)
+{
+    SL_CLEANUP(sl_freep)
+    struct sl_bridge_wit_file *list = bridge_files(files, count);
+
+    return sl_bridge_bindgen_c(list, count, sl_bytes_of(world), visit, context,
+                               err);
+}
+
+enum sl_status sl_tool_componentize(struct sl_bytes core,
+                                    const struct sl_tool_file *files,
+                                    size_t count, const char *world,
+                                    struct sl_buf *out, struct sl_error *err)
+{
+    SL_CLEANUP(sl_freep)
+    struct sl_bridge_wit_file *list = bridge_files(files, count);
+    struct collect into = {.out = out, .err = err};
+    const struct sl_bridge_sink sink = {&into, collect};
+    const struct sl_bridge_componentize request = {
+        .core = core,
+        .files = list,
+        .file_count = world != NULL ? count : 0,
+        .world = sl_bytes_of(world != NULL ? world : ""),
+    };
+
+    if (sl_bridge_wasm_kind_of(core) == SL_BRIDGE_COMPONENT)
+        return sl_fail(err, SL_INVALID_ARGUMENT, "it is a component already");
+    if (sl_bridge_wasm_kind_of(core) != SL_BRIDGE_CORE_MODULE)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "it is not a core module of WebAssembly");
+    enum sl_status status = sl_bridge_componentize(&request, sink, err);
+    return status != SL_OK ? status : into.status;
+}
+
+enum sl_status sl_tool_versions(struct sl_buf *out, struct sl_error *err)
+{
+    struct collect into = {.out = out, .err = err};
+    const struct sl_bridge_sink sink = {&into, collect};
+
+    sl_bridge_versions(sink);
+    return into.status;
+}
