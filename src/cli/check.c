@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * slight check: what a run would find, without running.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/command.h"
+#include "cli/print.h"
+#include "cli/target.h"
+#include "kv/driver.h"
+
+/* A package of the specification, and what its resources' types begin with. */
+static bool imports_kv(const char *name)
+{
+    return strncmp(name, "slight:kv/", strlen("slight:kv/")) == 0;
+}
+
+static void print_import(void *context, const struct sl_host_import *import)
+{
+    bool *uses_kv = context;
+
+    *uses_kv = *uses_kv || imports_kv(import->name);
+    if (import->provided) {
+        fputs("  ", stdout);
+        sl_print_text(stdout, import->name);
+        putchar('\n');
+        return;
+    }
+    printf("  %s", sl_style_on(stdout, SL_STYLE_RED));
+    sl_print_text(stdout, import->name);
+    printf("  missing:%s %s\n", sl_style_off(stdout), import->hint);
+}
+
+static void print_grants(const struct sl_manifest *manifest)
+{
+    printf("\n%s grants\n", manifest->path != NULL
+                                ? manifest->path
+                                : "without a manifest, slight");
+    for (size_t i = 0; i < manifest->resource_count; i++)
+        printf("  resource %s, %s\n", manifest->resources[i].name,
+               manifest->resources[i].driver->name);
+    for (size_t i = 0; i < manifest->directory_count; i++)
+        printf("  folder %s as %s, %s\n", manifest->directories[i].host,
+               manifest->directories[i].guest,
+               manifest->directories[i].writable ? "to read and write"
+                                                 : "to read only");
+    for (size_t i = 0; i < manifest->env_count; i++)
+        printf("  variable %s\n", manifest->env[i].name);
+    printf("  %lld KiB of memory\n", (long long)(manifest->memory / 1024));
+}
+
+static int check_host(const struct sl_manifest *manifest, struct sl_host *host)
+{
+    struct sl_error err;
+    bool uses_kv = false;
+
+    printf("%s imports\n", manifest->source);
+    size_t missing = sl_host_imports(host, print_import, &uses_kv);
+    print_grants(manifest);
+    fflush(stdout);
+    if (missing > 0)
+        return sl_target_missing(manifest, host);
+    if (sl_host_link(host, &err) != SL_OK)
+        return sl_print_failure(&err, SL_EXIT_COMPONENT);
+    if (uses_kv && manifest->resource_count == 0)
+        sl_print_warning("the component imports slight:kv, and %s grants no "
+                         "resource of that kind: whatever it opens will be "
+                         "refused; add [[resource]]",
+                         manifest->path);
+    printf("\n%sready to run%s\n", sl_style_on(stdout, SL_STYLE_GREEN),
+           sl_style_off(stdout));
+    return SL_EXIT_OK;
+}
+
+static int run_check(const struct sl_args *args)
+{
+    SL_CLEANUP(sl_manifest_freep) struct sl_manifest *manifest = NULL;
+    SL_CLEANUP(sl_host_freep) struct sl_host *host = NULL;
+
+    int code = sl_target_open(sl_args_operand(args, 0),
+                              sl_args_value(args, "manifest"), &manifest);
+    if (code == SL_EXIT_OK)
+        code = sl_target_load(manifest, &host);
+    if (code == SL_EXIT_OK)
+        code = check_host(manifest, host);
+    return code;
+}
+
+static const struct sl_command_option options[] = {
+    {.name = "manifest",
+     .argument = "FILE",
+     .kind = SL_ARGUMENT_FILE,
+     .help = "check the component that is named with this manifest"},
+    {0},
+};
+
+static const char *const examples[] = {
+    "slight check",
+    "slight check app.wasm",
+    NULL,
+};
+
+extern const struct sl_command sl_command_check;
+const struct sl_command sl_command_check = {
+    .name = "check",
+    .summary = "say what a component imports, and what it would not get",
+    .operands = "[FILE|DIR]",
+    .text = "Reads the manifest, compiles the component and links it, and runs "
+            "nothing: no\n"
+            "service is contacted. The operand is as for \"slight run\".\n\n"
+            "Exit code 0: it can be run, 3: the manifest is wrong, 4: the "
+            "component cannot be\n"
+            "loaded, or imports what nobody provides.\n",
+    .options = options,
+    .examples = examples,
+    .operand_kind = SL_ARGUMENT_FILE,
+    .operands_max = 1,
+    .run = run_check,
+};

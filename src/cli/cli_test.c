@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program itself, as a shell starts it: $SLIGHT is its path. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "cli/command.h"
+
+struct fixture {
+    char folder[64];
+    struct sl_buf out; /* both streams of the last run, NUL-terminated */
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = sl_alloc(sizeof(*f));
+
+    f->out = (struct sl_buf)SL_BUF(1 << 20);
+    snprintf(f->folder, sizeof(f->folder), "/tmp/slight-cli-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+
+    snprintf(command, sizeof(command), "rm -rf '%s'", f->folder);
+    assert_int_equal(system(command), 0);
+    sl_buf_done(&f->out);
+    free(f);
+    return 0;
+}
+
+/* Run a line of shell in the fixture's folder; returns the exit code. */
+static int shell(struct fixture *f, const char *line)
+{
+    SL_CLEANUP(sl_freep)
+    char *command =
+        sl_asprintf("cd '%s' && { %s ; } 2>&1 </dev/null", f->folder, line);
+    char piece[4096];
+    size_t got;
+
+    sl_buf_clear(&f->out);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    while ((got = fread(piece, 1, sizeof(piece), pipe)) > 0)
+        assert_int_equal(sl_buf_append(&f->out, SL_BYTES(piece, got), NULL),
+                         SL_OK);
+    assert_int_equal(sl_buf_append(&f->out, SL_LITERAL("\0"), NULL), SL_OK);
+    int status = pclose(pipe);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static const char *text(const struct fixture *f)
+{
+    return (const char *)f->out.ptr;
+}
+
+/* Run it; the code and something that it says must be as expected. */
+static void says(struct fixture *f, const char *line, int code,
+                 const char *expected)
+{
+    int got = shell(f, line);
+
+    if (got != code || strstr(text(f), expected) == NULL)
+        fail_msg("%s\nexit code %d, expected %d; said:\n%s\nexpected:\n%s",
+                 line, got, code, text(f), expected);
+}
+
+static void test_help_of_everything(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f, "\"$SLIGHT\"", 0, "Commands\n");
+    says(f, "\"$SLIGHT\" help", 0, "Commands\n");
+    says(f, "\"$SLIGHT\" --help", 0, "Commands\n");
+    says(f, "\"$SLIGHT\" -h", 0, "Commands\n");
+    for (size_t i = 0; sl_commands[i] != NULL; i++) {
+        const char *name = sl_commands[i]->name;
+        SL_CLEANUP(sl_freep)
+        char *usage = sl_asprintf("Usage\n  slight %s", name);
+        SL_CLEANUP(sl_freep)
+        char *help = sl_asprintf("\"$SLIGHT\" help %s", name);
+        SL_CLEANUP(sl_freep)
+        char *option = sl_asprintf("\"$SLIGHT\" %s --help", name);
+        SL_CLEANUP(sl_freep)
+        char *letter = sl_asprintf("\"$SLIGHT\" %s -h", name);
+
+        says(f, "\"$SLIGHT\"", 0, name);
+        says(f, help, 0, usage);
+        says(f, option, 0, usage);
+        says(f, letter, 0, usage);
+    }
+}
+
+static void test_every_table_is_complete(void **state)
+{
+    (void)state;
+    for (size_t i = 0; sl_commands[i] != NULL; i++) {
+        const struct sl_command *c = sl_commands[i];
+        assert_non_null(c->summary);
+        assert_non_null(c->operands);
+        assert_non_null(c->text);
+        assert_non_null(c->options);
+        assert_non_null(c->examples);
+        assert_non_null(c->run);
+        assert_true(c->operands_min <= c->operands_max);
+        assert_ptr_equal(sl_command_find(c->name), c);
+        for (const struct sl_command_option *o = c->options; o->name != NULL;
+             o++)
+            assert_non_null(o->help);
+        for (size_t j = 0; j < i; j++)
+            assert_string_not_equal(sl_commands[j]->name, c->name);
+    }
+}
+
+static void test_version(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f, "\"$SLIGHT\" version", 0, "slight ");
+    says(f, "\"$SLIGHT\" --version", 0, "wasmtime ");
+    says(f, "\"$SLIGHT\" -V", 0, "sqlite 3.");
+}
+
+static void test_usage(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f, "\"$SLIGHT\" rnu", 2,
+         "error: unknown command \"rnu\"; did you mean \"run\"?\n");
+    says(f, "\"$SLIGHT\" frobnicate", 2,
+         "error: unknown command \"frobnicate\"; \"slight help\" lists");
+    says(f, "\"$SLIGHT\" help frobnicate", 2, "error: unknown command");
+    says(f, "\"$SLIGHT\" --frobnicate", 2, "error: unknown option");
+    says(f, "\"$SLIGHT\" run --evn A=B", 2,
+         "error: unknown option --evn; did you mean --env?\n");
+    says(f, "\"$SLIGHT\" run a.wasm b", 2, "error: unexpected \"b\"");
+    says(f, "\"$SLIGHT\" run --env A a.wasm", 2,
+         "error: --env A: expected NAME=VALUE\n");
+    says(f, "\"$SLIGHT\" run --env =A a.wasm", 2, "expected NAME=VALUE\n");
+    says(f, "\"$SLIGHT\" run --timeout soon a.wasm", 2,
+         "error: --timeout soon: expected a duration");
+    says(f, "\"$SLIGHT\" run --dir nowhere::/data a.wasm", 2,
+         "error: --dir nowhere::/data: there is no folder \"nowhere\"\n");
+    says(f, "\"$SLIGHT\" run --dir ::/data a.wasm", 2,
+         "error: --dir ::/data: expected HOST::GUEST");
+    says(f, "\"$SLIGHT\" run . --manifest a.toml", 2,
+         "error: --manifest goes with a component; . is a folder\n");
+    says(f, "\"$SLIGHT\" providers kv.rdis", 2, "did you mean \"kv.redis\"?");
+    says(f, "\"$SLIGHT\" providers --markdown", 2, "the name of a provider");
+    says(f, "\"$SLIGHT\" completion tcsh", 2, "bash, zsh and fish");
+    says(f, "\"$SLIGHT\" completion", 2, "usage: slight completion");
+    says(f, "\"$SLIGHT\" bindgen rust --world command", 2, "made for c");
+    says(f, "\"$SLIGHT\" bindgen c", 2, "--world is missing");
+    says(f, "\"$SLIGHT\" componentize a.wasm", 2, "--out is missing");
+    says(f, "SLIGHT_LOG=loud \"$SLIGHT\" version", 2,
+         "error: SLIGHT_LOG is \"loud\"");
+}
+
+static void test_nothing_to_run(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f, "\"$SLIGHT\" run", 3,
+         "error: there is no slightfile.toml in this folder;");
+    says(f, "mkdir empty; \"$SLIGHT\" run empty", 3,
+         "error: there is no slightfile.toml in empty;");
+    says(f, "\"$SLIGHT\" check other.toml", 3,
+         "error: other.toml: no such file or folder\n");
+    says(f, "\"$SLIGHT\" run app.wasm", 4,
+         "error: app.wasm: no such file or folder\n");
+    says(f, "\"$SLIGHT\" run app.wasm --manifest none.toml", 3,
+         "error: none.toml: no such file or folder\n");
+}
+
+static void test_wrong_manifest(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f,
+         "printf 'slight = 1\\nnmae = \"a\"\\n[component]\\n' "
+         "> slightfile.toml; \"$SLIGHT\" run",
+         3,
+         "slightfile.toml:1:1: error: the manifest needs \"name\": what the "
+         "component is called in messages and metrics\n"
+         "slightfile.toml:2:1: error: unknown key \"nmae\" in the manifest; "
+         "did you mean \"name\"?\n"
+         "slightfile.toml:3:1: error: [component] needs \"source\": the "
+         "component, a .wasm file\n");
+    says(f, "cd /; \"$SLIGHT\" check \"$OLDPWD\"", 3,
+         "/slightfile.toml:1:1: error: ");
+    says(f,
+         "printf 'slight = 1\\nname = \"a\"\\n[component]\\n"
+         "source = \"a.wasm\"\\n' > slightfile.toml; \"$SLIGHT\" run",
+         4, "slightfile.toml:4:10: error: a.wasm: no such file or folder\n");
+}
+
+static void test_what_is_no_component(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f, "echo hello > a.wasm; \"$SLIGHT\" run a.wasm", 4,
+         "error: a.wasm: not WebAssembly;");
+    says(f, ": > a.wasm; \"$SLIGHT\" check a.wasm", 4,
+         "error: a.wasm: not WebAssembly;");
+    says(f, "echo '(component)' > a.wasm; \"$SLIGHT\" run a.wasm", 4,
+         "error: a.wasm: WebAssembly as text;");
+    says(f, "printf '\\0asm\\01\\0\\0\\0' > a.wasm; \"$SLIGHT\" run a.wasm", 4,
+         "slight componentize a.wasm");
+    says(f,
+         "printf '\\0asm\\015\\0\\01\\0nonsense' > a.wasm; "
+         "\"$SLIGHT\" run a.wasm",
+         4, "error: a.wasm: ");
+    says(f, "echo hello > a.wasm; \"$SLIGHT\" componentize a.wasm -o b.wasm", 1,
+         "error: a.wasm: it is not a core module of WebAssembly\n");
+}
+
+static void test_providers(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f, "\"$SLIGHT\" providers", 0, "\nkv.sqlite ");
+    says(f, "\"$SLIGHT\" providers", 0, "\nkv.memory ");
+    says(f, "\"$SLIGHT\" providers", 0, "\nkv.redis ");
+    says(f, "\"$SLIGHT\" providers kv.memory", 0, "retry.attempts");
+    says(f, "\"$SLIGHT\" providers kv.redis --markdown", 0,
+         "| setting | type | default | |\n");
+}
+
+static void test_wit(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f, "\"$SLIGHT\" wit", 0, "package slight:kv@");
+    says(f, "\"$SLIGHT\" wit out/wit > /dev/null; cat out/wit/kv/kv.wit", 0,
+         "interface store {");
+    says(f, ": > file; \"$SLIGHT\" wit file", 1, "error: file");
+}
+
+static void test_bindgen(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f, "\"$SLIGHT\" bindgen c --world command --out gen && ls gen", 0,
+         "command.c\ncommand.h\ncommand_component_type.o\n");
+    says(f, "\"$SLIGHT\" bindgen c --world comand --out gen", 1, "error: ");
+    /* A world of one's own uses slight's packages without a copy of them. */
+    says(f,
+         "mkdir wit; printf 'package my:app;\\nworld main {\\n"
+         "  import slight:kv/store@0.1.0;\\n}\\n' > wit/app.wit; "
+         "\"$SLIGHT\" bindgen c -w my:app/main --wit wit -o own && ls own",
+         0, "main.c\nmain.h\nmain_component_type.o\n");
+    says(f, "\"$SLIGHT\" bindgen c -w x --wit nowhere", 1, "error: nowhere");
+    says(f, "mkdir none; \"$SLIGHT\" bindgen c -w x --wit none", 1,
+         "error: none: there is no .wit file\n");
+}
+
+static void test_completion(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f, "\"$SLIGHT\" completion bash > c.bash && bash -n c.bash", 0, "");
+    says(f,
+         "cat > try <<'END'\n"
+         "source c.bash\n"
+         "complete_line() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); "
+         "COMPREPLY=(); _slight; echo \"<${COMPREPLY[*]}>\"; }\n"
+         "complete_line slight comp\n"
+         "complete_line slight run --t\n"
+         "complete_line slight providers kv.m\n"
+         "complete_line slight completion ''\n"
+         "END\n"
+         "bash try",
+         0,
+         "<componentize completion>\n<--timeout>\n<kv.memory>\n"
+         "<bash zsh fish>\n");
+    says(f, "\"$SLIGHT\" completion zsh", 0, "#compdef slight\n");
+    says(f, "\"$SLIGHT\" completion fish", 0, "complete -c slight -f\n");
+}
+
+static void test_a_full_disk_is_told(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(shell(f, "\"$SLIGHT\" wit > /dev/full"), SL_EXIT_FAILED);
+}
+
+static void test_no_colour_without_a_terminal(void **state)
+{
+    struct fixture *f = *state;
+
+    shell(f, "\"$SLIGHT\" help; \"$SLIGHT\" rnu; \"$SLIGHT\" providers");
+    assert_null(strchr(text(f), '\033'));
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_help_of_everything),
+        cmocka_unit_test(test_every_table_is_complete),
+        CASE(test_version),
+        CASE(test_usage),
+        CASE(test_nothing_to_run),
+        CASE(test_wrong_manifest),
+        CASE(test_what_is_no_component),
+        CASE(test_providers),
+        CASE(test_wit),
+        CASE(test_bindgen),
+        CASE(test_completion),
+        CASE(test_a_full_disk_is_told),
+        CASE(test_no_colour_without_a_terminal),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * slight componentize: a core module becomes a component.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/print.h"
+#include "cli/wit_set.h"
+
+#define CORE_BYTES_MAX ((size_t)1024 * 1024 * 1024)
+
+static enum sl_status componentize(const char *from, const char *to,
+                                   const char *world, const char *wit,
+                                   struct sl_error *err)
+{
+    SL_CLEANUP(sl_buf_done) struct sl_buf core = SL_BUF(CORE_BYTES_MAX);
+    SL_CLEANUP(sl_buf_done) struct sl_buf out = SL_BUF(CORE_BYTES_MAX);
+    SL_CLEANUP(sl_wit_set_done) struct sl_wit_set set = {0};
+
+    enum sl_status status = sl_file_read(from, &core, err);
+    if (status == SL_OK && world != NULL)
+        status = sl_wit_set_read(wit, &set, err);
+    if (status != SL_OK)
+        return status;
+    status = sl_tool_componentize(sl_buf_bytes(&core), set.files, set.count,
+                                  world, &out, err);
+    if (status != SL_OK)
+        return sl_fail_in(err, "%s", from);
+    return sl_file_write(to, sl_buf_bytes(&out), err);
+}
+
+static int run_componentize(const struct sl_args *args)
+{
+    const char *from = sl_args_operand(args, 0);
+    const char *to = sl_args_value(args, "out");
+    const char *world = sl_args_value(args, "world");
+    const char *wit = sl_args_value(args, "wit");
+    struct sl_error err;
+
+    if (to == NULL) {
+        sl_print_error("--out is missing: slight componentize %s -o app.wasm",
+                       from);
+        return SL_EXIT_USAGE;
+    }
+    if (wit != NULL && world == NULL) {
+        sl_print_error("--wit goes with --world");
+        return SL_EXIT_USAGE;
+    }
+    if (componentize(from, to, world, wit, &err) != SL_OK)
+        return sl_print_failure(&err, SL_EXIT_FAILED);
+    return SL_EXIT_OK;
+}
+
+static const struct sl_command_option options[] = {
+    {.name = "out",
+     .letter = 'o',
+     .argument = "FILE",
+     .kind = SL_ARGUMENT_FILE,
+     .help = "the component to write"},
+    {.name = "world",
+     .letter = 'w',
+     .argument = "WORLD",
+     .help = "the world, where the module was not linked with its "
+             "WORLD_component_type.o"},
+    {.name = "wit",
+     .argument = "DIR",
+     .kind = SL_ARGUMENT_FOLDER,
+     .help = "WIT of your own for --world"},
+    {0},
+};
+
+static const char *const examples[] = {
+    "slight componentize core.wasm -o app.wasm",
+    NULL,
+};
+
+extern const struct sl_command sl_command_componentize;
+const struct sl_command sl_command_componentize = {
+    .name = "componentize",
+    .summary = "make a core module a component",
+    .operands = "CORE.wasm -o APP.wasm",
+    .text = "CORE.wasm is what a compiler makes for wasm32-wasip1; its calls "
+            "of WASI preview 1\n"
+            "are adapted to WASI 0.2.\n",
+    .options = options,
+    .examples = examples,
+    .operand_kind = SL_ARGUMENT_FILE,
+    .operands_min = 1,
+    .operands_max = 1,
+    .run = run_componentize,
+};

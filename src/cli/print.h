@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the command line says, and in which colour.  Colour is for terminals,
+ * and NO_COLOR (no-color.org) turns it off.
+ */
+#ifndef SL_CLI_PRINT_H
+#define SL_CLI_PRINT_H
+
+#include <stdio.h>
+
+#include "base/error.h"
+
+enum sl_style {
+    SL_STYLE_BOLD,
+    SL_STYLE_RED,
+    SL_STYLE_GREEN,
+    SL_STYLE_YELLOW,
+};
+
+/* The sequence that turns a style on, or off; "" where out has no colour. */
+const char *sl_style_on(FILE *out, enum sl_style style);
+const char *sl_style_off(FILE *out);
+
+/* "error: ..." and "warning: ...", one paragraph to standard error. */
+void sl_print_error(const char *fmt, ...) SL_PRINTF(1, 2);
+void sl_print_warning(const char *fmt, ...) SL_PRINTF(1, 2);
+
+/* Text whose control characters are shown as "?", for what others wrote. */
+void sl_print_text(FILE *out, const char *text);
+
+/* Print err as an error and return code. */
+int sl_print_failure(const struct sl_error *err, int code);
+
+#endif

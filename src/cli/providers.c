@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * slight providers: the drivers of this build, from their own tables.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/option.h"
+#include "cli/command.h"
+#include "cli/print.h"
+#include "kv/driver.h"
+
+static const struct {
+    unsigned bit;
+    const char *name; /* for the table */
+    const char *help;
+} features[] = {
+    {SL_KV_FEATURE_TTL, "ttl", "values with a time to live"},
+    {SL_KV_FEATURE_VERSION, "versions",
+     "versioned reads, and writes on the condition of a version"},
+    {SL_KV_FEATURE_ABSENT, "if-absent", "writes only where there is no value"},
+    {SL_KV_FEATURE_INCREMENT, "increment", "atomic counters"},
+    {SL_KV_FEATURE_KEYS, "keys", "listing of keys by prefix"},
+    {SL_KV_FEATURE_DURABLE, "durable", "an answered write survives a crash"},
+    {SL_KV_FEATURE_SHARED, "shared", "other processes see the same data"},
+    {SL_KV_FEATURE_LINEARIZABLE, "linearizable",
+     "what others wrote is read at once"},
+};
+
+enum { FEATURE_COUNT = sizeof(features) / sizeof(features[0]) };
+
+static void print_table(void)
+{
+    printf("%s%-12s %-14s", sl_style_on(stdout, SL_STYLE_BOLD), "PROVIDER",
+           "SERVICE");
+    for (size_t f = 0; f < FEATURE_COUNT; f++)
+        printf(" %s", features[f].name);
+    printf("%s\n", sl_style_off(stdout));
+    for (size_t i = 0; sl_kv_drivers[i] != NULL; i++) {
+        const struct sl_kv_driver *driver = sl_kv_drivers[i];
+        printf("%-12s %-14s", driver->name, driver->service);
+        for (size_t f = 0; f < FEATURE_COUNT; f++)
+            printf(" %-*s", (int)strlen(features[f].name),
+                   (driver->features & features[f].bit) != 0 ? "yes" : "-");
+        putchar('\n');
+    }
+    printf("\n\"slight providers NAME\" lists the settings of one.\n");
+}
+
+static void print_options(const char *title, const struct sl_option *table)
+{
+    printf("\n%s%s%s\n", sl_style_on(stdout, SL_STYLE_BOLD), title,
+           sl_style_off(stdout));
+    for (const struct sl_option *o = table; o->name != NULL; o++) {
+        printf("  %-16s %s", o->name, sl_option_type_text(o->type));
+        if (o->required)
+            printf(", required");
+        else if (o->fallback != NULL)
+            printf(", default %s", o->fallback);
+        printf("%s\n  %-16s   %s\n", o->secret ? ", secret" : "", "", o->help);
+    }
+}
+
+static void print_driver(const struct sl_kv_driver *driver)
+{
+    printf("%s: %s\n%s\n", driver->name, driver->service, driver->summary);
+    printf("\n%sIt has%s\n", sl_style_on(stdout, SL_STYLE_BOLD),
+           sl_style_off(stdout));
+    for (size_t f = 0; f < FEATURE_COUNT; f++)
+        printf("  %-4s%-14s %s\n",
+               (driver->features & features[f].bit) != 0 ? "yes" : "no",
+               features[f].name, features[f].help);
+    print_options("Its settings", driver->options);
+    print_options("Settings of every kv resource", sl_kv_options);
+}
+
+static void markdown_options(const struct sl_option *table)
+{
+    printf("| setting | type | default | |\n|---|---|---|---|\n");
+    for (const struct sl_option *o = table; o->name != NULL; o++) {
+        printf("| `%s` | %s | ", o->name, sl_option_type_text(o->type));
+        if (o->required)
+            printf("required");
+        else if (o->fallback != NULL)
+            printf("`%s`", o->fallback);
+        printf(" | %s%s |\n", o->help, o->secret ? " (a secret)" : "");
+    }
+}
+
+static void markdown_driver(const struct sl_kv_driver *driver)
+{
+    printf("| feature | | |\n|---|---|---|\n");
+    for (size_t f = 0; f < FEATURE_COUNT; f++)
+        printf("| %s | %s | %s |\n", features[f].name,
+               (driver->features & features[f].bit) != 0 ? "yes" : "no",
+               features[f].help);
+    putchar('\n');
+    markdown_options(driver->options);
+    printf("\nand of every kv resource:\n\n");
+    markdown_options(sl_kv_options);
+}
+
+static int unknown_provider(const char *name)
+{
+    const char *names[64] = {NULL};
+
+    for (size_t i = 0; i < 63 && sl_kv_drivers[i] != NULL; i++)
+        names[i] = sl_kv_drivers[i]->name;
+    const char *nearest = sl_nearest(name, names);
+    if (nearest != NULL)
+        sl_print_error("there is no provider \"%s\"; did you mean \"%s\"?",
+                       name, nearest);
+    else
+        sl_print_error("there is no provider \"%s\"; \"slight providers\" "
+                       "lists them",
+                       name);
+    return SL_EXIT_USAGE;
+}
+
+static int run_providers(const struct sl_args *args)
+{
+    const char *name = sl_args_operand(args, 0);
+
+    if (name == NULL && sl_args_has(args, "markdown")) {
+        sl_print_error("--markdown goes with the name of a provider");
+        return SL_EXIT_USAGE;
+    }
+    if (name == NULL) {
+        print_table();
+        return SL_EXIT_OK;
+    }
+    const struct sl_kv_driver *driver = sl_kv_driver_find(name);
+    if (driver == NULL)
+        return unknown_provider(name);
+    if (sl_args_has(args, "markdown"))
+        markdown_driver(driver);
+    else
+        print_driver(driver);
+    return SL_EXIT_OK;
+}
+
+static const struct sl_command_option options[] = {
+    {.name = "markdown",
+     .help = "the tables of one, as docs/providers/ has them"},
+    {0},
+};
+
+static const char *const examples[] = {
+    "slight providers",
+    "slight providers kv.redis",
+    NULL,
+};
+
+extern const struct sl_command sl_command_providers;
+const struct sl_command sl_command_providers = {
+    .name = "providers",
+    .summary = "list the services that a resource can be bound to",
+    .operands = "[NAME]",
+    .text = "NAME is the type of a [[resource]], for example kv.redis. What a "
+            "provider has not\n"
+            "is answered to the component with the error \"unsupported\".\n",
+    .options = options,
+    .examples = examples,
+    .operand_kind = SL_ARGUMENT_PROVIDER,
+    .operands_max = 1,
+    .run = run_providers,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A handler that only notes the signal and writes to an eventfd: it may run on
+ * any thread, also on one that runs a guest.
+ */
+#include "cli/signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t caught;
+static int event = -1;
+
+static void handle(int number)
+{
+    const uint64_t one = 1;
+    int saved = errno;
+
+    caught = number;
+    ssize_t written = write(event, &one, sizeof(one));
+    (void)written;
+    errno = saved;
+}
+
+int sl_signals_catch(void)
+{
+    struct sigaction action = {.sa_handler = handle};
+
+    event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (event < 0)
+        return -1;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return event;
+}
+
+int sl_signals_caught(void)
+{
+    return (int)caught;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is to be run or checked.
+ */
+#include "cli/target.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "cli/print.h"
+
+static void print_problem(void *context, struct sl_toml_place place,
+                          const char *message)
+{
+    const char *path = context;
+
+    fprintf(stderr, "%s%s:%u:%u:%s %serror:%s ",
+            sl_style_on(stderr, SL_STYLE_BOLD), path, place.line, place.column,
+            sl_style_off(stderr), sl_style_on(stderr, SL_STYLE_RED),
+            sl_style_off(stderr));
+    sl_print_text(stderr, message);
+    fputc('\n', stderr);
+}
+
+static int read_manifest(const char *path, struct sl_manifest **out)
+{
+    struct sl_error err;
+    SL_CLEANUP(sl_freep) char *shown = sl_strdup(path);
+
+    enum sl_status status =
+        sl_manifest_read(path, print_problem, shown, out, &err);
+    if (status == SL_OK)
+        return SL_EXIT_OK;
+    if (status != SL_INVALID_ARGUMENT) /* otherwise everything was said */
+        sl_print_error("%s", err.message);
+    return SL_EXIT_MANIFEST;
+}
+
+static int read_folder(const char *folder, struct sl_manifest **out)
+{
+    size_t len = strlen(folder);
+    SL_CLEANUP(sl_freep)
+    char *path =
+        strcmp(folder, ".") == 0
+            ? sl_strdup(SL_MANIFEST_FILE)
+            : sl_asprintf("%s%s%s", folder, folder[len - 1] == '/' ? "" : "/",
+                          SL_MANIFEST_FILE);
+    struct stat info;
+
+    if (stat(path, &info) == 0)
+        return read_manifest(path, out);
+    sl_print_error("there is no %s in %s; write one (docs/manifest.md), or "
+                   "name a component: slight run app.wasm",
+                   SL_MANIFEST_FILE,
+                   strcmp(folder, ".") == 0 ? "this folder" : folder);
+    return SL_EXIT_MANIFEST;
+}
+
+static bool is_manifest_name(const char *path)
+{
+    size_t len = strlen(path);
+
+    return len > 5 && strcmp(path + len - 5, ".toml") == 0;
+}
+
+static int read_component(const char *path, const char *manifest_file,
+                          struct sl_manifest **out)
+{
+    struct sl_error err;
+
+    if (manifest_file == NULL) {
+        if (sl_manifest_default(path, out, &err) == SL_OK)
+            return SL_EXIT_OK;
+        return sl_print_failure(&err, SL_EXIT_FAILED);
+    }
+    int code = read_manifest(manifest_file, out);
+    if (code == SL_EXIT_OK)
+        sl_manifest_set_source(*out, path);
+    return code;
+}
+
+int sl_target_open(const char *operand, const char *manifest_file,
+                   struct sl_manifest **out)
+{
+    struct stat info;
+
+    if (operand == NULL && manifest_file != NULL)
+        return read_manifest(manifest_file, out);
+    if (operand == NULL)
+        operand = ".";
+    bool is_folder = stat(operand, &info) == 0 && S_ISDIR(info.st_mode);
+    if (manifest_file != NULL && (is_folder || is_manifest_name(operand))) {
+        sl_print_error("--manifest goes with a component; %s is %s", operand,
+                       is_folder ? "a folder" : "a manifest");
+        return SL_EXIT_USAGE;
+    }
+    if (is_folder)
+        return read_folder(operand, out);
+    if (is_manifest_name(operand))
+        return read_manifest(operand, out);
+    return read_component(operand, manifest_file, out);
+}
+
+/* "slightfile.toml:5:10: ", where a manifest named the component. */
+static void print_place(const struct sl_manifest *manifest)
+{
+    if (manifest->source_place.line > 0)
+        fprintf(stderr, "%s%s:%u:%u:%s ", sl_style_on(stderr, SL_STYLE_BOLD),
+                manifest->path, manifest->source_place.line,
+                manifest->source_place.column, sl_style_off(stderr));
+}
+
+int sl_target_load(const struct sl_manifest *manifest, struct sl_host **out)
+{
+    const struct sl_host_config config = {.progress = true};
+    SL_CLEANUP(sl_host_freep) struct sl_host *host = NULL;
+    struct sl_error err;
+
+    if (sl_host_new(manifest, &config, &host, &err) != SL_OK)
+        return sl_print_failure(&err, err.status == SL_INVALID_ARGUMENT
+                                          ? SL_EXIT_MANIFEST
+                                          : SL_EXIT_FAILED);
+    if (sl_host_load(host, &err) != SL_OK) {
+        print_place(manifest);
+        return sl_print_failure(&err, SL_EXIT_COMPONENT);
+    }
+    *out = host;
+    host = NULL; /* handed over */
+    return SL_EXIT_OK;
+}
+
+static void print_missing(void *context, const struct sl_host_import *import)
+{
+    (void)context;
+    if (import->provided)
+        return;
+    fputs("  ", stderr);
+    sl_print_text(stderr, import->name);
+    fprintf(stderr, ": %s\n", import->hint);
+}
+
+int sl_target_missing(const struct sl_manifest *manifest, struct sl_host *host)
+{
+    sl_print_error("%s imports what this slight does not provide:",
+                   manifest->source);
+    sl_host_imports(host, print_missing, NULL);
+    return SL_EXIT_COMPONENT;
+}
