@@ -45,6 +45,8 @@ struct sl_kv_op {
     const struct sl_kv_request *request;
     struct sl_kv_answer *answer; /* initialised; err.status SL_OK */
     sl_deadline deadline;
+    /* GET: bytes of values that the call of this op may still hold. */
+    size_t *room;
     /*
      * Set by the driver beside a failure when the service certainly did not
      * act, so that any request may be repeated (a refused connection).
@@ -119,5 +121,11 @@ extern const struct sl_kv_driver *const sl_kv_drivers[];
 
 /* For drivers: fill op's answer with a failure. */
 void sl_kv_op_fail(struct sl_kv_op *op, const struct sl_error *err);
+
+/*
+ * For drivers: before a GET holds a value of len bytes.  False, and op is
+ * answered with SL_TOO_LARGE, where its call holds too much already.
+ */
+SL_MUST_CHECK bool sl_kv_op_make_room(struct sl_kv_op *op, size_t len);
 
 #endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The submission queue of a resource: what may wait is put here and done by a
+ * few worker threads, each with a state of its own (a connection).
+ *
+ * A worker takes everything that waits, up to a weight, so that many callers'
+ * requests become one batch.  Nothing else in slight starts threads for a
+ * service, so this file is where they are bounded.
+ */
+#ifndef SL_BASE_QUEUE_H
+#define SL_BASE_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/deadline.h"
+#include "base/error.h"
+
+/* Stands in what the caller queues; its fields are the queue's meanwhile. */
+struct sl_task {
+    struct sl_task *next;
+    sl_deadline not_before;
+    unsigned weight;
+};
+
+/* The most tasks, and the most weight, that one run gets. */
+enum { SL_QUEUE_BATCH_MAX = 1024 };
+
+/* What is done with tasks.  context is sl_queue_new's. */
+struct sl_queue_ops {
+    /*
+     * Do tasks[0..count), 1 or more, in the order they were submitted.  *state
+     * is this worker's to keep whatever it likes in, NULL at first; nobody else
+     * uses it.  May submit, these tasks too.
+     */
+    void (*run)(void *context, void **state, struct sl_task *const tasks[],
+                size_t count);
+    /* May be NULL. About once a second, by one worker, between batches. */
+    void (*idle)(void *context, void **state);
+    /* The worker ends, and *state is not NULL. */
+    void (*close)(void *context, void *state);
+    /* The queue ends, and this task was not run. */
+    void (*drop)(void *context, struct sl_task *task);
+};
+
+struct sl_queue_config {
+    unsigned workers;    /* 1 or more; started when there is work for them */
+    unsigned max_weight; /* of one batch; a heavier task comes alone */
+    unsigned max_queued; /* tasks waiting; one more is refused */
+};
+
+struct sl_queue;
+
+/* ops is borrowed until sl_queue_free. */
+struct sl_queue *sl_queue_new(const struct sl_queue_config *config,
+                              const struct sl_queue_ops *ops, void *context);
+
+/*
+ * Let what runs finish, end the workers, drop what waits, free.  Not from a
+ * worker.  Nobody else may use the queue any more.  NULL is fine.
+ */
+void sl_queue_free(struct sl_queue *queue);
+
+/*
+ * Queue a task.  Weight is what it counts in a batch, 1 or more.
+ * SL_UNAVAILABLE, and the task stays the caller's, where too many wait or no
+ * thread can be started.
+ */
+SL_MUST_CHECK enum sl_status sl_queue_submit(struct sl_queue *queue,
+                                             struct sl_task *task,
+                                             unsigned weight,
+                                             struct sl_error *err);
+
+/*
+ * From run: queue a task again, for later.  Is never refused: the task was
+ * counted before.  Dropped where the queue is ending.
+ */
+void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
+                        sl_deadline when);
+
+#endif
