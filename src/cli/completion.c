@@ -11,12 +11,13 @@
 #include "base/option.h"
 #include "cli/command.h"
 #include "cli/print.h"
-#include "kv/driver.h"
+#include "kv/info.h"
 
 static void print_providers(void)
 {
-    for (size_t i = 0; sl_kv_drivers[i] != NULL; i++)
-        printf("%s%s", i > 0 ? " " : "", sl_kv_drivers[i]->name);
+    for (size_t i = 0; sl_kv_driver_at(i) != NULL; i++)
+        printf("%s%s", i > 0 ? " " : "",
+               sl_kv_driver_info(sl_kv_driver_at(i)).name);
 }
 
 static void print_commands(void)

@@ -8,40 +8,29 @@
 #include "base/option.h"
 #include "cli/command.h"
 #include "cli/print.h"
-#include "kv/driver.h"
+#include "kv/info.h"
 
-static const struct {
-    unsigned bit;
-    const char *name; /* for the table */
-    const char *help;
-} features[] = {
-    {SL_KV_FEATURE_TTL, "ttl", "values with a time to live"},
-    {SL_KV_FEATURE_VERSION, "versions",
-     "versioned reads, and writes on the condition of a version"},
-    {SL_KV_FEATURE_ABSENT, "if-absent", "writes only where there is no value"},
-    {SL_KV_FEATURE_INCREMENT, "increment", "atomic counters"},
-    {SL_KV_FEATURE_KEYS, "keys", "listing of keys by prefix"},
-    {SL_KV_FEATURE_DURABLE, "durable", "an answered write survives a crash"},
-    {SL_KV_FEATURE_SHARED, "shared", "other processes see the same data"},
-    {SL_KV_FEATURE_LINEARIZABLE, "linearizable",
-     "what others wrote is read at once"},
-};
-
-enum { FEATURE_COUNT = sizeof(features) / sizeof(features[0]) };
+static const char *yes_or(const struct sl_kv_info *driver,
+                          const struct sl_kv_feature_info *feature,
+                          const char *no)
+{
+    return (driver->features & feature->bit) != 0 ? "yes" : no;
+}
 
 static void print_table(void)
 {
+    const struct sl_kv_feature_info *f;
+
     printf("%s%-12s %-14s", sl_style_on(stdout, SL_STYLE_BOLD), "PROVIDER",
            "SERVICE");
-    for (size_t f = 0; f < FEATURE_COUNT; f++)
-        printf(" %s", features[f].name);
+    for (f = sl_kv_features; f->name != NULL; f++)
+        printf(" %s", f->name);
     printf("%s\n", sl_style_off(stdout));
-    for (size_t i = 0; sl_kv_drivers[i] != NULL; i++) {
-        const struct sl_kv_driver *driver = sl_kv_drivers[i];
-        printf("%-12s %-14s", driver->name, driver->service);
-        for (size_t f = 0; f < FEATURE_COUNT; f++)
-            printf(" %-*s", (int)strlen(features[f].name),
-                   (driver->features & features[f].bit) != 0 ? "yes" : "-");
+    for (size_t i = 0; sl_kv_driver_at(i) != NULL; i++) {
+        const struct sl_kv_info driver = sl_kv_driver_info(sl_kv_driver_at(i));
+        printf("%-12s %-14s", driver.name, driver.service);
+        for (f = sl_kv_features; f->name != NULL; f++)
+            printf(" %-*s", (int)strlen(f->name), yes_or(&driver, f, "-"));
         putchar('\n');
     }
     printf("\n\"slight providers NAME\" lists the settings of one.\n");
@@ -61,15 +50,14 @@ static void print_options(const char *title, const struct sl_option *table)
     }
 }
 
-static void print_driver(const struct sl_kv_driver *driver)
+static void print_driver(const struct sl_kv_info *driver)
 {
     printf("%s: %s\n%s\n", driver->name, driver->service, driver->summary);
     printf("\n%sIt has%s\n", sl_style_on(stdout, SL_STYLE_BOLD),
            sl_style_off(stdout));
-    for (size_t f = 0; f < FEATURE_COUNT; f++)
-        printf("  %-4s%-14s %s\n",
-               (driver->features & features[f].bit) != 0 ? "yes" : "no",
-               features[f].name, features[f].help);
+    for (const struct sl_kv_feature_info *f = sl_kv_features; f->name != NULL;
+         f++)
+        printf("  %-4s%-14s %s\n", yes_or(driver, f, "no"), f->name, f->help);
     print_options("Its settings", driver->options);
     print_options("Settings of every kv resource", sl_kv_options);
 }
@@ -87,13 +75,12 @@ static void markdown_options(const struct sl_option *table)
     }
 }
 
-static void markdown_driver(const struct sl_kv_driver *driver)
+static void markdown_driver(const struct sl_kv_info *driver)
 {
     printf("| feature | | |\n|---|---|---|\n");
-    for (size_t f = 0; f < FEATURE_COUNT; f++)
-        printf("| %s | %s | %s |\n", features[f].name,
-               (driver->features & features[f].bit) != 0 ? "yes" : "no",
-               features[f].help);
+    for (const struct sl_kv_feature_info *f = sl_kv_features; f->name != NULL;
+         f++)
+        printf("| %s | %s | %s |\n", f->name, yes_or(driver, f, "no"), f->help);
     putchar('\n');
     markdown_options(driver->options);
     printf("\nand of every kv resource:\n\n");
@@ -102,11 +89,8 @@ static void markdown_driver(const struct sl_kv_driver *driver)
 
 static int unknown_provider(const char *name)
 {
-    const char *names[64] = {NULL};
+    const char *nearest = sl_kv_driver_nearest(name);
 
-    for (size_t i = 0; i < 63 && sl_kv_drivers[i] != NULL; i++)
-        names[i] = sl_kv_drivers[i]->name;
-    const char *nearest = sl_nearest(name, names);
     if (nearest != NULL)
         sl_print_error("there is no provider \"%s\"; did you mean \"%s\"?",
                        name, nearest);
@@ -132,10 +116,11 @@ static int run_providers(const struct sl_args *args)
     const struct sl_kv_driver *driver = sl_kv_driver_find(name);
     if (driver == NULL)
         return unknown_provider(name);
+    const struct sl_kv_info info = sl_kv_driver_info(driver);
     if (sl_args_has(args, "markdown"))
-        markdown_driver(driver);
+        markdown_driver(&info);
     else
-        print_driver(driver);
+        print_driver(&info);
     return SL_EXIT_OK;
 }
 

@@ -15,7 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "kv/driver.h"
+#include "kv/info.h"
 #include "manifest/manifest.h"
 
 /* Four lines that every manifest needs. */
@@ -422,7 +422,8 @@ static void test_default(void **state)
     assert_int_equal(manifest->source_place.line, 0);
     assert_int_equal(manifest->resource_count, 1);
     assert_string_equal(manifest->resources[0].name, "default");
-    assert_string_equal(manifest->resources[0].driver->name, "kv.sqlite");
+    assert_string_equal(sl_kv_driver_info(manifest->resources[0].driver).name,
+                        "kv.sqlite");
 }
 
 static void test_file(void **state)

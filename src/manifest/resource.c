@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "kv/driver.h"
+#include "kv/info.h"
 
 static const struct sl_option name_options[] = {
     {.name = "name",
@@ -24,11 +24,8 @@ static void unknown_type(struct sl_manifest_reader *reader,
                          const struct sl_toml *node, const char *type,
                          bool filled)
 {
-    const char *names[64] = {NULL};
+    const char *nearest = filled ? NULL : sl_kv_driver_nearest(type);
 
-    for (size_t i = 0; i < 63 && sl_kv_drivers[i] != NULL; i++)
-        names[i] = sl_kv_drivers[i]->name;
-    const char *nearest = filled ? NULL : sl_nearest(type, names);
     if (filled)
         sl_manifest_wrong(reader, node->place,
                           "what ${...} gives is no type; \"slight providers\" "
@@ -103,13 +100,13 @@ static void read_resource(struct sl_manifest_reader *reader,
         return;
     }
 
-    void *options =
-        sl_manifest_own(manifest, sl_alloc(resource.driver->options_size));
+    const struct sl_kv_info info = sl_kv_driver_info(resource.driver);
+    void *options = sl_manifest_own(manifest, sl_alloc(info.options_size));
     resource.options = options;
     const struct sl_manifest_section sections[] = {
         {name_options, &resource},
         {sl_kv_options, &resource.config},
-        {resource.driver->options, options},
+        {info.options, options},
         {NULL, NULL},
     };
     sl_manifest_read_section(reader, table, "[[resource]]", sections, others);
