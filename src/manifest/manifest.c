@@ -60,6 +60,10 @@ void sl_manifest_wrong(struct sl_manifest_reader *reader,
 
     if (reader->problem_count == SL_MANIFEST_PROBLEMS_MAX)
         return;
+    /* What is read of a line that is no TOML is not what was written. */
+    for (size_t i = 0; i < reader->syntax_count; i++)
+        if (reader->problems[i].place.line == place.line)
+            return;
     va_start(args, fmt);
     vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
@@ -155,7 +159,7 @@ static bool read_format(struct sl_manifest_reader *reader,
     const struct sl_toml *node = sl_manifest_get(root, "slight");
 
     if (node == NULL) {
-        if (!reader->broken)
+        if (reader->syntax_count == 0)
             sl_manifest_wrong(reader, root->place,
                               "the first line must say which format this is: "
                               "slight = %d",
@@ -193,7 +197,7 @@ static void read_root(struct sl_manifest_reader *reader,
 
     const struct sl_toml *component = sl_manifest_get(root, "component");
     if (component == NULL) {
-        if (!reader->broken)
+        if (reader->syntax_count == 0)
             sl_manifest_wrong(reader, root->place,
                               "the manifest needs [component] with \"source\"");
     } else if (component->type != SL_TOML_TABLE) {
@@ -214,8 +218,8 @@ static void syntax_error(void *context, struct sl_toml_place place,
 {
     struct sl_manifest_reader *reader = context;
 
-    reader->broken = true;
     sl_manifest_wrong(reader, place, "%s", message);
+    reader->syntax_count = reader->problem_count;
 }
 
 /* By place; found earlier goes first where the place is the same. */

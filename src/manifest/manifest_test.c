@@ -189,7 +189,8 @@ static void test_unknown_keys(void **state)
         "8:1: unknown key \"retry.attempts\" in [[resource]]; did you mean "
         "\"retry.attempts\"?\n");
     bad(HEAD "\"a\\nb\" = 1\n[resources]\n",
-        "5:1: unknown key \"a?b\" in [component]; did you mean \"env\"?\n"
+        "5:1: unknown key \"a?b\" in [component]; it takes source, memory, "
+        "timeout, args, env, directories\n"
         "6:2: unknown key \"resources\" in the manifest; did you mean "
         "\"resource\"?\n");
 }
@@ -258,8 +259,8 @@ static void test_directories(void **state)
         "5:45: \"guest\": a path is not empty\n"
         "5:51: \"directories\": expected a table, found an integer\n"
         "6:10: \"host\": there is no folder \"/nowhere/at/all\"\n"
-        "6:42: unknown key \"write\" in \"directories\"; did you mean "
-        "\"writable\"?\n");
+        "6:42: unknown key \"write\" in \"directories\"; it takes "
+        "host, guest, writable\n");
 }
 
 static void test_resources(void **state)
@@ -401,7 +402,8 @@ static void test_no_message_shows_a_secret(void **state)
         "5:10: \"memory\": what ${...} gives is not accepted; expected a size: "
         "the most linear memory that it may have\n"
         "9:22: \"retry.attempts\": what ${...} gives is not accepted; expected "
-        "an integer: tries in all; 1: no retry\n");
+        "an integer: how often a call is tried in all, where a repeat is "
+        "safe\n");
     bad(HEAD "[[resource]]\nname = \"a\"\ntype = \"${env:SL_TEST_SECRET}\"\n",
         "7:8: what ${...} gives is no type; \"slight providers\" lists the "
         "types\n");

@@ -15,10 +15,9 @@ struct sl_manifest_problem {
 struct sl_manifest_reader {
     struct sl_manifest *manifest;
     const char *folder; /* of the manifest, with a slash, or "" */
-    /* The text is no TOML in places: what is missing may be there. */
-    bool broken;
     struct sl_manifest_problem *problems;
     size_t problem_count;
+    size_t syntax_count; /* of them; they come first */
 };
 
 /* Note what is wrong; told later, in the order of the file. */

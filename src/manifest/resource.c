@@ -47,7 +47,7 @@ static const struct sl_kv_driver *read_type(struct sl_manifest_reader *reader,
 {
     const struct sl_toml *node = sl_manifest_get(table, "type");
     if (node == NULL) {
-        if (!reader->broken)
+        if (reader->syntax_count == 0)
             sl_manifest_wrong(reader, table->place,
                               "[[resource]] needs \"type\", for example "
                               "\"kv.sqlite\"");
@@ -93,7 +93,7 @@ static void read_resource(struct sl_manifest_reader *reader,
     resource.driver = read_type(reader, table);
     if (resource.driver == NULL) {
         const struct sl_toml *name = sl_manifest_get(table, "name");
-        if (name == NULL && !reader->broken)
+        if (name == NULL && reader->syntax_count == 0)
             sl_manifest_wrong(reader, table->place,
                               "[[resource]] needs \"name\": %s",
                               name_options[0].help);

@@ -291,6 +291,7 @@ void sl_manifest_read_section(struct sl_manifest_reader *reader,
     for (size_t i = 0; sections[i].options != NULL; i++)
         set_defaults(&walk, &sections[i]);
     read_table(&walk, table, "");
-    for (size_t i = 0; !reader->broken && sections[i].options != NULL; i++)
+    for (size_t i = 0; reader->syntax_count == 0 && sections[i].options != NULL;
+         i++)
         check_required(&walk, table, &sections[i]);
 }
