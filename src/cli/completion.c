@@ -184,7 +184,10 @@ static void print_zsh(void)
            "    case $command in\n");
     for (size_t i = 0; sl_commands[i] != NULL; i++)
         zsh_command(sl_commands[i]);
-    printf("    esac\n}\ncompdef _slight slight\n");
+    /* Found through fpath it is called, sourced it makes itself known. */
+    printf("    esac\n}\n"
+           "if [[ $funcstack[1] == _slight ]]; then\n"
+           "    _slight \"$@\"\nelse\n    compdef _slight slight\nfi\n");
 }
 
 /* --- fish --- */

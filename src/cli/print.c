@@ -44,10 +44,22 @@ const char *sl_style_off(FILE *out)
     return has_colour(out) ? "\033[0m" : "";
 }
 
+static void print_safely(FILE *out, const char *text, char keep)
+{
+    for (; *text != '\0'; text++) {
+        bool control = (unsigned char)*text < ' ' || *text == 0x7f;
+        putc(control && *text != keep ? '?' : *text, out);
+    }
+}
+
 void sl_print_text(FILE *out, const char *text)
 {
-    for (; *text != '\0'; text++)
-        putc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, out);
+    print_safely(out, text, '\0');
+}
+
+void sl_print_lines(FILE *out, const char *text)
+{
+    print_safely(out, text, '\n');
 }
 
 static void SL_PRINTF(3, 0) print_message(enum sl_style style, const char *word,

@@ -25,8 +25,12 @@ const char *sl_style_off(FILE *out);
 void sl_print_error(const char *fmt, ...) SL_PRINTF(1, 2);
 void sl_print_warning(const char *fmt, ...) SL_PRINTF(1, 2);
 
-/* Text whose control characters are shown as "?", for what others wrote. */
+/*
+ * What others wrote, with "?" for control characters, so that it cannot play
+ * tricks with a terminal.  The second one keeps newlines.
+ */
 void sl_print_text(FILE *out, const char *text);
+void sl_print_lines(FILE *out, const char *text);
 
 /* Print err as an error and return code. */
 int sl_print_failure(const struct sl_error *err, int code);

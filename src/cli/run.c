@@ -137,7 +137,7 @@ static int tell_end(const struct sl_manifest *manifest,
     case SL_HOST_TRAPPED:
         sl_print_error("component \"%s\" trapped: %s", manifest->name,
                        outcome->message);
-        fputs(outcome->backtrace, stderr);
+        sl_print_lines(stderr, outcome->backtrace);
         return SL_EXIT_TRAP;
     case SL_HOST_TIMED_OUT:
         sl_print_error("component \"%s\" took too long and was ended; allow "

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "host/tsan.h"
+#include "host/border.h"
 
 enum {
     INDEX_BITS = 10,
@@ -43,7 +43,6 @@ void *sl_instance_new(void *grants)
 
     instance->grants = grants;
     instance->first_free = NO_SLOT;
-    sl_tsan_release(instance);
     return instance;
 }
 
@@ -51,7 +50,6 @@ void sl_instance_free(void *pointer)
 {
     struct instance *instance = pointer;
 
-    sl_tsan_acquire(instance);
     free(instance->slots);
     free(instance);
 }
@@ -60,11 +58,7 @@ void sl_instance_free(void *pointer)
 static enum sl_status not_granted(const struct sl_manifest *manifest,
                                   struct sl_bytes name, struct sl_error *err)
 {
-    bool printable = name.len > 0 && name.len <= SL_MANIFEST_NAME_MAX;
-
-    for (size_t i = 0; printable && i < name.len; i++)
-        printable = name.ptr[i] > ' ' && name.ptr[i] < 0x7f;
-    if (!printable)
+    if (!sl_manifest_is_name(name))
         return sl_fail(err, SL_PERMISSION_DENIED,
                        "component \"%s\" is not granted the resource that it "
                        "opens, whose name no manifest could have: a name is 1 "
@@ -116,7 +110,6 @@ enum sl_status sl_instance_open(void *pointer, struct sl_bytes name,
     if (resource == NULL)
         return not_granted(manifest, name, err);
 
-    sl_tsan_acquire(instance);
     uint16_t index = take_slot(instance);
     if (index == NO_SLOT)
         return sl_fail(err, SL_TOO_LARGE,
@@ -127,7 +120,6 @@ enum sl_status sl_instance_open(void *pointer, struct sl_bytes name,
     struct slot *slot = &instance->slots[index];
     slot->store = instance->grants->stores[resource - manifest->resources];
     *bucket = slot->uses << INDEX_BITS | index;
-    sl_tsan_release(instance);
     return SL_OK;
 }
 
@@ -148,18 +140,14 @@ struct sl_kv *sl_instance_store(void *pointer, uint32_t bucket)
 {
     struct instance *instance = pointer;
 
-    sl_tsan_acquire(instance);
     struct slot *slot = find_slot(instance, bucket);
-    struct sl_kv *store = slot != NULL ? slot->store : NULL;
-    sl_tsan_release(instance);
-    return store;
+    return slot != NULL ? slot->store : NULL;
 }
 
 void sl_instance_drop(void *pointer, uint32_t bucket)
 {
     struct instance *instance = pointer;
 
-    sl_tsan_acquire(instance);
     struct slot *slot = find_slot(instance, bucket);
     if (slot != NULL) {
         slot->store = NULL;
@@ -167,45 +155,101 @@ void sl_instance_drop(void *pointer, uint32_t bucket)
         slot->next_free = instance->first_free;
         instance->first_free = (uint16_t)(bucket & INDEX_MASK);
     }
-    sl_tsan_release(instance);
+}
+
+/* --- What the bridge calls --- */
+
+#ifdef SL_TSAN
+char sl_border;
+#endif
+
+static void *border_new(void *context)
+{
+    sl_border_enter();
+    void *instance = sl_instance_new(context);
+    sl_border_leave();
+    return instance;
+}
+
+static void border_free(void *instance)
+{
+    sl_border_enter();
+    sl_instance_free(instance);
+    sl_border_leave();
+}
+
+static enum sl_status border_open(void *instance, struct sl_bytes name,
+                                  uint32_t *bucket, struct sl_error *err)
+{
+    sl_border_enter();
+    enum sl_status status = sl_instance_open(instance, name, bucket, err);
+    sl_border_leave();
+    return status;
+}
+
+static void border_drop(void *instance, uint32_t bucket)
+{
+    sl_border_enter();
+    sl_instance_drop(instance, bucket);
+    sl_border_leave();
 }
 
 static void wake(void *waker)
 {
+    sl_border_leave();
     sl_bridge_waker_wake(waker);
 }
 
-static bool kv_call(void *instance, uint32_t bucket,
-                    const struct sl_kv_request *requests, size_t count,
-                    struct sl_kv_answer *answers, struct sl_bridge_wait *wait,
-                    struct sl_kv_call **call)
+static bool not_open(size_t count, struct sl_kv_answer *answers)
 {
-    struct sl_kv *store = sl_instance_store(instance, bucket);
-
-    if (store == NULL) {
-        for (size_t i = 0; i < count; i++) {
-            sl_kv_answer_init(&answers[i]);
-            sl_fail(&answers[i].err, SL_INVALID_ARGUMENT,
-                    "the bucket is not open any more");
-        }
-        return true;
+    for (size_t i = 0; i < count; i++) {
+        sl_kv_answer_init(&answers[i]);
+        sl_fail(&answers[i].err, SL_INVALID_ARGUMENT,
+                "the bucket is not open any more");
     }
-    if (sl_kv_try(store, requests, count, answers))
-        return true;
-    sl_kv_submit(store, requests, count, wake, sl_bridge_waker_take(wait),
-                 call);
-    return false;
+    return true;
+}
+
+static bool border_call(void *instance, uint32_t bucket,
+                        const struct sl_kv_request *requests, size_t count,
+                        struct sl_kv_answer *answers,
+                        struct sl_bridge_wait *wait, struct sl_kv_call **call)
+{
+    sl_border_enter();
+    struct sl_kv *store = sl_instance_store(instance, bucket);
+    bool answered = store == NULL ? not_open(count, answers)
+                                  : sl_kv_try(store, requests, count, answers);
+    if (!answered)
+        sl_kv_submit(store, requests, count, wake, sl_bridge_waker_take(wait),
+                     call);
+    sl_border_leave();
+    return answered;
+}
+
+static void border_collect(struct sl_kv_call *call,
+                           struct sl_kv_answer *answers)
+{
+    sl_border_enter();
+    sl_kv_call_collect(call, answers);
+    sl_border_leave();
+}
+
+static void border_release(struct sl_kv_call *call)
+{
+    sl_border_enter();
+    sl_kv_call_release(call);
+    sl_border_leave();
 }
 
 const struct sl_bridge_host sl_instance_functions = {
-    .instance_new = sl_instance_new,
-    .instance_free = sl_instance_free,
+    .instance_new = border_new,
+    .instance_free = border_free,
     .kv =
         {
-            .open = sl_instance_open,
-            .drop = sl_instance_drop,
-            .call = kv_call,
-            .collect = sl_kv_call_collect,
-            .release = sl_kv_call_release,
+            .open = border_open,
+            .drop = border_drop,
+            .call = border_call,
+            .collect = border_collect,
+            .release = border_release,
         },
 };

@@ -108,6 +108,7 @@ static void test_names_that_are_none(void **state)
     refused(*state, SL_LITERAL(""), message);
     refused(*state, SL_LITERAL("first\0"), message);
     refused(*state, SL_LITERAL("\033[2J"), message);
+    refused(*state, SL_LITERAL("a/b"), message);
     refused(*state, SL_BYTES(large, sizeof(large)), message);
 }
 

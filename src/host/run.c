@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "host/border.h"
 #include "host/internal.h"
 
 /* Runs on a thread of the engine; the eventfd orders it with wait_for_end. */
@@ -19,6 +20,7 @@ static void run_done(void *context, const struct sl_bridge_outcome *outcome)
     struct sl_host *host = context;
     const uint64_t one = 1;
 
+    sl_border_enter();
     host->end = outcome->end;
     host->exit_code = outcome->exit_code;
     host->message = sl_strndup(outcome->message.ptr, outcome->message.len);
@@ -140,6 +142,7 @@ static void start(struct sl_host *host, const struct sl_host_run *run)
         .timeout_ms = (uint64_t)timeout_ms,
     };
 
+    sl_border_leave();
     sl_bridge_program_start(host->program, &request, run_done, host);
 }
 

@@ -139,13 +139,22 @@ const char *sl_manifest_type_text(enum sl_toml_type type)
     return "something else";
 }
 
+bool sl_manifest_is_name(struct sl_bytes name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+    for (size_t i = 0; i < name.len && i <= SL_MANIFEST_NAME_MAX; i++)
+        if (memchr(allowed, name.ptr[i], sizeof(allowed) - 1) == NULL)
+            return false;
+    return name.len > 0 && name.len <= SL_MANIFEST_NAME_MAX;
+}
+
 enum sl_status sl_manifest_check_name(const void *field, struct sl_error *err)
 {
     const char *name = *(const char *const *)field;
-    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz"
-                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-");
 
-    if (len > 0 && len <= SL_MANIFEST_NAME_MAX && name[len] == '\0')
+    if (sl_manifest_is_name(sl_bytes_of(name)))
         return SL_OK;
     return sl_fail(err, SL_INVALID_ARGUMENT,
                    "a name is 1 to %d letters, digits, \".\", \"_\" and \"-\"",
@@ -327,7 +336,7 @@ static char *name_of(const char *component)
         base, len < SL_MANIFEST_NAME_MAX ? len : SL_MANIFEST_NAME_MAX);
 
     for (char *at = name; *at != '\0'; at++)
-        if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 0x7f)
+        if (!sl_manifest_is_name(SL_BYTES(at, 1)))
             *at = '-';
     return name;
 }

@@ -102,6 +102,9 @@ SL_MUST_CHECK enum sl_status sl_manifest_default(const char *component,
 /* Run this component in place of [component] source. */
 void sl_manifest_set_source(struct sl_manifest *manifest, const char *path);
 
+/* Whether a component or a resource could have this name. */
+bool sl_manifest_is_name(struct sl_bytes name);
+
 /* The resource with this name, or NULL. */
 const struct sl_manifest_resource *
 sl_manifest_resource(const struct sl_manifest *manifest, struct sl_bytes name);
