@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Calls on many keys: get-many, set-many, delete-many. */
+#include "kv_cases.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One more than a call may have. */
+enum { TOO_MANY = KV_MANY_MAX + 1 };
+
+static char texts[TOO_MANY][16];
+static struct kv_bytes keys[TOO_MANY], bytes[TOO_MANY];
+static struct kv_value values[TOO_MANY];
+static enum kv_status each[TOO_MANY];
+static bool found[TOO_MANY];
+
+/* keys "k0000" and on, all with this value. */
+static void number_keys(struct kv_bytes value)
+{
+    for (int i = 0; i < TOO_MANY; i++) {
+        snprintf(texts[i], sizeof(texts[i]), "k%04d", i);
+        keys[i] = kv_bytes_of(texts[i]);
+        bytes[i] = value;
+    }
+}
+
+static void expect_each(size_t count, enum kv_status expected)
+{
+    for (size_t i = 0; i < count; i++)
+        CHECK(each[i] == expected);
+}
+
+/* values[i], which this frees. */
+static void expect_value_at(size_t i, const char *expected)
+{
+    CHECK(values[i].found == (expected != NULL));
+    if (expected != NULL) {
+        CHECK(values[i].len == strlen(expected));
+        CHECK(memcmp(values[i].ptr, expected, values[i].len) == 0);
+    }
+    kv_value_done(&values[i]);
+}
+
+static void answers_come_in_order(struct kv *kv)
+{
+    const struct kv_bytes some[] = {KV_TEXT("c"), KV_TEXT("a"), KV_TEXT("no"),
+                                    KV_TEXT("b"), KV_TEXT("a")};
+
+    OK(kv_set(kv, KV_TEXT("a"), KV_TEXT("1")));
+    OK(kv_set(kv, KV_TEXT("b"), KV_TEXT("")));
+    OK(kv_set(kv, KV_TEXT("c"), KV_TEXT("333")));
+    OK(kv_get_many(kv, some, 5, values));
+    expect_value_at(0, "333");
+    expect_value_at(1, "1");
+    expect_value_at(2, NULL);
+    expect_value_at(3, "");
+    expect_value_at(4, "1");
+    OK(kv_delete_many(kv, some, 3, each, found));
+    expect_each(3, KV_OK);
+    CHECK(found[0] && found[1] && !found[2]);
+    ABSENT(kv, KV_TEXT("a"));
+    HOLDS(kv, KV_TEXT("b"), KV_TEXT(""));
+}
+
+static void none_is_fine(struct kv *kv)
+{
+    OK(kv_get_many(kv, keys, 0, values));
+    OK(kv_set_many(kv, keys, bytes, 0, each));
+    OK(kv_delete_many(kv, keys, 0, each, found));
+}
+
+static void the_later_of_two_stays(struct kv *kv)
+{
+    const struct kv_bytes same[] = {KV_TEXT("a"), KV_TEXT("b"), KV_TEXT("a"),
+                                    KV_TEXT("a")};
+    const struct kv_bytes different[] = {KV_TEXT("first"), KV_TEXT("b"),
+                                         KV_TEXT("second"), KV_TEXT("third")};
+
+    OK(kv_set_many(kv, same, different, 4, each));
+    expect_each(4, KV_OK);
+    HOLDS(kv, KV_TEXT("a"), KV_TEXT("third"));
+    HOLDS(kv, KV_TEXT("b"), KV_TEXT("b"));
+    OK(kv_delete_many(kv, same, 4, each, found));
+    expect_each(4, KV_OK);
+    CHECK(found[0] && found[1] && !found[2] && !found[3]);
+}
+
+static void a_thousand(struct kv *kv)
+{
+    number_keys(KV_TEXT(""));
+    for (size_t i = 0; i < KV_MANY_MAX; i++)
+        bytes[i] = keys[i];
+    OK(kv_set_many(kv, keys, bytes, KV_MANY_MAX, each));
+    expect_each(KV_MANY_MAX, KV_OK);
+    OK(kv_get_many(kv, keys, KV_MANY_MAX, values));
+    for (size_t i = 0; i < KV_MANY_MAX; i++)
+        expect_value_at(i, texts[i]);
+    OK(kv_delete_many(kv, keys, KV_MANY_MAX, each, found));
+    expect_each(KV_MANY_MAX, KV_OK);
+    for (size_t i = 0; i < KV_MANY_MAX; i++)
+        CHECK(found[i]);
+    ABSENT(kv, keys[0]);
+    ABSENT(kv, keys[KV_MANY_MAX - 1]);
+}
+
+static void more_than_a_thousand(struct kv *kv)
+{
+    number_keys(KV_TEXT("new"));
+    OK(kv_set(kv, keys[0], KV_TEXT("old")));
+    FAILS(kv_set_many(kv, keys, bytes, TOO_MANY, each), KV_TOO_LARGE);
+    HOLDS(kv, keys[0], KV_TEXT("old"));
+    ABSENT(kv, keys[1]);
+    FAILS(kv_get_many(kv, keys, TOO_MANY, values), KV_TOO_LARGE);
+    FAILS(kv_delete_many(kv, keys, TOO_MANY, each, found), KV_TOO_LARGE);
+    HOLDS(kv, keys[0], KV_TEXT("old"));
+}
+
+static void one_fails_alone(struct kv *kv)
+{
+    uint8_t *large = calloc(1, KV_VALUE_MAX + 1);
+    const struct kv_bytes mixed[] = {KV_TEXT("a"), KV_TEXT(""), KV_TEXT("b"),
+                                     KV_TEXT("c\0"), KV_TEXT("d")};
+    const struct kv_bytes contents[] = {KV_TEXT("1"),
+                                        KV_TEXT("2"),
+                                        {large, KV_VALUE_MAX + 1},
+                                        KV_TEXT("4"),
+                                        KV_TEXT("5")};
+
+    CHECK(large != NULL);
+    OK(kv_set(kv, KV_TEXT("b"), KV_TEXT("old")));
+    OK(kv_set_many(kv, mixed, contents, 5, each));
+    CHECK(each[0] == KV_OK && each[4] == KV_OK);
+    CHECK(each[1] == KV_INVALID_ARGUMENT && each[3] == KV_INVALID_ARGUMENT);
+    CHECK(each[2] == KV_TOO_LARGE);
+    HOLDS(kv, KV_TEXT("a"), KV_TEXT("1"));
+    HOLDS(kv, KV_TEXT("b"), KV_TEXT("old"));
+    HOLDS(kv, KV_TEXT("d"), KV_TEXT("5"));
+    OK(kv_delete_many(kv, mixed, 5, each, found));
+    CHECK(each[0] == KV_OK && each[2] == KV_OK && each[4] == KV_OK);
+    CHECK(found[0] && found[2] && found[4]);
+    CHECK(each[1] == KV_INVALID_ARGUMENT && each[3] == KV_INVALID_ARGUMENT);
+    free(large);
+}
+
+static void get_many_fails_with_the_first(struct kv *kv)
+{
+    const struct kv_bytes mixed[] = {KV_TEXT("a"), KV_TEXT("")};
+
+    OK(kv_set(kv, KV_TEXT("a"), KV_TEXT("1")));
+    FAILS(kv_get_many(kv, mixed, 2, values), KV_INVALID_ARGUMENT);
+}
+
+static void the_limit_of_a_call(struct kv *kv)
+{
+    enum { FIT = KV_CALL_MAX / KV_VALUE_MAX, HALF = FIT / 2 };
+    uint8_t *value = malloc(KV_VALUE_MAX);
+
+    CHECK(value != NULL);
+    memset(value, 'v', KV_VALUE_MAX);
+    number_keys((struct kv_bytes){value, KV_VALUE_MAX});
+    FAILS(kv_set_many(kv, keys, bytes, FIT + 1, each), KV_TOO_LARGE);
+    ABSENT(kv, keys[0]);
+    OK(kv_set_many(kv, keys, bytes, HALF, each));
+    expect_each(HALF, KV_OK);
+    OK(kv_set_many(kv, keys + HALF, bytes, HALF + 1, each));
+    expect_each(HALF + 1, KV_OK);
+    FAILS(kv_get_many(kv, keys, FIT + 1, values), KV_TOO_LARGE);
+    OK(kv_get_many(kv, keys, HALF, values));
+    for (size_t i = 0; i < HALF; i++) {
+        CHECK(values[i].found && values[i].len == KV_VALUE_MAX);
+        CHECK(memcmp(values[i].ptr, value, KV_VALUE_MAX) == 0);
+        kv_value_done(&values[i]);
+    }
+    free(value);
+}
+
+const struct kv_case kv_many_cases[] = {
+    {"answers come in the order asked for", 0, answers_come_in_order},
+    {"a call on no keys", 0, none_is_fine},
+    {"of two entries with one key the later stays", 0, the_later_of_two_stays},
+    {"a call on a thousand keys", 0, a_thousand},
+    {"more than a thousand keys are refused", 0, more_than_a_thousand},
+    {"of many one fails alone", 0, one_fails_alone},
+    {"get-many fails with the first that fails", 0,
+     get_many_fails_with_the_first},
+    {"the limit of all values of a call", 0, the_limit_of_a_call},
+    {0},
+};

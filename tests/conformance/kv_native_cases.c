@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a guest cannot do: many threads at once on one store, and text that is
+ * no text (the bridge stops a guest that passes it).
+ *
+ * A thread cannot end the case, so it counts what went wrong.
+ */
+#include "kv_cases.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { THREADS = 8, ROUNDS = 40 };
+
+struct worker {
+    struct kv *kv;
+    int number;
+    int wrong;   /* calls that should have worked, answers of somebody else */
+    int wins;    /* conditional writes that did */
+    int64_t sum; /* the largest that was answered */
+    char message[1024];
+};
+
+static const struct kv_bytes the_key = {(const uint8_t *)"key", 3};
+
+static bool worked(struct worker *worker, enum kv_status status)
+{
+    if (status == KV_OK)
+        return true;
+    worker->wrong++;
+    snprintf(worker->message, sizeof(worker->message), "%s",
+             kv_last_failure()->message);
+    return false;
+}
+
+/* Run work on all threads at once; none went wrong. */
+static void run_threads(struct kv *kv, void *(*work)(void *),
+                        struct worker workers[THREADS])
+{
+    pthread_t threads[THREADS];
+
+    for (int i = 0; i < THREADS; i++) {
+        workers[i] = (struct worker){.kv = kv, .number = i};
+        CHECK(pthread_create(&threads[i], NULL, work, &workers[i]) == 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    for (int i = 0; i < THREADS; i++)
+        if (workers[i].wrong > 0)
+            kv_fail(__FILE__, __LINE__, "%d calls went wrong: %s",
+                    workers[i].wrong, workers[i].message);
+}
+
+static void *increment(void *context)
+{
+    struct worker *worker = context;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        int64_t sum;
+        if (!worked(worker, kv_increment(worker->kv, the_key, 1, &sum)))
+            continue;
+        if (sum <= worker->sum)
+            worker->wrong++; /* it went back, or two had the same */
+        worker->sum = sum;
+    }
+    return NULL;
+}
+
+static void increments_are_atomic(struct kv *kv)
+{
+    struct worker workers[THREADS];
+    char total[16];
+
+    run_threads(kv, increment, workers);
+    snprintf(total, sizeof(total), "%d", THREADS * ROUNDS);
+    HOLDS(kv, the_key, kv_bytes_of(total));
+}
+
+/* Add one by reading, and writing if nobody else wrote; false: somebody did. */
+static bool compare_and_set(struct worker *worker)
+{
+    struct kv_value value = {0};
+    char text[32] = "", version[KV_VERSION_MAX + 1];
+    struct kv_options options = {.condition = KV_VERSION};
+
+    if (!worked(worker, kv_get_entry(worker->kv, the_key, &value)))
+        return true;
+    if (value.len < sizeof(text))
+        memcpy(text, value.ptr, value.len);
+    snprintf(text, sizeof(text), "%ld", strtol(text, NULL, 10) + 1);
+    options.version = value.version;
+    enum kv_status status =
+        kv_set_with(worker->kv, the_key, kv_bytes_of(text), options, version);
+    kv_value_done(&value);
+    if (status == KV_CONFLICT)
+        return false;
+    if (worked(worker, status))
+        worker->wins++;
+    return true;
+}
+
+static void *compare_and_sets(void *context)
+{
+    for (int i = 0; i < ROUNDS; i++)
+        while (!compare_and_set(context))
+            continue;
+    return NULL;
+}
+
+static void no_update_is_lost(struct kv *kv)
+{
+    struct worker workers[THREADS];
+    char total[16];
+
+    OK(kv_set(kv, the_key, KV_TEXT("0")));
+    run_threads(kv, compare_and_sets, workers);
+    snprintf(total, sizeof(total), "%d", THREADS * ROUNDS);
+    HOLDS(kv, the_key, kv_bytes_of(total));
+}
+
+static void *set_if_absent(void *context)
+{
+    struct worker *worker = context;
+    char key[16], value[16], version[KV_VERSION_MAX + 1];
+    const struct kv_options options = {.condition = KV_ABSENT};
+
+    snprintf(value, sizeof(value), "%d", worker->number);
+    for (int i = 0; i < ROUNDS; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        enum kv_status status = kv_set_with(
+            worker->kv, kv_bytes_of(key), kv_bytes_of(value), options, version);
+        if (status != KV_ALREADY_EXISTS && worked(worker, status))
+            worker->wins++;
+    }
+    return NULL;
+}
+
+static void one_wins_if_absent(struct kv *kv)
+{
+    struct worker workers[THREADS];
+    int wins = 0;
+
+    run_threads(kv, set_if_absent, workers);
+    for (int i = 0; i < THREADS; i++)
+        wins += workers[i].wins;
+    CHECK(wins == ROUNDS);
+}
+
+static void *delete(void *context)
+{
+    struct worker *worker = context;
+    char key[16];
+
+    for (int i = 0; i < ROUNDS; i++) {
+        bool found = false;
+        snprintf(key, sizeof(key), "%d", i);
+        if (worked(worker, kv_delete(worker->kv, kv_bytes_of(key), &found)))
+            worker->wins += found;
+    }
+    return NULL;
+}
+
+static void one_deletes(struct kv *kv)
+{
+    struct worker workers[THREADS];
+    char key[16];
+    int wins = 0;
+
+    for (int i = 0; i < ROUNDS; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        OK(kv_set(kv, kv_bytes_of(key), KV_TEXT("value")));
+    }
+    run_threads(kv, delete, workers);
+    for (int i = 0; i < THREADS; i++)
+        wins += workers[i].wins;
+    CHECK(wins == ROUNDS);
+}
+
+/* One of several calls that are made by turns, on keys of this thread only. */
+static bool is_mine(struct worker *worker, int round)
+{
+    struct kv_value values[3] = {0};
+    enum kv_status each[2];
+    char text[2][40];
+
+    for (int i = 0; i < 2; i++)
+        snprintf(text[i], sizeof(text[i]), "%d/%d/%d", worker->number,
+                 round % 5, i);
+    const struct kv_bytes keys[] = {kv_bytes_of(text[0]), kv_bytes_of(text[1]),
+                                    KV_TEXT("no such key")};
+    char fresh[2][64];
+    for (int i = 0; i < 2; i++)
+        snprintf(fresh[i], sizeof(fresh[i]), "%s=%d", text[i], round);
+    const struct kv_bytes contents[] = {kv_bytes_of(fresh[0]),
+                                        kv_bytes_of(fresh[1])};
+
+    bool mine = true;
+    if (round % 2 == 0) {
+        mine = worked(worker, kv_set(worker->kv, keys[0], contents[0])) &&
+               worked(worker, kv_set(worker->kv, keys[1], contents[1]));
+    } else {
+        mine =
+            worked(worker, kv_set_many(worker->kv, keys, contents, 2, each)) &&
+            each[0] == KV_OK && each[1] == KV_OK;
+    }
+    mine = mine && worked(worker, kv_get_many(worker->kv, keys, 3, values)) &&
+           !values[2].found;
+    for (int i = 0; i < 2; i++) {
+        mine = mine && values[i].found && values[i].len == contents[i].len &&
+               memcmp(values[i].ptr, contents[i].ptr, values[i].len) == 0;
+        kv_value_done(&values[i]);
+    }
+    return mine;
+}
+
+static void *set_and_get(void *context)
+{
+    struct worker *worker = context;
+
+    for (int i = 0; i < ROUNDS; i++)
+        worker->wrong += !is_mine(worker, i);
+    return NULL;
+}
+
+static void everyone_gets_his_own_answers(struct kv *kv)
+{
+    struct worker workers[THREADS];
+
+    run_threads(kv, set_and_get, workers);
+}
+
+static void text_that_is_none(struct kv *kv)
+{
+    const struct kv_bytes texts[] = {
+        KV_TEXT("\xff"),         KV_TEXT("a\x80"),
+        KV_TEXT("\xc3"),         KV_TEXT("\xc0\x80"),
+        KV_TEXT("\xed\xa0\x80"), KV_TEXT("\xf4\x90\x80\x80"),
+    };
+    struct kv_page page = {0};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        FAILS(kv_set(kv, texts[i], KV_TEXT("value")), KV_INVALID_ARGUMENT);
+        FAILS(kv_keys(kv, texts[i], NULL, 10, &page), KV_INVALID_ARGUMENT);
+    }
+}
+
+const struct kv_case kv_side_cases[] = {
+    {"threads: increments are atomic", KV_NEEDS_INCREMENT,
+     increments_are_atomic},
+    {"threads: compare-and-set loses no update", KV_NEEDS_VERSION,
+     no_update_is_lost},
+    {"threads: one wins if absent", KV_NEEDS_VERSION | KV_NEEDS_ABSENT,
+     one_wins_if_absent},
+    {"threads: one deletes", 0, one_deletes},
+    {"threads: everyone gets his own answers", 0,
+     everyone_gets_his_own_answers},
+    {"text that is none is refused", KV_NEEDS_KEYS, text_that_is_none},
+    {0},
+};

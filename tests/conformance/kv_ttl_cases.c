@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Time to live.  No case relies on how fast the machine is: what must expire is
+ * waited for, and what must stay is looked at after it would have gone.
+ */
+#include "kv_cases.h"
+
+#include <string.h>
+
+enum { SHORT_MS = 300, LONG_MS = 600000 };
+
+static const struct kv_bytes the_key = {(const uint8_t *)"key", 3};
+
+static enum kv_status set_ttl(struct kv *kv, struct kv_bytes key,
+                              struct kv_bytes value, uint64_t ttl_ms)
+{
+    char version[KV_VERSION_MAX + 1];
+
+    return kv_set_with(kv, key, value,
+                       (struct kv_options){.has_ttl = true, .ttl_ms = ttl_ms},
+                       version);
+}
+
+static void it_expires(struct kv *kv)
+{
+    struct kv_value value = {0};
+    bool found = true;
+
+    OK(set_ttl(kv, KV_TEXT("later"), KV_TEXT("stays"), LONG_MS));
+    OK(set_ttl(kv, the_key, KV_TEXT("value"), SHORT_MS));
+    kv_wait_absent(kv, the_key);
+    ABSENT(kv, the_key);
+    OK(kv_get_many(kv, &the_key, 1, &value));
+    CHECK(!value.found);
+    OK(kv_delete(kv, the_key, &found));
+    CHECK(!found);
+    HOLDS(kv, KV_TEXT("later"), KV_TEXT("stays"));
+}
+
+static void expired_is_absent(struct kv *kv)
+{
+    char version[KV_VERSION_MAX + 1], other[KV_VERSION_MAX + 1];
+    struct kv_value value = {0};
+    const struct kv_options short_lived = {.has_ttl = true, .ttl_ms = SHORT_MS};
+
+    OK(kv_set_with(kv, the_key, KV_TEXT("value"), short_lived, version));
+    kv_wait_absent(kv, the_key);
+    OK(kv_get_entry(kv, the_key, &value));
+    CHECK(!value.found);
+    FAILS(kv_delete_if(kv, the_key, version), KV_CONFLICT);
+    FAILS(kv_set_with(
+              kv, the_key, KV_TEXT("other"),
+              (struct kv_options){.condition = KV_VERSION, .version = version},
+              other),
+          KV_CONFLICT);
+    ABSENT(kv, the_key);
+    OK(kv_set_with(kv, the_key, KV_TEXT("new"),
+                   (struct kv_options){.condition = KV_ABSENT}, other));
+    HOLDS(kv, the_key, KV_TEXT("new"));
+}
+
+static void set_takes_it_away(struct kv *kv)
+{
+    char version[KV_VERSION_MAX + 1];
+    enum kv_status each;
+    const struct kv_bytes many = KV_TEXT("many"), value = KV_TEXT("stays");
+
+    OK(set_ttl(kv, the_key, KV_TEXT("value"), SHORT_MS));
+    OK(set_ttl(kv, KV_TEXT("with"), KV_TEXT("value"), SHORT_MS));
+    OK(set_ttl(kv, many, KV_TEXT("value"), SHORT_MS));
+    OK(kv_set(kv, the_key, value));
+    OK(kv_set_with(kv, KV_TEXT("with"), value, (struct kv_options){0},
+                   version));
+    OK(kv_set_many(kv, &many, &value, 1, &each));
+    CHECK(each == KV_OK);
+    kv_sleep_ms(SHORT_MS + 1200);
+    HOLDS(kv, the_key, value);
+    HOLDS(kv, KV_TEXT("with"), value);
+    HOLDS(kv, many, value);
+}
+
+static void it_can_be_changed(struct kv *kv)
+{
+    OK(set_ttl(kv, the_key, KV_TEXT("value"), SHORT_MS));
+    OK(set_ttl(kv, the_key, KV_TEXT("value"), LONG_MS));
+    OK(set_ttl(kv, KV_TEXT("other"), KV_TEXT("value"), LONG_MS));
+    OK(set_ttl(kv, KV_TEXT("other"), KV_TEXT("value"), SHORT_MS));
+    OK(kv_set(kv, KV_TEXT("third"), KV_TEXT("value")));
+    OK(set_ttl(kv, KV_TEXT("third"), KV_TEXT("value"), SHORT_MS));
+    kv_wait_absent(kv, KV_TEXT("other"));
+    kv_wait_absent(kv, KV_TEXT("third"));
+    kv_sleep_ms(SHORT_MS + 1200);
+    HOLDS(kv, the_key, KV_TEXT("value"));
+}
+
+static void a_failed_condition_leaves_it(struct kv *kv)
+{
+    char version[KV_VERSION_MAX + 1];
+    struct kv_options absent = {.condition = KV_ABSENT};
+    const struct kv_options stale = {.condition = KV_VERSION,
+                                     .version = "stale"};
+
+    OK(set_ttl(kv, the_key, KV_TEXT("value"), LONG_MS));
+    FAILS(kv_set_with(kv, the_key, KV_TEXT("other"), stale, version),
+          KV_CONFLICT);
+    absent.has_ttl = true;
+    absent.ttl_ms = SHORT_MS;
+    FAILS(kv_set_with(kv, the_key, KV_TEXT("other"), absent, version),
+          KV_ALREADY_EXISTS);
+    kv_sleep_ms(SHORT_MS + 1200);
+    HOLDS(kv, the_key, KV_TEXT("value")); /* not the short one */
+
+    OK(set_ttl(kv, the_key, KV_TEXT("value"), 2000));
+    absent.has_ttl = false;
+    /* On a machine so slow that it has expired the write works: once more. */
+    while (kv_set_with(kv, the_key, KV_TEXT("value"), absent, version) == KV_OK)
+        OK(set_ttl(kv, the_key, KV_TEXT("value"), 2000));
+    CHECK(kv_last_failure()->status == KV_ALREADY_EXISTS);
+    kv_wait_absent(kv, the_key); /* nor for ever */
+}
+
+static void with_conditions(struct kv *kv)
+{
+    char version[KV_VERSION_MAX + 1];
+    struct kv_options options = {
+        .condition = KV_ABSENT, .has_ttl = true, .ttl_ms = SHORT_MS};
+
+    OK(kv_set_with(kv, the_key, KV_TEXT("value"), options, version));
+    kv_wait_absent(kv, the_key);
+    OK(kv_set_with(kv, the_key, KV_TEXT("value"), (struct kv_options){0},
+                   version));
+    options.condition = KV_VERSION;
+    options.version = version;
+    char next[KV_VERSION_MAX + 1];
+    OK(kv_set_with(kv, the_key, KV_TEXT("next"), options, next));
+    kv_wait_absent(kv, the_key);
+}
+
+static void bounds(struct kv *kv)
+{
+    const uint64_t ten_years = UINT64_C(315360000000);
+
+    OK(kv_set(kv, the_key, KV_TEXT("value")));
+    FAILS(set_ttl(kv, the_key, KV_TEXT("x"), 0), KV_INVALID_ARGUMENT);
+    FAILS(set_ttl(kv, the_key, KV_TEXT("x"), ten_years + 1),
+          KV_INVALID_ARGUMENT);
+    FAILS(set_ttl(kv, the_key, KV_TEXT("x"), UINT64_MAX), KV_INVALID_ARGUMENT);
+    FAILS(set_ttl(kv, the_key, KV_TEXT("x"), (uint64_t)INT64_MAX + 1),
+          KV_INVALID_ARGUMENT);
+    HOLDS(kv, the_key, KV_TEXT("value"));
+    OK(set_ttl(kv, the_key, KV_TEXT("long"), ten_years));
+    HOLDS(kv, the_key, KV_TEXT("long"));
+    OK(set_ttl(kv, the_key, KV_TEXT("short"), 1));
+    kv_wait_absent(kv, the_key);
+}
+
+static void increment_keeps_it(struct kv *kv)
+{
+    int64_t sum = 0;
+
+    /* Unless it expired before the increment, and 1 is what became of it. */
+    while (sum != 6) {
+        OK(set_ttl(kv, the_key, KV_TEXT("5"), 2000));
+        OK(kv_increment(kv, the_key, 1, &sum));
+    }
+    kv_wait_absent(kv, the_key);
+    OK(kv_increment(kv, the_key, 1, &sum));
+    CHECK(sum == 1);
+    kv_sleep_ms(2200);
+    HOLDS(kv, the_key, KV_TEXT("1")); /* a new one, without */
+}
+
+static void expired_is_not_listed(struct kv *kv)
+{
+    struct kv_page page = {0};
+
+    OK(set_ttl(kv, KV_TEXT("a"), KV_TEXT("value"), SHORT_MS));
+    OK(set_ttl(kv, KV_TEXT("b"), KV_TEXT("value"), LONG_MS));
+    kv_wait_absent(kv, KV_TEXT("a"));
+    char *cursor = NULL;
+    size_t listed = 0;
+    do {
+        char *next;
+        OK(kv_keys(kv, KV_TEXT(""), cursor, 1000, &page));
+        for (size_t i = 0; i < page.count; i++)
+            CHECK(strcmp(page.keys[i], "b") == 0);
+        listed += page.count;
+        next = page.next;
+        page.next = cursor; /* freed with the page */
+        cursor = next;
+        kv_page_done(&page);
+    } while (cursor != NULL);
+    CHECK(listed > 0);
+}
+
+const struct kv_case kv_ttl_cases[] = {
+    {"a value with a time to live expires", KV_NEEDS_TTL | KV_NEEDS_VERSION,
+     it_expires},
+    {"what has expired is absent for conditions too",
+     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_ABSENT, expired_is_absent},
+    {"set takes a time to live away", KV_NEEDS_TTL | KV_NEEDS_VERSION,
+     set_takes_it_away},
+    {"a time to live can be changed", KV_NEEDS_TTL | KV_NEEDS_VERSION,
+     it_can_be_changed},
+    {"a failed condition leaves the time to live",
+     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_ABSENT,
+     a_failed_condition_leaves_it},
+    {"a conditional write with a time to live",
+     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_ABSENT, with_conditions},
+    {"bounds of a time to live", KV_NEEDS_TTL | KV_NEEDS_VERSION, bounds},
+    {"increment keeps the time to live",
+     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_INCREMENT, increment_keeps_it},
+    {"what has expired is not listed",
+     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_KEYS, expired_is_not_listed},
+    {0},
+};
