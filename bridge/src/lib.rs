@@ -1,1 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The bridge: what only exists in Rust, for C. The contract of every exported
+//! function stands in `slight_bridge.h`; nothing is decided here.
 
+mod abi;
+mod component;
+mod engine;
+mod kv;
+mod program;
+mod toml;
+mod wait;
+mod wit;
+
+include!(concat!(env!("OUT_DIR"), "/versions.rs"));
+
+pub(crate) fn version_of(part: &str) -> &'static str {
+    VERSIONS.iter().find(|(name, _)| *name == part).map_or("unknown", |(_, version)| version)
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_versions(sink: abi::SlSink) {
+    abi::quiet_border((), || {
+        for (name, version) in VERSIONS {
+            sink.write(format!("{name} {version}\n").as_bytes());
+        }
+    })
+}

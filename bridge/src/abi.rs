@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The structs of `slight_bridge.h`, member for member, and the few things that
+//! every function at the border does: fill an error, catch a panic.
+//!
+//! The header asserts the same sizes and offsets for C.
+
+use std::ffi::c_void;
+use std::mem::{offset_of, size_of};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+/// `enum sl_status`, in its order.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code)] // C makes the ones that Rust does not
+pub enum Status {
+    Ok,
+    InvalidArgument,
+    NotFound,
+    AlreadyExists,
+    Conflict,
+    PermissionDenied,
+    Unauthenticated,
+    TooLarge,
+    Timeout,
+    Unavailable,
+    Unsupported,
+    Internal,
+}
+
+const MESSAGE_MAX: usize = 512;
+
+#[repr(C)]
+pub struct SlError {
+    /// A `Status`; read as a number, since C wrote it.
+    pub status: i32,
+    pub message: [u8; MESSAGE_MAX],
+}
+
+impl SlError {
+    /// One line, cut at a character's border, ended by a NUL.
+    pub fn fill(&mut self, status: Status, message: &str) {
+        self.status = status as i32;
+        let mut end = message.len().min(MESSAGE_MAX - 1);
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        for (to, from) in self.message.iter_mut().zip(message.as_bytes()[..end].iter()) {
+            *to = if *from < b' ' { b' ' } else { *from };
+        }
+        self.message[end] = 0;
+    }
+
+    /// What C wrote, up to its NUL.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        let end = self.message.iter().position(|b| *b == 0);
+        String::from_utf8_lossy(&self.message[..end.unwrap_or(MESSAGE_MAX)])
+    }
+}
+
+/// What a function of the bridge fails with.
+pub struct Failure(pub Status, pub String);
+
+pub type Fallible<T> = Result<T, Failure>;
+
+pub fn fail<T>(status: Status, message: impl Into<String>) -> Fallible<T> {
+    Err(Failure(status, message.into()))
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SlBytes {
+    pub ptr: *const u8,
+    pub len: usize,
+}
+
+impl SlBytes {
+    pub const EMPTY: SlBytes = SlBytes { ptr: std::ptr::null(), len: 0 };
+
+    pub fn of(bytes: &[u8]) -> Self {
+        SlBytes { ptr: bytes.as_ptr(), len: bytes.len() }
+    }
+
+    /// # Safety
+    /// `ptr` points to `len` bytes that stay as they are for `'a`.
+    pub unsafe fn get<'a>(self) -> &'a [u8] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.ptr, self.len) }
+    }
+
+    /// # Safety
+    /// As `get`.
+    pub unsafe fn text<'a>(self, what: &str) -> Fallible<&'a str> {
+        // SAFETY: the caller's promise.
+        match std::str::from_utf8(unsafe { self.get() }) {
+            Ok(text) => Ok(text),
+            Err(_) => fail(Status::InvalidArgument, format!("{what} is not UTF-8")),
+        }
+    }
+}
+
+#[repr(C)]
+pub struct SlBuf {
+    pub ptr: *mut u8,
+    pub len: usize,
+    pub capacity: usize,
+    pub limit: usize,
+}
+
+impl SlBuf {
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: an sl_buf has len bytes at ptr, and nobody changes it while
+        // its answer is borrowed.
+        unsafe { SlBytes { ptr: self.ptr, len: self.len }.get() }
+    }
+}
+
+#[repr(C)]
+pub struct SlHeld {
+    pub bytes: SlBytes,
+    pub owner: *mut c_void,
+    pub release: Option<unsafe extern "C" fn(*mut c_void)>,
+}
+
+/// Bytes that C holds for us, for `bytes::Bytes::from_owner`.
+pub struct Held(SlHeld);
+
+// SAFETY: held bytes do not change, and are released from any thread (bytes.h).
+unsafe impl Send for Held {}
+
+impl Held {
+    /// Take what an answer holds; it is empty afterwards.
+    pub fn take(from: &mut SlHeld) -> Self {
+        let empty = SlHeld { bytes: SlBytes::EMPTY, owner: std::ptr::null_mut(), release: None };
+        Held(std::mem::replace(from, empty))
+    }
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: held until drop.
+        unsafe { self.0.bytes.get() }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(release) = self.0.release {
+            // SAFETY: once, with its owner (bytes.h).
+            unsafe { release(self.0.owner) }
+        }
+    }
+}
+
+#[repr(i32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    Exists,
+    Set,
+    Delete,
+    Increment,
+    Keys,
+}
+
+#[repr(i32)]
+#[derive(Clone, Copy)]
+pub enum Condition {
+    Always,
+    Absent,
+    Version,
+}
+
+#[repr(C)]
+pub struct SlKvRequest {
+    pub verb: Verb,
+    pub condition: Condition,
+    pub key: SlBytes,
+    pub value: SlBytes,
+    pub version: SlBytes,
+    pub cursor: SlBytes,
+    pub ttl_ms: u64,
+    pub delta: i64,
+    pub limit: u32,
+    pub has_ttl: bool,
+    pub want_version: bool,
+}
+
+impl SlKvRequest {
+    pub fn new(verb: Verb, key: &[u8]) -> Self {
+        SlKvRequest {
+            verb,
+            condition: Condition::Always,
+            key: SlBytes::of(key),
+            value: SlBytes::EMPTY,
+            version: SlBytes::EMPTY,
+            cursor: SlBytes::EMPTY,
+            ttl_ms: 0,
+            delta: 0,
+            limit: 0,
+            has_ttl: false,
+            want_version: false,
+        }
+    }
+}
+
+pub const KV_MANY_MAX: usize = 1000;
+const KV_VERSION_MAX: usize = 64;
+
+#[repr(C)]
+pub struct SlKvAnswer {
+    pub err: SlError,
+    pub retryable: bool,
+    pub found: bool,
+    pub refused: bool,
+    pub number: i64,
+    pub value: SlHeld,
+    pub version: [u8; KV_VERSION_MAX + 1],
+    pub key_count: u32,
+    pub keys: SlBuf,
+    pub next: SlBuf,
+}
+
+extern "C" {
+    /// src/kv/kv.h
+    fn sl_kv_answer_done(answer: *mut SlKvAnswer);
+}
+
+impl SlKvAnswer {
+    pub fn version(&self) -> String {
+        let end = self.version.iter().position(|b| *b == 0);
+        let bytes = &self.version[..end.unwrap_or(KV_VERSION_MAX)];
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+}
+
+/// Answers that C filled, finished with when dropped.
+pub struct Answer(pub SlKvAnswer);
+
+// SAFETY: an answer belongs to whoever has it; its parts are freed from any
+// thread (bytes.h).
+unsafe impl Send for Answer {}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // SAFETY: C filled it, and nobody else finishes with it.
+        unsafe { sl_kv_answer_done(&mut self.0) }
+    }
+}
+
+#[repr(C)]
+pub struct SlSink {
+    pub context: *mut c_void,
+    pub write: unsafe extern "C" fn(*mut c_void, SlBytes),
+}
+
+impl SlSink {
+    pub fn write(&self, bytes: &[u8]) {
+        // SAFETY: the caller of the bridge vouches for both.
+        unsafe { (self.write)(self.context, SlBytes::of(bytes)) }
+    }
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SlKvTable {
+    pub open: unsafe extern "C" fn(*mut c_void, SlBytes, *mut u32, *mut SlError) -> i32,
+    pub drop: unsafe extern "C" fn(*mut c_void, u32),
+    pub call: unsafe extern "C" fn(
+        *mut c_void,
+        u32,
+        *const SlKvRequest,
+        usize,
+        *mut SlKvAnswer,
+        *mut crate::wait::Wait,
+        *mut *mut c_void,
+    ) -> bool,
+    pub collect: unsafe extern "C" fn(*mut c_void, *mut SlKvAnswer),
+    pub release: unsafe extern "C" fn(*mut c_void),
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SlHost {
+    pub instance_new: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
+    pub instance_free: unsafe extern "C" fn(*mut c_void),
+    pub kv: SlKvTable,
+}
+
+#[repr(C)]
+pub struct SlEngineConfig {
+    pub threads: u32,
+    pub max_instances: u32,
+    pub max_memory: u64,
+    pub warm_instances: u32,
+    pub keep_resident: u64,
+}
+
+#[repr(C)]
+pub struct SlExtern {
+    pub name: SlBytes,
+    pub package: SlBytes,
+    pub interface: SlBytes,
+    pub version: SlBytes,
+    pub is_instance: bool,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SlPair {
+    pub name: SlBytes,
+    pub value: SlBytes,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SlDirectory {
+    pub host_path: SlBytes,
+    pub guest_path: SlBytes,
+    pub writable: bool,
+}
+
+#[repr(C)]
+pub struct SlRun {
+    pub args: *const SlBytes,
+    pub arg_count: usize,
+    pub env: *const SlPair,
+    pub env_count: usize,
+    pub directories: *const SlDirectory,
+    pub directory_count: usize,
+    pub inherit_stdin: bool,
+    pub inherit_stdout: bool,
+    pub inherit_stderr: bool,
+    pub max_memory: u64,
+    pub timeout_ms: u64,
+}
+
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Returned,
+    Exited,
+    Trapped,
+    TimedOut,
+    Failed,
+}
+
+#[repr(C)]
+pub struct SlOutcome {
+    pub end: End,
+    pub exit_code: i32,
+    pub message: SlBytes,
+    pub backtrace: SlBytes,
+}
+
+#[repr(C)]
+pub struct SlToml {
+    pub kind: i32,
+    pub key_place: SlPlace,
+    pub place: SlPlace,
+    pub key: *const u8,
+    pub text: *const u8,
+    pub integer: i64,
+    pub boolean: bool,
+    pub children: *const SlToml,
+    pub child_count: usize,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlPlace {
+    pub line: u32,
+    pub column: u32,
+}
+
+#[repr(C)]
+pub struct SlWitFile {
+    pub path: SlBytes,
+    pub text: SlBytes,
+}
+
+#[repr(C)]
+pub struct SlComponentize {
+    pub core: SlBytes,
+    pub files: *const SlWitFile,
+    pub file_count: usize,
+    pub world: SlBytes,
+    pub realloc_via_memory_grow: bool,
+}
+
+/// # Safety
+/// `ptr` is NULL with a count of 0, or points to `count` things that live for
+/// `'a`.
+pub unsafe fn slice<'a, T>(ptr: *const T, count: usize) -> &'a [T] {
+    if count == 0 {
+        return &[];
+    }
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(ptr, count) }
+}
+
+/// Run `body`; a panic in it becomes an error. For functions with an `err`.
+///
+/// # Safety
+/// `err` is NULL or points to an `sl_error`.
+pub unsafe fn border(err: *mut SlError, body: impl FnOnce() -> Fallible<()>) -> i32 {
+    let failure = match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => return Status::Ok as i32,
+        Ok(Err(failure)) => failure,
+        Err(panic) => Failure(Status::Internal, panic_text(&*panic)),
+    };
+    // SAFETY: the caller's promise.
+    if let Some(err) = unsafe { err.as_mut() } {
+        err.fill(failure.0, &failure.1);
+    }
+    failure.0 as i32
+}
+
+/// Run `body` where there is no `err`; a panic in it answers `otherwise`.
+pub fn quiet_border<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)
+}
+
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("a defect of slight, please report it: {}", text.unwrap_or("panic"))
+}
+
+/// The same as `SL_BRIDGE_SIZE` and `SL_BRIDGE_SHAPE` of the header.
+macro_rules! shape {
+    ($type:ty, $size:literal $(, $member:ident = $at:literal)*) => {
+        const _: () = assert!(size_of::<$type>() == $size);
+        $(const _: () = assert!(offset_of!($type, $member) == $at);)*
+    };
+}
+
+shape!(SlError, 516, message = 4);
+shape!(SlBytes, 16);
+shape!(SlBuf, 32, limit = 24);
+shape!(SlHeld, 32, release = 24);
+shape!(
+    SlKvRequest,
+    96,
+    condition = 4,
+    key = 8,
+    value = 24,
+    version = 40,
+    cursor = 56,
+    ttl_ms = 72,
+    delta = 80,
+    limit = 88,
+    has_ttl = 92,
+    want_version = 93
+);
+shape!(
+    SlKvAnswer,
+    696,
+    retryable = 516,
+    found = 517,
+    refused = 518,
+    number = 520,
+    value = 528,
+    version = 560,
+    key_count = 628,
+    keys = 632,
+    next = 664
+);
+shape!(SlHost, 56, kv = 16);
+shape!(SlKvTable, 40, release = 32);
+shape!(SlEngineConfig, 32, keep_resident = 24);
+shape!(SlExtern, 72, is_instance = 64);
+shape!(SlRun, 72, inherit_stdin = 48, timeout_ms = 64);
+shape!(SlOutcome, 40, backtrace = 24);
+shape!(SlToml, 72, key = 24, child_count = 64);
+shape!(SlDirectory, 40);
+shape!(SlComponentize, 56, world = 32);

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Components: compile, load compiled code, list imports and exports.
+
+use std::ffi::{c_char, c_void, CStr};
+
+use wasmtime::component::types::ComponentItem;
+
+use crate::abi::{
+    border, fail, quiet_border, Fallible, SlBytes, SlError, SlExtern, SlSink, Status,
+};
+use crate::engine::Engine;
+
+pub struct Component(pub wasmtime::component::Component);
+
+#[repr(i32)]
+#[derive(Debug, PartialEq)]
+pub enum WasmKind {
+    NotWasm,
+    CoreModule,
+    Component,
+    Text,
+}
+
+pub fn kind_of(wasm: &[u8]) -> WasmKind {
+    if let Some(version) = wasm.strip_prefix(b"\0asm") {
+        return match version.get(..4) {
+            Some([1, 0, 0, 0]) => WasmKind::CoreModule,
+            Some([_, 0, 1, 0]) => WasmKind::Component,
+            _ => WasmKind::NotWasm,
+        };
+    }
+    let head = String::from_utf8_lossy(wasm.get(..4096).unwrap_or(wasm));
+    let code = head.lines().map(str::trim_start).find(|l| !l.is_empty() && !l.starts_with(";;"));
+    match code {
+        Some(line) if line.starts_with("(module") || line.starts_with("(component") => {
+            WasmKind::Text
+        }
+        _ => WasmKind::NotWasm,
+    }
+}
+
+/// A chain of causes in one line, without repeating what was said.
+pub fn one_line(error: &wasmtime::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
+        if !text.ends_with(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+fn compile(engine: &Engine, wasm: &[u8]) -> Fallible<Component> {
+    match wasmtime::component::Component::from_binary(&engine.wasm, wasm) {
+        Ok(component) => Ok(Component(component)),
+        Err(error) => {
+            fail(Status::InvalidArgument, format!("not a valid component: {}", one_line(&error)))
+        }
+    }
+}
+
+fn load(engine: &Engine, path: &CStr) -> Fallible<Component> {
+    let Ok(path) = path.to_str() else {
+        return fail(Status::NotFound, "a path that is not UTF-8");
+    };
+    if !std::path::Path::new(path).is_file() {
+        return fail(Status::NotFound, format!("no compiled code at {path}"));
+    }
+    // SAFETY: the caller vouches for who wrote the file (slight_bridge.h).
+    match unsafe { wasmtime::component::Component::deserialize_file(&engine.wasm, path) } {
+        Ok(component) => Ok(Component(component)),
+        Err(error) => fail(Status::InvalidArgument, one_line(&error)),
+    }
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_wasm_kind_of(wasm: SlBytes) -> WasmKind {
+    // SAFETY: borrowed for this call.
+    quiet_border(WasmKind::NotWasm, || kind_of(unsafe { wasm.get() }))
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_component_compile(
+    engine: *mut Engine,
+    wasm: SlBytes,
+    out: *mut *mut Component,
+    err: *mut SlError,
+) -> i32 {
+    // SAFETY: the header's contract: valid pointers, borrowed for this call.
+    unsafe {
+        border(err, || {
+            *out = Box::into_raw(Box::new(compile(&*engine, wasm.get())?));
+            Ok(())
+        })
+    }
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_component_serialize(
+    component: *const Component,
+    sink: SlSink,
+    err: *mut SlError,
+) -> i32 {
+    // SAFETY: the header's contract: valid pointers, borrowed for this call.
+    unsafe {
+        border(err, || match (*component).0.serialize() {
+            Ok(bytes) => {
+                sink.write(&bytes);
+                Ok(())
+            }
+            Err(error) => fail(Status::Internal, one_line(&error)),
+        })
+    }
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_component_load(
+    engine: *mut Engine,
+    path: *const c_char,
+    out: *mut *mut Component,
+    err: *mut SlError,
+) -> i32 {
+    // SAFETY: the header's contract: valid pointers, a NUL-terminated path.
+    unsafe {
+        border(err, || {
+            *out = Box::into_raw(Box::new(load(&*engine, CStr::from_ptr(path))?));
+            Ok(())
+        })
+    }
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_component_free(component: *mut Component) {
+    if !component.is_null() {
+        // SAFETY: it came from compile or load, and this is its end.
+        quiet_border((), || drop(unsafe { Box::from_raw(component) }));
+    }
+}
+
+type ExternFn = unsafe extern "C" fn(*mut c_void, *const SlExtern);
+
+/// "wasi:cli/run@0.2.3" to "wasi:cli", "run", "0.2.3".
+pub fn split_name(name: &str) -> Option<(&str, &str, &str)> {
+    let (package, rest) = name.split_once('/')?;
+    if !package.contains(':') {
+        return None;
+    }
+    let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
+    Some((package, interface, version))
+}
+
+/// # Safety
+/// `visit` may be called with `context`.
+unsafe fn tell(name: &str, item: &ComponentItem, visit: ExternFn, context: *mut c_void) {
+    let (package, interface, version) = split_name(name).unwrap_or(("", name, ""));
+    let item = SlExtern {
+        name: SlBytes::of(name.as_bytes()),
+        package: SlBytes::of(package.as_bytes()),
+        interface: SlBytes::of(interface.as_bytes()),
+        version: SlBytes::of(version.as_bytes()),
+        is_instance: matches!(item, ComponentItem::ComponentInstance(_)),
+    };
+    // SAFETY: the caller's promise.
+    unsafe { visit(context, &item) }
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_component_imports(
+    component: *const Component,
+    visit: ExternFn,
+    context: *mut c_void,
+) {
+    // SAFETY: a live component; visit and context as the header says.
+    quiet_border((), || unsafe {
+        let component = &(*component).0;
+        for (name, item) in component.component_type().imports(component.engine()) {
+            tell(name, &item.ty, visit, context);
+        }
+    })
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_component_exports(
+    component: *const Component,
+    visit: ExternFn,
+    context: *mut c_void,
+) {
+    // SAFETY: a live component; visit and context as the header says.
+    quiet_border((), || unsafe {
+        let component = &(*component).0;
+        for (name, item) in component.component_type().exports(component.engine()) {
+            tell(name, &item.ty, visit, context);
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds() {
+        assert_eq!(kind_of(b"\0asm\x01\0\0\0rest"), WasmKind::CoreModule);
+        assert_eq!(kind_of(b"\0asm\x0d\0\x01\0"), WasmKind::Component);
+        assert_eq!(kind_of(b"\0asm"), WasmKind::NotWasm);
+        assert_eq!(kind_of(b""), WasmKind::NotWasm);
+        assert_eq!(kind_of(b";; a comment\n\n (component)"), WasmKind::Text);
+        assert_eq!(kind_of(b"#!/bin/sh"), WasmKind::NotWasm);
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(split_name("wasi:cli/run@0.2.3"), Some(("wasi:cli", "run", "0.2.3")));
+        assert_eq!(split_name("a:b/c"), Some(("a:b", "c", "")));
+        assert_eq!(split_name("run"), None);
+    }
+}

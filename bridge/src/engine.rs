@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The engine: Wasmtime's settings, the threads that run guests, and the clock
+//! that makes a looping guest give way.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+use crate::abi::{border, fail, quiet_border, Fallible, SlEngineConfig, SlError, SlSink, Status};
+
+const TICK: Duration = Duration::from_millis(10);
+const MIB: usize = 1 << 20;
+
+/// Advances the epoch, and with it the guests' turns, while any guest runs.
+struct Ticker {
+    state: Mutex<TickerState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct TickerState {
+    running: usize,
+    ending: bool,
+}
+
+/// One guest runs, as long as this lives.
+pub struct Running(Arc<Ticker>);
+
+impl Ticker {
+    fn update(&self, change: impl FnOnce(&mut TickerState)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        self.changed.notify_one();
+    }
+
+    fn tick(&self, engine: &wasmtime::Engine) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while !state.ending {
+            state = if state.running == 0 {
+                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                drop(state);
+                std::thread::sleep(TICK);
+                engine.increment_epoch();
+                self.state.lock().unwrap_or_else(PoisonError::into_inner)
+            };
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.update(|state| state.running -= 1);
+    }
+}
+
+pub struct Engine {
+    pub wasm: wasmtime::Engine,
+    pub runtime: Runtime,
+    pub max_memory: u64,
+    ticker: Arc<Ticker>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Engine {
+    fn new(config: &SlEngineConfig) -> Fallible<Engine> {
+        let max_memory = or_default(config.max_memory, 64 * MIB as u64);
+        let wasm = pooled(config, max_memory)
+            .or_else(|_| wasmtime::Engine::new(&base_config()))
+            .or_else(|error| fail(Status::Internal, format!("no engine: {error:#}")))?;
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        if config.threads > 0 {
+            builder.worker_threads(config.threads as usize);
+        }
+        let runtime = builder
+            .thread_name("slight-guest")
+            .enable_all()
+            .build()
+            .or_else(|error| fail(Status::Unavailable, format!("no threads: {error}")))?;
+        let ticker = Arc::new(Ticker { state: Mutex::default(), changed: Condvar::new() });
+        let (clock, engine) = (ticker.clone(), wasm.clone());
+        let thread = std::thread::Builder::new()
+            .name("slight-epoch".into())
+            .spawn(move || clock.tick(&engine))
+            .or_else(|error| fail(Status::Unavailable, format!("no threads: {error}")))?;
+        Ok(Engine { wasm, runtime, max_memory, ticker, thread: Some(thread) })
+    }
+
+    /// The epoch advances until what this returns is dropped.
+    pub fn running(&self) -> Running {
+        self.ticker.update(|state| state.running += 1);
+        Running(self.ticker.clone())
+    }
+}
+
+fn or_default<T: Default + PartialEq>(value: T, default: T) -> T {
+    if value == T::default() {
+        default
+    } else {
+        value
+    }
+}
+
+fn base_config() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .wasm_component_model_async(true)
+        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
+    config
+}
+
+/// What a small component needs, times the instances that may run at once. A
+/// component made from a core module has up to four of them, and two tables.
+fn pooled(config: &SlEngineConfig, max_memory: u64) -> wasmtime::Result<wasmtime::Engine> {
+    let instances = or_default(config.max_instances, 1000);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(4))
+        .total_memories(instances)
+        .total_tables(instances.saturating_mul(2))
+        .total_stacks(instances)
+        .max_core_instances_per_component(64)
+        .max_memories_per_component(16)
+        .max_tables_per_component(32)
+        .max_tables_per_module(8)
+        .max_memory_size(usize::try_from(max_memory).unwrap_or(usize::MAX))
+        .max_unused_warm_slots(or_default(config.warm_instances, 100))
+        .linear_memory_keep_resident(or_default(config.keep_resident, MIB as u64) as usize)
+        .table_keep_resident(64 << 10)
+        .async_stack_keep_resident(32 << 10)
+        .pagemap_scan(Enabled::Auto);
+    let mut wasm = base_config();
+    wasm.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    wasmtime::Engine::new(&wasm)
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_engine_new(
+    config: *const SlEngineConfig,
+    out: *mut *mut Engine,
+    err: *mut SlError,
+) -> i32 {
+    // A panic is answered as an error; nothing is to be read on the terminal.
+    std::panic::set_hook(Box::new(|_| {}));
+    // SAFETY: the header's contract: valid pointers.
+    unsafe {
+        border(err, || {
+            *out = Box::into_raw(Box::new(Engine::new(&*config)?));
+            Ok(())
+        })
+    }
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_engine_free(engine: *mut Engine) {
+    if engine.is_null() {
+        return;
+    }
+    // SAFETY: it came from sl_bridge_engine_new, and this is its end.
+    let mut engine = unsafe { Box::from_raw(engine) };
+    quiet_border((), || {
+        engine.ticker.update(|state| state.ending = true);
+        if let Some(thread) = engine.thread.take() {
+            let _ = thread.join();
+        }
+        let engine = *engine;
+        engine.runtime.shutdown_timeout(Duration::from_secs(1));
+    })
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_engine_fingerprint(engine: *const Engine, sink: SlSink) {
+    quiet_border((), || {
+        let mut hasher = DefaultHasher::new();
+        // SAFETY: a live engine.
+        unsafe { (*engine).wasm.precompile_compatibility_hash().hash(&mut hasher) };
+        sink.write(
+            format!("wasmtime {} {:016x}", crate::version_of("wasmtime"), hasher.finish())
+                .as_bytes(),
+        );
+    })
+}

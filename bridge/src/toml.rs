@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+//! TOML as a tree with the place of every key and value.
+
+use std::ffi::{c_char, c_void, CString};
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+
+use crate::abi::{panic_text, quiet_border, SlBytes, SlPlace, SlToml};
+
+const MAX_ERRORS: usize = 100;
+
+const STRING: i32 = 0;
+const INTEGER: i32 = 1;
+const FLOAT: i32 = 2;
+const BOOLEAN: i32 = 3;
+const DATETIME: i32 = 4;
+const ARRAY: i32 = 5;
+const TABLE: i32 = 6;
+
+/// Owns everything the tree points to. What is in a box stays where it is when
+/// the vectors grow.
+pub struct Document {
+    root: Box<[SlToml]>,
+    nodes: Vec<Box<[SlToml]>>,
+    texts: Vec<CString>,
+}
+
+/// Where bytes stand: lines and characters, from 1.
+struct Places<'a> {
+    text: &'a str,
+    line_starts: Vec<usize>,
+}
+
+impl<'a> Places<'a> {
+    fn new(text: &'a str) -> Self {
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1);
+        Places { text, line_starts: std::iter::once(0).chain(starts).collect() }
+    }
+
+    fn of(&self, offset: usize) -> SlPlace {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.line_starts.partition_point(|start| *start <= offset);
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let column = self.text.get(start..offset).map_or(0, |text| text.chars().count()) + 1;
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        SlPlace { line: number(line), column: number(column) }
+    }
+}
+
+struct Builder<'a> {
+    places: Places<'a>,
+    document: Document,
+    errors: Vec<(SlPlace, String)>,
+}
+
+impl Builder<'_> {
+    fn error(&mut self, at: SlPlace, message: impl Into<String>) {
+        self.errors.push((at, message.into()));
+    }
+
+    fn text(&mut self, text: &str, at: SlPlace) -> *const u8 {
+        let text = CString::new(text).unwrap_or_else(|_| {
+            self.error(at, "a NUL character is not allowed here");
+            CString::default()
+        });
+        let ptr = text.as_ptr().cast();
+        self.document.texts.push(text);
+        ptr
+    }
+
+    fn children(&mut self, children: Vec<SlToml>) -> (*const SlToml, usize) {
+        let children = children.into_boxed_slice();
+        let found = (children.as_ptr(), children.len());
+        self.document.nodes.push(children);
+        found
+    }
+
+    fn table(&mut self, table: &DeTable<'_>) -> (*const SlToml, usize) {
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        let children = entries
+            .into_iter()
+            .map(|(key, value)| {
+                let at = self.places.of(key.span().start);
+                let mut node = self.value(value);
+                node.key_place = at;
+                node.key = self.text(key.get_ref(), at);
+                node
+            })
+            .collect();
+        self.children(children)
+    }
+
+    fn integer(&mut self, text: &str, radix: u32, at: SlPlace) -> i64 {
+        i64::from_str_radix(text, radix).unwrap_or_else(|_| {
+            self.error(at, "the number is too large: 64 bits with a sign are allowed");
+            0
+        })
+    }
+
+    fn value(&mut self, value: &Spanned<DeValue<'_>>) -> SlToml {
+        let place = self.places.of(value.span().start);
+        let mut node = empty(place);
+        match value.get_ref() {
+            DeValue::String(text) => {
+                node.kind = STRING;
+                node.text = self.text(text, place);
+            }
+            DeValue::Integer(number) => {
+                node.kind = INTEGER;
+                node.integer = self.integer(number.as_str(), number.radix(), place);
+            }
+            DeValue::Float(number) => {
+                node.kind = FLOAT;
+                node.text = self.text(number.as_str(), place);
+            }
+            DeValue::Boolean(boolean) => {
+                node.kind = BOOLEAN;
+                node.boolean = *boolean;
+            }
+            DeValue::Datetime(time) => {
+                node.kind = DATETIME;
+                node.text = self.text(&time.to_string(), place);
+            }
+            DeValue::Array(array) => {
+                node.kind = ARRAY;
+                let children = array.iter().map(|item| self.value(item)).collect();
+                (node.children, node.child_count) = self.children(children);
+            }
+            DeValue::Table(table) => {
+                node.kind = TABLE;
+                (node.children, node.child_count) = self.table(table);
+            }
+        }
+        node
+    }
+}
+
+fn empty(place: SlPlace) -> SlToml {
+    SlToml {
+        kind: TABLE,
+        key_place: place,
+        place,
+        key: c"".as_ptr().cast(),
+        text: c"".as_ptr().cast(),
+        integer: 0,
+        boolean: false,
+        children: std::ptr::null(),
+        child_count: 0,
+    }
+}
+
+/// The text up to what is not UTF-8, and where that is.
+fn utf8(bytes: &[u8]) -> (&str, Option<usize>) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text, None),
+        Err(error) => {
+            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            (std::str::from_utf8(good).unwrap_or_default(), Some(error.valid_up_to()))
+        }
+    }
+}
+
+fn read(bytes: &[u8]) -> (Document, Vec<(SlPlace, String)>) {
+    let (text, broken) = utf8(bytes);
+    let mut builder = Builder {
+        places: Places::new(text),
+        document: Document { root: Box::default(), nodes: Vec::new(), texts: Vec::new() },
+        errors: Vec::new(),
+    };
+    // What is behind broken text would only be told as cut off.
+    let parsed = if broken.is_none() { text } else { "" };
+    let (table, errors) = DeTable::parse_recoverable(parsed);
+    for error in errors {
+        let Range { start, .. } = error.span().unwrap_or(0..0);
+        let at = builder.places.of(start);
+        builder.error(at, error.message().lines().collect::<Vec<_>>().join(" "));
+    }
+    if let Some(at) = broken {
+        let at = builder.places.of(at);
+        builder.error(at, "the file is not UTF-8 from here on");
+    }
+    let mut root = empty(SlPlace { line: 1, column: 1 });
+    (root.children, root.child_count) = builder.table(table.get_ref());
+    builder.document.root = Box::new([root]);
+    builder.errors.sort_by_key(|(place, _)| (place.line, place.column));
+    builder.errors.truncate(MAX_ERRORS);
+    (builder.document, builder.errors)
+}
+
+type ErrorFn = unsafe extern "C" fn(*mut c_void, SlPlace, *const c_char);
+
+/// # Safety
+/// See slight_toml.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_toml_read(
+    text: SlBytes,
+    error: ErrorFn,
+    context: *mut c_void,
+) -> *mut Document {
+    let tell = |place: SlPlace, message: &str| {
+        let message = CString::new(message.replace('\0', "?")).unwrap_or_default();
+        // SAFETY: the caller of the bridge vouches for both.
+        unsafe { error(context, place, message.as_ptr()) }
+    };
+    // SAFETY: text is borrowed for this call.
+    let bytes = unsafe { text.get() };
+    match std::panic::catch_unwind(|| read(bytes)) {
+        Ok((document, errors)) => {
+            for (place, message) in &errors {
+                tell(*place, message);
+            }
+            Box::into_raw(Box::new(document))
+        }
+        Err(panic) => {
+            tell(SlPlace { line: 1, column: 1 }, &panic_text(&*panic));
+            std::ptr::null_mut()
+        }
+    }
+}
+
+/// # Safety
+/// See slight_toml.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_toml_root(document: *const Document) -> *const SlToml {
+    // SAFETY: a live document.
+    unsafe { (*document).root.as_ptr() }
+}
+
+/// # Safety
+/// See slight_toml.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_toml_free(document: *mut Document) {
+    if !document.is_null() {
+        // SAFETY: it came from sl_bridge_toml_read, and this is its end.
+        quiet_border((), || drop(unsafe { Box::from_raw(document) }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(text: &[u8]) -> Vec<(u32, u32)> {
+        read(text).1.iter().map(|(place, _)| (place.line, place.column)).collect()
+    }
+
+    #[test]
+    fn places_are_lines_and_characters() {
+        let (document, errors) = read("a = 1\n[t]\n\"é\" = { b = \"x\" }\n".as_bytes());
+        assert!(errors.is_empty());
+        let root = &document.root[0];
+        // SAFETY: the document lives.
+        let top = unsafe { crate::abi::slice(root.children, root.child_count) };
+        assert_eq!(top.len(), 2);
+        assert_eq!(top[0].integer, 1);
+        assert_eq!(top[0].place, SlPlace { line: 1, column: 5 });
+        // SAFETY: as above.
+        let table = unsafe { crate::abi::slice(top[1].children, top[1].child_count) };
+        assert_eq!(table[0].key_place, SlPlace { line: 3, column: 1 });
+        assert_eq!(table[0].place, SlPlace { line: 3, column: 7 });
+    }
+
+    #[test]
+    fn every_error_has_its_place() {
+        assert_eq!(errors(b"a = 1\na = 2\n"), [(2, 1)]);
+        assert_eq!(errors(b"a = 99999999999999999999\n"), [(1, 5)]);
+        assert_eq!(errors(b"a = \"\\u0000\"\n"), [(1, 5)]);
+        assert_eq!(errors(b"a = 1\nb = \"\xff\"\n"), [(2, 6)]);
+        assert!(errors(b"a = \nb = 1\nc = [\n").len() >= 2);
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        let text = format!("a = {}", "[".repeat(100_000));
+        assert!(!errors(text.as_bytes()).is_empty());
+    }
+}
