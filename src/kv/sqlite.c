@@ -16,6 +16,7 @@
  * Numbers are taken from `counter` in blocks: to write it with each write costs
  * a batch two thirds of its rate.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,6 +172,7 @@ static int finish(sqlite3_stmt *statement)
 /* Run to the end a statement that answers with no rows. */
 static int perform(sqlite3_stmt *statement)
 {
+    errno = 0;                     /* for sl_sqlite_explain */
     (void)sqlite3_step(statement); /* finish has its code */
     return finish(statement);
 }

@@ -28,7 +28,8 @@ static const struct meaning {
     {SQLITE_IOERR, SL_UNAVAILABLE, "cannot read or write it"},
     {SQLITE_CANTOPEN, SL_UNAVAILABLE, "cannot open it"},
     {SQLITE_READONLY, SL_PERMISSION_DENIED,
-     "may not write it; let this user write the file and its folder"},
+     "may not write it; let this user write the file, the -wal and -shm "
+     "beside it, and the folder"},
     {SQLITE_PERM, SL_PERMISSION_DENIED,
      "may not open it; let this user read and write the file and its folder"},
     {SQLITE_CORRUPT, SL_INTERNAL,
@@ -79,7 +80,12 @@ static enum sl_status explain(const char *path, int code, int reason,
 enum sl_status sl_sqlite_explain(const struct sl_sqlite_file *file, int code,
                                  struct sl_error *err)
 {
-    return explain(file->path, code, sqlite3_system_errno(file->handle), err);
+    int reason = sqlite3_system_errno(file->handle);
+
+    /* SQLite does not keep it where it is COMMIT that failed. */
+    if (reason == 0)
+        reason = errno;
+    return explain(file->path, code, reason, err);
 }
 
 /* Wait a little; 0 gives up. */

@@ -45,7 +45,10 @@ sl_sqlite_open(struct sl_sqlite_file *file, const char *path, bool flush,
 /* All statements are finalized. */
 void sl_sqlite_close(struct sl_sqlite_file *file);
 
-/* Fill err with why the last call on file answered code; returns its status. */
+/*
+ * Fill err with why the last call on file answered code, and return its status.
+ * errno is that of the call, or 0 from before it.
+ */
 enum sl_status sl_sqlite_explain(const struct sl_sqlite_file *file, int code,
                                  struct sl_error *err);
 
