@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Run each case of the kv conformance suite as a guest, in a process of its own
+# and on empty stores, and report in TAP:
+#
+#     SL_TEST_DRIVER=kv.redis SL_TEST_SETTINGS=FILE \
+#         kv_guest.sh SLIGHT COMPONENT TEST-PROGRAM
+set -eu
+
+slight=$1 component=$2 native=$3
+folder=$(mktemp -d "${TMPDIR:-/tmp}/slight-guest-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+
+# The manifest of one case: two resources, each with the driver's settings.
+manifest() {
+    printf 'slight = 1\nname = "conformance"\n'
+    printf '[component]\nsource = "%s"\nmemory = "256MiB"\n' "$component"
+    for resource in store other; do
+        printf '[[resource]]\nname = "%s"\ntype = "%s"\n' \
+            "$resource" "$SL_TEST_DRIVER"
+        sed "s|@CASE@|guest-$$-$1-$resource|; s|@DIR@|$folder/$1-$resource|" \
+            "$SL_TEST_SETTINGS"
+    done
+}
+
+features=$("$native" --features)
+manifest 0 >"$folder/slightfile.toml"
+"$slight" run "$folder" -- --list "$features" >"$folder/cases"
+
+number=0 failed=0
+echo "1..$(wc -l <"$folder/cases")"
+while read -r name; do
+    number=$((number + 1))
+    manifest "$number" >"$folder/slightfile.toml"
+    status=0
+    "$slight" run "$folder" -- "$features" "$name" </dev/null || status=$?
+    if [ "$status" -eq 0 ]; then
+        echo "ok $number - $name"
+    else
+        echo "not ok $number - $name (exit code $status)"
+        failed=$((failed + 1))
+    fi
+done <"$folder/cases"
+
+[ "$number" -gt 0 ] && [ "$failed" -eq 0 ]
