@@ -24,6 +24,8 @@
 #ifdef SL_TSAN
 #include <sanitizer/tsan_interface.h>
 extern char sl_border;
+/* Its settings, for every program that has Rust in it: see border.c. */
+const char *__tsan_default_options(void);
 #define sl_border_enter() __tsan_acquire(&sl_border)
 #define sl_border_leave() __tsan_release(&sl_border)
 #else

@@ -159,10 +159,6 @@ void sl_instance_drop(void *pointer, uint32_t bucket)
 
 /* --- What the bridge calls --- */
 
-#ifdef SL_TSAN
-char sl_border;
-#endif
-
 static void *border_new(void *context)
 {
     sl_border_enter();
