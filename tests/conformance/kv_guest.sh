@@ -11,6 +11,15 @@ slight=$1 component=$2 native=$3
 folder=$(mktemp -d "${TMPDIR:-/tmp}/slight-guest-XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 
+# What the running services say of themselves.
+for file in "${SL_TEST_SERVICES:-/nonexistent}"/*.env; do
+    if [ -f "$file" ]; then
+        set -a
+        . "$file"
+        set +a
+    fi
+done
+
 # The manifest of one case: two resources, each with the driver's settings.
 manifest() {
     printf 'slight = 1\nname = "conformance"\n'

@@ -439,6 +439,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "SL_TEST_SETTINGS is not set\n");
         return 2;
     }
+    test_services_load();
     settings = read_settings(path);
     int failed = run_all(driver);
     free(settings);

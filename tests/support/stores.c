@@ -2,10 +2,12 @@
 /* Key-value stores for tests: settings read from text, and opened. */
 #include "support/stores.h"
 
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 
 /* A copy of text in which each ${env:NAME} is replaced. */
 static enum sl_status fill_in(const char *text, char **out,
@@ -118,4 +120,37 @@ void test_store_done(struct test_store *store)
     free(store->options);
     free(store->text);
     *store = (struct test_store){0};
+}
+
+static void load_file(const char *path)
+{
+    struct sl_buf text = SL_BUF(1 << 20);
+
+    if (sl_file_read(path, &text, NULL) == SL_OK) {
+        SL_CLEANUP(sl_freep) char *copy = sl_strndup(text.ptr, text.len);
+        char *rest = copy, *line;
+        while ((line = strsep(&rest, "\n")) != NULL) {
+            char *equals = strchr(line, '=');
+            if (equals == NULL)
+                continue;
+            *equals = '\0';
+            setenv(line, equals + 1, 1);
+        }
+    }
+    sl_buf_done(&text);
+}
+
+void test_services_load(void)
+{
+    const char *folder = getenv("SL_TEST_SERVICES");
+    glob_t found;
+
+    if (folder == NULL)
+        return;
+    SL_CLEANUP(sl_freep) char *pattern = sl_asprintf("%s/*.env", folder);
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        load_file(found.gl_pathv[i]);
+    globfree(&found);
 }

@@ -32,6 +32,12 @@ SL_MUST_CHECK enum sl_status test_store_open(struct test_store *store,
                                              const char *settings,
                                              struct sl_error *err);
 
+/*
+ * Put what the running services say of themselves (SL_TEST_SERVICES/NAME.env,
+ * lines NAME=value) into the environment.  Before any thread.
+ */
+void test_services_load(void);
+
 /* Close and free; fine for a zeroed one. */
 void test_store_done(struct test_store *store);
 
