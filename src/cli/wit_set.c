@@ -3,7 +3,8 @@
  * WIT files, from a folder and from the program.
  *
  * A world of one's own imports slight:kv without a copy of its WIT; where there
- * is a copy, it counts.
+ * is a copy, it counts.  What nobody needs is left out, because two versions of
+ * a package change the names in the bindings.
  */
 #include "cli/wit_set.h"
 
@@ -85,7 +86,7 @@ static enum sl_status read_below(struct sl_wit_set *set, const char *folder,
     return status;
 }
 
-/* "slight:kv" of a text with "package slight:kv@0.1.0;"; empty: none. */
+/* "slight:kv@0.1.0" of a text with "package slight:kv@0.1.0;", or nothing. */
 static struct sl_bytes package_of(struct sl_bytes text)
 {
     static const char word[] = "package ";
@@ -96,7 +97,7 @@ static struct sl_bytes package_of(struct sl_bytes text)
         if (memcmp(at, word, sizeof(word) - 1) == 0) {
             const char *start = at + sizeof(word) - 1;
             size_t len = 0;
-            while (start + len < end && strchr("@; \r\n", start[len]) == NULL)
+            while (start + len < end && strchr("; \r\n", start[len]) == NULL)
                 len++;
             return SL_BYTES(start, len);
         }
@@ -106,35 +107,84 @@ static struct sl_bytes package_of(struct sl_bytes text)
     return SL_BYTES(NULL, 0);
 }
 
-static bool has_package(const struct sl_wit_set *set, size_t count,
-                        struct sl_bytes package)
+/* Whether text names an interface or a world of package "a:b@1.0.0". */
+static bool mentions(struct sl_bytes text, struct sl_bytes package)
 {
-    for (size_t i = 0; i < count; i++)
-        if (sl_bytes_equal(package_of(set->files[i].text), package))
+    const uint8_t *at = memchr(package.ptr, '@', package.len);
+    size_t name_len = at != NULL ? (size_t)(at - package.ptr) : package.len;
+    struct sl_bytes version = {at, package.len - name_len};
+
+    while (text.len > name_len) {
+        const uint8_t *hit = memmem(text.ptr, text.len, package.ptr, name_len);
+        if (hit == NULL)
+            return false;
+        text.len -= (size_t)(hit - text.ptr) + name_len;
+        text.ptr = hit + name_len;
+        size_t item = 0; /* "/store" */
+        while (item < text.len && strchr("@;,.{} \r\n", text.ptr[item]) == NULL)
+            item++;
+        if (item > 0 && text.ptr[0] == '/' &&
+            sl_bytes_start_with(SL_BYTES(text.ptr + item, text.len - item),
+                                version))
             return true;
+    }
+    return false;
+}
+
+static bool is_needed(const struct sl_wit_set *set, size_t user_count,
+                      struct sl_bytes package)
+{
+    bool needed = false;
+
+    for (size_t i = 0; i < set->count; i++) {
+        struct sl_bytes text = set->files[i].text;
+        if (i < user_count && sl_bytes_equal(package_of(text), package))
+            return false; /* the user's own counts */
+        needed = needed || mentions(text, package);
+    }
+    return needed;
+}
+
+/* Add one built-in file that is needed and not yet there; false: none is. */
+static bool add_needed(struct sl_wit_set *set, size_t user_count, bool *added)
+{
+    for (size_t i = 0; i < sl_wit_file_count; i++) {
+        const struct sl_wit_file *file = &sl_wit_files[i];
+        const struct sl_bytes text = SL_BYTES(file->text, file->len);
+        if (added[i] || !is_needed(set, user_count, package_of(text)))
+            continue;
+        /* A folder of its own: one of the same name may be in the other. */
+        char *path = own(set, sl_asprintf("built-in/%s", file->path));
+        add(set, sl_bytes_of(path), text);
+        added[i] = true;
+        return true;
+    }
     return false;
 }
 
 enum sl_status sl_wit_set_read(const char *folder, struct sl_wit_set *out,
                                struct sl_error *err)
 {
-    enum sl_status status = SL_OK;
-
     *out = (struct sl_wit_set){0};
-    if (folder != NULL)
-        status = read_below(out, folder, "", 0, err);
-    if (status == SL_OK && folder != NULL && out->count == 0)
-        status =
-            sl_fail(err, SL_NOT_FOUND, "%s: there is no .wit file", folder);
-
-    size_t own_count = out->count;
-    for (size_t i = 0; status == SL_OK && i < sl_wit_file_count; i++) {
-        struct sl_bytes text =
-            SL_BYTES(sl_wit_files[i].text, sl_wit_files[i].len);
-        if (!has_package(out, own_count, package_of(text)))
-            add(out, sl_bytes_of(sl_wit_files[i].path), text);
+    if (folder == NULL) {
+        for (size_t i = 0; i < sl_wit_file_count; i++)
+            add(out, sl_bytes_of(sl_wit_files[i].path),
+                SL_BYTES(sl_wit_files[i].text, sl_wit_files[i].len));
+        return SL_OK;
     }
-    return status;
+
+    enum sl_status status = read_below(out, folder, "", 0, err);
+    if (status != SL_OK)
+        return status;
+    if (out->count == 0)
+        return sl_fail(err, SL_NOT_FOUND, "%s: there is no .wit file", folder);
+
+    SL_CLEANUP(sl_freep)
+    bool *added = sl_alloc_array(sl_wit_file_count, sizeof(*added));
+    size_t user_count = out->count;
+    while (add_needed(out, user_count, added))
+        ; /* what was added may need more */
+    return SL_OK;
 }
 
 void sl_wit_set_done(struct sl_wit_set *set)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The WIT that a tool works on: the files of a folder, and of this slight's own
- * those packages that the folder does not have.
+ * those packages that they use and the folder does not have.
  */
 #ifndef SL_CLI_WIT_SET_H
 #define SL_CLI_WIT_SET_H
