@@ -47,7 +47,10 @@ static void print_grants(const struct sl_manifest *manifest)
                                                  : "to read only");
     for (size_t i = 0; i < manifest->env_count; i++)
         printf("  variable %s\n", manifest->env[i].name);
-    printf("  %lld KiB of memory\n", (long long)(manifest->memory / 1024));
+    printf("  %lld KiB of memory", (long long)(manifest->memory / 1024));
+    if (manifest->timeout_ms > 0)
+        printf(", %lld ms of time", (long long)manifest->timeout_ms);
+    putchar('\n');
 }
 
 static int check_host(const struct sl_manifest *manifest, struct sl_host *host)

@@ -17,20 +17,33 @@ static const char *yes_or(const struct sl_kv_info *driver,
     return (driver->features & feature->bit) != 0 ? "yes" : no;
 }
 
+static int widest_service(void)
+{
+    size_t widest = strlen("SERVICE");
+
+    for (size_t i = 0; sl_kv_driver_at(i) != NULL; i++) {
+        size_t len = strlen(sl_kv_driver_info(sl_kv_driver_at(i)).service);
+        if (len > widest)
+            widest = len;
+    }
+    return (int)widest;
+}
+
 static void print_table(void)
 {
     const struct sl_kv_feature_info *f;
+    int width = widest_service();
 
-    printf("%s%-12s %-14s", sl_style_on(stdout, SL_STYLE_BOLD), "PROVIDER",
-           "SERVICE");
+    printf("%s%-10s  %-*s", sl_style_on(stdout, SL_STYLE_BOLD), "PROVIDER",
+           width, "SERVICE");
     for (f = sl_kv_features; f->name != NULL; f++)
-        printf(" %s", f->name);
+        printf("  %s", f->name);
     printf("%s\n", sl_style_off(stdout));
     for (size_t i = 0; sl_kv_driver_at(i) != NULL; i++) {
         const struct sl_kv_info driver = sl_kv_driver_info(sl_kv_driver_at(i));
-        printf("%-12s %-14s", driver.name, driver.service);
+        printf("%-10s  %-*s", driver.name, width, driver.service);
         for (f = sl_kv_features; f->name != NULL; f++)
-            printf(" %-*s", (int)strlen(f->name), yes_or(&driver, f, "-"));
+            printf("  %-*s", (int)strlen(f->name), yes_or(&driver, f, "-"));
         putchar('\n');
     }
     printf("\n\"slight providers NAME\" lists the settings of one.\n");
