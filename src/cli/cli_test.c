@@ -49,8 +49,10 @@ static int tear_down(void **state)
 static int shell(struct fixture *f, const char *line)
 {
     SL_CLEANUP(sl_freep)
-    char *command =
-        sl_asprintf("cd '%s' && { %s ; } 2>&1 </dev/null", f->folder, line);
+    char *command = sl_asprintf(
+        "cd '%s' && export SLIGHT_CACHE_DIR=\"$PWD/cache\" && { %s ; } 2>&1 "
+        "</dev/null",
+        f->folder, line);
     char piece[4096];
     size_t got;
 
@@ -231,6 +233,44 @@ static void test_what_is_no_component(void **state)
          "error: a.wasm: it is not a core module of WebAssembly\n");
 }
 
+#define EMPTY_COMPONENT "printf '\\0asm\\015\\0\\01\\0' > a.wasm; "
+
+static void test_compiled_code_is_cached(void **state)
+{
+    struct fixture *f = *state;
+    const char *nothing_to_run = "error: a.wasm: the component exports no "
+                                 "wasi:cli/run";
+
+    says(f, EMPTY_COMPONENT "\"$SLIGHT\" check a.wasm", 4, nothing_to_run);
+    says(f, "stat -c %a cache cache/*.code", 0, "700\n600\n");
+    says(f, "\"$SLIGHT\" run a.wasm", 4, nothing_to_run);
+    says(f, "ls cache | wc -l", 0, "1\n");
+
+    /* Damage, whatever it is, is noticed and mended. */
+    says(f, "printf X | dd of=$(ls cache/*) bs=1 seek=999 conv=notrunc", 0, "");
+    says(f, "sum cache/* > damaged; \"$SLIGHT\" run a.wasm", 4, nothing_to_run);
+    says(f, "sum cache/* | diff -q - damaged", 1, "differ");
+}
+
+static void test_no_cache_is_no_failure(void **state)
+{
+    struct fixture *f = *state;
+    const char *nothing_to_run = "error: a.wasm: the component exports no "
+                                 "wasi:cli/run";
+
+    says(f, EMPTY_COMPONENT "SLIGHT_CACHE_DIR=off \"$SLIGHT\" run a.wasm", 4,
+         nothing_to_run);
+    assert_string_equal(text(f) + strcspn(text(f), "\n"), "\n"); /* no more */
+    says(f, "test ! -e cache", 0, "");
+    says(f,
+         "mkdir open; chmod 777 open; SLIGHT_CACHE_DIR=$PWD/open "
+         "\"$SLIGHT\" run a.wasm",
+         4, "level=warn event=no-cache reason=\"");
+    assert_non_null(strstr(text(f), nothing_to_run));
+    says(f, "SLIGHT_CACHE_DIR=/dev/null/x \"$SLIGHT\" run a.wasm", 4,
+         nothing_to_run);
+}
+
 static void test_providers(void **state)
 {
     struct fixture *f = *state;
@@ -321,6 +361,8 @@ int main(void)
         CASE(test_nothing_to_run),
         CASE(test_wrong_manifest),
         CASE(test_what_is_no_component),
+        CASE(test_compiled_code_is_cached),
+        CASE(test_no_cache_is_no_failure),
         CASE(test_providers),
         CASE(test_wit),
         CASE(test_bindgen),
