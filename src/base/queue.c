@@ -7,6 +7,7 @@
 #include "base/queue.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -122,12 +123,29 @@ static void sleep_locked(struct sl_queue *queue)
         queue->woken--;
 }
 
+/*
+ * Signals are for the main thread; and a driver whose connection was closed
+ * gets an error instead of a SIGPIPE.
+ */
+static void block_signals(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGPIPE);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
 static void *work(void *arg)
 {
     struct sl_queue *queue = arg;
     struct sl_task *tasks[SL_QUEUE_BATCH_MAX];
     void *state = NULL;
 
+    block_signals();
     pthread_mutex_lock(&queue->lock);
     while (!queue->ending) {
         move_due(queue);

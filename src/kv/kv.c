@@ -8,6 +8,7 @@
  */
 #include "kv/kv.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -125,6 +126,20 @@ bool sl_kv_op_make_room(struct sl_kv_op *op, size_t len)
     return false;
 }
 
+void sl_kv_limit_value(const struct sl_kv *kv, struct sl_kv_op *op)
+{
+    struct sl_kv_answer *answer = op->answer;
+
+    if (answer->value.bytes.len <= (size_t)kv->config->max_value)
+        return;
+    sl_fail(&answer->err, SL_TOO_LARGE,
+            "a value of %zu bytes: at most %" PRId64
+            " are allowed; the manifest's max-value sets this",
+            answer->value.bytes.len, kv->config->max_value);
+    answer->found = false;
+    sl_held_done(&answer->value);
+}
+
 /* --- Inline: on the caller's thread ------------------------------------ */
 
 /* Each thread has a slot where it looks first, so that they seldom meet. */
@@ -212,8 +227,10 @@ static void do_inline(struct sl_kv *kv, const struct sl_kv_request *requests,
         }
         if (filled > 0)
             run_inline(kv, batch, filled);
-        for (size_t j = 0; j < filled; j++)
+        for (size_t j = 0; j < filled; j++) {
+            sl_kv_limit_value(kv, &ops[j]);
             ops[j].answer->retryable = sl_kv_may_repeat(&ops[j]);
+        }
     }
 }
 

@@ -1,0 +1,56 @@
+# slight: the commands for people.  CMake and CTest do the work, in build/.
+#
+#   make run        build slight and run the first example
+#   make test       build everything and run every test, services included
+#   make help       the others
+
+BUILD ?= build
+PREFIX ?= /usr/local
+EXAMPLE_TEXT ?= /usr/share/common-licenses/GPL-3
+CTEST := ctest --output-on-failure -j2
+
+.PHONY: all help build run test bench check asan tsan install clean deps deps-test
+
+all: build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+deps: ## install what building needs (Debian packages; root or sudo)
+	@scripts/deps.sh build
+
+deps-test: ## install what the tests need, too
+	@scripts/deps.sh build test
+
+build: deps ## build slight: build/slight
+	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -DBUILD_TESTING=OFF
+	@cmake --build $(BUILD) --target slight
+
+run: build ## count the words of a text into the embedded key-value store
+	@scripts/run-example.sh wordcount-c $(EXAMPLE_TEXT)
+
+test: deps-test ## build everything and run every test
+	@cmake -S . -B $(BUILD) -G Ninja -DBUILD_TESTING=ON
+	@cmake --build $(BUILD)
+	@$(CTEST) --test-dir $(BUILD)
+
+check: deps-test ## format, layers, warnings, duplicate symbols, generated docs
+	@scripts/check.sh $(BUILD)
+
+asan: deps-test ## every test under AddressSanitizer and UBSan
+	@scripts/sanitize.sh address
+
+tsan: deps-test ## every test under ThreadSanitizer
+	@scripts/sanitize.sh thread
+
+bench: ## measure; a table, and build/bench.json
+	@scripts/deps.sh build test bench
+	@cmake -S . -B $(BUILD) -G Ninja -DBUILD_TESTING=ON
+	@cmake --build $(BUILD)
+	@bench/bench.sh $(BUILD)
+
+install: build ## install to PREFIX (DESTDIR is put in front)
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean: ## remove the build directories (not the cache of the bridge)
+	@rm -rf $(BUILD) build-asan build-tsan

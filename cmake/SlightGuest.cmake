@@ -1,0 +1,62 @@
+# Guests in C: with clang, wasi-libc and slight, and nothing else.
+#
+#     include(SlightGuest)
+#     slight_guest_c(hello SOURCES hello.c WORLD slight:slight/command)
+#
+# makes hello.wasm, a component, in the current binary directory, as part of
+# the default target `hello`. The bindings are generated into hello.bindings/;
+# include "command.h". WIT names a folder with packages of your own.
+#
+# SLIGHT_PROGRAM is the slight to use (a target's file, or found in the PATH);
+# SLIGHT_GUEST_CC the clang, 15 or newer, for the target wasm32-wasi.
+
+if(TARGET slight)
+  set(SLIGHT_PROGRAM $<TARGET_FILE:slight>)
+else()
+  find_program(SLIGHT_PROGRAM slight REQUIRED)
+endif()
+find_program(SLIGHT_GUEST_CC NAMES clang-19 clang-20 clang-21 clang-22 clang REQUIRED)
+
+function(slight_guest_c name)
+  cmake_parse_arguments(arg "" "WORLD;WIT" "SOURCES;OPTIONS" ${ARGN})
+  if(NOT arg_WORLD)
+    set(arg_WORLD slight:slight/command)
+  endif()
+  string(REGEX REPLACE ".*/([^@]*).*" "\\1" world "${arg_WORLD}")
+  string(REPLACE "-" "_" world "${world}")
+  set(bindings "${CMAKE_CURRENT_BINARY_DIR}/${name}.bindings")
+  set(generated "${bindings}/${world}.c" "${bindings}/${world}.h"
+    "${bindings}/${world}_component_type.o")
+  set(component "${CMAKE_CURRENT_BINARY_DIR}/${name}.wasm")
+  set(core "${CMAKE_CURRENT_BINARY_DIR}/${name}.core.wasm")
+  set(wit_option "")
+  set(wit_files "")
+  if(arg_WIT)
+    set(wit_option --wit "${arg_WIT}")
+    file(GLOB_RECURSE wit_files CONFIGURE_DEPENDS "${arg_WIT}/*.wit")
+  endif()
+  set(sources "")
+  foreach(source ${arg_SOURCES})
+    cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+    list(APPEND sources "${source}")
+  endforeach()
+  set(slight_dependency "")
+  if(TARGET slight)
+    set(slight_dependency slight)
+  endif()
+
+  add_custom_command(OUTPUT ${generated}
+    COMMAND "${SLIGHT_PROGRAM}" bindgen c --world "${arg_WORLD}"
+      --out "${bindings}" ${wit_option}
+    DEPENDS ${slight_dependency} ${wit_files}
+    VERBATIM)
+  add_custom_command(OUTPUT "${component}"
+    COMMAND "${SLIGHT_GUEST_CC}" --target=wasm32-wasi -O2 -s -Wall
+      -ffunction-sections -fdata-sections -Wl,--gc-sections
+      ${arg_OPTIONS} "-I${bindings}" ${sources} "${bindings}/${world}.c"
+      "${bindings}/${world}_component_type.o" -o "${core}"
+    COMMAND "${SLIGHT_PROGRAM}" componentize "${core}" -o "${component}"
+    DEPENDS ${sources} ${generated}
+    VERBATIM)
+  add_custom_target(${name} ALL DEPENDS "${component}")
+endfunction()

@@ -1,0 +1,42 @@
+# slight_provider(kv redis [SOURCES more.c] [LIBS x y] [SERVICE redis]): the
+# driver CAPABILITY.NAME, in NAME.c beside the CMakeLists.txt that calls this.
+#
+# Adds the source and SL_WITH_NAME to sl-CAPABILITY, the driver's own test
+# NAME_test.c, and the conformance suite: conformance.CAPABILITY.NAME, and the
+# same through a guest, with the service (tests/services/SERVICE.sh) up.
+function(slight_provider capability name)
+  cmake_parse_arguments(arg "" "SERVICE" "SOURCES;LIBS" ${ARGN})
+  string(TOUPPER ${name} upper)
+  target_sources(sl-${capability} PRIVATE ${name}.c ${arg_SOURCES})
+  target_compile_definitions(sl-${capability} PRIVATE SL_WITH_${upper})
+  target_link_libraries(sl-${capability} PUBLIC ${arg_LIBS})
+  slight_test(${capability}.${name} SOURCES ${name}_test.c
+    LIBS sl-${capability})
+  set_property(GLOBAL APPEND PROPERTY SLIGHT_PROVIDERS_${capability} ${name})
+  set_property(GLOBAL PROPERTY SLIGHT_SERVICE_${capability}.${name}
+    "${arg_SERVICE}")
+endfunction()
+
+# slight_conformance(kv): the suite's tests of every provider of a capability,
+# for tests/conformance/CMakeLists.txt, which has made the program
+# test.conformance.CAPABILITY and the component conformance-CAPABILITY-guest.
+function(slight_conformance capability)
+  get_property(providers GLOBAL PROPERTY SLIGHT_PROVIDERS_${capability})
+  foreach(name ${providers})
+    set(provider ${capability}.${name})
+    set(test conformance.${provider})
+    add_test(NAME ${test} COMMAND test.conformance.${capability})
+    add_test(NAME ${test}.guest COMMAND
+      "${CMAKE_CURRENT_SOURCE_DIR}/${capability}_guest.sh"
+      $<TARGET_FILE:slight> "${CMAKE_CURRENT_BINARY_DIR}/conformance-${capability}-guest.wasm"
+      $<TARGET_FILE:test.conformance.${capability}>)
+    get_property(service GLOBAL PROPERTY SLIGHT_SERVICE_${provider})
+    set_tests_properties(${test} ${test}.guest PROPERTIES
+      TIMEOUT 600
+      ENVIRONMENT "SL_TEST_DRIVER=${provider};SL_TEST_SETTINGS=${CMAKE_CURRENT_SOURCE_DIR}/settings/${provider}.toml;SL_TEST_SERVICES=${SLIGHT_SERVICES_DIR}")
+    if(service)
+      set_tests_properties(${test} ${test}.guest PROPERTIES
+        FIXTURES_REQUIRED service.${service})
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Install the Debian packages that are missing, and nothing where none is:
+#
+#     scripts/deps.sh build|test|bench...
+set -eu
+cd "$(dirname "$0")/.."
+
+# clang 19 and its parts compile guests in C.
+BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
+    libhiredis-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32
+    ca-certificates"
+# A guest in Rust needs a compiler whose standard library has sources.
+TEST="libcmocka-dev redis-server redis-tools openssl clang-format-19
+    libclang-rt-19-dev rustc-web cargo-web rust-web-src rust-web-llvm lld-22"
+BENCH="redis-tools"
+
+wanted=
+for set in "$@"; do
+    case $set in
+    build) wanted="$wanted $BUILD" ;;
+    test) wanted="$wanted $TEST" ;;
+    bench) wanted="$wanted $BENCH" ;;
+    *) echo "usage: $0 build|test|bench..." >&2; exit 2 ;;
+    esac
+done
+
+SLIGHT_CARGO_OPTIONAL=1 . scripts/cargo.sh
+[ -n "${CARGO:-}" ] || wanted="$wanted cargo-web rustc-web"
+
+missing=
+for package in $wanted; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+echo "slight: installing Debian packages:$missing" >&2
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || {
+        echo "slight: not root and no sudo; as root run: apt-get install$missing" >&2
+        exit 1
+    }
+    as_root=sudo
+fi
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086 # words are meant
+install() {
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+        --no-install-recommends $missing >/dev/null
+}
+install 2>/dev/null || { $as_root apt-get update -qq && install; }

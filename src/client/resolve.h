@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names to addresses, by a deadline; for conn.c. */
+#ifndef SL_CLIENT_RESOLVE_H
+#define SL_CLIENT_RESOLVE_H
+
+#include <netdb.h>
+
+#include "base/deadline.h"
+#include "base/error.h"
+
+/*
+ * The TCP addresses of a name or address: *out is the caller's, for
+ * freeaddrinfo.  SL_UNAVAILABLE or SL_TIMEOUT.
+ */
+SL_MUST_CHECK enum sl_status sl_resolve(const char *host, int port,
+                                        sl_deadline deadline,
+                                        struct addrinfo **out,
+                                        struct sl_error *err);
+
+#endif
