@@ -349,7 +349,8 @@ static bool parse_number(const struct blob *blob, int64_t *out)
     errno = 0;
     *out = strtoll(text, NULL, 10);
     snprintf(canonical, sizeof(canonical), "%" PRId64, *out);
-    return errno == 0 && strcmp(text, canonical) == 0;
+    return errno == 0 && sl_bytes_equal(sl_bytes_of(canonical),
+                                        SL_BYTES(blob->bytes, blob->len));
 }
 
 static void run_increment(struct store *store, struct sl_kv_op *op)
@@ -373,40 +374,62 @@ static void run_increment(struct store *store, struct sl_kv_op *op)
         op->answer->number = number;
 }
 
-/* A cursor is the last key of the page before. */
+static void write_cursor(struct sl_kv_answer *answer, struct sl_bytes last)
+{
+    if (sl_buf_append(&answer->next, SL_LITERAL(">"), &answer->err) == SL_OK)
+        (void)!sl_buf_append(&answer->next, last, &answer->err);
+}
+
+/* Where the page after this cursor starts; false: no page gave it. */
+static bool read_cursor(const struct sl_kv_request *request,
+                        struct sl_bytes *after)
+{
+    struct sl_bytes cursor = request->cursor;
+
+    if (cursor.len < 2 || cursor.len > SL_KV_KEY_MAX + 1 ||
+        cursor.ptr[0] != '>')
+        return false;
+    *after = SL_BYTES(cursor.ptr + 1, cursor.len - 1);
+    return sl_bytes_start_with(*after, request->key);
+}
+
+/* Append a key to the page; false: the page is over. */
+static bool add_key(struct sl_kv_answer *answer, struct sl_bytes key)
+{
+    if (sl_buf_append(&answer->keys, key, &answer->err) != SL_OK ||
+        sl_buf_append(&answer->keys, SL_BYTES("", 1), &answer->err) != SL_OK)
+        return false;
+    answer->key_count++;
+    return true;
+}
+
+/* A cursor is a mark and the last key of the page before. */
 static void run_keys(struct store *store, struct sl_kv_op *op)
 {
     const struct sl_kv_request *request = op->request;
     struct sl_kv_answer *answer = op->answer;
+    struct sl_bytes after = request->key, last = {0};
     bool goes_on = request->cursor.len > 0;
-    const struct node *node, *last = NULL;
 
-    if (goes_on && (request->cursor.len > SL_KV_KEY_MAX ||
-                    !sl_bytes_start_with(request->cursor, request->key))) {
+    if (goes_on && !read_cursor(request, &after)) {
         sl_fail(&answer->err, SL_INVALID_ARGUMENT,
                 "this cursor is none that a page gave");
         return;
     }
-    node = seek(store, goes_on ? request->cursor : request->key, NULL);
+    const struct node *node = seek(store, after, NULL);
     for (; node != NULL; node = node->next[0]) {
         struct sl_bytes key = SL_BYTES(node->key, node->key_len);
         if (!sl_bytes_start_with(key, request->key))
             break;
-        if (!is_alive(node) ||
-            (goes_on && sl_bytes_equal(key, request->cursor)))
+        if (!is_alive(node) || (goes_on && sl_bytes_equal(key, after)))
             continue;
         if (answer->key_count == request->limit) {
-            (void)!sl_buf_append(&answer->next,
-                                 SL_BYTES(last->key, last->key_len),
-                                 &answer->err);
+            write_cursor(answer, last);
             break;
         }
-        if (sl_buf_append(&answer->keys, key, &answer->err) != SL_OK ||
-            sl_buf_append(&answer->keys, SL_BYTES("", 1), &answer->err) !=
-                SL_OK)
-            return;
-        answer->key_count++;
-        last = node;
+        if (!add_key(answer, key))
+            break;
+        last = key;
     }
 }
 

@@ -203,7 +203,8 @@ static enum sl_status set_up(struct state *state, const struct sl_bytes words[],
         status = send_out(state, deadline, err);
     if (status == SL_OK)
         status = read_reply(state, deadline, &reply, err);
-    if (status == SL_OK && reply->type == REDIS_REPLY_ERROR && !optional)
+    if (status == SL_OK && reply != NULL && reply->type == REDIS_REPLY_ERROR &&
+        !optional)
         status = sl_redis_fail(reply, "redis: ", &unchanged, err);
     return status;
 }
@@ -405,7 +406,7 @@ static void scan_once(struct state *state, struct sl_kv_op *op,
     struct sl_error *err = &op->answer->err;
     struct sl_bytes prefix = server_key(state, op->request->key);
 
-    if (scan(state, cursor, prefix, op, &reply, err) != SL_OK)
+    if (scan(state, cursor, prefix, op, &reply, err) != SL_OK || reply == NULL)
         return;
     if (reply->type == REDIS_REPLY_ERROR) {
         sl_redis_fail(reply, "redis: ", &op->not_sent, err);
@@ -481,10 +482,10 @@ static void redis_run(void *data, struct sl_kv_op *const ops[], size_t count)
             run_keys(state, ops[i]);
         begin = i + 1;
     }
-    if (state->broken && begin <= count) {
+    if (state->broken) {
         struct sl_error err;
         sl_fail(&err, SL_UNAVAILABLE, "redis: the connection was lost before");
-        fail_from(ops, begin > 0 ? begin - 1 : 0, count, &err, true);
+        fail_from(ops, begin - 1, count, &err, true);
     }
 }
 
