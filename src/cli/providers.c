@@ -57,7 +57,7 @@ static void print_options(const char *title, const struct sl_option *table)
         printf("  %-16s %s", o->name, sl_option_type_text(o->type));
         if (o->required)
             printf(", required");
-        else if (o->fallback != NULL)
+        else if (o->fallback != NULL && o->fallback[0] != '\0')
             printf(", default %s", o->fallback);
         printf("%s\n  %-16s   %s\n", o->secret ? ", secret" : "", "", o->help);
     }
@@ -82,7 +82,7 @@ static void markdown_options(const struct sl_option *table)
         printf("| `%s` | %s | ", o->name, sl_option_type_text(o->type));
         if (o->required)
             printf("required");
-        else if (o->fallback != NULL)
+        else if (o->fallback != NULL && o->fallback[0] != '\0')
             printf("`%s`", o->fallback);
         printf(" | %s%s |\n", o->help, o->secret ? " (a secret)" : "");
     }
