@@ -99,9 +99,25 @@ bool sl_write_all(int fd, struct sl_bytes bytes)
     return true;
 }
 
+/* A device, a pipe, a link: what must not be replaced by a file. */
+static enum sl_status write_in_place(const char *path, struct sl_bytes content,
+                                     struct sl_error *err)
+{
+    SL_CLEANUP(sl_closep)
+    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+    if (fd < 0 || !sl_write_all(fd, content))
+        return fail_errno(err, path, errno);
+    return SL_OK;
+}
+
 enum sl_status sl_file_write(const char *path, struct sl_bytes content,
                              struct sl_error *err)
 {
+    struct stat info;
+    if (lstat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return write_in_place(path, content, err);
+
     SL_CLEANUP(sl_freep)
     char *beside = sl_asprintf("%s.%ld.tmp", path, (long)getpid());
     SL_CLEANUP(sl_closep)

@@ -18,7 +18,8 @@ SL_MUST_CHECK enum sl_status sl_file_read(const char *path, struct sl_buf *out,
 
 /*
  * Replace a file's content, as the umask has it.  Under the path stands the old
- * content or the new one, never a part: it is written beside and renamed.
+ * content or the new one, never a part: it is written beside and renamed.  What
+ * is no plain file, such as /dev/stdout or a link, is written in place.
  */
 SL_MUST_CHECK enum sl_status
 sl_file_write(const char *path, struct sl_bytes content, struct sl_error *err);
