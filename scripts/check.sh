@@ -1,0 +1,110 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What a reader would complain about: format, layers, warnings, banned functions,
+# symbols that stand twice, generated docs, the release's size and hardening.
+#
+#     scripts/check.sh BUILD-FOLDER
+set -u
+cd "$(dirname "$0")/.."
+build=$1
+failed=0
+
+check() {
+    name=$1
+    shift
+    if "$@"; then
+        echo "ok   $name"
+    else
+        echo "FAIL $name" >&2
+        failed=1
+    fi
+}
+
+own_c() {
+    git ls-files '*.c' '*.h'
+}
+
+format_c() {
+    own_c | xargs clang-format-19 --dry-run -Werror
+}
+
+format_rust() {
+    . scripts/cargo.sh
+    # Debian's toolchain has no rustfmt; then there is nothing to check with.
+    fmt=$(dirname "$CARGO")/rustfmt
+    [ ! -x "$fmt" ] || "$fmt" --version >/dev/null 2>&1 || return 0
+    [ ! -x "$fmt" ] || (cd bridge && "$fmt" --check --edition 2021 src/lib.rs)
+}
+
+# Functions that overflow, or end the process, outside of main.
+banned() {
+    ! git ls-files 'src/*.c' | grep -vE '_test\.c$|^src/main\.c$' |
+        xargs grep -nE '\b(sprintf|strcpy|strcat|strtok|atoi|gets|sscanf|alloca|exit)\('
+}
+
+# Paths of a developer's machine, and addresses of package registries.
+no_machine_paths() {
+    ! git grep -nE '/(root|home)/[a-z]|/work/' -- . ':!LICENSE' ':!scripts/check.sh'
+}
+
+warnings() {
+    for compiler in gcc clang-19; do
+        cmake -S . -B "$build/check-$compiler" -G Ninja -DBUILD_TESTING=ON \
+            -DCMAKE_C_COMPILER=$compiler -DSLIGHT_WERROR=ON >/dev/null || return 1
+        # The libraries and tests alone: guests and the program link nothing new.
+        cmake --build "$build/check-$compiler" --target objects >"$build/check.log" 2>&1 || {
+            grep -E 'warning|error' "$build/check.log" >&2
+            return 1
+        }
+    done
+}
+
+# An external name that two of our objects define; each test is its own program.
+duplicate_symbols() {
+    twice=$(find "$build/src" -name '*.o' | grep -v _test | xargs nm --defined-only --extern-only 2>/dev/null |
+        awk 'NF == 3 { print $3 }' | sort | uniq -d)
+    [ -z "$twice" ] || { echo "defined twice: $twice" >&2; return 1; }
+}
+
+# The generated part of each provider's page is what the program prints.
+docs() {
+    status=0
+    for page in docs/providers/*.md; do
+        name=$(basename "$page" .md)
+        sed -n "/^<!-- slight providers $name --markdown -->\$/,/^<!-- end -->\$/p" "$page" |
+            sed '1d;$d' >"$build/committed.md"
+        "$build/slight" providers "$name" --markdown >"$build/generated.md" || status=1
+        diff -u "$build/committed.md" "$build/generated.md" >&2 || status=1
+    done
+    return $status
+}
+
+hardening() {
+    program=$build/slight
+    headers=$(readelf -hldW "$program")
+    for sign in 'Type:.*DYN' GNU_RELRO 'BIND_NOW|FLAGS.*NOW' ; do
+        echo "$headers" | grep -qE "$sign" || { echo "no $sign" >&2; return 1; }
+    done
+    ! echo "$headers" | grep -E 'GNU_STACK.*RWE' || return 1
+    for symbol in __stack_chk_fail _chk; do
+        readelf -W --dyn-syms "$program" | grep -q "$symbol" || { echo "no $symbol" >&2; return 1; }
+    done
+    # cf-protection marks each object; the bridge's have no mark, so that the
+    # program has none either.
+    object=$(find "$build/src/base" -name 'queue.c.o' | head -n 1)
+    readelf -nW "$object" | grep -q IBT || { echo "no -fcf-protection" >&2; return 1; }
+    ! readelf -SW "$program" | grep -q '\.symtab' || { echo "not stripped" >&2; return 1; }
+    size=$(stat -c %s "$program")
+    [ "$size" -le $((40 * 1000 * 1000)) ] || { echo "$size bytes" >&2; return 1; }
+}
+
+check "format of C" format_c
+check "format of Rust" format_rust
+check "banned functions" banned
+check "no paths of a machine" no_machine_paths
+check "layers" scripts/check_layers.sh "$build"
+check "no warnings (gcc, clang)" warnings
+check "no symbol twice" duplicate_symbols
+check "docs are generated" docs
+check "release: hardened, stripped, at most 40 MB" hardening
+exit $failed

@@ -1,0 +1,63 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# The layers of docs/architecture.md, by who includes what; and that an object of
+# a driver exports one symbol.  scripts/check_layers.sh BUILD-FOLDER
+set -eu
+cd "$(dirname "$0")/.."
+build=$1
+failed=0
+
+wrong() {
+    echo "layers: $*" >&2
+    failed=1
+}
+
+# The headers that the files of a directory include, one a line: "file header".
+includes() {
+    grep -HoE '^#include [<"][^>"]+[>"]' "$1"/*.[ch] |
+        sed -E 's/:#include [<"]/ /; s/[>"]$//' | grep -v '_test\.c ' || true
+}
+
+# DIRECTORY ALLOWED...: of our own directories, it may include only these.
+may_use() {
+    directory=$1
+    shift
+    pattern=$(printf '%s|' "$directory" "$@")
+    includes "src/$directory" |
+        grep -E ' (base|client|kv|manifest|host|cli)/' |
+        grep -vE " (${pattern%|})/" |
+        while read -r file header; do echo "$file includes $header"; done
+}
+
+for rule in "base" "client base" "kv base client" "manifest base kv" \
+    "host base kv manifest" "cli base kv manifest host"; do
+    # shellcheck disable=SC2086 # words are meant
+    found=$(may_use $rule)
+    [ -z "$found" ] || wrong "$found"
+done
+
+# driver.h is the inside of a capability, the bridge that of the host.
+for directory in base client manifest host cli; do
+    found=$(includes src/$directory | grep -E ' [a-z]+/driver\.h$' || true)
+    [ -z "$found" ] || wrong "$found: only a capability's own files may"
+done
+for directory in base client kv manifest cli; do
+    found=$(includes src/$directory | grep -E ' slight_bridge\.h$' || true)
+    [ -z "$found" ] || wrong "$found: only src/host may"
+done
+
+# A library's header is included in one directory only.
+for library in sqlite3.h hiredis/ openssl/ssl.h; do
+    places=$(grep -lE "^#include <$library" src/*/*.[ch] | grep -v _test | xargs -n1 dirname | sort -u)
+    [ "$(echo "$places" | wc -l)" -le 1 ] || wrong "<$library> is included in:" $places
+done
+
+# A driver's object exports its table, and nothing else.
+for source in $(grep -lE '^const struct sl_[a-z]+_driver sl_' src/*/*.c); do
+    object=$(find "$build/src" -path "*$(basename "$(dirname "$source")")*/$(basename "$source").o" | head -n 1)
+    [ -n "$object" ] || { wrong "$source has no object in $build"; continue; }
+    count=$(nm --defined-only --extern-only "$object" | wc -l)
+    [ "$count" -eq 1 ] || wrong "$source exports $count symbols, not one"
+done
+
+exit $failed
