@@ -11,6 +11,7 @@ foreach(file ${FILES})
   math(EXPR count "${count} + 1")
 endforeach()
 file(WRITE "${OUT}" "/* Generated from wit/ by cmake/EmbedWit.cmake. */
+#pragma GCC diagnostic ignored \"-Woverlength-strings\"
 #include \"cli/wit_files.h\"
 
 const struct sl_wit_file sl_wit_files[] = {

@@ -14,7 +14,7 @@ address)
     ;;
 thread)
     build=build-tsan
-    export TSAN_OPTIONS="suppressions=$PWD/tests/tsan.supp:halt_on_error=1:history_size=4"
+    export TSAN_OPTIONS=halt_on_error=1
     ;;
 *)
     echo "usage: $0 address|thread" >&2

@@ -168,12 +168,15 @@ pub unsafe extern "C" fn sl_bridge_engine_free(engine: *mut Engine) {
     // SAFETY: it came from sl_bridge_engine_new, and this is its end.
     let mut engine = unsafe { Box::from_raw(engine) };
     quiet_border((), || {
-        engine.ticker.update(|state| state.ending = true);
-        if let Some(thread) = engine.thread.take() {
+        let thread = engine.thread.take();
+        let ticker = engine.ticker.clone();
+        // A guest that loops is only cut off when it gives way, so that the
+        // clock goes on until the runtime has ended.
+        engine.runtime.shutdown_timeout(Duration::from_secs(1));
+        ticker.update(|state| state.ending = true);
+        if let Some(thread) = thread {
             let _ = thread.join();
         }
-        let engine = *engine;
-        engine.runtime.shutdown_timeout(Duration::from_secs(1));
     })
 }
 

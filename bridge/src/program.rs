@@ -6,7 +6,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use wasmtime::component::{ComponentExportIndex, InstancePre, Linker, ResourceTable};
+use wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker, ResourceTable};
 use wasmtime::{ResourceLimiter, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
@@ -318,18 +318,34 @@ fn frames(backtrace: &WasmBacktrace) -> String {
     text
 }
 
-async fn run_once(linked: &Linked, settings: Settings) -> wasmtime::Result<Result<(), ()>> {
-    let mut store = linked.store(settings.wasi, settings.max_memory);
-    let instance = linked.pre.instantiate_async(&mut store).await?;
-    match &linked.run {
+async fn call_run(
+    run: &Run,
+    instance: &Instance,
+    mut store: Store<State>,
+) -> wasmtime::Result<Result<(), ()>> {
+    match run {
         Run::P2(index) => {
             let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut store, index)?;
             Ok(run.call_async(&mut store, ()).await?.0)
         }
         Run::P3 => {
-            let command = wasmtime_wasi::p3::bindings::Command::new(&mut store, &instance)?;
+            let command = wasmtime_wasi::p3::bindings::Command::new(&mut store, instance)?;
             store.run_concurrent(async |store| command.wasi_cli_run().call_run(store).await).await?
         }
+    }
+}
+
+async fn run_once(linked: &Linked, settings: Settings) -> Outcome {
+    let mut store = linked.store(settings.wasi, settings.max_memory);
+    match linked.pre.instantiate_async(&mut store).await {
+        Ok(instance) => match call_run(&linked.run, &instance, store).await {
+            Ok(Ok(())) => Outcome::new(End::Returned, 0, ""),
+            Ok(Err(())) => Outcome::new(End::Exited, 1, ""),
+            Err(error) => Outcome::of(&error),
+        },
+        // Its own code may run, and trap, at the start already.
+        Err(error) if error.is::<Trap>() => Outcome::of(&error),
+        Err(error) => Outcome::new(End::Failed, 0, one_line(&error)),
     }
 }
 
@@ -337,21 +353,12 @@ async fn run_to_end(linked: &Linked, settings: Settings) -> Outcome {
     let _running = linked.engine().running();
     let timeout = settings.timeout;
     let run = run_once(linked, settings);
-    let result = match timeout {
-        None => run.await,
-        Some(limit) => match tokio::time::timeout(limit, run).await {
-            Ok(result) => result,
-            Err(_) => {
-                let message = format!("it ran longer than {} ms", limit.as_millis());
-                return Outcome::new(End::TimedOut, 0, message);
-            }
-        },
+    let Some(limit) = timeout else {
+        return run.await;
     };
-    match result {
-        Ok(Ok(())) => Outcome::new(End::Returned, 0, ""),
-        Ok(Err(())) => Outcome::new(End::Exited, 1, ""),
-        Err(error) => Outcome::of(&error),
-    }
+    tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
+        Outcome::new(End::TimedOut, 0, format!("it ran longer than {} ms", limit.as_millis()))
+    })
 }
 
 type DoneFn = unsafe extern "C" fn(*mut c_void, *const SlOutcome);

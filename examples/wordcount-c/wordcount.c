@@ -81,8 +81,8 @@ static void add_totals(slight_kv_store_borrow_bucket_t bucket)
         if (count->here == 0)
             continue;
         command_string_set(&key, count->word);
-        if (!slight_kv_store_method_bucket_increment(
-                bucket, &key, count->here, &count->total, &error))
+        if (!slight_kv_store_method_bucket_increment(bucket, &key, count->here,
+                                                     &count->total, &error))
             give_up(count->word, &error);
     }
 }

@@ -13,6 +13,8 @@ GUEST_CC ?= clang-19
 WORLD ?= slight:slight/command
 GUEST_CFLAGS ?= -O2 -s -Wall -ffunction-sections -fdata-sections -Wl,--gc-sections
 
+guest_start := $(dir $(lastword $(MAKEFILE_LIST)))start.c
+
 guest_world := $(subst -,_,$(notdir $(firstword $(subst @, ,$(WORLD)))))
 guest_gen := $(GUEST).bindings
 guest_type := $(guest_gen)/$(guest_world)_component_type.o
@@ -21,7 +23,7 @@ $(GUEST).wasm: $(GUEST).core.wasm
 	$(SLIGHT) componentize $< -o $@
 
 $(GUEST).core.wasm: $(SOURCES) $(guest_type)
-	$(GUEST_CC) --target=wasm32-wasi $(GUEST_CFLAGS) -I$(guest_gen) $(SOURCES) $(guest_gen)/$(guest_world).c $(guest_type) -o $@
+	$(GUEST_CC) --target=wasm32-wasi $(GUEST_CFLAGS) -nostartfiles -I$(guest_gen) $(guest_start) $(SOURCES) $(guest_gen)/$(guest_world).c $(guest_type) -o $@
 
 $(guest_type):
 	$(SLIGHT) bindgen c --world $(WORLD) --out $(guest_gen)

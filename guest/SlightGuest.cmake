@@ -7,6 +7,9 @@
 # the default target `hello`. The bindings are generated into hello.bindings/;
 # include "command.h". WIT names a folder with packages of your own.
 #
+# HEADERS names what the sources include, so that a change of it compiles them
+# again; OPTIONS more options for clang.
+#
 # SLIGHT_PROGRAM is the slight to use (a target's file, or found in the PATH);
 # SLIGHT_GUEST_CC the clang, 15 or newer, for the target wasm32-wasi.
 
@@ -17,8 +20,10 @@ else()
 endif()
 find_program(SLIGHT_GUEST_CC NAMES clang-19 clang-20 clang-21 clang-22 clang REQUIRED)
 
+set(SLIGHT_GUEST_START "${CMAKE_CURRENT_LIST_DIR}/start.c")
+
 function(slight_guest_c name)
-  cmake_parse_arguments(arg "" "WORLD;WIT" "SOURCES;OPTIONS" ${ARGN})
+  cmake_parse_arguments(arg "" "WORLD;WIT" "SOURCES;HEADERS;OPTIONS" ${ARGN})
   if(NOT arg_WORLD)
     set(arg_WORLD slight:slight/command)
   endif()
@@ -52,11 +57,12 @@ function(slight_guest_c name)
     VERBATIM)
   add_custom_command(OUTPUT "${component}"
     COMMAND "${SLIGHT_GUEST_CC}" --target=wasm32-wasi -O2 -s -Wall
-      -ffunction-sections -fdata-sections -Wl,--gc-sections
+      -ffunction-sections -fdata-sections -Wl,--gc-sections -nostartfiles
+      "${SLIGHT_GUEST_START}"
       ${arg_OPTIONS} "-I${bindings}" ${sources} "${bindings}/${world}.c"
       "${bindings}/${world}_component_type.o" -o "${core}"
     COMMAND "${SLIGHT_PROGRAM}" componentize "${core}" -o "${component}"
-    DEPENDS ${sources} ${generated}
+    DEPENDS ${sources} ${arg_HEADERS} ${generated} "${SLIGHT_GUEST_START}"
     VERBATIM)
   add_custom_target(${name} ALL DEPENDS "${component}")
 endfunction()
