@@ -290,6 +290,7 @@ pub struct SlHost {
 }
 
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct SlEngineConfig {
     pub threads: u32,
     pub max_instances: u32,

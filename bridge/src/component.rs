@@ -55,8 +55,26 @@ pub fn one_line(error: &wasmtime::Error) -> String {
     text
 }
 
+/// WASI 0.3 has asynchronous functions, which only one of the engines knows. The
+/// name may also stand in data: then the component is compiled for more than it
+/// needs.
+fn names_wasi_3(wasm: &[u8]) -> bool {
+    const MARK: &[u8] = b"@0.3.";
+    wasm.windows(MARK.len()).any(|window| window == MARK)
+}
+
 fn compile(engine: &Engine, wasm: &[u8]) -> Fallible<Component> {
-    match wasmtime::component::Component::from_binary(&engine.wasm, wasm) {
+    use wasmtime::component::Component as Compiled;
+
+    let mut compiled = Err(wasmtime::Error::msg("not tried"));
+    if !names_wasi_3(wasm) {
+        compiled = Compiled::from_binary(engine.plain(), wasm);
+    }
+    // It may have asynchronous functions of its own.
+    if compiled.is_err() {
+        compiled = Compiled::from_binary(engine.concurrent()?, wasm);
+    }
+    match compiled {
         Ok(component) => Ok(Component(component)),
         Err(error) => {
             fail(Status::InvalidArgument, format!("not a valid component: {}", one_line(&error)))
@@ -65,6 +83,8 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Fallible<Component> {
 }
 
 fn load(engine: &Engine, path: &CStr) -> Fallible<Component> {
+    use wasmtime::component::Component as Compiled;
+
     let Ok(path) = path.to_str() else {
         return fail(Status::NotFound, "a path that is not UTF-8");
     };
@@ -72,7 +92,12 @@ fn load(engine: &Engine, path: &CStr) -> Fallible<Component> {
         return fail(Status::NotFound, format!("no compiled code at {path}"));
     }
     // SAFETY: the caller vouches for who wrote the file (slight_bridge.h).
-    match unsafe { wasmtime::component::Component::deserialize_file(&engine.wasm, path) } {
+    let mut loaded = unsafe { Compiled::deserialize_file(engine.plain(), path) };
+    if loaded.is_err() {
+        // SAFETY: as above.
+        loaded = unsafe { Compiled::deserialize_file(engine.concurrent()?, path) };
+    }
+    match loaded {
         Ok(component) => Ok(Component(component)),
         Err(error) => fail(Status::InvalidArgument, one_line(&error)),
     }

@@ -3,7 +3,7 @@
 //! that makes a looping guest give way.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ impl Ticker {
         self.changed.notify_one();
     }
 
-    fn tick(&self, engine: &wasmtime::Engine) {
+    fn tick(&self, engines: &Engines) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         while !state.ending {
             state = if state.running == 0 {
@@ -45,7 +45,7 @@ impl Ticker {
             } else {
                 drop(state);
                 std::thread::sleep(TICK);
-                engine.increment_epoch();
+                engines.increment_epoch();
                 self.state.lock().unwrap_or_else(PoisonError::into_inner)
             };
         }
@@ -58,20 +58,37 @@ impl Drop for Running {
     }
 }
 
+/// Two of Wasmtime's engines: what WASI 0.3 and asynchronous functions need makes
+/// every call and every instance slower by a third, so that only components that
+/// use them have it. The second one is made when the first such component comes.
 pub struct Engine {
-    pub wasm: wasmtime::Engine,
+    engines: Arc<Engines>,
     pub runtime: Runtime,
     pub max_memory: u64,
     ticker: Arc<Ticker>,
     thread: Option<JoinHandle<()>>,
 }
 
+struct Engines {
+    plain: wasmtime::Engine,
+    concurrent: OnceLock<wasmtime::Engine>,
+    config: SlEngineConfig,
+}
+
+impl Engines {
+    fn increment_epoch(&self) {
+        self.plain.increment_epoch();
+        if let Some(concurrent) = self.concurrent.get() {
+            concurrent.increment_epoch();
+        }
+    }
+}
+
 impl Engine {
     fn new(config: &SlEngineConfig) -> Fallible<Engine> {
-        let max_memory = or_default(config.max_memory, 64 * MIB as u64);
-        let wasm = pooled(config, max_memory)
-            .or_else(|_| wasmtime::Engine::new(&base_config()))
-            .or_else(|error| fail(Status::Internal, format!("no engine: {error:#}")))?;
+        let plain = wasm_engine(config, false)?;
+        let engines = Engines { plain, concurrent: OnceLock::new(), config: *config };
+        let engines = Arc::new(engines);
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         if config.threads > 0 {
             builder.worker_threads(config.threads as usize);
@@ -82,12 +99,29 @@ impl Engine {
             .build()
             .or_else(|error| fail(Status::Unavailable, format!("no threads: {error}")))?;
         let ticker = Arc::new(Ticker { state: Mutex::default(), changed: Condvar::new() });
-        let (clock, engine) = (ticker.clone(), wasm.clone());
+        let (clock, clocked) = (ticker.clone(), engines.clone());
         let thread = std::thread::Builder::new()
             .name("slight-epoch".into())
-            .spawn(move || clock.tick(&engine))
+            .spawn(move || clock.tick(&clocked))
             .or_else(|error| fail(Status::Unavailable, format!("no threads: {error}")))?;
-        Ok(Engine { wasm, runtime, max_memory, ticker, thread: Some(thread) })
+        let max_memory = max_memory(config);
+        Ok(Engine { engines, runtime, max_memory, ticker, thread: Some(thread) })
+    }
+
+    pub fn plain(&self) -> &wasmtime::Engine {
+        &self.engines.plain
+    }
+
+    pub fn concurrent(&self) -> Fallible<&wasmtime::Engine> {
+        if self.engines.concurrent.get().is_none() {
+            let engine = wasm_engine(&self.engines.config, true)?;
+            // Another thread may have been faster; then that one counts.
+            let _ = self.engines.concurrent.set(engine);
+        }
+        match self.engines.concurrent.get() {
+            Some(engine) => Ok(engine),
+            None => fail(Status::Internal, "no engine"),
+        }
     }
 
     /// The epoch advances until what this returns is dropped.
@@ -105,18 +139,30 @@ fn or_default<T: Default + PartialEq>(value: T, default: T) -> T {
     }
 }
 
-fn base_config() -> Config {
+fn max_memory(config: &SlEngineConfig) -> u64 {
+    or_default(config.max_memory, 64 * MIB as u64)
+}
+
+/// Pooled, or where the address space is too small for that, one by one.
+fn wasm_engine(config: &SlEngineConfig, concurrent: bool) -> Fallible<wasmtime::Engine> {
+    pooled(config, concurrent)
+        .or_else(|_| wasmtime::Engine::new(&base_config(concurrent)))
+        .or_else(|error| fail(Status::Internal, format!("no engine: {error:#}")))
+}
+
+fn base_config(concurrent: bool) -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
-        .wasm_component_model_async(true)
+        .concurrency_support(concurrent)
+        .wasm_component_model_async(concurrent)
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
     config
 }
 
 /// What a small component needs, times the instances that may run at once. A
 /// component made from a core module has up to four of them, and two tables.
-fn pooled(config: &SlEngineConfig, max_memory: u64) -> wasmtime::Result<wasmtime::Engine> {
+fn pooled(config: &SlEngineConfig, concurrent: bool) -> wasmtime::Result<wasmtime::Engine> {
     let instances = or_default(config.max_instances, 1000);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
@@ -128,13 +174,13 @@ fn pooled(config: &SlEngineConfig, max_memory: u64) -> wasmtime::Result<wasmtime
         .max_memories_per_component(16)
         .max_tables_per_component(32)
         .max_tables_per_module(8)
-        .max_memory_size(usize::try_from(max_memory).unwrap_or(usize::MAX))
+        .max_memory_size(usize::try_from(max_memory(config)).unwrap_or(usize::MAX))
         .max_unused_warm_slots(or_default(config.warm_instances, 100))
         .linear_memory_keep_resident(or_default(config.keep_resident, MIB as u64) as usize)
         .table_keep_resident(64 << 10)
         .async_stack_keep_resident(32 << 10)
         .pagemap_scan(Enabled::Auto);
-    let mut wasm = base_config();
+    let mut wasm = base_config(concurrent);
     wasm.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     wasmtime::Engine::new(&wasm)
 }
@@ -187,7 +233,7 @@ pub unsafe extern "C" fn sl_bridge_engine_fingerprint(engine: *const Engine, sin
     quiet_border((), || {
         let mut hasher = DefaultHasher::new();
         // SAFETY: a live engine.
-        unsafe { (*engine).wasm.precompile_compatibility_hash().hash(&mut hasher) };
+        unsafe { (*engine).plain().precompile_compatibility_hash().hash(&mut hasher) };
         sink.write(
             format!("wasmtime {} {:016x}", crate::version_of("wasmtime"), hasher.finish())
                 .as_bytes(),

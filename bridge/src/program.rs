@@ -139,7 +139,7 @@ impl Linked {
             host: self.host.clone(),
             instance,
         };
-        let mut store = Store::new(&self.engine().wasm, state);
+        let mut store = Store::new(self.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(HOSTCALL_FUEL);
         store.set_epoch_deadline(1);
@@ -187,12 +187,13 @@ fn link_failure(error: &wasmtime::Error) -> Failure {
 }
 
 fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Program> {
-    // SAFETY: the engine outlives the program.
-    let wasm = unsafe { &(*engine).wasm };
+    let wasm = component.0.engine();
     let defect = |error: wasmtime::Error| Failure(Status::Internal, one_line(&error));
     let mut linker = Linker::<State>::new(wasm);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(defect)?;
-    wasmtime_wasi::p3::add_to_linker(&mut linker).map_err(defect)?;
+    if wasm.get_concurrency_support() {
+        wasmtime_wasi::p3::add_to_linker(&mut linker).map_err(defect)?;
+    }
     crate::kv::link(&mut linker).map_err(defect)?;
     let pre = linker.instantiate_pre(&component.0).map_err(|error| link_failure(&error))?;
     let Some(run) = find_run(&component.0) else {
