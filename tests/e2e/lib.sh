@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by every script of this folder.  It gives an empty folder to work in,
+# which goes away at the end, and these words:
+#
+#     slight CODE ARGS...     run it, and expect this exit code; what it wrote is
+#                             in the files out and err; input is $INPUT, or none
+#     says FILE TEXT          FILE (out or err) has TEXT in it
+#     lacks FILE TEXT         and that it has not
+#     is FILE <<END           FILE is this, and nothing more
+#     holds COMMAND...        COMMAND succeeds
+#     finish                  the last line: fails where anything did
+#
+# Environment: SLIGHT, the program; SL_TEST_GUESTS, the folder of the components;
+# SL_TEST_SERVICES, what the running services say of themselves.
+set -u
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+GUEST=$SL_TEST_GUESTS/e2e-guest.wasm
+FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/slight-e2e-XXXXXX")
+FAILURES=0
+WHAT=
+INPUT=/dev/null
+PIDS=
+
+# Nothing that a test started outlives it.
+clean_up() {
+    for pid in $PIDS; do
+        kill -CONT "$pid" 2>/dev/null
+        kill -9 "$pid" 2>/dev/null
+    done
+    rm -rf "$FOLDER"
+}
+trap clean_up EXIT
+trap 'exit 1' INT TERM
+cd "$FOLDER" || exit 1
+
+# Compiled once for all tests.
+export SLIGHT_CACHE_DIR="$SL_TEST_GUESTS/cache"
+
+fail() {
+    FAILURES=$((FAILURES + 1))
+    echo "FAIL: $WHAT: $1"
+    for file in out err; do
+        echo "--- $file"
+        head -c 2000 $file 2>/dev/null
+    done
+    echo "---"
+}
+
+holds() {
+    "$@" || fail "not so: $*"
+}
+
+says() {
+    grep -qF -e "$2" "$1" || fail "$1 does not say: $2"
+}
+
+lacks() {
+    ! grep -qF -e "$2" "$1" || fail "$1 says: $2"
+}
+
+is() {
+    cat >expected
+    cmp -s "$1" expected || {
+        fail "$1 is not as expected:"
+        diff expected "$1"
+    }
+}
+
+# Whatever goes wrong, nobody sees the insides of the host.
+no_insides() {
+    for inside in panicked "thread '" "stack backtrace:" RUST_BACKTRACE \
+        Sanitizer "core dumped" .rs:; do
+        lacks err "$inside"
+    done
+}
+
+slight() {
+    expected=$1
+    shift
+    WHAT="slight $*"
+    timeout -k 5 "${SLIGHT_LIMIT:-300}" "$SLIGHT" "$@" <"$INPUT" >out 2>err
+    code=$?
+    [ $code -eq "$expected" ] || fail "exit code $code, expected $expected"
+    no_insides
+}
+
+# An error of slight's own is one paragraph: one line, which starts like this.
+one_error() {
+    [ "$(grep -c '^error: \|: error: ' err)" -eq 1 ] || fail "not one error"
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+    tries=$(($1 * 20))
+    shift
+    until "$@"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ] || { fail "in vain: $*"; return 1; }
+        sleep 0.05
+    done
+}
+
+# manifest [LINES...]: a slightfile.toml for the guest, with these lines in
+# [component] and below.
+manifest() {
+    {
+        printf 'slight = 1\nname = "guest"\n\n[component]\nsource = "%s"\n' \
+            "$GUEST"
+        for line in "$@"; do
+            echo "$line"
+        done
+    } >slightfile.toml
+}
+
+finish() {
+    [ $FAILURES -eq 0 ] || echo "$FAILURES failed"
+    [ $FAILURES -eq 0 ]
+}
