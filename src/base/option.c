@@ -42,9 +42,15 @@ static bool parse_with_unit(const char *text, const struct unit *units,
     intmax_t number = strtoimax(text, &end, 10);
     if (errno != 0)
         return false;
-    for (const struct unit *unit = units; unit->name != NULL; unit++)
-        if (strcmp(end, unit->name) == 0)
-            return !__builtin_mul_overflow((int64_t)number, unit->factor, out);
+    for (const struct unit *unit = units; unit->name != NULL; unit++) {
+        int64_t amount;
+        if (strcmp(end, unit->name) != 0)
+            continue;
+        if (__builtin_mul_overflow((int64_t)number, unit->factor, &amount))
+            return false;
+        *out = amount;
+        return true;
+    }
     return false;
 }
 

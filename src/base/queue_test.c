@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The submission queue: batches, order, limits, delays, and its end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/queue.h"
+
+enum { TASKS = 64, PATIENCE_MS = 20000 };
+
+/* A task that knows its number. */
+struct item {
+    struct sl_task task; /* first: a task is its item */
+    int number;
+};
+
+/* What the workers did. */
+struct record {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool gate_closed; /* run waits until it opens */
+    int order[4 * TASKS];
+    int done;
+    int running;
+    int batches;
+    size_t largest_batch;
+    int dropped;
+    int idled;
+    int opened;
+    int closed;
+    struct sl_queue *queue;
+    int again; /* submit this number once more, later */
+};
+
+static void record_init(struct record *record)
+{
+    *record = (struct record){.lock = PTHREAD_MUTEX_INITIALIZER,
+                              .changed = PTHREAD_COND_INITIALIZER,
+                              .again = -1};
+}
+
+static void set_gate(struct record *record, bool closed)
+{
+    pthread_mutex_lock(&record->lock);
+    record->gate_closed = closed;
+    pthread_cond_broadcast(&record->changed);
+    pthread_mutex_unlock(&record->lock);
+}
+
+/* Wait, not for ever, until a counter of the record has this value. */
+static void wait_until(struct record *record, const int *counter, int value)
+{
+    for (int i = 0; i < PATIENCE_MS; i++) {
+        pthread_mutex_lock(&record->lock);
+        bool reached = *counter >= value;
+        pthread_mutex_unlock(&record->lock);
+        if (reached)
+            return;
+        usleep(1000);
+    }
+    fail_msg("waited too long for %d", value);
+}
+
+static void run(void *context, void **state, struct sl_task *const tasks[],
+                size_t count)
+{
+    struct record *record = context;
+
+    pthread_mutex_lock(&record->lock);
+    if (*state == NULL) {
+        *state = record;
+        record->opened++;
+    }
+    record->running++;
+    while (record->gate_closed)
+        pthread_cond_wait(&record->changed, &record->lock);
+    record->running--;
+    record->batches++;
+    if (count > record->largest_batch)
+        record->largest_batch = count;
+    for (size_t i = 0; i < count; i++) {
+        struct item *item = (struct item *)tasks[i];
+        record->order[record->done++] = item->number;
+        if (item->number == record->again) {
+            record->again = -1;
+            sl_queue_submit_at(record->queue, &item->task,
+                               sl_deadline_in_ms(50));
+        }
+    }
+    pthread_mutex_unlock(&record->lock);
+}
+
+static void idle(void *context, void **state)
+{
+    struct record *record = context;
+
+    (void)state;
+    pthread_mutex_lock(&record->lock);
+    record->idled++;
+    pthread_mutex_unlock(&record->lock);
+}
+
+static void close_state(void *context, void *state)
+{
+    struct record *record = context;
+
+    assert_ptr_equal(state, record);
+    pthread_mutex_lock(&record->lock);
+    record->closed++;
+    pthread_mutex_unlock(&record->lock);
+}
+
+static void drop(void *context, struct sl_task *task)
+{
+    struct record *record = context;
+
+    (void)task;
+    record->dropped++;
+}
+
+static const struct sl_queue_ops ops = {
+    .run = run, .idle = idle, .close = close_state, .drop = drop};
+
+static struct sl_queue *make(struct record *record, unsigned workers,
+                             unsigned weight, unsigned queued)
+{
+    const struct sl_queue_config config = {
+        .workers = workers, .max_weight = weight, .max_queued = queued};
+
+    record_init(record);
+    record->queue = sl_queue_new(&config, &ops, record);
+    return record->queue;
+}
+
+static void submit(struct sl_queue *queue, struct item *item, int number,
+                   unsigned weight)
+{
+    struct sl_error err;
+
+    item->number = number;
+    assert_int_equal(sl_queue_submit(queue, &item->task, weight, &err), SL_OK);
+}
+
+/* Occupy the only worker, so that what comes next gathers. */
+static void occupy(struct record *record, struct sl_queue *queue,
+                   struct item *item)
+{
+    set_gate(record, true);
+    submit(queue, item, 1000, 1);
+    wait_until(record, &record->running, 1);
+}
+
+static void what_gathers_is_one_batch_in_order(void **state)
+{
+    struct record record;
+    struct item first, items[TASKS];
+    struct sl_queue *queue = make(&record, 1, 1000, 1000);
+
+    (void)state;
+    occupy(&record, queue, &first);
+    for (int i = 0; i < TASKS; i++)
+        submit(queue, &items[i], i, 1);
+    set_gate(&record, false);
+    wait_until(&record, &record.done, TASKS + 1);
+    sl_queue_free(queue);
+    assert_int_equal(record.batches, 2);
+    assert_int_equal(record.largest_batch, TASKS);
+    for (int i = 0; i < TASKS; i++)
+        assert_int_equal(record.order[i + 1], i);
+    assert_int_equal(record.opened, 1);
+    assert_int_equal(record.closed, 1);
+}
+
+static void weight_bounds_a_batch(void **state)
+{
+    struct record record;
+    struct item first, items[5];
+    struct sl_queue *queue = make(&record, 1, 10, 1000);
+    static const unsigned weights[] = {4, 4, 4, 50, 1};
+
+    (void)state;
+    occupy(&record, queue, &first);
+    for (int i = 0; i < 5; i++)
+        submit(queue, &items[i], i, weights[i]);
+    set_gate(&record, false);
+    wait_until(&record, &record.done, 6);
+    sl_queue_free(queue);
+    /* the first, then 4+4, 4, 50 alone, 1 */
+    assert_int_equal(record.batches, 5);
+    assert_int_equal(record.largest_batch, 2);
+}
+
+static void one_too_many_is_refused(void **state)
+{
+    struct record record;
+    struct item first, items[3];
+    struct sl_error err;
+    struct sl_queue *queue = make(&record, 1, 10, 2);
+
+    (void)state;
+    occupy(&record, queue, &first);
+    submit(queue, &items[0], 0, 1);
+    submit(queue, &items[1], 1, 1);
+    assert_int_equal(sl_queue_submit(queue, &items[2].task, 1, &err),
+                     SL_UNAVAILABLE);
+    assert_non_null(strstr(err.message, "max-queued"));
+    set_gate(&record, false);
+    wait_until(&record, &record.done, 3);
+    submit(queue, &items[2], 2, 1);
+    wait_until(&record, &record.done, 4);
+    sl_queue_free(queue);
+    assert_int_equal(record.dropped, 0);
+}
+
+static void a_task_may_come_again_later(void **state)
+{
+    struct record record;
+    struct item item;
+    struct sl_queue *queue = make(&record, 1, 10, 10);
+
+    (void)state;
+    record.again = 7;
+    submit(queue, &item, 7, 1);
+    wait_until(&record, &record.done, 2);
+    sl_queue_free(queue);
+    assert_int_equal(record.order[0], 7);
+    assert_int_equal(record.order[1], 7);
+    assert_int_equal(record.dropped, 0);
+}
+
+static void *open_gate(void *arg)
+{
+    usleep(20000);
+    set_gate(arg, false);
+    return NULL;
+}
+
+static void what_waits_at_the_end_is_dropped(void **state)
+{
+    struct record record;
+    struct item first, items[3];
+    struct sl_queue *queue = make(&record, 1, 1, 10);
+
+    (void)state;
+    occupy(&record, queue, &first);
+    for (int i = 0; i < 2; i++)
+        submit(queue, &items[i], i, 1);
+    items[2].task.weight = 1;
+    sl_queue_submit_at(queue, &items[2].task, sl_deadline_in_ms(600000));
+
+    /* Free waits for what runs; open the gate only while it does. */
+    pthread_t opener;
+    assert_int_equal(pthread_create(&opener, NULL, open_gate, &record), 0);
+    sl_queue_free(queue);
+    pthread_join(opener, NULL);
+    assert_int_equal(record.done + record.dropped, 4);
+    assert_true(record.dropped >= 1);
+    assert_int_equal(record.closed, record.opened);
+}
+
+static void idle_comes_by_itself(void **state)
+{
+    struct record record;
+    struct item item;
+    struct sl_queue *queue = make(&record, 2, 10, 10);
+
+    (void)state;
+    submit(queue, &item, 0, 1);
+    wait_until(&record, &record.idled, 2);
+    sl_queue_free(queue);
+}
+
+/* --- Many threads ------------------------------------------------------- */
+
+struct crowd {
+    struct sl_queue *queue;
+    struct item items[TASKS];
+};
+
+static void *submit_all(void *arg)
+{
+    struct crowd *crowd = arg;
+
+    for (int i = 0; i < TASKS; i++)
+        submit(crowd->queue, &crowd->items[i], i, 1);
+    return NULL;
+}
+
+static void many_submit_and_every_task_runs_once(void **state)
+{
+    enum { THREADS = 4 };
+    struct record record;
+    static struct crowd crowds[THREADS];
+    pthread_t threads[THREADS];
+    int seen[TASKS] = {0};
+    struct sl_queue *queue = make(&record, 3, 8, THREADS * TASKS);
+
+    (void)state;
+    for (int i = 0; i < THREADS; i++) {
+        crowds[i].queue = queue;
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, submit_all, &crowds[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    wait_until(&record, &record.done, THREADS * TASKS);
+    sl_queue_free(queue);
+    for (int i = 0; i < record.done; i++)
+        seen[record.order[i]]++;
+    for (int i = 0; i < TASKS; i++)
+        assert_int_equal(seen[i], THREADS);
+    assert_true(record.largest_batch <= 8);
+    assert_in_range(record.opened, 1, 3);
+    assert_int_equal(record.closed, record.opened);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_gathers_is_one_batch_in_order),
+        cmocka_unit_test(weight_bounds_a_batch),
+        cmocka_unit_test(one_too_many_is_refused),
+        cmocka_unit_test(a_task_may_come_again_later),
+        cmocka_unit_test(what_waits_at_the_end_is_dropped),
+        cmocka_unit_test(idle_comes_by_itself),
+        cmocka_unit_test(many_submit_and_every_task_runs_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
