@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A driver that fails as a test tells it to. */
+#include "support/faulty.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct sl_option no_options[] = {{0}};
+
+void faulty_init(struct faulty *faulty)
+{
+    memset(faulty, 0, sizeof(*faulty));
+    pthread_mutex_init(&faulty->lock, NULL);
+    pthread_cond_init(&faulty->changed, NULL);
+}
+
+void faulty_set_gate(struct faulty *faulty, bool closed)
+{
+    pthread_mutex_lock(&faulty->lock);
+    faulty->gate_closed = closed;
+    pthread_cond_broadcast(&faulty->changed);
+    pthread_mutex_unlock(&faulty->lock);
+}
+
+void faulty_wait_run(struct faulty *faulty)
+{
+    pthread_mutex_lock(&faulty->lock);
+    while (faulty->waiting == 0)
+        pthread_cond_wait(&faulty->changed, &faulty->lock);
+    pthread_mutex_unlock(&faulty->lock);
+}
+
+static enum sl_status store_new(const void *options, void **store,
+                                struct sl_error *err)
+{
+    (void)err;
+    *store = ((const struct faulty_options *)options)->faulty;
+    return SL_OK;
+}
+
+static void store_free(void *store)
+{
+    (void)store;
+}
+
+static enum sl_status open_state(void *store, sl_deadline deadline,
+                                 void **state, struct sl_error *err)
+{
+    struct faulty *faulty = store;
+    enum sl_status status = SL_OK;
+
+    (void)deadline;
+    pthread_mutex_lock(&faulty->lock);
+    if (faulty->open_failures > 0) {
+        faulty->open_failures--;
+        status = sl_fail(err, SL_UNAVAILABLE, "refused");
+    } else {
+        faulty->opened++;
+        *state = faulty;
+    }
+    pthread_mutex_unlock(&faulty->lock);
+    return status;
+}
+
+static void close_state(void *state)
+{
+    struct faulty *faulty = state;
+
+    pthread_mutex_lock(&faulty->lock);
+    faulty->closed++;
+    pthread_mutex_unlock(&faulty->lock);
+}
+
+static void answer_get(struct faulty *faulty, struct sl_kv_op *op)
+{
+    if (!sl_kv_op_make_room(op, faulty->value_len))
+        return;
+    op->answer->found = true;
+    op->answer->value.owner = calloc(1, faulty->value_len + 1);
+    op->answer->value.bytes =
+        SL_BYTES(op->answer->value.owner, faulty->value_len);
+    op->answer->value.release = free;
+}
+
+static void run_op(struct faulty *faulty, struct sl_kv_op *op)
+{
+    struct faulty_plan plan = {0};
+
+    if (faulty->ops < FAULTY_PLANS)
+        plan = faulty->plans[faulty->ops];
+    if (faulty->ops < FAULTY_SEEN)
+        snprintf(faulty->keys[faulty->ops], sizeof(faulty->keys[0]), "%.*s",
+                 (int)op->request->key.len, (const char *)op->request->key.ptr);
+    faulty->ops++;
+    op->not_sent = plan.not_sent;
+    if (plan.status != SL_OK)
+        sl_fail(&op->answer->err, plan.status, "as planned");
+    else if (op->request->verb == SL_KV_GET)
+        answer_get(faulty, op);
+}
+
+static void run(void *state, struct sl_kv_op *const ops[], size_t count)
+{
+    struct faulty *faulty = state;
+
+    pthread_mutex_lock(&faulty->lock);
+    faulty->waiting++;
+    pthread_cond_broadcast(&faulty->changed);
+    while (faulty->gate_closed)
+        pthread_cond_wait(&faulty->changed, &faulty->lock);
+    faulty->waiting--;
+    faulty->runs++;
+    if (count > faulty->largest_batch)
+        faulty->largest_batch = count;
+    for (size_t i = 0; i < count; i++)
+        run_op(faulty, ops[i]);
+    pthread_mutex_unlock(&faulty->lock);
+}
+
+#define FAULTY_MEMBERS                                                         \
+    .options = no_options, .options_size = sizeof(struct faulty_options),      \
+    .max_batch = 64, .store_new = store_new, .store_free = store_free,         \
+    .open = open_state, .close = close_state, .run = run
+
+#define ALL_FEATURES                                                           \
+    (SL_KV_FEATURE_TTL | SL_KV_FEATURE_VERSION | SL_KV_FEATURE_ABSENT |        \
+     SL_KV_FEATURE_INCREMENT | SL_KV_FEATURE_KEYS)
+
+const struct sl_kv_driver faulty_driver = {
+    .name = "kv.faulty", FAULTY_MEMBERS, .features = ALL_FEATURES};
+
+const struct sl_kv_driver faulty_inline = {.name = "kv.faulty",
+                                           FAULTY_MEMBERS,
+                                           .features = ALL_FEATURES,
+                                           .inline_verbs = 1U << SL_KV_GET};
+
+const struct sl_kv_driver faulty_poor = {.name = "kv.poor", FAULTY_MEMBERS};
