@@ -15,6 +15,9 @@
 #include "cli/signals.h"
 #include "cli/target.h"
 
+/* Who ended a component in the middle does not wait for a slow service. */
+enum { CLOSE_SECONDS = 1 };
+
 /* What the options ask for; the texts are borrowed or in owned. */
 struct request {
     struct sl_host_run run;
@@ -163,7 +166,10 @@ static int link_and_run(const struct sl_manifest *manifest,
     run->interrupt = sl_signals_catch();
     if (sl_host_run(host, run, &outcome, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
-    return tell_end(manifest, &outcome);
+    int code = tell_end(manifest, &outcome);
+    if (outcome.end == SL_HOST_TIMED_OUT || outcome.end == SL_HOST_INTERRUPTED)
+        sl_signals_leave_after(CLOSE_SECONDS, code);
+    return code;
 }
 
 static int run_run(const struct sl_args *args)

@@ -15,4 +15,10 @@ int sl_signals_catch(void);
 /* The signal that was caught; 0: none. */
 int sl_signals_caught(void);
 
+/*
+ * End the process with this code unless it has ended by itself after so many
+ * seconds.  Nothing is flushed or closed then.
+ */
+void sl_signals_leave_after(unsigned seconds, int code);
+
 #endif
