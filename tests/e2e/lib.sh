@@ -8,6 +8,7 @@
 #     lacks FILE TEXT         and that it has not
 #     is FILE <<END           FILE is this, and nothing more
 #     holds COMMAND...        COMMAND succeeds
+#     interrupted SIGNAL CODE SIGN ARGS...    the same, ended by a signal
 #     finish                  the last line: fails where anything did
 #
 # Environment: SLIGHT, the program; SL_TEST_GUESTS, the folder of the components;
@@ -83,6 +84,30 @@ slight() {
     code=$?
     [ $code -eq "$expected" ] || fail "exit code $code, expected $expected"
     no_insides
+}
+
+# interrupted SIGNAL CODE SIGN ARGS...: once it has said SIGN it gets the signal,
+# and then ends with this code.
+interrupted() {
+    signal=$1 expected=$2 sign=$3
+    shift 3
+    WHAT="SIG$signal for slight $*"
+    "$SLIGHT" "$@" <"$INPUT" >out 2>err &
+    pid=$!
+    PIDS="$PIDS $pid"
+    wait_for 60 grep -q "$sign" out err
+    kill "-$signal" "$pid"
+    wait_for 60 ended "$pid" || return
+    wait "$pid"
+    code=$?
+    [ $code -eq "$expected" ] || fail "exit code $code, expected $expected"
+    no_insides
+    lacks err "error:"
+}
+
+# Gone, or waiting for us to ask for its code.
+ended() {
+    ! grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null
 }
 
 # An error of slight's own is one paragraph: one line, which starts like this.

@@ -155,31 +155,14 @@ mkfifo never
 sleep 600 >never &
 PIDS="$PIDS $!"
 
-# interrupted SIGNAL CODE ACT SIGN
-interrupted() {
-    WHAT="$3, ended by SIG$1"
-    "$SLIGHT" run "$GUEST" -- "$3" <never >out 2>err &
-    pid=$!
-    PIDS="$PIDS $pid"
-    holds wait_for 60 grep -q "$4" out err
-    kill "-$1" "$pid"
-    holds wait_for 60 ended "$pid"
-    wait "$pid"
-    code=$?
-    [ $code -eq "$2" ] || fail "exit code $code, expected $2"
-    no_insides
-    lacks err "error:"
-}
-
-# Gone, or waiting for us to ask for its code.
-ended() {
-    ! grep -q '^State:[[:space:]]*[^Z[:space:]]' "/proc/$1/status" 2>/dev/null
-}
-
+INPUT=never
 for act in loop:looping sleep:sleeping cat:reading; do
-    interrupted INT 130 "${act%:*}" "${act#*:}"
-    interrupted TERM 143 "${act%:*}" "${act#*:}"
+    for signal in INT:130 TERM:143; do
+        interrupted "${signal%:*}" "${signal#*:}" "${act#*:}" \
+            run "$GUEST" -- "${act%:*}"
+    done
 done
+INPUT=/dev/null
 
 # --- Compiled code is kept, used, and made again where it is damaged. ---
 export SLIGHT_CACHE_DIR="$FOLDER/cache"

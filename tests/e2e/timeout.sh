@@ -54,6 +54,9 @@ store() {
 }
 store 500ms 1h
 too_long run . -- get store key
+store 1h 1h
+interrupted INT 130 asking run . -- ask store key
+interrupted TERM 143 asking run . -- ask store key
 
 # The other way round it is the call that ends, and the component goes on.
 store 1h 300ms

@@ -71,6 +71,14 @@ static int get(int count, char *args[])
     return get_key(slight_kv_store_borrow_bucket(bucket), key);
 }
 
+/* ask NAME KEY: get, and say so before. */
+static int ask(int count, char *args[])
+{
+    puts("asking");
+    fflush(stdout);
+    return get(count, args);
+}
+
 /* set NAME KEY VALUE */
 static int set(int count, char *args[])
 {
@@ -161,6 +169,7 @@ static int open_many(int count, char *args[])
 
 const struct act kv_acts[] = {
     {"get", get},
+    {"ask", ask},
     {"set", set},
     {"get-long", get_long},
     {"set-large", set_large},
