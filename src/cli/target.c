@@ -12,15 +12,21 @@
 #include "base/bytes.h"
 #include "cli/print.h"
 
+struct problems {
+    const char *path; /* of the manifest */
+    size_t count;     /* that were told */
+};
+
 static void print_problem(void *context, struct sl_toml_place place,
                           const char *message)
 {
-    const char *path = context;
+    struct problems *problems = context;
 
+    problems->count++;
     fprintf(stderr, "%s%s:%u:%u:%s %serror:%s ",
-            sl_style_on(stderr, SL_STYLE_BOLD), path, place.line, place.column,
-            sl_style_off(stderr), sl_style_on(stderr, SL_STYLE_RED),
-            sl_style_off(stderr));
+            sl_style_on(stderr, SL_STYLE_BOLD), problems->path, place.line,
+            place.column, sl_style_off(stderr),
+            sl_style_on(stderr, SL_STYLE_RED), sl_style_off(stderr));
     sl_print_text(stderr, message);
     fputc('\n', stderr);
 }
@@ -28,13 +34,11 @@ static void print_problem(void *context, struct sl_toml_place place,
 static int read_manifest(const char *path, struct sl_manifest **out)
 {
     struct sl_error err;
-    SL_CLEANUP(sl_freep) char *shown = sl_strdup(path);
+    struct problems problems = {.path = path};
 
-    enum sl_status status =
-        sl_manifest_read(path, print_problem, shown, out, &err);
-    if (status == SL_OK)
+    if (sl_manifest_read(path, print_problem, &problems, out, &err) == SL_OK)
         return SL_EXIT_OK;
-    if (status != SL_INVALID_ARGUMENT) /* otherwise everything was said */
+    if (problems.count == 0) /* it could not even be read */
         sl_print_error("%s", err.message);
     return SL_EXIT_MANIFEST;
 }
