@@ -145,22 +145,21 @@ static enum sl_status shake_hands(struct sl_conn *conn, struct sl_tls *tls,
                                   struct sl_error *err)
 {
     enum sl_status status = SL_OK;
-    int result;
+    int result = 0;
 
     conn->ssl = sl_tls_session(tls, host, conn->fd);
     if (conn->ssl == NULL)
         return sl_fail(err, SL_INTERNAL, "%s: TLS: %s", conn->where,
                        sl_tls_reason());
-    while ((result = SSL_connect(conn->ssl)) != 1 && status == SL_OK)
+    while (status == SL_OK && (result = SSL_connect(conn->ssl)) != 1)
         status = wait_tls(conn, result, deadline, err);
     if (result == 1)
         return SL_OK;
     if (sl_tls_explain(conn->ssl, host, conn->where, err))
         return SL_UNAUTHENTICATED;
-    if (status == SL_UNAVAILABLE)
-        return sl_fail_in(err, "no TLS, which the server may not speak on this "
-                               "port");
-    return status;
+    /* Another protocol's server may wait for more, or hang up. */
+    return sl_fail_in(err, "no TLS, which the server may not speak on this "
+                           "port");
 }
 
 enum sl_status sl_conn_open(const char *host, int port, struct sl_tls *tls,
