@@ -81,8 +81,8 @@ slight() {
     shift
     WHAT="slight $*"
     timeout -k 5 "${SLIGHT_LIMIT:-300}" "$SLIGHT" "$@" <"$INPUT" >out 2>err
-    code=$?
-    [ $code -eq "$expected" ] || fail "exit code $code, expected $expected"
+    got=$?
+    [ $got -eq "$expected" ] || fail "exit code $got, expected $expected"
     no_insides
 }
 
@@ -99,8 +99,8 @@ interrupted() {
     kill "-$signal" "$pid"
     wait_for 60 ended "$pid" || return
     wait "$pid"
-    code=$?
-    [ $code -eq "$expected" ] || fail "exit code $code, expected $expected"
+    got=$?
+    [ $got -eq "$expected" ] || fail "exit code $got, expected $expected"
     no_insides
     lacks err "error:"
 }

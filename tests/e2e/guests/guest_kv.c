@@ -133,7 +133,29 @@ static int set_large(int count, char *args[])
     return set_key(slight_kv_store_borrow_bucket(bucket), key, value);
 }
 
-/* open-long NAME MIB: a name of that size. */
+/* get-many NAME COUNT: of one key, so often. */
+static int get_many(int count, char *args[])
+{
+    slight_kv_store_own_bucket_t bucket;
+    command_list_option_list_u8_t values;
+    slight_kv_store_error_t error;
+    command_list_string_t keys;
+
+    if (count < 2 || !open_bucket(args[0], &bucket))
+        return 1;
+    keys.len = strtoul(args[1], NULL, 10);
+    keys.ptr = malloc(keys.len * sizeof(*keys.ptr));
+    if (keys.ptr == NULL)
+        return 1;
+    for (size_t i = 0; i < keys.len; i++)
+        command_string_set(&keys.ptr[i], "key");
+    if (!slight_kv_store_method_bucket_get_many(
+            slight_kv_store_borrow_bucket(bucket), &keys, &values, &error))
+        return tell(&error);
+    return values.len == keys.len ? 0 : 1;
+}
+
+/* open-long MIB: a name of that size. */
 static int open_long(int count, char *args[])
 {
     slight_kv_store_own_bucket_t bucket;
@@ -173,6 +195,7 @@ const struct act kv_acts[] = {
     {"set", set},
     {"get-long", get_long},
     {"set-large", set_large},
+    {"get-many", get_many},
     {"open-long", open_long},
     {"open-many", open_many},
     {NULL, NULL},
