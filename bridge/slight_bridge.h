@@ -156,9 +156,9 @@ struct sl_bridge_kv {
      * beyond, and the host refuses the call.  Where answers[0].refused, the
      * guest's call fails as a whole; otherwise each answer is its request's.
      *
-     * True: answers[0..count) are filled, and the bridge finishes with them by
-     * sl_kv_answer_done.  False: a waker was taken, *call is set; once woken
-     * the bridge calls collect, and in any case release, once.
+     * True: answers[0..count) are filled, and the bridge frees what they
+     * hold, as sl_kv_answer_done does.  False: a waker was taken, *call is set;
+     * once woken the bridge calls collect, and in any case release, once.
      */
     bool (*call)(void *instance, uint32_t bucket,
                  const struct sl_kv_request *requests, size_t count,

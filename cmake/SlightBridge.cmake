@@ -18,5 +18,4 @@ add_library(slight_bridge STATIC IMPORTED GLOBAL)
 add_dependencies(slight_bridge bridge)
 set_target_properties(slight_bridge PROPERTIES
   IMPORTED_LOCATION "${bridge_archive}")
-# Rust's half calls a few functions of ours (bridge/src/abi.rs).
-target_link_libraries(slight_bridge INTERFACE sl-kv gcc_s m dl)
+target_link_libraries(slight_bridge INTERFACE Threads::Threads gcc_s m dl)

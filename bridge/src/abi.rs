@@ -224,8 +224,8 @@ pub struct SlKvAnswer {
 }
 
 extern "C" {
-    /// src/kv/kv.h
-    fn sl_kv_answer_done(answer: *mut SlKvAnswer);
+    /// The C library's: what an `sl_buf` holds came from its malloc.
+    fn free(ptr: *mut c_void);
 }
 
 impl SlKvAnswer {
@@ -236,7 +236,7 @@ impl SlKvAnswer {
     }
 }
 
-/// Answers that C filled, finished with when dropped.
+/// An answer that C filled; freed when dropped, as sl_kv_answer_done does it.
 pub struct Answer(pub SlKvAnswer);
 
 // SAFETY: an answer belongs to whoever has it; its parts are freed from any
@@ -245,8 +245,12 @@ unsafe impl Send for Answer {}
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        // SAFETY: C filled it, and nobody else finishes with it.
-        unsafe { sl_kv_answer_done(&mut self.0) }
+        drop(Held::take(&mut self.0.value));
+        // SAFETY: both are an answer's own, and NULL is fine.
+        unsafe {
+            free(self.0.keys.ptr.cast());
+            free(self.0.next.ptr.cast());
+        }
     }
 }
 
