@@ -31,6 +31,18 @@ is out <<END
 others
 END
 
+# Text is UTF-8, whoever gives it.
+no_text=$(printf 'no\377')
+mkdir "$no_text"
+not_text() {
+    slight 4 run "$GUEST" "$@"
+    one_error
+    says err "is not UTF-8"
+}
+not_text -- args "$no_text"
+not_text --env "A=$no_text"
+not_text --dir "$no_text::/d"
+
 # --- Streams: bytes as they are, each where it belongs. ---
 head -c 300000 /dev/urandom >bytes
 INPUT=bytes
@@ -54,6 +66,20 @@ is code <<END
 0
 END
 is err </dev/null
+
+# Streams that are closed stay empty; no file of ours takes their numbers.
+mkdir closed
+cd closed || exit 1
+WHAT="closed streams"
+"$SLIGHT" run "$GUEST" -- set default key value <&- >&- 2>&- ||
+    fail "set: exit code $?"
+timeout -k 5 300 "$SLIGHT" run "$GUEST" -- cat <&- >&- 2>&- ||
+    fail "cat: exit code $?"
+slight 0 run "$GUEST" -- get default key
+is out <<END
+value: value
+END
+cd ..
 
 # --- Nothing is granted that was not given: variables, folders, network. ---
 mkdir data
