@@ -4,10 +4,10 @@
  * -nostartfiles.
  *
  * Without it the linker lets *every* export of a command run the constructors
- * before and the destructors after, cabi_realloc among them, which the host calls
- * while a call of the guest is on its way.  A guest whose constructors call
- * WASI (that has environment variables or folders) would trap then.  A program
- * that calls its constructors by itself is left alone.
+ * before and the destructors after, cabi_realloc among them, which the host
+ * calls while a call of the guest is on its way.  A guest whose constructors
+ * call WASI (that has environment variables or folders) would trap then.  A
+ * program that calls its constructors by itself is left alone.
  */
 void __wasm_call_ctors(void);
 void __wasm_call_dtors(void);

@@ -70,10 +70,10 @@ duplicate_symbols() {
 docs() {
     status=0
     for page in docs/providers/*.md; do
-        name=$(basename "$page" .md)
-        sed -n "/^<!-- slight providers $name --markdown -->\$/,/^<!-- end -->\$/p" "$page" |
+        provider=$(basename "$page" .md)
+        sed -n "/^<!-- slight providers $provider --markdown -->\$/,/^<!-- end -->\$/p" "$page" |
             sed '1d;$d' >"$build/committed.md"
-        "$build/slight" providers "$name" --markdown >"$build/generated.md" || status=1
+        "$build/slight" providers "$provider" --markdown >"$build/generated.md" || status=1
         diff -u "$build/committed.md" "$build/generated.md" >&2 || status=1
     done
     return $status
