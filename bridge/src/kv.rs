@@ -236,11 +236,12 @@ fn one<'a, T: Send + 'static>(
     convert: fn(&mut SlKvAnswer) -> T,
 ) -> Reply<'a, T> {
     let state = store.data();
-    let mut answer = MaybeUninit::<SlKvAnswer>::uninit();
+    let mut answer = MaybeUninit::<Answer>::uninit();
     let mut wait = Wait::default();
     let mut call = std::ptr::null_mut();
     // SAFETY: the request borrows from the guest's memory, which does not
-    // change before C returns; after true the answer is filled.
+    // change before C returns; after true the answer is filled, and it is used
+    // where it lies: it is large.
     unsafe {
         let table = state.host().kv;
         if (table.call)(
@@ -248,12 +249,13 @@ fn one<'a, T: Send + 'static>(
             bucket.rep(),
             request,
             1,
-            answer.as_mut_ptr(),
+            answer.as_mut_ptr().cast(),
             &mut wait,
             &mut call,
         ) {
-            let mut answer = Answer(answer.assume_init());
-            return now(Ok(convert(&mut answer.0)));
+            let reply = convert(&mut answer.assume_init_mut().0);
+            answer.assume_init_drop();
+            return now(Ok(reply));
         }
         let pending = Pending { call, table, count: 1 };
         let Some(woken) = wait.woken() else {
