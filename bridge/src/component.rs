@@ -237,25 +237,3 @@ pub unsafe extern "C" fn sl_bridge_component_exports(
         }
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds() {
-        assert_eq!(kind_of(b"\0asm\x01\0\0\0rest"), WasmKind::CoreModule);
-        assert_eq!(kind_of(b"\0asm\x0d\0\x01\0"), WasmKind::Component);
-        assert_eq!(kind_of(b"\0asm"), WasmKind::NotWasm);
-        assert_eq!(kind_of(b""), WasmKind::NotWasm);
-        assert_eq!(kind_of(b";; a comment\n\n (component)"), WasmKind::Text);
-        assert_eq!(kind_of(b"#!/bin/sh"), WasmKind::NotWasm);
-    }
-
-    #[test]
-    fn names() {
-        assert_eq!(split_name("wasi:cli/run@0.2.3"), Some(("wasi:cli", "run", "0.2.3")));
-        assert_eq!(split_name("a:b/c"), Some(("a:b", "c", "")));
-        assert_eq!(split_name("run"), None);
-    }
-}

@@ -2,6 +2,7 @@
 /* Bytes: borrowed, owned and growing, held. */
 #include "base/bytes.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,22 @@ bool sl_bytes_are_text(struct sl_bytes bytes)
             return false;
         i += len;
     }
+    return true;
+}
+
+bool sl_bytes_to_integer(struct sl_bytes text, int64_t *out)
+{
+    char copy[24], written[24];
+
+    if (text.len == 0 || text.len >= sizeof(copy))
+        return false;
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
+    int64_t number = strtoll(copy, NULL, 10);
+    snprintf(written, sizeof(written), "%" PRId64, number);
+    if (!sl_bytes_equal(text, sl_bytes_of(written)))
+        return false;
+    *out = number;
     return true;
 }
 

@@ -27,6 +27,11 @@ bool sl_bytes_equal(struct sl_bytes a, struct sl_bytes b);
 bool sl_bytes_start_with(struct sl_bytes bytes, struct sl_bytes prefix);
 /* Well-formed UTF-8 without NUL; nothing at all is text. */
 bool sl_bytes_are_text(struct sl_bytes bytes);
+/*
+ * The decimal text of a signed 64-bit integer as printf writes it, and no other
+ * ("-7", not "+7", "07" or " 7").  False, and out as it was, where it is none.
+ */
+bool sl_bytes_to_integer(struct sl_bytes text, int64_t *out);
 
 /* Bytes we own.  Growing past limit fails with SL_TOO_LARGE. */
 struct sl_buf {

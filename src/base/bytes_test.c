@@ -40,6 +40,37 @@ static void text_is_utf8_without_nul(void **state)
             fail_msg("case %zu", i);
 }
 
+static void integers_are_as_printf_writes_them(void **state)
+{
+    static const char *const wrong[] = {"",
+                                        "+7",
+                                        "07",
+                                        " 7",
+                                        "7 ",
+                                        "-0",
+                                        "--1",
+                                        "1e3",
+                                        "0x7",
+                                        "-",
+                                        "9223372036854775808",
+                                        "-9223372036854775809",
+                                        "99999999999999999999999999"};
+    int64_t number = 5;
+
+    (void)state;
+    assert_true(
+        sl_bytes_to_integer(SL_LITERAL("-9223372036854775808"), &number));
+    assert_true(number == INT64_MIN);
+    assert_true(
+        sl_bytes_to_integer(SL_LITERAL("9223372036854775807"), &number));
+    assert_true(sl_bytes_to_integer(SL_LITERAL("0"), &number));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        if (sl_bytes_to_integer(sl_bytes_of(wrong[i]), &number))
+            fail_msg("%s", wrong[i]);
+    assert_false(sl_bytes_to_integer(SL_LITERAL("1\0"), &number));
+    assert_int_equal(number, 0);
+}
+
 static void comparisons(void **state)
 {
     (void)state;
@@ -107,6 +138,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_utf8_without_nul),
+        cmocka_unit_test(integers_are_as_printf_writes_them),
         cmocka_unit_test(comparisons),
         cmocka_unit_test(a_buffer_grows_to_its_limit),
         cmocka_unit_test(what_is_held_is_released_once),

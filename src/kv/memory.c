@@ -9,7 +9,6 @@
  */
 #include "kv/driver.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -337,22 +336,6 @@ static void run_delete(struct store *store, struct sl_kv_op *op)
     op->answer->found = true;
 }
 
-/* The decimal text of a signed 64-bit integer, and nothing else. */
-static bool parse_number(const struct blob *blob, int64_t *out)
-{
-    char text[24], canonical[24];
-
-    if (blob->len == 0 || blob->len >= sizeof(text))
-        return false;
-    memcpy(text, blob->bytes, blob->len);
-    text[blob->len] = '\0';
-    errno = 0;
-    *out = strtoll(text, NULL, 10);
-    snprintf(canonical, sizeof(canonical), "%" PRId64, *out);
-    return errno == 0 && sl_bytes_equal(sl_bytes_of(canonical),
-                                        SL_BYTES(blob->bytes, blob->len));
-}
-
 static void run_increment(struct store *store, struct sl_kv_op *op)
 {
     struct node *node = find(store, op->request->key);
@@ -360,7 +343,9 @@ static void run_increment(struct store *store, struct sl_kv_op *op)
     int64_t number = 0;
     char text[24];
 
-    if (node != NULL && !parse_number(node->value, &number)) {
+    if (node != NULL &&
+        !sl_bytes_to_integer(SL_BYTES(node->value->bytes, node->value->len),
+                             &number)) {
         sl_fail(err, SL_INVALID_ARGUMENT, "the value is no integer");
         return;
     }

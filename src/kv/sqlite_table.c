@@ -156,26 +156,6 @@ static int next_version(struct sl_sqlite_table *table, int64_t *version)
     return SQLITE_OK;
 }
 
-/*
- * The decimal text of a signed 64-bit integer as we write it, and no other: the
- * same that Redis takes.
- */
-static bool parse_number(struct sl_bytes text, int64_t *number)
-{
-    char copy[24], written[24];
-
-    if (text.len == 0 || text.len >= sizeof(copy))
-        return false;
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
-    int64_t parsed = strtoll(copy, NULL, 10);
-    snprintf(written, sizeof(written), "%" PRId64, parsed);
-    if (!sl_bytes_equal(text, sl_bytes_of(written)))
-        return false;
-    *number = parsed;
-    return true;
-}
-
 /* --- One op: each returns SQLite's code, SQLITE_OK where op is answered. - */
 
 static void put_version(struct sl_kv_op *op, int64_t version)
@@ -214,7 +194,7 @@ static int run_exists(struct sl_sqlite_table *table, struct sl_kv_op *op)
 static bool take_expected(struct sl_kv_op *op, int64_t *expected)
 {
     if (op->request->condition != SL_KV_VERSION ||
-        parse_number(op->request->version, expected))
+        sl_bytes_to_integer(op->request->version, expected))
         return true;
     refuse(op, SL_CONFLICT, "the key does not exist in this version");
     return false;
@@ -295,7 +275,7 @@ static int read_number(struct sl_sqlite_table *table, struct sl_bytes key,
     if (*found) {
         const void *blob = sqlite3_column_blob(get, 1);
         size_t len = (size_t)sqlite3_column_bytes(get, 1);
-        *valid = parse_number(SL_BYTES(blob, len), number);
+        *valid = sl_bytes_to_integer(SL_BYTES(blob, len), number);
     }
     return finish(get);
 }

@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
@@ -100,18 +99,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static void remove_files(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    const struct dirent *entry;
-
-    while (dir != NULL && (entry = readdir(dir)) != NULL)
-        (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir != NULL)
-        closedir(dir);
-    (void)rmdir(folder);
-}
-
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
@@ -119,7 +106,7 @@ static int tear_down(void **state)
     if (f->state != NULL)
         f->store.driver->close(f->state);
     test_store_done(&f->store);
-    remove_files(f->folder);
+    test_remove_folder(f->folder);
     free(f);
     return 0;
 }
@@ -347,7 +334,7 @@ static void test_the_folder_is_made(void **state)
     assert_int_equal(mode_of(folder, ""), 0700);
     f->store.driver->close(f->state);
     f->state = NULL;
-    remove_files(folder);
+    test_remove_folder(folder);
 }
 
 static void expect_failure(const char *path, enum sl_status status,

@@ -17,7 +17,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -336,18 +335,6 @@ static char *replace(char *text, const char *word, const char *by)
     return text;
 }
 
-static void remove_folder(const char *folder)
-{
-    DIR *dir = opendir(folder);
-    const struct dirent *entry;
-
-    while (dir != NULL && (entry = readdir(dir)) != NULL)
-        (void)unlinkat(dirfd(dir), entry->d_name, 0);
-    if (dir != NULL)
-        closedir(dir);
-    (void)rmdir(folder);
-}
-
 static int set_up(void **state)
 {
     struct run *run = *state;
@@ -373,7 +360,7 @@ static int tear_down(void **state)
     struct run *run = *state;
 
     test_store_done(&run->kv.store);
-    remove_folder(run->folder);
+    test_remove_folder(run->folder);
     return 0;
 }
 

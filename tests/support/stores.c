@@ -2,9 +2,12 @@
 /* Key-value stores for tests: settings read from text, and opened. */
 #include "support/stores.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
@@ -153,4 +156,16 @@ void test_services_load(void)
     for (size_t i = 0; i < found.gl_pathc; i++)
         load_file(found.gl_pathv[i]);
     globfree(&found);
+}
+
+void test_remove_folder(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    if (dir != NULL)
+        closedir(dir);
+    (void)rmdir(folder);
 }

@@ -38,6 +38,9 @@ SL_MUST_CHECK enum sl_status test_store_open(struct test_store *store,
  */
 void test_services_load(void);
 
+/* Remove a folder and the files in it. */
+void test_remove_folder(const char *folder);
+
 /* Close and free; fine for a zeroed one. */
 void test_store_done(struct test_store *store);
 
