@@ -102,9 +102,8 @@ const char *sl_option_type_text(enum sl_option_type type)
     return "unknown";
 }
 
-/* A bound as it would be written: "16MiB" rather than 16777216. */
-static void write_amount(enum sl_option_type type, int64_t amount, char *out,
-                         size_t size)
+void sl_option_write_amount(enum sl_option_type type, int64_t amount, char *out,
+                            size_t size)
 {
     const struct unit *units = type == SL_OPTION_SIZE ? size_units
                                : type == SL_OPTION_DURATION_MS
@@ -126,8 +125,8 @@ static enum sl_status check_bounds(const struct sl_option *option,
     if ((option->min == 0 && option->max == 0) ||
         (amount >= option->min && amount <= option->max))
         return SL_OK;
-    write_amount(option->type, option->min, low, sizeof(low));
-    write_amount(option->type, option->max, high, sizeof(high));
+    sl_option_write_amount(option->type, option->min, low, sizeof(low));
+    sl_option_write_amount(option->type, option->max, high, sizeof(high));
     return sl_fail(err, SL_INVALID_ARGUMENT, "expected %s to %s", low, high);
 }
 

@@ -71,6 +71,10 @@ void sl_options_default(const struct sl_option *table, void *target);
 /* "string", "duration", ...: for help. */
 const char *sl_option_type_text(enum sl_option_type type);
 
+/* A number as it would be written: for a size "16MiB", not 16777216. */
+void sl_option_write_amount(enum sl_option_type type, int64_t amount, char *out,
+                            size_t size);
+
 /* "5s" to 5000; "64MiB" to bytes.  Used by options and the command line. */
 SL_MUST_CHECK enum sl_status sl_parse_duration(const char *text, int64_t *ms,
                                                struct sl_error *err);

@@ -47,9 +47,14 @@ static void print_grants(const struct sl_manifest *manifest)
                                                  : "to read only");
     for (size_t i = 0; i < manifest->env_count; i++)
         printf("  variable %s\n", manifest->env[i].name);
-    printf("  %lld KiB of memory", (long long)(manifest->memory / 1024));
+    char amount[32];
+    sl_option_write_amount(SL_OPTION_SIZE, manifest->memory, amount,
+                           sizeof(amount));
+    printf("  %s of memory", amount);
+    sl_option_write_amount(SL_OPTION_DURATION_MS, manifest->timeout_ms, amount,
+                           sizeof(amount));
     if (manifest->timeout_ms > 0)
-        printf(", %lld ms of time", (long long)manifest->timeout_ms);
+        printf(", %s of time", amount);
     putchar('\n');
 }
 
