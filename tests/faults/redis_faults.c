@@ -355,7 +355,8 @@ static void a_stalled_connection_times_out(void **state)
     struct sl_kv_answer answer;
 
     (void)state;
-    open_store(&store, proxy, "timeout = \"300ms\"");
+    /* One connection, so that it is an open one that stalls. */
+    open_store(&store, proxy, "timeout = \"300ms\"\nconnections = 1");
     assert_int_equal(set(&store, "k"), SL_OK);
     proxy_stall(proxy, true);
     do_verb(&store, SL_KV_INCREMENT, "stalled", "", &answer);
