@@ -86,7 +86,10 @@ enum sl_bridge_wasm_kind {
 /* What the first bytes of a file say it is. */
 enum sl_bridge_wasm_kind sl_bridge_wasm_kind_of(struct sl_bytes wasm);
 
-/* Compile.  May take seconds.  SL_INVALID_ARGUMENT where it is not valid. */
+/*
+ * Compile.  May take seconds.  SL_INVALID_ARGUMENT where it is not valid,
+ * SL_TOO_LARGE where it begins with more memory than the engine allows.
+ */
 SL_MUST_CHECK enum sl_status sl_bridge_component_compile(
     struct sl_bridge_engine *engine, struct sl_bytes wasm,
     struct sl_bridge_component **out, struct sl_error *err);

@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_void, CStr};
 use wasmtime::component::types::ComponentItem;
 
 use crate::abi::{
-    border, fail, quiet_border, Fallible, SlBytes, SlError, SlExtern, SlSink, Status,
+    border, fail, quiet_border, Failure, Fallible, SlBytes, SlError, SlExtern, SlSink, Status,
 };
 use crate::engine::Engine;
 
@@ -76,10 +76,21 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Fallible<Component> {
     }
     match compiled {
         Ok(component) => Ok(Component(component)),
-        Err(error) => {
-            fail(Status::InvalidArgument, format!("not a valid component: {}", one_line(&error)))
-        }
+        Err(error) => Err(compile_failure(&one_line(&error), engine.max_memory)),
     }
+}
+
+/// Valid components may need more than an engine's instances may have.
+fn compile_failure(cause: &str, max_memory: u64) -> Failure {
+    if cause.contains("memory does not fit in pooling allocator") {
+        return Failure(
+            Status::TooLarge,
+            format!(
+                "it needs more memory at its start than the {max_memory} bytes that it may have"
+            ),
+        );
+    }
+    Failure(Status::InvalidArgument, format!("not a valid component: {cause}"))
 }
 
 fn load(engine: &Engine, path: &CStr) -> Fallible<Component> {

@@ -110,12 +110,16 @@ static enum sl_status compile(struct sl_host *host, struct sl_bytes wasm,
     struct sl_progress *progress =
         host->progress ? sl_progress_start(host->manifest->source) : NULL;
 
-    enum sl_status status =
-        sl_bridge_component_compile(host->engine, wasm, &host->component, err);
+    struct sl_error cause;
+    enum sl_status status = sl_bridge_component_compile(
+        host->engine, wasm, &host->component, &cause);
     sl_progress_end(progress);
-    if (status != SL_OK)
-        return sl_fail_in(err, "%s", host->manifest->source);
-    return SL_OK;
+    if (status == SL_OK)
+        return SL_OK;
+    return sl_fail(
+        err, status, "%s: %s%s", host->manifest->source, cause.message,
+        status == SL_TOO_LARGE ? "; raise memory in [component] of the manifest"
+                               : "");
 }
 
 enum sl_status sl_host_load(struct sl_host *host, struct sl_error *err)

@@ -191,8 +191,7 @@ static void finish_op(struct sl_kv_call *call, size_t i)
     struct sl_kv_answer *answer = &call->answers[i];
 
     call->finished[i] = true;
-    sl_kv_limit_value(call->kv, &call->ops[i]);
-    answer->retryable = sl_kv_may_repeat(&call->ops[i]);
+    sl_kv_finish_op(call->kv, &call->ops[i]);
     sl_metric_record(&call->kv->metrics[call->requests[i].verb],
                      answer->err.status, sl_now_ns() - call->start);
 }

@@ -126,10 +126,8 @@ bool sl_kv_op_make_room(struct sl_kv_op *op, size_t len)
     return false;
 }
 
-void sl_kv_limit_value(const struct sl_kv *kv, struct sl_kv_op *op)
+static void limit_value(const struct sl_kv *kv, struct sl_kv_answer *answer)
 {
-    struct sl_kv_answer *answer = op->answer;
-
     if (answer->value.bytes.len <= (size_t)kv->config->max_value)
         return;
     sl_fail(&answer->err, SL_TOO_LARGE,
@@ -138,6 +136,22 @@ void sl_kv_limit_value(const struct sl_kv *kv, struct sl_kv_op *op)
             answer->value.bytes.len, kv->config->max_value);
     answer->found = false;
     sl_held_done(&answer->value);
+}
+
+/* Not the guest's doing: whoever reads it wants to know which resource. */
+static bool is_of_service(enum sl_status status)
+{
+    return status == SL_UNAVAILABLE || status == SL_TIMEOUT ||
+           status == SL_UNAUTHENTICATED || status == SL_PERMISSION_DENIED ||
+           status == SL_INTERNAL;
+}
+
+void sl_kv_finish_op(const struct sl_kv *kv, struct sl_kv_op *op)
+{
+    limit_value(kv, op->answer);
+    op->answer->retryable = sl_kv_may_repeat(op);
+    if (is_of_service(op->answer->err.status))
+        sl_fail_in(&op->answer->err, "resource \"%s\"", kv->name);
 }
 
 /* --- Inline: on the caller's thread ------------------------------------ */
@@ -227,10 +241,8 @@ static void do_inline(struct sl_kv *kv, const struct sl_kv_request *requests,
         }
         if (filled > 0)
             run_inline(kv, batch, filled);
-        for (size_t j = 0; j < filled; j++) {
-            sl_kv_limit_value(kv, &ops[j]);
-            ops[j].answer->retryable = sl_kv_may_repeat(&ops[j]);
-        }
+        for (size_t j = 0; j < filled; j++)
+            sl_kv_finish_op(kv, &ops[j]);
     }
 }
 

@@ -252,6 +252,10 @@ static void only_what_is_safe_is_repeated(void **state)
         if (f.faulty.ops != cases[i].tries)
             fail_msg("case %zu: %d tries", i, f.faulty.ops);
         assert_int_equal(answer.retryable, cases[i].tries > 1);
+        bool own = cases[i].plan.status == SL_CONFLICT;
+        assert_string_equal(answer.err.message,
+                            own ? "as planned"
+                                : "resource \"test\": as planned");
         tear_down(&f);
     }
 }

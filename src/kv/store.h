@@ -42,8 +42,12 @@ static inline size_t sl_kv_room(size_t count)
     return count > 1 ? SL_KV_CALL_BYTES_MAX : SIZE_MAX;
 }
 
-/* After a run: a value that others wrote may be larger than is allowed. */
-void sl_kv_limit_value(const struct sl_kv *kv, struct sl_kv_op *op);
+/*
+ * After the last run of an op: refuse a value that others wrote and that is
+ * larger than is allowed; say whether a repeat may help, and of which resource
+ * a failure of the service is.
+ */
+void sl_kv_finish_op(const struct sl_kv *kv, struct sl_kv_op *op);
 
 /* Whether a failed op may be repeated: it may help, and can do no harm. */
 bool sl_kv_may_repeat(const struct sl_kv_op *op);

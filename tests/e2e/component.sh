@@ -123,6 +123,6 @@ one_error
 manifest 'memory = "64KiB"'
 slight 4 run . -- args
 one_error
-says err memory
+says err "raise memory in [component]"
 
 finish
