@@ -69,6 +69,15 @@ static void call_increment(const struct job *job)
         give_up("increment", &error);
 }
 
+/* What a guest does for a get without any host: room for the value. */
+static void call_own(const struct job *job)
+{
+    volatile uint8_t *room = malloc(job->value.len);
+
+    room[0] = 0;
+    free((void *)room);
+}
+
 static void call_set(const struct job *job)
 {
     command_string_t key = job->key;
@@ -202,6 +211,7 @@ static int run_calls(const char *bucket, int64_t ms)
     struct job job = job_new(bucket, sizes[0]);
 
     call_set(&job);
+    repeat_for("own", call_own, &job, ms);
     repeat_for("exists", call_exists, &job, ms);
     repeat_for("increment", call_increment, &job, ms);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {

@@ -75,6 +75,8 @@ static void every_error_has_its_meaning(void **state)
         {"-ERR invalid expire time in 'set' command\r\n", SL_INVALID_ARGUMENT,
          true},
         {"-ERR string exceeds maximum allowed size\r\n", SL_TOO_LARGE, true},
+        {"-ERR Protocol error: invalid bulk length\r\n", SL_TOO_LARGE, true},
+        {"-ERR DB index is out of range\r\n", SL_INVALID_ARGUMENT, true},
         {"-ERR something new\r\n", SL_INTERNAL, false},
         {"-\r\n", SL_INTERNAL, false},
     };
