@@ -69,10 +69,10 @@ calls=$work/calls
 "$build/bench/bench-hostcall" "$guest" $((scale * 50)) >"$calls"
 row "bridge: exists (string in, bool out)" "$(per_call exists 1024 <"$calls")" ns
 row "bridge: increment (string and s64 in, s64 out)" "$(per_call increment 1024 <"$calls")" ns
-row "bridge: set 1 KiB (string and list<u8> in)" "$(per_call set 1024 <"$calls")" ns
+row "bridge: set 1 KiB (string and bytes in)" "$(per_call set 1024 <"$calls")" ns
 row "bridge: set 1 MiB (no copy: the same as 1 KiB)" "$(per_call set 1048576 <"$calls")" ns \
     "$(($(per_call set 1024 <"$calls") * 3 / 2))" le
-row "bridge: get 1 KiB (list<u8> out)" "$(per_call get 1024 <"$calls")" ns
+row "bridge: get 1 KiB (bytes out)" "$(per_call get 1024 <"$calls")" ns
 row "bridge: the same without the guest's own malloc and free" \
     "$(($(per_call get 1024 <"$calls") - $(per_call own 1024 <"$calls")))" ns 500 le
 get_1m=$(per_call get 1048576 <"$calls")

@@ -33,7 +33,7 @@ archive=$cache/$bridge_key.a
 target=$cache/target-$deps_key
 
 build() {
-    echo "slight: building the Rust bridge into $cache; the first time takes about 8 minutes on two cores" >&2
+    echo "slight: building the Rust bridge into $cache; the first time takes about 11 minutes on two cores" >&2
     CARGO_TARGET_DIR=$target RUSTC=$RUSTC "$CARGO" build --release --locked \
         --manifest-path "$bridge/Cargo.toml" >&2
     cp "$target/release/libslight_bridge.a" "$archive.new"
