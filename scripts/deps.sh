@@ -25,14 +25,14 @@ for set in "$@"; do
     esac
 done
 
-SLIGHT_CARGO_OPTIONAL=1 . scripts/cargo.sh
-[ -n "${CARGO:-}" ] || wanted="$wanted cargo-web rustc-web"
-
 missing=
 for package in $wanted; do
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$state" = installed ] || missing="$missing $package"
 done
+# Of cargo and rustc, an old version is as good as none.
+SLIGHT_CARGO_OPTIONAL=1 . scripts/cargo.sh
+[ -n "${CARGO:-}" ] || missing="$missing cargo-web rustc-web"
 [ -n "$missing" ] || exit 0
 
 echo "slight: installing Debian packages:$missing" >&2
@@ -44,10 +44,11 @@ if [ "$(id -u)" -ne 0 ]; then
     }
     as_root=sudo
 fi
-export DEBIAN_FRONTEND=noninteractive
 # shellcheck disable=SC2086 # words are meant
-install() {
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-        --no-install-recommends $missing >/dev/null
-}
-install 2>/dev/null || { $as_root apt-get update -qq && install; }
+$as_root apt-get update -qq
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+    --no-install-recommends $missing >/dev/null
+
+# Says so, where Debian's is too old as well.
+SLIGHT_CARGO_OPTIONAL=
+. scripts/cargo.sh
