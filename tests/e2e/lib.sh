@@ -92,10 +92,12 @@ interrupted() {
     signal=$1 expected=$2 sign=$3
     shift 3
     WHAT="SIG$signal for slight $*"
+    # What the run before has said is not said by this one.
+    rm -f out err
     "$SLIGHT" "$@" <"$INPUT" >out 2>err &
     pid=$!
     PIDS="$PIDS $pid"
-    wait_for 60 grep -q "$sign" out err
+    wait_for 60 grep -qs "$sign" out err
     kill "-$signal" "$pid"
     wait_for 60 ended "$pid" || return
     wait "$pid"
