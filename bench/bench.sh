@@ -3,8 +3,8 @@
 # Measure what was built: `make bench`, or bench/bench.sh BUILD-FOLDER.
 #
 # Prints a table, each target beside its figure, and writes BUILD/bench.json.
-# Compares within one run; absolute times are this machine's. QUICK=1 measures
-# a tenth as long.
+# Compares within one run; absolute times are this machine's, at its best.
+# QUICK=1 measures a tenth as long.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$(cd "$1" && pwd)
@@ -34,6 +34,15 @@ row() {
 # of one name and size.
 per_call() {
     awk -F '\t' -v n="$1" -v s="$2" '$1 == n && $2 == s { printf "%.0f\n", $4 / $3; exit }'
+}
+
+# fastest FILE COMMAND...: run a benchmark five times; of each name and size the
+# fastest goes to FILE. Absolute times: what else the machine does only adds.
+fastest() {
+    for _ in 1 2 3 4 5; do "${@:2}"; done |
+        awk -F '\t' '{ key = $1 FS $2; each = $4 / $3 }
+            !(key in best) || each < best[key] { best[key] = each; line[key] = $0 }
+            END { for (key in line) print line[key] }' >"$1"
 }
 
 rate() {
@@ -66,7 +75,7 @@ manifest redis kv.redis "url = \"$SL_TEST_REDIS_URL\""
 
 # --- One call over the bridge ---------------------------------------------
 calls=$work/calls
-"$build/bench/bench-hostcall" "$guest" $((scale * 50)) >"$calls"
+fastest "$calls" "$build/bench/bench-hostcall" "$guest" $((scale * 10))
 row "bridge: exists (string in, bool out)" "$(per_call exists 1024 <"$calls")" ns
 row "bridge: increment (string and s64 in, s64 out)" "$(per_call increment 1024 <"$calls")" ns
 row "bridge: set 1 KiB (string and bytes in)" "$(per_call set 1024 <"$calls")" ns
@@ -80,7 +89,7 @@ row "bridge: get 1 MiB (one memcpy)" "$get_1m" ns
 row "bridge: get 1 MiB, bytes per time" "$(awk -v ns="$get_1m" 'BEGIN { printf "%.1f", 1048576 / ns }')" GB/s 4 ge
 row "instance: fresh, C guest with stdio" \
     "$(per_call instance 0 <"$calls" | awk '{ printf "%.1f", $1 / 1000 }')" us
-"$build/bench/bench-hostcall" "$build/bench/bench-small.wasm" 1 >"$calls"
+fastest "$calls" "$build/bench/bench-hostcall" "$build/bench/bench-small.wasm" 1
 row "instance: fresh, small C guest" \
     "$(per_call instance 0 <"$calls" | awk '{ printf "%.1f", $1 / 1000 }')" us 15 le
 

@@ -52,7 +52,7 @@ static void kv_drop(void *instance, uint32_t bucket)
 static bool kv_call(void *instance, uint32_t bucket,
                     const struct sl_kv_request *requests, size_t count,
                     struct sl_kv_answer *answers, struct sl_bridge_wait *wait,
-                    struct sl_kv_call **call)
+                    struct sl_call **call)
 {
     (void)instance;
     (void)bucket;
@@ -69,13 +69,13 @@ static bool kv_call(void *instance, uint32_t bucket,
     return true;
 }
 
-static void kv_collect(struct sl_kv_call *call, struct sl_kv_answer *answers)
+static void kv_collect(struct sl_call *call, struct sl_kv_answer *answers)
 {
     (void)call;
     (void)answers;
 }
 
-static void kv_release(struct sl_kv_call *call)
+static void kv_release(struct sl_call *call)
 {
     (void)call;
 }

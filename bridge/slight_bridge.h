@@ -166,9 +166,9 @@ struct sl_bridge_kv {
     bool (*call)(void *instance, uint32_t bucket,
                  const struct sl_kv_request *requests, size_t count,
                  struct sl_kv_answer *answers, struct sl_bridge_wait *wait,
-                 struct sl_kv_call **call);
-    void (*collect)(struct sl_kv_call *call, struct sl_kv_answer *answers);
-    void (*release)(struct sl_kv_call *call);
+                 struct sl_call **call);
+    void (*collect)(struct sl_call *call, struct sl_kv_answer *answers);
+    void (*release)(struct sl_call *call);
 };
 
 /* All that the host answers.  Borrowed by a program as long as it lives. */
@@ -341,8 +341,8 @@ SL_BRIDGE_SHAPE(sl_kv_request, has_ttl, 92);
 SL_BRIDGE_SHAPE(sl_kv_request, want_version, 93);
 SL_BRIDGE_SIZE(sl_kv_answer, 696);
 SL_BRIDGE_SHAPE(sl_kv_answer, retryable, 516);
-SL_BRIDGE_SHAPE(sl_kv_answer, found, 517);
-SL_BRIDGE_SHAPE(sl_kv_answer, refused, 518);
+SL_BRIDGE_SHAPE(sl_kv_answer, refused, 517);
+SL_BRIDGE_SHAPE(sl_kv_answer, found, 518);
 SL_BRIDGE_SHAPE(sl_kv_answer, number, 520);
 SL_BRIDGE_SHAPE(sl_kv_answer, value, 528);
 SL_BRIDGE_SHAPE(sl_kv_answer, version, 560);

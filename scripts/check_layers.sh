@@ -24,13 +24,14 @@ may_use() {
     shift
     pattern=$(printf '%s|' "$directory" "$@")
     includes "src/$directory" |
-        grep -E ' (base|client|kv|manifest|host|cli)/' |
+        grep -E ' (base|service|client|kv|lockd|sql|mq|pubsub|manifest|host|trigger|cli)/' |
         grep -vE " (${pattern%|})/" |
         while read -r file header; do echo "$file includes $header"; done
 }
 
-for rule in "base" "client base" "kv base client" "manifest base kv" \
-    "host base kv manifest" "cli base kv manifest host"; do
+all="base service kv lockd sql mq pubsub"
+for rule in "base" "service base" "client base" "kv base service client" \
+    "manifest $all" "host $all manifest" "cli base service manifest host"; do
     # shellcheck disable=SC2086 # words are meant
     found=$(may_use $rule)
     [ -z "$found" ] || wrong "$found"
@@ -41,7 +42,7 @@ for directory in base client manifest host cli; do
     found=$(includes src/$directory | grep -E ' [a-z]+/driver\.h$' || true)
     [ -z "$found" ] || wrong "$found: only a capability's own files may"
 done
-for directory in base client kv manifest cli; do
+for directory in base service client kv manifest cli; do
     found=$(includes src/$directory | grep -E ' slight_bridge\.h$' || true)
     [ -z "$found" ] || wrong "$found: only src/host may"
 done
@@ -53,7 +54,7 @@ for library in sqlite3.h hiredis/ openssl/ssl.h; do
 done
 
 # A driver's object exports its table, and nothing else.
-for source in $(grep -lE '^const struct sl_[a-z]+_driver sl_' src/*/*.c); do
+for source in $(grep -lE '^const struct sl_([a-z]+_)?driver sl_' src/*/*.c); do
     object=$(find "$build/src" -path "*$(basename "$(dirname "$source")")*/$(basename "$source").o" | head -n 1)
     [ -n "$object" ] || { wrong "$source has no object in $build"; continue; }
     count=$(nm --defined-only --extern-only "$object" | wc -l)

@@ -30,12 +30,15 @@ struct sl_queue {
     pthread_cond_t wake; /* on CLOCK_MONOTONIC */
     struct list ready;
     struct sl_task *delayed; /* by not_before, the soonest first */
+    unsigned waiting;        /* in delayed, for a change */
+    unsigned changes;        /* how many there were */
     unsigned queued;         /* in ready; what is delayed was admitted before */
     unsigned sleeping;
     unsigned woken; /* sleepers that were signalled and have not run yet */
     unsigned started;
     bool ending;
     sl_deadline next_idle;
+    sl_deadline next_poll;
     pthread_t threads[];
 };
 
@@ -57,15 +60,34 @@ static struct sl_task *list_pop(struct list *list)
     return task;
 }
 
-/* What is due goes behind what waits. */
+/* Out of the delayed ones, behind what is ready. */
+static void make_ready(struct sl_queue *queue, struct sl_task **place)
+{
+    struct sl_task *task = *place;
+
+    *place = task->next;
+    queue->waiting -= task->waits;
+    list_push(&queue->ready, task);
+    queue->queued++;
+}
+
 static void move_due(struct sl_queue *queue)
 {
     while (queue->delayed != NULL &&
-           sl_deadline_passed(queue->delayed->not_before)) {
-        struct sl_task *task = queue->delayed;
-        queue->delayed = task->next;
-        list_push(&queue->ready, task);
-        queue->queued++;
+           sl_deadline_passed(queue->delayed->not_before))
+        make_ready(queue, &queue->delayed);
+}
+
+static void note_change(struct sl_queue *queue)
+{
+    struct sl_task **place = &queue->delayed;
+
+    queue->changes++;
+    while (queue->waiting > 0 && *place != NULL) {
+        if ((*place)->waits)
+            make_ready(queue, place);
+        else
+            place = &(*place)->next;
     }
 }
 
@@ -80,7 +102,8 @@ static size_t take(struct sl_queue *queue, struct sl_task *tasks[])
         if (count > 0 && weight + more > queue->config.max_weight)
             break;
         weight += more;
-        tasks[count++] = list_pop(&queue->ready);
+        tasks[count] = list_pop(&queue->ready);
+        tasks[count++]->seen = queue->changes;
         queue->queued--;
     }
     return count;
@@ -103,13 +126,28 @@ static bool claim_idle(struct sl_queue *queue)
     return true;
 }
 
-/* Wait for work, for what is delayed, or for the next idle. */
+static bool polls(const struct sl_queue *queue)
+{
+    return queue->ops->changed != NULL && queue->waiting > 0;
+}
+
+static bool claim_poll(struct sl_queue *queue)
+{
+    if (!polls(queue) || !sl_deadline_passed(queue->next_poll))
+        return false;
+    queue->next_poll = sl_deadline_in_ms(queue->config.poll_ms);
+    return true;
+}
+
+/* Wait for work, for what is delayed, or for the next idle or poll. */
 static void sleep_locked(struct sl_queue *queue)
 {
     sl_deadline until = queue->ops->idle == NULL ? SL_NEVER : queue->next_idle;
 
     if (queue->delayed != NULL && queue->delayed->not_before < until)
         until = queue->delayed->not_before;
+    if (polls(queue) && queue->next_poll < until)
+        until = queue->next_poll;
     queue->sleeping++;
     if (until == SL_NEVER) {
         pthread_cond_wait(&queue->wake, &queue->lock);
@@ -151,7 +189,8 @@ static void *work(void *arg)
         move_due(queue);
         size_t count = take(queue, tasks);
         bool idle = claim_idle(queue);
-        if (count == 0 && !idle) {
+        bool poll = claim_poll(queue);
+        if (count == 0 && !idle && !poll) {
             sleep_locked(queue);
             continue;
         }
@@ -162,7 +201,10 @@ static void *work(void *arg)
             queue->ops->run(queue->context, &state, tasks, count);
         if (idle)
             queue->ops->idle(queue->context, &state);
+        bool changed = poll && queue->ops->changed(queue->context, &state);
         pthread_mutex_lock(&queue->lock);
+        if (changed)
+            note_change(queue);
     }
     pthread_mutex_unlock(&queue->lock);
     if (state != NULL)
@@ -198,19 +240,29 @@ static void drop_all(struct sl_queue *queue, struct sl_task *task)
     }
 }
 
-void sl_queue_free(struct sl_queue *queue)
+void sl_queue_end(struct sl_queue *queue)
 {
-    if (queue == NULL)
-        return;
     pthread_mutex_lock(&queue->lock);
     queue->ending = true;
     pthread_cond_broadcast(&queue->wake);
     pthread_mutex_unlock(&queue->lock);
     for (unsigned i = 0; i < queue->started; i++)
         pthread_join(queue->threads[i], NULL);
+    queue->started = 0;
 
-    drop_all(queue, queue->ready.first);
-    drop_all(queue, queue->delayed);
+    /* Nobody adds to them any more; who drops may try. */
+    struct sl_task *ready = queue->ready.first, *delayed = queue->delayed;
+    queue->ready.first = NULL;
+    queue->delayed = NULL;
+    drop_all(queue, ready);
+    drop_all(queue, delayed);
+}
+
+void sl_queue_free(struct sl_queue *queue)
+{
+    if (queue == NULL)
+        return;
+    sl_queue_end(queue);
     pthread_cond_destroy(&queue->wake);
     pthread_mutex_destroy(&queue->lock);
     free(queue);
@@ -233,40 +285,80 @@ static enum sl_status staff(struct sl_queue *queue, struct sl_error *err)
     return SL_OK;
 }
 
+static void submit(struct sl_queue *queue, struct sl_task *task,
+                   unsigned weight)
+{
+    task->weight = weight;
+    task->not_before = 0;
+    task->waits = false;
+    list_push(&queue->ready, task);
+    queue->queued++;
+    wake_one(queue);
+}
+
 enum sl_status sl_queue_submit(struct sl_queue *queue, struct sl_task *task,
                                unsigned weight, struct sl_error *err)
 {
     enum sl_status status;
 
-    task->weight = weight;
-    task->not_before = 0;
     pthread_mutex_lock(&queue->lock);
-    if (queue->queued >= queue->config.max_queued)
+    if (queue->ending)
+        status = sl_fail(err, SL_UNAVAILABLE, "slight is shutting down");
+    else if (queue->queued >= queue->config.max_queued)
         status = sl_fail(err, SL_UNAVAILABLE,
                          "%u calls wait already, as many as max-queued allows",
                          queue->queued);
     else
         status = staff(queue, err);
-    if (status == SL_OK) {
-        list_push(&queue->ready, task);
-        queue->queued++;
-        wake_one(queue);
-    }
+    if (status == SL_OK)
+        submit(queue, task, weight);
     pthread_mutex_unlock(&queue->lock);
     return status;
+}
+
+void sl_queue_submit_last(struct sl_queue *queue, struct sl_task *task)
+{
+    pthread_mutex_lock(&queue->lock);
+    bool ending = queue->ending;
+    if (!ending) {
+        (void)staff(queue, NULL);
+        submit(queue, task, 1);
+    }
+    pthread_mutex_unlock(&queue->lock);
+    if (ending)
+        queue->ops->drop(queue->context, task);
 }
 
 void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
                         sl_deadline when)
 {
-    task->not_before = when;
     pthread_mutex_lock(&queue->lock);
+    if (queue->ending) {
+        pthread_mutex_unlock(&queue->lock);
+        queue->ops->drop(queue->context, task);
+        return;
+    }
+    /* It changed while the task was on its way here. */
+    if (task->waits && task->seen != queue->changes)
+        when = 0;
+    task->not_before = when;
     struct sl_task **place = &queue->delayed;
     while (*place != NULL && (*place)->not_before <= when)
         place = &(*place)->next;
     task->next = *place;
     *place = task;
+    queue->waiting += task->waits;
     /* A sleeper may have to be up sooner than it thinks. */
+    (void)staff(queue, NULL);
     wake_one(queue);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void sl_queue_changed(struct sl_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    note_change(queue);
+    if (queue->ready.first != NULL)
+        wake_one(queue);
     pthread_mutex_unlock(&queue->lock);
 }

@@ -21,6 +21,9 @@ struct sl_task {
     struct sl_task *next;
     sl_deadline not_before;
     unsigned weight;
+    unsigned kind; /* the caller's to use */
+    bool waits;    /* for a change: see sl_queue_submit_at */
+    unsigned seen; /* changes, when it was last run */
 };
 
 /* The most tasks, and the most weight, that one run gets. */
@@ -37,6 +40,9 @@ struct sl_queue_ops {
                 size_t count);
     /* May be NULL. About once a second, by one worker, between batches. */
     void (*idle)(void *context, void **state);
+    /* May be NULL. Every poll_ms, by one worker, while tasks wait for a change:
+     * whether there may have been one. */
+    bool (*changed)(void *context, void **state);
     /* The worker ends, and *state is not NULL. */
     void (*close)(void *context, void *state);
     /* The queue ends, and this task was not run. */
@@ -47,6 +53,7 @@ struct sl_queue_config {
     unsigned workers;    /* 1 or more; started when there is work for them */
     unsigned max_weight; /* of one batch; a heavier task comes alone */
     unsigned max_queued; /* tasks waiting; one more is refused */
+    unsigned poll_ms;    /* how often ops->changed is called, if there is one */
 };
 
 struct sl_queue;
@@ -56,9 +63,11 @@ struct sl_queue *sl_queue_new(const struct sl_queue_config *config,
                               const struct sl_queue_ops *ops, void *context);
 
 /*
- * Let what runs finish, end the workers, drop what waits, free.  Not from a
- * worker.  Nobody else may use the queue any more.  NULL is fine.
+ * Let what runs finish, end the workers, drop what waits.  Not from a worker.
+ * What is submitted from now on is refused, or dropped.
  */
+void sl_queue_end(struct sl_queue *queue);
+/* End it, if need be, and free it.  NULL is fine. */
 void sl_queue_free(struct sl_queue *queue);
 
 /*
@@ -71,11 +80,19 @@ SL_MUST_CHECK enum sl_status sl_queue_submit(struct sl_queue *queue,
                                              unsigned weight,
                                              struct sl_error *err);
 
+/* The same with a weight of 1; is never refused, but dropped where the queue is
+ * ending. */
+void sl_queue_submit_last(struct sl_queue *queue, struct sl_task *task);
+
 /*
- * From run: queue a task again, for later.  Is never refused: the task was
- * counted before.  Dropped where the queue is ending.
+ * Queue a task for later, with the weight that it has.  Is never refused; it is
+ * dropped where the queue is ending.  With task->waits it is run sooner where
+ * something changed since it was last run.
  */
 void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
                         sl_deadline when);
+
+/* Something changed: run what waits for that now. */
+void sl_queue_changed(struct sl_queue *queue);
 
 #endif

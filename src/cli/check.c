@@ -8,7 +8,7 @@
 #include "cli/command.h"
 #include "cli/print.h"
 #include "cli/target.h"
-#include "kv/info.h"
+#include "manifest/capabilities.h"
 
 /* A package of the specification, and what its resources' types begin with. */
 static bool imports_kv(const char *name)
@@ -39,7 +39,7 @@ static void print_grants(const struct sl_manifest *manifest)
                                 : "without a manifest, slight");
     for (size_t i = 0; i < manifest->resource_count; i++)
         printf("  resource %s, %s\n", manifest->resources[i].name,
-               sl_kv_driver_info(manifest->resources[i].driver).name);
+               sl_driver_info(manifest->resources[i].driver).name);
     for (size_t i = 0; i < manifest->directory_count; i++)
         printf("  folder %s as %s, %s\n", manifest->directories[i].host,
                manifest->directories[i].guest,

@@ -11,13 +11,15 @@
 #include "base/option.h"
 #include "cli/command.h"
 #include "cli/print.h"
-#include "kv/info.h"
+#include "manifest/capabilities.h"
 
 static void print_providers(void)
 {
-    for (size_t i = 0; sl_kv_driver_at(i) != NULL; i++)
-        printf("%s%s", i > 0 ? " " : "",
-               sl_kv_driver_info(sl_kv_driver_at(i)).name);
+    const struct sl_capability *capability;
+    const struct sl_driver *driver;
+
+    for (size_t i = 0; (driver = sl_driver_at(i, &capability)) != NULL; i++)
+        printf("%s%s", i > 0 ? " " : "", sl_driver_info(driver).name);
 }
 
 static void print_commands(void)

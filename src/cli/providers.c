@@ -5,54 +5,74 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/alloc.h"
+#include "base/bytes.h"
 #include "base/option.h"
 #include "cli/command.h"
 #include "cli/print.h"
-#include "kv/info.h"
+#include "manifest/capabilities.h"
 
-static const char *yes_or(const struct sl_kv_info *driver,
-                          const struct sl_kv_feature_info *feature,
-                          const char *no)
+static const char *yes_or(const struct sl_driver_info *driver,
+                          const struct sl_feature *feature, const char *no)
 {
     return (driver->features & feature->bit) != 0 ? "yes" : no;
 }
 
-static int widest_service(void)
+/* The widest name and service of all drivers, so that the tables line up. */
+static void widths(int *name, int *service)
 {
-    size_t widest = strlen("SERVICE");
+    const struct sl_capability *capability;
+    const struct sl_driver *driver;
 
-    for (size_t i = 0; sl_kv_driver_at(i) != NULL; i++) {
-        size_t len = strlen(sl_kv_driver_info(sl_kv_driver_at(i)).service);
-        if (len > widest)
-            widest = len;
+    *name = (int)strlen("PROVIDER");
+    *service = (int)strlen("SERVICE");
+    for (size_t i = 0; (driver = sl_driver_at(i, &capability)) != NULL; i++) {
+        const struct sl_driver_info info = sl_driver_info(driver);
+        if ((int)strlen(info.name) > *name)
+            *name = (int)strlen(info.name);
+        if ((int)strlen(info.service) > *service)
+            *service = (int)strlen(info.service);
     }
-    return (int)widest;
+}
+
+static void print_capability(const struct sl_capability *capability, int name,
+                             int service)
+{
+    const struct sl_capability_info info = sl_capability_info(capability);
+    const struct sl_feature *f;
+    const struct sl_driver *driver;
+
+    printf("%s%-*s  %-*s", sl_style_on(stdout, SL_STYLE_BOLD), name, "PROVIDER",
+           service, "SERVICE");
+    for (f = info.features; f->name != NULL; f++)
+        printf("  %s", f->name);
+    printf("%s\n", sl_style_off(stdout));
+    for (size_t i = 0; (driver = sl_capability_driver(capability, i)) != NULL;
+         i++) {
+        const struct sl_driver_info row = sl_driver_info(driver);
+        printf("%-*s  %-*s", name, row.name, service, row.service);
+        for (f = info.features; f->name != NULL; f++)
+            printf("  %-*s", (int)strlen(f->name), yes_or(&row, f, "-"));
+        putchar('\n');
+    }
+    putchar('\n');
 }
 
 static void print_table(void)
 {
-    const struct sl_kv_feature_info *f;
-    int width = widest_service();
+    int name, service;
 
-    printf("%s%-10s  %-*s", sl_style_on(stdout, SL_STYLE_BOLD), "PROVIDER",
-           width, "SERVICE");
-    for (f = sl_kv_features; f->name != NULL; f++)
-        printf("  %s", f->name);
-    printf("%s\n", sl_style_off(stdout));
-    for (size_t i = 0; sl_kv_driver_at(i) != NULL; i++) {
-        const struct sl_kv_info driver = sl_kv_driver_info(sl_kv_driver_at(i));
-        printf("%-10s  %-*s", driver.name, width, driver.service);
-        for (f = sl_kv_features; f->name != NULL; f++)
-            printf("  %-*s", (int)strlen(f->name), yes_or(&driver, f, "-"));
-        putchar('\n');
-    }
-    printf("\n\"slight providers NAME\" lists the settings of one.\n");
+    widths(&name, &service);
+    for (size_t i = 0; sl_capabilities[i] != NULL; i++)
+        print_capability(sl_capabilities[i], name, service);
+    printf("\"slight providers NAME\" lists the settings of one.\n");
 }
 
 static void print_options(const char *title, const struct sl_option *table)
 {
-    printf("\n%s%s%s\n", sl_style_on(stdout, SL_STYLE_BOLD), title,
-           sl_style_off(stdout));
+    if (title != NULL)
+        printf("\n%s%s%s\n", sl_style_on(stdout, SL_STYLE_BOLD), title,
+               sl_style_off(stdout));
     for (const struct sl_option *o = table; o->name != NULL; o++) {
         printf("  %-16s %s", o->name, sl_option_type_text(o->type));
         if (o->required)
@@ -63,21 +83,30 @@ static void print_options(const char *title, const struct sl_option *table)
     }
 }
 
-static void print_driver(const struct sl_kv_info *driver)
+static void print_driver(const struct sl_driver_info *driver,
+                         const struct sl_capability_info *capability)
 {
     printf("%s: %s\n%s\n", driver->name, driver->service, driver->summary);
     printf("\n%sIt has%s\n", sl_style_on(stdout, SL_STYLE_BOLD),
            sl_style_off(stdout));
-    for (const struct sl_kv_feature_info *f = sl_kv_features; f->name != NULL;
+    for (const struct sl_feature *f = capability->features; f->name != NULL;
          f++)
         printf("  %-4s%-14s %s\n", yes_or(driver, f, "no"), f->name, f->help);
     print_options("Its settings", driver->options);
-    print_options("Settings of every kv resource", sl_kv_options);
+    SL_CLEANUP(sl_freep)
+    char *title =
+        sl_asprintf("Settings of every %s resource", capability->name);
+    print_options(title, sl_service_options);
+    print_options(NULL, capability->options);
+}
+
+static void markdown_head(void)
+{
+    printf("| setting | type | default | |\n|---|---|---|---|\n");
 }
 
 static void markdown_options(const struct sl_option *table)
 {
-    printf("| setting | type | default | |\n|---|---|---|---|\n");
     for (const struct sl_option *o = table; o->name != NULL; o++) {
         printf("| `%s` | %s | ", o->name, sl_option_type_text(o->type));
         if (o->required)
@@ -88,21 +117,25 @@ static void markdown_options(const struct sl_option *table)
     }
 }
 
-static void markdown_driver(const struct sl_kv_info *driver)
+static void markdown_driver(const struct sl_driver_info *driver,
+                            const struct sl_capability_info *capability)
 {
     printf("| feature | | |\n|---|---|---|\n");
-    for (const struct sl_kv_feature_info *f = sl_kv_features; f->name != NULL;
+    for (const struct sl_feature *f = capability->features; f->name != NULL;
          f++)
         printf("| %s | %s | %s |\n", f->name, yes_or(driver, f, "no"), f->help);
     putchar('\n');
+    markdown_head();
     markdown_options(driver->options);
-    printf("\nand of every kv resource:\n\n");
-    markdown_options(sl_kv_options);
+    printf("\nand of every %s resource:\n\n", capability->name);
+    markdown_head();
+    markdown_options(sl_service_options);
+    markdown_options(capability->options);
 }
 
 static int unknown_provider(const char *name)
 {
-    const char *nearest = sl_kv_driver_nearest(name);
+    const char *nearest = sl_driver_nearest(name);
 
     if (nearest != NULL)
         sl_print_error("there is no provider \"%s\"; did you mean \"%s\"?",
@@ -126,14 +159,16 @@ static int run_providers(const struct sl_args *args)
         print_table();
         return SL_EXIT_OK;
     }
-    const struct sl_kv_driver *driver = sl_kv_driver_find(name);
+    const struct sl_capability *capability;
+    const struct sl_driver *driver = sl_driver_find(name, &capability);
     if (driver == NULL)
         return unknown_provider(name);
-    const struct sl_kv_info info = sl_kv_driver_info(driver);
+    const struct sl_driver_info info = sl_driver_info(driver);
+    const struct sl_capability_info all = sl_capability_info(capability);
     if (sl_args_has(args, "markdown"))
-        markdown_driver(&info);
+        markdown_driver(&info, &all);
     else
-        print_driver(&info);
+        print_driver(&info, &all);
     return SL_EXIT_OK;
 }
 

@@ -24,9 +24,9 @@ static enum sl_status open_stores(struct sl_host *host, struct sl_error *err)
         sl_alloc_array(manifest->resource_count + 1, sizeof(*host->stores));
     for (size_t i = 0; i < manifest->resource_count; i++) {
         const struct sl_manifest_resource *resource = &manifest->resources[i];
-        enum sl_status status =
-            sl_kv_open(resource->name, resource->driver, &resource->config,
-                       resource->options, &host->stores[i], err);
+        enum sl_status status = sl_service_open(
+            resource->capability, resource->name, resource->driver,
+            resource->config, resource->options, &host->stores[i], err);
         if (status != SL_OK)
             return sl_fail_in(err, "resource \"%s\"", resource->name);
         sl_log(SL_LOG_DEBUG, "open", "resource=%s line=%u", resource->name,
@@ -75,7 +75,7 @@ void sl_host_free(struct sl_host *host)
     sl_bridge_engine_free(host->engine);
     for (size_t i = 0;
          host->stores != NULL && i < host->manifest->resource_count; i++)
-        sl_kv_free(host->stores[i]);
+        sl_service_free(host->stores[i]);
     free(host->stores);
     sl_closep(&host->done);
     free(host->message);

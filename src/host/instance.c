@@ -24,8 +24,8 @@ _Static_assert(SL_INSTANCE_HANDLES_MAX == 1 << INDEX_BITS,
                "a handle's index has room for every slot and no more");
 
 struct slot {
-    struct sl_kv *store; /* NULL: free */
-    uint32_t uses;       /* before this one */
+    struct sl_service *store; /* NULL: free */
+    uint32_t uses;            /* before this one */
     uint16_t next_free;
 };
 
@@ -136,7 +136,7 @@ static struct slot *find_slot(struct instance *instance, uint32_t bucket)
     return slot;
 }
 
-struct sl_kv *sl_instance_store(void *pointer, uint32_t bucket)
+struct sl_service *sl_instance_store(void *pointer, uint32_t bucket)
 {
     struct instance *instance = pointer;
 
@@ -209,31 +209,31 @@ static bool not_open(size_t count, struct sl_kv_answer *answers)
 static bool border_call(void *instance, uint32_t bucket,
                         const struct sl_kv_request *requests, size_t count,
                         struct sl_kv_answer *answers,
-                        struct sl_bridge_wait *wait, struct sl_kv_call **call)
+                        struct sl_bridge_wait *wait, struct sl_call **call)
 {
     sl_border_enter();
-    struct sl_kv *store = sl_instance_store(instance, bucket);
-    bool answered = store == NULL ? not_open(count, answers)
-                                  : sl_kv_try(store, requests, count, answers);
+    struct sl_service *store = sl_instance_store(instance, bucket);
+    bool answered = store == NULL
+                        ? not_open(count, answers)
+                        : sl_service_try(store, requests, count, answers);
     if (!answered)
-        sl_kv_submit(store, requests, count, wake, sl_bridge_waker_take(wait),
-                     call);
+        sl_service_submit(store, NULL, requests, count, wake,
+                          sl_bridge_waker_take(wait), call);
     sl_border_leave();
     return answered;
 }
 
-static void border_collect(struct sl_kv_call *call,
-                           struct sl_kv_answer *answers)
+static void border_collect(struct sl_call *call, struct sl_kv_answer *answers)
 {
     sl_border_enter();
-    sl_kv_call_collect(call, answers);
+    sl_call_collect(call, answers);
     sl_border_leave();
 }
 
-static void border_release(struct sl_kv_call *call)
+static void border_release(struct sl_call *call)
 {
     sl_border_enter();
-    sl_kv_call_release(call);
+    sl_call_release(call);
     sl_border_leave();
 }
 

@@ -23,7 +23,7 @@ enum { SL_INSTANCE_HANDLES_MAX = 1024 };
  */
 struct sl_grants {
     const struct sl_manifest *manifest;
-    struct sl_kv *const *stores;
+    struct sl_service *const *stores;
 };
 
 /* The functions that the bridge calls; the context of new is a sl_grants. */
@@ -43,6 +43,6 @@ SL_MUST_CHECK enum sl_status sl_instance_open(void *instance,
                                               struct sl_error *err);
 void sl_instance_drop(void *instance, uint32_t bucket);
 /* The store behind a handle; NULL where it is not open. */
-struct sl_kv *sl_instance_store(void *instance, uint32_t bucket);
+struct sl_service *sl_instance_store(void *instance, uint32_t bucket);
 
 #endif

@@ -27,9 +27,9 @@ static struct sl_manifest manifest = {
     .resource_count = 2,
 };
 
-static struct sl_kv *const stores[] = {
-    (struct sl_kv *)&first_store,
-    (struct sl_kv *)&second_store,
+static struct sl_service *const stores[] = {
+    (struct sl_service *)&first_store,
+    (struct sl_service *)&second_store,
 };
 
 static struct sl_grants grants = {&manifest, stores};

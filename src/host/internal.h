@@ -11,7 +11,7 @@
 struct sl_host {
     const struct sl_manifest *manifest;
     bool progress;
-    struct sl_kv **stores; /* one a resource */
+    struct sl_service **stores; /* one a resource */
     struct sl_grants grants;
     struct sl_bridge_engine *engine;
     struct sl_bridge_component *component;

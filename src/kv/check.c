@@ -6,9 +6,10 @@
 
 #define TTL_MAX_MS UINT64_C(315360000000) /* ten years */
 
-enum sl_status sl_kv_check_call(const struct sl_kv_request *requests,
-                                size_t count, struct sl_error *err)
+enum sl_status sl_kv_check_call(const void *pointer, size_t count,
+                                struct sl_error *err)
 {
+    const struct sl_kv_request *requests = pointer;
     size_t bytes = 0;
 
     if (count > SL_KV_MANY_MAX)
@@ -97,22 +98,6 @@ static unsigned features_of(const struct sl_kv_request *request)
     return features;
 }
 
-static const char *feature_text(unsigned feature)
-{
-    switch (feature) {
-    case SL_KV_FEATURE_TTL:
-        return "times to live";
-    case SL_KV_FEATURE_VERSION:
-        return "versions";
-    case SL_KV_FEATURE_ABSENT:
-        return "writes of absent keys only";
-    case SL_KV_FEATURE_INCREMENT:
-        return "increments";
-    default:
-        return "listing keys";
-    }
-}
-
 static enum sl_status check_limits(const struct sl_kv_config *config,
                                    const struct sl_kv_request *request,
                                    struct sl_error *err)
@@ -127,23 +112,17 @@ static enum sl_status check_limits(const struct sl_kv_config *config,
     return status;
 }
 
-enum sl_status sl_kv_check_request(const struct sl_kv_driver *driver,
-                                   const struct sl_kv_config *config,
-                                   const struct sl_kv_request *request,
+enum sl_status sl_kv_check_request(const struct sl_driver *driver,
+                                   const void *config, const void *pointer,
                                    struct sl_error *err)
 {
+    const struct sl_kv_request *request = pointer;
     enum sl_status status = check_limits(config, request, err);
-    if (status != SL_OK)
-        return status;
 
-    unsigned missing = features_of(request) & ~driver->features;
-    if (missing != 0)
-        return sl_fail(err, SL_UNSUPPORTED,
-                       "%s has no %s; `slight providers` lists what each "
-                       "provider can do",
-                       driver->name, feature_text(missing & -missing));
-    if (request->condition == SL_KV_VERSION &&
+    if (status == SL_OK)
+        status = sl_check_features(&sl_kv, driver, features_of(request), err);
+    if (status == SL_OK && request->condition == SL_KV_VERSION &&
         !may_be_version(request->version))
         return sl_fail(err, SL_CONFLICT, "the key is not in this version");
-    return SL_OK;
+    return status;
 }

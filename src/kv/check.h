@@ -10,13 +10,12 @@
 
 /* SL_TOO_LARGE where the call as a whole has too many requests or bytes. */
 SL_MUST_CHECK enum sl_status
-sl_kv_check_call(const struct sl_kv_request *requests, size_t count,
-                 struct sl_error *err);
+sl_kv_check_call(const void *requests, size_t count, struct sl_error *err);
 
 /* One request: its limits, then the driver's features. */
-SL_MUST_CHECK enum sl_status
-sl_kv_check_request(const struct sl_kv_driver *driver,
-                    const struct sl_kv_config *config,
-                    const struct sl_kv_request *request, struct sl_error *err);
+SL_MUST_CHECK enum sl_status sl_kv_check_request(const struct sl_driver *driver,
+                                                 const void *config,
+                                                 const void *request,
+                                                 struct sl_error *err);
 
 #endif

@@ -2,12 +2,12 @@
 /* The key-value drivers in this build.  A new one is two lines here. */
 #include "kv/driver.h"
 
-extern const struct sl_kv_driver sl_kv_memory;
-extern const struct sl_kv_driver sl_kv_redis;
-extern const struct sl_kv_driver sl_kv_sqlite;
+extern const struct sl_driver sl_kv_memory;
+extern const struct sl_driver sl_kv_redis;
+extern const struct sl_driver sl_kv_sqlite;
 
 /* The embedded default comes first. */
-const struct sl_kv_driver *const sl_kv_drivers[] = {
+const struct sl_driver *const sl_kv_drivers[] = {
 #ifdef SL_WITH_SQLITE
     &sl_kv_sqlite,
 #endif

@@ -22,27 +22,28 @@ struct fixture {
     struct faulty faulty;
     struct faulty_options options;
     struct sl_kv_config config;
-    struct sl_kv *kv;
+    struct sl_service *kv;
 };
 
-static void set_up(struct fixture *f, const struct sl_kv_driver *driver)
+static void set_up(struct fixture *f, const struct sl_driver *driver)
 {
     struct sl_error err;
 
     faulty_init(&f->faulty);
     f->options.faulty = &f->faulty;
-    sl_options_default(sl_kv_options, &f->config);
-    f->config.connections = 1;
-    f->config.retry_backoff_ms = 1;
-    f->config.timeout_ms = 20000;
-    assert_int_equal(
-        sl_kv_open("test", driver, &f->config, &f->options, &f->kv, &err),
-        SL_OK);
+    sl_options_default(sl_service_options, &f->config);
+    sl_options_default(sl_kv.options, &f->config);
+    f->config.service.connections = 1;
+    f->config.service.retry_backoff_ms = 1;
+    f->config.service.timeout_ms = 20000;
+    assert_int_equal(sl_service_open(&sl_kv, "test", driver, &f->config.service,
+                                     &f->options, &f->kv, &err),
+                     SL_OK);
 }
 
 static void tear_down(struct fixture *f)
 {
-    sl_kv_free(f->kv);
+    sl_service_free(f->kv);
     assert_int_equal(f->faulty.opened, f->faulty.closed);
 }
 
@@ -58,7 +59,7 @@ static struct sl_kv_answer do_one(struct fixture *f,
 {
     struct sl_kv_answer answer;
 
-    sl_kv_do(f->kv, one, 1, &answer);
+    sl_service_do(f->kv, NULL, one, 1, &answer);
     sl_kv_answer_done(&answer);
     return answer;
 }
@@ -93,7 +94,7 @@ static void wrong_arguments_never_reach_the_driver(void **state)
         if (bad[i].key.ptr == (const uint8_t *)long_key)
             bad[i].key.len = SL_KV_KEY_MAX + 1;
         struct sl_kv_answer answer;
-        assert_true(sl_kv_try(f.kv, &bad[i], 1, &answer));
+        assert_true(sl_service_try(f.kv, &bad[i], 1, &answer));
         if (answer.err.status != SL_INVALID_ARGUMENT)
             fail_msg("case %zu: %s", i, sl_status_text(answer.err.status));
         assert_false(answer.retryable);
@@ -158,16 +159,16 @@ static void too_many_requests_are_refused_as_a_whole(void **state)
     set_up(&f, &faulty_driver);
     for (size_t i = 0; i <= SL_KV_MANY_MAX; i++)
         many[i] = request(SL_KV_DELETE, "k");
-    sl_kv_do(f.kv, many, SL_KV_MANY_MAX + 1, answers);
+    sl_service_do(f.kv, NULL, many, SL_KV_MANY_MAX + 1, answers);
     for (size_t i = 0; i <= SL_KV_MANY_MAX; i++) {
         assert_true(answers[i].refused);
         assert_int_equal(answers[i].err.status, SL_TOO_LARGE);
     }
     assert_int_equal(f.faulty.ops, 0);
-    sl_kv_do(f.kv, many, SL_KV_MANY_MAX, answers);
+    sl_service_do(f.kv, NULL, many, SL_KV_MANY_MAX, answers);
     assert_false(answers[0].refused);
     assert_int_equal(f.faulty.ops, SL_KV_MANY_MAX);
-    assert_true(sl_kv_try(f.kv, many, 0, answers));
+    assert_true(sl_service_try(f.kv, many, 0, answers));
     tear_down(&f);
 }
 
@@ -184,7 +185,7 @@ static void the_values_of_a_call_have_a_limit(void **state)
         many[i] = request(SL_KV_SET, "k");
         many[i].value = SL_BYTES(large, sizeof(large));
     }
-    sl_kv_do(f.kv, many, 5, answers);
+    sl_service_do(f.kv, NULL, many, 5, answers);
     assert_true(answers[0].refused);
     assert_int_equal(answers[4].err.status, SL_TOO_LARGE);
 
@@ -192,7 +193,7 @@ static void the_values_of_a_call_have_a_limit(void **state)
     f.faulty.value_len = sizeof(large);
     for (size_t i = 0; i < 5; i++)
         many[i] = request(SL_KV_GET, "k");
-    sl_kv_do(f.kv, many, 5, answers);
+    sl_service_do(f.kv, NULL, many, 5, answers);
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(answers[i].err.status, i < 4 ? SL_OK : SL_TOO_LARGE);
         sl_kv_answer_done(&answers[i]);
@@ -305,7 +306,7 @@ static void only_what_failed_of_a_call_is_repeated(void **state)
     set_up(&f, &faulty_driver);
     f.faulty.plans[1].status = SL_UNAVAILABLE;
     f.faulty.plans[2].status = SL_UNAVAILABLE;
-    sl_kv_do(f.kv, many, 3, answers);
+    sl_service_do(f.kv, NULL, many, 3, answers);
     assert_int_equal(answers[0].err.status, SL_OK);
     assert_int_equal(answers[1].err.status, SL_OK);
     assert_int_equal(answers[2].err.status, SL_UNAVAILABLE);
@@ -322,9 +323,9 @@ static void no_repeat_goes_past_the_deadline(void **state)
 
     (void)state;
     set_up(&f, &faulty_driver);
-    f.config.timeout_ms = 100;
-    f.config.retry_attempts = 100;
-    f.config.retry_backoff_ms = 60000;
+    f.config.service.timeout_ms = 100;
+    f.config.service.retry_attempts = 100;
+    f.config.service.retry_backoff_ms = 60000;
     for (int i = 0; i < FAULTY_PLANS; i++)
         f.faulty.plans[i].status = SL_UNAVAILABLE;
     int64_t start = sl_now_ns();
@@ -337,7 +338,7 @@ static void no_repeat_goes_past_the_deadline(void **state)
 /* --- Calls that wait ---------------------------------------------------- */
 
 struct submitted {
-    struct sl_kv_call *call;
+    struct sl_call *call;
     _Atomic int done;
 };
 
@@ -352,7 +353,7 @@ static void submit(struct fixture *f, struct submitted *one,
     struct sl_kv_request get = request(verb, key);
 
     atomic_init(&one->done, 0);
-    sl_kv_submit(f->kv, &get, 1, note_done, &one->done, &one->call);
+    sl_service_submit(f->kv, NULL, &get, 1, note_done, &one->done, &one->call);
 }
 
 static void wait_done(struct submitted *one)
@@ -367,8 +368,8 @@ static enum sl_status finish(struct submitted *one)
     struct sl_kv_answer answer;
 
     wait_done(one);
-    sl_kv_call_collect(one->call, &answer);
-    sl_kv_call_release(one->call);
+    sl_call_collect(one->call, &answer);
+    sl_call_release(one->call);
     sl_kv_answer_done(&answer);
     return answer.err.status;
 }
@@ -405,8 +406,8 @@ static void a_call_given_up_is_not_sent(void **state)
     submit(&f, &first, SL_KV_SET, "first");
     faulty_wait_run(&f.faulty);
     submit(&f, &other, SL_KV_SET, "other");
-    sl_kv_call_release(other.call);
-    sl_kv_call_release(first.call); /* sent: it ends, and nobody reads it */
+    sl_call_release(other.call);
+    sl_call_release(first.call); /* sent: it ends, and nobody reads it */
     faulty_set_gate(&f.faulty, false);
     wait_done(&first);
     wait_done(&other);
@@ -425,7 +426,7 @@ static void a_call_may_wait_no_longer_than_its_deadline(void **state)
     f.faulty.gate_closed = true;
     submit(&f, &first, SL_KV_SET, "first");
     faulty_wait_run(&f.faulty);
-    f.config.timeout_ms = 1;
+    f.config.service.timeout_ms = 1;
     submit(&f, &other, SL_KV_INCREMENT, "other");
     usleep(20000);
     faulty_set_gate(&f.faulty, false);
@@ -442,12 +443,13 @@ static void too_many_waiting_calls_are_unavailable(void **state)
 
     (void)state;
     set_up(&f, &faulty_driver);
-    sl_kv_free(f.kv);
-    f.config.max_queued = 1;
+    sl_service_free(f.kv);
+    f.config.service.max_queued = 1;
     struct sl_error err;
-    assert_int_equal(
-        sl_kv_open("test", &faulty_driver, &f.config, &f.options, &f.kv, &err),
-        SL_OK);
+    assert_int_equal(sl_service_open(&sl_kv, "test", &faulty_driver,
+                                     &f.config.service, &f.options, &f.kv,
+                                     &err),
+                     SL_OK);
     f.faulty.gate_closed = true;
     submit(&f, &first, SL_KV_SET, "first");
     faulty_wait_run(&f.faulty);
@@ -498,13 +500,13 @@ static void what_need_not_wait_is_done_at_once(void **state)
 
     (void)state;
     set_up(&f, &faulty_inline);
-    assert_true(sl_kv_try(f.kv, two, 1, answers));
+    assert_true(sl_service_try(f.kv, two, 1, answers));
     assert_true(answers[0].found);
     sl_kv_answer_done(&answers[0]);
-    assert_false(sl_kv_try(f.kv, two, 2, answers));
+    assert_false(sl_service_try(f.kv, two, 2, answers));
     assert_int_equal(f.faulty.ops, 1);
     f.faulty.plans[1].status = SL_UNAVAILABLE;
-    assert_true(sl_kv_try(f.kv, two, 1, answers));
+    assert_true(sl_service_try(f.kv, two, 1, answers));
     assert_true(answers[0].retryable);
     assert_int_equal(f.faulty.closed, 1);
     tear_down(&f);
@@ -521,7 +523,7 @@ static void every_request_is_counted(void **state)
     do_one(&f, &get);
     do_one(&f, &get);
     do_one(&f, &bad);
-    const struct sl_metric *metric = &sl_kv_metrics(f.kv)[SL_KV_GET];
+    const struct sl_metric *metric = &sl_service_metrics(f.kv)[SL_KV_GET];
     assert_int_equal(sl_metric_count(metric), 3);
     assert_int_equal(metric->by_status[SL_OK], 2);
     assert_int_equal(metric->by_status[SL_INVALID_ARGUMENT], 1);
@@ -529,55 +531,6 @@ static void every_request_is_counted(void **state)
 }
 
 /* --- The registry ------------------------------------------------------- */
-
-static void check_option(const char *driver, const struct sl_option *option)
-{
-    union {
-        int64_t number;
-        bool boolean;
-        const char *text;
-    } target[64] = {0};
-    struct sl_error err;
-
-    if (option->help == NULL || option->help[0] == '\0')
-        fail_msg("%s: %s has no help", driver, option->name);
-    assert_in_range(option->offset, 0, sizeof(target) - sizeof(target[0]));
-    if (option->fallback == NULL)
-        return;
-    struct sl_setting_value value = sl_option_fallback(option);
-    if (sl_option_set(option, &value, target, &err) != SL_OK)
-        fail_msg("%s: default of %s: %s", driver, option->name, err.message);
-}
-
-static void every_driver_is_whole(void **state)
-{
-    char page[256];
-
-    (void)state;
-    assert_non_null(sl_kv_drivers[0]);
-    for (size_t i = 0; sl_kv_drivers[i] != NULL; i++) {
-        const struct sl_kv_driver *driver = sl_kv_drivers[i];
-        assert_true(strncmp(driver->name, "kv.", 3) == 0);
-        assert_ptr_equal(sl_kv_driver_find(driver->name), driver);
-        assert_non_null(driver->service);
-        assert_non_null(driver->summary);
-        assert_non_null(driver->store_new);
-        assert_non_null(driver->store_free);
-        assert_non_null(driver->open);
-        assert_non_null(driver->close);
-        assert_non_null(driver->run);
-        assert_in_range(driver->max_batch, 1, 1024);
-        for (const struct sl_option *o = driver->options; o->name; o++)
-            check_option(driver->name, o);
-        snprintf(page, sizeof(page), SL_TEST_DOCS "/providers/%s.md",
-                 driver->name);
-        if (access(page, R_OK) != 0)
-            fail_msg("no %s", page);
-    }
-    for (const struct sl_option *o = sl_kv_options; o->name; o++)
-        check_option("kv", o);
-    assert_null(sl_kv_driver_find("kv.none"));
-}
 
 int main(void)
 {
@@ -600,7 +553,6 @@ int main(void)
         cmocka_unit_test(a_store_that_ends_answers_what_waits),
         cmocka_unit_test(what_need_not_wait_is_done_at_once),
         cmocka_unit_test(every_request_is_counted),
-        cmocka_unit_test(every_driver_is_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

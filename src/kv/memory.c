@@ -263,21 +263,21 @@ static bool has_version(const struct node *node, struct sl_bytes version)
     return sl_bytes_equal(sl_bytes_of(text), version);
 }
 
-static void run_get(struct store *store, struct sl_kv_op *op)
+static void run_get(struct store *store, struct sl_op *op)
 {
-    const struct node *node = find(store, op->request->key);
+    const struct node *node = find(store, sl_kv_request_of(op)->key);
 
     if (node == NULL || !sl_kv_op_make_room(op, node->value->len))
         return;
     atomic_fetch_add(&node->value->owners, 1);
-    op->answer->found = true;
-    op->answer->value = (struct sl_held){
+    sl_kv_answer_of(op)->found = true;
+    sl_kv_answer_of(op)->value = (struct sl_held){
         .bytes = SL_BYTES(node->value->bytes, node->value->len),
         .owner = node->value,
         .release = blob_unref,
     };
-    if (op->request->want_version)
-        write_version(op->answer, node->version);
+    if (sl_kv_request_of(op)->want_version)
+        write_version(sl_kv_answer_of(op), node->version);
 }
 
 static enum sl_status check_condition(const struct node *node,
@@ -310,10 +310,10 @@ static enum sl_status store_value(struct store *store, const struct node *node,
     return SL_OK;
 }
 
-static void run_set(struct store *store, struct sl_kv_op *op)
+static void run_set(struct store *store, struct sl_op *op)
 {
     const struct sl_kv_request *request = op->request;
-    struct sl_error *err = &op->answer->err;
+    struct sl_error *err = &sl_kv_answer_of(op)->err;
     const struct node *node = find(store, request->key);
     sl_deadline expires = request->has_ttl
                               ? sl_deadline_in_ms((int64_t)request->ttl_ms)
@@ -322,24 +322,25 @@ static void run_set(struct store *store, struct sl_kv_op *op)
     if (check_condition(node, request, err) == SL_OK &&
         store_value(store, node, request->key, request->value, expires, err) ==
             SL_OK)
-        write_version(op->answer, store->last_version);
+        write_version(sl_kv_answer_of(op), store->last_version);
 }
 
-static void run_delete(struct store *store, struct sl_kv_op *op)
+static void run_delete(struct store *store, struct sl_op *op)
 {
-    struct node *node = find(store, op->request->key);
+    struct node *node = find(store, sl_kv_request_of(op)->key);
 
-    if (check_condition(node, op->request, &op->answer->err) != SL_OK ||
+    if (check_condition(node, op->request, &sl_kv_answer_of(op)->err) !=
+            SL_OK ||
         node == NULL)
         return;
     unlink_node(store, node);
-    op->answer->found = true;
+    sl_kv_answer_of(op)->found = true;
 }
 
-static void run_increment(struct store *store, struct sl_kv_op *op)
+static void run_increment(struct store *store, struct sl_op *op)
 {
-    struct node *node = find(store, op->request->key);
-    struct sl_error *err = &op->answer->err;
+    struct node *node = find(store, sl_kv_request_of(op)->key);
+    struct sl_error *err = &sl_kv_answer_of(op)->err;
     int64_t number = 0;
     char text[24];
 
@@ -349,14 +350,15 @@ static void run_increment(struct store *store, struct sl_kv_op *op)
         sl_fail(err, SL_INVALID_ARGUMENT, "the value is no integer");
         return;
     }
-    if (__builtin_add_overflow(number, op->request->delta, &number)) {
+    if (__builtin_add_overflow(number, sl_kv_request_of(op)->delta, &number)) {
         sl_fail(err, SL_INVALID_ARGUMENT, "the sum leaves the range");
         return;
     }
     int len = snprintf(text, sizeof(text), "%" PRId64, number);
-    if (store_value(store, node, op->request->key, SL_BYTES(text, (size_t)len),
+    if (store_value(store, node, sl_kv_request_of(op)->key,
+                    SL_BYTES(text, (size_t)len),
                     node == NULL ? SL_NEVER : node->expires, err) == SL_OK)
-        op->answer->number = number;
+        sl_kv_answer_of(op)->number = number;
 }
 
 static void write_cursor(struct sl_kv_answer *answer, struct sl_bytes last)
@@ -389,7 +391,7 @@ static bool add_key(struct sl_kv_answer *answer, struct sl_bytes key)
 }
 
 /* A cursor is a mark and the last key of the page before. */
-static void run_keys(struct store *store, struct sl_kv_op *op)
+static void run_keys(struct store *store, struct sl_op *op)
 {
     const struct sl_kv_request *request = op->request;
     struct sl_kv_answer *answer = op->answer;
@@ -418,14 +420,15 @@ static void run_keys(struct store *store, struct sl_kv_op *op)
     }
 }
 
-static void run_read(struct store *store, struct sl_kv_op *op)
+static void run_read(struct store *store, struct sl_op *op)
 {
-    switch (op->request->verb) {
+    switch (sl_kv_request_of(op)->verb) {
     case SL_KV_GET:
         run_get(store, op);
         break;
     case SL_KV_EXISTS:
-        op->answer->found = find(store, op->request->key) != NULL;
+        sl_kv_answer_of(op)->found =
+            find(store, sl_kv_request_of(op)->key) != NULL;
         break;
     default:
         run_keys(store, op);
@@ -433,9 +436,9 @@ static void run_read(struct store *store, struct sl_kv_op *op)
     }
 }
 
-static void run_write(struct store *store, struct sl_kv_op *op)
+static void run_write(struct store *store, struct sl_op *op)
 {
-    switch (op->request->verb) {
+    switch (sl_kv_request_of(op)->verb) {
     case SL_KV_SET:
         run_set(store, op);
         break;
@@ -455,12 +458,12 @@ static bool is_read(enum sl_kv_verb verb)
     return verb == SL_KV_GET || verb == SL_KV_EXISTS || verb == SL_KV_KEYS;
 }
 
-static void memory_run(void *state, struct sl_kv_op *const ops[], size_t count)
+static void memory_run(void *state, struct sl_op *const ops[], size_t count)
 {
     struct store *store = state;
 
     for (size_t i = 0; i < count; i++) {
-        if (is_read(ops[i]->request->verb)) {
+        if (is_read(sl_kv_request_of(ops[i])->verb)) {
             pthread_rwlock_rdlock(&store->lock);
             run_read(store, ops[i]);
         } else {
@@ -515,7 +518,7 @@ static void memory_close(void *state)
 }
 
 /* The only symbol this file exports. */
-const struct sl_kv_driver sl_kv_memory = {
+const struct sl_driver sl_kv_memory = {
     .name = "kv.memory",
     .service = "memory of the process",
     .summary = "values in the memory of slight, gone when it ends",

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kv/driver.h"
 #include "support/stores.h"
 
 static void open_store(struct test_store *store, const char *settings)
@@ -31,7 +32,7 @@ static struct sl_kv_answer set(struct test_store *store, const char *key,
                                           .ttl_ms = ttl_ms};
     struct sl_kv_answer answer;
 
-    sl_kv_do(store->kv, &request, 1, &answer);
+    sl_service_do(store->service, NULL, &request, 1, &answer);
     sl_kv_answer_done(&answer);
     return answer;
 }
@@ -49,7 +50,7 @@ static void every_call_is_done_at_once(void **state)
 
     (void)state;
     open_store(&store, "");
-    assert_true(sl_kv_try(store.kv, requests, 4, answers));
+    assert_true(sl_service_try(store.service, requests, 4, answers));
     assert_int_equal(answers[1].number, 2);
     assert_int_equal(answers[2].key_count, 1);
     assert_true(answers[3].found);
@@ -70,12 +71,12 @@ static void a_value_that_was_read_stays(void **state)
     (void)state;
     open_store(&store, "");
     set(&store, "k", SL_LITERAL("old"), 0);
-    sl_kv_do(store.kv, &get, 1, &first);
-    sl_kv_do(store.kv, &get, 1, &second);
+    sl_service_do(store.service, NULL, &get, 1, &first);
+    sl_service_do(store.service, NULL, &get, 1, &second);
     /* No copy was made for either. */
     assert_ptr_equal(first.value.bytes.ptr, second.value.bytes.ptr);
     set(&store, "k", SL_LITERAL("new"), 0);
-    sl_kv_do(store.kv, &delete, 1, &gone);
+    sl_service_do(store.service, NULL, &delete, 1, &gone);
     test_store_done(&store);
     assert_true(sl_bytes_equal(first.value.bytes, SL_LITERAL("old")));
     sl_kv_answer_done(&first);
@@ -147,12 +148,13 @@ static void keys_are_in_order(void **state)
         const struct sl_kv_request delete = {.verb = SL_KV_DELETE,
                                              .key = sl_bytes_of(key)};
         struct sl_kv_answer answer;
-        sl_kv_do(store.kv, &delete, 1, &answer);
+        sl_service_do(store.service, NULL, &delete, 1, &answer);
         assert_true(answer.found);
     }
     const struct sl_kv_request keys = {.verb = SL_KV_KEYS, .limit = 1000};
     struct sl_kv_answer page;
-    assert_int_equal(sl_kv_do(store.kv, &keys, 1, &page), SL_OK);
+    assert_int_equal(sl_service_do(store.service, NULL, &keys, 1, &page),
+                     SL_OK);
     const char *at = (const char *)page.keys.ptr;
     for (int i = 0; i < KEYS; i++) {
         char key[16];

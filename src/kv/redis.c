@@ -310,21 +310,20 @@ static struct sl_bytes server_key(struct state *state, struct sl_bytes key)
     return sl_buf_bytes(&state->key);
 }
 
-static void fail_from(struct sl_kv_op *const ops[], size_t first, size_t count,
+static void fail_from(struct sl_op *const ops[], size_t first, size_t count,
                       const struct sl_error *err, bool not_sent)
 {
     for (size_t i = first; i < count; i++) {
-        if (ops[i]->answer->err.status != SL_OK)
+        if (sl_kv_answer_of(ops[i])->err.status != SL_OK)
             continue;
         ops[i]->not_sent = not_sent;
-        sl_kv_op_fail(ops[i], err);
+        sl_op_fail(ops[i], err);
     }
 }
 
 /* Send the commands of ops; how many may have reached the server, in *sent. */
-static enum sl_status send_ops(struct state *state,
-                               struct sl_kv_op *const ops[], size_t count,
-                               size_t *sent, struct sl_error *err)
+static enum sl_status send_ops(struct state *state, struct sl_op *const ops[],
+                               size_t count, size_t *sent, struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
@@ -346,7 +345,7 @@ static enum sl_status send_ops(struct state *state,
 }
 
 /* A pipeline: all commands, then all replies. */
-static void run_pipeline(struct state *state, struct sl_kv_op *const ops[],
+static void run_pipeline(struct state *state, struct sl_op *const ops[],
                          size_t count)
 {
     struct sl_error err;
@@ -378,7 +377,7 @@ static void run_pipeline(struct state *state, struct sl_kv_op *const ops[],
 /* --- Listing ------------------------------------------------------------ */
 
 static enum sl_status scan(struct state *state, const char *cursor,
-                           struct sl_bytes prefix, const struct sl_kv_op *op,
+                           struct sl_bytes prefix, const struct sl_op *op,
                            redisReply **reply, struct sl_error *err)
 {
     SL_CLEANUP(sl_buf_done)
@@ -399,20 +398,20 @@ static enum sl_status scan(struct state *state, const char *cursor,
 }
 
 /* One SCAN into the page. */
-static void scan_once(struct state *state, struct sl_kv_op *op,
+static void scan_once(struct state *state, struct sl_op *op,
                       struct sl_buf *rest, char cursor[24])
 {
     SL_CLEANUP(free_reply) redisReply *reply = NULL;
-    struct sl_error *err = &op->answer->err;
-    struct sl_bytes prefix = server_key(state, op->request->key);
+    struct sl_error *err = &sl_kv_answer_of(op)->err;
+    struct sl_bytes prefix = server_key(state, sl_kv_request_of(op)->key);
 
     if (scan(state, cursor, prefix, op, &reply, err) != SL_OK || reply == NULL)
         return;
     if (reply->type == REDIS_REPLY_ERROR) {
         sl_redis_fail(reply, "redis: ", &op->not_sent, err);
     } else if (!sl_redis_answer_scan(reply, state->store->prefix.len,
-                                     op->request->limit, op->answer, rest,
-                                     cursor)) {
+                                     sl_kv_request_of(op)->limit, op->answer,
+                                     rest, cursor)) {
         state->broken = true;
         sl_fail(err, SL_UNAVAILABLE,
                 "redis: the server does not answer the question");
@@ -435,7 +434,7 @@ static void write_cursor(struct sl_kv_answer *answer, const char *scan_cursor,
  * A page: first what the page before had no room for, then SCANs until there
  * are enough keys.
  */
-static void run_keys(struct state *state, struct sl_kv_op *op)
+static void run_keys(struct state *state, struct sl_op *op)
 {
     const struct sl_kv_request *request = op->request;
     struct sl_kv_answer *answer = op->answer;
@@ -462,7 +461,7 @@ static void run_keys(struct state *state, struct sl_kv_op *op)
         write_cursor(answer, cursor.scan, &rest);
 }
 
-static void redis_run(void *data, struct sl_kv_op *const ops[], size_t count)
+static void redis_run(void *data, struct sl_op *const ops[], size_t count)
 {
     struct state *state = data;
     size_t begin = 0;
@@ -475,7 +474,7 @@ static void redis_run(void *data, struct sl_kv_op *const ops[], size_t count)
         return;
     }
     for (size_t i = 0; i <= count && !state->broken; i++) {
-        if (i < count && ops[i]->request->verb != SL_KV_KEYS)
+        if (i < count && sl_kv_request_of(ops[i])->verb != SL_KV_KEYS)
             continue;
         run_pipeline(state, ops + begin, i - begin);
         if (i < count && !state->broken)
@@ -528,7 +527,7 @@ static enum sl_status redis_store_new(const void *data, void **out,
 }
 
 /* The only symbol this file exports. */
-const struct sl_kv_driver sl_kv_redis = {
+const struct sl_driver sl_kv_redis = {
     .name = "kv.redis",
     .service = "Redis 6.0 or newer, Valkey",
     .summary = "Redis strings, shared with every other client of the server",

@@ -250,7 +250,7 @@ enum sl_status sl_redis_append_op(struct sl_buf *out,
 
 /* --- Replies ------------------------------------------------------------ */
 
-static bool answer_get(struct sl_kv_op *op, redisReply *reply)
+static bool answer_get(struct sl_op *op, redisReply *reply)
 {
     struct sl_kv_answer *answer = op->answer;
 
@@ -267,15 +267,15 @@ static bool answer_get(struct sl_kv_op *op, redisReply *reply)
         .release = free,
     };
     reply->str = NULL; /* handed over */
-    if (op->request->want_version)
+    if (sl_kv_request_of(op)->want_version)
         sl_redis_version(answer->value.bytes, answer->version);
     return true;
 }
 
-static bool answer_set(struct sl_kv_op *op, const redisReply *reply)
+static bool answer_set(struct sl_op *op, const redisReply *reply)
 {
     struct sl_kv_answer *answer = op->answer;
-    enum sl_kv_condition condition = op->request->condition;
+    enum sl_kv_condition condition = sl_kv_request_of(op)->condition;
 
     if (condition == SL_KV_ABSENT && reply->type == REDIS_REPLY_NIL) {
         sl_fail(&answer->err, SL_ALREADY_EXISTS, "the key exists");
@@ -289,12 +289,12 @@ static bool answer_set(struct sl_kv_op *op, const redisReply *reply)
                reply->type != REDIS_REPLY_STATUS) {
         return false;
     }
-    if (answer->err.status == SL_OK && op->request->want_version)
-        sl_redis_version(op->request->value, answer->version);
+    if (answer->err.status == SL_OK && sl_kv_request_of(op)->want_version)
+        sl_redis_version(sl_kv_request_of(op)->value, answer->version);
     return true;
 }
 
-static bool answer_number(struct sl_kv_op *op, const redisReply *reply)
+static bool answer_number(struct sl_op *op, const redisReply *reply)
 {
     struct sl_kv_answer *answer = op->answer;
 
@@ -302,18 +302,19 @@ static bool answer_number(struct sl_kv_op *op, const redisReply *reply)
         return false;
     answer->number = reply->integer;
     answer->found = reply->integer > 0;
-    if (op->request->condition == SL_KV_VERSION && !answer->found)
+    if (sl_kv_request_of(op)->condition == SL_KV_VERSION && !answer->found)
         sl_fail(&answer->err, SL_CONFLICT, "the key is not in this version");
     return true;
 }
 
-bool sl_redis_answer(struct sl_kv_op *op, redisReply *reply)
+bool sl_redis_answer(struct sl_op *op, redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_ERROR) {
-        sl_redis_fail(reply, "redis: ", &op->not_sent, &op->answer->err);
+        sl_redis_fail(reply, "redis: ", &op->not_sent,
+                      &sl_kv_answer_of(op)->err);
         return true;
     }
-    switch (op->request->verb) {
+    switch (sl_kv_request_of(op)->verb) {
     case SL_KV_GET:
         return answer_get(op, reply);
     case SL_KV_SET:

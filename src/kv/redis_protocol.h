@@ -36,7 +36,7 @@ sl_redis_append_op(struct sl_buf *out, const struct sl_kv_request *request,
  * reply.  False where it is no reply that this command has: the connection is
  * of no use any more.
  */
-SL_MUST_CHECK bool sl_redis_answer(struct sl_kv_op *op, redisReply *reply);
+SL_MUST_CHECK bool sl_redis_answer(struct sl_op *op, redisReply *reply);
 
 /*
  * What an error reply means; where is put in front.  *unchanged is set where

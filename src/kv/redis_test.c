@@ -28,7 +28,7 @@ static bool answer_to(const struct sl_kv_request *request, const char *text,
                       struct sl_kv_answer *answer, bool *not_sent)
 {
     size_t room = 1 << 20;
-    struct sl_kv_op op = {.request = request, .answer = answer, .room = &room};
+    struct sl_op op = {.request = request, .answer = answer, .room = &room};
     redisReply *reply = parse(text);
 
     assert_non_null(reply);

@@ -68,15 +68,15 @@ static const struct sl_option option_table[] = {
 
 /* --- Batches ------------------------------------------------------------- */
 
-static void fail_all(struct sl_kv_op *const ops[], size_t count, bool not_sent,
+static void fail_all(struct sl_op *const ops[], size_t count, bool not_sent,
                      const struct sl_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        *ops[i]->room += ops[i]->answer->value.bytes.len;
+        *ops[i]->room += sl_kv_answer_of(ops[i])->value.bytes.len;
         sl_kv_answer_done(ops[i]->answer);
         sl_kv_answer_init(ops[i]->answer);
         ops[i]->not_sent = not_sent;
-        sl_kv_op_fail(ops[i], err);
+        sl_op_fail(ops[i], err);
     }
 }
 
@@ -85,7 +85,7 @@ static void fail_all(struct sl_kv_op *const ops[], size_t count, bool not_sent,
  * op has that failure, and this returns false.
  */
 static bool run_together(struct sl_sqlite_table *table,
-                         struct sl_kv_op *const ops[], size_t count)
+                         struct sl_op *const ops[], size_t count)
 {
     struct sl_error err;
     bool committing = false;
@@ -97,7 +97,7 @@ static bool run_together(struct sl_sqlite_table *table,
         } else {
             sl_fail(&err, SL_TIMEOUT, "%s: busy until the deadline",
                     table->file.path);
-            sl_kv_op_fail(ops[i], &err);
+            sl_op_fail(ops[i], &err);
             ops[i]->not_sent = true;
         }
     }
@@ -115,7 +115,7 @@ static bool run_together(struct sl_sqlite_table *table,
     return false;
 }
 
-static void run_alone(struct sl_sqlite_table *table, struct sl_kv_op *op)
+static void run_alone(struct sl_sqlite_table *table, struct sl_op *op)
 {
     struct sl_error err;
     int code = sl_sqlite_do(table, op);
@@ -126,14 +126,14 @@ static void run_alone(struct sl_sqlite_table *table, struct sl_kv_op *op)
     fail_all(&op, 1, true, &err);
 }
 
-static bool writes(const struct sl_kv_op *op)
+static bool writes(const struct sl_op *op)
 {
-    enum sl_kv_verb verb = op->request->verb;
+    enum sl_kv_verb verb = sl_kv_request_of(op)->verb;
 
     return verb == SL_KV_SET || verb == SL_KV_DELETE || verb == SL_KV_INCREMENT;
 }
 
-static bool any_writes(struct sl_kv_op *const ops[], size_t count)
+static bool any_writes(struct sl_op *const ops[], size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (writes(ops[i]))
@@ -141,7 +141,7 @@ static bool any_writes(struct sl_kv_op *const ops[], size_t count)
     return false;
 }
 
-static sl_deadline last_deadline(struct sl_kv_op *const ops[], size_t count)
+static sl_deadline last_deadline(struct sl_op *const ops[], size_t count)
 {
     sl_deadline last = ops[0]->deadline;
 
@@ -151,7 +151,7 @@ static sl_deadline last_deadline(struct sl_kv_op *const ops[], size_t count)
     return last;
 }
 
-static void sqlite_run(void *state, struct sl_kv_op *const ops[], size_t count)
+static void sqlite_run(void *state, struct sl_op *const ops[], size_t count)
 {
     struct sl_sqlite_table *table = state;
 
@@ -221,7 +221,7 @@ static void sqlite_idle(void *state)
 }
 
 /* The only symbol this file exports. */
-const struct sl_kv_driver sl_kv_sqlite = {
+const struct sl_driver sl_kv_sqlite = {
     .name = "kv.sqlite",
     .service = "SQLite",
     .summary = "one database file, in this process; several processes may "

@@ -86,12 +86,12 @@ static const char *const statement_texts[SL_SQLITE_STATEMENTS] = {
               "(SELECT rowid FROM entries WHERE expires <= ?2 LIMIT ?1)",
 };
 
-static void refuse(struct sl_kv_op *op, enum sl_status status, const char *why)
+static void refuse(struct sl_op *op, enum sl_status status, const char *why)
 {
     struct sl_error err;
 
     sl_fail(&err, status, "%s", why);
-    sl_kv_op_fail(op, &err);
+    sl_op_fail(op, &err);
 }
 
 /* --- Statements ------------------------------------------------------- */
@@ -158,49 +158,49 @@ static int next_version(struct sl_sqlite_table *table, int64_t *version)
 
 /* --- One op: each returns SQLite's code, SQLITE_OK where op is answered. - */
 
-static void put_version(struct sl_kv_op *op, int64_t version)
+static void put_version(struct sl_op *op, int64_t version)
 {
-    snprintf(op->answer->version, sizeof(op->answer->version), "%" PRId64,
-             version);
+    snprintf(sl_kv_answer_of(op)->version, sizeof(sl_kv_answer_of(op)->version),
+             "%" PRId64, version);
 }
 
-static int run_get(struct sl_sqlite_table *table, struct sl_kv_op *op)
+static int run_get(struct sl_sqlite_table *table, struct sl_op *op)
 {
-    sqlite3_stmt *get = with_key(table, GET, op->request->key);
+    sqlite3_stmt *get = with_key(table, GET, sl_kv_request_of(op)->key);
 
     if (sqlite3_step(get) == SQLITE_ROW) {
         const void *blob = sqlite3_column_blob(get, 1);
         size_t len = (size_t)sqlite3_column_bytes(get, 1);
         if (sl_kv_op_make_room(op, len) &&
-            sl_held_copy(&op->answer->value, SL_BYTES(blob, len),
-                         &op->answer->err) == SL_OK) {
-            op->answer->found = true;
-            if (op->request->want_version)
+            sl_held_copy(&sl_kv_answer_of(op)->value, SL_BYTES(blob, len),
+                         &sl_kv_answer_of(op)->err) == SL_OK) {
+            sl_kv_answer_of(op)->found = true;
+            if (sl_kv_request_of(op)->want_version)
                 put_version(op, sqlite3_column_int64(get, 0));
         }
     }
     return finish(get);
 }
 
-static int run_exists(struct sl_sqlite_table *table, struct sl_kv_op *op)
+static int run_exists(struct sl_sqlite_table *table, struct sl_op *op)
 {
-    sqlite3_stmt *exists = with_key(table, EXISTS, op->request->key);
+    sqlite3_stmt *exists = with_key(table, EXISTS, sl_kv_request_of(op)->key);
 
-    op->answer->found = sqlite3_step(exists) == SQLITE_ROW;
+    sl_kv_answer_of(op)->found = sqlite3_step(exists) == SQLITE_ROW;
     return finish(exists);
 }
 
 /* The version of the request; one that we cannot have given is a conflict. */
-static bool take_expected(struct sl_kv_op *op, int64_t *expected)
+static bool take_expected(struct sl_op *op, int64_t *expected)
 {
-    if (op->request->condition != SL_KV_VERSION ||
-        sl_bytes_to_integer(op->request->version, expected))
+    if (sl_kv_request_of(op)->condition != SL_KV_VERSION ||
+        sl_bytes_to_integer(sl_kv_request_of(op)->version, expected))
         return true;
     refuse(op, SL_CONFLICT, "the key does not exist in this version");
     return false;
 }
 
-static int run_set(struct sl_sqlite_table *table, struct sl_kv_op *op)
+static int run_set(struct sl_sqlite_table *table, struct sl_op *op)
 {
     static const enum statement statements[] = {
         [SL_KV_ALWAYS] = SET,
@@ -242,23 +242,23 @@ static int run_set(struct sl_sqlite_table *table, struct sl_kv_op *op)
     return SQLITE_OK;
 }
 
-static int run_delete(struct sl_sqlite_table *table, struct sl_kv_op *op)
+static int run_delete(struct sl_sqlite_table *table, struct sl_op *op)
 {
-    bool versioned = op->request->condition == SL_KV_VERSION;
+    bool versioned = sl_kv_request_of(op)->condition == SL_KV_VERSION;
     int64_t expected = 0;
 
     if (!take_expected(op, &expected))
         return SQLITE_OK;
-    sqlite3_stmt *delete =
-        with_key(table, versioned ? DELETE_VERSION : DELETE, op->request->key);
+    sqlite3_stmt *delete = with_key(table, versioned ? DELETE_VERSION : DELETE,
+                                    sl_kv_request_of(op)->key);
     if (versioned)
         sqlite3_bind_int64(delete, EXPECTED, expected);
     int code = perform(delete);
     if (code != SQLITE_OK)
         return code;
 
-    op->answer->found = sqlite3_changes(table->file.handle) > 0;
-    if (versioned && !op->answer->found)
+    sl_kv_answer_of(op)->found = sqlite3_changes(table->file.handle) > 0;
+    if (versioned && !sl_kv_answer_of(op)->found)
         refuse(op, SL_CONFLICT, "the key does not exist in this version");
     return SQLITE_OK;
 }
@@ -280,16 +280,18 @@ static int read_number(struct sl_sqlite_table *table, struct sl_bytes key,
     return finish(get);
 }
 
-static int run_increment(struct sl_sqlite_table *table, struct sl_kv_op *op)
+static int run_increment(struct sl_sqlite_table *table, struct sl_op *op)
 {
     bool found, valid;
     int64_t number, sum, version;
     char text[24];
 
-    int code = read_number(table, op->request->key, &number, &found, &valid);
+    int code =
+        read_number(table, sl_kv_request_of(op)->key, &number, &found, &valid);
     if (code != SQLITE_OK)
         return code;
-    if (!valid || __builtin_add_overflow(number, op->request->delta, &sum)) {
+    if (!valid ||
+        __builtin_add_overflow(number, sl_kv_request_of(op)->delta, &sum)) {
         refuse(op, SL_INVALID_ARGUMENT,
                valid ? "the sum does not fit into 64 bits"
                      : "the value is not a whole number of 64 bits");
@@ -300,13 +302,13 @@ static int run_increment(struct sl_sqlite_table *table, struct sl_kv_op *op)
         return code;
 
     sqlite3_stmt *write =
-        with_key(table, found ? CHANGE : SET, op->request->key);
+        with_key(table, found ? CHANGE : SET, sl_kv_request_of(op)->key);
     sqlite3_bind_int64(write, VERSION, version);
     int len = snprintf(text, sizeof(text), "%" PRId64, sum);
     (void)bind_value(write, SL_BYTES(text, (size_t)len));
     code = perform(write);
     if (code == SQLITE_OK)
-        op->answer->number = sum;
+        sl_kv_answer_of(op)->number = sum;
     return code;
 }
 
@@ -380,7 +382,7 @@ static enum sl_status read_page(sqlite3_stmt *keys, uint32_t limit,
     return status;
 }
 
-static int run_keys(struct sl_sqlite_table *table, struct sl_kv_op *op)
+static int run_keys(struct sl_sqlite_table *table, struct sl_op *op)
 {
     char from[SL_KV_KEY_MAX + 1], to[SL_KV_KEY_MAX + 1];
     size_t from_len;
@@ -392,21 +394,21 @@ static int run_keys(struct sl_sqlite_table *table, struct sl_kv_op *op)
         return SQLITE_OK;
     }
     sqlite3_stmt *keys = with_key(table, KEYS, SL_BYTES(from, from_len));
-    bind_text(keys, TO, SL_BYTES(to, op->request->key.len + 1));
-    if (read_page(keys, op->request->limit, op->answer, &err) != SL_OK)
-        sl_kv_op_fail(op, &err);
+    bind_text(keys, TO, SL_BYTES(to, sl_kv_request_of(op)->key.len + 1));
+    if (read_page(keys, sl_kv_request_of(op)->limit, op->answer, &err) != SL_OK)
+        sl_op_fail(op, &err);
     return finish(keys);
 }
 
-int sl_sqlite_do(struct sl_sqlite_table *table, struct sl_kv_op *op)
+int sl_sqlite_do(struct sl_sqlite_table *table, struct sl_op *op)
 {
-    static int (*const runs[])(struct sl_sqlite_table *, struct sl_kv_op *) = {
+    static int (*const runs[])(struct sl_sqlite_table *, struct sl_op *) = {
         [SL_KV_GET] = run_get,   [SL_KV_EXISTS] = run_exists,
         [SL_KV_SET] = run_set,   [SL_KV_DELETE] = run_delete,
         [SL_KV_KEYS] = run_keys, [SL_KV_INCREMENT] = run_increment,
     };
 
-    return runs[op->request->verb](table, op);
+    return runs[sl_kv_request_of(op)->verb](table, op);
 }
 
 /* --- Transactions --------------------------------------------------------- */

@@ -8,8 +8,8 @@
 #ifndef SL_KV_SQLITE_TABLE_H
 #define SL_KV_SQLITE_TABLE_H
 
+#include "client/sqlite.h"
 #include "kv/driver.h"
-#include "kv/sqlite_file.h"
 
 enum { SL_SQLITE_STATEMENTS = 15 };
 
@@ -38,7 +38,7 @@ void sl_sqlite_roll_back(struct sl_sqlite_table *table);
  * Do what op asks.  SQLITE_OK: op is answered, be it with a failure that has
  * nothing to do with SQLite.  What writes must be inside a transaction.
  */
-int sl_sqlite_do(struct sl_sqlite_table *table, struct sl_kv_op *op);
+int sl_sqlite_do(struct sl_sqlite_table *table, struct sl_op *op);
 
 /* Delete some rows that have expired; whether there may be more. */
 bool sl_sqlite_sweep(struct sl_sqlite_table *table);

@@ -27,6 +27,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "kv/driver.h"
 #include "support/stores.h"
 
 enum { ROUNDS = 20, BATCH = 16, INCREMENTS = 100 };
@@ -140,16 +141,16 @@ static struct sl_kv_request set_ttl(const char *key, uint64_t ttl_ms)
 static void run(struct fixture *f, const struct sl_kv_request requests[],
                 size_t count, struct sl_kv_answer answers[])
 {
-    struct sl_kv_op *ops = sl_alloc_array(count, sizeof(*ops));
-    struct sl_kv_op **batch = sl_alloc_array(count, sizeof(struct sl_kv_op *));
+    struct sl_op *ops = sl_alloc_array(count, sizeof(*ops));
+    struct sl_op **batch = sl_alloc_array(count, sizeof(struct sl_op *));
     size_t room = SIZE_MAX;
 
     for (size_t i = 0; i < count; i++) {
         sl_kv_answer_init(&answers[i]);
-        ops[i] = (struct sl_kv_op){.request = &requests[i],
-                                   .answer = &answers[i],
-                                   .deadline = sl_deadline_in_ms(60000),
-                                   .room = &room};
+        ops[i] = (struct sl_op){.request = &requests[i],
+                                .answer = &answers[i],
+                                .deadline = sl_deadline_in_ms(60000),
+                                .room = &room};
         batch[i] = &ops[i];
     }
     f->store.driver->run(f->state, batch, count);
@@ -680,9 +681,8 @@ static void test_a_lock_outlasts_the_deadline(void **state)
     struct sl_kv_request request = set("key", "value");
     struct sl_kv_answer answer;
     size_t room = SIZE_MAX;
-    struct sl_kv_op op = {
-        .request = &request, .answer = &answer, .room = &room};
-    struct sl_kv_op *ops[] = {&op};
+    struct sl_op op = {.request = &request, .answer = &answer, .room = &room};
+    struct sl_op *ops[] = {&op};
     sqlite3 *other;
 
     assert_int_equal(sqlite3_open(f->path, &other), SQLITE_OK);

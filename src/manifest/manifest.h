@@ -12,7 +12,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/option.h"
-#include "kv/kv.h"
+#include "service/service.h"
 #include "slight_toml.h"
 
 enum {
@@ -44,9 +44,10 @@ struct sl_manifest_directory {
 struct sl_manifest_resource {
     const char *name;
     struct sl_toml_place place;
-    const struct sl_kv_driver *driver;
-    struct sl_kv_config config;
-    const void *options; /* the driver's struct, filled */
+    const struct sl_capability *capability;
+    const struct sl_driver *driver;
+    const struct sl_service_config *config; /* the capability's struct */
+    const void *options;                    /* the driver's struct, filled */
 };
 
 /* Everything in it lives until sl_manifest_free; do not change it. */

@@ -15,8 +15,9 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "kv/info.h"
+#include "manifest/capabilities.h"
 #include "manifest/manifest.h"
+#include "service/service.h"
 
 /* Four lines that every manifest needs. */
 #define HEAD                                                                   \
@@ -139,12 +140,12 @@ static void test_everything(void **state)
         sl_manifest_resource(m, SL_LITERAL("cache"));
     assert_ptr_equal(cache, &m->resources[0]);
     assert_int_equal(cache->place.line, 16);
-    assert_ptr_equal(cache->driver, sl_kv_driver_find("kv.memory"));
-    assert_int_equal(cache->config.timeout_ms, 250);
-    assert_int_equal(cache->config.retry_attempts, 5);
-    assert_int_equal(cache->config.retry_backoff_ms, 1000);
+    assert_ptr_equal(cache->driver, sl_driver_find("kv.memory", NULL));
+    assert_int_equal(cache->config->timeout_ms, 250);
+    assert_int_equal(cache->config->retry_attempts, 5);
+    assert_int_equal(cache->config->retry_backoff_ms, 1000);
     assert_true(
-        sl_manifest_resource(m, SL_LITERAL("other"))->config.retry_attempts >
+        sl_manifest_resource(m, SL_LITERAL("other"))->config->retry_attempts >
         0); /* the default */
     assert_null(sl_manifest_resource(m, SL_LITERAL("cach")));
     assert_null(sl_manifest_resource(m, SL_LITERAL("cache\0")));
@@ -364,7 +365,7 @@ static void test_filled_in(void **state)
     assert_string_equal(m->args[1], "se\ncret\n"); /* one newline goes */
     assert_string_equal(m->args[2], "se\ncret\n|");
     assert_string_equal(m->args[3], "${env:X} $5 $$ 7$");
-    assert_int_equal(m->resources[0].config.retry_attempts, 7);
+    assert_int_equal(m->resources[0].config->retry_attempts, 7);
     unlink(secret);
     rmdir(folder);
 }
@@ -424,7 +425,7 @@ static void test_default(void **state)
     assert_int_equal(manifest->source_place.line, 0);
     assert_int_equal(manifest->resource_count, 1);
     assert_string_equal(manifest->resources[0].name, "default");
-    assert_string_equal(sl_kv_driver_info(manifest->resources[0].driver).name,
+    assert_string_equal(sl_driver_info(manifest->resources[0].driver).name,
                         "kv.sqlite");
 }
 

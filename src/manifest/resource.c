@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "kv/info.h"
+#include "manifest/capabilities.h"
 
 static const struct sl_option name_options[] = {
     {.name = "name",
@@ -24,7 +24,7 @@ static void unknown_type(struct sl_manifest_reader *reader,
                          const struct sl_toml *node, const char *type,
                          bool filled)
 {
-    const char *nearest = filled ? NULL : sl_kv_driver_nearest(type);
+    const char *nearest = filled ? NULL : sl_driver_nearest(type);
 
     if (filled)
         sl_manifest_wrong(reader, node->place,
@@ -42,8 +42,9 @@ static void unknown_type(struct sl_manifest_reader *reader,
 }
 
 /* NULL after a problem. */
-static const struct sl_kv_driver *read_type(struct sl_manifest_reader *reader,
-                                            const struct sl_toml *table)
+static const struct sl_driver *
+read_type(struct sl_manifest_reader *reader, const struct sl_toml *table,
+          const struct sl_capability **capability)
 {
     const struct sl_toml *node = sl_manifest_get(table, "type");
     if (node == NULL) {
@@ -58,7 +59,7 @@ static const struct sl_kv_driver *read_type(struct sl_manifest_reader *reader,
     const char *type = sl_manifest_string(reader, node, "type", &filled);
     if (type == NULL)
         return NULL;
-    const struct sl_kv_driver *driver = sl_kv_driver_find(type);
+    const struct sl_driver *driver = sl_driver_find(type, capability);
     if (driver == NULL)
         unknown_type(reader, node, type, filled);
     return driver;
@@ -90,7 +91,7 @@ static void read_resource(struct sl_manifest_reader *reader,
     struct sl_manifest_resource resource = {.place = table->place};
     const char *const others[] = {"type", NULL};
 
-    resource.driver = read_type(reader, table);
+    resource.driver = read_type(reader, table, &resource.capability);
     if (resource.driver == NULL) {
         const struct sl_toml *name = sl_manifest_get(table, "name");
         if (name == NULL && reader->syntax_count == 0)
@@ -100,12 +101,17 @@ static void read_resource(struct sl_manifest_reader *reader,
         return;
     }
 
-    const struct sl_kv_info info = sl_kv_driver_info(resource.driver);
+    const struct sl_driver_info info = sl_driver_info(resource.driver);
+    const struct sl_capability_info capability =
+        sl_capability_info(resource.capability);
     void *options = sl_manifest_own(manifest, sl_alloc(info.options_size));
+    void *config = sl_manifest_own(manifest, sl_alloc(capability.config_size));
     resource.options = options;
+    resource.config = config;
     const struct sl_manifest_section sections[] = {
         {name_options, &resource},
-        {sl_kv_options, &resource.config},
+        {sl_service_options, config},
+        {capability.options, config},
         {info.options, options},
         {NULL, NULL},
     };

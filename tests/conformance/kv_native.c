@@ -24,7 +24,9 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "kv/driver.h"
 #include "kv_cases.h"
+#include "manifest/capabilities.h"
 #include "support/stores.h"
 
 _Static_assert((int)KV_INTERNAL == (int)SL_INTERNAL, "not the same words");
@@ -75,7 +77,7 @@ static enum kv_status status_of(const struct sl_kv_answer *answer)
 static enum kv_status call(struct kv *kv, struct sl_kv_request request,
                            struct sl_kv_answer *answer)
 {
-    (void)sl_kv_do(kv->store.kv, &request, 1, answer);
+    (void)sl_service_do(kv->store.service, NULL, &request, 1, answer);
     return status_of(answer);
 }
 
@@ -247,7 +249,7 @@ static struct sl_kv_answer *call_many(struct kv *kv, enum sl_kv_verb verb,
         if (values != NULL)
             requests[i].value = in(values[i]);
     }
-    (void)sl_kv_do(kv->store.kv, requests, count, answers);
+    (void)sl_service_do(kv->store.service, NULL, requests, count, answers);
     free(requests);
     return answers;
 }
@@ -371,7 +373,7 @@ static void run_case(void **state)
     run->item->run(&run->kv);
 }
 
-static int run_all(const struct sl_kv_driver *driver)
+static int run_all(const struct sl_driver *driver)
 {
     enum { CASES_MAX = 200 };
     static struct run runs[CASES_MAX];
@@ -411,8 +413,8 @@ int main(int argc, char **argv)
 {
     driver_name = getenv("SL_TEST_DRIVER");
     const char *path = getenv("SL_TEST_SETTINGS");
-    const struct sl_kv_driver *driver =
-        driver_name != NULL ? sl_kv_driver_find(driver_name) : NULL;
+    const struct sl_driver *driver =
+        driver_name != NULL ? sl_driver_find(driver_name, NULL) : NULL;
 
     if (driver == NULL) {
         fprintf(stderr, "SL_TEST_DRIVER names no driver of this build\n");

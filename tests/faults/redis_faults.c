@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kv/driver.h"
 #include "support/proxy.h"
 #include "support/redis_server.h"
 #include "support/stores.h"
@@ -71,7 +72,7 @@ static enum sl_status do_verb(struct test_store *store, enum sl_kv_verb verb,
                                           .limit = 10};
     struct sl_kv_answer answer;
 
-    sl_kv_do(store->kv, &request, 1, &answer);
+    sl_service_do(store->service, NULL, &request, 1, &answer);
     sl_kv_answer_done(&answer);
     if (out != NULL)
         *out = answer;
@@ -266,7 +267,9 @@ static void nothing_acknowledged_is_lost(const struct traffic *traffic)
         const struct sl_kv_request get = {.verb = SL_KV_GET,
                                           .key = sl_bytes_of(key)};
         struct sl_kv_answer answer;
-        assert_int_equal(sl_kv_do(traffic->store->kv, &get, 1, &answer), SL_OK);
+        assert_int_equal(
+            sl_service_do(traffic->store->service, NULL, &get, 1, &answer),
+            SL_OK);
         assert_true(answer.found);
         char text[16] = {0};
         memcpy(text, answer.value.bytes.ptr, answer.value.bytes.len);

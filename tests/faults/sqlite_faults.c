@@ -29,6 +29,7 @@
 #include <sqlite3.h>
 
 #include "base/alloc.h"
+#include "kv/driver.h"
 #include "support/stores.h"
 
 enum { VALUE = 16 * 1024, KEYS_MAX = 4096, NOBODY = 65534 };
@@ -94,7 +95,7 @@ static enum sl_status do_one(struct fixture *f, enum sl_kv_verb verb,
         .key = sl_bytes_of(key),
         .value = SL_BYTES(value, verb == SL_KV_SET ? sizeof(value) : 0)};
 
-    return sl_kv_do(f->store.kv, &request, 1, answer);
+    return sl_service_do(f->store.service, NULL, &request, 1, answer);
 }
 
 static void writes(struct fixture *f, const char *key)
@@ -225,7 +226,7 @@ static void test_full_disk_for_one_of_many(void **state)
 
     writes(f, "first");
     limit_files_to((rlim_t)log_size(f) + (1 << 20));
-    (void)sl_kv_do(f->store.kv, requests, 4, answers);
+    (void)sl_service_do(f->store.service, NULL, requests, 4, answers);
     limit_files_to(RLIM_INFINITY);
     assert_int_equal(answers[0].err.status, SL_OK);
     expect_error(f, &answers[1], SL_UNAVAILABLE, "disk is full");

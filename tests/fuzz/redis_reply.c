@@ -28,7 +28,7 @@ static void answer(const struct sl_kv_request *request, redisReply *reply)
 {
     struct sl_kv_answer answer;
     size_t room = 1024;
-    struct sl_kv_op op = {.request = request, .answer = &answer, .room = &room};
+    struct sl_op op = {.request = request, .answer = &answer, .room = &room};
     struct sl_buf rest = SL_BUF(SL_KV_CURSOR_MAX);
     struct sl_redis_cursor cursor;
     char scan[24];

@@ -72,18 +72,18 @@ static void close_state(void *state)
     pthread_mutex_unlock(&faulty->lock);
 }
 
-static void answer_get(struct faulty *faulty, struct sl_kv_op *op)
+static void answer_get(struct faulty *faulty, struct sl_op *op)
 {
     if (!sl_kv_op_make_room(op, faulty->value_len))
         return;
-    op->answer->found = true;
-    op->answer->value.owner = calloc(1, faulty->value_len + 1);
-    op->answer->value.bytes =
-        SL_BYTES(op->answer->value.owner, faulty->value_len);
-    op->answer->value.release = free;
+    sl_kv_answer_of(op)->found = true;
+    sl_kv_answer_of(op)->value.owner = calloc(1, faulty->value_len + 1);
+    sl_kv_answer_of(op)->value.bytes =
+        SL_BYTES(sl_kv_answer_of(op)->value.owner, faulty->value_len);
+    sl_kv_answer_of(op)->value.release = free;
 }
 
-static void run_op(struct faulty *faulty, struct sl_kv_op *op)
+static void run_op(struct faulty *faulty, struct sl_op *op)
 {
     struct faulty_plan plan = {0};
 
@@ -91,16 +91,17 @@ static void run_op(struct faulty *faulty, struct sl_kv_op *op)
         plan = faulty->plans[faulty->ops];
     if (faulty->ops < FAULTY_SEEN)
         snprintf(faulty->keys[faulty->ops], sizeof(faulty->keys[0]), "%.*s",
-                 (int)op->request->key.len, (const char *)op->request->key.ptr);
+                 (int)sl_kv_request_of(op)->key.len,
+                 (const char *)sl_kv_request_of(op)->key.ptr);
     faulty->ops++;
     op->not_sent = plan.not_sent;
     if (plan.status != SL_OK)
-        sl_fail(&op->answer->err, plan.status, "as planned");
-    else if (op->request->verb == SL_KV_GET)
+        sl_fail(&sl_kv_answer_of(op)->err, plan.status, "as planned");
+    else if (sl_kv_request_of(op)->verb == SL_KV_GET)
         answer_get(faulty, op);
 }
 
-static void run(void *state, struct sl_kv_op *const ops[], size_t count)
+static void run(void *state, struct sl_op *const ops[], size_t count)
 {
     struct faulty *faulty = state;
 
@@ -127,12 +128,12 @@ static void run(void *state, struct sl_kv_op *const ops[], size_t count)
     (SL_KV_FEATURE_TTL | SL_KV_FEATURE_VERSION | SL_KV_FEATURE_ABSENT |        \
      SL_KV_FEATURE_INCREMENT | SL_KV_FEATURE_KEYS)
 
-const struct sl_kv_driver faulty_driver = {
+const struct sl_driver faulty_driver = {
     .name = "kv.faulty", FAULTY_MEMBERS, .features = ALL_FEATURES};
 
-const struct sl_kv_driver faulty_inline = {.name = "kv.faulty",
-                                           FAULTY_MEMBERS,
-                                           .features = ALL_FEATURES,
-                                           .inline_verbs = 1U << SL_KV_GET};
+const struct sl_driver faulty_inline = {.name = "kv.faulty",
+                                        FAULTY_MEMBERS,
+                                        .features = ALL_FEATURES,
+                                        .inline_verbs = 1U << SL_KV_GET};
 
-const struct sl_kv_driver faulty_poor = {.name = "kv.poor", FAULTY_MEMBERS};
+const struct sl_driver faulty_poor = {.name = "kv.poor", FAULTY_MEMBERS};

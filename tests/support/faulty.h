@@ -39,9 +39,9 @@ struct faulty_options {
     struct faulty *faulty;
 };
 
-extern const struct sl_kv_driver faulty_driver; /* everything is submitted */
-extern const struct sl_kv_driver faulty_inline; /* GET is inline */
-extern const struct sl_kv_driver faulty_poor;   /* has no features */
+extern const struct sl_driver faulty_driver; /* everything is submitted */
+extern const struct sl_driver faulty_inline; /* GET is inline */
+extern const struct sl_driver faulty_poor;   /* has no features */
 
 void faulty_init(struct faulty *faulty);
 void faulty_set_gate(struct faulty *faulty, bool closed);

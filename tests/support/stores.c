@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "manifest/capabilities.h"
 
 /* A copy of text in which each ${env:NAME} is replaced. */
 static enum sl_status fill_in(const char *text, char **out,
@@ -76,9 +77,11 @@ static enum sl_status set_line(struct test_store *store, char *line,
     const struct sl_option *option =
         sl_option_find(store->driver->options, line);
     if (option == NULL) {
-        target = &store->config;
-        option = sl_option_find(sl_kv_options, line);
+        target = store->config;
+        option = sl_option_find(store->capability->options, line);
     }
+    if (option == NULL)
+        option = sl_option_find(sl_service_options, line);
     if (option == NULL)
         return sl_fail(err, SL_INVALID_ARGUMENT, "no such setting: %s", line);
     if (sl_option_set(option, &value, target, err) != SL_OK)
@@ -89,12 +92,15 @@ static enum sl_status set_line(struct test_store *store, char *line,
 enum sl_status test_store_set(struct test_store *store, const char *driver,
                               const char *settings, struct sl_error *err)
 {
-    *store = (struct test_store){.driver = sl_kv_driver_find(driver)};
+    *store = (struct test_store){0};
+    store->driver = sl_driver_find(driver, &store->capability);
     if (store->driver == NULL)
         return sl_fail(err, SL_NOT_FOUND, "no driver %s", driver);
+    store->config = sl_alloc(store->capability->config_size);
     store->options = sl_alloc(store->driver->options_size);
     sl_options_default(store->driver->options, store->options);
-    sl_options_default(sl_kv_options, &store->config);
+    sl_options_default(sl_service_options, store->config);
+    sl_options_default(store->capability->options, store->config);
 
     enum sl_status status = fill_in(settings, &store->text, err);
     if (status != SL_OK)
@@ -113,13 +119,14 @@ enum sl_status test_store_open(struct test_store *store, const char *driver,
 
     if (status != SL_OK)
         return status;
-    return sl_kv_open("test", store->driver, &store->config, store->options,
-                      &store->kv, err);
+    return sl_service_open(store->capability, "test", store->driver,
+                           store->config, store->options, &store->service, err);
 }
 
 void test_store_done(struct test_store *store)
 {
-    sl_kv_free(store->kv);
+    sl_service_free(store->service);
+    free(store->config);
     free(store->options);
     free(store->text);
     *store = (struct test_store){0};

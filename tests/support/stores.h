@@ -6,19 +6,20 @@
 #ifndef TEST_SUPPORT_STORES_H
 #define TEST_SUPPORT_STORES_H
 
-#include "kv/driver.h"
+#include "service/driver.h"
 
 struct test_store {
-    struct sl_kv *kv;
-    const struct sl_kv_driver *driver;
-    struct sl_kv_config config;
+    struct sl_service *service;
+    const struct sl_capability *capability;
+    const struct sl_driver *driver;
+    void *config;  /* the capability's struct, filled */
     void *options; /* the driver's struct, filled */
     char *text;    /* what the options borrow from */
 };
 
 /*
- * Fill everything but kv.  Settings are lines `name = "text"`, `name = 5` or
- * `name = true`; ${env:NAME} in them is a variable of the environment, which
+ * Fill everything but service.  Settings are lines `name = "text"`, `name = 5`
+ * or `name = true`; ${env:NAME} in them is a variable of the environment, which
  * must be set.  What is not named has its default.
  */
 SL_MUST_CHECK enum sl_status test_store_set(struct test_store *store,

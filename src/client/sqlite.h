@@ -3,8 +3,8 @@
  * A SQLite database file of ours, which several processes may share: opening
  * it, waiting for the others, and what its failures mean.
  */
-#ifndef SL_KV_SQLITE_FILE_H
-#define SL_KV_SQLITE_FILE_H
+#ifndef SL_CLIENT_SQLITE_H
+#define SL_CLIENT_SQLITE_H
 
 #include <stdbool.h>
 #include <stdint.h>

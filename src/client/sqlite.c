@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A SQLite database file: opening it safely, and what its failures mean. */
-#include "kv/sqlite_file.h"
+#include "client/sqlite.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every capability and driver of this build is whole, and has its page. */
+#include "manifest/capabilities.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "service/driver.h"
+
+enum { TARGET_SIZE = 4096 };
+
+/* A setting has a help, and a default that is right. */
+static void check_option(const char *owner, const struct sl_option *option)
+{
+    uint8_t target[TARGET_SIZE] = {0};
+    struct sl_error err;
+
+    if (option->help == NULL)
+        fail_msg("%s: %s has no help", owner, option->name);
+    if (option->fallback == NULL)
+        return;
+    const struct sl_setting_value value = sl_option_fallback(option);
+    if (sl_option_set(option, &value, target, &err) != SL_OK)
+        fail_msg("%s: default of %s: %s", owner, option->name, err.message);
+}
+
+static void check_options(const char *owner, const struct sl_option *options)
+{
+    assert_non_null(options);
+    for (const struct sl_option *o = options; o->name != NULL; o++)
+        check_option(owner, o);
+}
+
+static void check_driver(const struct sl_capability *capability,
+                         const struct sl_driver *driver)
+{
+    const struct sl_capability *found = NULL;
+    char page[256];
+    size_t len = strlen(capability->name);
+
+    assert_true(strncmp(driver->name, capability->name, len) == 0);
+    assert_int_equal(driver->name[len], '.');
+    assert_ptr_equal(sl_driver_find(driver->name, &found), driver);
+    assert_ptr_equal(found, capability);
+    assert_non_null(driver->service);
+    assert_non_null(driver->summary);
+    assert_non_null(driver->store_new);
+    assert_non_null(driver->store_free);
+    assert_non_null(driver->open);
+    assert_non_null(driver->close);
+    assert_non_null(driver->run);
+    assert_in_range(driver->max_batch, 1, 1024);
+    check_options(driver->name, driver->options);
+    snprintf(page, sizeof(page), SL_TEST_DOCS "/providers/%s.md", driver->name);
+    if (access(page, R_OK) != 0)
+        fail_msg("no %s", page);
+}
+
+static void check_capability(const struct sl_capability *capability)
+{
+    assert_true(capability->request_size >= sizeof(struct sl_request));
+    assert_true(capability->answer_size >= sizeof(struct sl_answer));
+    assert_true(capability->config_size >= sizeof(struct sl_service_config));
+    assert_non_null(capability->answer_init);
+    assert_non_null(capability->answer_done);
+    assert_non_null(capability->request_bytes);
+    assert_non_null(capability->request_copy);
+    assert_non_null(capability->check);
+    assert_non_null(capability->is_idempotent);
+    for (unsigned i = 0; i < capability->verb_count; i++)
+        assert_non_null(capability->verbs[i]);
+    for (const struct sl_feature *f = capability->features; f->name; f++)
+        assert_non_null(f->help);
+    check_options(capability->name, capability->options);
+    assert_non_null(capability->drivers[0]);
+    for (size_t i = 0; capability->drivers[i] != NULL; i++)
+        check_driver(capability, capability->drivers[i]);
+}
+
+static void every_capability_is_whole(void **state)
+{
+    (void)state;
+    assert_non_null(sl_capabilities[0]);
+    for (size_t i = 0; sl_capabilities[i] != NULL; i++)
+        check_capability(sl_capabilities[i]);
+    check_options("every resource", sl_service_options);
+}
+
+static void an_unknown_name_finds_nothing(void **state)
+{
+    const struct sl_capability *none = NULL;
+
+    (void)state;
+    assert_null(sl_driver_find("kv.none", &none));
+    assert_null(none);
+    assert_null(sl_driver_find("kv", NULL));
+    assert_string_equal(sl_driver_nearest("kv.sqlit"), "kv.sqlite");
+    assert_null(sl_driver_nearest("something else"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_capability_is_whole),
+        cmocka_unit_test(an_unknown_name_finds_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

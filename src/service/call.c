@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A queued call: copied, run in batches with others' on a driver thread, parked
+ * while it waits for a change, repeated where that is safe, completed once.
+ *
+ * A call has two owners, its caller and the queue; whoever is last frees it.
+ * Until the call is done its fields are the queue's, all but `cancelled`.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "service/internal.h"
+
+struct sl_call {
+    struct sl_task task; /* first: a task is its call */
+    struct sl_lane *lane;
+    sl_call_done_fn *done; /* NULL: nobody waits */
+    void *context;
+    _Atomic unsigned owners;
+    _Atomic bool cancelled;
+    bool collected;
+    int64_t start;
+    sl_deadline wait_until; /* of a request that is willing to wait; or 0 */
+    sl_deadline deadline;
+    int64_t tries;
+    size_t room;
+    size_t count;
+    /* count of each: */
+    void *answers;
+    void *requests;
+    struct sl_op *ops;
+    bool *finished;
+};
+
+/* The ops that one run of the driver gets. */
+struct batch {
+    struct sl_lane *lane;
+    void **state;
+    bool changed;
+    struct sl_op *ops[SL_QUEUE_BATCH_MAX];
+    size_t count;
+};
+
+/* --- Making one --------------------------------------------------------- */
+
+static size_t aligned(size_t size)
+{
+    return (size + 15) & ~(size_t)15;
+}
+
+/*
+ * Room for a call and its bytes.  A guest chose how many bytes: without memory
+ * for them there is a call without, and *fits is false.
+ */
+static struct sl_call *call_alloc(const struct sl_capability *capability,
+                                  size_t count, size_t bytes, bool *fits,
+                                  uint8_t **tail)
+{
+    const size_t answers = aligned(sizeof(struct sl_call));
+    const size_t requests = answers + aligned(count * capability->answer_size);
+    const size_t ops = requests + aligned(count * capability->request_size);
+    const size_t finished = ops + aligned(count * sizeof(struct sl_op));
+    const size_t fixed = finished + aligned(count * sizeof(bool));
+    uint8_t *block = malloc(fixed + bytes);
+
+    *fits = block != NULL;
+    if (!*fits)
+        block = sl_alloc(fixed);
+    struct sl_call *call = (struct sl_call *)(void *)block;
+    *call = (struct sl_call){.count = count};
+    call->answers = block + answers;
+    call->requests = block + requests;
+    call->ops = (struct sl_op *)(void *)(block + ops);
+    call->finished = (bool *)(block + finished);
+    *tail = block + fixed;
+    return call;
+}
+
+static size_t bytes_of(const struct sl_capability *capability,
+                       const void *requests, size_t count)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes +=
+            capability->request_bytes(sl_request_at(capability, requests, i));
+    return bytes;
+}
+
+/* What failed its check is never copied: it may be larger than is allowed. */
+static void add_request(struct sl_call *call, size_t i, const void *request,
+                        uint8_t **tail)
+{
+    const struct sl_capability *capability = call->lane->service->capability;
+    struct sl_answer *answer = sl_answer_at(capability, call->answers, i);
+    void *copy = (char *)call->requests + i * capability->request_size;
+
+    call->ops[i] = (struct sl_op){.config = call->lane->service->config,
+                                  .request = copy,
+                                  .answer = answer,
+                                  .deadline = call->deadline,
+                                  .room = &call->room};
+    call->finished[i] = answer->err.status != SL_OK;
+    memcpy(copy, request, capability->request_size);
+    if (!call->finished[i])
+        capability->request_copy(copy, request, tail);
+}
+
+/* From start on: how long it may wait, and take. */
+static void set_times(struct sl_call *call, int64_t start)
+{
+    const struct sl_service *service = call->lane->service;
+    const struct sl_capability *capability = service->capability;
+    int64_t wait_ms = 0;
+
+    if (call->count == 1 && capability->wait_ms != NULL && !call->finished[0])
+        wait_ms = capability->wait_ms(service->config, call->requests);
+    call->start = start;
+    call->wait_until = wait_ms > 0 ? start + wait_ms * 1000000 : 0;
+    call->deadline = start + (wait_ms + service->config->timeout_ms) * 1000000;
+    for (size_t i = 0; i < call->count; i++)
+        call->ops[i].deadline = call->deadline;
+}
+
+static struct sl_call *call_new(struct sl_lane *lane, const void *requests,
+                                size_t count, int64_t delay_ms)
+{
+    struct sl_service *service = lane->service;
+    const struct sl_capability *capability = service->capability;
+    struct sl_error err;
+    bool fits;
+    uint8_t *tail;
+    /* A call that is refused as a whole may have any size. */
+    bool refused = capability->check_call != NULL &&
+                   capability->check_call(requests, count, &err) != SL_OK;
+    size_t bytes = refused ? 0 : bytes_of(capability, requests, count);
+
+    struct sl_call *call = call_alloc(capability, count, bytes, &fits, &tail);
+    call->lane = lane;
+    atomic_fetch_add(&service->owners, 1);
+    call->owners = 2;
+    call->tries = 1;
+    call->room = capability->room(service->config, count);
+    bool over = sl_service_precheck(service, requests, count, call->answers);
+    for (size_t i = 0; i < count; i++) {
+        struct sl_answer *answer = sl_answer_at(capability, call->answers, i);
+        if (!over && !fits && answer->err.status == SL_OK)
+            sl_fail(&answer->err, SL_TOO_LARGE,
+                    "no memory for a call of %zu bytes", bytes);
+        add_request(call, i, sl_request_at(capability, requests, i), &tail);
+    }
+    set_times(call, sl_now_ns() + delay_ms * 1000000);
+    return call;
+}
+
+/* What nobody is going to read is given back. */
+static void discard(struct sl_call *call)
+{
+    struct sl_service *service = call->lane->service;
+    const struct sl_capability *capability = service->capability;
+
+    for (size_t i = 0; i < call->count && capability->discard != NULL; i++) {
+        struct sl_answer *answer = sl_answer_at(capability, call->answers, i);
+        if (answer->err.status == SL_OK)
+            capability->discard(service, call->ops[i].request, answer);
+    }
+}
+
+static void call_unref(struct sl_call *call)
+{
+    struct sl_service *service = call->lane->service;
+
+    if (atomic_fetch_sub(&call->owners, 1) > 1)
+        return;
+    if (!call->collected)
+        discard(call);
+    sl_answers_done(service, call->answers, call->count);
+    free(call);
+    sl_service_unref(service);
+}
+
+/* --- Ending one --------------------------------------------------------- */
+
+/* Every op is finished. */
+static void complete(struct sl_call *call)
+{
+    if (call->done != NULL)
+        call->done(call->context);
+    call_unref(call);
+}
+
+static void finish_op(struct sl_call *call, size_t i)
+{
+    struct sl_service *service = call->lane->service;
+    const struct sl_op *op = &call->ops[i];
+
+    call->finished[i] = true;
+    sl_service_finish_op(service, &call->ops[i]);
+    sl_metric_record(&service->metrics[sl_op_verb(op)],
+                     sl_op_answer(op)->err.status, sl_now_ns() - call->start);
+}
+
+/* Nothing of what is left was sent, and nothing will be. */
+static void finish_unsent(struct sl_call *call, const struct sl_error *err)
+{
+    for (size_t i = 0; i < call->count; i++) {
+        if (call->finished[i])
+            continue;
+        call->ops[i].not_sent = true;
+        sl_op_fail(&call->ops[i], err);
+        finish_op(call, i);
+    }
+    complete(call);
+}
+
+/* --- Repeating ---------------------------------------------------------- */
+
+/* Exponential backoff with full jitter, in nanoseconds. */
+static int64_t pause_ns(const struct sl_service_config *config, int64_t tries)
+{
+    int64_t most = config->retry_backoff_ms;
+
+    for (int64_t i = 1; i < tries && most < 60000; i++)
+        most *= 2;
+    return (int64_t)arc4random_uniform((uint32_t)most * 1000 + 1) * 1000;
+}
+
+/* A state of its own cannot be had again: a session's calls are tried once. */
+static bool wants_repeat(const struct sl_call *call, size_t i)
+{
+    const struct sl_service *service = call->lane->service;
+
+    return call->lane == &service->lane &&
+           sl_op_answer(&call->ops[i])->err.status != SL_OK &&
+           sl_service_may_repeat(service, &call->ops[i]);
+}
+
+/* When to try again what failed; 0: not at all. */
+static sl_deadline next_try(const struct sl_call *call)
+{
+    const struct sl_service_config *config = call->lane->service->config;
+
+    if (call->tries >= config->retry_attempts || atomic_load(&call->cancelled))
+        return 0;
+    sl_deadline when = sl_now_ns() + pause_ns(config, call->tries);
+    return when < call->deadline ? when : 0;
+}
+
+static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
+{
+    const struct sl_capability *capability = call->lane->service->capability;
+
+    for (size_t i = 0; i < call->count; i++) {
+        struct sl_op *op = &call->ops[i];
+        if (call->finished[i])
+            continue;
+        capability->answer_done(op->answer);
+        capability->answer_init(op->answer);
+        op->not_sent = false;
+        op->again_at = 0;
+        op->changed = false;
+    }
+    call->task.waits = waits;
+    sl_queue_submit_at(call->lane->queue, &call->task, when);
+}
+
+/* When to look again for what did not come yet; 0: it waited long enough. */
+static sl_deadline next_look(const struct sl_call *call)
+{
+    const struct sl_op *op = &call->ops[0];
+
+    if (op->again_at == 0 || call->wait_until <= sl_now_ns() ||
+        atomic_load(&call->cancelled))
+        return 0;
+    return op->again_at < call->wait_until ? op->again_at : call->wait_until;
+}
+
+/* After a run: queue again what may be repeated, or waits, or complete. */
+static void settle(struct sl_call *call)
+{
+    sl_deadline again = 0;
+    size_t repeats = 0;
+
+    if (call->wait_until != 0 && !call->finished[0]) {
+        sl_deadline look = next_look(call);
+        if (look != 0) {
+            queue_again(call, look, true);
+            return;
+        }
+    }
+    for (size_t i = 0; i < call->count; i++) {
+        if (call->finished[i])
+            continue;
+        if (wants_repeat(call, i) && (again != 0 || repeats == 0)) {
+            if (repeats == 0)
+                again = next_try(call);
+            repeats++;
+            if (again != 0)
+                continue;
+        }
+        finish_op(call, i);
+    }
+    if (again == 0) {
+        complete(call);
+        return;
+    }
+    call->tries++;
+    queue_again(call, again, false);
+}
+
+/* --- Running ------------------------------------------------------------ */
+
+static enum sl_status open_state(struct batch *batch, struct sl_error *err)
+{
+    const struct sl_service *service = batch->lane->service;
+    sl_deadline soonest = SL_NEVER;
+
+    if (*batch->state != NULL)
+        return SL_OK;
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->ops[i]->deadline < soonest)
+            soonest = batch->ops[i]->deadline;
+    return service->driver->open(service->store, soonest, batch->state, err);
+}
+
+static void flush(struct batch *batch)
+{
+    const struct sl_driver *driver = batch->lane->service->driver;
+    struct sl_error err;
+
+    if (batch->count == 0)
+        return;
+    if (open_state(batch, &err) == SL_OK) {
+        driver->run(*batch->state, batch->ops, batch->count);
+        if (sl_state_is_over(batch->ops, batch->count)) {
+            driver->close(*batch->state);
+            *batch->state = NULL;
+        }
+    } else {
+        for (size_t i = 0; i < batch->count; i++) {
+            batch->ops[i]->not_sent = true;
+            sl_op_fail(batch->ops[i], &err);
+        }
+    }
+    for (size_t i = 0; i < batch->count; i++)
+        batch->changed = batch->changed || batch->ops[i]->changed;
+    batch->count = 0;
+}
+
+/* Put what is left of a call into batches, unless it is too late for it. */
+static void add(struct batch *batch, struct sl_call *call)
+{
+    const struct sl_service *service = batch->lane->service;
+    enum sl_status late = SL_OK;
+
+    if (atomic_load(&call->cancelled))
+        late = SL_UNAVAILABLE; /* nobody reads it */
+    else if (sl_deadline_passed(call->deadline))
+        late = SL_TIMEOUT;
+    for (size_t i = 0; i < call->count; i++) {
+        struct sl_op *op = &call->ops[i];
+        if (call->finished[i])
+            continue;
+        if (late != SL_OK) {
+            op->not_sent = true;
+            sl_fail(&sl_op_answer(op)->err, late,
+                    "waited %lld ms for a connection, as long as the "
+                    "manifest's timeout allows",
+                    (long long)service->config->timeout_ms);
+            continue;
+        }
+        batch->ops[batch->count++] = op;
+        if (batch->count == service->driver->max_batch)
+            flush(batch);
+    }
+}
+
+static void run_tasks(void *context, void **state,
+                      struct sl_task *const tasks[], size_t count)
+{
+    struct batch batch;
+
+    batch.lane = context;
+    batch.state = state;
+    batch.changed = false;
+    batch.count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (tasks[i]->kind == SL_TASK_CALL) {
+            add(&batch, (struct sl_call *)tasks[i]);
+        } else {
+            flush(&batch);
+            sl_session_run_end(batch.lane, state);
+        }
+    flush(&batch);
+    if (batch.changed)
+        sl_queue_changed(batch.lane->service->lane.queue);
+    for (size_t i = 0; i < count; i++)
+        if (tasks[i]->kind == SL_TASK_CALL)
+            settle((struct sl_call *)tasks[i]);
+        else
+            free(tasks[i]);
+}
+
+static void idle(void *context, void **state)
+{
+    const struct sl_lane *lane = context;
+
+    if (*state != NULL)
+        lane->service->driver->idle(*state);
+}
+
+static bool changed(void *context, void **state)
+{
+    const struct sl_lane *lane = context;
+
+    /* Without a state nothing was looked at yet. */
+    return *state == NULL || lane->service->driver->changed(*state);
+}
+
+static void close_state(void *context, void *state)
+{
+    const struct sl_lane *lane = context;
+
+    lane->service->driver->close(state);
+}
+
+static void drop(void *context, struct sl_task *task)
+{
+    struct sl_error err;
+
+    (void)context;
+    if (task->kind == SL_TASK_END) {
+        free(task);
+        return;
+    }
+    sl_fail(&err, SL_UNAVAILABLE, "slight is shutting down");
+    finish_unsent((struct sl_call *)task, &err);
+}
+
+struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers)
+{
+    /* With idle or without, with changed or without. */
+    static const struct sl_queue_ops ops[2][2] = {
+        {{.run = run_tasks, .close = close_state, .drop = drop},
+         {.run = run_tasks,
+          .changed = changed,
+          .close = close_state,
+          .drop = drop}},
+        {{.run = run_tasks, .idle = idle, .close = close_state, .drop = drop},
+         {.run = run_tasks,
+          .idle = idle,
+          .changed = changed,
+          .close = close_state,
+          .drop = drop}},
+    };
+    const struct sl_driver *driver = lane->service->driver;
+    const struct sl_queue_config config = {
+        .workers = workers,
+        .max_weight = driver->max_batch,
+        .max_queued = (unsigned)lane->service->config->max_queued,
+        .poll_ms = SL_SERVICE_POLL_MS,
+    };
+
+    return sl_queue_new(
+        &config, &ops[driver->idle != NULL][driver->changed != NULL], lane);
+}
+
+/* --- For callers -------------------------------------------------------- */
+
+static void submit(struct sl_lane *lane, int64_t delay_ms, const void *requests,
+                   size_t count, sl_call_done_fn *done, void *context,
+                   struct sl_call **out)
+{
+    struct sl_call *call = call_new(lane, requests, count, delay_ms);
+    struct sl_error err;
+    unsigned weight = 0;
+
+    call->done = done;
+    call->context = context;
+    *out = call;
+    for (size_t i = 0; i < count; i++)
+        weight += !call->finished[i];
+    if (weight == 0) {
+        complete(call);
+    } else if (delay_ms > 0) {
+        call->task.weight = weight;
+        sl_queue_submit_at(lane->queue, &call->task, call->start);
+    } else if (sl_queue_submit(lane->queue, &call->task, weight, &err) !=
+               SL_OK) {
+        finish_unsent(call, &err);
+    }
+}
+
+void sl_service_submit(struct sl_service *service, struct sl_session *session,
+                       const void *requests, size_t count,
+                       sl_call_done_fn *done, void *context,
+                       struct sl_call **call)
+{
+    submit(session != NULL ? &session->lane : &service->lane, 0, requests,
+           count, done, context, call);
+}
+
+void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
+                             const void *requests, size_t count,
+                             sl_call_done_fn *done, void *context,
+                             struct sl_call **call)
+{
+    submit(&service->lane, delay_ms, requests, count, done, context, call);
+}
+
+void sl_service_post(struct sl_service *service, const void *requests,
+                     size_t count)
+{
+    struct sl_call *call;
+
+    submit(&service->lane, 0, requests, count, NULL, NULL, &call);
+    call_unref(call);
+}
+
+void sl_call_collect(struct sl_call *call, void *answers)
+{
+    const struct sl_capability *capability = call->lane->service->capability;
+
+    call->collected = true;
+    memcpy(answers, call->answers, call->count * capability->answer_size);
+    for (size_t i = 0; i < call->count; i++) /* handed over */
+        capability->answer_init(sl_answer_at(capability, call->answers, i));
+}
+
+void sl_call_release(struct sl_call *call)
+{
+    atomic_store(&call->cancelled, true);
+    /* It may be parked for long, and hold what others want. */
+    if (call->wait_until != 0 && atomic_load(&call->owners) > 1)
+        sl_queue_changed(call->lane->queue);
+    call_unref(call);
+}
+
+/* --- Blocking ----------------------------------------------------------- */
+
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool over;
+};
+
+static void wake(void *context)
+{
+    struct waiter *waiter = context;
+
+    pthread_mutex_lock(&waiter->lock);
+    waiter->over = true;
+    pthread_cond_signal(&waiter->ended);
+    pthread_mutex_unlock(&waiter->lock);
+}
+
+enum sl_status sl_service_do(struct sl_service *service,
+                             struct sl_session *session, const void *requests,
+                             size_t count, void *answers)
+{
+    struct waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                            .ended = PTHREAD_COND_INITIALIZER};
+    struct sl_call *call;
+
+    if (session != NULL || !sl_service_try(service, requests, count, answers)) {
+        sl_service_submit(service, session, requests, count, wake, &waiter,
+                          &call);
+        pthread_mutex_lock(&waiter.lock);
+        while (!waiter.over)
+            pthread_cond_wait(&waiter.ended, &waiter.lock);
+        pthread_mutex_unlock(&waiter.lock);
+        sl_call_collect(call, answers);
+        sl_call_release(call);
+    }
+    return count == 0 ? SL_OK : ((struct sl_answer *)answers)->err.status;
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a capability, and a driver of it, give to a service (service.h).
+ *
+ * A driver is plain blocking code for one state (a connection).  The service
+ * does the rest: it checks and copies requests, queues and batches them, keeps
+ * the driver threads and their states, waits, retries, counts and times.  In
+ * return it promises a driver that
+ *
+ *   - at most one thread uses a state at a time, so a state needs no locks
+ *     (the store, which all states share, is the driver's to protect);
+ *   - requests are within the limits of their capability's header;
+ *   - it only asks what `features` claims;
+ *   - a state of which one op answered SL_UNAVAILABLE or SL_TIMEOUT is closed
+ *     and never used again, so a driver does not reconnect.
+ *
+ * A driver promises to answer every op of a batch, each by itself, to leave
+ * the rest of a failed op's answer as it was, to be back soon after the last
+ * deadline of the batch, and that it logs nothing: it says what went wrong in
+ * the answer.  What each verb must do stands in its capability's driver.h.
+ */
+#ifndef SL_SERVICE_DRIVER_H
+#define SL_SERVICE_DRIVER_H
+
+#include "base/bytes.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/option.h"
+#include "service/service.h"
+
+/* One request on its way through a driver. */
+struct sl_op {
+    const void *config;  /* the capability's struct */
+    const void *request; /* of the capability; begins with SL_REQUEST_HEAD */
+    void *answer;        /* initialised; begins with SL_ANSWER_HEAD */
+    sl_deadline deadline;
+    /* Bytes that the answers of the call of this op may still hold. */
+    size_t *room;
+    /* Set by the driver beside a failure when the service certainly did not
+     * act, so that any request may be repeated (a refused connection). */
+    bool not_sent;
+    /*
+     * Set by the driver to answer "not yet": the answer as it stands counts
+     * only where the request's wait is over.  Otherwise the op is run anew, at
+     * this time or as soon as something changed.  0: the answer is final.
+     */
+    sl_deadline again_at;
+    /* Set by the driver: what waits may be able to go on now. */
+    bool changed;
+};
+
+struct sl_driver {
+    /* What the manifest calls it, for example "kv.redis". */
+    const char *name;
+
+    /* For `slight providers`: the service, and one sentence on it. */
+    const char *service;
+    const char *summary;
+
+    /*
+     * The settings it takes, ended by a zeroed entry, and the size of the
+     * struct they fill.  Parsing, defaults, "unknown setting" errors,
+     * `slight providers` and docs/providers/ all come from this table.
+     */
+    const struct sl_option *options;
+    size_t options_size;
+
+    unsigned features; /* of the capability's driver.h */
+
+    /*
+     * Verbs (1 << verb) that never wait, so that they are run on the caller's
+     * thread, with a state that is kept for that.  0: none.
+     */
+    unsigned inline_verbs;
+
+    /* The most states for submitted calls; 0 leaves it to the manifest. */
+    unsigned max_states;
+
+    /* The most ops that one run takes; 1: no batches. */
+    unsigned max_batch;
+
+    /*
+     * Must.  What all states share: checked options, a TLS context, the data
+     * of a store in memory.  Does no I/O that may wait.  options is the struct
+     * above, filled; it outlives the store.
+     */
+    enum sl_status (*store_new)(const void *options, void **store,
+                                struct sl_error *err);
+
+    /* Must.  All states are closed.  Cannot fail. */
+    void (*store_free)(void *store);
+
+    /* Must.  Connect, by the deadline.  *state is what run gets. */
+    enum sl_status (*open)(void *store, sl_deadline deadline, void **state,
+                           struct sl_error *err);
+
+    /* Must.  Let go of everything open took.  Cannot fail. */
+    void (*close)(void *state);
+
+    /*
+     * Must.  Answer ops[0..count), in order, each by itself.  count is 1 to
+     * max_batch.  Two ops on one key take effect in their order.
+     */
+    void (*run)(void *state, struct sl_op *const ops[], size_t count);
+
+    /*
+     * May.  Called about once a second by a driver thread that has nothing to
+     * do, with an open state: sweep what has expired.  What fails is tried
+     * again the next time.
+     */
+    void (*idle)(void *state);
+
+    /*
+     * May; must where an op sets again_at.  Called every SL_SERVICE_POLL_MS
+     * while ops wait: whether another process may have changed what they wait
+     * for, since the last call or run with this state.  Cheap.
+     */
+    bool (*changed)(void *state);
+
+    /*
+     * Must where the capability has sessions.  A session with this state is
+     * over: roll back what is open.  False: close the state instead.
+     */
+    bool (*reset)(void *state);
+};
+
+/* A capability, as the service sees it.  Its functions are pure. */
+struct sl_capability {
+    const char *name; /* "kv" */
+
+    const struct sl_driver *const *drivers; /* ended by NULL */
+    const struct sl_feature *features;      /* ended by a zeroed entry */
+
+    /* Settings beside sl_service_options.  They fill a struct that begins with
+     * struct sl_service_config. */
+    const struct sl_option *options;
+    size_t config_size;
+
+    const char *const *verbs; /* "get", ...: for metrics and messages */
+    unsigned verb_count;
+
+    size_t request_size;
+    size_t answer_size;
+    void (*answer_init)(void *answer);
+    void (*answer_done)(void *answer); /* free what it holds */
+
+    /* Copy a request's bytes behind *tail, and advance that.  size_of tells how
+     * many bytes that are, at most. */
+    size_t (*request_bytes)(const void *request);
+    void (*request_copy)(void *to, const void *from, uint8_t **tail);
+
+    /* May.  The limits of a call as a whole, of 2 or more requests. */
+    enum sl_status (*check_call)(const void *requests, size_t count,
+                                 struct sl_error *err);
+
+    /* The limits of one request, and that the driver has what it asks for. */
+    enum sl_status (*check)(const struct sl_driver *driver, const void *config,
+                            const void *request, struct sl_error *err);
+
+    /* Whether a repeat changes nothing that the first try, had it worked, did
+     * not. */
+    bool (*is_idempotent)(const void *request);
+
+    /* May.  How long the request is willing to wait for its answer, beyond the
+     * timeout of a call, in milliseconds. */
+    int64_t (*wait_ms)(const void *config, const void *request);
+
+    /* May.  After the last run of an op: refuse what a service should not have
+     * answered. */
+    void (*finish)(const void *config, void *answer);
+
+    /*
+     * May.  Nobody will read this answer: give back what the request took of
+     * the service (a lock, messages).  Any thread; may submit calls.
+     */
+    void (*discard)(struct sl_service *service, const void *request,
+                    void *answer);
+
+    /* Bytes that the answers of a call of count requests may hold together. */
+    size_t (*room)(const void *config, size_t count);
+};
+
+static inline struct sl_answer *sl_op_answer(const struct sl_op *op)
+{
+    return op->answer;
+}
+
+static inline uint32_t sl_op_verb(const struct sl_op *op)
+{
+    return ((const struct sl_request *)op->request)->verb;
+}
+
+/* For drivers: fill op's answer with a failure. */
+void sl_op_fail(struct sl_op *op, const struct sl_error *err);
+
+/* For capabilities: copy bytes behind *tail, and advance it. */
+struct sl_bytes sl_copy_bytes(uint8_t **tail, struct sl_bytes bytes);
+/* The same of an array of structs, aligned; takes up to SL_COPY_ALIGN more. */
+enum { SL_COPY_ALIGN = 8 };
+void *sl_copy_array(uint8_t **tail, const void *array, size_t size);
+
+/*
+ * For capabilities: SL_UNSUPPORTED where the driver has not all of these
+ * features; the message names the first one by its help.
+ */
+SL_MUST_CHECK enum sl_status
+sl_check_features(const struct sl_capability *capability,
+                  const struct sl_driver *driver, unsigned features,
+                  struct sl_error *err);
+
+#endif

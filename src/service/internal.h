@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The inside of a service, shared by service.c (what is done at once), call.c
+ * (what is queued) and session.c.
+ */
+#ifndef SL_SERVICE_INTERNAL_H
+#define SL_SERVICE_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/metrics.h"
+#include "base/queue.h"
+#include "service/driver.h"
+
+/* States kept for inline calls: about as many as threads that run guests. */
+enum { SL_SERVICE_INLINE_SLOTS = 16 };
+
+/* Where calls are queued: the service's own, or a session's. */
+struct sl_lane {
+    struct sl_service *service;
+    struct sl_queue *queue;
+};
+
+struct sl_session {
+    struct sl_lane lane;     /* first: a session's lane is its session */
+    struct sl_task end;      /* the last task of each use */
+    struct sl_session *next; /* idle ones */
+    struct sl_session *all;  /* all of the service */
+};
+
+struct sl_service {
+    char *name;
+    const struct sl_capability *capability;
+    const struct sl_driver *driver;
+    const struct sl_service_config *config;
+    void *store; /* the driver's */
+    struct sl_lane lane;
+    _Atomic(void *) slots[SL_SERVICE_INLINE_SLOTS];
+    struct sl_metric *metrics;
+
+    /* Itself, until it is freed, and every call: a guest that does not end may
+     * keep a call longer than that.  The last one frees the memory. */
+    _Atomic size_t owners;
+
+    pthread_mutex_t lock;    /* of what follows */
+    struct sl_session *idle; /* nobody uses them */
+    struct sl_session *sessions;
+    int64_t session_count;
+};
+
+/* The index-th of an array of the capability's requests or answers. */
+static inline const void *sl_request_at(const struct sl_capability *capability,
+                                        const void *requests, size_t index)
+{
+    return (const char *)requests + index * capability->request_size;
+}
+
+static inline struct sl_answer *
+sl_answer_at(const struct sl_capability *capability, void *answers,
+             size_t index)
+{
+    return (void *)((char *)answers + index * capability->answer_size);
+}
+
+static inline uint32_t sl_verb_at(const struct sl_capability *capability,
+                                  const void *requests, size_t index)
+{
+    return ((const struct sl_request *)sl_request_at(capability, requests,
+                                                     index))
+        ->verb;
+}
+
+/* A queue for states of the service (call.c). */
+struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers);
+
+/*
+ * Initialise the answers and check the requests into them.  True: there is
+ * nothing left to do, as all failed, or there are none.
+ */
+SL_MUST_CHECK bool sl_service_precheck(const struct sl_service *service,
+                                       const void *requests, size_t count,
+                                       void *answers);
+
+/*
+ * After the last run of an op: let the capability look at the answer; say
+ * whether a repeat may help, and of which resource a failure of the service is.
+ */
+void sl_service_finish_op(const struct sl_service *service, struct sl_op *op);
+
+/* Whether a failed op may be repeated: it may help, and can do no harm. */
+bool sl_service_may_repeat(const struct sl_service *service,
+                           const struct sl_op *op);
+
+/* Whether one of the ops says that the state must be closed. */
+bool sl_state_is_over(struct sl_op *const ops[], size_t count);
+
+void sl_service_unref(struct sl_service *service);
+
+/* --- session.c --- */
+
+/* What a queue's task is: a call, or the end of a session's use. */
+enum { SL_TASK_CALL, SL_TASK_END };
+
+/* Run the end of a session's use: put the state in order for the next one. */
+void sl_session_run_end(struct sl_lane *lane, void **state);
+void sl_sessions_end(struct sl_service *service);
+void sl_sessions_free(struct sl_service *service);
+
+#endif

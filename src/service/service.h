@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A service: what stands behind one [[resource]] of the manifest, whatever its
+ * capability.  It may be used from any number of threads at once.
+ *
+ * A call is one or more requests, each answered by itself.  What cannot wait is
+ * answered at once by sl_service_try; everything else is submitted, and
+ * completed by one of the service's driver threads.  Requests and answers are
+ * arrays of the structs that the capability's header has (kv/kv.h ...).
+ */
+#ifndef SL_SERVICE_SERVICE_H
+#define SL_SERVICE_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/option.h"
+
+enum {
+    SL_SERVICE_POLL_MS = 25 /* how often another process's changes are seen */
+};
+
+/* What every request begins with: which of the capability's verbs it is. */
+#define SL_REQUEST_HEAD uint32_t verb;
+
+struct sl_request {
+    SL_REQUEST_HEAD
+};
+
+/*
+ * What every answer begins with.  err.status says whether it worked.  After a
+ * failure, retryable: a repeat may succeed and does no harm (a driver may set
+ * it where only it knows).  refused: the call
+ * as a whole was refused before anything was tried; every answer of it says so,
+ * with the same err.
+ */
+#define SL_ANSWER_HEAD                                                         \
+    struct sl_error err;                                                       \
+    bool retryable;                                                            \
+    bool refused;
+
+struct sl_answer {
+    SL_ANSWER_HEAD
+};
+
+/* The settings of every resource; the capability's follow in its own struct. */
+struct sl_service_config {
+    int64_t timeout_ms;       /* the deadline of a call */
+    int64_t connections;      /* driver threads, each with a state */
+    int64_t max_queued;       /* calls waiting; one more is SL_UNAVAILABLE */
+    int64_t retry_attempts;   /* tries in all; 1: no retry */
+    int64_t retry_backoff_ms; /* before the second try; doubles, with jitter */
+    int64_t max_sessions;     /* of capabilities that have them */
+};
+
+/* The table of the above but max_sessions, ended by a zeroed entry. */
+extern const struct sl_option sl_service_options[];
+
+/* --- What can be opened ----------------------------------------------------
+ */
+
+struct sl_capability;
+struct sl_driver;
+
+/* Something that not every driver of a capability can do. */
+struct sl_feature {
+    unsigned bit;     /* in the features of a driver */
+    const char *name; /* "if-absent" */
+    const char *help; /* a few words */
+};
+
+/* What is known of a capability without opening anything. */
+struct sl_capability_info {
+    const char *name; /* "kv" */
+    const struct sl_feature *features;
+    const struct sl_option *options; /* beside sl_service_options */
+    size_t config_size;              /* of the struct that both fill */
+    const char *const *verbs;
+    unsigned verb_count;
+};
+
+struct sl_driver_info {
+    const char *name;    /* "kv.redis" */
+    const char *service; /* "Redis" */
+    const char *summary; /* one sentence */
+    const struct sl_option *options;
+    size_t options_size; /* of the struct that they fill */
+    unsigned features;
+};
+
+struct sl_capability_info
+sl_capability_info(const struct sl_capability *capability);
+/* The drivers of this build, counted from 0; NULL behind the last. */
+const struct sl_driver *
+sl_capability_driver(const struct sl_capability *capability, size_t index);
+struct sl_driver_info sl_driver_info(const struct sl_driver *driver);
+
+/* --- Opening ---------------------------------------------------------------
+ */
+
+struct sl_service;
+
+/*
+ * name is what the manifest calls the resource, for messages and metrics.
+ * config is the capability's struct and driver_options the driver's, filled;
+ * both are borrowed until sl_service_free.  No service is contacted: the first
+ * call does that.
+ */
+SL_MUST_CHECK enum sl_status sl_service_open(
+    const struct sl_capability *capability, const char *name,
+    const struct sl_driver *driver, const struct sl_service_config *config,
+    const void *driver_options, struct sl_service **out, struct sl_error *err);
+
+/*
+ * Let running calls finish, answer queued ones with SL_UNAVAILABLE, and free.
+ * NULL is fine.  Nobody may use the service any more; calls that were submitted
+ * and not released stay valid.
+ */
+void sl_service_free(struct sl_service *service);
+
+const char *sl_service_name(const struct sl_service *service);
+const struct sl_capability *
+sl_service_capability(const struct sl_service *service);
+const struct sl_driver *sl_service_driver(const struct sl_service *service);
+/* The capability's struct. */
+const void *sl_service_config(const struct sl_service *service);
+
+struct sl_metric;
+/* One per verb of the capability, counted since sl_service_open. */
+const struct sl_metric *sl_service_metrics(const struct sl_service *service);
+
+/* --- Calls -----------------------------------------------------------------
+ */
+
+/*
+ * Answer the requests now if that needs no waiting: when an argument is wrong,
+ * or the driver can do all of them in place.  False: nothing was done, submit
+ * them.  answers[0..count) need not be initialised; after true each is filled
+ * and the caller's to finish (sl_answers_done).
+ */
+SL_MUST_CHECK bool sl_service_try(struct sl_service *service,
+                                  const void *requests, size_t count,
+                                  void *answers);
+
+struct sl_call;
+struct sl_session;
+
+/* Runs exactly once, on any thread, perhaps before submit returns. */
+typedef void sl_call_done_fn(void *context);
+
+/*
+ * Start a call; the requests are copied.  session is NULL where the call needs
+ * no state of its own.  *call is set before done runs; the caller must
+ * sl_call_release it exactly once, before or after done ran.
+ */
+void sl_service_submit(struct sl_service *service, struct sl_session *session,
+                       const void *requests, size_t count,
+                       sl_call_done_fn *done, void *context,
+                       struct sl_call **call);
+
+/* The same, begun after delay_ms; its deadline counts from then. */
+void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
+                             const void *requests, size_t count,
+                             sl_call_done_fn *done, void *context,
+                             struct sl_call **call);
+
+/* Start a call whose answer nobody waits for. */
+void sl_service_post(struct sl_service *service, const void *requests,
+                     size_t count);
+
+/* Once done ran: move the answers out, in the order of the requests. */
+void sl_call_collect(struct sl_call *call, void *answers);
+
+/*
+ * Not interested any more.  Before done ran this cancels: what has not been
+ * sent to the service is not sent, what has been is let run and its answer
+ * discarded.  done still runs.
+ */
+void sl_call_release(struct sl_call *call);
+
+/* Try, submit, and wait.  Returns the status of the first answer. */
+enum sl_status sl_service_do(struct sl_service *service,
+                             struct sl_session *session, const void *requests,
+                             size_t count, void *answers);
+
+/* Free what answers hold. */
+void sl_answers_done(const struct sl_service *service, void *answers,
+                     size_t count);
+
+/* --- Sessions --------------------------------------------------------------
+ */
+
+/*
+ * A state of its own for calls that belong together (a transaction).  Its calls
+ * run one after the other, in the order submitted, on a thread of its own.
+ * SL_UNAVAILABLE where config's max_sessions are open.  Nothing is contacted
+ * yet.
+ */
+SL_MUST_CHECK enum sl_status sl_session_open(struct sl_service *service,
+                                             struct sl_session **out,
+                                             struct sl_error *err);
+
+/*
+ * The session is over, once the calls that were submitted are: the driver rolls
+ * back what is open.  Does not wait.  NULL is fine.
+ */
+void sl_session_close(struct sl_session *session);
+
+/* For SL_CLEANUP. */
+static inline void sl_service_freep(struct sl_service **service)
+{
+    sl_service_free(*service);
+}
+
+#endif
