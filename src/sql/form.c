@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Decimals, dates, times, UUIDs and JSON: syntax only, read with a cursor that
+ * goes through the text once.
+ */
+#include "sql/form.h"
+
+#include <string.h>
+
+#include "sql/sql.h"
+
+/* What is left to read. */
+struct reader {
+    const uint8_t *at;
+    const uint8_t *end;
+};
+
+static struct reader reader_of(struct sl_bytes text)
+{
+    return (struct reader){text.ptr, text.ptr + text.len};
+}
+
+static bool at_end(const struct reader *reader)
+{
+    return reader->at == reader->end;
+}
+
+static int peek(const struct reader *reader)
+{
+    return at_end(reader) ? -1 : *reader->at;
+}
+
+static bool skip(struct reader *reader, char c)
+{
+    if (peek(reader) != c)
+        return false;
+    reader->at++;
+    return true;
+}
+
+static bool skip_one_of(struct reader *reader, const char *characters)
+{
+    int c = peek(reader);
+
+    if (c <= 0 || strchr(characters, c) == NULL)
+        return false;
+    reader->at++;
+    return true;
+}
+
+static size_t skip_digits(struct reader *reader)
+{
+    const uint8_t *start = reader->at;
+
+    while (peek(reader) >= '0' && peek(reader) <= '9')
+        reader->at++;
+    return (size_t)(reader->at - start);
+}
+
+/* Exactly `digits` digits, as a number from low to high. */
+static bool read_number(struct reader *reader, int digits, int low, int high,
+                        int *number)
+{
+    *number = 0;
+    for (int i = 0; i < digits; i++) {
+        int c = peek(reader);
+        if (c < '0' || c > '9')
+            return false;
+        *number = *number * 10 + (c - '0');
+        reader->at++;
+    }
+    return *number >= low && *number <= high;
+}
+
+/* --- Decimals ----------------------------------------------------------------
+ */
+
+/* An optional e, sign and digits. */
+static bool skip_exponent(struct reader *reader)
+{
+    if (!skip_one_of(reader, "eE"))
+        return true;
+    (void)skip_one_of(reader, "+-");
+    return skip_digits(reader) > 0;
+}
+
+bool sl_sql_is_decimal(struct sl_bytes text)
+{
+    struct reader reader = reader_of(text);
+
+    (void)skip_one_of(&reader, "+-");
+    if (skip_digits(&reader) == 0)
+        return false;
+    if (skip(&reader, '.') && skip_digits(&reader) == 0)
+        return false;
+    return skip_exponent(&reader) && at_end(&reader);
+}
+
+/* --- Dates and times
+ * ----------------------------------------------------------- */
+
+static int days_of(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return days[month - 1] + (month == 2 && leap);
+}
+
+static bool read_date(struct reader *reader)
+{
+    int year, month, day;
+
+    return read_number(reader, 4, 1, 9999, &year) && skip(reader, '-') &&
+           read_number(reader, 2, 1, 12, &month) && skip(reader, '-') &&
+           read_number(reader, 2, 1, days_of(year, month), &day);
+}
+
+static bool read_time(struct reader *reader)
+{
+    int number;
+
+    if (!read_number(reader, 2, 0, 23, &number) || !skip(reader, ':') ||
+        !read_number(reader, 2, 0, 59, &number) || !skip(reader, ':') ||
+        !read_number(reader, 2, 0, 59, &number))
+        return false;
+    if (!skip(reader, '.'))
+        return true;
+    size_t digits = skip_digits(reader);
+    return digits >= 1 && digits <= 9;
+}
+
+static bool read_offset(struct reader *reader)
+{
+    int number;
+
+    if (skip(reader, 'Z'))
+        return true;
+    return skip_one_of(reader, "+-") &&
+           read_number(reader, 2, 0, 23, &number) && skip(reader, ':') &&
+           read_number(reader, 2, 0, 59, &number);
+}
+
+bool sl_sql_is_date(struct sl_bytes text)
+{
+    struct reader reader = reader_of(text);
+
+    return read_date(&reader) && at_end(&reader);
+}
+
+bool sl_sql_is_time(struct sl_bytes text)
+{
+    struct reader reader = reader_of(text);
+
+    return read_time(&reader) && at_end(&reader);
+}
+
+bool sl_sql_is_timestamp(struct sl_bytes text, char between)
+{
+    struct reader reader = reader_of(text);
+
+    if (!read_date(&reader) || !skip(&reader, between) || !read_time(&reader))
+        return false;
+    return at_end(&reader) || (read_offset(&reader) && at_end(&reader));
+}
+
+/* --- UUIDs
+ * -------------------------------------------------------------------- */
+
+static bool is_hex(int c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+           (c >= 'A' && c <= 'F');
+}
+
+bool sl_sql_is_uuid(struct sl_bytes text)
+{
+    if (text.len != 36)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (dash ? text.ptr[i] != '-' : !is_hex(text.ptr[i]))
+            return false;
+    }
+    return true;
+}
+
+/* --- JSON
+ * --------------------------------------------------------------------- */
+
+static void skip_space(struct reader *reader)
+{
+    while (skip_one_of(reader, " \t\n\r"))
+        continue;
+}
+
+static bool skip_escape(struct reader *reader)
+{
+    if (skip_one_of(reader, "\"\\/bfnrt"))
+        return true;
+    if (!skip(reader, 'u'))
+        return false;
+    for (int i = 0; i < 4; i++, reader->at++)
+        if (!is_hex(peek(reader)))
+            return false;
+    return true;
+}
+
+static bool skip_string(struct reader *reader)
+{
+    if (!skip(reader, '"'))
+        return false;
+    while (!skip(reader, '"')) {
+        if (skip(reader, '\\')) {
+            if (!skip_escape(reader))
+                return false;
+        } else if (peek(reader) < ' ') { /* the end as well */
+            return false;
+        } else {
+            reader->at++;
+        }
+    }
+    return true;
+}
+
+static bool skip_json_number(struct reader *reader)
+{
+    (void)skip(reader, '-');
+    if (!skip(reader, '0') && skip_digits(reader) == 0)
+        return false;
+    if (skip(reader, '.') && skip_digits(reader) == 0)
+        return false;
+    return skip_exponent(reader);
+}
+
+static bool skip_word(struct reader *reader, const char *word)
+{
+    size_t len = strlen(word);
+
+    if ((size_t)(reader->end - reader->at) < len ||
+        memcmp(reader->at, word, len) != 0)
+        return false;
+    reader->at += len;
+    return true;
+}
+
+/* Anything but an array or an object. */
+static bool skip_scalar(struct reader *reader)
+{
+    switch (peek(reader)) {
+    case '"':
+        return skip_string(reader);
+    case 't':
+        return skip_word(reader, "true");
+    case 'f':
+        return skip_word(reader, "false");
+    case 'n':
+        return skip_word(reader, "null");
+    default:
+        return skip_json_number(reader);
+    }
+}
+
+/* Where a reader of JSON is: in which arrays ([) and objects ({). */
+struct nest {
+    char inside[SL_SQL_JSON_DEPTH_MAX];
+    int depth;
+};
+
+static bool skip_name(struct reader *reader)
+{
+    skip_space(reader);
+    if (!skip_string(reader))
+        return false;
+    skip_space(reader);
+    return skip(reader, ':');
+}
+
+/*
+ * Begin a value: a scalar, or a [ or { and, unless it is empty, the name of its
+ * first member.  *open where its first value comes next.
+ */
+static bool begin_value(struct reader *reader, struct nest *nest, bool *open)
+{
+    *open = false;
+    skip_space(reader);
+    int c = peek(reader);
+    if (c != '[' && c != '{')
+        return skip_scalar(reader);
+    reader->at++;
+    skip_space(reader);
+    if (nest->depth == SL_SQL_JSON_DEPTH_MAX)
+        return false;
+    if (skip(reader, c == '[' ? ']' : '}'))
+        return true;
+    nest->inside[nest->depth++] = (char)c;
+    *open = true;
+    return c == '[' || skip_name(reader);
+}
+
+/* Behind a value: what ends here; *more where another value follows. */
+static bool end_values(struct reader *reader, struct nest *nest, bool *more)
+{
+    for (*more = false; nest->depth > 0; nest->depth--) {
+        bool array = nest->inside[nest->depth - 1] == '[';
+        skip_space(reader);
+        if (skip(reader, ',')) {
+            *more = true;
+            return array || skip_name(reader);
+        }
+        if (!skip(reader, array ? ']' : '}'))
+            return false;
+    }
+    return true;
+}
+
+bool sl_sql_is_json(struct sl_bytes text)
+{
+    struct reader reader = reader_of(text);
+    struct nest nest = {.depth = 0};
+    bool more = true, open;
+
+    while (more) {
+        if (!begin_value(&reader, &nest, &open))
+            return false;
+        if (!open && !end_values(&reader, &nest, &more))
+            return false;
+    }
+    skip_space(&reader);
+    return at_end(&reader);
+}

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SQL's tokens.  Each measure_… function gets a text that begins with what it
+ * measures and returns its length, or 0 where it has no end.
+ */
+#include "sql/lexer.h"
+
+#include <string.h>
+#include <strings.h>
+
+static uint8_t at(struct sl_bytes text, size_t i)
+{
+    return i < text.len ? text.ptr[i] : 0;
+}
+
+static struct sl_bytes from(struct sl_bytes text, size_t i)
+{
+    return SL_BYTES(text.ptr + i, text.len - i);
+}
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static bool is_digit(uint8_t c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Begins a name: letters, _, and all that is not ASCII. */
+static bool is_letter(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           c >= 0x80;
+}
+
+static bool is_word(struct sl_bytes text, const char *word)
+{
+    return text.len == strlen(word) &&
+           strncasecmp((const char *)text.ptr, word, text.len) == 0;
+}
+
+/* --- What has an end of its own ------------------------------------------- */
+
+/* From the quote on; the same quote twice is one of them inside. */
+static size_t measure_quoted(struct sl_bytes text, bool backslashes)
+{
+    for (size_t i = 1; i < text.len; i++) {
+        if (backslashes && text.ptr[i] == '\\')
+            i++;
+        else if (text.ptr[i] == text.ptr[0] && at(text, i + 1) == text.ptr[0])
+            i++;
+        else if (text.ptr[i] == text.ptr[0])
+            return i + 1;
+    }
+    return 0;
+}
+
+static size_t measure_brackets(struct sl_bytes text)
+{
+    const uint8_t *end = memchr(text.ptr, ']', text.len);
+
+    return end == NULL ? 0 : (size_t)(end - text.ptr) + 1;
+}
+
+/* Up to the end of the line, or of the text. */
+static size_t measure_line(struct sl_bytes text, unsigned dialect)
+{
+    size_t i = 0;
+
+    while (i < text.len && text.ptr[i] != '\n' &&
+           ((dialect & SL_SQL_RETURN_ENDS_COMMENT) == 0 || text.ptr[i] != '\r'))
+        i++;
+    return i;
+}
+
+static size_t measure_comment(struct sl_bytes text, bool nested)
+{
+    size_t depth = 1;
+
+    for (size_t i = 2; i + 1 < text.len; i++) {
+        if (text.ptr[i] == '*' && text.ptr[i + 1] == '/') {
+            i++;
+            if (--depth == 0)
+                return i + 1;
+        } else if (nested && text.ptr[i] == '/' && text.ptr[i + 1] == '*') {
+            i++;
+            depth++;
+        }
+    }
+    return 0;
+}
+
+/* The length of $tag$, or 0 where none begins here. */
+static size_t measure_tag(struct sl_bytes text)
+{
+    size_t i = 1;
+
+    if (is_letter(at(text, i)))
+        while (is_letter(at(text, i)) || is_digit(at(text, i)))
+            i++;
+    return at(text, i) == '$' ? i + 1 : 0;
+}
+
+static size_t measure_dollars(struct sl_bytes text, size_t tag)
+{
+    const uint8_t *end = memmem(text.ptr + tag, text.len - tag, text.ptr, tag);
+
+    return end == NULL ? 0 : (size_t)(end - text.ptr) + tag;
+}
+
+/*
+ * Another string that continues one with escapes: behind white space with a
+ * line feed in it, and comments.  Returns where its quote is, or 0.
+ */
+static size_t find_continuation(struct sl_bytes text, unsigned dialect)
+{
+    bool line = false;
+    size_t i = 0;
+
+    for (;;) {
+        if (is_space(at(text, i))) {
+            line |= text.ptr[i] == '\n' || text.ptr[i] == '\r';
+            i++;
+        } else if (at(text, i) == '-' && at(text, i + 1) == '-') {
+            i += measure_line(from(text, i), dialect);
+        } else {
+            return line && at(text, i) == '\'' ? i : 0;
+        }
+    }
+}
+
+/* E'…' from its E on, and what continues it. */
+static size_t measure_escape_string(struct sl_bytes text, unsigned dialect)
+{
+    size_t len = 1, gap = 0;
+
+    do {
+        size_t part = measure_quoted(from(text, len + gap), true);
+        if (part == 0)
+            return 0;
+        len += gap + part;
+        gap = find_continuation(from(text, len), dialect);
+    } while (gap > 0);
+    return len;
+}
+
+/* --- Tokens -----------------------------------------------------------------
+ */
+
+static struct sl_sql_token token(struct sl_bytes text,
+                                 enum sl_sql_token_type type, size_t len)
+{
+    return (struct sl_sql_token){.type = type, .text = SL_BYTES(text.ptr, len)};
+}
+
+static struct sl_sql_token bad(struct sl_bytes text, const char *problem)
+{
+    return (struct sl_sql_token){
+        .type = SL_SQL_BAD, .text = text, .problem = problem};
+}
+
+static struct sl_sql_token ended(struct sl_bytes text,
+                                 enum sl_sql_token_type type, size_t len,
+                                 const char *problem)
+{
+    return len > 0 ? token(text, type, len) : bad(text, problem);
+}
+
+static struct sl_sql_token next_word(struct sl_bytes text, unsigned dialect)
+{
+    size_t len = 1;
+
+    while (is_letter(at(text, len)) || is_digit(at(text, len)) ||
+           at(text, len) == '$')
+        len++;
+    if ((dialect & SL_SQL_ESCAPE_STRINGS) != 0 && at(text, len) == '\'' &&
+        is_word(SL_BYTES(text.ptr, len), "E"))
+        return ended(text, SL_SQL_QUOTED, measure_escape_string(text, dialect),
+                     "a string without its end");
+    return token(text, SL_SQL_WORD, len);
+}
+
+static struct sl_sql_token next_question(struct sl_bytes text, unsigned dialect)
+{
+    if (at(text, 1) == '?' && (dialect & SL_SQL_QUESTION_OPERATORS) != 0)
+        return token(text, SL_SQL_OPERATOR, 2);
+    if (at(text, 1) == '?')
+        return bad(text, "two ? side by side");
+    if (is_digit(at(text, 1)))
+        return bad(text, "a numbered placeholder; write ? for each parameter");
+    return token(text, SL_SQL_PLACEHOLDER, 1);
+}
+
+static struct sl_sql_token next_comment(struct sl_bytes text, unsigned dialect)
+{
+    bool holds_code =
+        at(text, 2) == '!' || (at(text, 2) == 'M' && at(text, 3) == '!');
+
+    if ((dialect & SL_SQL_EXECUTABLE_COMMENTS) != 0 && holds_code)
+        return bad(text, "a comment that holds code");
+    return ended(text, SL_SQL_SPACE,
+                 measure_comment(text, (dialect & SL_SQL_NESTED_COMMENTS) != 0),
+                 "a comment without its end");
+}
+
+static bool begins_line_comment(struct sl_bytes text, unsigned dialect)
+{
+    if (at(text, 0) == '#')
+        return (dialect & SL_SQL_HASH_COMMENTS) != 0;
+    return at(text, 0) == '-' && at(text, 1) == '-' &&
+           ((dialect & SL_SQL_DASH_SPACE) == 0 || text.len == 2 ||
+            at(text, 2) <= ' ');
+}
+
+static struct sl_sql_token next_dollar(struct sl_bytes text, unsigned dialect)
+{
+    size_t tag = measure_tag(text);
+
+    if ((dialect & SL_SQL_DOLLAR_QUOTES) != 0 && tag > 0)
+        return ended(text, SL_SQL_QUOTED, measure_dollars(text, tag),
+                     "a dollar quote without its end");
+    if ((dialect & SL_SQL_NUMBERED) != 0 && is_digit(at(text, 1)))
+        return bad(text, "a numbered placeholder; write ? for each parameter");
+    return token(text, SL_SQL_OTHER, 1);
+}
+
+/* :name, @name, $name, and :1. */
+static bool names_placeholder(struct sl_bytes text, unsigned dialect)
+{
+    uint8_t c = at(text, 0), next = at(text, 1);
+
+    return (dialect & SL_SQL_NAMED_PLACEHOLDERS) != 0 &&
+           (c == ':' || c == '@' || c == '$') &&
+           (is_letter(next) || is_digit(next) || next == '$');
+}
+
+static struct sl_sql_token next_mark(struct sl_bytes text, unsigned dialect)
+{
+    bool backslashes = (dialect & SL_SQL_BACKSLASHES) != 0;
+
+    switch (text.ptr[0]) {
+    case '\'':
+        return ended(text, SL_SQL_QUOTED, measure_quoted(text, backslashes),
+                     "a string without its end");
+    case '"':
+        return ended(text, SL_SQL_QUOTED, measure_quoted(text, backslashes),
+                     "a quoted name without its end");
+    case '`':
+        if ((dialect & SL_SQL_BACKTICKS) != 0)
+            return ended(text, SL_SQL_QUOTED, measure_quoted(text, false),
+                         "a quoted name without its end");
+        break;
+    case '[':
+        if ((dialect & SL_SQL_BRACKETS) != 0)
+            return ended(text, SL_SQL_QUOTED, measure_brackets(text),
+                         "a quoted name without its end");
+        break;
+    case '/':
+        if (at(text, 1) == '*')
+            return next_comment(text, dialect);
+        break;
+    case '?':
+        return next_question(text, dialect);
+    case ';':
+        return token(text, SL_SQL_SEMICOLON, 1);
+    case '$':
+        return next_dollar(text, dialect);
+    default:
+        break;
+    }
+    return token(text, SL_SQL_OTHER, 1);
+}
+
+static struct sl_sql_token next(struct sl_bytes text, unsigned dialect)
+{
+    size_t len = 0;
+
+    if (text.len == 0)
+        return token(text, SL_SQL_END, 0);
+    while (is_space(at(text, len)))
+        len++;
+    if (len > 0)
+        return token(text, SL_SQL_SPACE, len);
+    if (begins_line_comment(text, dialect))
+        return token(text, SL_SQL_SPACE, measure_line(text, dialect));
+    if (names_placeholder(text, dialect))
+        return bad(text, "a named placeholder; write ? for each parameter");
+    if (is_letter(text.ptr[0]) || is_digit(text.ptr[0]))
+        return next_word(text, dialect);
+    return next_mark(text, dialect);
+}
+
+struct sl_sql_token sl_sql_next(struct sl_sql_lexer *lexer)
+{
+    struct sl_sql_token result = next(lexer->rest, lexer->dialect);
+
+    lexer->rest = from(lexer->rest, result.text.len);
+    return result;
+}
+
+/* --- Statements -------------------------------------------------------------
+ */
+
+/* What was seen of a text so far. */
+struct scan {
+    struct sl_sql_lexer lexer;
+    size_t placeholders;
+    size_t words;   /* but for EXPLAIN and its kin in front */
+    bool begun;     /* something of a statement */
+    bool over;      /* its semicolon */
+    bool create;    /* CREATE [TEMP|TEMPORARY], so far */
+    bool trigger;   /* CREATE TRIGGER, whose body has semicolons */
+    bool body_over; /* ; END */
+    bool after_semicolon;
+};
+
+static bool is_one_of(struct sl_bytes text, const char *const words[])
+{
+    for (size_t i = 0; words[i] != NULL; i++)
+        if (is_word(text, words[i]))
+            return true;
+    return false;
+}
+
+/* Notes a word; says what is wrong with it, or NULL. */
+static const char *see_word(struct scan *scan, struct sl_bytes word)
+{
+    static const char *const transactions[] = {
+        "BEGIN", "START", "COMMIT",    "ROLLBACK", "END",
+        "ABORT", "XA",    "SAVEPOINT", "RELEASE",  NULL,
+    };
+    static const char *const explain[] = {"EXPLAIN", "QUERY", "PLAN", NULL};
+    static const char *const temporary[] = {"TEMP", "TEMPORARY", NULL};
+
+    if (scan->trigger && scan->after_semicolon && is_word(word, "END"))
+        scan->body_over = true;
+    if (!scan->begun && is_one_of(word, transactions))
+        return "a statement for transactions; use begin, commit and rollback";
+    if (scan->words == 0 && is_one_of(word, explain))
+        return NULL;
+    if (scan->words == 0)
+        scan->create = is_word(word, "CREATE");
+    else if (scan->create && is_word(word, "TRIGGER"))
+        scan->trigger = (scan->lexer.dialect & SL_SQL_TRIGGER_BODIES) != 0;
+    scan->create =
+        scan->create && (scan->words == 0 || is_one_of(word, temporary));
+    scan->words++;
+    return NULL;
+}
+
+/* Notes a token that is more than space; says what is wrong, or NULL. */
+static const char *see(struct scan *scan, const struct sl_sql_token *seen)
+{
+    const char *problem = NULL;
+
+    if (seen->type == SL_SQL_BAD)
+        return seen->problem;
+    if (seen->type == SL_SQL_SEMICOLON) {
+        if (!scan->begun)
+            return "no statement in front of the ;";
+        scan->over |= !scan->trigger || scan->body_over;
+        scan->after_semicolon = true;
+        return NULL;
+    }
+    if (scan->over)
+        return "a second statement; make two calls";
+    if (seen->type == SL_SQL_WORD)
+        problem = see_word(scan, seen->text);
+    if (seen->type == SL_SQL_PLACEHOLDER)
+        scan->placeholders++;
+    scan->begun = true;
+    scan->after_semicolon = false;
+    return problem;
+}
+
+static size_t line_of(struct sl_bytes text, const uint8_t *where)
+{
+    size_t line = 1;
+
+    for (const uint8_t *c = text.ptr; c < where; c++)
+        line += *c == '\n';
+    return line;
+}
+
+enum sl_status sl_sql_scan(struct sl_bytes text, unsigned dialect,
+                           size_t *placeholders, struct sl_error *err)
+{
+    struct scan scan = {.lexer = {text, dialect}};
+
+    for (;;) {
+        struct sl_sql_token seen = sl_sql_next(&scan.lexer);
+        if (seen.type == SL_SQL_END)
+            break;
+        if (seen.type == SL_SQL_SPACE)
+            continue;
+        const char *problem = see(&scan, &seen);
+        if (problem != NULL)
+            return sl_fail(err, SL_INVALID_ARGUMENT,
+                           "the statement has, on line %zu, %s",
+                           line_of(text, seen.text.ptr), problem);
+    }
+    if (!scan.begun)
+        return sl_fail(err, SL_INVALID_ARGUMENT, "there is no statement");
+    *placeholders = scan.placeholders;
+    return SL_OK;
+}
+
+static bool continues_word(uint8_t c)
+{
+    return is_letter(c) || is_digit(c) || c == '$';
+}
+
+/* $number, apart from the words beside it. */
+static enum sl_status write_number(struct sl_buf *out, size_t number,
+                                   struct sl_bytes rest, struct sl_error *err)
+{
+    bool before = out->len > 0 && continues_word(out->ptr[out->len - 1]);
+
+    return sl_buf_printf(out, err, "%s$%zu%s", before ? " " : "", number,
+                         continues_word(at(rest, 0)) ? " " : "");
+}
+
+enum sl_status sl_sql_rewrite(struct sl_bytes text, unsigned dialect,
+                              struct sl_buf *out, struct sl_error *err)
+{
+    struct sl_sql_lexer lexer = {text, dialect};
+    struct sl_sql_token seen;
+    enum sl_status status = SL_OK;
+    size_t number = 0;
+
+    do {
+        seen = sl_sql_next(&lexer);
+        if (seen.type == SL_SQL_PLACEHOLDER && (dialect & SL_SQL_NUMBERED) != 0)
+            status = write_number(out, ++number, lexer.rest, err);
+        else if (seen.type == SL_SQL_OPERATOR)
+            status = sl_buf_append(out, SL_LITERAL("?"), err);
+        else
+            status = sl_buf_append(out, seen.text, err);
+    } while (status == SL_OK && seen.type != SL_SQL_END &&
+             seen.type != SL_SQL_BAD);
+    return status;
+}

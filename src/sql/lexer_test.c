@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where statements end, and which ? is a placeholder, in each dialect. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql/lexer.h"
+
+enum { ALL = SL_SQL_SQLITE | SL_SQL_POSTGRES | SL_SQL_MYSQL };
+
+static const unsigned dialects[] = {SL_SQL_SQLITE, SL_SQL_POSTGRES,
+                                    SL_SQL_MYSQL};
+
+/* As count, which fails the test where text has not so many placeholders. */
+static void expect_count(const char *text, unsigned dialect, size_t expected)
+{
+    size_t count = 99;
+    struct sl_error err;
+
+    if (sl_sql_scan(sl_bytes_of(text), dialect, &count, &err) != SL_OK)
+        fail_msg("%s: %s", text, err.message);
+    if (count != expected)
+        fail_msg("%s: %zu placeholders", text, count);
+}
+
+static void expect_refused(const char *text, unsigned dialect,
+                           const char *because)
+{
+    size_t count = 99;
+    struct sl_error err;
+
+    if (sl_sql_scan(sl_bytes_of(text), dialect, &count, &err) !=
+        SL_INVALID_ARGUMENT)
+        fail_msg("%s: accepted", text);
+    if (strstr(err.message, because) == NULL)
+        fail_msg("%s: %s", text, err.message);
+    assert_int_equal(count, 99);
+}
+
+static void expect_rewritten(const char *text, unsigned dialect,
+                             const char *expected)
+{
+    struct sl_buf out = SL_BUF(1 << 20);
+    struct sl_error err;
+
+    assert_int_equal(sl_sql_rewrite(sl_bytes_of(text), dialect, &out, &err),
+                     SL_OK);
+    if (!sl_bytes_equal(sl_buf_bytes(&out), sl_bytes_of(expected)))
+        fail_msg("%s became %.*s", text, (int)out.len, (const char *)out.ptr);
+    sl_buf_done(&out);
+}
+
+static void what_all_dialects_share(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t count;
+    } cases[] = {
+        {"SELECT 1", 0},
+        {"SELECT ?", 1},
+        {"SELECT ?, ?,?", 3},
+        {"?", 1},
+        {"INSERT INTO t VALUES (?,?)", 2},
+        {"SELECT '?'", 0},
+        {"SELECT '''?'", 0},
+        {"SELECT '?''?', ?", 1},
+        {"SELECT ''?", 1},
+        {"SELECT '''' || ?", 1},
+        {"SELECT \"?\", ?", 1},
+        {"SELECT \"a\"\"?\", ?", 1},
+        {"SELECT '\"', ?, \"'\"", 1},
+        {"SELECT ? -- ?", 1},
+        {"SELECT ? -- ?\n, ?", 2},
+        {"-- '\nSELECT ?", 1},
+        {"SELECT /* ? */ ?", 1},
+        {"SELECT /* ' */ ? /* \" */", 1},
+        {"SELECT /* -- */ ?", 1},
+        {"SELECT '/*' ? '*/'", 1},
+        {"SELECT /**/ ?", 1},
+        {"SELECT /***/ ? /****/", 1},
+        {"SELECT a - b - -?", 1},
+        {"SELECT 5 / ? * 3", 1},
+        {"SELECT ?;", 1},
+        {"SELECT ? ; -- the end", 1},
+        {"SELECT ?;\n\n", 1},
+        {"SELECT ';', ?", 1},
+        {"  \t\r\n SELECT ?", 1},
+        {"SELECT gr\xc3\xbc\xc3\x9f, ?", 1},
+        {"select a.b, c.* from x where y=?and z=?", 2},
+        {"SELECT 1.5e-3, ?", 1},
+        {"SELECT x'3F', ?", 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++)
+        for (size_t j = 0; j < sizeof(cases) / sizeof(cases[0]); j++)
+            expect_count(cases[j].text, dialects[i], cases[j].count);
+}
+
+static void what_no_dialect_takes(void **state)
+{
+    static const struct {
+        const char *text, *because;
+    } cases[] = {
+        {"", "no statement"},
+        {" \n", "no statement"},
+        {"-- only this", "no statement"},
+        {"/* and this */", "no statement"},
+        {";", "no statement in front"},
+        {"; SELECT 1", "no statement in front"},
+        {"SELECT 1; SELECT 2", "a second statement"},
+        {"SELECT 1; ?", "a second statement"},
+        {"SELECT 1;;x", "a second statement"},
+        {"SELECT '", "a string without its end"},
+        {"SELECT 'a''", "a string without its end"},
+        {"SELECT \"a", "a quoted name without its end"},
+        {"SELECT /* a", "a comment without its end"},
+        {"SELECT /*/", "a comment without its end"},
+        {"SELECT ?1", "a numbered placeholder"},
+        {"SELECT\n\n?12", "line 3"},
+        {"BEGIN", "for transactions"},
+        {"begin", "for transactions"},
+        {" /* x */ Commit;", "for transactions"},
+        {"SAVEPOINT x", "for transactions"},
+        {"ROLLBACK TO x", "for transactions"},
+        {"START TRANSACTION", "for transactions"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++)
+        for (size_t j = 0; j < sizeof(cases) / sizeof(cases[0]); j++)
+            expect_refused(cases[j].text, dialects[i], cases[j].because);
+}
+
+static void sqlite(void **state)
+{
+    (void)state;
+    expect_count("SELECT `?`, ?", SL_SQL_SQLITE, 1);
+    expect_count("SELECT `a``?`, ?", SL_SQL_SQLITE, 1);
+    expect_count("SELECT [?], [a'b], ?", SL_SQL_SQLITE, 1);
+    expect_count("SELECT 'a\\', ?, '\\'", SL_SQL_SQLITE, 1);
+    expect_count("SELECT /* /* */ ?", SL_SQL_SQLITE, 1);
+    expect_count("SELECT --x\r ?\n, ?", SL_SQL_SQLITE, 1);
+    expect_count("SELECT --?", SL_SQL_SQLITE, 0);
+    expect_count("SELECT a -> '$.x', b ->> ?", SL_SQL_SQLITE, 1);
+    expect_count("SELECT x$y, ?", SL_SQL_SQLITE, 1);
+    expect_refused("SELECT :name", SL_SQL_SQLITE, "a named placeholder");
+    expect_refused("SELECT @name", SL_SQL_SQLITE, "a named placeholder");
+    expect_refused("SELECT $name", SL_SQL_SQLITE, "a named placeholder");
+    expect_refused("SELECT $1", SL_SQL_SQLITE, "a named placeholder");
+    expect_refused("SELECT :1", SL_SQL_SQLITE, "a named placeholder");
+    expect_refused("SELECT ??", SL_SQL_SQLITE, "side by side");
+    expect_refused("SELECT `a", SL_SQL_SQLITE, "a quoted name");
+    expect_refused("SELECT [a", SL_SQL_SQLITE, "a quoted name");
+}
+
+static void triggers_of_sqlite(void **state)
+{
+    static const char trigger[] =
+        "CREATE TRIGGER a AFTER INSERT ON b BEGIN UPDATE c SET d = CASE WHEN "
+        "e THEN 1 ELSE 2 END; DELETE FROM f; END";
+
+    (void)state;
+    expect_count(trigger, SL_SQL_SQLITE, 0);
+    expect_count("create temp trigger a after insert on b begin select 1; end;",
+                 SL_SQL_SQLITE, 0);
+    expect_count("EXPLAIN QUERY PLAN CREATE TEMPORARY TRIGGER a AFTER INSERT "
+                 "ON b BEGIN SELECT 1;\n-- x\nEND ;",
+                 SL_SQL_SQLITE, 0);
+    expect_refused("CREATE TRIGGER a AFTER INSERT ON b BEGIN SELECT 1; END; "
+                   "DROP TABLE b",
+                   SL_SQL_SQLITE, "a second statement");
+    expect_refused("CREATE TABLE trigger_x (a); DROP TABLE b", SL_SQL_SQLITE,
+                   "a second statement");
+    expect_refused("SELECT 1; CREATE TRIGGER a", SL_SQL_SQLITE,
+                   "a second statement");
+    expect_refused(trigger, SL_SQL_POSTGRES, "a second statement");
+}
+
+static void postgres(void **state)
+{
+    const unsigned pg = SL_SQL_POSTGRES;
+
+    (void)state;
+    expect_count("SELECT $$?$$, ?", pg, 1);
+    expect_count("SELECT $a$ ? $$ ' ; $a$, ?", pg, 1);
+    expect_count("SELECT $\xc3\xbc_1$?$\xc3\xbc_1$, ?", pg, 1);
+    expect_count("SELECT a$b$ FROM c$b$ WHERE d = ?", pg, 1);
+    expect_count("SELECT E'\\'?', ?", pg, 1);
+    expect_count("SELECT e'\\\\', ?", pg, 1);
+    expect_count("SELECT E'a'\n  '\\'?', ?", pg, 1);
+    expect_count("SELECT E'a' -- x'\n '\\'?', ?", pg, 1);
+    expect_count("SELECT E'a'\n -- x'\n '\\'?', ?", pg, 1);
+    expect_count("SELECT E'a' '\\', ?, '?'", pg, 1);
+    expect_count("SELECT namE'\\', ?", pg, 1);
+    expect_count("SELECT '\\', ?", pg, 1);
+    expect_count("SELECT U&'\\0041?', ?", pg, 1);
+    expect_count("SELECT /* /* ? */ ? */ ?", pg, 1);
+    expect_count("SELECT a ?? ?, b ??| ?, c ??& ?", pg, 3);
+    expect_count("SELECT a @?? ?", pg, 1);
+    expect_count("SELECT '?"
+                 "?', ?",
+                 pg, 1);
+    expect_count("SELECT ?::int4, a[1:2], b[?]", pg, 2);
+    expect_count("SELECT ? --x\r, ?", pg, 2);
+    expect_count("SELECT a # ?", pg, 1);
+    expect_refused("SELECT $1", pg, "a numbered placeholder");
+    expect_refused("SELECT $$ a", pg, "a dollar quote");
+    expect_refused("SELECT $a$ $b$ $A$", pg, "a dollar quote");
+    expect_refused("SELECT E'\\'", pg, "a string");
+    expect_refused("SELECT /* /* */", pg, "a comment");
+    expect_refused("DO $$ BEGIN; END $$; x", pg, "a second statement");
+}
+
+static void mysql(void **state)
+{
+    const unsigned my = SL_SQL_MYSQL;
+
+    (void)state;
+    expect_count("SELECT '\\'?', ?", my, 1);
+    expect_count("SELECT \"\\\"?\", ?", my, 1);
+    expect_count("SELECT '\\\\', ?", my, 1);
+    expect_count("SELECT `\\`, ?", my, 1);
+    expect_count("SELECT ? # ?\n, ?", my, 2);
+    expect_count("SELECT 5--?", my, 1);
+    expect_count("SELECT 5-- ?", my, 0);
+    expect_count("SELECT 5--\t?", my, 0);
+    expect_count("SELECT 5 --", my, 0);
+    expect_count("SELECT /*+ HINT */ ?", my, 1);
+    expect_count("SELECT /* /* */ ?", my, 1);
+    expect_count("SELECT @a := ?", my, 1);
+    expect_count("SELECT a, [?]", my, 1);
+    expect_refused("SELECT /*!50000 ? */ 1", my, "holds code");
+    expect_refused("SELECT /*M! ? */ 1", my, "holds code");
+    expect_refused("SELECT ??", my, "side by side");
+    expect_refused("XA START 'a'", my, "for transactions");
+}
+
+static void rewriting(void **state)
+{
+    (void)state;
+    expect_rewritten("SELECT ?, '?', ? -- ?", SL_SQL_POSTGRES,
+                     "SELECT $1, '?', $2 -- ?");
+    expect_rewritten("SELECT a ?? ? AND b ??| ?", SL_SQL_POSTGRES,
+                     "SELECT a ? $1 AND b ?| $2");
+    expect_rewritten("SELECT ?::int4, $$?$$, E'\\'?'", SL_SQL_POSTGRES,
+                     "SELECT $1::int4, $$?$$, E'\\'?'");
+    /* A number must not become part of what stands beside it. */
+    expect_rewritten("a=?AND b LIKE?ESCAPE'x'", SL_SQL_POSTGRES,
+                     "a=$1 AND b LIKE $2 ESCAPE'x'");
+    expect_rewritten("?,?,?,?,?,?,?,?,?,?", SL_SQL_POSTGRES,
+                     "$1,$2,$3,$4,$5,$6,$7,$8,$9,$10");
+    expect_rewritten("?$$x$$", SL_SQL_POSTGRES, "$1 $$x$$");
+    expect_rewritten("SELECT ?, `?`", SL_SQL_MYSQL, "SELECT ?, `?`");
+    expect_rewritten("SELECT ?", SL_SQL_SQLITE, "SELECT ?");
+}
+
+static void rewriting_has_a_limit(void **state)
+{
+    struct sl_buf out = SL_BUF(9);
+    struct sl_error err;
+
+    (void)state;
+    assert_int_equal(
+        sl_sql_rewrite(SL_LITERAL("SELECT ?"), SL_SQL_POSTGRES, &out, &err),
+        SL_OK);
+    sl_buf_clear(&out);
+    assert_int_equal(
+        sl_sql_rewrite(SL_LITERAL("SELECT ?, ?"), SL_SQL_POSTGRES, &out, &err),
+        SL_TOO_LARGE);
+    sl_buf_done(&out);
+}
+
+/* Whatever is made of these pieces: the tokens are the text. */
+static void tokens_are_the_text(void **state)
+{
+    static const char *const pieces[] = {
+        "'",  "\"", "`",  "[", "]",  "$", "$a$", "E'", "\\", "--", "/*",
+        "*/", "?",  "??", ";", "\n", " ", "a",   "1",  "#",  "\r", "/*!",
+    };
+    enum { PIECES = sizeof(pieces) / sizeof(pieces[0]), LEN = 3 };
+
+    (void)state;
+    for (size_t n = 0; n < (size_t)PIECES * PIECES * PIECES * 4; n++) {
+        char text[32] = "";
+        size_t rest = n / 4, total = 0;
+        for (int i = 0; i < LEN; i++, rest /= PIECES)
+            strncat(text, pieces[rest % PIECES],
+                    sizeof(text) - strlen(text) - 1);
+        struct sl_sql_lexer lexer = {sl_bytes_of(text),
+                                     n % 4 == 3 ? ALL : dialects[n % 4]};
+        for (;;) {
+            struct sl_sql_token token = sl_sql_next(&lexer);
+            assert_ptr_equal(token.text.ptr, (const uint8_t *)text + total);
+            total += token.text.len;
+            if (token.type == SL_SQL_END)
+                break;
+            assert_true(token.text.len > 0);
+        }
+        assert_int_equal(total, strlen(text));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_all_dialects_share),
+        cmocka_unit_test(what_no_dialect_takes),
+        cmocka_unit_test(sqlite),
+        cmocka_unit_test(triggers_of_sqlite),
+        cmocka_unit_test(postgres),
+        cmocka_unit_test(mysql),
+        cmocka_unit_test(rewriting),
+        cmocka_unit_test(rewriting_has_a_limit),
+        cmocka_unit_test(tokens_are_the_text),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

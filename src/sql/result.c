@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows under construction.  Bytes stand in chunks that do not move; columns and
+ * values in two arrays that grow.
+ */
+#include "sql/result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum { CHUNK_MIN = 4096, CHUNK_MAX = 256 * 1024 };
+
+struct chunk {
+    struct chunk *before;
+    size_t used;
+    size_t size;
+    uint8_t bytes[];
+};
+
+struct sl_sql_result {
+    struct chunk *chunk; /* the last one */
+    struct sl_sql_column *columns;
+    size_t column_count, column_space;
+    struct sl_sql_value *values;
+    size_t value_count, value_space;
+    size_t row_values; /* values up to the end of the last row */
+    size_t rows;
+    size_t room;     /* that is left */
+    size_t row_room; /* that was left at the end of the last row */
+    size_t limit;
+};
+
+struct sl_sql_result *sl_sql_result_new(size_t room)
+{
+    struct sl_sql_result *result = sl_alloc(sizeof(*result));
+
+    result->room = result->row_room = result->limit = room;
+    return result;
+}
+
+void sl_sql_result_free(struct sl_sql_result *result)
+{
+    if (result == NULL)
+        return;
+    while (result->chunk != NULL) {
+        struct chunk *before = result->chunk->before;
+        free(result->chunk);
+        result->chunk = before;
+    }
+    free(result->columns);
+    free(result->values);
+    free(result);
+}
+
+static enum sl_status no_memory(size_t len, struct sl_error *err)
+{
+    return sl_fail(err, SL_TOO_LARGE, "no memory for %zu bytes", len);
+}
+
+static enum sl_status take_room(struct sl_sql_result *result, size_t len,
+                                struct sl_error *err)
+{
+    if (len > result->room)
+        return sl_fail(err, SL_TOO_LARGE,
+                       "the result is over %zu bytes; ask for less, or use a "
+                       "cursor; the manifest's max-result sets this",
+                       result->limit);
+    result->room -= len;
+    return SL_OK;
+}
+
+/* Space for one more in an array; NULL where there is no memory. */
+static void *grow(void *array, size_t count, size_t *space, size_t size)
+{
+    if (count < *space)
+        return array;
+    size_t wanted = *space == 0 ? 16 : *space * 2;
+    void *grown = reallocarray(array, wanted, size);
+    if (grown != NULL)
+        *space = wanted;
+    return grown;
+}
+
+static struct chunk *chunk_with(struct sl_sql_result *result, size_t len)
+{
+    struct chunk *last = result->chunk;
+
+    if (last != NULL && last->size - last->used >= len)
+        return last;
+    size_t size = last == NULL             ? CHUNK_MIN
+                  : last->size < CHUNK_MAX ? last->size * 2
+                                           : CHUNK_MAX;
+    if (size < len)
+        size = len;
+    struct chunk *chunk = malloc(sizeof(*chunk) + size);
+    if (chunk == NULL)
+        return NULL;
+    *chunk = (struct chunk){.before = last, .size = size};
+    result->chunk = chunk;
+    return chunk;
+}
+
+static enum sl_status copy(struct sl_sql_result *result, struct sl_bytes bytes,
+                           struct sl_bytes *out, struct sl_error *err)
+{
+    *out = SL_LITERAL("");
+    if (bytes.len == 0)
+        return SL_OK;
+    struct chunk *chunk = chunk_with(result, bytes.len);
+    if (chunk == NULL)
+        return no_memory(bytes.len, err);
+    *out = SL_BYTES(chunk->bytes + chunk->used, bytes.len);
+    memcpy(chunk->bytes + chunk->used, bytes.ptr, bytes.len);
+    chunk->used += bytes.len;
+    return SL_OK;
+}
+
+/* As copy, of what the database says is text. */
+static enum sl_status copy_name(struct sl_sql_result *result,
+                                struct sl_bytes name, struct sl_bytes *out,
+                                struct sl_error *err)
+{
+    enum sl_status status = copy(result, name, out, err);
+
+    if (status != SL_OK || sl_bytes_are_text(*out))
+        return status;
+    uint8_t *bytes = result->chunk->bytes + result->chunk->used - out->len;
+    for (size_t i = 0; i < out->len; i++)
+        if (bytes[i] == 0 || bytes[i] >= 0x80)
+            bytes[i] = '?';
+    return SL_OK;
+}
+
+enum sl_status sl_sql_result_column(struct sl_sql_result *result,
+                                    struct sl_bytes name,
+                                    struct sl_bytes type_name,
+                                    struct sl_error *err)
+{
+    struct sl_sql_column column;
+    enum sl_status status =
+        take_room(result, sizeof(column) + name.len + type_name.len, err);
+
+    if (status == SL_OK)
+        status = copy_name(result, name, &column.name, err);
+    if (status == SL_OK)
+        status = copy_name(result, type_name, &column.type_name, err);
+    if (status != SL_OK)
+        return status;
+    void *grown = grow(result->columns, result->column_count,
+                       &result->column_space, sizeof(column));
+    if (grown == NULL)
+        return no_memory(sizeof(column), err);
+    result->columns = grown;
+    result->columns[result->column_count++] = column;
+    result->row_room = result->room;
+    return SL_OK;
+}
+
+enum sl_status sl_sql_result_value(struct sl_sql_result *result,
+                                   const struct sl_sql_value *value,
+                                   struct sl_error *err)
+{
+    struct sl_sql_value mine = *value;
+    bool has_bytes = value->type >= SL_SQL_DECIMAL;
+    size_t len = has_bytes ? value->bytes.len : 0;
+
+    if (len > SIZE_MAX - sizeof(mine))
+        return no_memory(len, err);
+    enum sl_status status = take_room(result, sizeof(mine) + len, err);
+    if (status == SL_OK && has_bytes)
+        status = copy(result, value->bytes, &mine.bytes, err);
+    if (status != SL_OK)
+        return status;
+    void *grown = grow(result->values, result->value_count,
+                       &result->value_space, sizeof(mine));
+    if (grown == NULL)
+        return no_memory(sizeof(mine), err);
+    result->values = grown;
+    result->values[result->value_count++] = mine;
+    return SL_OK;
+}
+
+void sl_sql_result_end_row(struct sl_sql_result *result)
+{
+    result->rows++;
+    result->row_values = result->value_count;
+    result->row_room = result->room;
+}
+
+void sl_sql_result_drop_row(struct sl_sql_result *result)
+{
+    result->value_count = result->row_values;
+    result->room = result->row_room;
+}
+
+size_t sl_sql_result_rows(const struct sl_sql_result *result)
+{
+    return result->rows;
+}
+
+void sl_sql_result_give(struct sl_sql_result *result,
+                        struct sl_sql_answer *answer)
+{
+    answer->columns = result->columns;
+    answer->column_count = result->column_count;
+    answer->values = result->values;
+    answer->row_count = result->rows;
+    answer->memory = result; /* handed over */
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Databases: what is the same for every driver. */
+#include "sql/sql.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql/check.h"
+#include "sql/driver.h"
+
+static const struct sl_option option_table[] = {
+    {.name = "max-value",
+     .type = SL_OPTION_SIZE,
+     .offset = offsetof(struct sl_sql_config, max_value),
+     .min = 1,
+     .max = 32 * 1024 * 1024,
+     .fallback = "16MiB",
+     .help = "the largest parameter with bytes, such as a text"},
+    {.name = "max-result",
+     .type = SL_OPTION_SIZE,
+     .offset = offsetof(struct sl_sql_config, max_result),
+     .min = 4096,
+     .max = 1024 * 1024 * 1024,
+     .fallback = "64MiB",
+     .help = "the most that the rows of one answer may be: 24 bytes for each "
+             "value, and what it has"},
+    {.name = "max-transactions",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_sql_config, service.max_sessions),
+     .min = 1,
+     .max = 1000,
+     .fallback = "64",
+     .help = "the most transactions, and cursors outside of one, that are open "
+             "at once, each with a connection and a thread"},
+    {0},
+};
+
+static const struct sl_feature feature_table[] = {
+    {SL_SQL_FEATURE_NAN, "nan", "floating point that is NaN"},
+    {SL_SQL_FEATURE_INFINITY, "infinity", "floating point that is infinite"},
+    {SL_SQL_FEATURE_LAST_INSERT_ID, "last-insert-id",
+     "the number of an inserted row without RETURNING"},
+    {SL_SQL_FEATURE_WRITERS, "parallel-writers",
+     "transactions that write at the same time"},
+    {SL_SQL_FEATURE_SHARED, "shared", "other processes see the same data"},
+    {0},
+};
+
+static const char *const verbs[SL_SQL_VERB_COUNT] = {
+    [SL_SQL_QUERY] = "query",
+    [SL_SQL_EXECUTE] = "execute",
+    [SL_SQL_EXECUTE_MANY] = "execute-many",
+    [SL_SQL_BEGIN] = "begin",
+    [SL_SQL_COMMIT] = "commit",
+    [SL_SQL_ROLLBACK] = "rollback",
+    [SL_SQL_CURSOR_OPEN] = "open-cursor",
+    [SL_SQL_CURSOR_NEXT] = "next",
+    [SL_SQL_CURSOR_CLOSE] = "close-cursor",
+};
+
+const char *sl_sql_type_text(uint32_t type)
+{
+    static const char *const texts[SL_SQL_TYPE_COUNT] = {
+        [SL_SQL_NULL] = "null",       [SL_SQL_BOOLEAN] = "boolean",
+        [SL_SQL_INT64] = "int64",     [SL_SQL_FLOAT64] = "float64",
+        [SL_SQL_DECIMAL] = "decimal", [SL_SQL_TEXT] = "text",
+        [SL_SQL_BYTES] = "bytes",     [SL_SQL_DATE] = "date",
+        [SL_SQL_TIME] = "time",       [SL_SQL_TIMESTAMP] = "timestamp",
+        [SL_SQL_UUID] = "uuid",       [SL_SQL_JSON] = "json",
+    };
+
+    return type < SL_SQL_TYPE_COUNT ? texts[type] : "unknown";
+}
+
+/* --- Answers
+ * ------------------------------------------------------------------ */
+
+/* Field by field: most of an answer is room for a message. */
+static void answer_init(void *answer)
+{
+    struct sl_sql_answer *mine = answer;
+
+    mine->err.status = SL_OK;
+    mine->err.message[0] = '\0';
+    mine->retryable = false;
+    mine->refused = false;
+    mine->has_last_insert_id = false;
+    mine->columns = NULL;
+    mine->column_count = 0;
+    mine->values = NULL;
+    mine->row_count = 0;
+    mine->affected = 0;
+    mine->last_insert_id = 0;
+    mine->cursor = 0;
+    mine->memory = NULL;
+}
+
+static void answer_done(void *answer)
+{
+    struct sl_sql_answer *mine = answer;
+
+    sl_sql_result_free(mine->memory);
+    mine->memory = NULL;
+}
+
+/* --- Requests
+ * ------------------------------------------------------------------ */
+
+static size_t request_bytes(const void *request)
+{
+    const struct sl_sql_request *mine = request;
+    size_t bytes = mine->statement.len + SL_COPY_ALIGN +
+                   mine->set_count * sizeof(*mine->sets);
+
+    for (size_t i = 0; i < mine->set_count; i++) {
+        const struct sl_sql_parameters *set = &mine->sets[i];
+        bytes += SL_COPY_ALIGN + set->count * sizeof(*set->values);
+        for (size_t j = 0; j < set->count; j++)
+            if (set->values[j].type >= SL_SQL_DECIMAL)
+                bytes += set->values[j].bytes.len;
+    }
+    return bytes;
+}
+
+static void copy_set(struct sl_sql_parameters *set, uint8_t **tail)
+{
+    struct sl_sql_value *values =
+        sl_copy_array(tail, set->values, set->count * sizeof(*values));
+
+    for (size_t i = 0; i < set->count; i++)
+        if (values[i].type >= SL_SQL_DECIMAL)
+            values[i].bytes = sl_copy_bytes(tail, values[i].bytes);
+    set->values = values;
+}
+
+static void request_copy(void *to, const void *from, uint8_t **tail)
+{
+    const struct sl_sql_request *theirs = from;
+    struct sl_sql_request *mine = to;
+    struct sl_sql_parameters *sets =
+        sl_copy_array(tail, theirs->sets, theirs->set_count * sizeof(*sets));
+
+    *mine = *theirs;
+    mine->sets = sets;
+    for (size_t i = 0; i < theirs->set_count; i++)
+        copy_set(&sets[i], tail);
+    mine->statement = sl_copy_bytes(tail, theirs->statement);
+}
+
+static enum sl_status check(const struct sl_driver *driver, const void *config,
+                            const void *request, struct sl_error *err)
+{
+    const struct sl_sql_driver *mine = (const void *)driver;
+
+    return sl_sql_check(mine, config, request, err);
+}
+
+/* Even a SELECT may call what writes. */
+static bool is_idempotent(const void *request)
+{
+    const struct sl_sql_request *mine = request;
+
+    return mine->verb == SL_SQL_ROLLBACK || mine->verb == SL_SQL_CURSOR_CLOSE;
+}
+
+const struct sl_capability sl_sql = {
+    .name = "sql",
+    .drivers = sl_sql_drivers,
+    .features = feature_table,
+    .options = option_table,
+    .config_size = sizeof(struct sl_sql_config),
+    .verbs = verbs,
+    .verb_count = SL_SQL_VERB_COUNT,
+    .request_size = sizeof(struct sl_sql_request),
+    .answer_size = sizeof(struct sl_sql_answer),
+    .answer_init = answer_init,
+    .answer_done = answer_done,
+    .request_bytes = request_bytes,
+    .request_copy = request_copy,
+    .check = check,
+    .is_idempotent = is_idempotent,
+    .call_bytes_max = SL_SQL_CALL_BYTES_MAX,
+};

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Relational databases, as the rest of slight uses them: wit/sql/sql.wit in C.
+ *
+ * A database is a service (service/service.h) of the capability sl_sql.  A call
+ * is one request.
+ *
+ * What a guest holds is: a connection, which is the service itself; a
+ * transaction, which is a session in which SL_SQL_BEGIN was done, and whose
+ * statements have in_transaction set; and a cursor, which is a number in its
+ * transaction's session, or else in a session of its own.  To drop a
+ * transaction or such a cursor is to close its session.
+ */
+#ifndef SL_SQL_SQL_H
+#define SL_SQL_SQL_H
+
+#include "base/bytes.h"
+#include "service/service.h"
+
+enum {
+    SL_SQL_STATEMENT_MAX = 1024 * 1024, /* bytes in a statement */
+    /* Values in a set: the least of what SQLite (32766), PostgreSQL and MySQL
+     * (65535 each) take. */
+    SL_SQL_PARAMETERS_MAX = 32766,
+    SL_SQL_SETS_MAX = 10000,  /* sets of an EXECUTE_MANY */
+    SL_SQL_BATCH_MAX = 10000, /* rows of a CURSOR_NEXT */
+    SL_SQL_CURSORS_MAX = 64,  /* open at once in a session */
+    SL_SQL_JSON_DEPTH_MAX = 100,
+};
+
+/* All values of one call together: 24 bytes each, and what they point to. */
+#define SL_SQL_CALL_BYTES_MAX ((size_t)64 * 1024 * 1024)
+
+enum sl_sql_verb {
+    SL_SQL_QUERY,
+    SL_SQL_EXECUTE,
+    SL_SQL_EXECUTE_MANY,
+    SL_SQL_BEGIN, /* in a session, as all that follow */
+    SL_SQL_COMMIT,
+    SL_SQL_ROLLBACK,
+    SL_SQL_CURSOR_OPEN,
+    SL_SQL_CURSOR_NEXT,
+    SL_SQL_CURSOR_CLOSE, /* of a number that is none: fine */
+};
+
+enum { SL_SQL_VERB_COUNT = SL_SQL_CURSOR_CLOSE + 1 };
+
+/* The order is that of the variant in the WIT, on which the bridge relies. */
+enum sl_sql_type {
+    SL_SQL_NULL,
+    SL_SQL_BOOLEAN,
+    SL_SQL_INT64,
+    SL_SQL_FLOAT64,
+    SL_SQL_DECIMAL, /* this one and all that follow have bytes */
+    SL_SQL_TEXT,
+    SL_SQL_BYTES,
+    SL_SQL_DATE,
+    SL_SQL_TIME,
+    SL_SQL_TIMESTAMP,
+    SL_SQL_UUID,
+    SL_SQL_JSON,
+};
+
+enum { SL_SQL_TYPE_COUNT = SL_SQL_JSON + 1 };
+
+/* "decimal", ...: as the WIT has it, for messages. */
+const char *sl_sql_type_text(uint32_t type);
+
+/*
+ * One value.  The bridge mirrors this struct and those below:
+ * bridge/slight_bridge.h.
+ */
+struct sl_sql_value {
+    uint32_t type; /* of enum sl_sql_type */
+    union {
+        bool boolean;
+        int64_t int64;
+        double float64;
+        struct sl_bytes bytes; /* DECIMAL and on; UTF-8 but for BYTES */
+    };
+};
+
+_Static_assert(sizeof(struct sl_sql_value) == 24, "what the WIT counts");
+
+struct sl_sql_column {
+    struct sl_bytes name;
+    struct sl_bytes type_name; /* empty: the database has none */
+};
+
+/* The values for one run of a statement, in the order of its placeholders. */
+struct sl_sql_parameters {
+    const struct sl_sql_value *values;
+    size_t count;
+};
+
+enum sl_sql_isolation {
+    SL_SQL_DEFAULT,
+    SL_SQL_READ_COMMITTED,
+    SL_SQL_REPEATABLE_READ,
+    SL_SQL_SERIALIZABLE,
+};
+
+enum { SL_SQL_ISOLATION_COUNT = SL_SQL_SERIALIZABLE + 1 };
+
+/* What is asked for; everything is borrowed until the function that gets it
+ * returns. */
+struct sl_sql_request {
+    SL_REQUEST_HEAD
+    uint32_t isolation;        /* BEGIN */
+    struct sl_bytes statement; /* QUERY, EXECUTE, EXECUTE_MANY, CURSOR_OPEN */
+    /* One for QUERY, EXECUTE and CURSOR_OPEN, any number for EXECUTE_MANY. */
+    const struct sl_sql_parameters *sets;
+    size_t set_count;
+    uint64_t cursor; /* CURSOR_NEXT, CURSOR_CLOSE: as CURSOR_OPEN answered */
+    uint32_t limit;  /* CURSOR_NEXT: 1 to SL_SQL_BATCH_MAX */
+    bool read_only;  /* BEGIN */
+    /*
+     * The statement is part of the session's transaction: SL_CONFLICT where
+     * that has failed, or was lost together with its connection.
+     */
+    bool in_transaction;
+};
+
+/* What came of it. */
+struct sl_sql_answer {
+    SL_ANSWER_HEAD
+    bool has_last_insert_id;             /* EXECUTE, EXECUTE_MANY */
+    const struct sl_sql_column *columns; /* QUERY, CURSOR_OPEN */
+    size_t column_count;
+    const struct sl_sql_value *values; /* QUERY, CURSOR_NEXT: row by row */
+    size_t row_count;  /* a CURSOR_NEXT without any: it was the last */
+    uint64_t affected; /* EXECUTE, EXECUTE_MANY */
+    int64_t last_insert_id;
+    uint64_t cursor; /* CURSOR_OPEN */
+    void *memory;    /* what columns, values and their bytes stand in */
+};
+
+/* The settings of every sql resource, beside its driver's own. */
+struct sl_sql_config {
+    struct sl_service_config service; /* max_sessions: max-transactions */
+    int64_t max_value;                /* bytes in a parameter */
+    int64_t max_result; /* bytes in the rows of one answer, 24 a value more */
+};
+
+extern const struct sl_capability sl_sql;
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What transactions see of each other.  Databases differ in how they keep their
+ * promise, by waiting or by refusing; so these cases ask whether it was kept.
+ */
+#include "sql_cases.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void make_account(struct sql *sql)
+{
+    DO(sql, NULL, "CREATE TABLE account (id INTEGER, balance INTEGER)");
+    DO(sql, NULL, "INSERT INTO account VALUES (1, 100), (2, 100)");
+}
+
+static int64_t balance(struct sql *sql, struct sql_tx *tx)
+{
+    struct sql_rows rows = {0};
+
+    OK(sql_query(sql, tx, "SELECT balance FROM account WHERE id = 1", NONE,
+                 &rows));
+    CHECK(rows.row_count == 1);
+    int64_t result = rows.values[0].int64;
+    sql_rows_done(&rows);
+    return result;
+}
+
+/* Another transaction came first: the transaction, begun anew, may succeed. */
+static void expect_lost(enum sql_status status)
+{
+    if (status == SQL_OK)
+        return;
+    CHECK(status == SQL_CONFLICT);
+    CHECK(sql_last_failure()->retryable);
+}
+
+static void nothing_uncommitted_is_seen(struct sql *sql)
+{
+    static const enum sql_isolation levels[] = {
+        SQL_DEFAULT, SQL_READ_COMMITTED, SQL_REPEATABLE_READ, SQL_SERIALIZABLE};
+
+    make_account(sql);
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        struct sql_tx *writer = NULL, *reader = NULL;
+        OK(sql_begin(sql, SQL_DEFAULT, false, &writer));
+        DO(sql, writer, "UPDATE account SET balance = 0 WHERE id = 1");
+        OK(sql_begin(sql, levels[i], true, &reader));
+        CHECK(balance(sql, reader) == 100);
+        CHECK(balance(sql, NULL) == 100);
+        CHECK(balance(sql, writer) == 0);
+        OK(sql_rollback(writer));
+        CHECK(balance(sql, reader) == 100);
+        OK(sql_commit(reader));
+    }
+}
+
+static void reads_are_repeated(struct sql *sql)
+{
+    static const enum sql_isolation levels[] = {SQL_REPEATABLE_READ,
+                                                SQL_SERIALIZABLE};
+
+    make_account(sql);
+    for (int i = 0; i < 2; i++) {
+        struct sql_tx *reader = NULL;
+        OK(sql_begin(sql, levels[i], true, &reader));
+        int64_t before = balance(sql, reader);
+        DO(sql, NULL, "UPDATE account SET balance = balance + 1 WHERE id = 1");
+        CHECK(balance(sql, reader) == before);
+        CHECK(balance(sql, NULL) == before + 1);
+        OK(sql_commit(reader));
+        CHECK(balance(sql, NULL) == before + 1);
+    }
+}
+
+/* Read, and write what was read and one more; of two at once one is told. */
+static void no_update_is_lost(struct sql *sql)
+{
+    static const enum sql_isolation levels[] = {SQL_REPEATABLE_READ,
+                                                SQL_SERIALIZABLE};
+    struct sql_done done;
+
+    make_account(sql);
+    for (int i = 0; i < 2; i++) {
+        struct sql_tx *first = NULL, *second = NULL;
+        int64_t before = balance(sql, NULL);
+        OK(sql_begin(sql, levels[i], false, &first));
+        OK(sql_begin(sql, levels[i], false, &second));
+        CHECK(balance(sql, first) == before);
+        CHECK(balance(sql, second) == before);
+        OK(sql_execute(sql, first,
+                       "UPDATE account SET balance = ? WHERE id = 1",
+                       SET(sql_int(before + 1)), &done));
+        OK(sql_commit(first));
+        enum sql_status status = sql_execute(
+            sql, second, "UPDATE account SET balance = ? WHERE id = 1",
+            SET(sql_int(before + 10)), &done);
+        expect_lost(status);
+        if (status == SQL_OK) {
+            status = sql_commit(second);
+            expect_lost(status);
+        } else {
+            FAILS(sql_commit(second), SQL_CONFLICT);
+        }
+        CHECK(status != SQL_OK);
+        CHECK(balance(sql, NULL) == before + 1);
+    }
+}
+
+/* Each reads what the other writes: one after the other is no order. */
+static void no_write_skew(struct sql *sql)
+{
+    struct sql_tx *tx[2] = {NULL, NULL};
+    int committed = 0;
+
+    make_account(sql);
+    for (int i = 0; i < 2; i++) {
+        OK(sql_begin(sql, SQL_SERIALIZABLE, false, &tx[i]));
+        INT(sql, tx[i], "SELECT sum(balance) FROM account", 200);
+    }
+    /* Each takes 150 of the 200 that it saw, from an account of its own. */
+    for (int i = 0; i < 2; i++) {
+        enum sql_status status = sql_execute(
+            sql, tx[i],
+            "UPDATE account SET balance = balance - 150 WHERE id = ?",
+            SET(sql_int(i + 1)), &(struct sql_done){0});
+        expect_lost(status);
+        enum sql_status end = sql_commit(tx[i]);
+        CHECK(end == SQL_OK || end == SQL_CONFLICT);
+        committed += end == SQL_OK;
+    }
+    CHECK(committed == 1);
+    INT(sql, NULL, "SELECT sum(balance) FROM account", 50);
+}
+
+static void what_is_retried_succeeds(struct sql *sql)
+{
+    int tries = 0;
+
+    make_account(sql);
+    for (int i = 0; i < 2; i++) {
+        for (bool done = false; !done; tries++) {
+            struct sql_tx *tx = NULL;
+            CHECK(tries < 10);
+            OK(sql_begin(sql, SQL_SERIALIZABLE, false, &tx));
+            int64_t seen = balance(sql, tx);
+            if (tries == 0) /* somebody else comes first, once */
+                DO(sql, NULL,
+                   "UPDATE account SET balance = balance + 5 WHERE id = 1");
+            enum sql_status status = sql_execute(
+                sql, tx, "UPDATE account SET balance = ? WHERE id = 1",
+                SET(sql_int(seen + 1)), &(struct sql_done){0});
+            expect_lost(status);
+            if (status == SQL_OK)
+                status = sql_commit(tx);
+            else
+                OK(sql_rollback(tx));
+            expect_lost(status);
+            done = status == SQL_OK;
+        }
+    }
+    CHECK(tries == 3);
+    CHECK(balance(sql, NULL) == 107);
+}
+
+const struct sql_case sql_isolation_cases[] = {
+    {"isolation: nothing uncommitted is seen", 0, nothing_uncommitted_is_seen},
+    {"isolation: reads are repeated", 0, reads_are_repeated},
+    {"isolation: no update is lost", 0, no_update_is_lost},
+    {"isolation: no write skew", 0, no_write_skew},
+    {"isolation: what is retried succeeds", 0, what_is_retried_succeeds},
+    {0},
+};

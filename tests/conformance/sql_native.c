@@ -1,0 +1,576 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cases' interface over src/sql, without a guest, and the program that runs
+ * them against one driver:
+ *
+ *     SL_TEST_DRIVER=sql.sqlite SL_TEST_SETTINGS=FILE test.conformance.sql
+ *     SL_TEST_DRIVER=sql.sqlite test.conformance.sql --features
+ *
+ * (the latter prints what the driver can do, as a number; with --work in its
+ * place it is the other process of a case).  Each case has a database of its
+ * own:
+ * @CASE@ in the settings is a word that no other run and no other case has, and
+ * @DIR@ an empty folder.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "manifest/capabilities.h"
+#include "sql/sql.h"
+#include "sql_native.h"
+#include "support/stores.h"
+
+_Static_assert((int)SQL_INTERNAL == (int)SL_INTERNAL, "not the same words");
+_Static_assert((int)SQL_JSON == (int)SL_SQL_JSON, "not the same types");
+_Static_assert((int)SQL_SERIALIZABLE == (int)SL_SQL_SERIALIZABLE,
+               "not the same levels");
+_Static_assert((int)SQL_PARAMETERS_MAX == (int)SL_SQL_PARAMETERS_MAX,
+               "not the same limit");
+
+/* --- The interface ------------------------------------------------------ */
+
+struct sql {
+    struct test_store store;
+};
+
+/* Its session ends when it and its cursors are gone. */
+struct sql_tx {
+    struct sql *sql;
+    struct sl_session *session;
+    int owners;
+};
+
+/* One outside of a transaction has one of its own, in which nothing began. */
+struct sql_cursor {
+    struct sql_tx *tx;
+    uint64_t number;
+    struct sl_sql_answer opened; /* has the columns */
+};
+
+static _Thread_local struct sql_failure last;
+
+const struct sql_failure *sql_last_failure(void)
+{
+    return &last;
+}
+
+void sql_fail(const char *file, int line, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    vprint_error(fmt, args);
+    va_end(args);
+    print_error("\n");
+    _fail(file, line);
+    abort(); /* not reached */
+}
+
+static enum sql_status failed(const struct sl_error *err, bool retryable)
+{
+    last.status = (enum sql_status)err->status;
+    last.retryable = retryable;
+    snprintf(last.message, sizeof(last.message), "%s", err->message);
+    return last.status;
+}
+
+/* One request; after SQL_OK the answer is the caller's to finish with. */
+static enum sql_status call(struct sql *sql, const struct sql_tx *tx,
+                            const struct sl_sql_request *request,
+                            struct sl_sql_answer *answer)
+{
+    struct sl_service *service = sql->store.service;
+
+    if (sl_service_do(service, tx != NULL ? tx->session : NULL, request, 1,
+                      answer) == SL_OK)
+        return SQL_OK;
+    enum sql_status status = failed(&answer->err, answer->retryable);
+    sl_answers_done(service, answer, 1);
+    return status;
+}
+
+static void done_with(struct sql *sql, struct sl_sql_answer *answer)
+{
+    sl_answers_done(sql->store.service, answer, 1);
+}
+
+static struct sl_sql_value value_in(const struct sql_value *value)
+{
+    struct sl_sql_value in = {.type = (uint32_t)value->type};
+
+    if (value->type == SQL_BOOLEAN)
+        in.boolean = value->boolean;
+    else if (value->type == SQL_INT64)
+        in.int64 = value->int64;
+    else if (value->type == SQL_FLOAT64)
+        in.float64 = value->float64;
+    else
+        in.bytes = SL_BYTES(value->ptr, value->len);
+    return in;
+}
+
+/* The sets of a request, in one block that the caller frees. */
+static struct sl_sql_parameters *sets_in(const struct sql_set sets[],
+                                         size_t count)
+{
+    struct sl_sql_parameters *in = sl_alloc_array(count + 1, sizeof(*in));
+
+    for (size_t i = 0; i < count; i++) {
+        struct sl_sql_value *values =
+            sl_alloc_array(sets[i].count, sizeof(*values));
+        for (size_t j = 0; j < sets[i].count; j++)
+            values[j] = value_in(&sets[i].values[j]);
+        in[i] = (struct sl_sql_parameters){values, sets[i].count};
+    }
+    return in;
+}
+
+static void sets_free(struct sl_sql_parameters *sets, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free((void *)(uintptr_t)sets[i].values);
+    free(sets);
+}
+
+static enum sql_status
+call_statement(struct sql *sql, const struct sql_tx *tx, enum sl_sql_verb verb,
+               const char *statement, const struct sql_set sets[], size_t count,
+               bool in_transaction, struct sl_sql_answer *answer)
+{
+    struct sl_sql_parameters *in = sets_in(sets, count);
+    const struct sl_sql_request request = {
+        .verb = verb,
+        .statement = sl_bytes_of(statement),
+        .sets = in,
+        .set_count = count,
+        .in_transaction = in_transaction,
+    };
+
+    enum sql_status status = call(sql, tx, &request, answer);
+    sets_free(in, count);
+    return status;
+}
+
+static struct sql_value value_out(const struct sl_sql_value *value)
+{
+    struct sql_value out = {.type = (enum sql_type)value->type};
+
+    if (value->type == SL_SQL_BOOLEAN) {
+        out.boolean = value->boolean;
+    } else if (value->type == SL_SQL_INT64) {
+        out.int64 = value->int64;
+    } else if (value->type == SL_SQL_FLOAT64) {
+        out.float64 = value->float64;
+    } else if (value->type >= SL_SQL_DECIMAL) {
+        out.ptr = sl_strndup(value->bytes.ptr, value->bytes.len);
+        out.len = value->bytes.len;
+    }
+    return out;
+}
+
+static void take_columns(const struct sl_sql_answer *answer,
+                         struct sql_rows *rows)
+{
+    rows->column_count = answer->column_count;
+    rows->names = sl_alloc_array(answer->column_count, sizeof(char *));
+    rows->types = sl_alloc_array(answer->column_count, sizeof(char *));
+    for (size_t i = 0; i < answer->column_count; i++) {
+        const struct sl_sql_column *column = &answer->columns[i];
+        rows->names[i] = sl_strndup(column->name.ptr, column->name.len);
+        rows->types[i] =
+            sl_strndup(column->type_name.ptr, column->type_name.len);
+    }
+}
+
+static void take_rows(const struct sl_sql_answer *answer, struct sql_rows *rows)
+{
+    size_t count = answer->row_count * rows->column_count;
+
+    rows->row_count = answer->row_count;
+    rows->values = sl_alloc_array(count, sizeof(*rows->values));
+    for (size_t i = 0; i < count; i++)
+        rows->values[i] = value_out(&answer->values[i]);
+}
+
+enum sql_status sql_query(struct sql *sql, struct sql_tx *tx,
+                          const char *statement, struct sql_set set,
+                          struct sql_rows *rows)
+{
+    struct sl_sql_answer answer;
+    enum sql_status status = call_statement(sql, tx, SL_SQL_QUERY, statement,
+                                            &set, 1, tx != NULL, &answer);
+
+    if (status != SQL_OK)
+        return status;
+    take_columns(&answer, rows);
+    take_rows(&answer, rows);
+    done_with(sql, &answer);
+    return SQL_OK;
+}
+
+static void take_done(const struct sl_sql_answer *answer, struct sql_done *done)
+{
+    *done = (struct sql_done){
+        .affected = answer->affected,
+        .has_last_insert_id = answer->has_last_insert_id,
+        .last_insert_id = answer->last_insert_id,
+    };
+}
+
+enum sql_status sql_execute(struct sql *sql, struct sql_tx *tx,
+                            const char *statement, struct sql_set set,
+                            struct sql_done *done)
+{
+    struct sl_sql_answer answer;
+    enum sql_status status = call_statement(sql, tx, SL_SQL_EXECUTE, statement,
+                                            &set, 1, tx != NULL, &answer);
+
+    if (status != SQL_OK)
+        return status;
+    take_done(&answer, done);
+    done_with(sql, &answer);
+    return SQL_OK;
+}
+
+enum sql_status sql_execute_many(struct sql *sql, struct sql_tx *tx,
+                                 const char *statement,
+                                 const struct sql_set sets[], size_t count,
+                                 struct sql_done *done)
+{
+    struct sl_sql_answer answer;
+    enum sql_status status =
+        call_statement(sql, tx, SL_SQL_EXECUTE_MANY, statement, sets, count,
+                       tx != NULL, &answer);
+
+    if (status != SQL_OK)
+        return status;
+    take_done(&answer, done);
+    done_with(sql, &answer);
+    return SQL_OK;
+}
+
+/* --- Transactions ------------------------------------------------------- */
+
+static enum sql_status session_new(struct sql *sql, struct sql_tx **out)
+{
+    struct sl_error err;
+    struct sl_session *session;
+
+    if (sl_session_open(sql->store.service, &session, &err) != SL_OK)
+        return failed(&err, false);
+    *out = sl_alloc(sizeof(**out));
+    **out = (struct sql_tx){.sql = sql, .session = session, .owners = 1};
+    return SQL_OK;
+}
+
+static void session_unref(struct sql_tx *tx)
+{
+    if (--tx->owners > 0)
+        return;
+    sl_session_close(tx->session);
+    free(tx);
+}
+
+enum sql_status sql_begin(struct sql *sql, enum sql_isolation isolation,
+                          bool read_only, struct sql_tx **out)
+{
+    const struct sl_sql_request request = {
+        .verb = SL_SQL_BEGIN, .isolation = isolation, .read_only = read_only};
+    struct sl_sql_answer answer;
+    struct sql_tx *tx;
+    enum sql_status status = session_new(sql, &tx);
+
+    if (status != SQL_OK)
+        return status;
+    status = call(sql, tx, &request, &answer);
+    if (status != SQL_OK) {
+        session_unref(tx);
+        return status;
+    }
+    done_with(sql, &answer);
+    *out = tx;
+    return SQL_OK;
+}
+
+static enum sql_status end(struct sql_tx *tx, enum sl_sql_verb verb)
+{
+    const struct sl_sql_request request = {.verb = verb};
+    struct sl_sql_answer answer;
+    enum sql_status status = call(tx->sql, tx, &request, &answer);
+
+    if (status == SQL_OK)
+        done_with(tx->sql, &answer);
+    session_unref(tx);
+    return status;
+}
+
+enum sql_status sql_commit(struct sql_tx *tx)
+{
+    return end(tx, SL_SQL_COMMIT);
+}
+
+enum sql_status sql_rollback(struct sql_tx *tx)
+{
+    return end(tx, SL_SQL_ROLLBACK);
+}
+
+void sql_drop(struct sql_tx *tx)
+{
+    if (tx->owners > 1) /* its cursors keep the session */
+        (void)end(tx, SL_SQL_ROLLBACK);
+    else
+        session_unref(tx);
+}
+
+/* --- Cursors ------------------------------------------------------------ */
+
+enum sql_status sql_open_cursor(struct sql *sql, struct sql_tx *tx,
+                                const char *statement, struct sql_set set,
+                                struct sql_cursor **out)
+{
+    struct sql_tx *session = tx;
+    struct sl_sql_answer answer;
+    enum sql_status status = tx != NULL ? SQL_OK : session_new(sql, &session);
+
+    if (status != SQL_OK)
+        return status;
+    status = call_statement(sql, session, SL_SQL_CURSOR_OPEN, statement, &set,
+                            1, tx != NULL, &answer);
+    if (status != SQL_OK) {
+        if (tx == NULL)
+            session_unref(session);
+        return status;
+    }
+    if (tx != NULL)
+        tx->owners++;
+    struct sql_cursor *cursor = sl_alloc(sizeof(*cursor));
+    *cursor = (struct sql_cursor){session, answer.cursor, answer};
+    *out = cursor;
+    return SQL_OK;
+}
+
+void sql_columns(struct sql_cursor *cursor, struct sql_rows *rows)
+{
+    take_columns(&cursor->opened, rows);
+}
+
+enum sql_status sql_next(struct sql_cursor *cursor, uint32_t limit,
+                         struct sql_rows *rows)
+{
+    const struct sl_sql_request request = {
+        .verb = SL_SQL_CURSOR_NEXT, .cursor = cursor->number, .limit = limit};
+    struct sl_sql_answer answer;
+    enum sql_status status =
+        call(cursor->tx->sql, cursor->tx, &request, &answer);
+
+    if (status != SQL_OK)
+        return status;
+    take_columns(&cursor->opened, rows);
+    take_rows(&answer, rows);
+    done_with(cursor->tx->sql, &answer);
+    return SQL_OK;
+}
+
+void sql_close_cursor(struct sql_cursor *cursor)
+{
+    const struct sl_sql_request request = {.verb = SL_SQL_CURSOR_CLOSE,
+                                           .cursor = cursor->number};
+    struct sql *sql = cursor->tx->sql;
+    struct sl_sql_answer answer;
+
+    /* The end of its session closes one that has its own. */
+    if (cursor->tx->owners > 1 &&
+        call(sql, cursor->tx, &request, &answer) == SQL_OK)
+        done_with(sql, &answer);
+    session_unref(cursor->tx);
+    done_with(sql, &cursor->opened);
+    free(cursor);
+}
+
+/* --- The run ------------------------------------------------------------ */
+
+static const char *driver_name;
+static char *settings; /* with @CASE@ and @DIR@ in it */
+
+/* One case on its way. */
+struct run {
+    const struct sql_case *item;
+    size_t number;
+    char folder[64];
+    struct sql sql;
+};
+
+static const char *program;    /* this one */
+static char *settings_of_case; /* without @CASE@ and @DIR@ */
+
+static char *replace(char *text, const char *word, const char *by)
+{
+    for (char *at; (at = strstr(text, word)) != NULL;) {
+        char *replaced = sl_asprintf("%.*s%s%s", (int)(at - text), text, by,
+                                     at + strlen(word));
+        free(text);
+        text = replaced;
+    }
+    return text;
+}
+
+static int set_up(void **state)
+{
+    struct run *run = *state;
+    struct sl_error err;
+    SL_CLEANUP(sl_freep)
+    char *word =
+        sl_asprintf("conformance_%ld_%zu", (long)getpid(), run->number);
+
+    snprintf(run->folder, sizeof(run->folder), "/tmp/slight-sql-XXXXXX");
+    if (mkdtemp(run->folder) == NULL)
+        return -1;
+    free(settings_of_case);
+    settings_of_case = replace(sl_strdup(settings), "@CASE@", word);
+    settings_of_case = replace(settings_of_case, "@DIR@", run->folder);
+    if (test_store_open(&run->sql.store, driver_name, settings_of_case, &err) ==
+        SL_OK)
+        return 0;
+    print_error("%s: %s\n", driver_name, err.message);
+    return -1;
+}
+
+static int tear_down(void **state)
+{
+    struct run *run = *state;
+
+    test_store_done(&run->sql.store);
+    test_remove_folder(run->folder);
+    return 0;
+}
+
+static void run_case(void **state)
+{
+    struct run *run = *state;
+
+    run->item->run(&run->sql);
+}
+
+static int run_all(const struct sl_driver_info *driver)
+{
+    enum { CASES_MAX = 200 };
+    static struct run runs[CASES_MAX];
+    static struct CMUnitTest tests[CASES_MAX];
+    size_t count = 0;
+
+    for (; sql_case_at(driver->features, count) != NULL; count++) {
+        assert_true(count < CASES_MAX);
+        runs[count].item = sql_case_at(driver->features, count);
+        runs[count].number = count;
+        tests[count] = (struct CMUnitTest){
+            .name = runs[count].item->name,
+            .test_func = run_case,
+            .setup_func = set_up,
+            .teardown_func = tear_down,
+            .initial_state = &runs[count],
+        };
+    }
+    return _cmocka_run_group_tests(driver->name, tests, count, NULL, NULL);
+}
+
+/* --- The other process of a case ---------------------------------------- */
+
+pid_t sql_start_process(int *out)
+{
+    int pipe_ends[2];
+
+    CHECK(pipe(pipe_ends) == 0);
+    SL_CLEANUP(sl_freep)
+    char *env = sl_asprintf("SL_TEST_TEXT=%s", settings_of_case);
+    SL_CLEANUP(sl_freep)
+    char *driver = sl_asprintf("SL_TEST_DRIVER=%s", driver_name);
+    char *const argv[] = {(char *)(uintptr_t)program,
+                          (char *)(uintptr_t)"--work", NULL};
+    char *const envp[] = {env, driver, NULL};
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        dup2(pipe_ends[1], STDOUT_FILENO);
+        close(pipe_ends[0]);
+        close(pipe_ends[1]);
+        execve(argv[0], argv, envp);
+        _exit(127);
+    }
+    close(pipe_ends[1]);
+    *out = pipe_ends[0];
+    return pid;
+}
+
+static int work(void)
+{
+    struct sql sql;
+    struct sl_error err;
+
+    if (test_store_open(&sql.store, driver_name, getenv("SL_TEST_TEXT"),
+                        &err) != SL_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        return 1;
+    }
+    sql_work(&sql);
+    test_store_done(&sql.store);
+    return 0;
+}
+
+/* --- The program -------------------------------------------------------- */
+
+static char *read_settings(const char *path)
+{
+    struct sl_buf text = SL_BUF(1 << 20);
+    struct sl_error err;
+
+    if (sl_file_read(path, &text, &err) != SL_OK) {
+        fprintf(stderr, "%s\n", err.message);
+        exit(2);
+    }
+    char *copy = sl_strndup(text.ptr, text.len);
+    sl_buf_done(&text);
+    return copy;
+}
+
+int main(int argc, char **argv)
+{
+    const struct sl_capability *capability;
+    const char *path = getenv("SL_TEST_SETTINGS");
+
+    program = argv[0];
+    driver_name = getenv("SL_TEST_DRIVER");
+    const struct sl_driver *driver =
+        driver_name != NULL ? sl_driver_find(driver_name, &capability) : NULL;
+    if (driver == NULL || !sql_use_dialect(driver_name)) {
+        fprintf(stderr, "SL_TEST_DRIVER names no driver of this build\n");
+        return 2;
+    }
+    const struct sl_driver_info info = sl_driver_info(driver);
+    if (argc == 2 && strcmp(argv[1], "--features") == 0) {
+        printf("%u\n", info.features);
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--work") == 0)
+        return work();
+    if (path == NULL) {
+        fprintf(stderr, "SL_TEST_SETTINGS is not set\n");
+        return 2;
+    }
+    test_services_load();
+    settings = read_settings(path);
+    int failures = run_all(&info);
+    free(settings);
+    free(settings_of_case);
+    return failures == 0 ? 0 : 1;
+}

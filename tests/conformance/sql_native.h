@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For cases of this side only: what they need beside the interface. */
+#ifndef TEST_CONFORMANCE_SQL_NATIVE_H
+#define TEST_CONFORMANCE_SQL_NATIVE_H
+
+#include <sys/types.h>
+
+#include "sql_cases.h"
+
+/*
+ * Start another process that runs `work` of sql_native_cases.c on the same
+ * database, with *out a pipe from its standard output.
+ */
+pid_t sql_start_process(int *out);
+
+/* What such a process does until it is killed. */
+void sql_work(struct sql *sql);
+
+#endif

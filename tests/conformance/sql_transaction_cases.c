@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Transactions: all of it or nothing, whatever ends them. */
+#include "sql_cases.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void make_items(struct sql *sql)
+{
+    DO(sql, NULL, "CREATE TABLE items (id INTEGER NOT NULL UNIQUE)");
+}
+
+static struct sql_tx *begin(struct sql *sql)
+{
+    struct sql_tx *tx = NULL;
+
+    OK(sql_begin(sql, SQL_DEFAULT, false, &tx));
+    return tx;
+}
+
+static void expect_count(struct sql *sql, int64_t expected)
+{
+    INT(sql, NULL, "SELECT count(*) FROM items", expected);
+}
+
+static void committed(struct sql *sql)
+{
+    struct sql_tx *tx;
+
+    make_items(sql);
+    tx = begin(sql);
+    DO(sql, tx, "INSERT INTO items VALUES (1)");
+    DO(sql, tx, "INSERT INTO items VALUES (2)");
+    INT(sql, tx, "SELECT count(*) FROM items", 2);
+    expect_count(sql, 0); /* others see nothing yet */
+    OK(sql_commit(tx));
+    expect_count(sql, 2);
+}
+
+static void rolled_back(struct sql *sql)
+{
+    struct sql_tx *tx;
+
+    make_items(sql);
+    tx = begin(sql);
+    DO(sql, tx, "INSERT INTO items VALUES (1)");
+    OK(sql_rollback(tx));
+    expect_count(sql, 0);
+    DO(sql, NULL, "INSERT INTO items VALUES (1)");
+    expect_count(sql, 1);
+}
+
+static void dropped_half_way(struct sql *sql)
+{
+    struct sql_cursor *cursor = NULL;
+    struct sql_rows rows = {0};
+
+    make_items(sql);
+    DO(sql, NULL, "INSERT INTO items VALUES (1), (2)");
+    struct sql_tx *tx = begin(sql);
+    DO(sql, tx, "INSERT INTO items VALUES (3)");
+    DO(sql, tx, "DELETE FROM items WHERE id = 1");
+    OK(sql_open_cursor(sql, tx, "SELECT id FROM items", NONE, &cursor));
+    OK(sql_next(cursor, 1, &rows));
+    sql_rows_done(&rows);
+    sql_close_cursor(cursor);
+    sql_drop(tx);
+    /* It leaves nothing, not even a lock. */
+    DO(sql, NULL, "INSERT INTO items VALUES (4)");
+    INT(sql, NULL, "SELECT count(*) FROM items WHERE id IN (1, 2, 4)", 3);
+    expect_count(sql, 3);
+}
+
+static void empty_ones(struct sql *sql)
+{
+    make_items(sql);
+    OK(sql_commit(begin(sql)));
+    OK(sql_rollback(begin(sql)));
+    sql_drop(begin(sql));
+    DO(sql, NULL, "INSERT INTO items VALUES (1)");
+}
+
+static void schemas_too(struct sql *sql)
+{
+    struct sql_tx *tx = begin(sql);
+
+    DO(sql, tx, "CREATE TABLE fleeting (id INTEGER)");
+    DO(sql, tx, "INSERT INTO fleeting VALUES (1)");
+    sql_drop(tx);
+    FAILS(sql_query(sql, NULL, "SELECT * FROM fleeting", NONE,
+                    &(struct sql_rows){0}),
+          SQL_INVALID_ARGUMENT);
+}
+
+/* The failures of a statement that a database tells. */
+static const struct {
+    const char *statement;
+    enum sql_status status;
+} failures[] = {
+    {"INSERT INTO items VALUES (1)", SQL_ALREADY_EXISTS},
+    {"INSERT INTO items VALUES (NULL)", SQL_CONFLICT},
+    {"INSERT INTO nowhere VALUES (1)", SQL_INVALID_ARGUMENT},
+    {"SELECT nonsense", SQL_INVALID_ARGUMENT},
+    {"SELECT FROM", SQL_INVALID_ARGUMENT},
+};
+
+/* In a transaction that has failed: nothing but to roll back. */
+static void expect_failed(struct sql *sql, struct sql_tx *tx)
+{
+    const struct sql_set none = NONE;
+    struct sql_cursor *cursor = NULL;
+
+    FAILS(sql_execute(sql, tx, "INSERT INTO items VALUES (50)", NONE,
+                      &(struct sql_done){0}),
+          SQL_CONFLICT);
+    FAILS(sql_query(sql, tx, "SELECT 1", NONE, &(struct sql_rows){0}),
+          SQL_CONFLICT);
+    FAILS(sql_execute_many(sql, tx, "DELETE FROM items", &none, 1,
+                           &(struct sql_done){0}),
+          SQL_CONFLICT);
+    FAILS(sql_open_cursor(sql, tx, "SELECT 1", NONE, &cursor), SQL_CONFLICT);
+}
+
+static void after_an_error(struct sql *sql)
+{
+    make_items(sql);
+    DO(sql, NULL, "INSERT INTO items VALUES (1)");
+    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        struct sql_tx *tx = begin(sql);
+        DO(sql, tx, "INSERT INTO items VALUES (100)");
+        FAILS(sql_execute(sql, tx, failures[i].statement, NONE,
+                          &(struct sql_done){0}),
+              failures[i].status);
+        expect_failed(sql, tx);
+        OK(sql_rollback(tx));
+        expect_count(sql, 1);
+    }
+}
+
+static void a_commit_after_an_error(struct sql *sql)
+{
+    make_items(sql);
+    DO(sql, NULL, "INSERT INTO items VALUES (1)");
+    for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        struct sql_tx *tx = begin(sql);
+        DO(sql, tx, "INSERT INTO items VALUES (100)");
+        FAILS(sql_query(sql, tx, failures[i].statement, NONE,
+                        &(struct sql_rows){0}),
+              failures[i].status);
+        FAILS(sql_commit(tx), SQL_CONFLICT);
+        expect_count(sql, 1);
+    }
+    /* Nothing of them is left behind. */
+    struct sql_tx *tx = begin(sql);
+    DO(sql, tx, "INSERT INTO items VALUES (2)");
+    OK(sql_commit(tx));
+    expect_count(sql, 2);
+}
+
+static void what_the_host_refuses_changes_nothing(struct sql *sql)
+{
+    struct sql_done done;
+    struct sql_tx *tx;
+
+    make_items(sql);
+    tx = begin(sql);
+    DO(sql, tx, "INSERT INTO items VALUES (1)");
+    FAILS(sql_execute(sql, tx, "INSERT INTO items VALUES (?)", NONE, &done),
+          SQL_INVALID_ARGUMENT);
+    FAILS(sql_execute(sql, tx, "INSERT INTO items VALUES (?)",
+                      SET(sql_as(SQL_DATE, "never")), &done),
+          SQL_INVALID_ARGUMENT);
+    FAILS(sql_execute(sql, tx, "SELECT 1; SELECT 2", NONE, &done),
+          SQL_INVALID_ARGUMENT);
+    FAILS(sql_execute(sql, tx, "COMMIT", NONE, &done), SQL_INVALID_ARGUMENT);
+    FAILS(sql_execute(sql, tx, "", NONE, &done), SQL_INVALID_ARGUMENT);
+    DO(sql, tx, "INSERT INTO items VALUES (2)");
+    OK(sql_commit(tx));
+    expect_count(sql, 2);
+}
+
+static void read_only(struct sql *sql)
+{
+    struct sql_tx *tx = NULL;
+
+    make_items(sql);
+    DO(sql, NULL, "INSERT INTO items VALUES (1)");
+    OK(sql_begin(sql, SQL_DEFAULT, true, &tx));
+    INT(sql, tx, "SELECT count(*) FROM items", 1);
+    FAILS(sql_execute(sql, tx, "INSERT INTO items VALUES (2)", NONE,
+                      &(struct sql_done){0}),
+          SQL_INVALID_ARGUMENT);
+    OK(sql_rollback(tx));
+    OK(sql_begin(sql, SQL_SERIALIZABLE, true, &tx));
+    INT(sql, tx, "SELECT count(*) FROM items", 1);
+    OK(sql_commit(tx));
+    /* The next one may write again. */
+    tx = begin(sql);
+    DO(sql, tx, "INSERT INTO items VALUES (2)");
+    OK(sql_commit(tx));
+    expect_count(sql, 2);
+}
+
+static void many_sets(struct sql *sql)
+{
+    const struct sql_value numbers[] = {sql_int(1), sql_int(2), sql_int(3),
+                                        sql_int(2)};
+    struct sql_set sets[4];
+    struct sql_done done;
+
+    make_items(sql);
+    for (int i = 0; i < 4; i++)
+        sets[i] = (struct sql_set){&numbers[i], 1};
+    struct sql_tx *tx = begin(sql);
+    OK(sql_execute_many(sql, tx, "INSERT INTO items VALUES (?)", sets, 3,
+                        &done));
+    CHECK(done.affected == 3);
+    expect_count(sql, 0);
+    OK(sql_commit(tx));
+    expect_count(sql, 3);
+    DO(sql, NULL, "DELETE FROM items");
+    tx = begin(sql);
+    FAILS(sql_execute_many(sql, tx, "INSERT INTO items VALUES (?)", sets, 4,
+                           &done),
+          SQL_ALREADY_EXISTS);
+    FAILS(sql_commit(tx), SQL_CONFLICT);
+    expect_count(sql, 0);
+}
+
+/* Only readers, so that none waits for another. */
+static void bounded(struct sql *sql)
+{
+    struct sql_tx *open[SQL_TRANSACTIONS_MAX], *more = NULL;
+    struct sql_cursor *cursor = NULL;
+
+    make_items(sql);
+    for (int i = 0; i < SQL_TRANSACTIONS_MAX; i++)
+        OK(sql_begin(sql, SQL_DEFAULT, true, &open[i]));
+    enum sql_status status = sql_begin(sql, SQL_DEFAULT, true, &more);
+    CHECK(status == SQL_UNAVAILABLE);
+    status = sql_open_cursor(sql, NULL, "SELECT 1", NONE, &cursor);
+    CHECK(status == SQL_UNAVAILABLE);
+    /* Those that are open work, and so do plain calls. */
+    INT(sql, open[0], "SELECT count(*) FROM items", 0);
+    DO(sql, NULL, "INSERT INTO items VALUES (1)");
+    for (int i = 0; i < SQL_TRANSACTIONS_MAX; i++)
+        OK(sql_commit(open[i]));
+    /* There is place again, at the latest when they have really ended. */
+    for (int i = 0; i < 1000 && more == NULL; i++)
+        (void)sql_begin(sql, SQL_DEFAULT, true, &more);
+    CHECK(more != NULL);
+    sql_drop(more);
+}
+
+static void one_after_the_other(struct sql *sql)
+{
+    struct sql_done done;
+
+    make_items(sql);
+    for (int i = 0; i < 100; i++) {
+        struct sql_tx *tx = begin(sql);
+        OK(sql_execute(sql, tx, "INSERT INTO items VALUES (?)", SET(sql_int(i)),
+                       &done));
+        if (i % 3 == 0)
+            OK(sql_commit(tx));
+        else if (i % 3 == 1)
+            OK(sql_rollback(tx));
+        else
+            sql_drop(tx);
+    }
+    expect_count(sql, 34);
+}
+
+const struct sql_case sql_transaction_cases[] = {
+    {"transactions: committed", 0, committed},
+    {"transactions: rolled back", 0, rolled_back},
+    {"transactions: dropped half-way", 0, dropped_half_way},
+    {"transactions: empty", 0, empty_ones},
+    {"transactions: schemas too", 0, schemas_too},
+    {"transactions: after an error only rollback", 0, after_an_error},
+    {"transactions: a commit after an error", 0, a_commit_after_an_error},
+    {"transactions: what the host refuses changes nothing", 0,
+     what_the_host_refuses_changes_nothing},
+    {"transactions: read-only", 0, read_only},
+    {"transactions: many sets", 0, many_sets},
+    {"transactions: bounded", 0, bounded},
+    {"transactions: one after the other", 0, one_after_the_other},
+    {0},
+};
