@@ -6,6 +6,7 @@
  * form.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -228,12 +229,25 @@ static struct sl_bytes write_integer(struct scratch *scratch, int64_t number)
     return SL_BYTES(scratch->text, (size_t)len);
 }
 
-/* The shortest of the two ways that printf has to be exact. */
+/* Whether b is a, or one of the next few numbers beside it. */
+static bool is_near(double a, double b)
+{
+    enum { FAR = 2 };
+
+    for (int i = 0; i < FAR && a != b; i++)
+        a = nextafter(a, b);
+    return a == b;
+}
+
+/*
+ * As a decimal.  SQLite promises to keep 15 digits, and may be beside the
+ * nearest number; what is further away has digits of its own.
+ */
 static struct sl_bytes write_float(struct scratch *scratch, double number)
 {
     int len = snprintf(scratch->text, sizeof(scratch->text), "%.15g", number);
 
-    if (strtod(scratch->text, NULL) != number)
+    if (!is_near(strtod(scratch->text, NULL), number))
         len = snprintf(scratch->text, sizeof(scratch->text), "%.17g", number);
     return SL_BYTES(scratch->text, (size_t)len);
 }

@@ -55,7 +55,7 @@ static void check_rewriting(struct sl_bytes text, unsigned dialect,
         must(sl_bytes_equal(sl_buf_bytes(&out), text));
     /* As the database reads it, $1 is no dollar quote, and ? an operator. */
     if (dialect == SL_SQL_POSTGRES) {
-        must(sl_sql_scan(sl_buf_bytes(&out), dialect & ~SL_SQL_NUMBERED, &left,
+        must(sl_sql_scan(sl_buf_bytes(&out), dialect ^ SL_SQL_NUMBERED, &left,
                          &err) == SL_OK ||
              memmem(text.ptr, text.len, "??", 2) != NULL);
         must(placeholders == 0 || memmem(out.ptr, out.len, "$1", 2) != NULL);
