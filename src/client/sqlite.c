@@ -207,6 +207,20 @@ static enum sl_status make_tables(struct sl_sqlite_file *file,
     return code == SQLITE_OK ? SL_OK : sl_sqlite_explain(file, code, err);
 }
 
+/* How commits are made. */
+static int set_mode(struct sl_sqlite_file *file, bool flush)
+{
+    int code = switch_to_wal(file);
+
+    if (code == SQLITE_OK)
+        code = execute(file, flush ? "PRAGMA synchronous = FULL"
+                                   : "PRAGMA synchronous = NORMAL");
+    /* How much of a large value's log stays after a checkpoint. */
+    if (code == SQLITE_OK)
+        code = execute(file, "PRAGMA journal_size_limit = 16777216");
+    return code;
+}
+
 static enum sl_status set_up(struct sl_sqlite_file *file, bool flush,
                              const struct sl_sqlite_format *format,
                              struct sl_error *err)
@@ -220,35 +234,56 @@ static enum sl_status set_up(struct sl_sqlite_file *file, bool flush,
         return status;
     sqlite3_db_config(file->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
 
-    int code = switch_to_wal(file);
-    if (code == SQLITE_OK)
-        code = execute(file, flush ? "PRAGMA synchronous = FULL"
-                                   : "PRAGMA synchronous = NORMAL");
-    /* How much of a large value's log stays after a checkpoint. */
-    if (code == SQLITE_OK)
-        code = execute(file, "PRAGMA journal_size_limit = 16777216");
+    int code = set_mode(file, flush);
     if (code != SQLITE_OK)
         return sl_sqlite_explain(file, code, err);
     return fresh ? make_tables(file, format, err) : SL_OK;
+}
+
+static enum sl_status connect_to(struct sl_sqlite_file *file, const char *path,
+                                 int mode, sl_deadline deadline,
+                                 struct sl_error *err)
+{
+    *file = (struct sl_sqlite_file){.path = path, .deadline = deadline};
+    enum sl_status status =
+        mode == SQLITE_OPEN_READONLY ? SL_OK : make_file(path, err);
+
+    if (status != SL_OK)
+        return status;
+    int code = sqlite3_open_v2(
+        path, &file->handle, mode | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+        NULL);
+    if (code != SQLITE_OK)
+        return sl_sqlite_explain(file, code, err);
+    sqlite3_busy_handler(file->handle, wait_busy, file);
+    return SL_OK;
 }
 
 enum sl_status sl_sqlite_open(struct sl_sqlite_file *file, const char *path,
                               bool flush, const struct sl_sqlite_format *format,
                               sl_deadline deadline, struct sl_error *err)
 {
-    *file = (struct sl_sqlite_file){.path = path, .deadline = deadline};
-    enum sl_status status = make_file(path, err);
+    enum sl_status status =
+        connect_to(file, path, SQLITE_OPEN_READWRITE, deadline, err);
+
+    return status == SL_OK ? set_up(file, flush, format, err) : status;
+}
+
+enum sl_status sl_sqlite_open_any(struct sl_sqlite_file *file, const char *path,
+                                  bool flush, bool read_only,
+                                  sl_deadline deadline, struct sl_error *err)
+{
+    enum sl_status status = connect_to(
+        file, path, read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE,
+        deadline, err);
 
     if (status != SL_OK)
         return status;
-    int code = sqlite3_open_v2(path, &file->handle,
-                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
-                                   SQLITE_OPEN_EXRESCODE,
-                               NULL);
-    if (code != SQLITE_OK)
-        return sl_sqlite_explain(file, code, err);
-    sqlite3_busy_handler(file->handle, wait_busy, file);
-    return set_up(file, flush, format, err);
+    /* Opening does not look into the file; this does, and says what it is not.
+     */
+    int code = read_only ? execute(file, "SELECT 1 FROM sqlite_schema")
+                         : set_mode(file, flush);
+    return code == SQLITE_OK ? SL_OK : sl_sqlite_explain(file, code, err);
 }
 
 void sl_sqlite_close(struct sl_sqlite_file *file)

@@ -42,6 +42,15 @@ sl_sqlite_open(struct sl_sqlite_file *file, const char *path, bool flush,
                const struct sl_sqlite_format *format, sl_deadline deadline,
                struct sl_error *err);
 
+/*
+ * The same, of a database that may be anybody's: nothing is made in it, but
+ * that it is in WAL mode from then on.  With `read_only` nothing at all is
+ * changed, and the file must be there.
+ */
+SL_MUST_CHECK enum sl_status
+sl_sqlite_open_any(struct sl_sqlite_file *file, const char *path, bool flush,
+                   bool read_only, sl_deadline deadline, struct sl_error *err);
+
 /* All statements are finalized. */
 void sl_sqlite_close(struct sl_sqlite_file *file);
 

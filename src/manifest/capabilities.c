@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "kv/kv.h"
+#include "sql/sql.h"
 
 enum { DRIVERS_MAX = 256 };
 
 const struct sl_capability *const sl_capabilities[] = {
     &sl_kv,
+    &sl_sql,
     NULL,
 };
 

@@ -163,6 +163,14 @@ static bool is_idempotent(const void *request)
     return mine->verb == SL_SQL_ROLLBACK || mine->verb == SL_SQL_CURSOR_CLOSE;
 }
 
+static size_t room(const void *config, size_t count)
+{
+    const struct sl_sql_config *mine = config;
+
+    (void)count;
+    return (size_t)mine->max_result;
+}
+
 const struct sl_capability sl_sql = {
     .name = "sql",
     .drivers = sl_sql_drivers,
@@ -179,5 +187,5 @@ const struct sl_capability sl_sql = {
     .request_copy = request_copy,
     .check = check,
     .is_idempotent = is_idempotent,
-    .call_bytes_max = SL_SQL_CALL_BYTES_MAX,
+    .room = room,
 };

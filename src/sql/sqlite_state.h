@@ -7,8 +7,6 @@
 #ifndef SL_SQL_SQLITE_STATE_H
 #define SL_SQL_SQLITE_STATE_H
 
-#include <sqlite3.h>
-
 #include "client/sqlite.h"
 #include "sql/driver.h"
 

@@ -288,7 +288,7 @@ enum sql_status sql_begin(struct sql *sql, enum sql_isolation isolation,
     const struct sl_sql_request request = {
         .verb = SL_SQL_BEGIN, .isolation = isolation, .read_only = read_only};
     struct sl_sql_answer answer;
-    struct sql_tx *tx;
+    struct sql_tx *tx = NULL;
     enum sql_status status = session_new(sql, &tx);
 
     if (status != SQL_OK)
