@@ -68,59 +68,66 @@ static bool lost_race(const struct sl_sql_sqlite *sqlite, int code)
            !sl_deadline_passed(sqlite->file.deadline);
 }
 
+/* What a code means whatever the statement was. */
+static const struct meaning {
+    int code;
+    enum sl_status status;
+    const char *text;
+} meanings[] = {
+    {SQLITE_BUSY, SL_TIMEOUT,
+     "another transaction was writing until the deadline"},
+    {SQLITE_INTERRUPT, SL_TIMEOUT, "the statement ran until the deadline"},
+    {SQLITE_LOCKED, SL_CONFLICT,
+     "a cursor is open on the table; close it first"},
+    {SQLITE_TOOBIG, SL_TOO_LARGE,
+     "a value, or a row, or the statement is larger than SQLite is allowed to "
+     "make it here"},
+};
+
+static enum sl_status explain_code(const struct sl_sql_sqlite *sqlite, int code,
+                                   struct sl_error *err)
+{
+    for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
+        if (meanings[i].code == (code & 0xff))
+            return sl_fail(err, meanings[i].status, "%s", meanings[i].text);
+    return sl_sqlite_explain(&sqlite->file, code, err);
+}
+
+static enum sl_status explain(const struct sl_sql_sqlite *sqlite, int code,
+                              enum sl_sql_sqlite_phase phase,
+                              struct sl_error *err)
+{
+    const char *message = sqlite3_errmsg(sqlite->file.handle);
+
+    /* Of functions that are denied the code says less than this. */
+    if (phase == SL_SQL_SQLITE_PREPARING && sqlite->seen.denied != NULL)
+        return sl_fail(err, SL_PERMISSION_DENIED, "a statement may not use %s",
+                       sqlite->seen.denied);
+    switch (code & 0xff) {
+    case SQLITE_ERROR:
+        return explain_error(message, phase, err);
+    case SQLITE_CONSTRAINT:
+        return explain_constraint(code, message, err);
+    case SQLITE_MISMATCH:
+        return sl_fail(err, SL_INVALID_ARGUMENT, "SQLite says: %s", message);
+    case SQLITE_AUTH: /* prepared anew by a step */
+        return sl_fail(err, SL_PERMISSION_DENIED,
+                       "a statement may not use this");
+    default:
+        return explain_code(sqlite, code, err);
+    }
+}
+
 enum sl_status sl_sql_sqlite_explain(struct sl_sql_sqlite *sqlite, int code,
                                      enum sl_sql_sqlite_phase phase,
                                      struct sl_error *err)
 {
-    const char *message = sqlite3_errmsg(sqlite->file.handle);
-    enum sl_status status;
-
     sqlite->lost_race = lost_race(sqlite, code);
     if (sqlite->lost_race)
         return sl_fail(err, SL_CONFLICT,
                        "another transaction wrote since this one began to "
                        "read; begin it anew");
-    /* Of functions that are denied the code says less than this. */
-    if (phase == SL_SQL_SQLITE_PREPARING && sqlite->seen.denied != NULL)
-        code = SQLITE_AUTH;
-    switch (code & 0xff) {
-    case SQLITE_ERROR:
-        status = explain_error(message, phase, err);
-        break;
-    case SQLITE_CONSTRAINT:
-        status = explain_constraint(code, message, err);
-        break;
-    case SQLITE_MISMATCH:
-        status = sl_fail(err, SL_INVALID_ARGUMENT, "SQLite says: %s", message);
-        break;
-    case SQLITE_AUTH:
-        status =
-            sl_fail(err, SL_PERMISSION_DENIED, "a statement may not use %s",
-                    sqlite->seen.denied != NULL ? sqlite->seen.denied : "this");
-        break;
-    case SQLITE_BUSY:
-        status = sl_fail(err, SL_TIMEOUT,
-                         "%s: another transaction was writing until the "
-                         "deadline",
-                         sqlite->file.path);
-        break;
-    case SQLITE_INTERRUPT:
-        status =
-            sl_fail(err, SL_TIMEOUT, "the statement ran until the deadline");
-        break;
-    case SQLITE_LOCKED:
-        status = sl_fail(err, SL_CONFLICT,
-                         "a cursor is open on the table; close it first");
-        break;
-    case SQLITE_TOOBIG:
-        status = sl_fail(err, SL_TOO_LARGE,
-                         "a value, or a row, or the statement is larger than "
-                         "SQLite is allowed to make it here");
-        break;
-    default:
-        status = sl_sqlite_explain(&sqlite->file, code, err);
-        break;
-    }
+    enum sl_status status = explain(sqlite, code, phase, err);
     clean(err->message);
     return status;
 }

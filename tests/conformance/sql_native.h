@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For cases of this side only: what they need beside the interface. */
+/* What is only on this side: how a database is opened, and other processes. */
 #ifndef TEST_CONFORMANCE_SQL_NATIVE_H
 #define TEST_CONFORMANCE_SQL_NATIVE_H
 
 #include <sys/types.h>
 
 #include "sql_cases.h"
+#include "support/stores.h"
+
+struct sql {
+    struct test_store store;
+};
 
 /*
  * Start another process that runs `work` of sql_native_cases.c on the same
