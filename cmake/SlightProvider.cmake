@@ -32,7 +32,7 @@ function(slight_conformance capability)
     if(NOT arg_NATIVE)
       list(APPEND tests ${test}.guest)
       add_test(NAME ${test}.guest COMMAND
-        "${CMAKE_CURRENT_SOURCE_DIR}/${capability}_guest.sh"
+        "${CMAKE_CURRENT_SOURCE_DIR}/guest.sh"
         $<TARGET_FILE:slight> "${CMAKE_CURRENT_BINARY_DIR}/conformance-${capability}-guest.wasm"
         $<TARGET_FILE:test.conformance.${capability}>)
     endif()

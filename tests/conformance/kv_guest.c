@@ -3,9 +3,9 @@
  * The cases' interface over the bindings of slight:kv, and the component that
  * runs them:
  *
- *     --list FEATURES    the names of the cases, one a line
- *     FEATURES NAME      one case; it needs an empty store named "store", and
- *                        another one named "other"
+ *     --list FEATURES         the names of the cases, one a line
+ *     FEATURES NAME DRIVER    one case; it needs an empty store named "store",
+ *                             and another one named "other"
  *
  * A case that fails says so on standard error and exits with 1.
  */
@@ -455,8 +455,8 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--list") == 0)
         return list_cases((unsigned)strtoul(argv[2], NULL, 10));
-    if (argc == 3)
+    if (argc == 4) /* all drivers are the same */
         return run_case((unsigned)strtoul(argv[1], NULL, 10), argv[2]);
-    fprintf(stderr, "usage: --list FEATURES | FEATURES CASE\n");
+    fprintf(stderr, "usage: --list FEATURES | FEATURES CASE DRIVER\n");
     return 2;
 }

@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Run each case of the kv conformance suite as a guest, in a process of its own
-# and on empty stores, and report in TAP:
+# Run each case of a conformance suite as a guest, in a process of its own and on
+# empty stores, and report in TAP:
 #
 #     SL_TEST_DRIVER=kv.redis SL_TEST_SETTINGS=FILE \
-#         kv_guest.sh SLIGHT COMPONENT TEST-PROGRAM
+#         guest.sh SLIGHT COMPONENT TEST-PROGRAM
+#
+# The component gets `--list FEATURES` or `FEATURES CASE DRIVER`.
 set -eu
 
 slight=$1 component=$2 native=$3
@@ -42,7 +44,8 @@ while read -r name; do
     number=$((number + 1))
     manifest "$number" >"$folder/slightfile.toml"
     status=0
-    "$slight" run "$folder" -- "$features" "$name" </dev/null || status=$?
+    "$slight" run "$folder" -- "$features" "$name" "$SL_TEST_DRIVER" \
+        </dev/null || status=$?
     if [ "$status" -eq 0 ]; then
         echo "ok $number - $name"
     else
