@@ -258,6 +258,15 @@ static void fail(struct sl_sql_sqlite *sqlite, struct sl_op *op,
     op->not_sent = alone && err->status == SL_TIMEOUT;
 }
 
+/* A statement of a transaction that is over.  To end it goes its own way. */
+static bool comes_too_late(const struct sl_sql_sqlite *sqlite,
+                           const struct sl_sql_request *request)
+{
+    return request->in_transaction && request->verb != SL_SQL_COMMIT &&
+           request->verb != SL_SQL_ROLLBACK &&
+           sqlite->transaction != SL_SQL_SQLITE_OPEN;
+}
+
 void sl_sql_sqlite_run(struct sl_sql_sqlite *sqlite, struct sl_op *op)
 {
     typedef enum sl_status run_fn(struct sl_sql_sqlite *, struct sl_op *,
@@ -280,7 +289,7 @@ void sl_sql_sqlite_run(struct sl_sql_sqlite *sqlite, struct sl_op *op)
     sqlite->file.deadline = op->deadline;
     sqlite->lost_race = false;
     sqlite->asked = false;
-    if (request->in_transaction && sqlite->transaction != SL_SQL_SQLITE_OPEN)
+    if (comes_too_late(sqlite, request))
         status = fail_over(sqlite, &err);
     else
         status = runs[request->verb](sqlite, op, &err);

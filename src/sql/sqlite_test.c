@@ -658,7 +658,7 @@ static void a_transaction_that_was_lost(void **state)
         SL_CONFLICT);
     assert_int_equal(run(driver, fresh, SL_SQL_COMMIT, "", false).err.status,
                      SL_CONFLICT);
-    assert_int_equal(run(driver, fresh, SL_SQL_ROLLBACK, "", false).err.status,
+    assert_int_equal(run(driver, fresh, SL_SQL_ROLLBACK, "", true).err.status,
                      SL_OK);
     assert_int_equal(run(driver, fresh, SL_SQL_BEGIN, "", false).err.status,
                      SL_OK);
