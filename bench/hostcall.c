@@ -33,10 +33,12 @@ static void instance_free(void *instance)
     (void)instance;
 }
 
-static enum sl_status kv_open(void *instance, struct sl_bytes name,
-                              uint32_t *bucket, struct sl_error *err)
+static enum sl_status kv_open(void *instance, const char *capability,
+                              struct sl_bytes name, uint32_t *bucket,
+                              struct sl_error *err)
 {
     (void)instance;
+    (void)capability;
     (void)name;
     (void)err;
     *bucket = 1;
@@ -49,13 +51,16 @@ static void kv_drop(void *instance, uint32_t bucket)
     (void)bucket;
 }
 
-static bool kv_call(void *instance, uint32_t bucket,
-                    const struct sl_kv_request *requests, size_t count,
-                    struct sl_kv_answer *answers, struct sl_bridge_wait *wait,
-                    struct sl_call **call)
+static bool kv_call(void *instance, uint32_t bucket, const void *pointer,
+                    size_t count, void *filled, uint32_t *made,
+                    struct sl_bridge_wait *wait, struct sl_call **call)
 {
+    const struct sl_kv_request *requests = pointer;
+    struct sl_kv_answer *answers = filled;
+
     (void)instance;
     (void)bucket;
+    (void)made;
     (void)wait;
     (void)call;
     for (size_t i = 0; i < count; i++) {
@@ -69,7 +74,7 @@ static bool kv_call(void *instance, uint32_t bucket,
     return true;
 }
 
-static void kv_collect(struct sl_call *call, struct sl_kv_answer *answers)
+static void kv_collect(struct sl_call *call, void *answers)
 {
     (void)call;
     (void)answers;
@@ -83,11 +88,11 @@ static void kv_release(struct sl_call *call)
 static const struct sl_bridge_host host = {
     .instance_new = instance_new,
     .instance_free = instance_free,
-    .kv = {.open = kv_open,
-           .drop = kv_drop,
-           .call = kv_call,
-           .collect = kv_collect,
-           .release = kv_release},
+    .open = kv_open,
+    .drop = kv_drop,
+    .call = kv_call,
+    .collect = kv_collect,
+    .release = kv_release,
 };
 
 struct run {

@@ -26,6 +26,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "kv/kv.h"
+#include "sql/sql.h"
 #include "slight_toml.h"
 
 /* Takes output.  Runs on the calling thread, before the function returns. */
@@ -144,40 +145,49 @@ struct sl_bridge_waker *sl_bridge_waker_take(struct sl_bridge_wait *wait);
 void sl_bridge_waker_wake(struct sl_bridge_waker *waker);
 
 /*
- * slight:kv/store@0.1.0.  `instance` is what instance_new returned; a bucket is
- * a number whose meaning only the host knows.  Calls of one instance do not
- * overlap, except collect and release.
+ * All that the host answers.  Borrowed by a program as long as it lives.
+ *
+ * What a guest holds of the host (a bucket, a transaction) is a handle: a number
+ * whose meaning only the host knows.  Calls of one instance do not overlap,
+ * except collect and release.
  */
-struct sl_bridge_kv {
-    enum sl_status (*open)(void *instance, struct sl_bytes name,
-                           uint32_t *bucket, struct sl_error *err);
-    /* The guest dropped its handle: once a bucket. */
-    void (*drop)(void *instance, uint32_t bucket);
-    /*
-     * A get-many, set-many or delete-many is one call of many requests, of at
-     * most SL_KV_MANY_MAX + 1: the bridge leaves away what a guest passes
-     * beyond, and the host refuses the call.  Where answers[0].refused, the
-     * guest's call fails as a whole; otherwise each answer is its request's.
-     *
-     * True: answers[0..count) are filled, and the bridge frees what they
-     * hold, as sl_kv_answer_done does.  False: a waker was taken, *call is set;
-     * once woken the bridge calls collect, and in any case release, once.
-     */
-    bool (*call)(void *instance, uint32_t bucket,
-                 const struct sl_kv_request *requests, size_t count,
-                 struct sl_kv_answer *answers, struct sl_bridge_wait *wait,
-                 struct sl_call **call);
-    void (*collect)(struct sl_call *call, struct sl_kv_answer *answers);
-    void (*release)(struct sl_call *call);
-};
-
-/* All that the host answers.  Borrowed by a program as long as it lives. */
 struct sl_bridge_host {
     /* A new instance of the program begins; what returns is `instance`. */
     void *(*instance_new)(void *context);
     /* It ended: every handle that it did not drop is let go.  Exactly once. */
     void (*instance_free)(void *instance);
-    struct sl_bridge_kv kv;
+    /* capability: "kv", "sql". */
+    enum sl_status (*open)(void *instance, const char *capability,
+                           struct sl_bytes name, uint32_t *handle,
+                           struct sl_error *err);
+    /* The guest dropped it: once a handle. */
+    void (*drop)(void *instance, uint32_t handle);
+    /*
+     * The requests and answers are those of the handle's capability (kv/kv.h,
+     * sql/sql.h).  A call has at most one request more than the capability
+     * allows: the bridge leaves away what a guest passes beyond, and the host
+     * refuses the call.  Where the first answer is refused, the guest's call
+     * fails as a whole; otherwise each answer is its request's.
+     *
+     * True: answers[0..count) are filled, and the bridge frees what they hold.
+     * False: a waker was taken, *call is set; once woken the bridge calls
+     * collect, and in any case release, once.
+     *
+     * made is not NULL for one request that makes something (a transaction, a
+     * cursor): then *made may be set to its handle at once.  Where the request
+     * fails, the bridge drops that, and where it succeeds, calls adopt.
+     */
+    bool (*call)(void *instance, uint32_t handle, const void *requests,
+                 size_t count, void *answers, uint32_t *made,
+                 struct sl_bridge_wait *wait, struct sl_call **call);
+    /* The request that made this has succeeded: take what it needs of the
+     * answer. */
+    void (*adopt)(void *instance, uint32_t made, void *answer);
+    void (*collect)(struct sl_call *call, void *answers);
+    void (*release)(struct sl_call *call);
+    /* The columns of an open cursor, as long as that is open. */
+    const struct sl_sql_column *(*sql_columns)(void *instance, uint32_t cursor,
+                                               size_t *count);
 };
 
 /* --- Programs --------------------------------------------------------- */
@@ -349,10 +359,26 @@ SL_BRIDGE_SHAPE(sl_kv_answer, version, 560);
 SL_BRIDGE_SHAPE(sl_kv_answer, key_count, 628);
 SL_BRIDGE_SHAPE(sl_kv_answer, keys, 632);
 SL_BRIDGE_SHAPE(sl_kv_answer, next, 664);
-SL_BRIDGE_SIZE(sl_bridge_host, 56);
-SL_BRIDGE_SHAPE(sl_bridge_host, kv, 16);
-SL_BRIDGE_SIZE(sl_bridge_kv, 40);
-SL_BRIDGE_SHAPE(sl_bridge_kv, release, 32);
+SL_BRIDGE_SIZE(sl_sql_value, 24);
+SL_BRIDGE_SHAPE(sl_sql_value, int64, 8);
+SL_BRIDGE_SIZE(sl_sql_column, 32);
+SL_BRIDGE_SIZE(sl_sql_parameters, 16);
+SL_BRIDGE_SIZE(sl_sql_request, 56);
+SL_BRIDGE_SHAPE(sl_sql_request, statement, 8);
+SL_BRIDGE_SHAPE(sl_sql_request, sets, 24);
+SL_BRIDGE_SHAPE(sl_sql_request, cursor, 40);
+SL_BRIDGE_SHAPE(sl_sql_request, limit, 48);
+SL_BRIDGE_SHAPE(sl_sql_request, in_transaction, 53);
+SL_BRIDGE_SIZE(sl_sql_answer, 608);
+SL_BRIDGE_SHAPE(sl_sql_answer, has_last_insert_id, 518);
+SL_BRIDGE_SHAPE(sl_sql_answer, columns, 520);
+SL_BRIDGE_SHAPE(sl_sql_answer, values, 536);
+SL_BRIDGE_SHAPE(sl_sql_answer, affected, 552);
+SL_BRIDGE_SHAPE(sl_sql_answer, memory, 576);
+SL_BRIDGE_SIZE(sl_bridge_host, 72);
+SL_BRIDGE_SHAPE(sl_bridge_host, call, 32);
+SL_BRIDGE_SHAPE(sl_bridge_host, release, 56);
+SL_BRIDGE_SHAPE(sl_bridge_host, sql_columns, 64);
 SL_BRIDGE_SIZE(sl_bridge_engine_config, 32);
 SL_BRIDGE_SHAPE(sl_bridge_engine_config, keep_resident, 24);
 SL_BRIDGE_SIZE(sl_bridge_extern, 72);

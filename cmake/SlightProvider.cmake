@@ -17,31 +17,25 @@ function(slight_provider capability name)
     "${arg_SERVICE}")
 endfunction()
 
-# slight_conformance(kv [NATIVE]): the suite's tests of every provider of a
+# slight_conformance(kv): the suite's tests of every provider of a
 # capability, for tests/conformance/CMakeLists.txt, which has made the program
 # test.conformance.CAPABILITY and the component conformance-CAPABILITY-guest.
-# NATIVE: there is no such component.
 function(slight_conformance capability)
-  cmake_parse_arguments(arg "NATIVE" "" "" ${ARGN})
   get_property(providers GLOBAL PROPERTY SLIGHT_PROVIDERS_${capability})
   foreach(name ${providers})
     set(provider ${capability}.${name})
     set(test conformance.${provider})
-    set(tests ${test})
     add_test(NAME ${test} COMMAND test.conformance.${capability})
-    if(NOT arg_NATIVE)
-      list(APPEND tests ${test}.guest)
-      add_test(NAME ${test}.guest COMMAND
-        "${CMAKE_CURRENT_SOURCE_DIR}/guest.sh"
-        $<TARGET_FILE:slight> "${CMAKE_CURRENT_BINARY_DIR}/conformance-${capability}-guest.wasm"
-        $<TARGET_FILE:test.conformance.${capability}>)
-    endif()
+    add_test(NAME ${test}.guest COMMAND
+      "${CMAKE_CURRENT_SOURCE_DIR}/guest.sh"
+      $<TARGET_FILE:slight> "${CMAKE_CURRENT_BINARY_DIR}/conformance-${capability}-guest.wasm"
+      $<TARGET_FILE:test.conformance.${capability}>)
     get_property(service GLOBAL PROPERTY SLIGHT_SERVICE_${provider})
-    set_tests_properties(${tests} PROPERTIES
+    set_tests_properties(${test} ${test}.guest PROPERTIES
       TIMEOUT 600
       ENVIRONMENT "SL_TEST_DRIVER=${provider};SL_TEST_SETTINGS=${CMAKE_CURRENT_SOURCE_DIR}/settings/${provider}.toml;SL_TEST_SERVICES=${SLIGHT_SERVICES_DIR}")
     if(service)
-      set_tests_properties(${tests} PROPERTIES
+      set_tests_properties(${test} ${test}.guest PROPERTIES
         FIXTURES_REQUIRED service.${service})
     endif()
   endforeach()

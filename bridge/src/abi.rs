@@ -4,7 +4,7 @@
 //!
 //! The header asserts the same sizes and offsets for C.
 
-use std::ffi::c_void;
+use std::ffi::{c_char, c_void};
 use std::mem::{offset_of, size_of};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -129,6 +129,8 @@ pub struct Held(SlHeld);
 
 // SAFETY: held bytes do not change, and are released from any thread (bytes.h).
 unsafe impl Send for Held {}
+// SAFETY: as above.
+unsafe impl Sync for Held {}
 
 impl Held {
     /// Take what an answer holds; it is empty afterwards.
@@ -209,6 +211,25 @@ impl SlKvRequest {
 pub const KV_MANY_MAX: usize = 1000;
 const KV_VERSION_MAX: usize = 64;
 
+/// `SL_ANSWER_HEAD`, with which every answer begins.
+#[repr(C)]
+pub struct Head {
+    pub err: SlError,
+    pub retryable: bool,
+    pub refused: bool,
+}
+
+/// An answer that C filled; dropping it frees what it holds.
+///
+/// # Safety
+/// It begins with the members of a head, and is at least as large and aligned.
+pub unsafe trait Answer: Send + Sized {
+    fn head(&self) -> &Head {
+        // SAFETY: the trait's promise.
+        unsafe { &*std::ptr::from_ref(self).cast::<Head>() }
+    }
+}
+
 #[repr(C)]
 pub struct SlKvAnswer {
     pub err: SlError,
@@ -236,23 +257,124 @@ impl SlKvAnswer {
     }
 }
 
-/// An answer that C filled; freed when dropped, as sl_kv_answer_done does it.
-pub struct Answer(pub SlKvAnswer);
+// SAFETY: its parts are freed from any thread (bytes.h).
+unsafe impl Send for SlKvAnswer {}
 
-// SAFETY: an answer belongs to whoever has it; its parts are freed from any
-// thread (bytes.h).
-unsafe impl Send for Answer {}
+// SAFETY: as the trait asks (src/kv/kv.h).
+unsafe impl Answer for SlKvAnswer {}
 
-impl Drop for Answer {
+impl Drop for SlKvAnswer {
     fn drop(&mut self) {
-        drop(Held::take(&mut self.0.value));
+        drop(Held::take(&mut self.value));
         // SAFETY: both are an answer's own, and NULL is fine.
         unsafe {
-            free(self.0.keys.ptr.cast());
-            free(self.0.next.ptr.cast());
+            free(self.keys.ptr.cast());
+            free(self.next.ptr.cast());
         }
     }
 }
+
+pub const SQL_PARAMETERS_MAX: usize = 32766;
+pub const SQL_SETS_MAX: usize = 10000;
+
+#[repr(i32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum SqlVerb {
+    Query,
+    Execute,
+    ExecuteMany,
+    Begin,
+    Commit,
+    Rollback,
+    CursorOpen,
+    CursorNext,
+}
+
+/// What a value holds: `type_` says which.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub union SlSqlData {
+    pub boolean: bool,
+    pub int64: i64,
+    pub float64: f64,
+    pub bytes: SlBytes,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SlSqlValue {
+    pub type_: u32,
+    pub data: SlSqlData,
+}
+
+#[repr(C)]
+pub struct SlSqlColumn {
+    pub name: SlBytes,
+    pub type_name: SlBytes,
+}
+
+#[repr(C)]
+pub struct SlSqlParameters {
+    pub values: *const SlSqlValue,
+    pub count: usize,
+}
+
+#[repr(C)]
+pub struct SlSqlRequest {
+    pub verb: SqlVerb,
+    pub isolation: u32,
+    pub statement: SlBytes,
+    pub sets: *const SlSqlParameters,
+    pub set_count: usize,
+    pub cursor: u64,
+    pub limit: u32,
+    pub read_only: bool,
+    pub in_transaction: bool,
+}
+
+impl SlSqlRequest {
+    pub fn new(verb: SqlVerb, statement: &[u8]) -> Self {
+        SlSqlRequest {
+            verb,
+            isolation: 0,
+            statement: SlBytes::of(statement),
+            sets: std::ptr::null(),
+            set_count: 0,
+            cursor: 0,
+            limit: 0,
+            read_only: false,
+            in_transaction: false,
+        }
+    }
+}
+
+#[repr(C)]
+pub struct SlSqlAnswer {
+    pub err: SlError,
+    pub retryable: bool,
+    pub refused: bool,
+    pub has_last_insert_id: bool,
+    pub columns: *const SlSqlColumn,
+    pub column_count: usize,
+    pub values: *const SlSqlValue,
+    pub row_count: usize,
+    pub affected: u64,
+    pub last_insert_id: i64,
+    pub cursor: u64,
+    pub memory: SlHeld,
+}
+
+// SAFETY: its memory belongs to whoever has it.
+unsafe impl Send for SlSqlAnswer {}
+
+impl Drop for SlSqlAnswer {
+    fn drop(&mut self) {
+        drop(Held::take(&mut self.memory));
+    }
+}
+
+// SAFETY: as the trait asks (src/sql/sql.h).
+unsafe impl Answer for SlSqlAnswer {}
 
 #[repr(C)]
 pub struct SlSink {
@@ -269,28 +391,26 @@ impl SlSink {
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct SlKvTable {
-    pub open: unsafe extern "C" fn(*mut c_void, SlBytes, *mut u32, *mut SlError) -> i32,
+pub struct SlHost {
+    pub instance_new: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
+    pub instance_free: unsafe extern "C" fn(*mut c_void),
+    pub open:
+        unsafe extern "C" fn(*mut c_void, *const c_char, SlBytes, *mut u32, *mut SlError) -> i32,
     pub drop: unsafe extern "C" fn(*mut c_void, u32),
     pub call: unsafe extern "C" fn(
         *mut c_void,
         u32,
-        *const SlKvRequest,
+        *const c_void,
         usize,
-        *mut SlKvAnswer,
+        *mut c_void,
+        *mut u32,
         *mut crate::wait::Wait,
         *mut *mut c_void,
     ) -> bool,
-    pub collect: unsafe extern "C" fn(*mut c_void, *mut SlKvAnswer),
+    pub adopt: unsafe extern "C" fn(*mut c_void, u32, *mut c_void),
+    pub collect: unsafe extern "C" fn(*mut c_void, *mut c_void),
     pub release: unsafe extern "C" fn(*mut c_void),
-}
-
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct SlHost {
-    pub instance_new: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
-    pub instance_free: unsafe extern "C" fn(*mut c_void),
-    pub kv: SlKvTable,
+    pub sql_columns: unsafe extern "C" fn(*mut c_void, u32, *mut usize) -> *const SlSqlColumn,
 }
 
 #[repr(C)]
@@ -465,8 +585,6 @@ shape!(
 shape!(
     SlKvAnswer,
     696,
-    retryable = 516,
-    refused = 517,
     found = 518,
     number = 520,
     value = 528,
@@ -475,8 +593,21 @@ shape!(
     keys = 632,
     next = 664
 );
-shape!(SlHost, 56, kv = 16);
-shape!(SlKvTable, 40, release = 32);
+shape!(Head, 520, retryable = 516, refused = 517);
+shape!(SlSqlValue, 24, data = 8);
+shape!(SlSqlColumn, 32);
+shape!(SlSqlParameters, 16);
+shape!(SlSqlRequest, 56, statement = 8, sets = 24, cursor = 40, limit = 48, in_transaction = 53);
+shape!(
+    SlSqlAnswer,
+    608,
+    has_last_insert_id = 518,
+    columns = 520,
+    values = 536,
+    affected = 552,
+    memory = 576
+);
+shape!(SlHost, 72, call = 32, release = 56, sql_columns = 64);
 shape!(SlEngineConfig, 32, keep_resident = 24);
 shape!(SlExtern, 72, is_instance = 64);
 shape!(SlRun, 72, inherit_stdin = 48, timeout_ms = 64);

@@ -3,63 +3,20 @@
 //! answers go back. Only typed functions; nothing is decided here.
 
 use std::borrow::Cow;
-use std::ffi::c_void;
-use std::future::{ready, Future};
-use std::mem::MaybeUninit;
 
 use bytes::Bytes;
 use wasmtime::component::{
     ComponentType, Lift, Linker, Lower, Resource, ResourceType, WasmList, WasmStr,
 };
-use wasmtime::{Result, StoreContextMut};
+use wasmtime::Result;
 
-use crate::abi::{
-    Answer, Condition, Held, SlBytes, SlError, SlKvAnswer, SlKvRequest, SlKvTable, Verb,
-    KV_MANY_MAX,
-};
+use crate::abi::{Answer, Condition, Held, SlBytes, SlKvAnswer, SlKvRequest, Verb, KV_MANY_MAX};
+use crate::call::{all, check, drop_handle, each, head, many, now, one, open, texts, Later};
+use crate::call::{Reply, Store};
 use crate::program::State;
-use crate::wait::{Wait, Woken};
 
 /// The resource type `bucket`; what it stands for, only C knows.
 struct Bucket;
-
-#[derive(ComponentType, Lower, Clone, Copy)]
-#[component(enum)]
-#[repr(u8)]
-enum ErrorCode {
-    #[component(name = "invalid-argument")]
-    InvalidArgument,
-    #[component(name = "not-found")]
-    NotFound,
-    #[component(name = "already-exists")]
-    AlreadyExists,
-    #[component(name = "conflict")]
-    Conflict,
-    #[component(name = "permission-denied")]
-    PermissionDenied,
-    #[component(name = "unauthenticated")]
-    Unauthenticated,
-    #[component(name = "too-large")]
-    TooLarge,
-    #[component(name = "timeout")]
-    Timeout,
-    #[component(name = "unavailable")]
-    Unavailable,
-    #[component(name = "unsupported")]
-    Unsupported,
-    #[component(name = "internal")]
-    Internal,
-}
-
-#[derive(ComponentType, Lower)]
-#[component(record)]
-struct Error {
-    code: ErrorCode,
-    message: String,
-    retryable: bool,
-}
-
-type KvResult<T> = std::result::Result<T, Error>;
 
 #[derive(ComponentType, Lower)]
 #[component(record)]
@@ -94,67 +51,35 @@ struct Page {
     next: Option<String>,
 }
 
-impl Error {
-    fn of(err: &SlError, retryable: bool) -> Error {
-        // A code is its status less one (src/base/error.h).
-        const CODES: [ErrorCode; 11] = [
-            ErrorCode::InvalidArgument,
-            ErrorCode::NotFound,
-            ErrorCode::AlreadyExists,
-            ErrorCode::Conflict,
-            ErrorCode::PermissionDenied,
-            ErrorCode::Unauthenticated,
-            ErrorCode::TooLarge,
-            ErrorCode::Timeout,
-            ErrorCode::Unavailable,
-            ErrorCode::Unsupported,
-            ErrorCode::Internal,
-        ];
-        let index = usize::try_from(err.status - 1).unwrap_or(usize::MAX);
-        Error {
-            code: CODES.get(index).copied().unwrap_or(ErrorCode::Internal),
-            message: err.text().into_owned(),
-            retryable,
-        }
-    }
-}
-
 /// What each function makes of its answer.
-fn check(answer: &SlKvAnswer) -> KvResult<()> {
-    match answer.err.status {
-        0 => Ok(()),
-        _ => Err(Error::of(&answer.err, answer.retryable)),
-    }
-}
-
-fn value(answer: &mut SlKvAnswer) -> KvResult<Option<Bytes>> {
-    check(answer)?;
+fn value(answer: &mut SlKvAnswer) -> Reply<Option<Bytes>> {
+    check(answer.head())?;
     Ok(answer.found.then(|| Bytes::from_owner(Held::take(&mut answer.value))))
 }
 
-fn entry(answer: &mut SlKvAnswer) -> KvResult<Option<Entry>> {
+fn entry(answer: &mut SlKvAnswer) -> Reply<Option<Entry>> {
     let version = answer.version();
     Ok(value(answer)?.map(|value| Entry { value, version }))
 }
 
-fn found(answer: &mut SlKvAnswer) -> KvResult<bool> {
-    check(answer).map(|()| answer.found)
+fn found(answer: &mut SlKvAnswer) -> Reply<bool> {
+    check(answer.head()).map(|()| answer.found)
 }
 
-fn nothing(answer: &mut SlKvAnswer) -> KvResult<()> {
-    check(answer)
+fn nothing(answer: &mut SlKvAnswer) -> Reply<()> {
+    check(answer.head())
 }
 
-fn version(answer: &mut SlKvAnswer) -> KvResult<String> {
-    check(answer).map(|()| answer.version())
+fn version(answer: &mut SlKvAnswer) -> Reply<String> {
+    check(answer.head()).map(|()| answer.version())
 }
 
-fn number(answer: &mut SlKvAnswer) -> KvResult<i64> {
-    check(answer).map(|()| answer.number)
+fn number(answer: &mut SlKvAnswer) -> Reply<i64> {
+    check(answer.head()).map(|()| answer.number)
 }
 
-fn page(answer: &mut SlKvAnswer) -> KvResult<Page> {
-    check(answer)?;
+fn page(answer: &mut SlKvAnswer) -> Reply<Page> {
+    check(answer.head())?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let keys = answer.keys.bytes();
     let keys = keys.strip_suffix(b"\0").unwrap_or(keys);
@@ -166,172 +91,6 @@ fn page(answer: &mut SlKvAnswer) -> KvResult<Page> {
     Ok(Page { keys, next: (!next.is_empty()).then(|| text(next)) })
 }
 
-/// Each answer by itself, unless the call as a whole was refused.
-fn each<T>(
-    answers: &mut [Answer],
-    convert: fn(&mut SlKvAnswer) -> KvResult<T>,
-) -> KvResult<Vec<KvResult<T>>> {
-    match answers.first() {
-        Some(first) if first.0.refused => Err(Error::of(&first.0.err, first.0.retryable)),
-        _ => Ok(answers.iter_mut().map(|answer| convert(&mut answer.0)).collect()),
-    }
-}
-
-/// The first that fails fails all.
-fn all<T>(answers: &mut [Answer], convert: fn(&mut SlKvAnswer) -> KvResult<T>) -> KvResult<Vec<T>> {
-    answers.iter_mut().map(|answer| convert(&mut answer.0)).collect()
-}
-
-/// A call that C completes later.
-struct Pending {
-    call: *mut c_void,
-    table: SlKvTable,
-    count: usize,
-}
-
-// SAFETY: a call may be collected and released on any thread (slight_bridge.h).
-unsafe impl Send for Pending {}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        // SAFETY: once, whether the guest waited for the answer or is gone.
-        unsafe { (self.table.release)(self.call) }
-    }
-}
-
-impl Pending {
-    async fn answers(self, woken: Woken) -> Vec<Answer> {
-        woken.await;
-        // SAFETY: woken, so that the call is complete; collect fills count
-        // answers.
-        unsafe {
-            filled(self.count, |answers| {
-                (self.table.collect)(self.call, answers);
-            })
-        }
-    }
-}
-
-/// # Safety
-/// `fill` initialises `count` answers.
-unsafe fn filled(count: usize, fill: impl FnOnce(*mut SlKvAnswer)) -> Vec<Answer> {
-    let mut answers: Vec<MaybeUninit<SlKvAnswer>> = Vec::with_capacity(count);
-    fill(answers.as_mut_ptr().cast());
-    let mut answers = std::mem::ManuallyDrop::new(answers);
-    // SAFETY: an Answer is an SlKvAnswer, and count are initialised.
-    unsafe { Vec::from_raw_parts(answers.as_mut_ptr().cast(), count, answers.capacity()) }
-}
-
-type Reply<'a, T> = Box<dyn Future<Output = Result<(T,)>> + Send + 'a>;
-
-fn now<'a, T: Send + 'a>(reply: Result<T>) -> Reply<'a, T> {
-    Box::new(ready(reply.map(|reply| (reply,))))
-}
-
-/// One request: answered on the stack where C answers at once.
-fn one<'a, T: Send + 'static>(
-    store: &StoreContextMut<'_, State>,
-    bucket: &Resource<Bucket>,
-    request: &SlKvRequest,
-    convert: fn(&mut SlKvAnswer) -> T,
-) -> Reply<'a, T> {
-    let state = store.data();
-    let mut answer = MaybeUninit::<Answer>::uninit();
-    let mut wait = Wait::default();
-    let mut call = std::ptr::null_mut();
-    // SAFETY: the request borrows from the guest's memory, which does not
-    // change before C returns; after true the answer is filled, and it is used
-    // where it lies: it is large.
-    unsafe {
-        let table = state.host().kv;
-        if (table.call)(
-            state.instance(),
-            bucket.rep(),
-            request,
-            1,
-            answer.as_mut_ptr().cast(),
-            &mut wait,
-            &mut call,
-        ) {
-            let reply = convert(&mut answer.assume_init_mut().0);
-            answer.assume_init_drop();
-            return now(Ok(reply));
-        }
-        let pending = Pending { call, table, count: 1 };
-        let Some(woken) = wait.woken() else {
-            return now(Err(wasmtime::Error::msg("the host neither answered nor waits")));
-        };
-        Box::new(async move {
-            let mut answers = pending.answers(woken).await;
-            match answers.first_mut() {
-                Some(answer) => Ok((convert(&mut answer.0),)),
-                None => Err(wasmtime::Error::msg("no answer")),
-            }
-        })
-    }
-}
-
-/// Many requests in one call.
-fn many<'a, T: Send + 'static>(
-    store: &StoreContextMut<'_, State>,
-    bucket: &Resource<Bucket>,
-    requests: &[SlKvRequest],
-    convert: impl FnOnce(&mut [Answer]) -> T + Send + 'static,
-) -> Reply<'a, T> {
-    let state = store.data();
-    let count = requests.len();
-    let table = state.host().kv;
-    let mut wait = Wait::default();
-    let mut call = std::ptr::null_mut();
-    let mut done = false;
-    // SAFETY: as in `one`; where C says false nothing is filled, and the
-    // vector is taken as empty.
-    let mut answers = unsafe {
-        let mut answers: Vec<MaybeUninit<SlKvAnswer>> = Vec::with_capacity(count);
-        if count > 0 {
-            done = (table.call)(
-                state.instance(),
-                bucket.rep(),
-                requests.as_ptr(),
-                count,
-                answers.as_mut_ptr().cast(),
-                &mut wait,
-                &mut call,
-            );
-        }
-        let mut answers = std::mem::ManuallyDrop::new(answers);
-        let filled = if done { count } else { 0 };
-        Vec::<Answer>::from_raw_parts(answers.as_mut_ptr().cast(), filled, answers.capacity())
-    };
-    if done || count == 0 {
-        return now(Ok(convert(&mut answers)));
-    }
-    let pending = Pending { call, table, count };
-    let Some(woken) = wait.woken() else {
-        return now(Err(wasmtime::Error::msg("the host neither answered nor waits")));
-    };
-    Box::new(async move { Ok((convert(&mut pending.answers(woken).await),)) })
-}
-
-fn open(
-    store: &mut StoreContextMut<'_, State>,
-    name: &WasmStr,
-) -> Result<KvResult<Resource<Bucket>>> {
-    let name = name.to_str(&*store)?;
-    let state = store.data();
-    let mut bucket = 0;
-    let mut err = MaybeUninit::<SlError>::uninit();
-    // SAFETY: name is borrowed until C returns; err is filled where it fails.
-    unsafe {
-        let open = state.host().kv.open;
-        let name = SlBytes::of(name.as_bytes());
-        match open(state.instance(), name, &mut bucket, err.as_mut_ptr()) {
-            0 => Ok(Ok(Resource::new_own(bucket))),
-            _ => Ok(Err(Error::of(&err.assume_init(), false))),
-        }
-    }
-}
-
 /// A request made of texts and bytes that lie in the guest's memory.
 macro_rules! requests_one {
     ($store:ident, $bucket:ident, $verb:expr, $key:ident, $convert:expr, |$request:ident| $fill:block) => {{
@@ -339,40 +98,31 @@ macro_rules! requests_one {
             let key = $key.to_str(&$store)?;
             let mut $request = SlKvRequest::new($verb, key.as_bytes());
             $fill
-            Ok(one(&$store, &$bucket, &$request, $convert))
+            Ok(one(&$store, $bucket.rep(), &$request, $convert))
         })();
         started.unwrap_or_else(|error| now(Err(error)))
     }};
 }
 
-/// The first keys of a list, at most one more than a call may have.
-fn head<T: Lift>(store: &mut StoreContextMut<'_, State>, list: &WasmList<T>) -> Result<Vec<T>> {
-    list.iter(store)?.take(KV_MANY_MAX + 1).collect()
-}
-
-fn texts<'a>(store: &'a StoreContextMut<'_, State>, list: &[WasmStr]) -> Result<Vec<Cow<'a, str>>> {
-    list.iter().map(|text| text.to_str(store)).collect()
-}
-
 fn many_keys<T: Send + 'static>(
-    mut store: StoreContextMut<'_, State>,
+    mut store: Store<'_>,
     bucket: &Resource<Bucket>,
     verb: Verb,
     keys: &WasmList<WasmStr>,
-    convert: impl FnOnce(&mut [Answer]) -> T + Send + 'static,
-) -> Result<Reply<'static, T>> {
-    let keys = head(&mut store, keys)?;
+    convert: impl FnOnce(&mut [SlKvAnswer]) -> T + Send + 'static,
+) -> Result<Later<'static, T>> {
+    let keys = head(&mut store, keys, KV_MANY_MAX + 1)?;
     let keys = texts(&store, &keys)?;
     let requests: Vec<_> = keys.iter().map(|key| SlKvRequest::new(verb, key.as_bytes())).collect();
-    Ok(many(&store, bucket, &requests, convert))
+    Ok(many(&store, bucket.rep(), &requests, convert))
 }
 
 fn set_many(
-    mut store: StoreContextMut<'_, State>,
+    mut store: Store<'_>,
     bucket: &Resource<Bucket>,
     entries: &WasmList<(WasmStr, WasmList<u8>)>,
-) -> Result<Reply<'static, KvResult<Vec<KvResult<()>>>>> {
-    let entries = head(&mut store, entries)?;
+) -> Result<Later<'static, Reply<Vec<Reply<()>>>>> {
+    let entries = head(&mut store, entries, KV_MANY_MAX + 1)?;
     let keys: Vec<_> = entries.iter().map(|(key, _)| key.to_str(&store)).collect::<Result<_>>()?;
     let requests: Vec<_> = keys
         .iter()
@@ -383,24 +133,19 @@ fn set_many(
             request
         })
         .collect();
-    Ok(many(&store, bucket, &requests, |answers| each(answers, nothing)))
+    Ok(many(&store, bucket.rep(), &requests, |answers| each(answers, nothing)))
 }
 
-type Store<'a> = StoreContextMut<'a, State>;
 type This = Resource<Bucket>;
 
 pub fn link(linker: &mut Linker<State>) -> Result<()> {
-    linker.instance("slight:types/errors@0.1.0")?;
     let mut kv = linker.instance("slight:kv/store@0.1.0")?;
 
     kv.resource("bucket", ResourceType::host::<Bucket>(), |store, bucket| {
-        let state = store.data();
-        // SAFETY: the guest's last handle of this bucket; C hears of it once.
-        unsafe { (state.host().kv.drop)(state.instance(), bucket) };
-        Ok(())
+        drop_handle(&store, bucket)
     })?;
-    kv.func_wrap("[static]bucket.open", |mut store: Store<'_>, (name,): (WasmStr,)| {
-        Ok((open(&mut store, &name)?,))
+    kv.func_wrap("[static]bucket.open", |store: Store<'_>, (name,): (WasmStr,)| {
+        Ok((open(&store, c"kv", &name)?.map(Resource::<Bucket>::new_own),))
     })?;
     kv.func_wrap_async("[method]bucket.get", |store, (this, key): (This, WasmStr)| {
         requests_one!(store, this, Verb::Get, key, value, |_request| {})

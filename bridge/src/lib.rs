@@ -3,10 +3,12 @@
 //! function stands in `slight_bridge.h`; nothing is decided here.
 
 mod abi;
+mod call;
 mod component;
 mod engine;
 mod kv;
 mod program;
+mod sql;
 mod toml;
 mod wait;
 mod wit;

@@ -354,6 +354,20 @@ void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
     pthread_mutex_unlock(&queue->lock);
 }
 
+void sl_queue_hurry(struct sl_queue *queue, struct sl_task *task)
+{
+    struct sl_task **place = &queue->delayed;
+
+    pthread_mutex_lock(&queue->lock);
+    while (*place != NULL && *place != task)
+        place = &(*place)->next;
+    if (*place != NULL) {
+        make_ready(queue, place);
+        wake_one(queue);
+    }
+    pthread_mutex_unlock(&queue->lock);
+}
+
 void sl_queue_changed(struct sl_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);

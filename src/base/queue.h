@@ -92,6 +92,9 @@ void sl_queue_submit_last(struct sl_queue *queue, struct sl_task *task);
 void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
                         sl_deadline when);
 
+/* Run a task now that may have been queued for later. */
+void sl_queue_hurry(struct sl_queue *queue, struct sl_task *task);
+
 /* Something changed: run what waits for that now. */
 void sl_queue_changed(struct sl_queue *queue);
 

@@ -13,26 +13,27 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "host/functions.h"
 #include "host/imports.h"
 #include "host/internal.h"
 
-static enum sl_status open_stores(struct sl_host *host, struct sl_error *err)
+static enum sl_status open_services(struct sl_host *host, struct sl_error *err)
 {
     const struct sl_manifest *manifest = host->manifest;
 
-    host->stores =
-        sl_alloc_array(manifest->resource_count + 1, sizeof(*host->stores));
+    host->services =
+        sl_alloc_array(manifest->resource_count + 1, sizeof(*host->services));
     for (size_t i = 0; i < manifest->resource_count; i++) {
         const struct sl_manifest_resource *resource = &manifest->resources[i];
         enum sl_status status = sl_service_open(
             resource->capability, resource->name, resource->driver,
-            resource->config, resource->options, &host->stores[i], err);
+            resource->config, resource->options, &host->services[i], err);
         if (status != SL_OK)
             return sl_fail_in(err, "resource \"%s\"", resource->name);
         sl_log(SL_LOG_DEBUG, "open", "resource=%s line=%u", resource->name,
                resource->place.line);
     }
-    host->grants = (struct sl_grants){manifest, host->stores};
+    host->grants = (struct sl_grants){manifest, host->services};
     return SL_OK;
 }
 
@@ -52,7 +53,7 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
     if (host->done < 0)
         return sl_fail(err, SL_UNAVAILABLE, "eventfd: %s", strerror(errno));
 
-    enum sl_status status = open_stores(host, err);
+    enum sl_status status = open_services(host, err);
     if (status == SL_OK)
         status = sl_bridge_engine_new(&engine, &host->engine, err);
     if (status != SL_OK)
@@ -74,9 +75,9 @@ void sl_host_free(struct sl_host *host)
         sl_bridge_component_free(host->component);
     sl_bridge_engine_free(host->engine);
     for (size_t i = 0;
-         host->stores != NULL && i < host->manifest->resource_count; i++)
-        sl_service_free(host->stores[i]);
-    free(host->stores);
+         host->services != NULL && i < host->manifest->resource_count; i++)
+        sl_service_free(host->services[i]);
+    free(host->services);
     sl_closep(&host->done);
     free(host->message);
     free(host->backtrace);
@@ -120,9 +121,9 @@ size_t sl_host_imports(struct sl_host *host, sl_host_import_fn *visit,
 
 enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
 {
-    enum sl_status status = sl_bridge_program_new(
-        host->engine, host->component, &sl_instance_functions, &host->grants,
-        &host->program, err);
+    enum sl_status status =
+        sl_bridge_program_new(host->engine, host->component, &sl_host_functions,
+                              &host->grants, &host->program, err);
     if (status != SL_OK)
         return sl_fail_in(err, "%s", host->manifest->source);
     return SL_OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Handles and grants: which store a call of the guest goes to.
+ * Handles and grants: what a call of the guest goes to.
  *
  * An instance may live for one request only, so a new one allocates nothing but
  * itself; its table grows with what it opens.
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "host/border.h"
+#include "host/database.h"
 
 enum {
     INDEX_BITS = 10,
@@ -24,8 +24,8 @@ _Static_assert(SL_INSTANCE_HANDLES_MAX == 1 << INDEX_BITS,
                "a handle's index has room for every slot and no more");
 
 struct slot {
-    struct sl_service *store; /* NULL: free */
-    uint32_t uses;            /* before this one */
+    struct sl_object object;
+    uint32_t uses; /* before this one */
     uint16_t next_free;
 };
 
@@ -36,6 +36,15 @@ struct instance {
     uint32_t capacity;
     uint16_t first_free;
 };
+
+static void done(struct sl_object *object)
+{
+    if (object->kind == SL_OBJECT_TRANSACTION)
+        sl_transaction_free(object->transaction);
+    if (object->kind == SL_OBJECT_CURSOR)
+        sl_cursor_free(object->cursor);
+    object->kind = SL_OBJECT_NONE;
+}
 
 void *sl_instance_new(void *grants)
 {
@@ -50,6 +59,8 @@ void sl_instance_free(void *pointer)
 {
     struct instance *instance = pointer;
 
+    for (uint32_t i = 0; i < instance->count; i++)
+        done(&instance->slots[i].object);
     free(instance->slots);
     free(instance);
 }
@@ -99,8 +110,40 @@ static uint16_t take_slot(struct instance *instance)
     return (uint16_t)instance->count++;
 }
 
-enum sl_status sl_instance_open(void *pointer, struct sl_bytes name,
-                                uint32_t *bucket, struct sl_error *err)
+enum sl_status sl_instance_add(void *pointer, const struct sl_object *object,
+                               uint32_t *handle, struct sl_error *err)
+{
+    struct instance *instance = pointer;
+    uint16_t index = take_slot(instance);
+
+    if (index == NO_SLOT)
+        return sl_fail(err, SL_TOO_LARGE,
+                       "component \"%s\" has %d resources open, the most "
+                       "that may be; drop some, or open one once and keep it",
+                       instance->grants->manifest->name,
+                       SL_INSTANCE_HANDLES_MAX);
+    struct slot *slot = &instance->slots[index];
+    slot->object = *object;
+    *handle = slot->uses << INDEX_BITS | index;
+    return SL_OK;
+}
+
+/* It is there, and something else. */
+static enum sl_status not_of(const struct sl_manifest *manifest,
+                             const struct sl_manifest_resource *resource,
+                             const char *capability, struct sl_error *err)
+{
+    return sl_fail(err, SL_PERMISSION_DENIED,
+                   "component \"%s\" opens \"%s\" as a resource of %s, "
+                   "and %s:%u says that it is of type \"%s\"",
+                   manifest->name, resource->name, capability,
+                   manifest->path != NULL ? manifest->path : "the default",
+                   resource->place.line, sl_driver_info(resource->driver).name);
+}
+
+enum sl_status sl_instance_open(void *pointer, const char *capability,
+                                struct sl_bytes name, uint32_t *handle,
+                                struct sl_error *err)
 {
     struct instance *instance = pointer;
     const struct sl_manifest *manifest = instance->grants->manifest;
@@ -109,143 +152,44 @@ enum sl_status sl_instance_open(void *pointer, struct sl_bytes name,
 
     if (resource == NULL)
         return not_granted(manifest, name, err);
-
-    uint16_t index = take_slot(instance);
-    if (index == NO_SLOT)
-        return sl_fail(err, SL_TOO_LARGE,
-                       "component \"%s\" has %d buckets open, the most that "
-                       "may be; drop some, or open one once and keep it",
-                       manifest->name, SL_INSTANCE_HANDLES_MAX);
-
-    struct slot *slot = &instance->slots[index];
-    slot->store = instance->grants->stores[resource - manifest->resources];
-    *bucket = slot->uses << INDEX_BITS | index;
-    return SL_OK;
+    if (strcmp(sl_capability_info(resource->capability).name, capability) != 0)
+        return not_of(manifest, resource, capability, err);
+    const struct sl_object object = {
+        .kind = SL_OBJECT_SERVICE,
+        .service = instance->grants->services[resource - manifest->resources],
+    };
+    return sl_instance_add(instance, &object, handle, err);
 }
 
-static struct slot *find_slot(struct instance *instance, uint32_t bucket)
+static struct slot *find_slot(struct instance *instance, uint32_t handle)
 {
-    uint32_t index = bucket & INDEX_MASK;
+    uint32_t index = handle & INDEX_MASK;
 
     if (index >= instance->count)
         return NULL;
     struct slot *slot = &instance->slots[index];
-    if (slot->store == NULL ||
-        slot->uses << INDEX_BITS != (bucket & ~(uint32_t)INDEX_MASK))
+    if (slot->object.kind == SL_OBJECT_NONE ||
+        slot->uses << INDEX_BITS != (handle & ~(uint32_t)INDEX_MASK))
         return NULL;
     return slot;
 }
 
-struct sl_service *sl_instance_store(void *pointer, uint32_t bucket)
+struct sl_object *sl_instance_find(void *pointer, uint32_t handle)
 {
-    struct instance *instance = pointer;
+    struct slot *slot = find_slot(pointer, handle);
 
-    struct slot *slot = find_slot(instance, bucket);
-    return slot != NULL ? slot->store : NULL;
+    return slot != NULL ? &slot->object : NULL;
 }
 
-void sl_instance_drop(void *pointer, uint32_t bucket)
+void sl_instance_drop(void *pointer, uint32_t handle)
 {
     struct instance *instance = pointer;
+    struct slot *slot = find_slot(instance, handle);
 
-    struct slot *slot = find_slot(instance, bucket);
     if (slot != NULL) {
-        slot->store = NULL;
+        done(&slot->object);
         slot->uses++;
         slot->next_free = instance->first_free;
-        instance->first_free = (uint16_t)(bucket & INDEX_MASK);
+        instance->first_free = (uint16_t)(handle & INDEX_MASK);
     }
 }
-
-/* --- What the bridge calls --- */
-
-static void *border_new(void *context)
-{
-    sl_border_enter();
-    void *instance = sl_instance_new(context);
-    sl_border_leave();
-    return instance;
-}
-
-static void border_free(void *instance)
-{
-    sl_border_enter();
-    sl_instance_free(instance);
-    sl_border_leave();
-}
-
-static enum sl_status border_open(void *instance, struct sl_bytes name,
-                                  uint32_t *bucket, struct sl_error *err)
-{
-    sl_border_enter();
-    enum sl_status status = sl_instance_open(instance, name, bucket, err);
-    sl_border_leave();
-    return status;
-}
-
-static void border_drop(void *instance, uint32_t bucket)
-{
-    sl_border_enter();
-    sl_instance_drop(instance, bucket);
-    sl_border_leave();
-}
-
-static void wake(void *waker)
-{
-    sl_border_leave();
-    sl_bridge_waker_wake(waker);
-}
-
-static bool not_open(size_t count, struct sl_kv_answer *answers)
-{
-    for (size_t i = 0; i < count; i++) {
-        sl_kv_answer_init(&answers[i]);
-        sl_fail(&answers[i].err, SL_INVALID_ARGUMENT,
-                "the bucket is not open any more");
-    }
-    return true;
-}
-
-static bool border_call(void *instance, uint32_t bucket,
-                        const struct sl_kv_request *requests, size_t count,
-                        struct sl_kv_answer *answers,
-                        struct sl_bridge_wait *wait, struct sl_call **call)
-{
-    sl_border_enter();
-    struct sl_service *store = sl_instance_store(instance, bucket);
-    bool answered = store == NULL
-                        ? not_open(count, answers)
-                        : sl_service_try(store, requests, count, answers);
-    if (!answered)
-        sl_service_submit(store, NULL, requests, count, wake,
-                          sl_bridge_waker_take(wait), call);
-    sl_border_leave();
-    return answered;
-}
-
-static void border_collect(struct sl_call *call, struct sl_kv_answer *answers)
-{
-    sl_border_enter();
-    sl_call_collect(call, answers);
-    sl_border_leave();
-}
-
-static void border_release(struct sl_call *call)
-{
-    sl_border_enter();
-    sl_call_release(call);
-    sl_border_leave();
-}
-
-const struct sl_bridge_host sl_instance_functions = {
-    .instance_new = border_new,
-    .instance_free = border_free,
-    .kv =
-        {
-            .open = border_open,
-            .drop = border_drop,
-            .call = border_call,
-            .collect = border_collect,
-            .release = border_release,
-        },
-};

@@ -11,38 +11,65 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "kv/kv.h"
 #include "manifest/manifest.h"
-#include "slight_bridge.h"
+#include "service/service.h"
 
 enum { SL_INSTANCE_HANDLES_MAX = 1024 };
 
 /*
- * What the instances of a component share; borrowed by them.  stores[i] is the
- * store of manifest->resources[i].
+ * What the instances of a component share; borrowed by them.  services[i] is
+ * what stands behind manifest->resources[i].
  */
 struct sl_grants {
     const struct sl_manifest *manifest;
-    struct sl_service *const *stores;
+    struct sl_service *const *services;
 };
 
-/* The functions that the bridge calls; the context of new is a sl_grants. */
-extern const struct sl_bridge_host sl_instance_functions;
+struct sl_transaction; /* database.h */
+struct sl_cursor;
+
+/* What a handle stands for. */
+struct sl_object {
+    enum {
+        SL_OBJECT_NONE, /* the handle is free */
+        SL_OBJECT_SERVICE,
+        SL_OBJECT_TRANSACTION,
+        SL_OBJECT_CURSOR,
+    } kind;
+    struct sl_service *service;
+    union {
+        struct sl_transaction *transaction; /* owned */
+        struct sl_cursor *cursor;           /* owned */
+    };
+};
+
+/* One thread at a time uses an instance. */
+void *sl_instance_new(void *grants);
+/* Drops what is open. */
+void sl_instance_free(void *instance);
 
 /*
- * One thread at a time uses an instance.
- *
- * open: SL_PERMISSION_DENIED for what the manifest does not grant, SL_TOO_LARGE
- * with SL_INSTANCE_HANDLES_MAX handles open.
+ * Open a resource of a capability ("kv").  SL_PERMISSION_DENIED for what the
+ * manifest does not grant, SL_TOO_LARGE with SL_INSTANCE_HANDLES_MAX handles
+ * open.
  */
-void *sl_instance_new(void *grants);
-void sl_instance_free(void *instance);
-SL_MUST_CHECK enum sl_status sl_instance_open(void *instance,
-                                              struct sl_bytes name,
-                                              uint32_t *bucket,
-                                              struct sl_error *err);
-void sl_instance_drop(void *instance, uint32_t bucket);
-/* The store behind a handle; NULL where it is not open. */
-struct sl_service *sl_instance_store(void *instance, uint32_t bucket);
+SL_MUST_CHECK enum sl_status
+sl_instance_open(void *instance, const char *capability, struct sl_bytes name,
+                 uint32_t *handle, struct sl_error *err);
+
+/*
+ * A handle for an object, which is the instance's then.  SL_TOO_LARGE with
+ * SL_INSTANCE_HANDLES_MAX handles open.
+ */
+SL_MUST_CHECK enum sl_status sl_instance_add(void *instance,
+                                             const struct sl_object *object,
+                                             uint32_t *handle,
+                                             struct sl_error *err);
+
+/* What a handle stands for, until it is dropped or another one is added; NULL
+ * where it is not open. */
+struct sl_object *sl_instance_find(void *instance, uint32_t handle);
+
+void sl_instance_drop(void *instance, uint32_t handle);
 
 #endif

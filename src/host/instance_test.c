@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Handles and grants.  Stores are only passed on, so any address is one. */
+/* Handles and grants.  Services are only passed on, so any address is one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,13 +11,14 @@
 
 #include "base/alloc.h"
 #include "host/instance.h"
+#include "kv/kv.h"
 
-static char first_store;
-static char second_store;
+static char first_service;
+static char second_service;
 
 static struct sl_manifest_resource resources[] = {
-    {.name = "first"},
-    {.name = "second"},
+    {.name = "first", .capability = &sl_kv},
+    {.name = "second", .capability = &sl_kv},
 };
 
 static struct sl_manifest manifest = {
@@ -27,12 +28,19 @@ static struct sl_manifest manifest = {
     .resource_count = 2,
 };
 
-static struct sl_service *const stores[] = {
-    (struct sl_service *)&first_store,
-    (struct sl_service *)&second_store,
+static struct sl_service *const services[] = {
+    (struct sl_service *)&first_service,
+    (struct sl_service *)&second_service,
 };
 
-static struct sl_grants grants = {&manifest, stores};
+static struct sl_grants grants = {&manifest, services};
+
+static struct sl_service *service_of(void *instance, uint32_t handle)
+{
+    const struct sl_object *object = sl_instance_find(instance, handle);
+
+    return object != NULL ? object->service : NULL;
+}
 
 static int set_up(void **state)
 {
@@ -53,7 +61,8 @@ static uint32_t open_bucket(void *instance, const char *name)
     uint32_t bucket = 0;
 
     assert_int_equal(
-        sl_instance_open(instance, sl_bytes_of(name), &bucket, &err), SL_OK);
+        sl_instance_open(instance, "kv", sl_bytes_of(name), &bucket, &err),
+        SL_OK);
     return bucket;
 }
 
@@ -62,7 +71,7 @@ static void refused(void *instance, struct sl_bytes name, const char *message)
     struct sl_error err;
     uint32_t bucket = 77;
 
-    assert_int_equal(sl_instance_open(instance, name, &bucket, &err),
+    assert_int_equal(sl_instance_open(instance, "kv", name, &bucket, &err),
                      SL_PERMISSION_DENIED);
     assert_string_equal(err.message, message);
     assert_int_equal(bucket, 77); /* a failed call leaves outputs alone */
@@ -74,9 +83,9 @@ static void test_a_handle_is_a_store(void **state)
     uint32_t second = open_bucket(*state, "second");
     uint32_t again = open_bucket(*state, "first");
 
-    assert_ptr_equal(sl_instance_store(*state, first), &first_store);
-    assert_ptr_equal(sl_instance_store(*state, second), &second_store);
-    assert_ptr_equal(sl_instance_store(*state, again), &first_store);
+    assert_ptr_equal(service_of(*state, first), &first_service);
+    assert_ptr_equal(service_of(*state, second), &second_service);
+    assert_ptr_equal(service_of(*state, again), &first_service);
     assert_int_not_equal(first, again);
 }
 
@@ -117,25 +126,25 @@ static void test_a_dropped_handle_is_dead(void **state)
     uint32_t first = open_bucket(*state, "first");
 
     sl_instance_drop(*state, first);
-    assert_null(sl_instance_store(*state, first));
+    assert_null(service_of(*state, first));
     sl_instance_drop(*state, first); /* twice: nothing happens */
 
     uint32_t next = open_bucket(*state, "second");
     assert_int_not_equal(first, next);
-    assert_null(sl_instance_store(*state, first));
+    assert_null(service_of(*state, first));
     sl_instance_drop(*state, first); /* the old one does not drop the new */
-    assert_ptr_equal(sl_instance_store(*state, next), &second_store);
+    assert_ptr_equal(service_of(*state, next), &second_service);
 }
 
 static void test_handles_that_never_were(void **state)
 {
     uint32_t first = open_bucket(*state, "first");
 
-    assert_null(sl_instance_store(*state, first + 1));
-    assert_null(sl_instance_store(*state, first + 1024));
-    assert_null(sl_instance_store(*state, UINT32_MAX));
+    assert_null(service_of(*state, first + 1));
+    assert_null(service_of(*state, first + 1024));
+    assert_null(service_of(*state, UINT32_MAX));
     sl_instance_drop(*state, UINT32_MAX);
-    assert_ptr_equal(sl_instance_store(*state, first), &first_store);
+    assert_ptr_equal(service_of(*state, first), &first_service);
 }
 
 static void test_no_more_than_so_many(void **state)
@@ -147,15 +156,15 @@ static void test_no_more_than_so_many(void **state)
     for (size_t i = 0; i < SL_INSTANCE_HANDLES_MAX; i++)
         buckets[i] = open_bucket(*state, "first");
     assert_int_equal(
-        sl_instance_open(*state, SL_LITERAL("first"), &one_more, &err),
+        sl_instance_open(*state, "kv", SL_LITERAL("first"), &one_more, &err),
         SL_TOO_LARGE);
 
     sl_instance_drop(*state, buckets[500]);
     uint32_t reused = open_bucket(*state, "second");
-    assert_ptr_equal(sl_instance_store(*state, reused), &second_store);
+    assert_ptr_equal(service_of(*state, reused), &second_service);
     for (size_t i = 0; i < SL_INSTANCE_HANDLES_MAX; i++)
-        assert_ptr_equal(sl_instance_store(*state, buckets[i]),
-                         i == 500 ? NULL : &first_store);
+        assert_ptr_equal(service_of(*state, buckets[i]),
+                         i == 500 ? NULL : &first_service);
 }
 
 /* The count of uses is cut to what a handle has room for. */
@@ -166,7 +175,7 @@ static void test_one_slot_used_very_often(void **state)
     for (uint32_t i = 0; i < (1U << 22) + 5; i++) {
         sl_instance_drop(*state, last);
         uint32_t next = open_bucket(*state, "first");
-        if (next == last || sl_instance_store(*state, next) == NULL)
+        if (next == last || service_of(*state, next) == NULL)
             fail_msg("use %u", i);
         last = next;
     }
@@ -177,7 +186,7 @@ static void test_instances_share_nothing(void **state)
     void *other = sl_instance_new(&grants);
     uint32_t first = open_bucket(*state, "first");
 
-    assert_null(sl_instance_store(other, first));
+    assert_null(service_of(other, first));
     sl_instance_free(other);
 }
 

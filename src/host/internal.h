@@ -7,11 +7,12 @@
 
 #include "host/host.h"
 #include "host/instance.h"
+#include "slight_bridge.h"
 
 struct sl_host {
     const struct sl_manifest *manifest;
     bool progress;
-    struct sl_service **stores; /* one a resource */
+    struct sl_service **services; /* one a resource */
     struct sl_grants grants;
     struct sl_bridge_engine *engine;
     struct sl_bridge_component *component;

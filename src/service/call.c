@@ -21,6 +21,7 @@ struct sl_call {
     _Atomic unsigned owners;
     _Atomic bool cancelled;
     bool collected;
+    bool delayed; /* submitted for later */
     int64_t start;
     sl_deadline wait_until; /* of a request that is willing to wait; or 0 */
     sl_deadline deadline;
@@ -486,6 +487,7 @@ static void submit(struct sl_lane *lane, int64_t delay_ms, const void *requests,
         complete(call);
     } else if (delay_ms > 0) {
         call->task.weight = weight;
+        call->delayed = true;
         sl_queue_submit_at(lane->queue, &call->task, call->start);
     } else if (sl_queue_submit(lane->queue, &call->task, weight, &err) !=
                SL_OK) {
@@ -510,12 +512,12 @@ void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
     submit(&service->lane, delay_ms, requests, count, done, context, call);
 }
 
-void sl_service_post(struct sl_service *service, const void *requests,
-                     size_t count)
+void sl_service_post(struct sl_service *service, struct sl_session *session,
+                     const void *requests, size_t count)
 {
     struct sl_call *call;
 
-    submit(&service->lane, 0, requests, count, NULL, NULL, &call);
+    sl_service_submit(service, session, requests, count, NULL, NULL, &call);
     call_unref(call);
 }
 
@@ -532,9 +534,10 @@ void sl_call_collect(struct sl_call *call, void *answers)
 void sl_call_release(struct sl_call *call)
 {
     atomic_store(&call->cancelled, true);
-    /* It may be parked for long, and hold what others want. */
-    if (call->wait_until != 0 && atomic_load(&call->owners) > 1)
-        sl_queue_changed(call->lane->queue);
+    /* It may be parked for long. */
+    if ((call->wait_until != 0 || call->delayed) &&
+        atomic_load(&call->owners) > 1)
+        sl_queue_hurry(call->lane->queue, &call->task);
     call_unref(call);
 }
 

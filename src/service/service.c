@@ -96,6 +96,13 @@ bool sl_state_is_over(struct sl_op *const ops[], size_t count)
     return false;
 }
 
+void sl_answer_fail(const struct sl_service *service, void *answer,
+                    const struct sl_error *err)
+{
+    service->capability->answer_init(answer);
+    ((struct sl_answer *)answer)->err = *err;
+}
+
 void sl_answers_done(const struct sl_service *service, void *answers,
                      size_t count)
 {

@@ -166,9 +166,9 @@ void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
                              sl_call_done_fn *done, void *context,
                              struct sl_call **call);
 
-/* Start a call whose answer nobody waits for. */
-void sl_service_post(struct sl_service *service, const void *requests,
-                     size_t count);
+/* Start a call whose answer nobody waits for.  session as above. */
+void sl_service_post(struct sl_service *service, struct sl_session *session,
+                     const void *requests, size_t count);
 
 /* Once done ran: move the answers out, in the order of the requests. */
 void sl_call_collect(struct sl_call *call, void *answers);
@@ -184,6 +184,10 @@ void sl_call_release(struct sl_call *call);
 enum sl_status sl_service_do(struct sl_service *service,
                              struct sl_session *session, const void *requests,
                              size_t count, void *answers);
+
+/* Fill an answer, which need not be initialised, with a failure. */
+void sl_answer_fail(const struct sl_service *service, void *answer,
+                    const struct sl_error *err);
 
 /* Free what answers hold. */
 void sl_answers_done(const struct sl_service *service, void *answers,

@@ -200,12 +200,21 @@ size_t sl_sql_result_rows(const struct sl_sql_result *result)
     return result->rows;
 }
 
+static void release(void *result)
+{
+    sl_sql_result_free(result);
+}
+
 void sl_sql_result_give(struct sl_sql_result *result,
                         struct sl_sql_answer *answer)
 {
     answer->columns = result->columns;
-    answer->column_count = result->column_count;
+    /* A batch of a cursor has rows, and no columns. */
+    answer->column_count = result->rows > 0
+                               ? result->row_values / result->rows
+                               : result->column_count;
     answer->values = result->values;
     answer->row_count = result->rows;
-    answer->memory = result; /* handed over */
+    answer->memory.owner = result; /* handed over */
+    answer->memory.release = release;
 }

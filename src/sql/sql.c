@@ -92,15 +92,14 @@ static void answer_init(void *answer)
     mine->affected = 0;
     mine->last_insert_id = 0;
     mine->cursor = 0;
-    mine->memory = NULL;
+    mine->memory = (struct sl_held){0};
 }
 
 static void answer_done(void *answer)
 {
     struct sl_sql_answer *mine = answer;
 
-    sl_sql_result_free(mine->memory);
-    mine->memory = NULL;
+    sl_held_done(&mine->memory);
 }
 
 /* --- Requests

@@ -115,24 +115,25 @@ struct sl_sql_request {
     uint32_t limit;  /* CURSOR_NEXT: 1 to SL_SQL_BATCH_MAX */
     bool read_only;  /* BEGIN */
     /*
-     * The statement is part of the session's transaction: SL_CONFLICT where
+     * The statement (not COMMIT or ROLLBACK) is part of the session's
+     * transaction: SL_CONFLICT where
      * that has failed, or was lost together with its connection.
      */
     bool in_transaction;
 };
 
-/* What came of it. */
+/* What came of it.  The bridge mirrors this struct. */
 struct sl_sql_answer {
     SL_ANSWER_HEAD
     bool has_last_insert_id;             /* EXECUTE, EXECUTE_MANY */
     const struct sl_sql_column *columns; /* QUERY, CURSOR_OPEN */
-    size_t column_count;
+    size_t column_count;               /* CURSOR_NEXT: values in a row */
     const struct sl_sql_value *values; /* QUERY, CURSOR_NEXT: row by row */
     size_t row_count;  /* a CURSOR_NEXT without any: it was the last */
     uint64_t affected; /* EXECUTE, EXECUTE_MANY */
     int64_t last_insert_id;
-    uint64_t cursor; /* CURSOR_OPEN */
-    void *memory;    /* what columns, values and their bytes stand in */
+    uint64_t cursor;       /* CURSOR_OPEN */
+    struct sl_held memory; /* columns, values and their bytes stand in it */
 };
 
 /* The settings of every sql resource, beside its driver's own. */

@@ -322,7 +322,7 @@ static void a_result_has_a_limit(void **state)
 {
     struct sl_sql_result *result = sl_sql_result_new(200);
     const struct sl_sql_value text = value_of(SL_SQL_TEXT, "0123456789");
-    struct sl_sql_answer answer = {.memory = NULL};
+    struct sl_sql_answer answer = {.column_count = 0};
     struct sl_error err;
 
     (void)state;
@@ -344,7 +344,7 @@ static void a_result_has_a_limit(void **state)
     assert_int_equal(answer.row_count, 5);
     assert_true(sl_bytes_equal(answer.columns[0].name, SL_LITERAL("a?")));
     assert_true(sl_bytes_equal(answer.values[3].bytes, text.bytes));
-    sl_sql_result_free(answer.memory);
+    sl_held_done(&answer.memory);
 }
 
 static void a_large_result(void **state)
@@ -370,7 +370,7 @@ static void a_large_result(void **state)
         assert_memory_equal(answer.values[i].bytes.ptr, letters,
                             (size_t)(i % LETTERS));
     }
-    sl_sql_result_free(answer.memory);
+    sl_held_done(&answer.memory);
 }
 
 /* What conformance does not reach: forms that only databases write. */

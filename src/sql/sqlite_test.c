@@ -64,7 +64,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
 
-    if (f->answer.memory != NULL)
+    if (f->answer.memory.owner != NULL)
         sl_answers_done(f->store.service, &f->answer, 1);
     test_store_done(&f->store);
     test_remove_folder(f->folder);
@@ -75,7 +75,7 @@ static int tear_down(void **state)
 static struct sl_sql_answer *call(struct fixture *f, struct sl_session *session,
                                   const struct sl_sql_request *request)
 {
-    if (f->answer.memory != NULL)
+    if (f->answer.memory.owner != NULL)
         sl_answers_done(f->store.service, &f->answer, 1);
     sl_service_do(f->store.service, session, request, 1, &f->answer);
     return &f->answer;
@@ -636,7 +636,7 @@ static struct sl_sql_answer run(const struct sl_driver *driver, void *state,
     struct sl_op *const ops[] = {&op};
 
     driver->run(state, ops, 1);
-    sl_sql_result_free(answer.memory);
+    sl_held_done(&answer.memory);
     return answer;
 }
 

@@ -53,7 +53,7 @@ holds test ! -e .slight
 slight 0 run . -- open-many store 1024
 is out </dev/null
 slight 0 run . -- open-many store 1025
-says out 'too-large: component "guest" has 1024 buckets open, the most that may be'
+says out 'too-large: component "guest" has 1024 resources open, the most that may be'
 says out '1024 were open'
 
 # --- Keys and values ---

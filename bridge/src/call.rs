@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A call of the host, whatever its capability: requests go to C as they lie in
+//! the guest's memory, answers come back at once or later.
+
+use std::borrow::Cow;
+use std::ffi::c_void;
+use std::future::{ready, Future};
+use std::mem::MaybeUninit;
+
+use wasmtime::component::{ComponentType, Lift, Lower, WasmList, WasmStr};
+use wasmtime::{Result, StoreContextMut};
+
+use crate::abi::{Answer, Head, SlBytes, SlError, SlHost};
+use crate::program::State;
+use crate::wait::{Wait, Woken};
+
+pub type Store<'a> = StoreContextMut<'a, State>;
+
+#[derive(ComponentType, Lower, Clone, Copy)]
+#[component(enum)]
+#[repr(u8)]
+pub enum ErrorCode {
+    #[component(name = "invalid-argument")]
+    InvalidArgument,
+    #[component(name = "not-found")]
+    NotFound,
+    #[component(name = "already-exists")]
+    AlreadyExists,
+    #[component(name = "conflict")]
+    Conflict,
+    #[component(name = "permission-denied")]
+    PermissionDenied,
+    #[component(name = "unauthenticated")]
+    Unauthenticated,
+    #[component(name = "too-large")]
+    TooLarge,
+    #[component(name = "timeout")]
+    Timeout,
+    #[component(name = "unavailable")]
+    Unavailable,
+    #[component(name = "unsupported")]
+    Unsupported,
+    #[component(name = "internal")]
+    Internal,
+}
+
+/// `slight:types/errors.error`.
+#[derive(ComponentType, Lower)]
+#[component(record)]
+pub struct Error {
+    code: ErrorCode,
+    message: String,
+    retryable: bool,
+}
+
+/// What a function of an interface answers.
+pub type Reply<T> = std::result::Result<T, Error>;
+
+impl Error {
+    fn of(err: &SlError, retryable: bool) -> Error {
+        // A code is its status less one (src/base/error.h).
+        const CODES: [ErrorCode; 11] = [
+            ErrorCode::InvalidArgument,
+            ErrorCode::NotFound,
+            ErrorCode::AlreadyExists,
+            ErrorCode::Conflict,
+            ErrorCode::PermissionDenied,
+            ErrorCode::Unauthenticated,
+            ErrorCode::TooLarge,
+            ErrorCode::Timeout,
+            ErrorCode::Unavailable,
+            ErrorCode::Unsupported,
+            ErrorCode::Internal,
+        ];
+        let index = usize::try_from(err.status - 1).unwrap_or(usize::MAX);
+        Error {
+            code: CODES.get(index).copied().unwrap_or(ErrorCode::Internal),
+            message: err.text().into_owned(),
+            retryable,
+        }
+    }
+
+    fn from(head: &Head) -> Error {
+        Error::of(&head.err, head.retryable)
+    }
+}
+
+/// Whether it worked.
+pub fn check(head: &Head) -> Reply<()> {
+    match head.err.status {
+        0 => Ok(()),
+        _ => Err(Error::from(head)),
+    }
+}
+
+/// Each answer by itself, unless the call as a whole was refused.
+pub fn each<A: Answer, T>(
+    answers: &mut [A],
+    convert: fn(&mut A) -> Reply<T>,
+) -> Reply<Vec<Reply<T>>> {
+    match answers.first() {
+        Some(first) if first.head().refused => Err(Error::from(first.head())),
+        _ => Ok(answers.iter_mut().map(convert).collect()),
+    }
+}
+
+/// The first that fails fails all.
+pub fn all<A: Answer, T>(answers: &mut [A], convert: fn(&mut A) -> Reply<T>) -> Reply<Vec<T>> {
+    answers.iter_mut().map(convert).collect()
+}
+
+/// A call that C completes later.
+struct Pending {
+    call: *mut c_void,
+    release: unsafe extern "C" fn(*mut c_void),
+}
+
+// SAFETY: a call may be collected and released on any thread (slight_bridge.h).
+unsafe impl Send for Pending {}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        // SAFETY: once, whether the guest waited for the answer or is gone.
+        unsafe { (self.release)(self.call) }
+    }
+}
+
+impl Pending {
+    async fn answers<A: Answer>(self, host: SlHost, count: usize, woken: Woken) -> Vec<A> {
+        woken.await;
+        let mut answers: Vec<MaybeUninit<A>> = Vec::with_capacity(count);
+        // SAFETY: woken, so that the call is complete; collect fills count
+        // answers.
+        unsafe {
+            (host.collect)(self.call, answers.as_mut_ptr().cast());
+            taken(answers, count)
+        }
+    }
+}
+
+/// # Safety
+/// The first `count` are initialised.
+unsafe fn taken<A>(answers: Vec<MaybeUninit<A>>, count: usize) -> Vec<A> {
+    let mut answers = std::mem::ManuallyDrop::new(answers);
+    // SAFETY: the layout is the same, and the caller's promise.
+    unsafe { Vec::from_raw_parts(answers.as_mut_ptr().cast(), count, answers.capacity()) }
+}
+
+/// What a linked function returns.
+pub type Later<'a, T> = Box<dyn Future<Output = Result<(T,)>> + Send + 'a>;
+
+pub fn now<'a, T: Send + 'a>(reply: Result<T>) -> Later<'a, T> {
+    Box::new(ready(reply.map(|reply| (reply,))))
+}
+
+fn defect<'a, T: Send + 'a>() -> Later<'a, T> {
+    now(Err(wasmtime::Error::msg("the host neither answered nor waits")))
+}
+
+/// The start of a call: what C said at once, and what it left to come.
+struct Started {
+    answered: bool,
+    wait: Wait,
+    call: *mut c_void,
+}
+
+/// # Safety
+/// `requests` are `count` of the capability's, and borrow from what does not
+/// change before this returns; `answers` has room for as many.
+unsafe fn start<R, A>(
+    state: &State,
+    handle: u32,
+    requests: *const R,
+    count: usize,
+    answers: *mut A,
+    made: *mut u32,
+) -> Started {
+    let mut wait = Wait::default();
+    let mut call = std::ptr::null_mut();
+    // SAFETY: the caller's promise.
+    let answered = unsafe {
+        (state.host().call)(
+            state.instance(),
+            handle,
+            requests.cast(),
+            count,
+            answers.cast(),
+            made,
+            &mut wait,
+            &mut call,
+        )
+    };
+    Started { answered, wait, call }
+}
+
+/// One request: answered on the stack where C answers at once.
+pub fn one<'a, R, A: Answer + 'static, T: Send + 'static>(
+    store: &Store<'_>,
+    handle: u32,
+    request: &R,
+    convert: fn(&mut A) -> T,
+) -> Later<'a, T> {
+    let state = store.data();
+    let host = *state.host();
+    let mut answer = MaybeUninit::<A>::uninit();
+    // SAFETY: the request borrows from the guest's memory, which does not
+    // change before C returns; where it answered, the answer is filled, and used
+    // where it lies: it is large.
+    unsafe {
+        let none = std::ptr::null_mut();
+        let started = start(state, handle, request, 1, answer.as_mut_ptr(), none);
+        if started.answered {
+            let reply = convert(answer.assume_init_mut());
+            answer.assume_init_drop();
+            return now(Ok(reply));
+        }
+        let pending = Pending { call: started.call, release: host.release };
+        let Some(woken) = started.wait.woken() else {
+            return defect();
+        };
+        Box::new(async move {
+            let mut answers = pending.answers(host, 1, woken).await;
+            match answers.first_mut() {
+                Some(answer) => Ok((convert(answer),)),
+                None => Err(wasmtime::Error::msg("no answer")),
+            }
+        })
+    }
+}
+
+/// Many requests in one call.
+pub fn many<'a, R, A: Answer + 'static, T: Send + 'static>(
+    store: &Store<'_>,
+    handle: u32,
+    requests: &[R],
+    convert: impl FnOnce(&mut [A]) -> T + Send + 'static,
+) -> Later<'a, T> {
+    let state = store.data();
+    let host = *state.host();
+    let count = requests.len();
+    if count == 0 {
+        return now(Ok(convert(&mut [])));
+    }
+    let mut answers: Vec<MaybeUninit<A>> = Vec::with_capacity(count);
+    // SAFETY: as in `one`; where C answered, all are filled.
+    let started = unsafe {
+        let none = std::ptr::null_mut();
+        start(state, handle, requests.as_ptr(), count, answers.as_mut_ptr(), none)
+    };
+    if started.answered {
+        // SAFETY: see above.
+        return now(Ok(convert(&mut unsafe { taken(answers, count) })));
+    }
+    let pending = Pending { call: started.call, release: host.release };
+    let Some(woken) = started.wait.woken() else {
+        return defect();
+    };
+    Box::new(async move { Ok((convert(&mut pending.answers(host, count, woken).await),)) })
+}
+
+/// One request that makes something, for which C has a handle at once. Where it
+/// fails, and where the guest is gone, the handle is dropped.
+pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
+    store: Store<'a>,
+    handle: u32,
+    request: &R,
+    convert: fn(&mut A, u32) -> T,
+) -> Later<'a, Reply<T>> {
+    let host = *store.data().host();
+    let instance = Instance(store.data().instance());
+    let mut answers: Vec<MaybeUninit<A>> = Vec::with_capacity(1);
+    let mut made = u32::MAX;
+    // SAFETY: as in `one`.
+    let started =
+        unsafe { start(store.data(), handle, request, 1, answers.as_mut_ptr(), &mut made) };
+    let finish = move |mut answers: Vec<A>| {
+        let Some(answer) = answers.first_mut() else {
+            return Err(wasmtime::Error::msg("no answer"));
+        };
+        let checked = check(answer.head());
+        // SAFETY: the instance lives as long as the store that is borrowed.
+        unsafe {
+            let instance = instance;
+            match checked {
+                Ok(()) => (host.adopt)(instance.0, made, std::ptr::from_mut(answer).cast()),
+                Err(_) if made != u32::MAX => (host.drop)(instance.0, made),
+                Err(_) => {}
+            }
+        }
+        Ok((checked.map(|()| convert(answer, made)),))
+    };
+    if started.answered {
+        // SAFETY: C answered, so that it is filled.
+        return Box::new(ready(finish(unsafe { taken(answers, 1) })));
+    }
+    let pending = Pending { call: started.call, release: host.release };
+    let Some(woken) = started.wait.woken() else {
+        return defect();
+    };
+    Box::new(async move {
+        let _store = store;
+        let answers = pending.answers(host, 1, woken).await;
+        finish(answers)
+    })
+}
+
+/// C's instance, in a future of it.
+#[derive(Clone, Copy)]
+struct Instance(*mut c_void);
+
+// SAFETY: an instance may be used from any thread, one at a time.
+unsafe impl Send for Instance {}
+
+/// Open a resource of the manifest, of this capability.
+pub fn open(store: &Store<'_>, capability: &std::ffi::CStr, name: &WasmStr) -> Result<Reply<u32>> {
+    let name = name.to_str(store)?;
+    let state = store.data();
+    let mut handle = 0;
+    let mut err = MaybeUninit::<SlError>::uninit();
+    // SAFETY: name is borrowed until C returns; err is filled where it fails.
+    unsafe {
+        let name = SlBytes::of(name.as_bytes());
+        let open = state.host().open;
+        match open(state.instance(), capability.as_ptr(), name, &mut handle, err.as_mut_ptr()) {
+            0 => Ok(Ok(handle)),
+            _ => Ok(Err(Error::of(&err.assume_init(), false))),
+        }
+    }
+}
+
+/// The guest's last handle of something; C hears of it once.
+pub fn drop_handle(store: &Store<'_>, handle: u32) -> Result<()> {
+    let state = store.data();
+    // SAFETY: the handle is the instance's.
+    unsafe { (state.host().drop)(state.instance(), handle) };
+    Ok(())
+}
+
+/// The first of a list, at most `most`.
+pub fn head<T: Lift>(store: &mut Store<'_>, list: &WasmList<T>, most: usize) -> Result<Vec<T>> {
+    list.iter(store)?.take(most).collect()
+}
+
+pub fn texts<'a>(store: &'a Store<'_>, list: &[WasmStr]) -> Result<Vec<Cow<'a, str>>> {
+    list.iter().map(|text| text.to_str(store)).collect()
+}

@@ -1,0 +1,517 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `slight:sql/database@0.1.0`. Parameters go to C as they lie in the guest's
+//! memory; rows go into it from where C has them.
+
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
+
+use wasmtime::component::__internal::{
+    CanonicalAbiInfo, InstanceType, InterfaceType, LowerContext,
+};
+use wasmtime::component::{
+    ComponentType, Lift, Linker, Lower, Resource, ResourceType, WasmList, WasmStr,
+};
+use wasmtime::Result;
+
+use crate::abi::{
+    slice, Answer, Held, SlBytes, SlSqlAnswer, SlSqlColumn, SlSqlData, SlSqlParameters,
+    SlSqlRequest, SlSqlValue, SqlVerb, SQL_PARAMETERS_MAX, SQL_SETS_MAX,
+};
+use crate::call::{check, drop_handle, head, make, now, one, open, Later, Reply, Store};
+use crate::program::State;
+
+/// The resource types; what they stand for, only C knows.
+struct Connection;
+struct Cursor;
+struct Transaction;
+
+/// A parameter, in the guest's memory.
+#[derive(ComponentType, Lift)]
+#[component(variant)]
+enum Parameter {
+    #[component(name = "null")]
+    Null,
+    #[component(name = "boolean")]
+    Boolean(bool),
+    #[component(name = "int64")]
+    Int64(i64),
+    #[component(name = "float64")]
+    Float64(f64),
+    #[component(name = "decimal")]
+    Decimal(WasmStr),
+    #[component(name = "text")]
+    Text(WasmStr),
+    #[component(name = "bytes")]
+    Bytes(WasmList<u8>),
+    #[component(name = "date")]
+    Date(WasmStr),
+    #[component(name = "time")]
+    Time(WasmStr),
+    #[component(name = "timestamp")]
+    Timestamp(WasmStr),
+    #[component(name = "uuid")]
+    Uuid(WasmStr),
+    #[component(name = "json")]
+    Json(WasmStr),
+}
+
+/// The same of a row; borrows from the answer's memory, see `Kept`.
+#[derive(ComponentType, Lower)]
+#[component(variant)]
+enum Value {
+    #[component(name = "null")]
+    Null,
+    #[component(name = "boolean")]
+    Boolean(bool),
+    #[component(name = "int64")]
+    Int64(i64),
+    #[component(name = "float64")]
+    Float64(f64),
+    #[component(name = "decimal")]
+    Decimal(&'static str),
+    #[component(name = "text")]
+    Text(&'static str),
+    #[component(name = "bytes")]
+    Bytes(&'static [u8]),
+    #[component(name = "date")]
+    Date(&'static str),
+    #[component(name = "time")]
+    Time(&'static str),
+    #[component(name = "timestamp")]
+    Timestamp(&'static str),
+    #[component(name = "uuid")]
+    Uuid(&'static str),
+    #[component(name = "json")]
+    Json(&'static str),
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct Column {
+    name: &'static str,
+    #[component(name = "type-name")]
+    type_name: &'static str,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct Rows {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Value>>,
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct Done {
+    affected: u64,
+    #[component(name = "last-insert-id")]
+    last_insert_id: Option<i64>,
+}
+
+#[derive(ComponentType, Lift, Clone, Copy)]
+#[component(enum)]
+#[repr(u8)]
+#[allow(dead_code)] // the guest makes them
+enum Isolation {
+    #[component(name = "default")]
+    Default,
+    #[component(name = "read-committed")]
+    ReadCommitted,
+    #[component(name = "repeatable-read")]
+    RepeatableRead,
+    #[component(name = "serializable")]
+    Serializable,
+}
+
+/// What borrows from an answer's memory, together with that memory: the `'static`
+/// in `T` holds as long as this lives, and `T` never leaves it.
+struct Kept<T> {
+    value: T,
+    _memory: Held,
+}
+
+// SAFETY: all of it is what Wasmtime does for a T.
+unsafe impl<T: ComponentType> ComponentType for Kept<T> {
+    type Lower = T::Lower;
+    const ABI: CanonicalAbiInfo = T::ABI;
+
+    fn typecheck(ty: &InterfaceType, types: &InstanceType<'_>) -> Result<()> {
+        T::typecheck(ty, types)
+    }
+}
+
+// SAFETY: as above.
+unsafe impl<T: Lower> Lower for Kept<T> {
+    fn linear_lower_to_flat<U>(
+        &self,
+        context: &mut LowerContext<'_, U>,
+        ty: InterfaceType,
+        to: &mut MaybeUninit<Self::Lower>,
+    ) -> Result<()> {
+        self.value.linear_lower_to_flat(context, ty, to)
+    }
+
+    fn linear_lower_to_memory<U>(
+        &self,
+        context: &mut LowerContext<'_, U>,
+        ty: InterfaceType,
+        offset: usize,
+    ) -> Result<()> {
+        self.value.linear_lower_to_memory(context, ty, offset)
+    }
+}
+
+/// The texts and sets of a call's parameters, in C's terms.
+struct Sets {
+    values: Vec<SlSqlValue>,
+    ends: Vec<usize>,
+}
+
+/// Bytes of one parameter: C's value, and what it points to where it had to be
+/// converted (a guest whose strings are not UTF-8).
+fn value_of<'a>(
+    store: &'a Store<'_>,
+    parameter: &'a Parameter,
+    converted: &mut Vec<String>,
+) -> Result<SlSqlValue> {
+    let bytes = SlBytes::EMPTY;
+    let mut text = |type_: u32, text: &WasmStr| -> Result<SlSqlValue> {
+        let bytes = match text.to_str(store)? {
+            Cow::Borrowed(text) => SlBytes::of(text.as_bytes()),
+            Cow::Owned(text) => {
+                // What a String points to stays where it is when it moves.
+                let bytes = SlBytes::of(text.as_bytes());
+                converted.push(text);
+                bytes
+            }
+        };
+        Ok(SlSqlValue { type_, data: SlSqlData { bytes } })
+    };
+    Ok(match parameter {
+        Parameter::Null => SlSqlValue { type_: 0, data: SlSqlData { bytes } },
+        Parameter::Boolean(boolean) => {
+            SlSqlValue { type_: 1, data: SlSqlData { boolean: *boolean } }
+        }
+        Parameter::Int64(int64) => SlSqlValue { type_: 2, data: SlSqlData { int64: *int64 } },
+        Parameter::Float64(float64) => {
+            SlSqlValue { type_: 3, data: SlSqlData { float64: *float64 } }
+        }
+        Parameter::Decimal(value) => text(4, value)?,
+        Parameter::Text(value) => text(5, value)?,
+        Parameter::Bytes(value) => {
+            let bytes = SlBytes::of(value.as_le_slice(store));
+            SlSqlValue { type_: 6, data: SlSqlData { bytes } }
+        }
+        Parameter::Date(value) => text(7, value)?,
+        Parameter::Time(value) => text(8, value)?,
+        Parameter::Timestamp(value) => text(9, value)?,
+        Parameter::Uuid(value) => text(10, value)?,
+        Parameter::Json(value) => text(11, value)?,
+    })
+}
+
+fn sets_of(
+    store: &Store<'_>,
+    lists: &[Vec<Parameter>],
+    converted: &mut Vec<String>,
+) -> Result<Sets> {
+    let mut sets = Sets { values: Vec::new(), ends: Vec::with_capacity(lists.len()) };
+    for parameter in lists.iter().flatten() {
+        sets.values.push(value_of(store, parameter, converted)?);
+    }
+    let mut end = 0;
+    for list in lists {
+        end += list.len();
+        sets.ends.push(end);
+    }
+    Ok(sets)
+}
+
+impl Sets {
+    fn parameters(&self) -> Vec<SlSqlParameters> {
+        let mut begin = 0;
+        let set = |end: &usize| {
+            let values = &self.values[begin..*end];
+            begin = *end;
+            SlSqlParameters { values: values.as_ptr(), count: values.len() }
+        };
+        self.ends.iter().map(set).collect()
+    }
+}
+
+/// Run `go` with a request for the statement and its parameters.
+fn with_statement<'a, T>(
+    mut store: Store<'a>,
+    verb: SqlVerb,
+    statement: &WasmStr,
+    lists: &[WasmList<Parameter>],
+    in_transaction: bool,
+    go: impl FnOnce(Store<'a>, &SlSqlRequest) -> T,
+) -> Result<T> {
+    let lists: Vec<Vec<Parameter>> = lists
+        .iter()
+        .map(|list| head(&mut store, list, SQL_PARAMETERS_MAX + 1))
+        .collect::<Result<_>>()?;
+    let mut converted = Vec::new();
+    let sets = sets_of(&store, &lists, &mut converted)?;
+    let parameters = sets.parameters();
+    let text = statement.to_str(&store)?;
+    let mut request = SlSqlRequest::new(verb, text.as_bytes());
+    request.sets = parameters.as_ptr();
+    request.set_count = parameters.len();
+    request.in_transaction = in_transaction;
+    let owned;
+    if let Cow::Owned(text) = text {
+        owned = text;
+        request.statement = SlBytes::of(owned.as_bytes());
+    }
+    Ok(go(store, &request))
+}
+
+/// # Safety
+/// The bytes live, unchanged, as long as what is made of this.
+unsafe fn text(bytes: SlBytes) -> &'static str {
+    // SAFETY: the caller's promise. C promises UTF-8; what is none is left away.
+    std::str::from_utf8(unsafe { bytes.get() }).unwrap_or("")
+}
+
+/// # Safety
+/// As `text`.
+unsafe fn value(value: &SlSqlValue) -> Value {
+    // SAFETY: the type says which member counts, and the caller's promise.
+    unsafe {
+        let data = value.data;
+        match value.type_ {
+            1 => Value::Boolean(data.boolean),
+            2 => Value::Int64(data.int64),
+            3 => Value::Float64(data.float64),
+            4 => Value::Decimal(text(data.bytes)),
+            5 => Value::Text(text(data.bytes)),
+            6 => Value::Bytes(data.bytes.get()),
+            7 => Value::Date(text(data.bytes)),
+            8 => Value::Time(text(data.bytes)),
+            9 => Value::Timestamp(text(data.bytes)),
+            10 => Value::Uuid(text(data.bytes)),
+            11 => Value::Json(text(data.bytes)),
+            _ => Value::Null,
+        }
+    }
+}
+
+/// # Safety
+/// As `text`.
+unsafe fn columns(columns: &[SlSqlColumn]) -> Vec<Column> {
+    let column = |column: &SlSqlColumn| {
+        // SAFETY: the caller's promise.
+        unsafe { Column { name: text(column.name), type_name: text(column.type_name) } }
+    };
+    columns.iter().map(column).collect()
+}
+
+/// # Safety
+/// As `text`.
+unsafe fn rows(answer: &SlSqlAnswer) -> Vec<Vec<Value>> {
+    let width = answer.column_count;
+    // SAFETY: an answer has as many values.
+    let values = unsafe { slice(answer.values, width * answer.row_count) };
+    // SAFETY: the caller's promise.
+    let row = |row: &[SlSqlValue]| row.iter().map(|v| unsafe { value(v) }).collect();
+    values.chunks(width.max(1)).map(row).collect()
+}
+
+fn keep<T>(answer: &mut SlSqlAnswer, value: T) -> Kept<T> {
+    Kept { value, _memory: Held::take(&mut answer.memory) }
+}
+
+/// What each function makes of its answer.
+fn queried(answer: &mut SlSqlAnswer) -> Reply<Kept<Rows>> {
+    check(answer.head())?;
+    // SAFETY: what borrows from the answer's memory is kept together with it.
+    let rows = unsafe {
+        let all = slice(answer.columns, answer.column_count);
+        Rows { columns: columns(all), rows: rows(answer) }
+    };
+    Ok(keep(answer, rows))
+}
+
+fn fetched(answer: &mut SlSqlAnswer) -> Reply<Kept<Vec<Vec<Value>>>> {
+    check(answer.head())?;
+    // SAFETY: as in `queried`.
+    let rows = unsafe { rows(answer) };
+    Ok(keep(answer, rows))
+}
+
+fn done(answer: &mut SlSqlAnswer) -> Reply<Done> {
+    check(answer.head())?;
+    let last_insert_id = answer.has_last_insert_id.then_some(answer.last_insert_id);
+    Ok(Done { affected: answer.affected, last_insert_id })
+}
+
+fn nothing(answer: &mut SlSqlAnswer) -> Reply<()> {
+    check(answer.head())
+}
+
+/// A statement on a connection or a transaction, for what its answer is.
+fn statement<T: Send + 'static>(
+    store: Store<'_>,
+    on: (u32, bool),
+    verb: SqlVerb,
+    text: &WasmStr,
+    lists: &[WasmList<Parameter>],
+    convert: fn(&mut SlSqlAnswer) -> T,
+) -> Later<'static, T> {
+    with_statement(store, verb, text, lists, on.1, |store, request| {
+        one(&store, on.0, request, convert)
+    })
+    .unwrap_or_else(|error| now(Err(error)))
+}
+
+fn execute_many(
+    mut store: Store<'_>,
+    on: (u32, bool),
+    text: &WasmStr,
+    lists: &WasmList<WasmList<Parameter>>,
+) -> Later<'static, Reply<Done>> {
+    match head(&mut store, lists, SQL_SETS_MAX + 1) {
+        Ok(lists) => statement(store, on, SqlVerb::ExecuteMany, text, &lists, done),
+        Err(error) => now(Err(error)),
+    }
+}
+
+fn open_cursor<'a>(
+    store: Store<'a>,
+    on: (u32, bool),
+    text: &WasmStr,
+    list: WasmList<Parameter>,
+) -> Later<'a, Reply<Resource<Cursor>>> {
+    with_statement(store, SqlVerb::CursorOpen, text, &[list], on.1, |store, request| {
+        make(store, on.0, request, |_: &mut SlSqlAnswer, made| Resource::new_own(made))
+    })
+    .unwrap_or_else(|error| now(Err(error)))
+}
+
+fn begin<'a>(
+    store: Store<'a>,
+    connection: &Resource<Connection>,
+    isolation: Isolation,
+    read_only: bool,
+) -> Later<'a, Reply<Resource<Transaction>>> {
+    let mut request = SlSqlRequest::new(SqlVerb::Begin, &[]);
+    request.isolation = isolation as u32;
+    request.read_only = read_only;
+    make(store, connection.rep(), &request, |_: &mut SlSqlAnswer, made| Resource::new_own(made))
+}
+
+/// `commit` and `rollback` take the transaction, whatever they answer.
+fn end<'a>(
+    store: Store<'a>,
+    transaction: &Resource<Transaction>,
+    verb: SqlVerb,
+) -> Later<'a, Reply<()>> {
+    let handle = transaction.rep();
+    let ended = one(&store, handle, &SlSqlRequest::new(verb, &[]), nothing);
+    Box::new(async move {
+        let ended = Box::into_pin(ended).await;
+        drop_handle(&store, handle)?;
+        ended
+    })
+}
+
+fn cursor_columns(store: &Store<'_>, cursor: &Resource<Cursor>) -> Vec<OwnedColumn> {
+    let state = store.data();
+    let mut count = 0;
+    // SAFETY: what C answers lives as long as the cursor; it is copied.
+    unsafe {
+        let all = (state.host().sql_columns)(state.instance(), cursor.rep(), &mut count);
+        let column = |column: Column| OwnedColumn {
+            name: column.name.into(),
+            type_name: column.type_name.into(),
+        };
+        columns(slice(all, count)).into_iter().map(column).collect()
+    }
+}
+
+#[derive(ComponentType, Lower)]
+#[component(record)]
+struct OwnedColumn {
+    name: String,
+    #[component(name = "type-name")]
+    type_name: String,
+}
+
+type ThisConnection = Resource<Connection>;
+type ThisTransaction = Resource<Transaction>;
+type Parameters = WasmList<Parameter>;
+type ParameterLists = WasmList<WasmList<Parameter>>;
+
+/// The functions that a connection and a transaction both have.
+macro_rules! statements {
+    ($sql:ident, $resource:literal, $This:ty, $in_transaction:literal) => {
+        $sql.func_wrap_async(
+            concat!("[method]", $resource, ".query"),
+            |store, (this, text, list): ($This, WasmStr, Parameters)| {
+                let on = (this.rep(), $in_transaction);
+                statement(store, on, SqlVerb::Query, &text, &[list], queried)
+            },
+        )?;
+        $sql.func_wrap_async(
+            concat!("[method]", $resource, ".execute"),
+            |store, (this, text, list): ($This, WasmStr, Parameters)| {
+                let on = (this.rep(), $in_transaction);
+                statement(store, on, SqlVerb::Execute, &text, &[list], done)
+            },
+        )?;
+        $sql.func_wrap_async(
+            concat!("[method]", $resource, ".execute-many"),
+            |store, (this, text, lists): ($This, WasmStr, ParameterLists)| {
+                execute_many(store, (this.rep(), $in_transaction), &text, &lists)
+            },
+        )?;
+        $sql.func_wrap_async(
+            concat!("[method]", $resource, ".open-cursor"),
+            |store, (this, text, list): ($This, WasmStr, Parameters)| {
+                open_cursor(store, (this.rep(), $in_transaction), &text, list)
+            },
+        )?;
+    };
+}
+
+pub fn link(linker: &mut Linker<State>) -> Result<()> {
+    let mut sql = linker.instance("slight:sql/database@0.1.0")?;
+
+    sql.resource("connection", ResourceType::host::<Connection>(), |store, handle| {
+        drop_handle(&store, handle)
+    })?;
+    sql.resource("cursor", ResourceType::host::<Cursor>(), |store, handle| {
+        drop_handle(&store, handle)
+    })?;
+    sql.resource("transaction", ResourceType::host::<Transaction>(), |store, handle| {
+        drop_handle(&store, handle)
+    })?;
+    sql.func_wrap("[static]connection.open", |store: Store<'_>, (name,): (WasmStr,)| {
+        Ok((open(&store, c"sql", &name)?.map(Resource::<Connection>::new_own),))
+    })?;
+    statements!(sql, "connection", ThisConnection, false);
+    statements!(sql, "transaction", ThisTransaction, true);
+    sql.func_wrap_async(
+        "[method]connection.begin",
+        |store, (this, isolation, read_only): (ThisConnection, Isolation, bool)| {
+            begin(store, &this, isolation, read_only)
+        },
+    )?;
+    sql.func_wrap_async("[static]transaction.commit", |store, (this,): (ThisTransaction,)| {
+        end(store, &this, SqlVerb::Commit)
+    })?;
+    sql.func_wrap_async("[static]transaction.rollback", |store, (this,): (ThisTransaction,)| {
+        end(store, &this, SqlVerb::Rollback)
+    })?;
+    sql.func_wrap("[method]cursor.columns", |store: Store<'_>, (this,): (Resource<Cursor>,)| {
+        Ok((cursor_columns(&store, &this),))
+    })?;
+    sql.func_wrap_async("[method]cursor.next", |store, (this, limit): (Resource<Cursor>, u32)| {
+        let mut request = SlSqlRequest::new(SqlVerb::CursorNext, &[]);
+        request.limit = limit;
+        one(&store, this.rep(), &request, fetched)
+    })?;
+    Ok(())
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From the bridge to what a handle stands for. */
+#include "host/functions.h"
+
+#include "host/border.h"
+#include "host/database.h"
+#include "host/instance.h"
+
+static void *instance_new(void *context)
+{
+    sl_border_enter();
+    void *instance = sl_instance_new(context);
+    sl_border_leave();
+    return instance;
+}
+
+static void instance_free(void *instance)
+{
+    sl_border_enter();
+    sl_instance_free(instance);
+    sl_border_leave();
+}
+
+static enum sl_status open(void *instance, const char *capability,
+                           struct sl_bytes name, uint32_t *handle,
+                           struct sl_error *err)
+{
+    sl_border_enter();
+    enum sl_status status =
+        sl_instance_open(instance, capability, name, handle, err);
+    sl_border_leave();
+    return status;
+}
+
+static void drop(void *instance, uint32_t handle)
+{
+    sl_border_enter();
+    sl_instance_drop(instance, handle);
+    sl_border_leave();
+}
+
+static void wake(void *waker)
+{
+    sl_border_leave();
+    sl_bridge_waker_wake(waker);
+}
+
+/* A call that needs no session; true where it is answered. */
+static bool call_service(struct sl_service *service, const void *requests,
+                         size_t count, void *answers,
+                         struct sl_bridge_wait *wait, struct sl_call **call)
+{
+    bool answered = sl_service_try(service, requests, count, answers);
+
+    if (!answered)
+        sl_service_submit(service, NULL, requests, count, wake,
+                          sl_bridge_waker_take(wait), call);
+    return answered;
+}
+
+static bool call_database(void *instance, const struct sl_object *object,
+                          const void *requests, void *answers, uint32_t *made,
+                          struct sl_bridge_wait *wait, struct sl_call **call)
+{
+    struct sl_sql_request request = *(const struct sl_sql_request *)requests;
+    struct sl_service *service = object->service;
+    struct sl_session *session;
+    struct sl_error err;
+
+    if (sl_database_prepare(instance, object, &request, made, &session, &err) !=
+        SL_OK) {
+        sl_answer_fail(service, answers, &err);
+        return true;
+    }
+    if (session == NULL)
+        return call_service(service, &request, 1, answers, wait, call);
+    sl_service_submit(service, session, &request, 1, wake,
+                      sl_bridge_waker_take(wait), call);
+    return false;
+}
+
+static bool call(void *instance, uint32_t handle, const void *requests,
+                 size_t count, void *answers, uint32_t *made,
+                 struct sl_bridge_wait *wait, struct sl_call **out)
+{
+    bool answered = false;
+
+    sl_border_enter();
+    const struct sl_object *object = sl_instance_find(instance, handle);
+    /* Not open: the bridge's own defect, and it ends the guest. */
+    if (object != NULL && sl_service_capability(object->service) == &sl_sql)
+        answered =
+            call_database(instance, object, requests, answers, made, wait, out);
+    else if (object != NULL)
+        answered =
+            call_service(object->service, requests, count, answers, wait, out);
+    sl_border_leave();
+    return answered;
+}
+
+static void adopt(void *instance, uint32_t made, void *answer)
+{
+    sl_border_enter();
+    const struct sl_object *object = sl_instance_find(instance, made);
+    if (object != NULL && object->kind == SL_OBJECT_CURSOR)
+        sl_cursor_opened(object->cursor, answer);
+    sl_border_leave();
+}
+
+static void collect(struct sl_call *finished, void *answers)
+{
+    sl_border_enter();
+    sl_call_collect(finished, answers);
+    sl_border_leave();
+}
+
+static void release(struct sl_call *finished)
+{
+    sl_border_enter();
+    sl_call_release(finished);
+    sl_border_leave();
+}
+
+static const struct sl_sql_column *sql_columns(void *instance, uint32_t cursor,
+                                               size_t *count)
+{
+    const struct sl_sql_column *columns = NULL;
+
+    sl_border_enter();
+    const struct sl_object *object = sl_instance_find(instance, cursor);
+    if (object != NULL && object->kind == SL_OBJECT_CURSOR)
+        columns = sl_cursor_columns(object->cursor, count);
+    sl_border_leave();
+    return columns;
+}
+
+const struct sl_bridge_host sl_host_functions = {
+    .instance_new = instance_new,
+    .instance_free = instance_free,
+    .open = open,
+    .drop = drop,
+    .call = call,
+    .adopt = adopt,
+    .collect = collect,
+    .release = release,
+    .sql_columns = sql_columns,
+};
