@@ -210,9 +210,8 @@ void sl_sql_result_give(struct sl_sql_result *result,
 {
     answer->columns = result->columns;
     /* A batch of a cursor has rows, and no columns. */
-    answer->column_count = result->rows > 0
-                               ? result->row_values / result->rows
-                               : result->column_count;
+    answer->column_count = result->rows > 0 ? result->row_values / result->rows
+                                            : result->column_count;
     answer->values = result->values;
     answer->row_count = result->rows;
     answer->memory.owner = result; /* handed over */

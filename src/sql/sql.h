@@ -127,8 +127,8 @@ struct sl_sql_answer {
     SL_ANSWER_HEAD
     bool has_last_insert_id;             /* EXECUTE, EXECUTE_MANY */
     const struct sl_sql_column *columns; /* QUERY, CURSOR_OPEN */
-    size_t column_count;               /* CURSOR_NEXT: values in a row */
-    const struct sl_sql_value *values; /* QUERY, CURSOR_NEXT: row by row */
+    size_t column_count;                 /* CURSOR_NEXT: values in a row */
+    const struct sl_sql_value *values;   /* QUERY, CURSOR_NEXT: row by row */
     size_t row_count;  /* a CURSOR_NEXT without any: it was the last */
     uint64_t affected; /* EXECUTE, EXECUTE_MANY */
     int64_t last_insert_id;

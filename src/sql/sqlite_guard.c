@@ -10,7 +10,7 @@
 #include "sql/sqlite_state.h"
 
 enum {
-    PROGRESS_OPS = 1000,            /* between two looks at the deadline */
+    PROGRESS_OPS = 1000,           /* between two looks at the deadline */
     LENGTH_MAX = 64 * 1024 * 1024, /* of a value, and of a row */
     TRIGGER_DEPTH_MAX = 100,
 };
