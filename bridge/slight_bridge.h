@@ -26,8 +26,8 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "kv/kv.h"
-#include "sql/sql.h"
 #include "slight_toml.h"
+#include "sql/sql.h"
 
 /* Takes output.  Runs on the calling thread, before the function returns. */
 struct sl_bridge_sink {
@@ -147,9 +147,9 @@ void sl_bridge_waker_wake(struct sl_bridge_waker *waker);
 /*
  * All that the host answers.  Borrowed by a program as long as it lives.
  *
- * What a guest holds of the host (a bucket, a transaction) is a handle: a number
- * whose meaning only the host knows.  Calls of one instance do not overlap,
- * except collect and release.
+ * What a guest holds of the host (a bucket, a transaction) is a handle: a
+ * number whose meaning only the host knows.  Calls of one instance do not
+ * overlap, except collect and release.
  */
 struct sl_bridge_host {
     /* A new instance of the program begins; what returns is `instance`. */
