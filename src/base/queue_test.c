@@ -254,7 +254,7 @@ static void what_waits_at_the_end_is_dropped(void **state)
     occupy(&record, queue, &first);
     for (int i = 0; i < 2; i++)
         submit(queue, &items[i], i, 1);
-    items[2].task.weight = 1;
+    items[2].task = (struct sl_task){.weight = 1};
     sl_queue_submit_at(queue, &items[2].task, sl_deadline_in_ms(600000));
 
     /* Free waits for what runs; open the gate only while it does. */
