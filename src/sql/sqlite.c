@@ -11,52 +11,18 @@
  * told.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
+#include "client/embedded.h"
 #include "sql/sqlite_run.h"
 
 struct options {
-    const char *path;
-    const char *sync;
+    struct sl_embedded_options file;
     bool read_only;
 };
 
-static enum sl_status check_path(const void *field, struct sl_error *err)
-{
-    const char *path = *(const char *const *)field;
-
-    if (path[0] == '\0' || strcmp(path, ":memory:") == 0)
-        return sl_fail(err, SL_INVALID_ARGUMENT, "expected a file");
-    return SL_OK;
-}
-
-static enum sl_status check_sync(const void *field, struct sl_error *err)
-{
-    const char *sync = *(const char *const *)field;
-
-    if (strcmp(sync, "full") != 0 && strcmp(sync, "normal") != 0)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "expected \"full\" or \"normal\"");
-    return SL_OK;
-}
-
 static const struct sl_option option_table[] = {
-    {.name = "path",
-     .type = SL_OPTION_PATH,
-     .offset = offsetof(struct options, path),
-     .required = true,
-     .help = "the database file; it and its folder are made where they are "
-             "missing",
-     .check = check_path},
-    {.name = "sync",
-     .type = SL_OPTION_STRING,
-     .offset = offsetof(struct options, sync),
-     .fallback = "full",
-     .help = "\"full\": what was committed survives a power failure; "
-             "\"normal\": it survives the end of the process, and the last "
-             "transactions may be lost with the power",
-     .check = check_sync},
+    SL_EMBEDDED_OPTIONS,
     {.name = "read-only",
      .type = SL_OPTION_BOOLEAN,
      .offset = offsetof(struct options, read_only),
@@ -85,7 +51,7 @@ static enum sl_status sqlite_open(void *store, sl_deadline deadline,
     struct sl_sql_sqlite *sqlite = sl_alloc(sizeof(*sqlite));
 
     enum sl_status status = sl_sqlite_open_any(
-        &sqlite->file, options->path, strcmp(options->sync, "full") == 0,
+        &sqlite->file, options->file.path, sl_embedded_flushes(&options->file),
         options->read_only, deadline, err);
     if (status == SL_OK) {
         sl_sql_sqlite_guard(sqlite);
@@ -102,20 +68,6 @@ static bool sqlite_reset(void *state)
 
     sl_sql_sqlite_end(sqlite);
     return sqlite3_get_autocommit(sqlite->file.handle) != 0;
-}
-
-static enum sl_status sqlite_store_new(const void *options, void **store,
-                                       struct sl_error *err)
-{
-    (void)err;
-    /* The file is what states share; the options say where it is. */
-    *store = (void *)(uintptr_t)options;
-    return SL_OK;
-}
-
-static void sqlite_store_free(void *store)
-{
-    (void)store;
 }
 
 static void sqlite_run(void *state, struct sl_op *const ops[], size_t count)
@@ -136,8 +88,8 @@ const struct sl_sql_driver sl_sql_sqlite = {
                            SL_SQL_FEATURE_LAST_INSERT_ID |
                            SL_SQL_FEATURE_SHARED,
                .max_batch = 1,
-               .store_new = sqlite_store_new,
-               .store_free = sqlite_store_free,
+               .store_new = sl_embedded_store_new,
+               .store_free = sl_embedded_store_free,
                .open = sqlite_open,
                .close = sqlite_close,
                .run = sqlite_run,

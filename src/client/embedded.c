@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the embedded drivers have in common. */
+#include "client/embedded.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/file.h"
+
+enum {
+    SAVE_MS =
+        1000, /* how often the file is told the time, when it is written */
+};
+
+/* --- Settings --------------------------------------------------------------
+ */
+
+enum sl_status sl_embedded_check_path(const void *field, struct sl_error *err)
+{
+    const char *path = *(const char *const *)field;
+
+    if (path[0] == '\0' || strcmp(path, ":memory:") == 0)
+        return sl_fail(err, SL_INVALID_ARGUMENT, "expected a file");
+    return SL_OK;
+}
+
+enum sl_status sl_embedded_check_sync(const void *field, struct sl_error *err)
+{
+    const char *sync = *(const char *const *)field;
+
+    if (strcmp(sync, "full") != 0 && strcmp(sync, "normal") != 0)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "expected \"full\" or \"normal\"");
+    return SL_OK;
+}
+
+const struct sl_option sl_embedded_options[] = {SL_EMBEDDED_OPTIONS, {0}};
+
+bool sl_embedded_flushes(const struct sl_embedded_options *options)
+{
+    return strcmp(options->sync, "full") == 0;
+}
+
+enum sl_status sl_embedded_store_new(const void *options, void **store,
+                                     struct sl_error *err)
+{
+    (void)err;
+    *store = (void *)(uintptr_t)options;
+    return SL_OK;
+}
+
+void sl_embedded_store_free(void *store)
+{
+    (void)store;
+}
+
+/* --- Statements ------------------------------------------------------------
+ */
+
+int sl_embedded_finish(sqlite3_stmt *statement)
+{
+    int code = sqlite3_reset(statement); /* that of the last step */
+
+    sqlite3_clear_bindings(statement);
+    return code;
+}
+
+int sl_embedded_perform(sqlite3_stmt *statement)
+{
+    errno = 0;                     /* for sl_sqlite_explain */
+    (void)sqlite3_step(statement); /* finish has its code */
+    return sl_embedded_finish(statement);
+}
+
+void sl_embedded_bind_text(sqlite3_stmt *statement, int at,
+                           struct sl_bytes text)
+{
+    sqlite3_bind_text(statement, at, (const char *)text.ptr, (int)text.len,
+                      SQLITE_STATIC);
+}
+
+int sl_embedded_bind_blob(sqlite3_stmt *statement, int at,
+                          struct sl_bytes bytes)
+{
+    return sqlite3_bind_blob64(statement, at,
+                               bytes.len > 0 ? (const void *)bytes.ptr : "",
+                               bytes.len, SQLITE_STATIC);
+}
+
+struct sl_bytes sl_embedded_text(sqlite3_stmt *statement, int column)
+{
+    const unsigned char *text = sqlite3_column_text(statement, column);
+
+    return SL_BYTES(text, (size_t)sqlite3_column_bytes(statement, column));
+}
+
+struct sl_bytes sl_embedded_blob(sqlite3_stmt *statement, int column)
+{
+    const void *blob = sqlite3_column_blob(statement, column);
+
+    return SL_BYTES(blob, (size_t)sqlite3_column_bytes(statement, column));
+}
+
+void sl_embedded_refuse(struct sl_op *op, enum sl_status status,
+                        const char *why)
+{
+    struct sl_error err;
+
+    sl_fail(&err, status, "%s", why);
+    sl_op_fail(op, &err);
+}
+
+static int read_integer(sqlite3_stmt *statement, int64_t *value)
+{
+    bool row = sqlite3_step(statement) == SQLITE_ROW;
+
+    *value = row ? sqlite3_column_int64(statement, 0) : 0;
+    int code = sl_embedded_finish(statement);
+    return code == SQLITE_OK && !row ? SQLITE_CORRUPT : code;
+}
+
+/* --- The clock of the store ------------------------------------------------
+ */
+
+static int64_t up_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+sl_deadline sl_embedded_deadline(const struct sl_embedded *state, int64_t at)
+{
+    int64_t left = at - (up_ms() + state->skew);
+
+    return sl_deadline_in_ms(left > 0 ? left : 0);
+}
+
+static int read_clock(struct sl_embedded *state, struct sl_bytes boot,
+                      bool *ours)
+{
+    sqlite3_stmt *clock;
+
+    int code = sqlite3_prepare_v2(state->file.handle,
+                                  "SELECT boot, skew, last FROM clock", -1,
+                                  &clock, NULL);
+    if (code != SQLITE_OK)
+        return code;
+    bool row = sqlite3_step(clock) == SQLITE_ROW;
+    *ours = row && sl_bytes_equal(sl_embedded_text(clock, 0), boot);
+    state->skew = sqlite3_column_int64(clock, 1);
+    state->saved = sqlite3_column_int64(clock, 2);
+    code = sqlite3_finalize(clock);
+    return code == SQLITE_OK && !row ? SQLITE_CORRUPT : code;
+}
+
+/* The first one to open it since the machine was started: go on where the clock
+ * stood, or with the system's where that is later. */
+static int start_clock(struct sl_embedded *state, struct sl_bytes boot)
+{
+    sqlite3_stmt *set;
+    int64_t wall = sl_wall_ms();
+    int64_t now = wall > state->saved ? wall : state->saved;
+
+    int code = sqlite3_prepare_v2(state->file.handle,
+                                  "UPDATE clock SET boot = ?1, skew = ?2", -1,
+                                  &set, NULL);
+    if (code != SQLITE_OK)
+        return code;
+    state->skew = now - up_ms();
+    sl_embedded_bind_text(set, 1, boot);
+    sqlite3_bind_int64(set, 2, state->skew);
+    errno = 0;
+    (void)sqlite3_step(set);
+    return sqlite3_finalize(set);
+}
+
+static int open_clock(struct sl_embedded *state, struct sl_bytes boot)
+{
+    bool ours;
+    int code = read_clock(state, boot, &ours);
+
+    if (code != SQLITE_OK || ours)
+        return code;
+    code = sl_embedded_begin(state);
+    if (code == SQLITE_OK)
+        code = read_clock(state, boot, &ours);
+    if (code == SQLITE_OK && !ours)
+        code = start_clock(state, boot);
+    if (code == SQLITE_OK)
+        code = sl_embedded_perform(state->commit);
+    if (code != SQLITE_OK)
+        sl_embedded_roll_back(state);
+    return code;
+}
+
+/* Which start of the machine this is. */
+static enum sl_status read_boot(struct sl_buf *boot, struct sl_error *err)
+{
+    return sl_file_read("/proc/sys/kernel/random/boot_id", boot, err);
+}
+
+/* --- Transactions ----------------------------------------------------------
+ */
+
+int sl_embedded_begin(struct sl_embedded *state)
+{
+    state->changes_before = sqlite3_total_changes(state->file.handle);
+    return sl_embedded_perform(state->begin);
+}
+
+/* The time, with what is written anyway. */
+static int tick(struct sl_embedded *state)
+{
+    if (!state->kind->has_clock || state->now - state->saved < SAVE_MS ||
+        sqlite3_total_changes(state->file.handle) == state->changes_before)
+        return SQLITE_OK;
+    sqlite3_bind_int64(state->tick, 1, state->now);
+    int code = sl_embedded_perform(state->tick);
+    if (code == SQLITE_OK)
+        state->saved = state->now;
+    return code;
+}
+
+int sl_embedded_commit(struct sl_embedded *state)
+{
+    int code = tick(state);
+
+    return code == SQLITE_OK ? sl_embedded_perform(state->commit) : code;
+}
+
+void sl_embedded_roll_back(struct sl_embedded *state)
+{
+    if (sqlite3_get_autocommit(state->file.handle) == 0)
+        (void)sl_embedded_perform(state->roll_back);
+    state->saved = 0;
+    if (state->kind->rolled_back != NULL)
+        state->kind->rolled_back(state);
+}
+
+/* --- Batches ---------------------------------------------------------------
+ */
+
+static void undo(const struct sl_embedded *state, struct sl_op *op)
+{
+    state->kind->undo(op);
+    op->not_sent = false;
+    op->again_at = 0;
+    op->changed = false;
+}
+
+static void fail_all(const struct sl_embedded *state, struct sl_op *const ops[],
+                     size_t count, bool not_sent, const struct sl_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        undo(state, ops[i]);
+        ops[i]->not_sent = not_sent;
+        sl_op_fail(ops[i], err);
+    }
+}
+
+/*
+ * Answer ops in one transaction.  Where SQLite fails, nothing was written, each
+ * op has that failure, and this returns false.
+ */
+static bool run_together(struct sl_embedded *state, struct sl_op *const ops[],
+                         size_t count)
+{
+    struct sl_error err;
+    bool committing = false;
+
+    int code = sl_embedded_begin(state);
+    for (size_t i = 0; code == SQLITE_OK && i < count; i++) {
+        if (!sl_deadline_passed(ops[i]->deadline)) {
+            code = state->kind->run(state, ops[i]);
+        } else {
+            sl_fail(&err, SL_TIMEOUT, "%s: busy until the deadline",
+                    state->file.path);
+            sl_op_fail(ops[i], &err);
+            ops[i]->not_sent = true;
+        }
+    }
+    if (code == SQLITE_OK) {
+        committing = true;
+        code = sl_embedded_commit(state);
+    }
+    if (code == SQLITE_OK)
+        return true;
+
+    sl_sqlite_explain(&state->file, code, &err);
+    sl_embedded_roll_back(state);
+    /* A commit that failed may still be found in the file after a crash. */
+    fail_all(state, ops, count, !committing, &err);
+    return false;
+}
+
+static void run_alone(struct sl_embedded *state, struct sl_op *op)
+{
+    struct sl_error err;
+    int code = state->kind->run(state, op);
+
+    if (code == SQLITE_OK)
+        return;
+    sl_sqlite_explain(&state->file, code, &err);
+    fail_all(state, &op, 1, true, &err);
+}
+
+static bool any_writes(const struct sl_embedded *state,
+                       struct sl_op *const ops[], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (state->kind->writes(ops[i]))
+            return true;
+    return false;
+}
+
+static sl_deadline last_deadline(struct sl_op *const ops[], size_t count)
+{
+    sl_deadline last = ops[0]->deadline;
+
+    for (size_t i = 1; i < count; i++)
+        if (ops[i]->deadline > last)
+            last = ops[i]->deadline;
+    return last;
+}
+
+void sl_embedded_run(void *context, struct sl_op *const ops[], size_t count)
+{
+    struct sl_embedded *state = context;
+
+    state->file.deadline = last_deadline(ops, count);
+    state->now = up_ms() + state->skew;
+    if (!any_writes(state, ops, count)) {
+        for (size_t i = 0; i < count; i++)
+            run_alone(state, ops[i]);
+        return;
+    }
+    if (run_together(state, ops, count) || count == 1 ||
+        sl_deadline_passed(state->file.deadline))
+        return;
+
+    /* One that the disk has no room for must not fail the others. */
+    for (size_t i = 0; i < count; i++) {
+        undo(state, ops[i]);
+        (void)run_together(state, &ops[i], 1);
+    }
+}
+
+bool sl_embedded_changed(void *context)
+{
+    struct sl_embedded *state = context;
+    int64_t version;
+
+    /* https://www.sqlite.org/pragma.html#pragma_data_version */
+    bool moved = read_integer(state->data_version, &version) != SQLITE_OK ||
+                 version != state->seen_version;
+    state->seen_version = version;
+    return moved;
+}
+
+/* --- Opening ---------------------------------------------------------------
+ */
+
+static int prepare(struct sl_embedded *state, const char *text,
+                   sqlite3_stmt **statement)
+{
+    return sqlite3_prepare_v3(state->file.handle, text, -1,
+                              SQLITE_PREPARE_PERSISTENT, statement, NULL);
+}
+
+static int prepare_all(struct sl_embedded *state)
+{
+    const struct sl_embedded_kind *kind = state->kind;
+    size_t count = 0;
+
+    while (kind->statements[count] != NULL)
+        count++;
+    state->statements = sl_alloc_array(count + 1, sizeof(*state->statements));
+    int code = prepare(state, "BEGIN IMMEDIATE", &state->begin);
+    if (code == SQLITE_OK)
+        code = prepare(state, "COMMIT", &state->commit);
+    if (code == SQLITE_OK)
+        code = prepare(state, "ROLLBACK", &state->roll_back);
+    if (code == SQLITE_OK)
+        code = prepare(state, "PRAGMA data_version", &state->data_version);
+    if (code == SQLITE_OK && kind->has_clock)
+        code = prepare(state, "UPDATE clock SET last = max(last, ?1)",
+                       &state->tick);
+    for (size_t i = 0; code == SQLITE_OK && i < count; i++)
+        code = prepare(state, kind->statements[i], &state->statements[i]);
+    return code;
+}
+
+static enum sl_status set_up(struct sl_embedded *state, struct sl_error *err)
+{
+    struct sl_buf boot SL_CLEANUP(sl_buf_done) = SL_BUF(256);
+    int code = prepare_all(state);
+
+    if (code == SQLITE_OK && state->kind->has_clock) {
+        enum sl_status status = read_boot(&boot, err);
+        if (status != SL_OK)
+            return status;
+        code = open_clock(state, sl_buf_bytes(&boot));
+    }
+    return code == SQLITE_OK ? SL_OK
+                             : sl_sqlite_explain(&state->file, code, err);
+}
+
+enum sl_status sl_embedded_open(const struct sl_embedded_kind *kind,
+                                const struct sl_embedded_options *options,
+                                sl_deadline deadline, void **out,
+                                struct sl_error *err)
+{
+    struct sl_embedded *state = sl_alloc(kind->state_size);
+
+    state->kind = kind;
+    enum sl_status status = sl_sqlite_open(&state->file, options->path,
+                                           sl_embedded_flushes(options),
+                                           &kind->format, deadline, err);
+    if (status == SL_OK)
+        status = set_up(state, err);
+    if (status == SL_OK)
+        *out = state;
+    else
+        sl_embedded_close(state);
+    return status;
+}
+
+void sl_embedded_close(void *context)
+{
+    struct sl_embedded *state = context;
+    const char *const *texts = state->kind->statements;
+
+    for (size_t i = 0; state->statements != NULL && texts[i] != NULL; i++)
+        sqlite3_finalize(state->statements[i]);
+    sqlite3_finalize(state->begin);
+    sqlite3_finalize(state->commit);
+    sqlite3_finalize(state->roll_back);
+    sqlite3_finalize(state->data_version);
+    sqlite3_finalize(state->tick);
+    sl_sqlite_close(&state->file);
+    free(state->statements);
+    free(state);
+}
