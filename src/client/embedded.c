@@ -11,8 +11,8 @@
 #include "base/file.h"
 
 enum {
-    SAVE_MS =
-        1000, /* how often the file is told the time, when it is written */
+    SAVE_MS = 1000,   /* how often the time is saved, with what is written */
+    SWEEP_ROWS = 100, /* in one transaction: others want to write too */
 };
 
 /* --- Settings --------------------------------------------------------------
@@ -133,9 +133,19 @@ static int64_t up_ms(void)
     return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
+int64_t sl_embedded_now(const struct sl_embedded *state)
+{
+    return up_ms() + state->skew;
+}
+
+int64_t sl_embedded_up_ns(const struct sl_embedded *state)
+{
+    return (state->now - state->skew) * 1000000;
+}
+
 sl_deadline sl_embedded_deadline(const struct sl_embedded *state, int64_t at)
 {
-    int64_t left = at - (up_ms() + state->skew);
+    int64_t left = at - sl_embedded_now(state);
 
     return sl_deadline_in_ms(left > 0 ? left : 0);
 }
@@ -209,8 +219,11 @@ static enum sl_status read_boot(struct sl_buf *boot, struct sl_error *err)
 
 int sl_embedded_begin(struct sl_embedded *state)
 {
+    int code = sl_embedded_perform(state->begin); /* it may have to wait */
+
     state->changes_before = sqlite3_total_changes(state->file.handle);
-    return sl_embedded_perform(state->begin);
+    state->now = sl_embedded_now(state);
+    return code;
 }
 
 /* The time, with what is written anyway. */
@@ -333,7 +346,7 @@ void sl_embedded_run(void *context, struct sl_op *const ops[], size_t count)
     struct sl_embedded *state = context;
 
     state->file.deadline = last_deadline(ops, count);
-    state->now = up_ms() + state->skew;
+    state->now = sl_embedded_now(state);
     if (!any_writes(state, ops, count)) {
         for (size_t i = 0; i < count; i++)
             run_alone(state, ops[i]);
@@ -360,6 +373,26 @@ bool sl_embedded_changed(void *context)
                  version != state->seen_version;
     state->seen_version = version;
     return moved;
+}
+
+static bool sweep_some(sqlite3_stmt *look, sqlite3_stmt *sweep, int64_t now)
+{
+    int64_t found;
+
+    sqlite3_bind_int64(look, 1, now);
+    if (read_integer(look, &found) != SQLITE_OK)
+        return false;
+    sqlite3_bind_int64(sweep, 1, now);
+    sqlite3_bind_int64(sweep, 2, SWEEP_ROWS);
+    return sl_embedded_perform(sweep) == SQLITE_OK;
+}
+
+void sl_embedded_sweep(struct sl_embedded *state, sqlite3_stmt *look,
+                       sqlite3_stmt *sweep, int64_t now)
+{
+    while (!sl_deadline_passed(state->file.deadline) &&
+           sweep_some(look, sweep, now))
+        continue;
 }
 
 /* --- Opening ---------------------------------------------------------------

@@ -97,7 +97,8 @@ struct sl_embedded {
     const struct sl_embedded_kind *kind;
     sqlite3_stmt **statements; /* in the kind's order */
     sqlite3_stmt *begin, *commit, *roll_back, *data_version, *tick;
-    int64_t now; /* by the clock of the store, in ms, of this batch */
+    int64_t now; /* by the clock of the store, in ms: of this transaction, or
+                  * of this batch */
     int64_t skew;
     int64_t saved;        /* the last time that is in the file */
     int64_t seen_version; /* of the data */
@@ -141,6 +142,18 @@ struct sl_bytes sl_embedded_blob(sqlite3_stmt *statement, int column);
 void sl_embedded_refuse(struct sl_op *op, enum sl_status status,
                         const char *why);
 
+/*
+ * Delete rows that are over, some in each transaction, until the deadline of
+ * the file.  `look` finds one, so that nobody is kept waiting where there is
+ * none; ?1 is now.  `sweep` deletes at most ?2 of them.
+ */
+void sl_embedded_sweep(struct sl_embedded *state, sqlite3_stmt *look,
+                       sqlite3_stmt *sweep, int64_t now);
+
+/* By the clock of the store, now. */
+int64_t sl_embedded_now(const struct sl_embedded *state);
+/* state->now on CLOCK_BOOTTIME, in nanoseconds. */
+int64_t sl_embedded_up_ns(const struct sl_embedded *state);
 /* The deadline that is when the clock of the store shows `at`. */
 sl_deadline sl_embedded_deadline(const struct sl_embedded *state, int64_t at);
 

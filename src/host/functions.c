@@ -2,7 +2,7 @@
 /* From the bridge to what a handle stands for. */
 #include "host/functions.h"
 
-#include "host/border.h"
+#include "base/border.h"
 #include "host/database.h"
 #include "host/instance.h"
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "host/border.h"
+#include "base/border.h"
 #include "host/internal.h"
 
 /* Runs on a thread of the engine; the eventfd orders it with wait_for_end. */

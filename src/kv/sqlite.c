@@ -22,8 +22,7 @@
 enum {
     VERSION_BLOCK = 10000,
     BATCH_MAX = 256,
-    SWEEP_MS = 50,    /* in one go: calls may be coming in */
-    SWEEP_ROWS = 100, /* in one transaction: others want to write too */
+    SWEEP_MS = 50, /* in one go: calls may be coming in */
 };
 
 /* A connection with its statements. */
@@ -71,9 +70,9 @@ static const char *const statements[] = {
     [KEYS] = "SELECT key FROM entries WHERE key >= ?1 AND key < ?3 AND " ALIVE
              " ORDER BY key",
     [RESERVE] = "UPDATE counter SET last = last + ?1 RETURNING last",
-    [EXPIRED] = "SELECT 1 FROM entries WHERE expires <= ?2 LIMIT 1",
+    [EXPIRED] = "SELECT 1 FROM entries WHERE expires <= ?1 LIMIT 1",
     [SWEEP] = "DELETE FROM entries WHERE rowid IN "
-              "(SELECT rowid FROM entries WHERE expires <= ?2 LIMIT ?1)",
+              "(SELECT rowid FROM entries WHERE expires <= ?1 LIMIT ?2)",
     NULL,
 };
 
@@ -415,30 +414,13 @@ static enum sl_status sqlite_open(void *store, sl_deadline deadline,
     return sl_embedded_open(&kind, store, deadline, state, err);
 }
 
-/* Delete some rows that have expired; whether there may be more. */
-static bool sweep(struct sl_embedded *embedded)
-{
-    sqlite3_stmt *expired = embedded->statements[EXPIRED];
-    sqlite3_stmt *sweep = embedded->statements[SWEEP];
-    int64_t now = sl_wall_ms();
-
-    /* Look first: to delete nothing would wait for other writers too. */
-    sqlite3_bind_int64(expired, NOW, now);
-    bool found = sqlite3_step(expired) == SQLITE_ROW;
-    if (sl_embedded_finish(expired) != SQLITE_OK || !found)
-        return false;
-    sqlite3_bind_int64(sweep, 1, SWEEP_ROWS);
-    sqlite3_bind_int64(sweep, NOW, now);
-    return sl_embedded_perform(sweep) == SQLITE_OK;
-}
-
 static void sqlite_idle(void *state)
 {
     struct sl_embedded *embedded = state;
 
     embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
-    while (sweep(embedded) && !sl_deadline_passed(embedded->file.deadline))
-        continue;
+    sl_embedded_sweep(embedded, embedded->statements[EXPIRED],
+                      embedded->statements[SWEEP], sl_wall_ms());
 }
 
 /* The only symbol this file exports. */

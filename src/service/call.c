@@ -121,8 +121,10 @@ static void set_times(struct sl_call *call, int64_t start)
     call->start = start;
     call->wait_until = wait_ms > 0 ? start + wait_ms * 1000000 : 0;
     call->deadline = start + (wait_ms + service->config->timeout_ms) * 1000000;
-    for (size_t i = 0; i < call->count; i++)
+    for (size_t i = 0; i < call->count; i++) {
         call->ops[i].deadline = call->deadline;
+        call->ops[i].wait_until = call->wait_until;
+    }
 }
 
 static struct sl_call *call_new(struct sl_lane *lane, const void *requests,
@@ -267,13 +269,13 @@ static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
     sl_queue_submit_at(call->lane->queue, &call->task, when);
 }
 
-/* When to look again for what did not come yet; 0: it waited long enough. */
+/* When to look again for what did not come yet; 0: the answer is final.  Of a
+ * call that was cancelled meanwhile, `add` lets the driver know. */
 static sl_deadline next_look(const struct sl_call *call)
 {
     const struct sl_op *op = &call->ops[0];
 
-    if (op->again_at == 0 || call->wait_until <= sl_now_ns() ||
-        atomic_load(&call->cancelled))
+    if (op->again_at == 0)
         return 0;
     return op->again_at < call->wait_until ? op->again_at : call->wait_until;
 }
@@ -350,6 +352,14 @@ static void flush(struct batch *batch)
     batch->count = 0;
 }
 
+static void give_up(struct batch *batch, struct sl_op *op)
+{
+    const struct sl_driver *driver = batch->lane->service->driver;
+
+    if (op->ticket != 0 && driver->forget != NULL && *batch->state != NULL)
+        driver->forget(*batch->state, op);
+}
+
 /* Put what is left of a call into batches, unless it is too late for it. */
 static void add(struct batch *batch, struct sl_call *call)
 {
@@ -365,6 +375,7 @@ static void add(struct batch *batch, struct sl_call *call)
         if (call->finished[i])
             continue;
         if (late != SL_OK) {
+            give_up(batch, op);
             op->not_sent = true;
             sl_fail(&sl_op_answer(op)->err, late,
                     "waited %lld ms for a connection, as long as the "

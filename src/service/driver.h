@@ -39,12 +39,16 @@ struct sl_op {
     /* Set by the driver beside a failure when the service certainly did not
      * act, so that any request may be repeated (a refused connection). */
     bool not_sent;
+    /* Until when the request waits for what it asks for; 0: not at all. */
+    sl_deadline wait_until;
     /*
-     * Set by the driver to answer "not yet": the answer as it stands counts
-     * only where the request's wait is over.  Otherwise the op is run anew, at
-     * this time or as soon as something changed.  0: the answer is final.
+     * Set by the driver, only where sl_op_may_wait, to answer "not yet": the op
+     * is run anew at this time (or at wait_until), or as soon as something
+     * changed.  0: the answer is final.
      */
     sl_deadline again_at;
+    /* The driver's, from one run of this op to the next; 0 at first. */
+    int64_t ticket;
     /* Set by the driver: what waits may be able to go on now. */
     bool changed;
 };
@@ -117,6 +121,9 @@ struct sl_driver {
      */
     bool (*changed)(void *state);
 
+    /* May.  An op that was told to wait, and has a ticket, is given up. */
+    void (*forget)(void *state, struct sl_op *op);
+
     /*
      * Must where the capability has sessions.  A session with this state is
      * over: roll back what is open.  False: close the state instead.
@@ -188,6 +195,12 @@ static inline struct sl_answer *sl_op_answer(const struct sl_op *op)
 static inline uint32_t sl_op_verb(const struct sl_op *op)
 {
     return ((const struct sl_request *)op->request)->verb;
+}
+
+/* For drivers: whether "not yet" may be answered. */
+static inline bool sl_op_may_wait(const struct sl_op *op)
+{
+    return op->wait_until != 0 && !sl_deadline_passed(op->wait_until);
 }
 
 /* For drivers: fill op's answer with a failure. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/border.h"
 
 enum { CHUNK_MIN = 4096, CHUNK_MAX = 256 * 1024 };
 
@@ -200,8 +201,10 @@ size_t sl_sql_result_rows(const struct sl_sql_result *result)
     return result->rows;
 }
 
+/* Perhaps by Rust. */
 static void release(void *result)
 {
+    sl_border_enter();
     sl_sql_result_free(result);
 }
 

@@ -9,8 +9,8 @@
  * That hides races between guests from it, which the tests without guests look
  * for. Without ThreadSanitizer these are nothing.
  */
-#ifndef SL_HOST_BORDER_H
-#define SL_HOST_BORDER_H
+#ifndef SL_BASE_BORDER_H
+#define SL_BASE_BORDER_H
 
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
@@ -24,8 +24,6 @@
 #ifdef SL_TSAN
 #include <sanitizer/tsan_interface.h>
 extern char sl_border;
-/* Its settings, for every program that has Rust in it: see border.c. */
-const char *__tsan_default_options(void);
 #define sl_border_enter() __tsan_acquire(&sl_border)
 #define sl_border_leave() __tsan_release(&sl_border)
 #else

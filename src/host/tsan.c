@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What ThreadSanitizer is told: see border.h.  Without it, nothing is here.
+ * ThreadSanitizer's settings, for every program that has Rust in it.  Without
+ * it, nothing is here.
  */
-#include "host/border.h"
+#include "base/border.h"
 
 #ifdef SL_TSAN
 
-char sl_border;
+/* Its name for it. */
+const char *__tsan_default_options(void);
 
 /*
  * Rust is not instrumented, but its calls of memcpy and malloc are seen.  And
@@ -20,6 +22,6 @@ const char *__tsan_default_options(void)
 
 #else
 
-typedef int sl_border_is_empty; /* C wants something in a file */
+typedef int sl_tsan_is_empty; /* C wants something in a file */
 
 #endif
