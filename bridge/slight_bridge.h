@@ -26,6 +26,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "kv/kv.h"
+#include "lockd/lockd.h"
 #include "slight_toml.h"
 #include "sql/sql.h"
 
@@ -144,6 +145,14 @@ struct sl_bridge_waker;
 struct sl_bridge_waker *sl_bridge_waker_take(struct sl_bridge_wait *wait);
 void sl_bridge_waker_wake(struct sl_bridge_waker *waker);
 
+/* What a guest may know of its lock without asking the service. */
+struct sl_bridge_lock_state {
+    struct sl_bytes key; /* as long as the handle is open */
+    uint64_t fencing_token;
+    uint64_t ttl_ms;
+    bool held;
+};
+
 /*
  * All that the host answers.  Borrowed by a program as long as it lives.
  *
@@ -156,7 +165,7 @@ struct sl_bridge_host {
     void *(*instance_new)(void *context);
     /* It ended: every handle that it did not drop is let go.  Exactly once. */
     void (*instance_free)(void *instance);
-    /* capability: "kv", "sql". */
+    /* capability: "kv", "sql", "lockd". */
     enum sl_status (*open)(void *instance, const char *capability,
                            struct sl_bytes name, uint32_t *handle,
                            struct sl_error *err);
@@ -174,20 +183,23 @@ struct sl_bridge_host {
      * collect, and in any case release, once.
      *
      * made is not NULL for one request that makes something (a transaction, a
-     * cursor): then *made may be set to its handle at once.  Where the request
-     * fails, the bridge drops that, and where it succeeds, calls adopt.
+     * cursor, a lock): then *made may be set to its handle at once.  Where the
+     * request fails, the bridge drops that, and where it succeeds, calls adopt.
      */
     bool (*call)(void *instance, uint32_t handle, const void *requests,
                  size_t count, void *answers, uint32_t *made,
                  struct sl_bridge_wait *wait, struct sl_call **call);
-    /* The request that made this has succeeded: take what it needs of the
-     * answer. */
-    void (*adopt)(void *instance, uint32_t made, void *answer);
+    /* The request with this verb that made this has succeeded; or one to a lock
+     * is answered, with whatever: take what is needed of the answer. */
+    void (*adopt)(void *instance, uint32_t made, uint32_t verb, void *answer);
     void (*collect)(struct sl_call *call, void *answers);
     void (*release)(struct sl_call *call);
     /* The columns of an open cursor, as long as that is open. */
     const struct sl_sql_column *(*sql_columns)(void *instance, uint32_t cursor,
                                                size_t *count);
+    /* What is known of a lock; false where it is none. */
+    bool (*lock_state)(void *instance, uint32_t lock,
+                       struct sl_bridge_lock_state *state);
 };
 
 /* --- Programs --------------------------------------------------------- */
@@ -375,7 +387,22 @@ SL_BRIDGE_SHAPE(sl_sql_answer, columns, 520);
 SL_BRIDGE_SHAPE(sl_sql_answer, values, 536);
 SL_BRIDGE_SHAPE(sl_sql_answer, affected, 552);
 SL_BRIDGE_SHAPE(sl_sql_answer, memory, 576);
-SL_BRIDGE_SIZE(sl_bridge_host, 72);
+SL_BRIDGE_SIZE(sl_lockd_request, 56);
+SL_BRIDGE_SHAPE(sl_lockd_request, has_wait, 4);
+SL_BRIDGE_SHAPE(sl_lockd_request, keep_alive, 5);
+SL_BRIDGE_SHAPE(sl_lockd_request, key, 8);
+SL_BRIDGE_SHAPE(sl_lockd_request, holder, 24);
+SL_BRIDGE_SHAPE(sl_lockd_request, ttl_ms, 40);
+SL_BRIDGE_SIZE(sl_lockd_answer, 680);
+SL_BRIDGE_SHAPE(sl_lockd_answer, locked, 518);
+SL_BRIDGE_SHAPE(sl_lockd_answer, fencing_token, 520);
+SL_BRIDGE_SHAPE(sl_lockd_answer, asked_at, 536);
+SL_BRIDGE_SHAPE(sl_lockd_answer, holder, 544);
+SL_BRIDGE_SIZE(sl_bridge_lock_state, 40);
+SL_BRIDGE_SHAPE(sl_bridge_lock_state, fencing_token, 16);
+SL_BRIDGE_SHAPE(sl_bridge_lock_state, held, 32);
+SL_BRIDGE_SIZE(sl_bridge_host, 80);
+SL_BRIDGE_SHAPE(sl_bridge_host, lock_state, 72);
 SL_BRIDGE_SHAPE(sl_bridge_host, call, 32);
 SL_BRIDGE_SHAPE(sl_bridge_host, release, 56);
 SL_BRIDGE_SHAPE(sl_bridge_host, sql_columns, 64);

@@ -376,6 +376,65 @@ impl Drop for SlSqlAnswer {
 // SAFETY: as the trait asks (src/sql/sql.h).
 unsafe impl Answer for SlSqlAnswer {}
 
+#[repr(u32)]
+#[derive(Clone, Copy)]
+pub enum LockdVerb {
+    Acquire,
+    Renew,
+    Release,
+    IsLocked,
+}
+
+#[repr(C)]
+pub struct SlLockdRequest {
+    pub verb: LockdVerb,
+    pub has_wait: bool,
+    pub keep_alive: bool,
+    pub key: SlBytes,
+    pub holder: SlBytes,
+    pub ttl_ms: u64,
+    pub wait_ms: u64,
+}
+
+impl SlLockdRequest {
+    pub fn new(verb: LockdVerb, key: &[u8]) -> Self {
+        SlLockdRequest {
+            verb,
+            has_wait: false,
+            keep_alive: false,
+            key: SlBytes::of(key),
+            holder: SlBytes::EMPTY,
+            ttl_ms: 0,
+            wait_ms: 0,
+        }
+    }
+}
+
+const LOCKD_HOLDER_MAX: usize = 128;
+
+#[repr(C)]
+pub struct SlLockdAnswer {
+    pub err: SlError,
+    pub retryable: bool,
+    pub refused: bool,
+    pub locked: bool,
+    pub fencing_token: u64,
+    pub ttl_ms: u64,
+    pub asked_at: i64,
+    pub holder: [u8; LOCKD_HOLDER_MAX + 1],
+}
+
+// SAFETY: it begins with a Head.
+unsafe impl Answer for SlLockdAnswer {}
+
+#[repr(C)]
+pub struct SlLockState {
+    pub key: SlBytes,
+    pub fencing_token: u64,
+    pub ttl_ms: u64,
+    pub held: bool,
+}
+
 #[repr(C)]
 pub struct SlSink {
     pub context: *mut c_void,
@@ -407,10 +466,11 @@ pub struct SlHost {
         *mut crate::wait::Wait,
         *mut *mut c_void,
     ) -> bool,
-    pub adopt: unsafe extern "C" fn(*mut c_void, u32, *mut c_void),
+    pub adopt: unsafe extern "C" fn(*mut c_void, u32, u32, *mut c_void),
     pub collect: unsafe extern "C" fn(*mut c_void, *mut c_void),
     pub release: unsafe extern "C" fn(*mut c_void),
     pub sql_columns: unsafe extern "C" fn(*mut c_void, u32, *mut usize) -> *const SlSqlColumn,
+    pub lock_state: unsafe extern "C" fn(*mut c_void, u32, *mut SlLockState) -> bool,
 }
 
 #[repr(C)]
@@ -607,7 +667,10 @@ shape!(
     affected = 552,
     memory = 576
 );
-shape!(SlHost, 72, call = 32, release = 56, sql_columns = 64);
+shape!(SlLockdRequest, 56, has_wait = 4, keep_alive = 5, key = 8, holder = 24, ttl_ms = 40);
+shape!(SlLockdAnswer, 680, locked = 518, fencing_token = 520, asked_at = 536, holder = 544);
+shape!(SlLockState, 40, fencing_token = 16, held = 32);
+shape!(SlHost, 80, call = 32, release = 56, sql_columns = 64, lock_state = 72);
 shape!(SlEngineConfig, 32, keep_resident = 24);
 shape!(SlExtern, 72, is_instance = 64);
 shape!(SlRun, 72, inherit_stdin = 48, timeout_ms = 64);

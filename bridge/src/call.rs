@@ -268,6 +268,7 @@ pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
 ) -> Later<'a, Reply<T>> {
     let host = *store.data().host();
     let instance = Instance(store.data().instance());
+    let verb = verb_of(request);
     let mut answers: Vec<MaybeUninit<A>> = Vec::with_capacity(1);
     let mut made = u32::MAX;
     // SAFETY: as in `one`.
@@ -282,7 +283,7 @@ pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
         unsafe {
             let instance = instance;
             match checked {
-                Ok(()) => (host.adopt)(instance.0, made, std::ptr::from_mut(answer).cast()),
+                Ok(()) => (host.adopt)(instance.0, made, verb, std::ptr::from_mut(answer).cast()),
                 Err(_) if made != u32::MAX => (host.drop)(instance.0, made),
                 Err(_) => {}
             }
@@ -302,6 +303,59 @@ pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
         let answers = pending.answers(host, 1, woken).await;
         finish(answers)
     })
+}
+
+/// One request to something that was made, which is told what came of it. With
+/// `last` its handle is dropped then.
+pub fn tell<'a, R, A: Answer + 'static>(
+    store: Store<'a>,
+    handle: u32,
+    request: &R,
+    last: bool,
+) -> Later<'a, Reply<()>> {
+    let host = *store.data().host();
+    let instance = Instance(store.data().instance());
+    let verb = verb_of(request);
+    let mut answers: Vec<MaybeUninit<A>> = Vec::with_capacity(1);
+    // SAFETY: as in `one`.
+    let started = unsafe {
+        let none = std::ptr::null_mut();
+        start(store.data(), handle, request, 1, answers.as_mut_ptr(), none)
+    };
+    let finish = move |mut answers: Vec<A>| {
+        let Some(answer) = answers.first_mut() else {
+            return Err(wasmtime::Error::msg("no answer"));
+        };
+        let instance = instance;
+        // SAFETY: as in `make`.
+        unsafe {
+            (host.adopt)(instance.0, handle, verb, std::ptr::from_mut(answer).cast());
+            if last {
+                (host.drop)(instance.0, handle);
+            }
+        }
+        Ok((check(answer.head()),))
+    };
+    if started.answered {
+        // SAFETY: C answered, so that it is filled.
+        return Box::new(ready(finish(unsafe { taken(answers, 1) })));
+    }
+    let pending = Pending { call: started.call, release: host.release };
+    let Some(woken) = started.wait.woken() else {
+        return defect();
+    };
+    Box::new(async move {
+        let _store = store;
+        let answers = pending.answers(host, 1, woken).await;
+        finish(answers)
+    })
+}
+
+/// Every request begins with its verb (service.h).
+fn verb_of<R>(request: &R) -> u32 {
+    const { assert!(size_of::<R>() >= size_of::<u32>() && align_of::<R>() >= align_of::<u32>()) };
+    // SAFETY: see above.
+    unsafe { *std::ptr::from_ref(request).cast::<u32>() }
 }
 
 /// C's instance, in a future of it.

@@ -7,6 +7,7 @@ mod call;
 mod component;
 mod engine;
 mod kv;
+mod lockd;
 mod program;
 mod sql;
 mod toml;

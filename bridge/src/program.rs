@@ -197,6 +197,7 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
     linker.instance("slight:types/errors@0.1.0").map_err(defect)?;
     crate::kv::link(&mut linker).map_err(defect)?;
     crate::sql::link(&mut linker).map_err(defect)?;
+    crate::lockd::link(&mut linker).map_err(defect)?;
     let pre = linker.instantiate_pre(&component.0).map_err(|error| link_failure(&error))?;
     let Some(run) = find_run(&component.0) else {
         return fail(

@@ -5,6 +5,21 @@
 #include "base/border.h"
 #include "host/database.h"
 #include "host/instance.h"
+#include "lockd/lockd.h"
+
+#ifdef SL_TSAN
+/*
+ * ThreadSanitizer's settings, for every program that runs guests; the name is
+ * its own.  Rust is not instrumented, but its calls of memcpy and malloc are
+ * seen.  And Wasmtime leaves the handler of a guest's trap by a jump, so that
+ * whatever comes after it looks like a part of the handler.
+ */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "ignore_interceptors_accesses=1:report_signal_unsafe=0";
+}
+#endif
 
 static void *instance_new(void *context)
 {
@@ -79,6 +94,39 @@ static bool call_database(void *instance, const struct sl_object *object,
     return false;
 }
 
+/* To the service itself; made is set where a lock is asked for. */
+static bool call_locks(void *instance, struct sl_service *service,
+                       const struct sl_lockd_request *request, void *answers,
+                       uint32_t *made, struct sl_bridge_wait *wait,
+                       struct sl_call **call)
+{
+    struct sl_error err;
+
+    if (made != NULL) {
+        const struct sl_object object = {
+            .kind = SL_OBJECT_LOCK,
+            .service = service,
+            .lock = sl_lock_new(service, request),
+        };
+        if (sl_instance_add(instance, &object, made, &err) != SL_OK) {
+            sl_lock_free(object.lock);
+            sl_answer_fail(service, answers, &err);
+            return true;
+        }
+    }
+    return call_service(service, request, 1, answers, wait, call);
+}
+
+static bool call_lock(const struct sl_object *object,
+                      const struct sl_lockd_request *asked, void *answers,
+                      struct sl_bridge_wait *wait, struct sl_call **call)
+{
+    const struct sl_lockd_request request =
+        sl_lock_request(object->lock, (enum sl_lockd_verb)asked->verb);
+
+    return call_service(object->service, &request, 1, answers, wait, call);
+}
+
 static bool call(void *instance, uint32_t handle, const void *requests,
                  size_t count, void *answers, uint32_t *made,
                  struct sl_bridge_wait *wait, struct sl_call **out)
@@ -91,6 +139,12 @@ static bool call(void *instance, uint32_t handle, const void *requests,
     if (object != NULL && sl_service_capability(object->service) == &sl_sql)
         answered =
             call_database(instance, object, requests, answers, made, wait, out);
+    else if (object != NULL && object->kind == SL_OBJECT_LOCK)
+        answered = call_lock(object, requests, answers, wait, out);
+    else if (object != NULL &&
+             sl_service_capability(object->service) == &sl_lockd)
+        answered = call_locks(instance, object->service, requests, answers,
+                              made, wait, out);
     else if (object != NULL)
         answered =
             call_service(object->service, requests, count, answers, wait, out);
@@ -98,12 +152,18 @@ static bool call(void *instance, uint32_t handle, const void *requests,
     return answered;
 }
 
-static void adopt(void *instance, uint32_t made, void *answer)
+static void adopt(void *instance, uint32_t made, uint32_t verb, void *answer)
 {
     sl_border_enter();
     const struct sl_object *object = sl_instance_find(instance, made);
     if (object != NULL && object->kind == SL_OBJECT_CURSOR)
         sl_cursor_opened(object->cursor, answer);
+    if (object != NULL && object->kind == SL_OBJECT_LOCK) {
+        if (verb == SL_LOCKD_ACQUIRE)
+            sl_lock_grant(object->lock, answer);
+        else
+            sl_lock_note(object->lock, (enum sl_lockd_verb)verb, answer);
+    }
     sl_border_leave();
 }
 
@@ -134,6 +194,23 @@ static const struct sl_sql_column *sql_columns(void *instance, uint32_t cursor,
     return columns;
 }
 
+static bool lock_state(void *instance, uint32_t lock,
+                       struct sl_bridge_lock_state *state)
+{
+    sl_border_enter();
+    const struct sl_object *object = sl_instance_find(instance, lock);
+    bool found = object != NULL && object->kind == SL_OBJECT_LOCK;
+    if (found)
+        *state = (struct sl_bridge_lock_state){
+            .key = sl_lock_key(object->lock),
+            .fencing_token = sl_lock_fencing_token(object->lock),
+            .ttl_ms = sl_lock_ttl_ms(object->lock),
+            .held = sl_lock_is_held(object->lock),
+        };
+    sl_border_leave();
+    return found;
+}
+
 const struct sl_bridge_host sl_host_functions = {
     .instance_new = instance_new,
     .instance_free = instance_free,
@@ -144,4 +221,5 @@ const struct sl_bridge_host sl_host_functions = {
     .collect = collect,
     .release = release,
     .sql_columns = sql_columns,
+    .lock_state = lock_state,
 };

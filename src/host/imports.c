@@ -19,6 +19,7 @@ struct provided {
 
 static const struct provided table[] = {
     {"slight:kv", "0.1.0", {"store"}},
+    {"slight:lockd", "0.1.0", {"locks"}},
     {"slight:sql", "0.1.0", {"database"}},
     {"slight:types", "0.1.0", {"errors"}},
     {"wasi:cli",

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "host/database.h"
+#include "lockd/lockd.h"
 
 enum {
     INDEX_BITS = 10,
@@ -43,6 +44,8 @@ static void done(struct sl_object *object)
         sl_transaction_free(object->transaction);
     if (object->kind == SL_OBJECT_CURSOR)
         sl_cursor_free(object->cursor);
+    if (object->kind == SL_OBJECT_LOCK)
+        sl_lock_free(object->lock);
     object->kind = SL_OBJECT_NONE;
 }
 

@@ -27,6 +27,7 @@ struct sl_grants {
 
 struct sl_transaction; /* database.h */
 struct sl_cursor;
+struct sl_lock; /* lockd/lockd.h */
 
 /* What a handle stands for. */
 struct sl_object {
@@ -35,11 +36,13 @@ struct sl_object {
         SL_OBJECT_SERVICE,
         SL_OBJECT_TRANSACTION,
         SL_OBJECT_CURSOR,
+        SL_OBJECT_LOCK,
     } kind;
     struct sl_service *service;
     union {
         struct sl_transaction *transaction; /* owned */
         struct sl_cursor *cursor;           /* owned */
+        struct sl_lock *lock;               /* owned */
     };
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kv/kv.h"
+#include "lockd/lockd.h"
 #include "sql/sql.h"
 
 enum { DRIVERS_MAX = 256 };
@@ -12,6 +13,7 @@ enum { DRIVERS_MAX = 256 };
 const struct sl_capability *const sl_capabilities[] = {
     &sl_kv,
     &sl_sql,
+    &sl_lockd,
     NULL,
 };
 

@@ -523,12 +523,26 @@ void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
     submit(&service->lane, delay_ms, requests, count, done, context, call);
 }
 
+static void posted(void *context)
+{
+    struct sl_service *service = context;
+
+    pthread_mutex_lock(&service->lock);
+    if (--service->posted == 0)
+        pthread_cond_broadcast(&service->unposted);
+    pthread_mutex_unlock(&service->lock);
+}
+
 void sl_service_post(struct sl_service *service, struct sl_session *session,
                      const void *requests, size_t count)
 {
     struct sl_call *call;
 
-    sl_service_submit(service, session, requests, count, NULL, NULL, &call);
+    pthread_mutex_lock(&service->lock);
+    service->posted++;
+    pthread_mutex_unlock(&service->lock);
+    sl_service_submit(service, session, requests, count, posted, service,
+                      &call);
     call_unref(call);
 }
 

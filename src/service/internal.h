@@ -44,6 +44,8 @@ struct sl_service {
     _Atomic size_t owners;
 
     pthread_mutex_t lock;    /* of what follows */
+    pthread_cond_t unposted; /* `posted` is 0 */
+    size_t posted;           /* calls that nobody waits for */
     struct sl_session *idle; /* nobody uses them */
     struct sl_session *sessions;
     int64_t session_count;

@@ -300,6 +300,7 @@ enum sl_status sl_service_open(const struct sl_capability *capability,
         sl_alloc_array(capability->verb_count, sizeof(*service->metrics));
     service->owners = 1;
     pthread_mutex_init(&service->lock, NULL);
+    pthread_cond_init(&service->unposted, NULL);
     start_queue(service);
     *out = service;
     return SL_OK;
@@ -311,6 +312,7 @@ void sl_service_unref(struct sl_service *service)
         return;
     sl_sessions_free(service);
     sl_queue_free(service->lane.queue);
+    pthread_cond_destroy(&service->unposted);
     pthread_mutex_destroy(&service->lock);
     free(service->metrics);
     free(service->name);
@@ -321,6 +323,10 @@ void sl_service_free(struct sl_service *service)
 {
     if (service == NULL)
         return;
+    pthread_mutex_lock(&service->lock);
+    while (service->posted > 0)
+        pthread_cond_wait(&service->unposted, &service->lock);
+    pthread_mutex_unlock(&service->lock);
     sl_sessions_end(service);
     sl_queue_end(service->lane.queue);
     for (unsigned i = 0; i < SL_SERVICE_INLINE_SLOTS; i++) {

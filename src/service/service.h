@@ -114,7 +114,8 @@ SL_MUST_CHECK enum sl_status sl_service_open(
     const void *driver_options, struct sl_service **out, struct sl_error *err);
 
 /*
- * Let running calls finish, answer queued ones with SL_UNAVAILABLE, and free.
+ * Let what was posted and running calls finish, answer queued ones with
+ * SL_UNAVAILABLE, and free.
  * NULL is fine.  Nobody may use the service any more; calls that were submitted
  * and not released stay valid.
  */
@@ -166,7 +167,8 @@ void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
                              sl_call_done_fn *done, void *context,
                              struct sl_call **call);
 
-/* Start a call whose answer nobody waits for.  session as above. */
+/* Start a call whose answer nobody waits for, but sl_service_free.  session as
+ * above. */
 void sl_service_post(struct sl_service *service, struct sl_session *session,
                      const void *requests, size_t count);
 

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `slight:lockd/locks@0.1.0`.
+
+use std::mem::MaybeUninit;
+
+use wasmtime::component::{ComponentType, Lift, Linker, Resource, ResourceType, WasmStr};
+use wasmtime::Result;
+
+use crate::abi::{slice, Answer, LockdVerb, SlLockState, SlLockdAnswer, SlLockdRequest};
+use crate::call::{check, drop_handle, make, now, one, open, tell, Later, Reply, Store};
+use crate::program::State;
+
+/// The resource types; what they stand for, only C knows.
+struct Service;
+struct Lock;
+
+#[derive(ComponentType, Lift)]
+#[component(record)]
+struct Options {
+    #[component(name = "ttl-ms")]
+    ttl_ms: u64,
+    #[component(name = "wait-ms")]
+    wait_ms: Option<u64>,
+    #[component(name = "keep-alive")]
+    keep_alive: bool,
+}
+
+fn acquire<'a>(
+    store: Store<'a>,
+    service: &Resource<Service>,
+    key: &WasmStr,
+    options: &Options,
+) -> Later<'a, Reply<Resource<Lock>>> {
+    let text = match key.to_str(&store) {
+        Ok(text) => text.into_owned(),
+        Err(error) => return now(Err(error)),
+    };
+    let mut request = SlLockdRequest::new(LockdVerb::Acquire, text.as_bytes());
+    request.ttl_ms = options.ttl_ms;
+    request.has_wait = options.wait_ms.is_some();
+    request.wait_ms = options.wait_ms.unwrap_or(0);
+    request.keep_alive = options.keep_alive;
+    make(store, service.rep(), &request, |_: &mut SlLockdAnswer, made| Resource::new_own(made))
+}
+
+fn is_locked(
+    store: &Store<'_>,
+    service: &Resource<Service>,
+    key: &WasmStr,
+) -> Later<'static, Reply<bool>> {
+    let text = match key.to_str(store) {
+        Ok(text) => text,
+        Err(error) => return now(Err(error)),
+    };
+    let request = SlLockdRequest::new(LockdVerb::IsLocked, text.as_bytes());
+    one(store, service.rep(), &request, |answer: &mut SlLockdAnswer| {
+        check(answer.head()).map(|()| answer.locked)
+    })
+}
+
+fn renew<'a>(store: Store<'a>, lock: &Resource<Lock>) -> Later<'a, Reply<()>> {
+    let request = SlLockdRequest::new(LockdVerb::Renew, &[]);
+    tell::<_, SlLockdAnswer>(store, lock.rep(), &request, false)
+}
+
+/// Takes the lock, whatever it answers.
+fn release<'a>(store: Store<'a>, lock: &Resource<Lock>) -> Later<'a, Reply<()>> {
+    let request = SlLockdRequest::new(LockdVerb::Release, &[]);
+    tell::<_, SlLockdAnswer>(store, lock.rep(), &request, true)
+}
+
+/// What the host knows of a lock, for `convert`, which copies what it keeps.
+fn state<T>(
+    store: &Store<'_>,
+    lock: &Resource<Lock>,
+    convert: impl FnOnce(&SlLockState) -> T,
+) -> Result<(T,)> {
+    let state = store.data();
+    let mut known = MaybeUninit::<SlLockState>::uninit();
+    // SAFETY: where C answers true it is filled; the key lives as long as the
+    // lock.
+    unsafe {
+        if (state.host().lock_state)(state.instance(), lock.rep(), known.as_mut_ptr()) {
+            return Ok((convert(known.assume_init_ref()),));
+        }
+    }
+    Err(wasmtime::Error::msg("the host does not know the lock"))
+}
+
+fn key_of(known: &SlLockState) -> String {
+    // SAFETY: see `state`.
+    String::from_utf8_lossy(unsafe { slice(known.key.ptr, known.key.len) }).into_owned()
+}
+
+pub fn link(linker: &mut Linker<State>) -> Result<()> {
+    let mut lockd = linker.instance("slight:lockd/locks@0.1.0")?;
+
+    lockd.resource("service", ResourceType::host::<Service>(), |store, handle| {
+        drop_handle(&store, handle)
+    })?;
+    lockd.resource("lock", ResourceType::host::<Lock>(), |store, handle| {
+        drop_handle(&store, handle)
+    })?;
+    lockd.func_wrap("[static]service.open", |store: Store<'_>, (name,): (WasmStr,)| {
+        Ok((open(&store, c"lockd", &name)?.map(Resource::<Service>::new_own),))
+    })?;
+    lockd.func_wrap_async(
+        "[method]service.acquire",
+        |store, (this, key, options): (Resource<Service>, WasmStr, Options)| {
+            acquire(store, &this, &key, &options)
+        },
+    )?;
+    lockd.func_wrap_async(
+        "[method]service.is-locked",
+        |store, (this, key): (Resource<Service>, WasmStr)| is_locked(&store, &this, &key),
+    )?;
+    lockd.func_wrap("[method]lock.key", |store: Store<'_>, (this,): (Resource<Lock>,)| {
+        state(&store, &this, key_of)
+    })?;
+    lockd.func_wrap(
+        "[method]lock.fencing-token",
+        |store: Store<'_>, (this,): (Resource<Lock>,)| {
+            state(&store, &this, |known| known.fencing_token)
+        },
+    )?;
+    lockd.func_wrap("[method]lock.ttl-ms", |store: Store<'_>, (this,): (Resource<Lock>,)| {
+        state(&store, &this, |known| known.ttl_ms)
+    })?;
+    lockd.func_wrap("[method]lock.is-held", |store: Store<'_>, (this,): (Resource<Lock>,)| {
+        state(&store, &this, |known| known.held)
+    })?;
+    lockd.func_wrap_async("[method]lock.renew", |store, (this,): (Resource<Lock>,)| {
+        renew(store, &this)
+    })?;
+    lockd.func_wrap_async("[static]lock.release", |store, (this,): (Resource<Lock>,)| {
+        release(store, &this)
+    })?;
+    Ok(())
+}

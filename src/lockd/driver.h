@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a lock driver implements: service/driver.h, for the requests of
+ * lockd/lockd.h.
+ *
+ * ACQUIRE that finds the key held answers SL_CONFLICT, and sets op->again_at
+ * where it may wait.  A RELEASE, and whatever else may free a key, sets
+ * op->changed.  ACQUIRE and RENEW note asked_at: no later than when the service
+ * begins to count the time to live.  The holder is the driver's choice, and
+ * must not be guessable.
+ */
+#ifndef SL_LOCKD_DRIVER_H
+#define SL_LOCKD_DRIVER_H
+
+#include "lockd/lockd.h"
+#include "service/driver.h"
+
+/* What not every service can do. */
+enum sl_lockd_feature {
+    SL_LOCKD_FEATURE_FAIR = 1 << 0,    /* waiters are served as they came */
+    SL_LOCKD_FEATURE_DURABLE = 1 << 1, /* grants survive the service's crash */
+    SL_LOCKD_FEATURE_SHARED = 1 << 2,  /* other processes see the same locks */
+};
+
+/* Every driver in this build, ended by NULL (see drivers.c). */
+extern const struct sl_driver *const sl_lockd_drivers[];
+
+static inline const struct sl_lockd_request *
+sl_lockd_request_of(const struct sl_op *op)
+{
+    return op->request;
+}
+
+static inline struct sl_lockd_answer *sl_lockd_answer_of(const struct sl_op *op)
+{
+    return op->answer;
+}
+
+void sl_lockd_answer_init(void *answer);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lock drivers in this build.  A new one is two lines here. */
+#include "lockd/driver.h"
+
+extern const struct sl_driver sl_lockd_sqlite;
+
+/* The embedded default comes first. */
+const struct sl_driver *const sl_lockd_drivers[] = {
+#ifdef SL_WITH_SQLITE
+    &sl_lockd_sqlite,
+#endif
+    NULL,
+};

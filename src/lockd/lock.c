@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A grant, kept alive in the background.
+ *
+ * Time is measured by CLOCK_BOOTTIME, which goes on while the machine sleeps: a
+ * laptop that was closed has lost its locks when it is opened.
+ *
+ * One renewal at a time is on its way, and keeps the grant's memory.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/deadline.h"
+#include "lockd/lockd.h"
+
+enum {
+    RENEWALS_PER_TTL = 3,
+    RETRIES_PER_TTL = 10, /* while the service cannot be reached */
+};
+
+struct sl_lock {
+    struct sl_service *service;
+    char *key;
+    char *holder;
+    uint64_t fencing_token;
+    uint64_t ttl_ms;
+    bool keep_alive;
+
+    pthread_mutex_t mutex; /* of what follows */
+    unsigned owners;
+    int64_t expires;      /* on the clock above, in nanoseconds */
+    bool lost;            /* or may be; forever */
+    bool gone;            /* the service does not hold it */
+    bool freed;           /* by its user */
+    bool scheduling;      /* call is being set */
+    struct sl_call *call; /* the renewal that is to come */
+};
+
+int64_t sl_lock_clock(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void unref(struct sl_lock *lock)
+{
+    pthread_mutex_lock(&lock->mutex);
+    bool last = --lock->owners == 0;
+    pthread_mutex_unlock(&lock->mutex);
+    if (!last)
+        return;
+    pthread_mutex_destroy(&lock->mutex);
+    free(lock->key);
+    free(lock->holder);
+    free(lock);
+}
+
+/* With the mutex held. */
+static bool is_held(struct sl_lock *lock)
+{
+    if (sl_lock_clock() >= lock->expires)
+        lock->lost = true;
+    return !lock->lost;
+}
+
+static void renewed(void *context);
+
+/* Renew it after a part of its time to live.  Without the mutex. */
+static void schedule(struct sl_lock *lock, unsigned part)
+{
+    struct sl_call *unwanted = NULL;
+
+    pthread_mutex_lock(&lock->mutex);
+    bool wanted = !lock->freed && is_held(lock);
+    int64_t delay_ms = (int64_t)(lock->ttl_ms / part);
+    if (wanted) {
+        lock->owners++;
+        lock->scheduling = true;
+    }
+    pthread_mutex_unlock(&lock->mutex);
+    if (!wanted)
+        return;
+
+    const struct sl_lockd_request request =
+        sl_lock_request(lock, SL_LOCKD_RENEW);
+    sl_service_submit_later(lock->service, delay_ms, &request, 1, renewed, lock,
+                            &lock->call);
+
+    pthread_mutex_lock(&lock->mutex);
+    lock->scheduling = false;
+    if (lock->freed) {
+        unwanted = lock->call;
+        lock->call = NULL;
+    }
+    pthread_mutex_unlock(&lock->mutex);
+    if (unwanted != NULL)
+        sl_call_release(unwanted);
+}
+
+/* The renewal is answered; or cancelled, and somebody else has released it. */
+static void renewed(void *context)
+{
+    struct sl_lock *lock = context;
+    struct sl_lockd_answer answer;
+
+    pthread_mutex_lock(&lock->mutex);
+    struct sl_call *call = lock->call;
+    bool at_once = lock->scheduling; /* nothing was sent: it is shutting down */
+    lock->call = NULL;
+    pthread_mutex_unlock(&lock->mutex);
+    if (call != NULL) {
+        sl_call_collect(call, &answer);
+        sl_lock_note(lock, SL_LOCKD_RENEW, &answer);
+        sl_call_release(call);
+        if (!at_once)
+            schedule(lock, answer.err.status == SL_OK ? RENEWALS_PER_TTL
+                                                      : RETRIES_PER_TTL);
+    }
+    unref(lock);
+}
+
+struct sl_lock *sl_lock_new(struct sl_service *service,
+                            const struct sl_lockd_request *request)
+{
+    struct sl_lock *lock = sl_alloc(sizeof(*lock));
+
+    lock->service = service;
+    lock->key = sl_strndup(request->key.ptr, request->key.len);
+    lock->holder = sl_strdup("");
+    lock->keep_alive = request->keep_alive;
+    lock->owners = 1;
+    lock->lost = lock->gone = true;
+    pthread_mutex_init(&lock->mutex, NULL);
+    return lock;
+}
+
+void sl_lock_grant(struct sl_lock *lock, const struct sl_lockd_answer *answer)
+{
+    free(lock->holder);
+    lock->holder = sl_strdup(answer->holder);
+    lock->fencing_token = answer->fencing_token;
+    lock->ttl_ms = answer->ttl_ms;
+    lock->expires = answer->asked_at + (int64_t)answer->ttl_ms * 1000000;
+    lock->lost = lock->gone = false;
+    if (lock->keep_alive)
+        schedule(lock, RENEWALS_PER_TTL);
+}
+
+void sl_lock_free(struct sl_lock *lock)
+{
+    struct sl_call *unwanted = NULL;
+
+    if (lock == NULL)
+        return;
+    pthread_mutex_lock(&lock->mutex);
+    lock->freed = true;
+    bool gone = lock->gone;
+    if (!lock->scheduling) {
+        unwanted = lock->call;
+        lock->call = NULL;
+    }
+    pthread_mutex_unlock(&lock->mutex);
+    if (unwanted != NULL)
+        sl_call_release(unwanted);
+    if (!gone) {
+        const struct sl_lockd_request release =
+            sl_lock_request(lock, SL_LOCKD_RELEASE);
+        sl_service_post(lock->service, NULL, &release, 1);
+    }
+    unref(lock);
+}
+
+struct sl_bytes sl_lock_key(const struct sl_lock *lock)
+{
+    return sl_bytes_of(lock->key);
+}
+
+uint64_t sl_lock_fencing_token(const struct sl_lock *lock)
+{
+    return lock->fencing_token;
+}
+
+uint64_t sl_lock_ttl_ms(const struct sl_lock *lock)
+{
+    return lock->ttl_ms;
+}
+
+bool sl_lock_is_held(struct sl_lock *lock)
+{
+    pthread_mutex_lock(&lock->mutex);
+    bool held = is_held(lock);
+    pthread_mutex_unlock(&lock->mutex);
+    return held;
+}
+
+struct sl_lockd_request sl_lock_request(const struct sl_lock *lock,
+                                        enum sl_lockd_verb verb)
+{
+    return (struct sl_lockd_request){
+        .verb = verb,
+        .key = sl_bytes_of(lock->key),
+        .holder = sl_bytes_of(lock->holder),
+        .ttl_ms = lock->ttl_ms,
+    };
+}
+
+void sl_lock_note(struct sl_lock *lock, enum sl_lockd_verb verb,
+                  const struct sl_lockd_answer *answer)
+{
+    enum sl_status status = answer->err.status;
+    int64_t until = answer->asked_at + (int64_t)lock->ttl_ms * 1000000;
+
+    pthread_mutex_lock(&lock->mutex);
+    bool over =
+        status == SL_CONFLICT || (verb == SL_LOCKD_RELEASE && status == SL_OK);
+    if (over) {
+        lock->lost = true;
+        lock->gone = true;
+    } else if (status == SL_OK && is_held(lock) && until > lock->expires) {
+        lock->expires = until;
+    }
+    pthread_mutex_unlock(&lock->mutex);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Locks: what is the same for every driver.
+ */
+#include "lockd/lockd.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "lockd/driver.h"
+
+static const struct sl_option options[] = {
+    {.name = "max-wait",
+     .type = SL_OPTION_DURATION_MS,
+     .offset = offsetof(struct sl_lockd_config, max_wait_ms),
+     .min = 0,
+     .max = 86400000,
+     .fallback = "1h",
+     .help = "the longest that a component may wait for a lock"},
+    {0},
+};
+
+static const struct sl_feature features[] = {
+    {SL_LOCKD_FEATURE_FAIR, "fair", "who waits is served in order of arrival"},
+    {SL_LOCKD_FEATURE_DURABLE, "durable",
+     "locks and their tokens survive a crash"},
+    {SL_LOCKD_FEATURE_SHARED, "shared", "other processes see the same locks"},
+    {0},
+};
+
+static const char *const verbs[SL_LOCKD_VERB_COUNT] = {
+    [SL_LOCKD_ACQUIRE] = "acquire",
+    [SL_LOCKD_RENEW] = "renew",
+    [SL_LOCKD_RELEASE] = "release",
+    [SL_LOCKD_IS_LOCKED] = "is-locked",
+};
+
+void sl_lockd_answer_init(void *pointer)
+{
+    struct sl_lockd_answer *answer = pointer;
+
+    answer->err.status = SL_OK;
+    answer->err.message[0] = '\0';
+    answer->retryable = false;
+    answer->refused = false;
+    answer->locked = false;
+    answer->fencing_token = 0;
+    answer->ttl_ms = 0;
+    answer->asked_at = 0;
+    answer->holder[0] = '\0';
+}
+
+static void answer_done(void *answer)
+{
+    (void)answer; /* it holds nothing */
+}
+
+static size_t request_bytes(const void *pointer)
+{
+    const struct sl_lockd_request *request = pointer;
+
+    return request->key.len + request->holder.len;
+}
+
+static void request_copy(void *to, const void *from, uint8_t **tail)
+{
+    const struct sl_lockd_request *request = from;
+    struct sl_lockd_request *copy = to;
+
+    copy->key = sl_copy_bytes(tail, request->key);
+    copy->holder = sl_copy_bytes(tail, request->holder);
+}
+
+static enum sl_status check_key(struct sl_bytes key, struct sl_error *err)
+{
+    if (key.len == 0)
+        return sl_fail(err, SL_INVALID_ARGUMENT, "an empty key");
+    if (key.len > SL_LOCKD_KEY_MAX)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "a key of %zu bytes: at most %d are allowed", key.len,
+                       SL_LOCKD_KEY_MAX);
+    if (!sl_bytes_are_text(key))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "a key that is not UTF-8 without NUL");
+    return SL_OK;
+}
+
+static enum sl_status check(const struct sl_driver *driver, const void *config,
+                            const void *pointer, struct sl_error *err)
+{
+    const struct sl_lockd_request *request = pointer;
+    bool has_ttl =
+        request->verb == SL_LOCKD_ACQUIRE || request->verb == SL_LOCKD_RENEW;
+
+    (void)driver;
+    (void)config;
+    if (has_ttl && (request->ttl_ms < SL_LOCKD_TTL_MIN_MS ||
+                    request->ttl_ms > SL_LOCKD_TTL_MAX_MS))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "a time to live of %" PRIu64 " ms: %d to %d are allowed",
+                       request->ttl_ms, SL_LOCKD_TTL_MIN_MS,
+                       SL_LOCKD_TTL_MAX_MS);
+    return check_key(request->key, err);
+}
+
+/*
+ * A RENEW is one: the later one counts.  A RELEASE that is repeated might say
+ * that the lock was lost, and an ACQUIRE would wait for itself.
+ */
+static bool is_idempotent(const void *pointer)
+{
+    const struct sl_lockd_request *request = pointer;
+
+    return request->verb == SL_LOCKD_RENEW ||
+           request->verb == SL_LOCKD_IS_LOCKED;
+}
+
+static int64_t wait_ms(const void *config, const void *pointer)
+{
+    const struct sl_lockd_request *request = pointer;
+    int64_t most = ((const struct sl_lockd_config *)config)->max_wait_ms;
+
+    if (request->verb != SL_LOCKD_ACQUIRE)
+        return 0;
+    if (!request->has_wait || request->wait_ms > (uint64_t)most)
+        return most;
+    return (int64_t)request->wait_ms;
+}
+
+/* Nobody knows that it was granted. */
+static void discard(struct sl_service *service, const void *pointer,
+                    void *answer)
+{
+    const struct sl_lockd_request *request = pointer;
+    const struct sl_lockd_answer *granted = answer;
+    const struct sl_lockd_request release = {
+        .verb = SL_LOCKD_RELEASE,
+        .key = request->key,
+        .holder = sl_bytes_of(granted->holder),
+    };
+
+    if (request->verb == SL_LOCKD_ACQUIRE)
+        sl_service_post(service, NULL, &release, 1);
+}
+
+static size_t room(const void *config, size_t count)
+{
+    (void)config;
+    (void)count;
+    return SIZE_MAX;
+}
+
+const struct sl_capability sl_lockd = {
+    .name = "lockd",
+    .drivers = sl_lockd_drivers,
+    .features = features,
+    .options = options,
+    .config_size = sizeof(struct sl_lockd_config),
+    .verbs = verbs,
+    .verb_count = SL_LOCKD_VERB_COUNT,
+    .request_size = sizeof(struct sl_lockd_request),
+    .answer_size = sizeof(struct sl_lockd_answer),
+    .answer_init = sl_lockd_answer_init,
+    .answer_done = answer_done,
+    .request_bytes = request_bytes,
+    .request_copy = request_copy,
+    .check = check,
+    .is_idempotent = is_idempotent,
+    .wait_ms = wait_ms,
+    .discard = discard,
+    .room = room,
+};

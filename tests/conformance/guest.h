@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is only on this side: how a suite opens what its cases work on. */
+#ifndef TEST_CONFORMANCE_GUEST_H
+#define TEST_CONFORMANCE_GUEST_H
+
+#include "cases.h"
+#include "command.h" /* the bindings */
+
+/* The suite's: open the resource of the manifest that has this name. */
+enum status suite_open(const char *name, struct resource **resource);
+void suite_close(struct resource *resource);
+
+/* Keep an error for last_failure, and free it. */
+enum status failed(slight_types_errors_error_t *error);
+
+/* A string for a call; borrowed. */
+command_string_t string_of(struct bytes bytes);
+
+/* Memory that must be there. */
+void *must(void *memory);
+
+/* The first of two resources of every case is "store", the other one "other".
+ */
+void check_grants(void);
+
+#endif

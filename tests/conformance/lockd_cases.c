@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lockd_cases.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct lock_options one_try = {.ttl_ms = 30000, .has_wait = true};
+
+static struct lock *take(struct resource *resource, struct bytes key)
+{
+    struct lock *lock;
+
+    OK(lock_acquire(resource, key, one_try, &lock));
+    return lock;
+}
+
+static void free_again(struct resource *resource)
+{
+    struct lock *lock = take(resource, TEXT("key"));
+    bool locked;
+
+    CHECK(lock_has_key(lock, TEXT("key")));
+    CHECK(lock_is_held(lock));
+    CHECK(lock_ttl_ms(lock) >= one_try.ttl_ms);
+    OK(lock_is_locked(resource, TEXT("key"), &locked));
+    CHECK(locked);
+    OK(lock_release(lock));
+    OK(lock_is_locked(resource, TEXT("key"), &locked));
+    CHECK(!locked);
+    OK(lock_release(take(resource, TEXT("key"))));
+}
+
+static void held_is_held(struct resource *resource)
+{
+    struct lock *lock = take(resource, TEXT("key")), *second;
+
+    for (int i = 0; i < 10; i++)
+        FAILS(lock_acquire(resource, TEXT("key"), one_try, &second), CONFLICT);
+    OK(lock_release(take(resource, TEXT("Key")))); /* another one */
+    CHECK(lock_is_held(lock));
+    OK(lock_release(lock));
+}
+
+static void tokens_grow(struct resource *resource)
+{
+    uint64_t last = 0;
+
+    for (int i = 0; i < 100; i++) {
+        struct lock *lock = take(resource, TEXT("key"));
+        CHECK(lock_token(lock) > last);
+        last = lock_token(lock);
+        if (i % 2 == 0)
+            OK(lock_release(lock));
+        else
+            lock_drop(lock);
+        if (i % 2 != 0) { /* a drop does not wait */
+            struct lock_options patient = {
+                .ttl_ms = 30000, .has_wait = true, .wait_ms = 20000};
+            OK(lock_acquire(resource, TEXT("key"), patient, &lock));
+            CHECK(lock_token(lock) > last);
+            last = lock_token(lock);
+            OK(lock_release(lock));
+        }
+    }
+}
+
+static void a_wait_runs_out(struct resource *resource)
+{
+    struct lock *lock = take(resource, TEXT("key")), *second;
+    const struct lock_options brief = {
+        .ttl_ms = 30000, .has_wait = true, .wait_ms = 300};
+
+    FAILS(lock_acquire(resource, TEXT("key"), brief, &second), CONFLICT);
+    OK(lock_release(lock));
+    /* Whoever gave up is not waited for. */
+    OK(lock_release(take(resource, TEXT("key"))));
+}
+
+static void it_ends_by_itself(struct resource *resource)
+{
+    const struct lock_options shortest = {
+        .ttl_ms = LOCKD_TTL_MIN_MS, .has_wait = true, .wait_ms = 30000};
+    struct lock *first, *second;
+
+    OK(lock_acquire(resource, TEXT("key"), shortest, &first));
+    OK(lock_acquire(resource, TEXT("key"), shortest, &second));
+    CHECK(!lock_is_held(first));
+    CHECK(lock_token(second) > lock_token(first));
+    FAILS(lock_renew(first), CONFLICT);
+    FAILS(lock_release(first), CONFLICT);
+    OK(lock_release(second));
+}
+
+static void what_is_lost_stays_lost(struct resource *resource)
+{
+    const struct lock_options shortest = {.ttl_ms = LOCKD_TTL_MIN_MS,
+                                          .has_wait = true};
+    struct lock *lock;
+
+    OK(lock_acquire(resource, TEXT("key"), shortest, &lock));
+    uint64_t ttl_ms = lock_ttl_ms(lock);
+    sleep_ms((int)ttl_ms + 200);
+    CHECK(!lock_is_held(lock));
+    FAILS(lock_renew(lock), CONFLICT); /* although nobody has it */
+    CHECK(!lock_is_held(lock));
+    lock_drop(lock);
+    OK(lock_release(take(resource, TEXT("key"))));
+}
+
+static void the_host_keeps_it_alive(struct resource *resource)
+{
+    const struct lock_options kept = {
+        .ttl_ms = LOCKD_TTL_MIN_MS, .has_wait = true, .keep_alive = true};
+    struct lock *lock, *second;
+
+    OK(lock_acquire(resource, TEXT("key"), kept, &lock));
+    for (int i = 0; i < 10; i++) {
+        sleep_ms((int)lock_ttl_ms(lock) / 2);
+        CHECK(lock_is_held(lock));
+        FAILS(lock_acquire(resource, TEXT("key"), kept, &second), CONFLICT);
+    }
+    OK(lock_release(lock));
+}
+
+static void the_guest_keeps_it_alive(struct resource *resource)
+{
+    const struct lock_options shortest = {.ttl_ms = 2000, .has_wait = true};
+    struct lock *lock, *second;
+
+    OK(lock_acquire(resource, TEXT("key"), shortest, &lock));
+    for (int i = 0; i < 10; i++) {
+        sleep_ms(500);
+        OK(lock_renew(lock));
+        CHECK(lock_is_held(lock));
+        FAILS(lock_acquire(resource, TEXT("key"), shortest, &second), CONFLICT);
+    }
+    OK(lock_release(lock));
+}
+
+static void a_drop_releases(struct resource *resource)
+{
+    const struct lock_options patient = {
+        .ttl_ms = 600000, .has_wait = true, .wait_ms = 20000};
+    struct lock *lock;
+
+    for (int i = 0; i < 20; i++) {
+        OK(lock_acquire(resource, TEXT("key"), patient, &lock));
+        lock_drop(lock);
+    }
+}
+
+static void limits(struct resource *resource)
+{
+    static char key[LOCKD_KEY_MAX + 2];
+    struct lock_options options = one_try;
+    struct lock *lock;
+    bool locked;
+
+    memset(key, 'k', sizeof(key));
+    key[LOCKD_KEY_MAX + 1] = '\0';
+    FAILS(lock_acquire(resource, TEXT(""), options, &lock), INVALID_ARGUMENT);
+    FAILS(lock_acquire(resource, bytes_of(key), options, &lock),
+          INVALID_ARGUMENT);
+    FAILS(lock_acquire(resource, TEXT("a\0b"), options, &lock),
+          INVALID_ARGUMENT);
+    FAILS(lock_is_locked(resource, TEXT(""), &locked), INVALID_ARGUMENT);
+    key[LOCKD_KEY_MAX] = '\0';
+    lock = take(resource, bytes_of(key));
+    CHECK(lock_has_key(lock, bytes_of(key)));
+    OK(lock_release(lock));
+    options.ttl_ms = LOCKD_TTL_MIN_MS - 1;
+    FAILS(lock_acquire(resource, TEXT("key"), options, &lock),
+          INVALID_ARGUMENT);
+    options.ttl_ms = LOCKD_TTL_MAX_MS + 1;
+    FAILS(lock_acquire(resource, TEXT("key"), options, &lock),
+          INVALID_ARGUMENT);
+    options.ttl_ms = UINT64_MAX;
+    FAILS(lock_acquire(resource, TEXT("key"), options, &lock),
+          INVALID_ARGUMENT);
+    options.ttl_ms = LOCKD_TTL_MAX_MS;
+    OK(lock_acquire(resource, TEXT("key"), options, &lock));
+    OK(lock_release(lock));
+}
+
+static void keys_are_apart(struct resource *resource)
+{
+    enum { KEYS = 500 };
+    static struct lock *locks[KEYS];
+    char key[32];
+
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(key, sizeof(key), "key %d", i);
+        locks[i] = take(resource, bytes_of(key));
+    }
+    for (int i = 0; i < KEYS; i++) {
+        CHECK(lock_is_held(locks[i]));
+        OK(lock_release(locks[i]));
+    }
+}
+
+const struct suite_case lockd_cases[] = {
+    {"acquire, release, acquire", 0, free_again},
+    {"one holder at a time", 0, held_is_held},
+    {"tokens grow", 0, tokens_grow},
+    {"a wait runs out", 0, a_wait_runs_out},
+    {"a lock ends by itself", 0, it_ends_by_itself},
+    {"what is lost stays lost", 0, what_is_lost_stays_lost},
+    {"the host keeps it alive", 0, the_host_keeps_it_alive},
+    {"the guest keeps it alive", 0, the_guest_keeps_it_alive},
+    {"a drop releases", 0, a_drop_releases},
+    {"limits", 0, limits},
+    {"keys are apart", 0, keys_are_apart},
+    {0},
+};
+
+const struct suite_case *const suite[] = {lockd_cases, lockd_side_cases, NULL};

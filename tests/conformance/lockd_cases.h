@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* slight:lockd for the cases: wit/lockd/lockd.wit, implemented twice. */
+#ifndef TEST_CONFORMANCE_LOCKD_CASES_H
+#define TEST_CONFORMANCE_LOCKD_CASES_H
+
+#include "cases.h"
+
+enum {
+    LOCKD_KEY_MAX = 512,
+    LOCKD_TTL_MIN_MS = 1000,
+    LOCKD_TTL_MAX_MS = 3600000,
+};
+
+struct lock_options {
+    uint64_t ttl_ms;
+    bool has_wait;
+    uint64_t wait_ms;
+    bool keep_alive;
+};
+
+struct lock;
+
+/* *lock is the caller's, to lock_drop or lock_release. */
+enum status lock_acquire(struct resource *resource, struct bytes key,
+                         struct lock_options options, struct lock **lock);
+enum status lock_is_locked(struct resource *resource, struct bytes key,
+                           bool *locked);
+bool lock_has_key(struct lock *lock, struct bytes key);
+uint64_t lock_token(struct lock *lock);
+uint64_t lock_ttl_ms(struct lock *lock);
+bool lock_is_held(struct lock *lock);
+enum status lock_renew(struct lock *lock);
+enum status lock_release(struct lock *lock);
+void lock_drop(struct lock *lock);
+
+extern const struct suite_case lockd_cases[];
+/* What only this side of the bridge can do: lockd_native.c, lockd_guest.c. */
+extern const struct suite_case lockd_side_cases[];
+
+#endif
