@@ -27,6 +27,7 @@
 #include "base/error.h"
 #include "kv/kv.h"
 #include "lockd/lockd.h"
+#include "mq/mq.h"
 #include "slight_toml.h"
 #include "sql/sql.h"
 
@@ -165,7 +166,7 @@ struct sl_bridge_host {
     void *(*instance_new)(void *context);
     /* It ended: every handle that it did not drop is let go.  Exactly once. */
     void (*instance_free)(void *instance);
-    /* capability: "kv", "sql", "lockd". */
+    /* capability: "kv", "sql", "lockd", "mq". */
     enum sl_status (*open)(void *instance, const char *capability,
                            struct sl_bytes name, uint32_t *handle,
                            struct sl_error *err);
@@ -200,6 +201,18 @@ struct sl_bridge_host {
     /* What is known of a lock; false where it is none. */
     bool (*lock_state)(void *instance, uint32_t lock,
                        struct sl_bridge_lock_state *state);
+    /*
+     * The request to this handle has succeeded, and its answer has things in it
+     * (messages): make a handle for each.  There is room for as many handles as
+     * were asked for.  After a failure none is made, and the things are given
+     * back to the service.
+     */
+    enum sl_status (*adopt_many)(void *instance, uint32_t handle, void *answer,
+                                 uint32_t *handles, size_t *count,
+                                 struct sl_error *err);
+    /* A received message, as long as its handle is open; NULL where it is none.
+     */
+    const struct sl_mq_message *(*mq_message)(void *instance, uint32_t message);
 };
 
 /* --- Programs --------------------------------------------------------- */
@@ -220,11 +233,6 @@ sl_bridge_program_new(struct sl_bridge_engine *engine,
                       struct sl_bridge_program **out, struct sl_error *err);
 void sl_bridge_program_free(struct sl_bridge_program *program);
 
-struct sl_bridge_pair {
-    struct sl_bytes name;
-    struct sl_bytes value;
-};
-
 /* A directory that the guest sees. */
 struct sl_bridge_directory {
     struct sl_bytes host_path;
@@ -236,7 +244,7 @@ struct sl_bridge_directory {
 struct sl_bridge_run {
     const struct sl_bytes *args; /* the first one is the program's name */
     size_t arg_count;
-    const struct sl_bridge_pair *env;
+    const struct sl_pair *env;
     size_t env_count;
     const struct sl_bridge_directory *directories;
     size_t directory_count;
@@ -401,8 +409,26 @@ SL_BRIDGE_SHAPE(sl_lockd_answer, holder, 544);
 SL_BRIDGE_SIZE(sl_bridge_lock_state, 40);
 SL_BRIDGE_SHAPE(sl_bridge_lock_state, fencing_token, 16);
 SL_BRIDGE_SHAPE(sl_bridge_lock_state, held, 32);
-SL_BRIDGE_SIZE(sl_bridge_host, 80);
+SL_BRIDGE_SIZE(sl_mq_request, 136);
+SL_BRIDGE_SHAPE(sl_mq_request, limit, 4);
+SL_BRIDGE_SHAPE(sl_mq_request, attributes, 24);
+SL_BRIDGE_SHAPE(sl_mq_request, group, 40);
+SL_BRIDGE_SHAPE(sl_mq_request, receipt, 72);
+SL_BRIDGE_SHAPE(sl_mq_request, delay_ms, 104);
+SL_BRIDGE_SHAPE(sl_mq_request, has_visibility, 128);
+SL_BRIDGE_SIZE(sl_mq_message, 96);
+SL_BRIDGE_SHAPE(sl_mq_message, group, 32);
+SL_BRIDGE_SHAPE(sl_mq_message, attributes, 48);
+SL_BRIDGE_SHAPE(sl_mq_message, receipt, 64);
+SL_BRIDGE_SHAPE(sl_mq_message, delivery_count, 88);
+SL_BRIDGE_SIZE(sl_mq_answer, 704);
+SL_BRIDGE_SHAPE(sl_mq_answer, id, 518);
+SL_BRIDGE_SHAPE(sl_mq_answer, messages, 648);
+SL_BRIDGE_SHAPE(sl_mq_answer, depth, 664);
+SL_BRIDGE_SHAPE(sl_mq_answer, memory, 672);
+SL_BRIDGE_SIZE(sl_bridge_host, 96);
 SL_BRIDGE_SHAPE(sl_bridge_host, lock_state, 72);
+SL_BRIDGE_SHAPE(sl_bridge_host, mq_message, 88);
 SL_BRIDGE_SHAPE(sl_bridge_host, call, 32);
 SL_BRIDGE_SHAPE(sl_bridge_host, release, 56);
 SL_BRIDGE_SHAPE(sl_bridge_host, sql_columns, 64);

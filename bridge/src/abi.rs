@@ -435,6 +435,104 @@ pub struct SlLockState {
     pub held: bool,
 }
 
+pub const MQ_ATTRIBUTES_MAX: usize = 64;
+pub const MQ_MANY_MAX: usize = 1000;
+pub const MQ_RECEIVE_MAX: usize = 100;
+
+#[repr(u32)]
+#[derive(Clone, Copy)]
+pub enum MqVerb {
+    Send,
+    Receive,
+    Complete,
+    Abandon,
+    Extend,
+    DeadLetter,
+    Depth,
+}
+
+#[repr(C)]
+pub struct SlMqRequest {
+    pub verb: MqVerb,
+    pub limit: u32,
+    pub payload: SlBytes,
+    pub attributes: *const SlPair,
+    pub attribute_count: usize,
+    pub group: SlBytes,
+    pub deduplication_id: SlBytes,
+    pub receipt: SlBytes,
+    pub reason: SlBytes,
+    pub delay_ms: u64,
+    pub wait_ms: u64,
+    pub visibility_ms: u64,
+    pub has_visibility: bool,
+}
+
+impl SlMqRequest {
+    pub fn new(verb: MqVerb) -> Self {
+        SlMqRequest {
+            verb,
+            limit: 0,
+            payload: SlBytes::EMPTY,
+            attributes: std::ptr::null(),
+            attribute_count: 0,
+            group: SlBytes::EMPTY,
+            deduplication_id: SlBytes::EMPTY,
+            receipt: SlBytes::EMPTY,
+            reason: SlBytes::EMPTY,
+            delay_ms: 0,
+            wait_ms: 0,
+            visibility_ms: 0,
+            has_visibility: false,
+        }
+    }
+}
+
+#[repr(C)]
+pub struct SlMqMessage {
+    pub id: SlBytes,
+    pub payload: SlBytes,
+    pub group: SlBytes,
+    pub attributes: *const SlPair,
+    pub attribute_count: usize,
+    pub receipt: SlBytes,
+    pub enqueued_at_ms: u64,
+    pub delivery_count: u32,
+}
+
+const MQ_ID_MAX: usize = 128;
+
+#[repr(C)]
+pub struct SlMqAnswer {
+    pub err: SlError,
+    pub retryable: bool,
+    pub refused: bool,
+    id: [u8; MQ_ID_MAX + 1],
+    pub messages: *mut *mut SlMqMessage,
+    pub message_count: usize,
+    pub depth: u64,
+    pub memory: SlHeld,
+}
+
+impl SlMqAnswer {
+    pub fn id(&self) -> std::borrow::Cow<'_, str> {
+        let end = self.id.iter().position(|byte| *byte == 0);
+        String::from_utf8_lossy(&self.id[..end.unwrap_or(MQ_ID_MAX)])
+    }
+}
+
+// SAFETY: its memory belongs to whoever has it.
+unsafe impl Send for SlMqAnswer {}
+
+impl Drop for SlMqAnswer {
+    fn drop(&mut self) {
+        drop(Held::take(&mut self.memory));
+    }
+}
+
+// SAFETY: as the trait asks (src/mq/mq.h).
+unsafe impl Answer for SlMqAnswer {}
+
 #[repr(C)]
 pub struct SlSink {
     pub context: *mut c_void,
@@ -471,6 +569,15 @@ pub struct SlHost {
     pub release: unsafe extern "C" fn(*mut c_void),
     pub sql_columns: unsafe extern "C" fn(*mut c_void, u32, *mut usize) -> *const SlSqlColumn,
     pub lock_state: unsafe extern "C" fn(*mut c_void, u32, *mut SlLockState) -> bool,
+    pub adopt_many: unsafe extern "C" fn(
+        *mut c_void,
+        u32,
+        *mut c_void,
+        *mut u32,
+        *mut usize,
+        *mut SlError,
+    ) -> i32,
+    pub mq_message: unsafe extern "C" fn(*mut c_void, u32) -> *const SlMqMessage,
 }
 
 #[repr(C)]
@@ -670,7 +777,19 @@ shape!(
 shape!(SlLockdRequest, 56, has_wait = 4, keep_alive = 5, key = 8, holder = 24, ttl_ms = 40);
 shape!(SlLockdAnswer, 680, locked = 518, fencing_token = 520, asked_at = 536, holder = 544);
 shape!(SlLockState, 40, fencing_token = 16, held = 32);
-shape!(SlHost, 80, call = 32, release = 56, sql_columns = 64, lock_state = 72);
+shape!(
+    SlMqRequest,
+    136,
+    limit = 4,
+    attributes = 24,
+    group = 40,
+    receipt = 72,
+    delay_ms = 104,
+    has_visibility = 128
+);
+shape!(SlMqMessage, 96, group = 32, attributes = 48, receipt = 64, delivery_count = 88);
+shape!(SlMqAnswer, 704, id = 518, messages = 648, depth = 664, memory = 672);
+shape!(SlHost, 96, call = 32, release = 56, sql_columns = 64, lock_state = 72, mq_message = 88);
 shape!(SlEngineConfig, 32, keep_resident = 24);
 shape!(SlExtern, 72, is_instance = 64);
 shape!(SlRun, 72, inherit_stdin = 48, timeout_ms = 64);

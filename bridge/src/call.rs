@@ -305,6 +305,61 @@ pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
     })
 }
 
+/// One request whose answer has at most `most` things, for each of which C makes a
+/// handle.
+pub fn make_many<'a, R, A: Answer + 'static, T: Send + 'static>(
+    store: Store<'a>,
+    handle: u32,
+    request: &R,
+    most: usize,
+    convert: fn(u32) -> T,
+) -> Later<'a, Reply<Vec<T>>> {
+    let host = *store.data().host();
+    let instance = Instance(store.data().instance());
+    let mut answers: Vec<MaybeUninit<A>> = Vec::with_capacity(1);
+    // SAFETY: as in `one`.
+    let started = unsafe {
+        let none = std::ptr::null_mut();
+        start(store.data(), handle, request, 1, answers.as_mut_ptr(), none)
+    };
+    let finish = move |mut answers: Vec<A>| {
+        let Some(answer) = answers.first_mut() else {
+            return Err(wasmtime::Error::msg("no answer"));
+        };
+        if let Err(error) = check(answer.head()) {
+            return Ok((Err(error),));
+        }
+        let instance = instance;
+        let mut handles = vec![0; most];
+        let mut count = 0;
+        let mut err = MaybeUninit::<SlError>::uninit();
+        // SAFETY: as in `make`; there is room for as many handles as C was asked
+        // for, and err is filled where it fails.
+        unsafe {
+            let answer = std::ptr::from_mut(answer).cast();
+            let (to, count_to) = (handles.as_mut_ptr(), &raw mut count);
+            if (host.adopt_many)(instance.0, handle, answer, to, count_to, err.as_mut_ptr()) != 0 {
+                return Ok((Err(Error::of(&err.assume_init(), false)),));
+            }
+        }
+        handles.truncate(count);
+        Ok((Ok(handles.into_iter().map(convert).collect()),))
+    };
+    if started.answered {
+        // SAFETY: C answered, so that it is filled.
+        return Box::new(ready(finish(unsafe { taken(answers, 1) })));
+    }
+    let pending = Pending { call: started.call, release: host.release };
+    let Some(woken) = started.wait.woken() else {
+        return defect();
+    };
+    Box::new(async move {
+        let _store = store;
+        let answers = pending.answers(host, 1, woken).await;
+        finish(answers)
+    })
+}
+
 /// One request to something that was made, which is told what came of it. With
 /// `last` its handle is dropped then.
 pub fn tell<'a, R, A: Answer + 'static>(

@@ -8,6 +8,7 @@ mod component;
 mod engine;
 mod kv;
 mod lockd;
+mod mq;
 mod program;
 mod sql;
 mod toml;

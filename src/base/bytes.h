@@ -21,6 +21,12 @@ struct sl_bytes {
 #define SL_BYTES(p, n) ((struct sl_bytes){(const uint8_t *)(p), (n)})
 #define SL_LITERAL(s) SL_BYTES("" s, sizeof(s) - 1)
 
+/* A name and its value, borrowed. */
+struct sl_pair {
+    struct sl_bytes name;
+    struct sl_bytes value;
+};
+
 /* The bytes of a string, without its NUL. */
 struct sl_bytes sl_bytes_of(const char *text);
 bool sl_bytes_equal(struct sl_bytes a, struct sl_bytes b);

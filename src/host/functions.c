@@ -5,6 +5,7 @@
 #include "base/border.h"
 #include "host/database.h"
 #include "host/instance.h"
+#include "host/queue.h"
 #include "lockd/lockd.h"
 
 #ifdef SL_TSAN
@@ -127,6 +128,16 @@ static bool call_lock(const struct sl_object *object,
     return call_service(object->service, &request, 1, answers, wait, call);
 }
 
+static bool call_message(const struct sl_object *object,
+                         const struct sl_mq_request *asked, void *answers,
+                         struct sl_bridge_wait *wait, struct sl_call **call)
+{
+    struct sl_mq_request request = *asked;
+
+    request.receipt = sl_message_get(object->message)->receipt;
+    return call_service(object->service, &request, 1, answers, wait, call);
+}
+
 static bool call(void *instance, uint32_t handle, const void *requests,
                  size_t count, void *answers, uint32_t *made,
                  struct sl_bridge_wait *wait, struct sl_call **out)
@@ -141,6 +152,8 @@ static bool call(void *instance, uint32_t handle, const void *requests,
             call_database(instance, object, requests, answers, made, wait, out);
     else if (object != NULL && object->kind == SL_OBJECT_LOCK)
         answered = call_lock(object, requests, answers, wait, out);
+    else if (object != NULL && object->kind == SL_OBJECT_MESSAGE)
+        answered = call_message(object, requests, answers, wait, out);
     else if (object != NULL &&
              sl_service_capability(object->service) == &sl_lockd)
         answered = call_locks(instance, object->service, requests, answers,
@@ -164,6 +177,8 @@ static void adopt(void *instance, uint32_t made, uint32_t verb, void *answer)
         else
             sl_lock_note(object->lock, (enum sl_lockd_verb)verb, answer);
     }
+    if (object != NULL && object->kind == SL_OBJECT_MESSAGE)
+        sl_message_note(object->message, (enum sl_mq_verb)verb, answer);
     sl_border_leave();
 }
 
@@ -211,6 +226,32 @@ static bool lock_state(void *instance, uint32_t lock,
     return found;
 }
 
+static enum sl_status adopt_many(void *instance, uint32_t handle, void *answer,
+                                 uint32_t *handles, size_t *count,
+                                 struct sl_error *err)
+{
+    sl_border_enter();
+    const struct sl_object *object = sl_instance_find(instance, handle);
+    enum sl_status status =
+        object != NULL ? sl_messages_adopt(instance, object->service, answer,
+                                           handles, count, err)
+                       : sl_fail(err, SL_INTERNAL, "the queue is not open");
+    sl_border_leave();
+    return status;
+}
+
+static const struct sl_mq_message *mq_message(void *instance, uint32_t handle)
+{
+    const struct sl_mq_message *message = NULL;
+
+    sl_border_enter();
+    const struct sl_object *object = sl_instance_find(instance, handle);
+    if (object != NULL && object->kind == SL_OBJECT_MESSAGE)
+        message = sl_message_get(object->message);
+    sl_border_leave();
+    return message;
+}
+
 const struct sl_bridge_host sl_host_functions = {
     .instance_new = instance_new,
     .instance_free = instance_free,
@@ -222,4 +263,6 @@ const struct sl_bridge_host sl_host_functions = {
     .release = release,
     .sql_columns = sql_columns,
     .lock_state = lock_state,
+    .adopt_many = adopt_many,
+    .mq_message = mq_message,
 };

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "host/database.h"
+#include "host/queue.h"
 #include "lockd/lockd.h"
 
 enum {
@@ -46,6 +47,8 @@ static void done(struct sl_object *object)
         sl_cursor_free(object->cursor);
     if (object->kind == SL_OBJECT_LOCK)
         sl_lock_free(object->lock);
+    if (object->kind == SL_OBJECT_MESSAGE)
+        sl_message_free(object->message);
     object->kind = SL_OBJECT_NONE;
 }
 

@@ -27,7 +27,8 @@ struct sl_grants {
 
 struct sl_transaction; /* database.h */
 struct sl_cursor;
-struct sl_lock; /* lockd/lockd.h */
+struct sl_lock;    /* lockd/lockd.h */
+struct sl_message; /* queue.h */
 
 /* What a handle stands for. */
 struct sl_object {
@@ -37,12 +38,14 @@ struct sl_object {
         SL_OBJECT_TRANSACTION,
         SL_OBJECT_CURSOR,
         SL_OBJECT_LOCK,
+        SL_OBJECT_MESSAGE,
     } kind;
     struct sl_service *service;
     union {
         struct sl_transaction *transaction; /* owned */
         struct sl_cursor *cursor;           /* owned */
         struct sl_lock *lock;               /* owned */
+        struct sl_message *message;         /* owned */
     };
 };
 

@@ -51,7 +51,7 @@ static bool wait_for_end(struct sl_host *host, int interrupt)
 /* The arguments, variables and folders of a run, in the bridge's terms. */
 struct lists {
     struct sl_bytes *args;
-    struct sl_bridge_pair *env;
+    struct sl_pair *env;
     size_t env_count;
     struct sl_bridge_directory *directories;
     size_t directory_count;
@@ -77,7 +77,7 @@ static void add_variable(struct lists *lists,
             return;
         }
     }
-    lists->env[lists->env_count++] = (struct sl_bridge_pair){name, value};
+    lists->env[lists->env_count++] = (struct sl_pair){name, value};
 }
 
 static void add_directory(struct lists *lists,

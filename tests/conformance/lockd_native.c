@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lockd_cases.h over src/lockd; and the cases with threads and processes. */
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -266,52 +267,78 @@ static void never_two(struct resource *resource)
 /* --- In line ---------------------------------------------------------------
  */
 
+/* Who waits, and gives it back as soon as it has it. */
 struct waiter {
     struct resource *resource;
-    pthread_t thread;
+    struct sl_call *call;
     atomic_int *served;
-    int place; /* in which it was served */
+    atomic_int place; /* in which it was served */
 };
 
-static void *wait_in_line(void *context)
+static void have_turn(void *context)
 {
     struct waiter *waiter = context;
-    static const struct lock_options options = {
-        .ttl_ms = 60000, .has_wait = true, .wait_ms = 120000};
-    struct lock *lock;
+    struct sl_lockd_answer answer;
 
-    if (lock_acquire(waiter->resource, TEXT("key"), options, &lock) != WORKED)
-        return NULL;
-    waiter->place = atomic_fetch_add(waiter->served, 1);
-    lock_drop(lock);
-    return NULL;
+    sl_call_collect(waiter->call, &answer);
+    if (answer.err.status == SL_OK) {
+        const struct sl_lockd_request release = {
+            .verb = SL_LOCKD_RELEASE,
+            .key = SL_LITERAL("key"),
+            .holder = sl_bytes_of(answer.holder),
+        };
+        int place = atomic_fetch_add(waiter->served, 1);
+        sl_service_post(waiter->resource->store.service, NULL, &release, 1);
+        atomic_store(&waiter->place, place);
+    } else {
+        atomic_store(&waiter->place, INT_MAX);
+    }
+}
+
+/* Once this is answered, what was submitted before has been run. */
+static void flush(struct resource *resource)
+{
+    const struct sl_lockd_request renew = {
+        .verb = SL_LOCKD_RENEW,
+        .key = SL_LITERAL("another key"),
+        .holder = SL_LITERAL("nobody"),
+        .ttl_ms = LOCKD_TTL_MIN_MS,
+    };
+    struct sl_lockd_answer answer;
+
+    FAILS(answer_of(resource->store.service, &renew, &answer), CONFLICT);
 }
 
 static void in_order_of_arrival(struct resource *resource)
 {
     enum { WAITERS = 8 };
+    static const struct lock_options options = {
+        .ttl_ms = 60000, .has_wait = true, .wait_ms = 120000};
+    const struct sl_lockd_request request =
+        acquire_request(TEXT("key"), options);
     struct waiter waiters[WAITERS];
     struct resource *other = resource_again();
     atomic_int served = 0;
-    static const struct lock_options options = {.ttl_ms = 60000,
-                                                .has_wait = true};
     struct lock *lock;
 
     CHECK(other != NULL);
     OK(lock_acquire(resource, TEXT("key"), options, &lock));
     for (int i = 0; i < WAITERS; i++) {
-        waiters[i] = (struct waiter){.resource = i % 2 == 0 ? resource : other,
-                                     .served = &served,
-                                     .place = -1};
-        CHECK(pthread_create(&waiters[i].thread, NULL, wait_in_line,
-                             &waiters[i]) == 0);
-        sleep_ms(150); /* that it stands in line */
+        struct waiter *waiter = &waiters[i];
+        *waiter = (struct waiter){.resource = i % 2 == 0 ? resource : other,
+                                  .served = &served,
+                                  .place = -1};
+        sl_service_submit(waiter->resource->store.service, NULL, &request, 1,
+                          have_turn, waiter, &waiter->call);
+        flush(waiter->resource);
     }
     OK(lock_release(lock));
-    for (int i = 0; i < WAITERS; i++)
-        pthread_join(waiters[i].thread, NULL);
-    for (int i = 0; i < WAITERS; i++)
+    for (int i = 0; i < WAITERS; i++) {
+        for (int tries = 0; tries < 6000 && waiters[i].place == -1; tries++)
+            sleep_ms(10);
         CHECK(waiters[i].place == i);
+        sl_call_release(waiters[i].call);
+    }
     resource_close(other);
 }
 

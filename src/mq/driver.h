@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a message queue driver implements: service/driver.h, for the requests of
+ * mq/mq.h.
+ *
+ * RECEIVE answers at most `limit` messages, and stops at SL_MQ_RECEIVE_BYTES
+ * (sl_mq_answer_add says so).  Where there is none it answers none, and sets
+ * op->again_at where it may wait.  What may let a waiting RECEIVE go on sets
+ * op->changed.  A receipt names one delivery: settling a message that has come
+ * back since, or whose visibility has ended, is SL_CONFLICT.
+ */
+#ifndef SL_MQ_DRIVER_H
+#define SL_MQ_DRIVER_H
+
+#include "mq/mq.h"
+#include "service/driver.h"
+
+/* What not every service can do; what is missing is SL_UNSUPPORTED. */
+enum sl_mq_feature {
+    SL_MQ_FEATURE_DELAY = 1 << 0,         /* SEND with a delay */
+    SL_MQ_FEATURE_GROUPS = 1 << 1,        /* SEND with a group */
+    SL_MQ_FEATURE_DEDUPLICATION = 1 << 2, /* SEND with a deduplication id */
+    SL_MQ_FEATURE_DEAD_LETTER = 1 << 3,   /* DEAD_LETTER, max-deliveries */
+    SL_MQ_FEATURE_COUNT = 1 << 4,         /* delivery counts are exact */
+    SL_MQ_FEATURE_DURABLE = 1 << 5,       /* what was sent survives a crash */
+    SL_MQ_FEATURE_SHARED = 1 << 6,        /* other processes see the queue */
+};
+
+/* Every driver in this build, ended by NULL (see drivers.c). */
+extern const struct sl_driver *const sl_mq_drivers[];
+
+static inline const struct sl_mq_request *
+sl_mq_request_of(const struct sl_op *op)
+{
+    return op->request;
+}
+
+static inline struct sl_mq_answer *sl_mq_answer_of(const struct sl_op *op)
+{
+    return op->answer;
+}
+
+static inline const struct sl_mq_config *sl_mq_config_of(const struct sl_op *op)
+{
+    return op->config;
+}
+
+void sl_mq_answer_init(void *answer);
+void sl_mq_answer_done(void *answer);
+
+/*
+ * Add a copy of a message to a RECEIVE's answer.  False, and it was not added:
+ * the answer holds enough; or, with a failure in it, there is no memory for the
+ * first one.
+ */
+SL_MUST_CHECK bool sl_mq_answer_add(struct sl_op *op,
+                                    const struct sl_mq_message *message);
+
+/* Attributes as one piece of bytes, for services that keep no pairs. */
+SL_MUST_CHECK enum sl_status sl_mq_attributes_pack(const struct sl_pair *pairs,
+                                                   size_t count,
+                                                   struct sl_buf *out,
+                                                   struct sl_error *err);
+/* Back: they point into bytes.  False where that is no such piece. */
+SL_MUST_CHECK bool
+sl_mq_attributes_unpack(struct sl_bytes bytes,
+                        struct sl_pair pairs[SL_MQ_ATTRIBUTES_MAX],
+                        size_t *count);
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages: in one block each; and the answers that hold some. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/border.h"
+#include "mq/driver.h"
+
+/* What the memory of an answer is. */
+struct batch {
+    size_t bytes; /* of payloads */
+    size_t count;
+    struct sl_mq_message *messages[SL_MQ_RECEIVE_MAX];
+};
+
+static size_t bytes_of(const struct sl_mq_message *message)
+{
+    size_t bytes = message->id.len + message->payload.len + message->group.len +
+                   message->receipt.len;
+
+    for (size_t i = 0; i < message->attribute_count; i++)
+        bytes +=
+            message->attributes[i].name.len + message->attributes[i].value.len;
+    return bytes;
+}
+
+struct sl_mq_message *sl_mq_message_copy(const struct sl_mq_message *message)
+{
+    size_t pairs = message->attribute_count * sizeof(struct sl_pair);
+    uint8_t *block = malloc(sizeof(*message) + pairs + bytes_of(message));
+
+    if (block == NULL)
+        return NULL;
+    struct sl_mq_message *copy = (void *)block;
+    struct sl_pair *attributes = (void *)(block + sizeof(*message));
+    uint8_t *tail = block + sizeof(*message) + pairs;
+    *copy = *message;
+    copy->attributes = attributes;
+    for (size_t i = 0; i < message->attribute_count; i++) {
+        attributes[i].name = sl_copy_bytes(&tail, message->attributes[i].name);
+        attributes[i].value =
+            sl_copy_bytes(&tail, message->attributes[i].value);
+    }
+    copy->id = sl_copy_bytes(&tail, message->id);
+    copy->payload = sl_copy_bytes(&tail, message->payload);
+    copy->group = sl_copy_bytes(&tail, message->group);
+    copy->receipt = sl_copy_bytes(&tail, message->receipt);
+    return copy;
+}
+
+void sl_mq_message_free(struct sl_mq_message *message)
+{
+    free(message);
+}
+
+struct sl_mq_request sl_mq_request_for(const struct sl_mq_message *message,
+                                       enum sl_mq_verb verb)
+{
+    return (struct sl_mq_request){.verb = verb, .receipt = message->receipt};
+}
+
+/* Perhaps by Rust. */
+static void release(void *owner)
+{
+    struct batch *batch = owner;
+
+    sl_border_enter();
+    for (size_t i = 0; i < batch->count; i++)
+        sl_mq_message_free(batch->messages[i]);
+    free(batch);
+}
+
+bool sl_mq_answer_add(struct sl_op *op, const struct sl_mq_message *message)
+{
+    struct sl_mq_answer *answer = op->answer;
+    struct batch *batch = answer->memory.owner;
+    struct sl_error err;
+
+    if (batch != NULL &&
+        (batch->count == SL_MQ_RECEIVE_MAX ||
+         batch->bytes + message->payload.len > SL_MQ_RECEIVE_BYTES))
+        return false;
+    struct sl_mq_message *copy = sl_mq_message_copy(message);
+    if (copy == NULL) {
+        sl_fail(&err, SL_TOO_LARGE, "no memory for a message of %zu bytes",
+                message->payload.len);
+        if (batch == NULL)
+            sl_op_fail(op, &err);
+        return false;
+    }
+    if (batch == NULL) {
+        batch = sl_alloc(sizeof(*batch));
+        answer->memory.owner = batch;
+        answer->memory.release = release;
+        answer->messages = batch->messages;
+    }
+    batch->bytes += message->payload.len;
+    batch->messages[batch->count++] = copy;
+    answer->message_count = batch->count;
+    return true;
+}
+
+/* --- Attributes in one piece: each text behind its length ------------------
+ */
+
+static enum sl_status pack(struct sl_buf *out, struct sl_bytes text,
+                           struct sl_error *err)
+{
+    uint32_t len = (uint32_t)text.len;
+    enum sl_status status =
+        sl_buf_append(out, SL_BYTES(&len, sizeof(len)), err);
+
+    return status == SL_OK ? sl_buf_append(out, text, err) : status;
+}
+
+enum sl_status sl_mq_attributes_pack(const struct sl_pair *pairs, size_t count,
+                                     struct sl_buf *out, struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    for (size_t i = 0; status == SL_OK && i < count; i++) {
+        status = pack(out, pairs[i].name, err);
+        if (status == SL_OK)
+            status = pack(out, pairs[i].value, err);
+    }
+    return status;
+}
+
+static bool unpack(struct sl_bytes *bytes, struct sl_bytes *text)
+{
+    uint32_t len;
+
+    if (bytes->len < sizeof(len))
+        return false;
+    memcpy(&len, bytes->ptr, sizeof(len));
+    if (bytes->len - sizeof(len) < len)
+        return false;
+    *text = SL_BYTES(bytes->ptr + sizeof(len), len);
+    *bytes = SL_BYTES(text->ptr + len, bytes->len - sizeof(len) - len);
+    return true;
+}
+
+bool sl_mq_attributes_unpack(struct sl_bytes bytes,
+                             struct sl_pair pairs[SL_MQ_ATTRIBUTES_MAX],
+                             size_t *count)
+{
+    *count = 0;
+    while (bytes.len > 0) {
+        if (*count == SL_MQ_ATTRIBUTES_MAX)
+            return false;
+        if (!unpack(&bytes, &pairs[*count].name) ||
+            !unpack(&bytes, &pairs[*count].value))
+            return false;
+        (*count)++;
+    }
+    return true;
+}

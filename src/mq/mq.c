@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Message queues: what is the same for every driver. */
+#include "mq/mq.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "mq/driver.h"
+
+static const struct sl_option options[] = {
+    {.name = "max-payload",
+     .type = SL_OPTION_SIZE,
+     .offset = offsetof(struct sl_mq_config, max_payload),
+     .min = 1,
+     .max = 16 << 20,
+     .fallback = "256KiB",
+     .help = "the largest payload of a message"},
+    {.name = "visibility",
+     .type = SL_OPTION_DURATION_MS,
+     .offset = offsetof(struct sl_mq_config, visibility_ms),
+     .min = SL_MQ_VISIBILITY_MIN_MS,
+     .max = SL_MQ_VISIBILITY_MAX_MS,
+     .fallback = "30s",
+     .help = "how long a received message is hidden from others, unless the "
+             "receiver says otherwise"},
+    {.name = "max-deliveries",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_mq_config, max_deliveries),
+     .min = 0,
+     .max = 1000000,
+     .fallback = "0",
+     .help = "a message that was delivered so often goes to the dead letters "
+             "instead of coming back; 0: never"},
+    {0},
+};
+
+static const struct sl_feature features[] = {
+    {SL_MQ_FEATURE_DELAY, "delay", "messages that are hidden at first"},
+    {SL_MQ_FEATURE_GROUPS, "groups", "messages of a group in their order"},
+    {SL_MQ_FEATURE_DEDUPLICATION, "deduplication",
+     "messages with a deduplication id"},
+    {SL_MQ_FEATURE_DEAD_LETTER, "dead-letter", "dead letters"},
+    {SL_MQ_FEATURE_COUNT, "exact-count", "delivery counts are exact"},
+    {SL_MQ_FEATURE_DURABLE, "durable", "what was sent survives a crash"},
+    {SL_MQ_FEATURE_SHARED, "shared", "other processes see the same queue"},
+    {0},
+};
+
+static const char *const verbs[SL_MQ_VERB_COUNT] = {
+    [SL_MQ_SEND] = "send",         [SL_MQ_RECEIVE] = "receive",
+    [SL_MQ_COMPLETE] = "complete", [SL_MQ_ABANDON] = "abandon",
+    [SL_MQ_EXTEND] = "extend",     [SL_MQ_DEAD_LETTER] = "dead-letter",
+    [SL_MQ_DEPTH] = "depth",
+};
+
+/* --- Requests and answers --------------------------------------------------
+ */
+
+void sl_mq_answer_init(void *pointer)
+{
+    struct sl_mq_answer *answer = pointer;
+
+    answer->err.status = SL_OK;
+    answer->err.message[0] = '\0';
+    answer->retryable = false;
+    answer->refused = false;
+    answer->id[0] = '\0';
+    answer->messages = NULL;
+    answer->message_count = 0;
+    answer->depth = 0;
+    answer->memory = (struct sl_held){0};
+}
+
+void sl_mq_answer_done(void *answer)
+{
+    sl_held_done(&((struct sl_mq_answer *)answer)->memory);
+}
+
+static size_t attribute_bytes(const struct sl_mq_request *request)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < request->attribute_count; i++)
+        bytes +=
+            request->attributes[i].name.len + request->attributes[i].value.len;
+    return bytes;
+}
+
+static size_t request_bytes(const void *pointer)
+{
+    const struct sl_mq_request *request = pointer;
+
+    return request->payload.len + request->group.len +
+           request->deduplication_id.len + request->receipt.len +
+           request->reason.len +
+           request->attribute_count * sizeof(struct sl_pair) + SL_COPY_ALIGN +
+           attribute_bytes(request);
+}
+
+static void request_copy(void *to, const void *from, uint8_t **tail)
+{
+    const struct sl_mq_request *request = from;
+    struct sl_mq_request *copy = to;
+    struct sl_pair *attributes =
+        sl_copy_array(tail, request->attributes,
+                      request->attribute_count * sizeof(*attributes));
+
+    for (size_t i = 0; i < request->attribute_count; i++) {
+        attributes[i].name = sl_copy_bytes(tail, attributes[i].name);
+        attributes[i].value = sl_copy_bytes(tail, attributes[i].value);
+    }
+    copy->attributes = attributes;
+    copy->payload = sl_copy_bytes(tail, request->payload);
+    copy->group = sl_copy_bytes(tail, request->group);
+    copy->deduplication_id = sl_copy_bytes(tail, request->deduplication_id);
+    copy->receipt = sl_copy_bytes(tail, request->receipt);
+    copy->reason = sl_copy_bytes(tail, request->reason);
+}
+
+/* --- Limits ----------------------------------------------------------------
+ */
+
+static enum sl_status check_call(const void *requests, size_t count,
+                                 struct sl_error *err)
+{
+    (void)requests;
+    if (count > SL_MQ_MANY_MAX)
+        return sl_fail(err, SL_TOO_LARGE,
+                       "more than %d messages in one call: split them",
+                       SL_MQ_MANY_MAX);
+    return SL_OK;
+}
+
+static enum sl_status check_text(const char *what, struct sl_bytes text,
+                                 size_t least, size_t most,
+                                 struct sl_error *err)
+{
+    if (text.len < least || text.len > most)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "%s of %zu bytes: %zu to %zu are allowed", what,
+                       text.len, least, most);
+    if (!sl_bytes_are_text(text))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "%s that is not UTF-8 without NUL", what);
+    return SL_OK;
+}
+
+static enum sl_status check_range(const char *what, uint64_t value,
+                                  uint64_t least, uint64_t most,
+                                  struct sl_error *err)
+{
+    if (value >= least && value <= most)
+        return SL_OK;
+    return sl_fail(err, SL_INVALID_ARGUMENT,
+                   "%s of %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are allowed",
+                   what, value, least, most);
+}
+
+static enum sl_status check_attributes(const struct sl_mq_request *request,
+                                       struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    if (request->attribute_count > SL_MQ_ATTRIBUTES_MAX)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "%zu attributes: at most %d are allowed",
+                       request->attribute_count, SL_MQ_ATTRIBUTES_MAX);
+    if (attribute_bytes(request) > SL_MQ_ATTRIBUTE_BYTES_MAX)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "attributes of %zu bytes: at most %d are allowed",
+                       attribute_bytes(request), SL_MQ_ATTRIBUTE_BYTES_MAX);
+    for (size_t i = 0; status == SL_OK && i < request->attribute_count; i++) {
+        status =
+            check_text("the name of an attribute", request->attributes[i].name,
+                       1, SL_MQ_ATTRIBUTE_NAME_MAX, err);
+        if (status == SL_OK)
+            status = check_text("the value of an attribute",
+                                request->attributes[i].value, 0,
+                                SL_MQ_ATTRIBUTE_BYTES_MAX, err);
+    }
+    return status;
+}
+
+static unsigned features_for(const struct sl_mq_request *request)
+{
+    return (request->delay_ms > 0 ? SL_MQ_FEATURE_DELAY : 0u) |
+           (request->group.ptr != NULL ? SL_MQ_FEATURE_GROUPS : 0u) |
+           (request->deduplication_id.ptr != NULL ? SL_MQ_FEATURE_DEDUPLICATION
+                                                  : 0u);
+}
+
+static enum sl_status check_send(const struct sl_driver *driver,
+                                 const struct sl_mq_config *config,
+                                 const struct sl_mq_request *request,
+                                 struct sl_error *err)
+{
+    enum sl_status status = check_attributes(request, err);
+
+    if (request->payload.len > (size_t)config->max_payload)
+        return sl_fail(err, SL_TOO_LARGE,
+                       "a payload of %zu bytes: the manifest's max-payload "
+                       "allows %" PRId64,
+                       request->payload.len, config->max_payload);
+    if (status == SL_OK && request->group.ptr != NULL)
+        status = check_text("a group", request->group, 1, SL_MQ_GROUP_MAX, err);
+    if (status == SL_OK && request->deduplication_id.ptr != NULL)
+        status = check_text("a deduplication id", request->deduplication_id, 1,
+                            SL_MQ_GROUP_MAX, err);
+    if (status == SL_OK)
+        status = check_range("a delay in ms", request->delay_ms, 0,
+                             SL_MQ_DELAY_MAX_MS, err);
+    if (status == SL_OK)
+        status = sl_check_features(&sl_mq, driver, features_for(request), err);
+    return status;
+}
+
+static enum sl_status check_receive(const struct sl_mq_request *request,
+                                    struct sl_error *err)
+{
+    enum sl_status status =
+        check_range("a limit", request->limit, 1, SL_MQ_RECEIVE_MAX, err);
+
+    if (status == SL_OK)
+        status = check_range("a wait in ms", request->wait_ms, 0,
+                             SL_MQ_WAIT_MAX_MS, err);
+    if (status == SL_OK && request->has_visibility)
+        status =
+            check_range("a visibility in ms", request->visibility_ms,
+                        SL_MQ_VISIBILITY_MIN_MS, SL_MQ_VISIBILITY_MAX_MS, err);
+    return status;
+}
+
+static enum sl_status check(const struct sl_driver *driver, const void *config,
+                            const void *pointer, struct sl_error *err)
+{
+    const struct sl_mq_request *request = pointer;
+
+    switch ((enum sl_mq_verb)request->verb) {
+    case SL_MQ_SEND:
+        return check_send(driver, config, request, err);
+    case SL_MQ_RECEIVE:
+        return check_receive(request, err);
+    case SL_MQ_ABANDON:
+        return check_range("a delay in ms", request->delay_ms, 0,
+                           SL_MQ_DELAY_MAX_MS, err);
+    case SL_MQ_EXTEND:
+        return check_range("a visibility in ms", request->visibility_ms,
+                           SL_MQ_VISIBILITY_MIN_MS, SL_MQ_VISIBILITY_MAX_MS,
+                           err);
+    case SL_MQ_DEAD_LETTER: {
+        enum sl_status status =
+            check_text("a reason", request->reason, 0, SL_MQ_REASON_MAX, err);
+        return status == SL_OK
+                   ? sl_check_features(&sl_mq, driver,
+                                       SL_MQ_FEATURE_DEAD_LETTER, err)
+                   : status;
+    }
+    case SL_MQ_COMPLETE:
+    case SL_MQ_DEPTH:
+        return SL_OK;
+    }
+    return SL_OK;
+}
+
+/* --- For the service -------------------------------------------------------
+ */
+
+/* What was settled may not be told from what came back. */
+static bool is_idempotent(const void *pointer)
+{
+    const struct sl_mq_request *request = pointer;
+
+    return request->verb == SL_MQ_EXTEND || request->verb == SL_MQ_DEPTH ||
+           (request->verb == SL_MQ_SEND &&
+            request->deduplication_id.ptr != NULL);
+}
+
+static int64_t wait_ms(const void *config, const void *pointer)
+{
+    const struct sl_mq_request *request = pointer;
+
+    (void)config;
+    return request->verb == SL_MQ_RECEIVE ? (int64_t)request->wait_ms : 0;
+}
+
+void sl_mq_give_back(struct sl_service *service,
+                     const struct sl_mq_answer *answer)
+{
+    for (size_t i = 0; i < answer->message_count; i++) {
+        if (answer->messages[i] == NULL)
+            continue;
+        const struct sl_mq_request abandon =
+            sl_mq_request_for(answer->messages[i], SL_MQ_ABANDON);
+        sl_service_post(service, NULL, &abandon, 1);
+    }
+}
+
+static void discard(struct sl_service *service, const void *request,
+                    void *answer)
+{
+    (void)request;
+    sl_mq_give_back(service, answer);
+}
+
+static size_t room(const void *config, size_t count)
+{
+    (void)config;
+    (void)count;
+    return SIZE_MAX;
+}
+
+const struct sl_capability sl_mq = {
+    .name = "mq",
+    .drivers = sl_mq_drivers,
+    .features = features,
+    .options = options,
+    .config_size = sizeof(struct sl_mq_config),
+    .verbs = verbs,
+    .verb_count = SL_MQ_VERB_COUNT,
+    .request_size = sizeof(struct sl_mq_request),
+    .answer_size = sizeof(struct sl_mq_answer),
+    .answer_init = sl_mq_answer_init,
+    .answer_done = sl_mq_answer_done,
+    .request_bytes = request_bytes,
+    .request_copy = request_copy,
+    .check_call = check_call,
+    .check = check,
+    .is_idempotent = is_idempotent,
+    .wait_ms = wait_ms,
+    .discard = discard,
+    .room = room,
+};

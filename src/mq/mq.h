@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Message queues, as the rest of slight uses them: wit/mq/mq.wit in C.
+ *
+ * A queue is a service (service/service.h) of the capability sl_mq.  SENDs may
+ * come many in one call; everything else is one request a call, or many
+ * COMPLETEs.
+ */
+#ifndef SL_MQ_MQ_H
+#define SL_MQ_MQ_H
+
+#include "base/bytes.h"
+#include "service/service.h"
+
+enum {
+    SL_MQ_ID_MAX = 128,
+    SL_MQ_GROUP_MAX = 128, /* bytes; of a deduplication id too; at least 1 */
+    SL_MQ_ATTRIBUTES_MAX = 64,
+    SL_MQ_ATTRIBUTE_NAME_MAX = 128,
+    SL_MQ_ATTRIBUTE_BYTES_MAX = 65536, /* names and values of a message */
+    SL_MQ_REASON_MAX = 1024,
+    SL_MQ_RECEIVE_MAX = 100,
+    SL_MQ_MANY_MAX = 1000, /* requests in a call */
+    SL_MQ_DELAY_MAX_MS = 900000,
+    SL_MQ_WAIT_MAX_MS = 3600000,
+    SL_MQ_VISIBILITY_MIN_MS = 1000,
+    SL_MQ_VISIBILITY_MAX_MS = 43200000,
+    SL_MQ_DEDUPLICATION_MS = 300000,
+    SL_MQ_RECEIVE_BYTES = 64
+                          << 20, /* payloads of a RECEIVE, but for the first */
+};
+
+enum sl_mq_verb {
+    SL_MQ_SEND,
+    SL_MQ_RECEIVE,
+    SL_MQ_COMPLETE,
+    SL_MQ_ABANDON,
+    SL_MQ_EXTEND,
+    SL_MQ_DEAD_LETTER,
+    SL_MQ_DEPTH,
+};
+
+enum { SL_MQ_VERB_COUNT = SL_MQ_DEPTH + 1 };
+
+/* What is asked for; the bytes are borrowed until the function that gets them
+ * returns.  The bridge mirrors this struct: bridge/slight_bridge.h. */
+struct sl_mq_request {
+    SL_REQUEST_HEAD                   /* enum sl_mq_verb */
+        uint32_t limit;               /* RECEIVE */
+    struct sl_bytes payload;          /* SEND */
+    const struct sl_pair *attributes; /* SEND */
+    size_t attribute_count;
+    struct sl_bytes group;            /* SEND; ptr NULL: none */
+    struct sl_bytes deduplication_id; /* SEND; ptr NULL: none */
+    struct sl_bytes receipt;          /* of a message, to settle or EXTEND it */
+    struct sl_bytes reason;           /* DEAD_LETTER */
+    uint64_t delay_ms;                /* SEND, ABANDON */
+    uint64_t wait_ms;                 /* RECEIVE */
+    uint64_t visibility_ms;           /* EXTEND; RECEIVE if has_visibility */
+    bool has_visibility; /* otherwise as the manifest's `visibility` says */
+};
+
+/* A message, with all that it points to in one block: sl_mq_message_free.  The
+ * bridge mirrors this struct. */
+struct sl_mq_message {
+    struct sl_bytes id;
+    struct sl_bytes payload;
+    struct sl_bytes group; /* ptr NULL: none */
+    const struct sl_pair *attributes;
+    size_t attribute_count;
+    struct sl_bytes receipt; /* of this delivery, for the service */
+    uint64_t enqueued_at_ms; /* since 1970, by the service's clock */
+    uint32_t delivery_count; /* this one included */
+};
+
+/* The bridge mirrors this struct: bridge/slight_bridge.h. */
+struct sl_mq_answer {
+    SL_ANSWER_HEAD
+    char id[SL_MQ_ID_MAX + 1]; /* SEND */
+    /* RECEIVE: perhaps none.  Who takes one sets its place to NULL. */
+    struct sl_mq_message **messages;
+    size_t message_count;
+    uint64_t depth;        /* DEPTH */
+    struct sl_held memory; /* of messages */
+};
+
+/* The settings of every mq resource, beside its driver's own. */
+struct sl_mq_config {
+    struct sl_service_config service;
+    int64_t max_payload;
+    int64_t visibility_ms;
+    int64_t max_deliveries; /* 0: no end */
+};
+
+extern const struct sl_capability sl_mq;
+
+/* A copy of message, which may borrow; NULL where there is no memory. */
+struct sl_mq_message *sl_mq_message_copy(const struct sl_mq_message *message);
+void sl_mq_message_free(struct sl_mq_message *message);
+
+/* Abandon the messages of an answer that nobody took; does not wait. */
+void sl_mq_give_back(struct sl_service *service,
+                     const struct sl_mq_answer *answer);
+
+/* The request to settle or extend a message; borrows from it. */
+struct sl_mq_request sl_mq_request_for(const struct sl_mq_message *message,
+                                       enum sl_mq_verb verb);
+
+#endif

@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mq.sqlite: the embedded default.  One row a message (client/embedded.h).
+ *
+ * A message is READY, or HIDDEN until a time (`until`: delayed, or, with
+ * `in_flight`, received), or BLOCKED behind another one of its group.  Of a
+ * group only the first is not BLOCKED, so that what is received next is always
+ * the first READY one, whatever the number of those that are not: each state
+ * has an index of its own.  Dead letters are moved to a table of theirs.
+ *
+ * A receipt is the message's number and which delivery it was.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/embedded.h"
+#include "mq/driver.h"
+
+enum {
+    BATCH_MAX = 1024,
+    SWEEP_MS = 50, /* in one go: calls may be coming in */
+};
+
+/* In the file. */
+enum state { READY, HIDDEN, BLOCKED };
+
+enum statement {
+    INSERT,
+    IN_GROUP,
+    FIND_DUPLICATE,
+    NOTE_DUPLICATE,
+    RETURNED,
+    SHOW,
+    NEXT,
+    DELIVER,
+    NEXT_UNTIL,
+    IN_FLIGHT,
+    DELETE,
+    HIDE,
+    UNBLOCK,
+    BURY,
+    COUNT,
+    LAPSED,
+    SWEEP,
+};
+
+static const char *const statements[] = {
+    [INSERT] = "INSERT INTO message (grp, state, until, sent, attributes, "
+               "payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    [IN_GROUP] = "SELECT 1 FROM message WHERE grp = ?1 LIMIT 1",
+    [FIND_DUPLICATE] = "SELECT seq FROM duplicate WHERE id = ?1 AND until > ?2",
+    [NOTE_DUPLICATE] = "INSERT OR REPLACE INTO duplicate (id, seq, until) "
+                       "VALUES (?1, ?2, ?3)",
+    /* What was hidden and is no more; that it is due is not a change by itself.
+     */
+    [RETURNED] = "SELECT seq FROM message WHERE state = 1 AND until <= ?1 "
+                 "LIMIT 1",
+    [SHOW] = "UPDATE message SET state = 0, until = NULL, in_flight = 0 "
+             "WHERE state = 1 AND until <= ?1",
+    [NEXT] = "SELECT seq, grp, deliveries, sent, attributes, payload "
+             "FROM message WHERE state = 0 ORDER BY seq LIMIT 1",
+    [DELIVER] = "UPDATE message SET state = 1, in_flight = 1, until = ?2, "
+                "deliveries = deliveries + 1 WHERE seq = ?1",
+    [NEXT_UNTIL] = "SELECT until FROM message WHERE state = 1 "
+                   "ORDER BY until LIMIT 1",
+    [IN_FLIGHT] = "SELECT grp FROM message WHERE seq = ?1 AND deliveries = ?2 "
+                  "AND state = 1 AND in_flight AND until > ?3",
+    [DELETE] = "DELETE FROM message WHERE seq = ?1",
+    [HIDE] = "UPDATE message SET state = ?2, until = ?3, in_flight = ?4 "
+             "WHERE seq = ?1",
+    [UNBLOCK] = "UPDATE message SET state = iif(until > ?2, 1, 0), "
+                "until = iif(until > ?2, until, NULL) WHERE seq = "
+                "(SELECT seq FROM message WHERE grp = ?1 ORDER BY seq LIMIT 1)",
+    [BURY] = "INSERT INTO dead (seq, grp, deliveries, sent, died, reason, "
+             "attributes, payload) SELECT seq, grp, deliveries, sent, ?2, ?3, "
+             "attributes, payload FROM message WHERE seq = ?1",
+    [COUNT] = "SELECT count(*) FROM message",
+    [LAPSED] = "SELECT 1 FROM duplicate WHERE until <= ?1 LIMIT 1",
+    [SWEEP] = "DELETE FROM duplicate WHERE rowid IN "
+              "(SELECT rowid FROM duplicate WHERE until <= ?1 LIMIT ?2)",
+    NULL,
+};
+
+struct state_of_driver {
+    struct sl_embedded embedded;
+    struct sl_buf packed; /* attributes */
+};
+
+static sqlite3_stmt *get(struct sl_embedded *state, enum statement which)
+{
+    return state->statements[which];
+}
+
+/* The first column of a row; *found is false where there is none. */
+static int look_up(sqlite3_stmt *statement, int64_t *value, bool *found)
+{
+    *found = sqlite3_step(statement) == SQLITE_ROW;
+    *value = *found ? sqlite3_column_int64(statement, 0) : 0;
+    return sl_embedded_finish(statement);
+}
+
+/* --- Sending ---------------------------------------------------------------
+ */
+
+static void put_id(struct sl_op *op, int64_t seq)
+{
+    snprintf(sl_mq_answer_of(op)->id, sizeof(sl_mq_answer_of(op)->id),
+             "%" PRId64, seq);
+}
+
+static int find_duplicate(struct sl_embedded *state, struct sl_op *op,
+                          bool *found)
+{
+    sqlite3_stmt *find = get(state, FIND_DUPLICATE);
+    int64_t seq;
+
+    *found = false;
+    if (sl_mq_request_of(op)->deduplication_id.ptr == NULL)
+        return SQLITE_OK;
+    sl_embedded_bind_text(find, 1, sl_mq_request_of(op)->deduplication_id);
+    sqlite3_bind_int64(find, 2, state->now);
+    int code = look_up(find, &seq, found);
+    if (*found)
+        put_id(op, seq);
+    return code;
+}
+
+static int note_duplicate(struct sl_embedded *state, const struct sl_op *op,
+                          int64_t seq)
+{
+    sqlite3_stmt *note = get(state, NOTE_DUPLICATE);
+
+    if (sl_mq_request_of(op)->deduplication_id.ptr == NULL)
+        return SQLITE_OK;
+    sl_embedded_bind_text(note, 1, sl_mq_request_of(op)->deduplication_id);
+    sqlite3_bind_int64(note, 2, seq);
+    sqlite3_bind_int64(note, 3, state->now + SL_MQ_DEDUPLICATION_MS);
+    return sl_embedded_perform(note);
+}
+
+/* What a new message is: the first of its group, or behind another one. */
+static int state_of_new(struct sl_embedded *state,
+                        const struct sl_mq_request *request, enum state *which)
+{
+    int64_t value;
+    bool found = false;
+    int code = SQLITE_OK;
+
+    if (request->group.ptr != NULL) {
+        sl_embedded_bind_text(get(state, IN_GROUP), 1, request->group);
+        code = look_up(get(state, IN_GROUP), &value, &found);
+    }
+    *which = found ? BLOCKED : request->delay_ms > 0 ? HIDDEN : READY;
+    return code;
+}
+
+static int insert(struct state_of_driver *driver, struct sl_op *op,
+                  enum state which, int64_t *seq)
+{
+    struct sl_embedded *state = &driver->embedded;
+    const struct sl_mq_request *request = op->request;
+    sqlite3_stmt *insert = get(state, INSERT);
+    struct sl_error err;
+
+    sl_buf_clear(&driver->packed);
+    if (sl_mq_attributes_pack(request->attributes, request->attribute_count,
+                              &driver->packed, &err) != SL_OK)
+        return SQLITE_NOMEM;
+    if (request->group.ptr != NULL)
+        sl_embedded_bind_text(insert, 1, request->group);
+    sqlite3_bind_int64(insert, 2, which);
+    if (request->delay_ms > 0)
+        sqlite3_bind_int64(insert, 3, state->now + (int64_t)request->delay_ms);
+    sqlite3_bind_int64(insert, 4, sl_wall_ms());
+    int code = sl_embedded_bind_blob(insert, 5, sl_buf_bytes(&driver->packed));
+    if (code == SQLITE_OK)
+        code = sl_embedded_bind_blob(insert, 6, request->payload);
+    if (code != SQLITE_OK) {
+        (void)sl_embedded_finish(insert);
+        return code;
+    }
+    code = sl_embedded_perform(insert);
+    *seq = sqlite3_last_insert_rowid(state->file.handle);
+    return code;
+}
+
+static int run_send(struct sl_embedded *state, struct sl_op *op)
+{
+    enum state which;
+    int64_t seq = 0;
+    bool duplicate;
+
+    int code = find_duplicate(state, op, &duplicate);
+    if (code != SQLITE_OK || duplicate)
+        return code;
+    code = state_of_new(state, op->request, &which);
+    if (code == SQLITE_OK)
+        code = insert((struct state_of_driver *)state, op, which, &seq);
+    if (code == SQLITE_OK)
+        code = note_duplicate(state, op, seq);
+    if (code == SQLITE_OK)
+        put_id(op, seq);
+    op->changed = true;
+    return code;
+}
+
+/* --- Dead letters, and groups ----------------------------------------------
+ */
+
+/* The next one of a group may come; group.ptr NULL: it had none. */
+static int unblock(struct sl_embedded *state, struct sl_op *op,
+                   struct sl_bytes group)
+{
+    if (group.ptr == NULL)
+        return SQLITE_OK;
+    op->changed = true;
+    sl_embedded_bind_text(get(state, UNBLOCK), 1, group);
+    sqlite3_bind_int64(get(state, UNBLOCK), 2, state->now);
+    return sl_embedded_perform(get(state, UNBLOCK));
+}
+
+static int delete_message(struct sl_embedded *state, int64_t seq)
+{
+    sqlite3_bind_int64(get(state, DELETE), 1, seq);
+    return sl_embedded_perform(get(state, DELETE));
+}
+
+static int bury(struct sl_embedded *state, int64_t seq, struct sl_bytes reason)
+{
+    sqlite3_stmt *bury = get(state, BURY);
+
+    sqlite3_bind_int64(bury, 1, seq);
+    sqlite3_bind_int64(bury, 2, sl_wall_ms());
+    sl_embedded_bind_text(bury, 3, reason);
+    int code = sl_embedded_perform(bury);
+    return code == SQLITE_OK ? delete_message(state, seq) : code;
+}
+
+/* --- Receiving -------------------------------------------------------------
+ */
+
+/* A row of NEXT, whose bytes are the statement's. */
+struct row {
+    int64_t seq;
+    int64_t deliveries;
+    struct sl_mq_message message;
+    struct sl_pair attributes[SL_MQ_ATTRIBUTES_MAX];
+    char id[24];
+    char receipt[48];
+};
+
+static bool read_row(sqlite3_stmt *next, struct row *row)
+{
+    row->seq = sqlite3_column_int64(next, 0);
+    row->deliveries = sqlite3_column_int64(next, 2);
+    snprintf(row->id, sizeof(row->id), "%" PRId64, row->seq);
+    snprintf(row->receipt, sizeof(row->receipt), "%" PRId64 ".%" PRId64,
+             row->seq, row->deliveries + 1);
+    row->message = (struct sl_mq_message){
+        .id = sl_bytes_of(row->id),
+        .payload = sl_embedded_blob(next, 5),
+        .group = sl_embedded_text(next, 1),
+        .attributes = row->attributes,
+        .receipt = sl_bytes_of(row->receipt),
+        .enqueued_at_ms = (uint64_t)sqlite3_column_int64(next, 3),
+        .delivery_count = (uint32_t)(row->deliveries + 1),
+    };
+    return sl_mq_attributes_unpack(sl_embedded_blob(next, 4), row->attributes,
+                                   &row->message.attribute_count);
+}
+
+static int deliver(struct sl_embedded *state, const struct sl_op *op,
+                   int64_t seq)
+{
+    const struct sl_mq_request *request = op->request;
+    int64_t visibility = request->has_visibility
+                             ? (int64_t)request->visibility_ms
+                             : sl_mq_config_of(op)->visibility_ms;
+    sqlite3_stmt *deliver = get(state, DELIVER);
+
+    sqlite3_bind_int64(deliver, 1, seq);
+    sqlite3_bind_int64(deliver, 2, state->now + visibility);
+    return sl_embedded_perform(deliver);
+}
+
+/* It came back too often. */
+static int bury_worn_out(struct sl_embedded *state, struct sl_op *op,
+                         const struct row *row)
+{
+    char group[SL_MQ_GROUP_MAX];
+    struct sl_bytes copy = row->message.group;
+
+    if (copy.ptr != NULL && copy.len <= sizeof(group))
+        copy.ptr = memcpy(group, copy.ptr, copy.len);
+    int code = sl_embedded_finish(get(state, NEXT));
+    if (code == SQLITE_OK)
+        code = bury(state, row->seq, SL_LITERAL("max-deliveries"));
+    return code == SQLITE_OK ? unblock(state, op, copy) : code;
+}
+
+/* One more message; *more is false where there is none, or no room. */
+static int take_one(struct sl_embedded *state, struct sl_op *op, bool *more)
+{
+    sqlite3_stmt *next = get(state, NEXT);
+    int64_t most = sl_mq_config_of(op)->max_deliveries;
+    struct row row;
+
+    *more = sqlite3_step(next) == SQLITE_ROW;
+    if (!*more)
+        return sl_embedded_finish(next);
+    if (!read_row(next, &row)) {
+        (void)sl_embedded_finish(next);
+        return SQLITE_CORRUPT;
+    }
+    if (most > 0 && row.deliveries >= most)
+        return bury_worn_out(state, op, &row);
+    *more = sl_mq_answer_add(op, &row.message);
+    int code = sl_embedded_finish(next);
+    return code == SQLITE_OK && *more ? deliver(state, op, row.seq) : code;
+}
+
+/* What is not hidden any more can be received again. */
+static int show_returned(struct sl_embedded *state)
+{
+    int64_t seq;
+    bool found;
+
+    sqlite3_bind_int64(get(state, RETURNED), 1, state->now);
+    int code = look_up(get(state, RETURNED), &seq, &found);
+    if (code != SQLITE_OK || !found)
+        return code;
+    sqlite3_bind_int64(get(state, SHOW), 1, state->now);
+    return sl_embedded_perform(get(state, SHOW));
+}
+
+static int wait_for_more(struct sl_embedded *state, struct sl_op *op)
+{
+    int64_t until;
+    bool found;
+    int code = look_up(get(state, NEXT_UNTIL), &until, &found);
+
+    op->again_at = found ? sl_embedded_deadline(state, until) : SL_NEVER;
+    return code;
+}
+
+static int run_receive(struct sl_embedded *state, struct sl_op *op)
+{
+    const struct sl_mq_answer *answer = op->answer;
+    bool more = true;
+    int code = show_returned(state);
+
+    while (code == SQLITE_OK && more &&
+           answer->message_count < sl_mq_request_of(op)->limit)
+        code = take_one(state, op, &more);
+    if (code == SQLITE_OK && answer->message_count == 0 &&
+        answer->err.status == SL_OK && sl_op_may_wait(op))
+        code = wait_for_more(state, op);
+    return code;
+}
+
+/* --- Settling --------------------------------------------------------------
+ */
+
+static bool parse_receipt(struct sl_bytes receipt, int64_t *seq,
+                          int64_t *delivery)
+{
+    const uint8_t *dot =
+        receipt.len > 0 ? memchr(receipt.ptr, '.', receipt.len) : NULL;
+
+    if (dot == NULL)
+        return false;
+    size_t before = (size_t)(dot - receipt.ptr);
+    return sl_bytes_to_integer(SL_BYTES(receipt.ptr, before), seq) &&
+           sl_bytes_to_integer(SL_BYTES(dot + 1, receipt.len - before - 1),
+                               delivery);
+}
+
+/* The message that op settles, and its group (copied).  *found is false, and op
+ * answered, where it is not this receiver's any more. */
+static int find_in_flight(struct sl_embedded *state, struct sl_op *op,
+                          int64_t *seq, char group[SL_MQ_GROUP_MAX],
+                          struct sl_bytes *in_group, bool *found)
+{
+    sqlite3_stmt *find = get(state, IN_FLIGHT);
+    int64_t delivery;
+
+    *found = false;
+    *in_group = (struct sl_bytes){0};
+    if (parse_receipt(sl_mq_request_of(op)->receipt, seq, &delivery)) {
+        sqlite3_bind_int64(find, 1, *seq);
+        sqlite3_bind_int64(find, 2, delivery);
+        sqlite3_bind_int64(find, 3, state->now);
+        *found = sqlite3_step(find) == SQLITE_ROW;
+        if (*found)
+            *in_group = sl_embedded_text(find, 0);
+        if (in_group->len > SL_MQ_GROUP_MAX)
+            in_group->len = SL_MQ_GROUP_MAX;
+        if (in_group->ptr != NULL)
+            in_group->ptr = memcpy(group, in_group->ptr, in_group->len);
+        int code = sl_embedded_finish(find);
+        if (code != SQLITE_OK)
+            return code;
+    }
+    if (!*found)
+        sl_embedded_refuse(op, SL_CONFLICT,
+                           "the message's visibility has ended: it is no "
+                           "more this receiver's");
+    return SQLITE_OK;
+}
+
+static int hide(struct sl_embedded *state, int64_t seq, uint64_t ms,
+                bool in_flight)
+{
+    sqlite3_stmt *hide = get(state, HIDE);
+
+    sqlite3_bind_int64(hide, 1, seq);
+    sqlite3_bind_int64(hide, 2, ms > 0 ? HIDDEN : READY);
+    if (ms > 0)
+        sqlite3_bind_int64(hide, 3, state->now + (int64_t)ms);
+    sqlite3_bind_int64(hide, 4, in_flight);
+    return sl_embedded_perform(hide);
+}
+
+static int run_settle(struct sl_embedded *state, struct sl_op *op)
+{
+    const struct sl_mq_request *request = op->request;
+    char group[SL_MQ_GROUP_MAX];
+    struct sl_bytes in_group;
+    int64_t seq;
+    bool found;
+
+    int code = find_in_flight(state, op, &seq, group, &in_group, &found);
+    if (code != SQLITE_OK || !found)
+        return code;
+    switch ((enum sl_mq_verb)request->verb) {
+    case SL_MQ_EXTEND:
+        return hide(state, seq, request->visibility_ms, true);
+    case SL_MQ_ABANDON:
+        op->changed = true;
+        return hide(state, seq, request->delay_ms, false);
+    case SL_MQ_DEAD_LETTER:
+        code = bury(state, seq, request->reason);
+        break;
+    default: /* COMPLETE */
+        code = delete_message(state, seq);
+        break;
+    }
+    return code == SQLITE_OK ? unblock(state, op, in_group) : code;
+}
+
+static int run_depth(struct sl_embedded *state, struct sl_op *op)
+{
+    int64_t count;
+    bool found;
+    int code = look_up(get(state, COUNT), &count, &found);
+
+    sl_mq_answer_of(op)->depth = (uint64_t)count;
+    return code;
+}
+
+static int run(struct sl_embedded *state, struct sl_op *op)
+{
+    switch ((enum sl_mq_verb)sl_op_verb(op)) {
+    case SL_MQ_SEND:
+        return run_send(state, op);
+    case SL_MQ_RECEIVE:
+        return run_receive(state, op);
+    case SL_MQ_DEPTH:
+        return run_depth(state, op);
+    default:
+        return run_settle(state, op);
+    }
+}
+
+static bool writes(const struct sl_op *op)
+{
+    return sl_op_verb(op) != SL_MQ_DEPTH;
+}
+
+static void undo(struct sl_op *op)
+{
+    sl_mq_answer_done(op->answer);
+    sl_mq_answer_init(op->answer);
+}
+
+/* --- The driver ------------------------------------------------------------
+ */
+
+static const struct sl_embedded_kind kind = {
+    .format =
+        {
+            .application_id = 0x534c6d71, /* "SLmq" */
+            .version = 1,
+            .create =
+                "CREATE TABLE message (seq INTEGER PRIMARY KEY AUTOINCREMENT, "
+                "grp TEXT, state INTEGER NOT NULL, until INTEGER, "
+                "in_flight INTEGER NOT NULL DEFAULT 0, "
+                "deliveries INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL, "
+                "attributes BLOB NOT NULL, payload BLOB NOT NULL);"
+                "CREATE INDEX ready ON message (seq) WHERE state = 0;"
+                "CREATE INDEX hidden ON message (until) WHERE state = 1;"
+                "CREATE INDEX groups ON message (grp, seq) "
+                "WHERE grp IS NOT NULL;"
+                "CREATE TABLE dead (seq INTEGER PRIMARY KEY, grp TEXT, "
+                "deliveries INTEGER NOT NULL, sent INTEGER NOT NULL, "
+                "died INTEGER NOT NULL, reason TEXT NOT NULL, "
+                "attributes BLOB NOT NULL, payload BLOB NOT NULL);"
+                "CREATE TABLE duplicate (id TEXT PRIMARY KEY NOT NULL, "
+                "seq INTEGER NOT NULL, until INTEGER NOT NULL);"
+                "CREATE INDEX lapsing ON duplicate (until);" SL_EMBEDDED_CLOCK
+                "PRAGMA application_id = 0x534c6d71;"
+                "PRAGMA user_version = 1;",
+        },
+    .statements = statements,
+    .state_size = sizeof(struct state_of_driver),
+    .has_clock = true,
+    .writes = writes,
+    .run = run,
+    .undo = undo,
+};
+
+static enum sl_status sqlite_open(void *store, sl_deadline deadline,
+                                  void **state, struct sl_error *err)
+{
+    enum sl_status status =
+        sl_embedded_open(&kind, store, deadline, state, err);
+
+    if (status == SL_OK)
+        ((struct state_of_driver *)*state)->packed.limit =
+            2 * SL_MQ_ATTRIBUTE_BYTES_MAX;
+    return status;
+}
+
+static void sqlite_close(void *state)
+{
+    sl_buf_done(&((struct state_of_driver *)state)->packed);
+    sl_embedded_close(state);
+}
+
+static void sqlite_idle(void *state)
+{
+    struct sl_embedded *embedded = state;
+
+    embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
+    sl_embedded_sweep(embedded, get(embedded, LAPSED), get(embedded, SWEEP),
+                      sl_embedded_now(embedded));
+}
+
+/* The only symbol this file exports. */
+const struct sl_driver sl_mq_sqlite = {
+    .name = "mq.sqlite",
+    .service = "SQLite",
+    .summary = "one database file, in this process; the processes of a machine "
+               "may share it",
+    .options = sl_embedded_options,
+    .options_size = sizeof(struct sl_embedded_options),
+    .features = SL_MQ_FEATURE_DELAY | SL_MQ_FEATURE_GROUPS |
+                SL_MQ_FEATURE_DEDUPLICATION | SL_MQ_FEATURE_DEAD_LETTER |
+                SL_MQ_FEATURE_COUNT | SL_MQ_FEATURE_DURABLE |
+                SL_MQ_FEATURE_SHARED,
+    .max_states = 1,
+    .max_batch = BATCH_MAX,
+    .store_new = sl_embedded_store_new,
+    .store_free = sl_embedded_store_free,
+    .open = sqlite_open,
+    .close = sqlite_close,
+    .run = sl_embedded_run,
+    .idle = sqlite_idle,
+    .changed = sl_embedded_changed,
+};
