@@ -319,15 +319,18 @@ static void handle_in_order(struct ledger *ledger, struct message *message)
     ledger->next[group] += complete;
     ledger->completed += complete;
     pthread_mutex_unlock(&ledger->lock);
-    if (mq_get(message)->delivery_count == MQ_DELIVERIES_MAX || complete) {
+    bool last = mq_get(message)->delivery_count == MQ_DELIVERIES_MAX;
+    if (last && !complete) { /* the last chance is taken */
         pthread_mutex_lock(&ledger->lock);
-        ledger->next[group] += !complete; /* the last chance is taken */
-        ledger->completed += !complete;
+        ledger->next[group]++;
+        ledger->completed++;
         pthread_mutex_unlock(&ledger->lock);
-        ledger->wrong += mq_complete(message) != WORKED;
-    } else {
-        ledger->wrong += mq_abandon(message, 0) != WORKED;
     }
+    enum status status =
+        last || complete ? mq_complete(message) : mq_abandon(message, 0);
+    pthread_mutex_lock(&ledger->lock);
+    ledger->wrong += status != WORKED;
+    pthread_mutex_unlock(&ledger->lock);
 }
 
 static void *receive_in_order(void *context)
