@@ -28,6 +28,7 @@
 #include "kv/kv.h"
 #include "lockd/lockd.h"
 #include "mq/mq.h"
+#include "pubsub/pubsub.h"
 #include "slight_toml.h"
 #include "sql/sql.h"
 
@@ -166,7 +167,7 @@ struct sl_bridge_host {
     void *(*instance_new)(void *context);
     /* It ended: every handle that it did not drop is let go.  Exactly once. */
     void (*instance_free)(void *instance);
-    /* capability: "kv", "sql", "lockd", "mq". */
+    /* capability: "kv", "sql", "lockd", "mq", "pubsub". */
     enum sl_status (*open)(void *instance, const char *capability,
                            struct sl_bytes name, uint32_t *handle,
                            struct sl_error *err);
@@ -184,8 +185,9 @@ struct sl_bridge_host {
      * collect, and in any case release, once.
      *
      * made is not NULL for one request that makes something (a transaction, a
-     * cursor, a lock): then *made may be set to its handle at once.  Where the
-     * request fails, the bridge drops that, and where it succeeds, calls adopt.
+     * cursor, a lock, a subscription): then *made may be set to its handle at
+     * once.  Where the request fails, the bridge drops that, and where it
+     * succeeds, calls adopt.
      */
     bool (*call)(void *instance, uint32_t handle, const void *requests,
                  size_t count, void *answers, uint32_t *made,
@@ -213,6 +215,9 @@ struct sl_bridge_host {
     /* A received message, as long as its handle is open; NULL where it is none.
      */
     const struct sl_mq_message *(*mq_message)(void *instance, uint32_t message);
+    /* A received event, likewise. */
+    const struct sl_pubsub_event *(*pubsub_event)(void *instance,
+                                                  uint32_t event);
 };
 
 /* --- Programs --------------------------------------------------------- */
@@ -426,7 +431,24 @@ SL_BRIDGE_SHAPE(sl_mq_answer, id, 518);
 SL_BRIDGE_SHAPE(sl_mq_answer, messages, 648);
 SL_BRIDGE_SHAPE(sl_mq_answer, depth, 664);
 SL_BRIDGE_SHAPE(sl_mq_answer, memory, 672);
-SL_BRIDGE_SIZE(sl_bridge_host, 96);
+SL_BRIDGE_SIZE(sl_pubsub_request, 144);
+SL_BRIDGE_SHAPE(sl_pubsub_request, limit, 4);
+SL_BRIDGE_SHAPE(sl_pubsub_request, attributes, 56);
+SL_BRIDGE_SHAPE(sl_pubsub_request, group, 72);
+SL_BRIDGE_SHAPE(sl_pubsub_request, receipt, 104);
+SL_BRIDGE_SHAPE(sl_pubsub_request, delay_ms, 128);
+SL_BRIDGE_SHAPE(sl_pubsub_request, from_earliest, 136);
+SL_BRIDGE_SIZE(sl_pubsub_event, 112);
+SL_BRIDGE_SHAPE(sl_pubsub_event, key, 48);
+SL_BRIDGE_SHAPE(sl_pubsub_event, attributes, 64);
+SL_BRIDGE_SHAPE(sl_pubsub_event, receipt, 80);
+SL_BRIDGE_SHAPE(sl_pubsub_event, delivery_count, 104);
+SL_BRIDGE_SIZE(sl_pubsub_answer, 568);
+SL_BRIDGE_SHAPE(sl_pubsub_answer, events, 520);
+SL_BRIDGE_SHAPE(sl_pubsub_answer, event_count, 528);
+SL_BRIDGE_SHAPE(sl_pubsub_answer, memory, 536);
+SL_BRIDGE_SIZE(sl_bridge_host, 104);
+SL_BRIDGE_SHAPE(sl_bridge_host, pubsub_event, 96);
 SL_BRIDGE_SHAPE(sl_bridge_host, lock_state, 72);
 SL_BRIDGE_SHAPE(sl_bridge_host, mq_message, 88);
 SL_BRIDGE_SHAPE(sl_bridge_host, call, 32);

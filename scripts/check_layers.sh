@@ -30,7 +30,7 @@ may_use() {
 }
 
 all="base service kv lockd sql mq pubsub"
-for rule in "base" "service base" "client base service" "kv base service client" "sql base service client" "lockd base service client" "mq base service client" \
+for rule in "base" "service base" "client base service" "kv base service client" "sql base service client" "lockd base service client" "mq base service client" "pubsub base service client" \
     "manifest $all" "host $all manifest" "cli base service manifest host"; do
     # shellcheck disable=SC2086 # words are meant
     found=$(may_use $rule)
@@ -43,7 +43,7 @@ for directory in base manifest host cli; do
     found=$(includes src/$directory | grep -E ' [a-z]+/driver\.h$' || true)
     [ -z "$found" ] || wrong "$found: only a capability's own files may"
 done
-for directory in base service client kv sql lockd mq manifest cli; do
+for directory in base service client kv sql lockd mq pubsub manifest cli; do
     found=$(includes src/$directory | grep -E ' slight_bridge\.h$' || true)
     [ -z "$found" ] || wrong "$found: only src/host may"
 done

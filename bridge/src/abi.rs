@@ -435,7 +435,6 @@ pub struct SlLockState {
     pub held: bool,
 }
 
-pub const MQ_ATTRIBUTES_MAX: usize = 64;
 pub const MQ_MANY_MAX: usize = 1000;
 pub const MQ_RECEIVE_MAX: usize = 100;
 
@@ -533,6 +532,91 @@ impl Drop for SlMqAnswer {
 // SAFETY: as the trait asks (src/mq/mq.h).
 unsafe impl Answer for SlMqAnswer {}
 
+pub const PUBSUB_MANY_MAX: usize = 1000;
+pub const PUBSUB_RECEIVE_MAX: usize = 1000;
+
+/// Those that a guest's calls need; C has more.
+#[repr(u32)]
+#[derive(Clone, Copy)]
+pub enum PubsubVerb {
+    Publish,
+    Subscribe,
+    Receive,
+    Acknowledge,
+}
+
+#[repr(C)]
+pub struct SlPubsubRequest {
+    pub verb: PubsubVerb,
+    pub limit: u32,
+    pub topic: SlBytes,
+    pub payload: SlBytes,
+    pub key: SlBytes,
+    pub attributes: *const SlPair,
+    pub attribute_count: usize,
+    pub group: SlBytes,
+    pub member: SlBytes,
+    pub receipt: SlBytes,
+    pub wait_ms: u64,
+    pub delay_ms: u64,
+    pub from_earliest: bool,
+}
+
+impl SlPubsubRequest {
+    pub fn new(verb: PubsubVerb) -> Self {
+        SlPubsubRequest {
+            verb,
+            limit: 0,
+            topic: SlBytes::EMPTY,
+            payload: SlBytes::EMPTY,
+            key: SlBytes::EMPTY,
+            attributes: std::ptr::null(),
+            attribute_count: 0,
+            group: SlBytes::EMPTY,
+            member: SlBytes::EMPTY,
+            receipt: SlBytes::EMPTY,
+            wait_ms: 0,
+            delay_ms: 0,
+            from_earliest: false,
+        }
+    }
+}
+
+#[repr(C)]
+pub struct SlPubsubEvent {
+    pub topic: SlBytes,
+    pub id: SlBytes,
+    pub payload: SlBytes,
+    pub key: SlBytes,
+    pub attributes: *const SlPair,
+    pub attribute_count: usize,
+    pub receipt: SlBytes,
+    pub published_at_ms: u64,
+    pub delivery_count: u32,
+}
+
+#[repr(C)]
+pub struct SlPubsubAnswer {
+    pub err: SlError,
+    pub retryable: bool,
+    pub refused: bool,
+    pub events: *mut *mut SlPubsubEvent,
+    pub event_count: usize,
+    pub memory: SlHeld,
+}
+
+// SAFETY: its memory belongs to whoever has it.
+unsafe impl Send for SlPubsubAnswer {}
+
+impl Drop for SlPubsubAnswer {
+    fn drop(&mut self) {
+        drop(Held::take(&mut self.memory));
+    }
+}
+
+// SAFETY: as the trait asks (src/pubsub/pubsub.h).
+unsafe impl Answer for SlPubsubAnswer {}
+
 #[repr(C)]
 pub struct SlSink {
     pub context: *mut c_void,
@@ -578,6 +662,7 @@ pub struct SlHost {
         *mut SlError,
     ) -> i32,
     pub mq_message: unsafe extern "C" fn(*mut c_void, u32) -> *const SlMqMessage,
+    pub pubsub_event: unsafe extern "C" fn(*mut c_void, u32) -> *const SlPubsubEvent,
 }
 
 #[repr(C)]
@@ -789,7 +874,28 @@ shape!(
 );
 shape!(SlMqMessage, 96, group = 32, attributes = 48, receipt = 64, delivery_count = 88);
 shape!(SlMqAnswer, 704, id = 518, messages = 648, depth = 664, memory = 672);
-shape!(SlHost, 96, call = 32, release = 56, sql_columns = 64, lock_state = 72, mq_message = 88);
+shape!(
+    SlPubsubRequest,
+    144,
+    limit = 4,
+    attributes = 56,
+    group = 72,
+    receipt = 104,
+    delay_ms = 128,
+    from_earliest = 136
+);
+shape!(SlPubsubEvent, 112, key = 48, attributes = 64, receipt = 80, delivery_count = 104);
+shape!(SlPubsubAnswer, 568, events = 520, event_count = 528, memory = 536);
+shape!(
+    SlHost,
+    104,
+    call = 32,
+    release = 56,
+    sql_columns = 64,
+    lock_state = 72,
+    mq_message = 88,
+    pubsub_event = 96
+);
 shape!(SlEngineConfig, 32, keep_resident = 24);
 shape!(SlExtern, 72, is_instance = 64);
 shape!(SlRun, 72, inherit_stdin = 48, timeout_ms = 64);

@@ -3,6 +3,7 @@
 //! function stands in `slight_bridge.h`; nothing is decided here.
 
 mod abi;
+mod attributes;
 mod call;
 mod component;
 mod engine;
@@ -10,6 +11,7 @@ mod kv;
 mod lockd;
 mod mq;
 mod program;
+mod pubsub;
 mod sql;
 mod toml;
 mod wait;

@@ -9,8 +9,11 @@ use wasmtime::component::{
 use wasmtime::Result;
 
 use crate::abi::{
-    slice, Answer, MqVerb, SlBytes, SlMqAnswer, SlMqMessage, SlMqRequest, SlPair,
-    MQ_ATTRIBUTES_MAX, MQ_MANY_MAX, MQ_RECEIVE_MAX,
+    slice, Answer, MqVerb, SlBytes, SlMqAnswer, SlMqMessage, SlMqRequest, SlPair, MQ_MANY_MAX,
+    MQ_RECEIVE_MAX,
+};
+use crate::attributes::{
+    attribute_texts, lowered, pairs_of, text, Attributes, TextPair, ATTRIBUTES_MAX,
 };
 use crate::call::{
     check, drop_handle, each, head, make_many, many, now, one, open, tell, Later, Reply, Store,
@@ -20,8 +23,6 @@ use crate::program::State;
 /// The resource types; what they stand for, only C knows.
 struct Queue;
 struct Message;
-
-type Attributes = WasmList<(WasmStr, WasmStr)>;
 
 /// A message to send, in the guest's memory.
 #[derive(ComponentType, Lift)]
@@ -63,7 +64,7 @@ struct Delivery {
 /// The texts of a message to send, as they lie in the guest's memory; converted
 /// where its strings are not UTF-8.
 struct Texts<'a> {
-    attributes: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    attributes: Vec<TextPair<'a>>,
     group: Option<Cow<'a, str>>,
     deduplication_id: Option<Cow<'a, str>>,
 }
@@ -77,9 +78,8 @@ fn texts_of<'a>(
     message: &Outgoing,
     attributes: &[(WasmStr, WasmStr)],
 ) -> Result<Texts<'a>> {
-    let pair = |(name, value): &(WasmStr, WasmStr)| Ok((name.to_str(store)?, value.to_str(store)?));
     Ok(Texts {
-        attributes: attributes.iter().map(pair).collect::<Result<_>>()?,
+        attributes: attribute_texts(store, attributes)?,
         group: optional(store, &message.group)?,
         deduplication_id: optional(store, &message.deduplication_id)?,
     })
@@ -98,19 +98,14 @@ fn with_messages<T>(
 ) -> Result<T> {
     let attributes: Vec<Vec<(WasmStr, WasmStr)>> = messages
         .iter()
-        .map(|message| head(&mut store, &message.attributes, MQ_ATTRIBUTES_MAX + 1))
+        .map(|message| head(&mut store, &message.attributes, ATTRIBUTES_MAX + 1))
         .collect::<Result<_>>()?;
     let texts: Vec<Texts<'_>> = messages
         .iter()
         .zip(&attributes)
         .map(|(message, attributes)| texts_of(&store, message, attributes))
         .collect::<Result<_>>()?;
-    let pair = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| SlPair {
-        name: SlBytes::of(name.as_bytes()),
-        value: SlBytes::of(value.as_bytes()),
-    };
-    let pairs: Vec<Vec<SlPair>> =
-        texts.iter().map(|texts| texts.attributes.iter().map(pair).collect()).collect();
+    let pairs: Vec<Vec<SlPair>> = texts.iter().map(|texts| pairs_of(&texts.attributes)).collect();
     let requests: Vec<SlMqRequest> = messages
         .iter()
         .zip(texts.iter().zip(&pairs))
@@ -169,13 +164,6 @@ fn receive<'a>(
     make_many::<_, SlMqAnswer, _>(store, queue.rep(), &request, MQ_RECEIVE_MAX, Resource::new_own)
 }
 
-/// # Safety
-/// The bytes live, unchanged, as long as what is made of this. C promises UTF-8.
-unsafe fn text(bytes: SlBytes) -> &'static str {
-    // SAFETY: the caller's promise.
-    std::str::from_utf8(unsafe { slice(bytes.ptr, bytes.len) }).unwrap_or("")
-}
-
 fn get(store: &Store<'_>, this: &Resource<Message>) -> Result<(Delivery,)> {
     let state = store.data();
     // SAFETY: what C answers lives as long as the handle, which the guest cannot
@@ -185,12 +173,11 @@ fn get(store: &Store<'_>, this: &Resource<Message>) -> Result<(Delivery,)> {
         let message: &SlMqMessage = message
             .as_ref()
             .ok_or_else(|| wasmtime::Error::msg("the host does not know the message"))?;
-        let pairs = slice(message.attributes, message.attribute_count);
         let group = (!message.group.ptr.is_null()).then(|| text(message.group));
         Ok((Delivery {
             id: text(message.id),
             payload: slice(message.payload.ptr, message.payload.len),
-            attributes: pairs.iter().map(|pair| (text(pair.name), text(pair.value))).collect(),
+            attributes: lowered(message.attributes, message.attribute_count),
             group,
             delivery_count: message.delivery_count,
             enqueued_at_ms: message.enqueued_at_ms,

@@ -199,6 +199,7 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
     crate::sql::link(&mut linker).map_err(defect)?;
     crate::lockd::link(&mut linker).map_err(defect)?;
     crate::mq::link(&mut linker).map_err(defect)?;
+    crate::pubsub::link(&mut linker).map_err(defect)?;
     let pre = linker.instantiate_pre(&component.0).map_err(|error| link_failure(&error))?;
     let Some(run) = find_run(&component.0) else {
         return fail(

@@ -3,6 +3,8 @@
 #include "client/embedded.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -73,6 +75,34 @@ int sl_embedded_perform(sqlite3_stmt *statement)
     errno = 0;                     /* for sl_sqlite_explain */
     (void)sqlite3_step(statement); /* finish has its code */
     return sl_embedded_finish(statement);
+}
+
+int sl_embedded_look_up(sqlite3_stmt *statement, int64_t *value, bool *found)
+{
+    *found = sqlite3_step(statement) == SQLITE_ROW;
+    *value = *found ? sqlite3_column_int64(statement, 0) : 0;
+    return sl_embedded_finish(statement);
+}
+
+void sl_embedded_make_receipt(char receipt[SL_EMBEDDED_RECEIPT_MAX],
+                              int64_t row, int64_t delivery)
+{
+    snprintf(receipt, SL_EMBEDDED_RECEIPT_MAX, "%" PRId64 ".%" PRId64, row,
+             delivery);
+}
+
+bool sl_embedded_parse_receipt(struct sl_bytes receipt, int64_t *row,
+                               int64_t *delivery)
+{
+    const uint8_t *dot =
+        receipt.len > 0 ? memchr(receipt.ptr, '.', receipt.len) : NULL;
+
+    if (dot == NULL)
+        return false;
+    size_t before = (size_t)(dot - receipt.ptr);
+    return sl_bytes_to_integer(SL_BYTES(receipt.ptr, before), row) &&
+           sl_bytes_to_integer(SL_BYTES(dot + 1, receipt.len - before - 1),
+                               delivery);
 }
 
 void sl_embedded_bind_text(sqlite3_stmt *statement, int at,

@@ -138,6 +138,17 @@ int sl_embedded_bind_blob(sqlite3_stmt *statement, int at,
 struct sl_bytes sl_embedded_text(sqlite3_stmt *statement, int column);
 struct sl_bytes sl_embedded_blob(sqlite3_stmt *statement, int column);
 
+/* The first column of a statement's first row; *found is false, and *value 0,
+ * where there is none.  The statement is finished. */
+int sl_embedded_look_up(sqlite3_stmt *statement, int64_t *value, bool *found);
+
+/* A receipt: the number of a row, and which delivery of it. */
+enum { SL_EMBEDDED_RECEIPT_MAX = 48 };
+void sl_embedded_make_receipt(char receipt[SL_EMBEDDED_RECEIPT_MAX],
+                              int64_t row, int64_t delivery);
+bool sl_embedded_parse_receipt(struct sl_bytes receipt, int64_t *row,
+                               int64_t *delivery);
+
 /* Answer op with a failure of our own. */
 void sl_embedded_refuse(struct sl_op *op, enum sl_status status,
                         const char *why);

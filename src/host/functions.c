@@ -6,6 +6,7 @@
 #include "host/database.h"
 #include "host/instance.h"
 #include "host/queue.h"
+#include "host/topics.h"
 #include "lockd/lockd.h"
 
 #ifdef SL_TSAN
@@ -138,6 +139,87 @@ static bool call_message(const struct sl_object *object,
     return call_service(object->service, &request, 1, answers, wait, call);
 }
 
+/* To the service itself; made is set where a subscription is asked for. */
+static bool call_broker(void *instance, struct sl_service *service,
+                        const struct sl_pubsub_request *requests, size_t count,
+                        void *answers, uint32_t *made,
+                        struct sl_bridge_wait *wait, struct sl_call **call)
+{
+    struct sl_error err;
+
+    if (made == NULL)
+        return call_service(service, requests, count, answers, wait, call);
+    const struct sl_object object = {
+        .kind = SL_OBJECT_SUBSCRIPTION,
+        .service = service,
+        .subscription = sl_subscription_new(
+            service, requests->topic, requests->group, requests->from_earliest),
+    };
+    if (sl_instance_add(instance, &object, made, &err) != SL_OK) {
+        sl_subscription_free(object.subscription);
+        sl_answer_fail(service, answers, &err);
+        return true;
+    }
+    const struct sl_pubsub_request subscribe =
+        sl_subscription_request(object.subscription, SL_PUBSUB_SUBSCRIBE);
+    return call_service(service, &subscribe, 1, answers, wait, call);
+}
+
+static bool call_subscription(const struct sl_object *object,
+                              const struct sl_pubsub_request *asked,
+                              void *answers, struct sl_bridge_wait *wait,
+                              struct sl_call **call)
+{
+    struct sl_pubsub_request request = sl_subscription_request(
+        object->subscription, (enum sl_pubsub_verb)asked->verb);
+
+    request.limit = asked->limit;
+    request.wait_ms = asked->wait_ms;
+    return call_service(object->service, &request, 1, answers, wait, call);
+}
+
+static bool call_delivery(const struct sl_object *object, void *answers,
+                          struct sl_bridge_wait *wait, struct sl_call **call)
+{
+    const struct sl_pubsub_request request =
+        sl_delivery_request(object->delivery);
+
+    return call_service(object->service, &request, 1, answers, wait, call);
+}
+
+/* By what the handle stands for. */
+static bool call_object(void *instance, const struct sl_object *object,
+                        const void *requests, size_t count, void *answers,
+                        uint32_t *made, struct sl_bridge_wait *wait,
+                        struct sl_call **call)
+{
+    const struct sl_capability *capability =
+        sl_service_capability(object->service);
+
+    switch (object->kind) {
+    case SL_OBJECT_LOCK:
+        return call_lock(object, requests, answers, wait, call);
+    case SL_OBJECT_MESSAGE:
+        return call_message(object, requests, answers, wait, call);
+    case SL_OBJECT_SUBSCRIPTION:
+        return call_subscription(object, requests, answers, wait, call);
+    case SL_OBJECT_DELIVERY:
+        return call_delivery(object, answers, wait, call);
+    default:
+        break;
+    }
+    if (capability == &sl_sql)
+        return call_database(instance, object, requests, answers, made, wait,
+                             call);
+    if (capability == &sl_lockd)
+        return call_locks(instance, object->service, requests, answers, made,
+                          wait, call);
+    if (capability == &sl_pubsub)
+        return call_broker(instance, object->service, requests, count, answers,
+                           made, wait, call);
+    return call_service(object->service, requests, count, answers, wait, call);
+}
+
 static bool call(void *instance, uint32_t handle, const void *requests,
                  size_t count, void *answers, uint32_t *made,
                  struct sl_bridge_wait *wait, struct sl_call **out)
@@ -147,20 +229,9 @@ static bool call(void *instance, uint32_t handle, const void *requests,
     sl_border_enter();
     const struct sl_object *object = sl_instance_find(instance, handle);
     /* Not open: the bridge's own defect, and it ends the guest. */
-    if (object != NULL && sl_service_capability(object->service) == &sl_sql)
-        answered =
-            call_database(instance, object, requests, answers, made, wait, out);
-    else if (object != NULL && object->kind == SL_OBJECT_LOCK)
-        answered = call_lock(object, requests, answers, wait, out);
-    else if (object != NULL && object->kind == SL_OBJECT_MESSAGE)
-        answered = call_message(object, requests, answers, wait, out);
-    else if (object != NULL &&
-             sl_service_capability(object->service) == &sl_lockd)
-        answered = call_locks(instance, object->service, requests, answers,
-                              made, wait, out);
-    else if (object != NULL)
-        answered =
-            call_service(object->service, requests, count, answers, wait, out);
+    if (object != NULL)
+        answered = call_object(instance, object, requests, count, answers, made,
+                               wait, out);
     sl_border_leave();
     return answered;
 }
@@ -179,6 +250,11 @@ static void adopt(void *instance, uint32_t made, uint32_t verb, void *answer)
     }
     if (object != NULL && object->kind == SL_OBJECT_MESSAGE)
         sl_message_note(object->message, (enum sl_mq_verb)verb, answer);
+    if (object != NULL && object->kind == SL_OBJECT_SUBSCRIPTION &&
+        verb == SL_PUBSUB_SUBSCRIBE)
+        sl_subscription_begun(object->subscription);
+    if (object != NULL && object->kind == SL_OBJECT_DELIVERY)
+        sl_delivery_note(object->delivery, answer);
     sl_border_leave();
 }
 
@@ -232,10 +308,15 @@ static enum sl_status adopt_many(void *instance, uint32_t handle, void *answer,
 {
     sl_border_enter();
     const struct sl_object *object = sl_instance_find(instance, handle);
-    enum sl_status status =
-        object != NULL ? sl_messages_adopt(instance, object->service, answer,
-                                           handles, count, err)
-                       : sl_fail(err, SL_INTERNAL, "the queue is not open");
+    enum sl_status status;
+    if (object == NULL)
+        status = sl_fail(err, SL_INTERNAL, "the handle is not open");
+    else if (object->kind == SL_OBJECT_SUBSCRIPTION)
+        status =
+            sl_deliveries_adopt(instance, object, answer, handles, count, err);
+    else
+        status = sl_messages_adopt(instance, object->service, answer, handles,
+                                   count, err);
     sl_border_leave();
     return status;
 }
@@ -252,6 +333,19 @@ static const struct sl_mq_message *mq_message(void *instance, uint32_t handle)
     return message;
 }
 
+static const struct sl_pubsub_event *pubsub_event(void *instance,
+                                                  uint32_t handle)
+{
+    const struct sl_pubsub_event *event = NULL;
+
+    sl_border_enter();
+    const struct sl_object *object = sl_instance_find(instance, handle);
+    if (object != NULL && object->kind == SL_OBJECT_DELIVERY)
+        event = sl_delivery_get(object->delivery);
+    sl_border_leave();
+    return event;
+}
+
 const struct sl_bridge_host sl_host_functions = {
     .instance_new = instance_new,
     .instance_free = instance_free,
@@ -265,4 +359,5 @@ const struct sl_bridge_host sl_host_functions = {
     .lock_state = lock_state,
     .adopt_many = adopt_many,
     .mq_message = mq_message,
+    .pubsub_event = pubsub_event,
 };

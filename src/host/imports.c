@@ -21,6 +21,7 @@ static const struct provided table[] = {
     {"slight:kv", "0.1.0", {"store"}},
     {"slight:lockd", "0.1.0", {"locks"}},
     {"slight:mq", "0.1.0", {"queue", "types"}},
+    {"slight:pubsub", "0.1.0", {"topics", "types"}},
     {"slight:sql", "0.1.0", {"database"}},
     {"slight:types", "0.1.0", {"errors"}},
     {"wasi:cli",

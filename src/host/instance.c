@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "host/database.h"
 #include "host/queue.h"
+#include "host/topics.h"
 #include "lockd/lockd.h"
 
 enum {
@@ -49,6 +50,10 @@ static void done(struct sl_object *object)
         sl_lock_free(object->lock);
     if (object->kind == SL_OBJECT_MESSAGE)
         sl_message_free(object->message);
+    if (object->kind == SL_OBJECT_SUBSCRIPTION)
+        sl_subscription_free(object->subscription);
+    if (object->kind == SL_OBJECT_DELIVERY)
+        sl_delivery_free(object->delivery);
     object->kind = SL_OBJECT_NONE;
 }
 

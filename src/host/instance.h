@@ -27,8 +27,10 @@ struct sl_grants {
 
 struct sl_transaction; /* database.h */
 struct sl_cursor;
-struct sl_lock;    /* lockd/lockd.h */
-struct sl_message; /* queue.h */
+struct sl_lock;         /* lockd/lockd.h */
+struct sl_message;      /* queue.h */
+struct sl_subscription; /* pubsub/pubsub.h */
+struct sl_delivery;     /* topics.h */
 
 /* What a handle stands for. */
 struct sl_object {
@@ -39,13 +41,17 @@ struct sl_object {
         SL_OBJECT_CURSOR,
         SL_OBJECT_LOCK,
         SL_OBJECT_MESSAGE,
+        SL_OBJECT_SUBSCRIPTION,
+        SL_OBJECT_DELIVERY,
     } kind;
     struct sl_service *service;
     union {
-        struct sl_transaction *transaction; /* owned */
-        struct sl_cursor *cursor;           /* owned */
-        struct sl_lock *lock;               /* owned */
-        struct sl_message *message;         /* owned */
+        struct sl_transaction *transaction;   /* owned */
+        struct sl_cursor *cursor;             /* owned */
+        struct sl_lock *lock;                 /* owned */
+        struct sl_message *message;           /* owned */
+        struct sl_subscription *subscription; /* owned */
+        struct sl_delivery *delivery;         /* owned */
     };
 };
 

@@ -4,8 +4,6 @@
  *
  * Time is measured by CLOCK_BOOTTIME, which goes on while the machine sleeps: a
  * laptop that was closed has lost its locks when it is opened.
- *
- * One renewal at a time is on its way, and keeps the grant's memory.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/deadline.h"
 #include "lockd/lockd.h"
+#include "service/keeper.h"
 
 enum {
     RENEWALS_PER_TTL = 3,
@@ -28,14 +27,13 @@ struct sl_lock {
     uint64_t ttl_ms;
     bool keep_alive;
 
+    struct sl_keeper *keeper; /* of its time to live; may be NULL */
+
     pthread_mutex_t mutex; /* of what follows */
-    unsigned owners;
-    int64_t expires;      /* on the clock above, in nanoseconds */
-    bool lost;            /* or may be; forever */
-    bool gone;            /* the service does not hold it */
-    bool freed;           /* by its user */
-    bool scheduling;      /* call is being set */
-    struct sl_call *call; /* the renewal that is to come */
+    unsigned owners;       /* its user, and the keeper */
+    int64_t expires;       /* on the clock above, in nanoseconds */
+    bool lost;             /* or may be; forever */
+    bool gone;             /* the service does not hold it */
 };
 
 int64_t sl_lock_clock(void)
@@ -67,60 +65,22 @@ static bool is_held(struct sl_lock *lock)
     return !lock->lost;
 }
 
-static void renewed(void *context);
-
-/* Renew it after a part of its time to live.  Without the mutex. */
-static void schedule(struct sl_lock *lock, unsigned part)
+/* It is renewed after a part of its time to live. */
+static int64_t renewed(void *owner, const void *answer)
 {
-    struct sl_call *unwanted = NULL;
+    struct sl_lock *lock = owner;
+    bool worked = ((const struct sl_answer *)answer)->err.status == SL_OK;
 
-    pthread_mutex_lock(&lock->mutex);
-    bool wanted = !lock->freed && is_held(lock);
-    int64_t delay_ms = (int64_t)(lock->ttl_ms / part);
-    if (wanted) {
-        lock->owners++;
-        lock->scheduling = true;
-    }
-    pthread_mutex_unlock(&lock->mutex);
-    if (!wanted)
-        return;
-
-    const struct sl_lockd_request request =
-        sl_lock_request(lock, SL_LOCKD_RENEW);
-    sl_service_submit_later(lock->service, delay_ms, &request, 1, renewed, lock,
-                            &lock->call);
-
-    pthread_mutex_lock(&lock->mutex);
-    lock->scheduling = false;
-    if (lock->freed) {
-        unwanted = lock->call;
-        lock->call = NULL;
-    }
-    pthread_mutex_unlock(&lock->mutex);
-    if (unwanted != NULL)
-        sl_call_release(unwanted);
+    sl_lock_note(lock, SL_LOCKD_RENEW, answer);
+    if (!sl_lock_is_held(lock))
+        return -1;
+    return (int64_t)lock->ttl_ms /
+           (worked ? RENEWALS_PER_TTL : RETRIES_PER_TTL);
 }
 
-/* The renewal is answered; or cancelled, and somebody else has released it. */
-static void renewed(void *context)
+static void kept(void *owner)
 {
-    struct sl_lock *lock = context;
-    struct sl_lockd_answer answer;
-
-    pthread_mutex_lock(&lock->mutex);
-    struct sl_call *call = lock->call;
-    bool at_once = lock->scheduling; /* nothing was sent: it is shutting down */
-    lock->call = NULL;
-    pthread_mutex_unlock(&lock->mutex);
-    if (call != NULL) {
-        sl_call_collect(call, &answer);
-        sl_lock_note(lock, SL_LOCKD_RENEW, &answer);
-        sl_call_release(call);
-        if (!at_once)
-            schedule(lock, answer.err.status == SL_OK ? RENEWALS_PER_TTL
-                                                      : RETRIES_PER_TTL);
-    }
-    unref(lock);
+    unref(owner);
 }
 
 struct sl_lock *sl_lock_new(struct sl_service *service,
@@ -146,26 +106,23 @@ void sl_lock_grant(struct sl_lock *lock, const struct sl_lockd_answer *answer)
     lock->ttl_ms = answer->ttl_ms;
     lock->expires = answer->asked_at + (int64_t)answer->ttl_ms * 1000000;
     lock->lost = lock->gone = false;
-    if (lock->keep_alive)
-        schedule(lock, RENEWALS_PER_TTL);
+    if (!lock->keep_alive)
+        return;
+    const struct sl_lockd_request renew = sl_lock_request(lock, SL_LOCKD_RENEW);
+    lock->owners++;
+    lock->keeper = sl_keeper_start(lock->service, &renew,
+                                   (int64_t)lock->ttl_ms / RENEWALS_PER_TTL,
+                                   renewed, kept, lock);
 }
 
 void sl_lock_free(struct sl_lock *lock)
 {
-    struct sl_call *unwanted = NULL;
-
     if (lock == NULL)
         return;
+    sl_keeper_stop(lock->keeper);
     pthread_mutex_lock(&lock->mutex);
-    lock->freed = true;
     bool gone = lock->gone;
-    if (!lock->scheduling) {
-        unwanted = lock->call;
-        lock->call = NULL;
-    }
     pthread_mutex_unlock(&lock->mutex);
-    if (unwanted != NULL)
-        sl_call_release(unwanted);
     if (!gone) {
         const struct sl_lockd_request release =
             sl_lock_request(lock, SL_LOCKD_RELEASE);

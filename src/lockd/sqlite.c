@@ -76,14 +76,6 @@ static sqlite3_stmt *with_key(struct sl_embedded *state, enum statement which,
     return statement;
 }
 
-/* The first column of a row; *found is false where there is none. */
-static int look_up(sqlite3_stmt *statement, int64_t *value, bool *found)
-{
-    *found = sqlite3_step(statement) == SQLITE_ROW;
-    *value = *found ? sqlite3_column_int64(statement, 0) : 0;
-    return sl_embedded_finish(statement);
-}
-
 /* --- Waiting ---------------------------------------------------------------
  */
 
@@ -154,7 +146,8 @@ static int grant(struct sl_embedded *state, struct sl_op *op)
     int code = leave(state, op);
     op->changed = false; /* the next one finds it held */
     if (code == SQLITE_OK)
-        code = look_up(state->statements[NEXT_TOKEN], &token, &found);
+        code =
+            sl_embedded_look_up(state->statements[NEXT_TOKEN], &token, &found);
     if (code != SQLITE_OK || !found)
         return code != SQLITE_OK ? code : SQLITE_CORRUPT;
     make_holder(answer->holder);
@@ -172,12 +165,12 @@ static int run_acquire(struct sl_embedded *state, struct sl_op *op)
     int64_t until, first;
     bool held, waited_for;
 
-    int code = look_up(with_key(state, HELD, op), &until, &held);
+    int code = sl_embedded_look_up(with_key(state, HELD, op), &until, &held);
     if (code != SQLITE_OK)
         return code;
     if (held)
         return wait_or_refuse(state, op, until);
-    code = look_up(with_key(state, FIRST, op), &first, &waited_for);
+    code = sl_embedded_look_up(with_key(state, FIRST, op), &first, &waited_for);
     if (code != SQLITE_OK)
         return code;
     if (waited_for && first != op->ticket)
@@ -214,8 +207,8 @@ static int run_is_locked(struct sl_embedded *state, struct sl_op *op)
 {
     int64_t until;
 
-    return look_up(with_key(state, HELD, op), &until,
-                   &sl_lockd_answer_of(op)->locked);
+    return sl_embedded_look_up(with_key(state, HELD, op), &until,
+                               &sl_lockd_answer_of(op)->locked);
 }
 
 static int run(struct sl_embedded *state, struct sl_op *op)

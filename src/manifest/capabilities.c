@@ -7,12 +7,13 @@
 #include "kv/kv.h"
 #include "lockd/lockd.h"
 #include "mq/mq.h"
+#include "pubsub/pubsub.h"
 #include "sql/sql.h"
 
 enum { DRIVERS_MAX = 256 };
 
 const struct sl_capability *const sl_capabilities[] = {
-    &sl_kv, &sl_sql, &sl_lockd, &sl_mq, NULL,
+    &sl_kv, &sl_sql, &sl_lockd, &sl_mq, &sl_pubsub, NULL,
 };
 
 const struct sl_driver *sl_driver_at(size_t index,

@@ -56,15 +56,4 @@ void sl_mq_answer_done(void *answer);
 SL_MUST_CHECK bool sl_mq_answer_add(struct sl_op *op,
                                     const struct sl_mq_message *message);
 
-/* Attributes as one piece of bytes, for services that keep no pairs. */
-SL_MUST_CHECK enum sl_status sl_mq_attributes_pack(const struct sl_pair *pairs,
-                                                   size_t count,
-                                                   struct sl_buf *out,
-                                                   struct sl_error *err);
-/* Back: they point into bytes.  False where that is no such piece. */
-SL_MUST_CHECK bool
-sl_mq_attributes_unpack(struct sl_bytes bytes,
-                        struct sl_pair pairs[SL_MQ_ATTRIBUTES_MAX],
-                        size_t *count);
-
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "mq/driver.h"
+#include "service/attributes.h"
 
 static const struct sl_option options[] = {
     {.name = "max-payload",
@@ -76,16 +77,6 @@ void sl_mq_answer_done(void *answer)
     sl_held_done(&((struct sl_mq_answer *)answer)->memory);
 }
 
-static size_t attribute_bytes(const struct sl_mq_request *request)
-{
-    size_t bytes = 0;
-
-    for (size_t i = 0; i < request->attribute_count; i++)
-        bytes +=
-            request->attributes[i].name.len + request->attributes[i].value.len;
-    return bytes;
-}
-
 static size_t request_bytes(const void *pointer)
 {
     const struct sl_mq_request *request = pointer;
@@ -94,22 +85,16 @@ static size_t request_bytes(const void *pointer)
            request->deduplication_id.len + request->receipt.len +
            request->reason.len +
            request->attribute_count * sizeof(struct sl_pair) + SL_COPY_ALIGN +
-           attribute_bytes(request);
+           sl_attributes_bytes(request->attributes, request->attribute_count);
 }
 
 static void request_copy(void *to, const void *from, uint8_t **tail)
 {
     const struct sl_mq_request *request = from;
     struct sl_mq_request *copy = to;
-    struct sl_pair *attributes =
-        sl_copy_array(tail, request->attributes,
-                      request->attribute_count * sizeof(*attributes));
 
-    for (size_t i = 0; i < request->attribute_count; i++) {
-        attributes[i].name = sl_copy_bytes(tail, attributes[i].name);
-        attributes[i].value = sl_copy_bytes(tail, attributes[i].value);
-    }
-    copy->attributes = attributes;
+    copy->attributes =
+        sl_attributes_copy(tail, request->attributes, request->attribute_count);
     copy->payload = sl_copy_bytes(tail, request->payload);
     copy->group = sl_copy_bytes(tail, request->group);
     copy->deduplication_id = sl_copy_bytes(tail, request->deduplication_id);
@@ -131,56 +116,6 @@ static enum sl_status check_call(const void *requests, size_t count,
     return SL_OK;
 }
 
-static enum sl_status check_text(const char *what, struct sl_bytes text,
-                                 size_t least, size_t most,
-                                 struct sl_error *err)
-{
-    if (text.len < least || text.len > most)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%s of %zu bytes: %zu to %zu are allowed", what,
-                       text.len, least, most);
-    if (!sl_bytes_are_text(text))
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%s that is not UTF-8 without NUL", what);
-    return SL_OK;
-}
-
-static enum sl_status check_range(const char *what, uint64_t value,
-                                  uint64_t least, uint64_t most,
-                                  struct sl_error *err)
-{
-    if (value >= least && value <= most)
-        return SL_OK;
-    return sl_fail(err, SL_INVALID_ARGUMENT,
-                   "%s of %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are allowed",
-                   what, value, least, most);
-}
-
-static enum sl_status check_attributes(const struct sl_mq_request *request,
-                                       struct sl_error *err)
-{
-    enum sl_status status = SL_OK;
-
-    if (request->attribute_count > SL_MQ_ATTRIBUTES_MAX)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%zu attributes: at most %d are allowed",
-                       request->attribute_count, SL_MQ_ATTRIBUTES_MAX);
-    if (attribute_bytes(request) > SL_MQ_ATTRIBUTE_BYTES_MAX)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "attributes of %zu bytes: at most %d are allowed",
-                       attribute_bytes(request), SL_MQ_ATTRIBUTE_BYTES_MAX);
-    for (size_t i = 0; status == SL_OK && i < request->attribute_count; i++) {
-        status =
-            check_text("the name of an attribute", request->attributes[i].name,
-                       1, SL_MQ_ATTRIBUTE_NAME_MAX, err);
-        if (status == SL_OK)
-            status = check_text("the value of an attribute",
-                                request->attributes[i].value, 0,
-                                SL_MQ_ATTRIBUTE_BYTES_MAX, err);
-    }
-    return status;
-}
-
 static unsigned features_for(const struct sl_mq_request *request)
 {
     return (request->delay_ms > 0 ? SL_MQ_FEATURE_DELAY : 0u) |
@@ -194,7 +129,8 @@ static enum sl_status check_send(const struct sl_driver *driver,
                                  const struct sl_mq_request *request,
                                  struct sl_error *err)
 {
-    enum sl_status status = check_attributes(request, err);
+    enum sl_status status =
+        sl_attributes_check(request->attributes, request->attribute_count, err);
 
     if (request->payload.len > (size_t)config->max_payload)
         return sl_fail(err, SL_TOO_LARGE,
@@ -202,13 +138,14 @@ static enum sl_status check_send(const struct sl_driver *driver,
                        "allows %" PRId64,
                        request->payload.len, config->max_payload);
     if (status == SL_OK && request->group.ptr != NULL)
-        status = check_text("a group", request->group, 1, SL_MQ_GROUP_MAX, err);
+        status =
+            sl_check_text("a group", request->group, 1, SL_MQ_GROUP_MAX, err);
     if (status == SL_OK && request->deduplication_id.ptr != NULL)
-        status = check_text("a deduplication id", request->deduplication_id, 1,
-                            SL_MQ_GROUP_MAX, err);
+        status = sl_check_text("a deduplication id", request->deduplication_id,
+                               1, SL_MQ_GROUP_MAX, err);
     if (status == SL_OK)
-        status = check_range("a delay in ms", request->delay_ms, 0,
-                             SL_MQ_DELAY_MAX_MS, err);
+        status = sl_check_range("a delay in ms", request->delay_ms, 0,
+                                SL_MQ_DELAY_MAX_MS, err);
     if (status == SL_OK)
         status = sl_check_features(&sl_mq, driver, features_for(request), err);
     return status;
@@ -218,15 +155,15 @@ static enum sl_status check_receive(const struct sl_mq_request *request,
                                     struct sl_error *err)
 {
     enum sl_status status =
-        check_range("a limit", request->limit, 1, SL_MQ_RECEIVE_MAX, err);
+        sl_check_range("a limit", request->limit, 1, SL_MQ_RECEIVE_MAX, err);
 
     if (status == SL_OK)
-        status = check_range("a wait in ms", request->wait_ms, 0,
-                             SL_MQ_WAIT_MAX_MS, err);
+        status = sl_check_range("a wait in ms", request->wait_ms, 0,
+                                SL_MQ_WAIT_MAX_MS, err);
     if (status == SL_OK && request->has_visibility)
-        status =
-            check_range("a visibility in ms", request->visibility_ms,
-                        SL_MQ_VISIBILITY_MIN_MS, SL_MQ_VISIBILITY_MAX_MS, err);
+        status = sl_check_range("a visibility in ms", request->visibility_ms,
+                                SL_MQ_VISIBILITY_MIN_MS,
+                                SL_MQ_VISIBILITY_MAX_MS, err);
     return status;
 }
 
@@ -241,15 +178,15 @@ static enum sl_status check(const struct sl_driver *driver, const void *config,
     case SL_MQ_RECEIVE:
         return check_receive(request, err);
     case SL_MQ_ABANDON:
-        return check_range("a delay in ms", request->delay_ms, 0,
-                           SL_MQ_DELAY_MAX_MS, err);
+        return sl_check_range("a delay in ms", request->delay_ms, 0,
+                              SL_MQ_DELAY_MAX_MS, err);
     case SL_MQ_EXTEND:
-        return check_range("a visibility in ms", request->visibility_ms,
-                           SL_MQ_VISIBILITY_MIN_MS, SL_MQ_VISIBILITY_MAX_MS,
-                           err);
+        return sl_check_range("a visibility in ms", request->visibility_ms,
+                              SL_MQ_VISIBILITY_MIN_MS, SL_MQ_VISIBILITY_MAX_MS,
+                              err);
     case SL_MQ_DEAD_LETTER: {
-        enum sl_status status =
-            check_text("a reason", request->reason, 0, SL_MQ_REASON_MAX, err);
+        enum sl_status status = sl_check_text("a reason", request->reason, 0,
+                                              SL_MQ_REASON_MAX, err);
         return status == SL_OK
                    ? sl_check_features(&sl_mq, driver,
                                        SL_MQ_FEATURE_DEAD_LETTER, err)

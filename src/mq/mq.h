@@ -15,9 +15,6 @@
 enum {
     SL_MQ_ID_MAX = 128,
     SL_MQ_GROUP_MAX = 128, /* bytes; of a deduplication id too; at least 1 */
-    SL_MQ_ATTRIBUTES_MAX = 64,
-    SL_MQ_ATTRIBUTE_NAME_MAX = 128,
-    SL_MQ_ATTRIBUTE_BYTES_MAX = 65536, /* names and values of a message */
     SL_MQ_REASON_MAX = 1024,
     SL_MQ_RECEIVE_MAX = 100,
     SL_MQ_MANY_MAX = 1000, /* requests in a call */

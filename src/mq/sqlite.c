@@ -16,6 +16,7 @@
 
 #include "client/embedded.h"
 #include "mq/driver.h"
+#include "service/attributes.h"
 
 enum {
     BATCH_MAX = 1024,
@@ -92,14 +93,6 @@ static sqlite3_stmt *get(struct sl_embedded *state, enum statement which)
     return state->statements[which];
 }
 
-/* The first column of a row; *found is false where there is none. */
-static int look_up(sqlite3_stmt *statement, int64_t *value, bool *found)
-{
-    *found = sqlite3_step(statement) == SQLITE_ROW;
-    *value = *found ? sqlite3_column_int64(statement, 0) : 0;
-    return sl_embedded_finish(statement);
-}
-
 /* --- Sending ---------------------------------------------------------------
  */
 
@@ -120,7 +113,7 @@ static int find_duplicate(struct sl_embedded *state, struct sl_op *op,
         return SQLITE_OK;
     sl_embedded_bind_text(find, 1, sl_mq_request_of(op)->deduplication_id);
     sqlite3_bind_int64(find, 2, state->now);
-    int code = look_up(find, &seq, found);
+    int code = sl_embedded_look_up(find, &seq, found);
     if (*found)
         put_id(op, seq);
     return code;
@@ -149,7 +142,7 @@ static int state_of_new(struct sl_embedded *state,
 
     if (request->group.ptr != NULL) {
         sl_embedded_bind_text(get(state, IN_GROUP), 1, request->group);
-        code = look_up(get(state, IN_GROUP), &value, &found);
+        code = sl_embedded_look_up(get(state, IN_GROUP), &value, &found);
     }
     *which = found ? BLOCKED : request->delay_ms > 0 ? HIDDEN : READY;
     return code;
@@ -164,8 +157,8 @@ static int insert(struct state_of_driver *driver, struct sl_op *op,
     struct sl_error err;
 
     sl_buf_clear(&driver->packed);
-    if (sl_mq_attributes_pack(request->attributes, request->attribute_count,
-                              &driver->packed, &err) != SL_OK)
+    if (sl_attributes_pack(request->attributes, request->attribute_count,
+                           &driver->packed, &err) != SL_OK)
         return SQLITE_NOMEM;
     if (request->group.ptr != NULL)
         sl_embedded_bind_text(insert, 1, request->group);
@@ -245,9 +238,9 @@ struct row {
     int64_t seq;
     int64_t deliveries;
     struct sl_mq_message message;
-    struct sl_pair attributes[SL_MQ_ATTRIBUTES_MAX];
+    struct sl_pair attributes[SL_ATTRIBUTES_MAX];
     char id[24];
-    char receipt[48];
+    char receipt[SL_EMBEDDED_RECEIPT_MAX];
 };
 
 static bool read_row(sqlite3_stmt *next, struct row *row)
@@ -255,8 +248,7 @@ static bool read_row(sqlite3_stmt *next, struct row *row)
     row->seq = sqlite3_column_int64(next, 0);
     row->deliveries = sqlite3_column_int64(next, 2);
     snprintf(row->id, sizeof(row->id), "%" PRId64, row->seq);
-    snprintf(row->receipt, sizeof(row->receipt), "%" PRId64 ".%" PRId64,
-             row->seq, row->deliveries + 1);
+    sl_embedded_make_receipt(row->receipt, row->seq, row->deliveries + 1);
     row->message = (struct sl_mq_message){
         .id = sl_bytes_of(row->id),
         .payload = sl_embedded_blob(next, 5),
@@ -266,8 +258,8 @@ static bool read_row(sqlite3_stmt *next, struct row *row)
         .enqueued_at_ms = (uint64_t)sqlite3_column_int64(next, 3),
         .delivery_count = (uint32_t)(row->deliveries + 1),
     };
-    return sl_mq_attributes_unpack(sl_embedded_blob(next, 4), row->attributes,
-                                   &row->message.attribute_count);
+    return sl_attributes_unpack(sl_embedded_blob(next, 4), row->attributes,
+                                &row->message.attribute_count);
 }
 
 static int deliver(struct sl_embedded *state, const struct sl_op *op,
@@ -327,7 +319,7 @@ static int show_returned(struct sl_embedded *state)
     bool found;
 
     sqlite3_bind_int64(get(state, RETURNED), 1, state->now);
-    int code = look_up(get(state, RETURNED), &seq, &found);
+    int code = sl_embedded_look_up(get(state, RETURNED), &seq, &found);
     if (code != SQLITE_OK || !found)
         return code;
     sqlite3_bind_int64(get(state, SHOW), 1, state->now);
@@ -338,7 +330,7 @@ static int wait_for_more(struct sl_embedded *state, struct sl_op *op)
 {
     int64_t until;
     bool found;
-    int code = look_up(get(state, NEXT_UNTIL), &until, &found);
+    int code = sl_embedded_look_up(get(state, NEXT_UNTIL), &until, &found);
 
     op->again_at = found ? sl_embedded_deadline(state, until) : SL_NEVER;
     return code;
@@ -362,20 +354,6 @@ static int run_receive(struct sl_embedded *state, struct sl_op *op)
 /* --- Settling --------------------------------------------------------------
  */
 
-static bool parse_receipt(struct sl_bytes receipt, int64_t *seq,
-                          int64_t *delivery)
-{
-    const uint8_t *dot =
-        receipt.len > 0 ? memchr(receipt.ptr, '.', receipt.len) : NULL;
-
-    if (dot == NULL)
-        return false;
-    size_t before = (size_t)(dot - receipt.ptr);
-    return sl_bytes_to_integer(SL_BYTES(receipt.ptr, before), seq) &&
-           sl_bytes_to_integer(SL_BYTES(dot + 1, receipt.len - before - 1),
-                               delivery);
-}
-
 /* The message that op settles, and its group (copied).  *found is false, and op
  * answered, where it is not this receiver's any more. */
 static int find_in_flight(struct sl_embedded *state, struct sl_op *op,
@@ -387,7 +365,8 @@ static int find_in_flight(struct sl_embedded *state, struct sl_op *op,
 
     *found = false;
     *in_group = (struct sl_bytes){0};
-    if (parse_receipt(sl_mq_request_of(op)->receipt, seq, &delivery)) {
+    if (sl_embedded_parse_receipt(sl_mq_request_of(op)->receipt, seq,
+                                  &delivery)) {
         sqlite3_bind_int64(find, 1, *seq);
         sqlite3_bind_int64(find, 2, delivery);
         sqlite3_bind_int64(find, 3, state->now);
@@ -453,7 +432,7 @@ static int run_depth(struct sl_embedded *state, struct sl_op *op)
 {
     int64_t count;
     bool found;
-    int code = look_up(get(state, COUNT), &count, &found);
+    int code = sl_embedded_look_up(get(state, COUNT), &count, &found);
 
     sl_mq_answer_of(op)->depth = (uint64_t)count;
     return code;
@@ -528,7 +507,7 @@ static enum sl_status sqlite_open(void *store, sl_deadline deadline,
 
     if (status == SL_OK)
         ((struct state_of_driver *)*state)->packed.limit =
-            2 * SL_MQ_ATTRIBUTE_BYTES_MAX;
+            2 * SL_ATTRIBUTE_BYTES_MAX;
     return status;
 }
 

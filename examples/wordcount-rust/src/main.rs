@@ -7,7 +7,7 @@ use std::io::Read;
 use std::process::ExitCode;
 
 wit_bindgen::generate!({
-    path: ["../../wit/types", "../../wit/kv", "../../wit/lockd", "../../wit/mq", "../../wit/sql", "../../wit/slight"],
+    path: ["../../wit/types", "../../wit/kv", "../../wit/lockd", "../../wit/mq", "../../wit/pubsub", "../../wit/sql", "../../wit/slight"],
     world: "slight:slight/command",
     generate_all,
 });

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/attributes.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "service/driver.h"
+
+enum sl_status sl_check_text(const char *what, struct sl_bytes text,
+                             size_t least, size_t most, struct sl_error *err)
+{
+    if (text.len < least || text.len > most)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "%s of %zu bytes: %zu to %zu are allowed", what,
+                       text.len, least, most);
+    if (!sl_bytes_are_text(text))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "%s that is not UTF-8 without NUL", what);
+    return SL_OK;
+}
+
+enum sl_status sl_check_range(const char *what, uint64_t value, uint64_t least,
+                              uint64_t most, struct sl_error *err)
+{
+    if (value >= least && value <= most)
+        return SL_OK;
+    return sl_fail(err, SL_INVALID_ARGUMENT,
+                   "%s of %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are allowed",
+                   what, value, least, most);
+}
+
+size_t sl_attributes_bytes(const struct sl_pair *pairs, size_t count)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += pairs[i].name.len + pairs[i].value.len;
+    return bytes;
+}
+
+enum sl_status sl_attributes_check(const struct sl_pair *pairs, size_t count,
+                                   struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    if (count > SL_ATTRIBUTES_MAX)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "%zu attributes: at most %d are allowed", count,
+                       SL_ATTRIBUTES_MAX);
+    if (sl_attributes_bytes(pairs, count) > SL_ATTRIBUTE_BYTES_MAX)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "attributes of %zu bytes: at most %d are allowed",
+                       sl_attributes_bytes(pairs, count),
+                       SL_ATTRIBUTE_BYTES_MAX);
+    for (size_t i = 0; status == SL_OK && i < count; i++) {
+        status = sl_check_text("the name of an attribute", pairs[i].name, 1,
+                               SL_ATTRIBUTE_NAME_MAX, err);
+        if (status == SL_OK)
+            status = sl_check_text("the value of an attribute", pairs[i].value,
+                                   0, SL_ATTRIBUTE_BYTES_MAX, err);
+    }
+    return status;
+}
+
+const struct sl_pair *
+sl_attributes_copy(uint8_t **tail, const struct sl_pair *pairs, size_t count)
+{
+    struct sl_pair *copy = sl_copy_array(tail, pairs, count * sizeof(*copy));
+
+    for (size_t i = 0; i < count; i++) {
+        copy[i].name = sl_copy_bytes(tail, copy[i].name);
+        copy[i].value = sl_copy_bytes(tail, copy[i].value);
+    }
+    return copy;
+}
+
+/* --- Attributes in one piece: each text behind its length ------------------
+ */
+
+static enum sl_status pack(struct sl_buf *out, struct sl_bytes text,
+                           struct sl_error *err)
+{
+    uint32_t len = (uint32_t)text.len;
+    enum sl_status status =
+        sl_buf_append(out, SL_BYTES(&len, sizeof(len)), err);
+
+    return status == SL_OK ? sl_buf_append(out, text, err) : status;
+}
+
+enum sl_status sl_attributes_pack(const struct sl_pair *pairs, size_t count,
+                                  struct sl_buf *out, struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    for (size_t i = 0; status == SL_OK && i < count; i++) {
+        status = pack(out, pairs[i].name, err);
+        if (status == SL_OK)
+            status = pack(out, pairs[i].value, err);
+    }
+    return status;
+}
+
+static bool unpack(struct sl_bytes *bytes, struct sl_bytes *text)
+{
+    uint32_t len;
+
+    if (bytes->len < sizeof(len))
+        return false;
+    memcpy(&len, bytes->ptr, sizeof(len));
+    if (bytes->len - sizeof(len) < len)
+        return false;
+    *text = SL_BYTES(bytes->ptr + sizeof(len), len);
+    *bytes = SL_BYTES(text->ptr + len, bytes->len - sizeof(len) - len);
+    return true;
+}
+
+bool sl_attributes_unpack(struct sl_bytes bytes,
+                          struct sl_pair pairs[SL_ATTRIBUTES_MAX],
+                          size_t *count)
+{
+    *count = 0;
+    while (bytes.len > 0) {
+        if (*count == SL_ATTRIBUTES_MAX)
+            return false;
+        if (!unpack(&bytes, &pairs[*count].name) ||
+            !unpack(&bytes, &pairs[*count].value))
+            return false;
+        (*count)++;
+    }
+    return true;
+}
