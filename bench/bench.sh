@@ -137,6 +137,44 @@ row "redis-benchmark -c 64 -d 1024 -t get" "$((theirs / 3))" 1/s
 row "kv.redis: 64 guests to redis-benchmark" "$(ratio $ours $theirs)" x 0.7 ge
 row "threads meanwhile (2 connections)" "$threads" "" 12 le
 
+# --- Components that are called ---------------------------------------------
+called() { # KIND GUEST RESOURCE SETTINGS-OF-TRIGGER...
+    printf 'slight = 1\nname = "bench"\n[component]\nsource = "%s"\n[[resource]]\nname = "%s"\ntype = "%s.sqlite"\npath = "%s"\n[[trigger]]\ntype = "%s"\nresource = "%s"\nconcurrency = 256\n' \
+        "$build/bench/bench-$2.wasm" "$3" "$1" "$work/$1.db" "$1" "$3" >"$work/$1.toml"
+    printf '%s\n' "${@:4}" >>"$work/$1.toml"
+}
+
+called mq worker jobs
+called pubsub subscriber events 'topic = "t"' 'group = "g"'
+for kind in mq pubsub; do
+    "$build/bench/bench-deliver" "$work/$kind.toml" $((scale * 10000)) >"$calls"
+    row "$kind.sqlite: sent, durable, 100 a call" "$(awk -F '\t' '$1 == "send" { printf "%.0f", $3 * 1e9 / $4 }' "$calls")" 1/s
+    row "$kind.sqlite: received, handled in C, settled, durable" \
+        "$(awk -F '\t' '$1 == "handle" { printf "%.0f", $3 * 1e9 / $4 }' "$calls")" 1/s 20000 ge
+    row "$kind.sqlite: one, from its sending to its settling" \
+        "$(awk -F '\t' '$1 == "settled" { printf "%.2f", $4 / 1e6 }' "$calls")" ms
+done
+
+printf 'slight = 1\nname = "bench"\n[component]\nsource = "%s"\n[[resource]]\nname = "store"\ntype = "kv.sqlite"\npath = "%s"\n[[trigger]]\ntype = "http"\nlisten = "127.0.0.1:0"\nconcurrency = 1000\n' \
+    "$build/bench/bench-hello.wasm" "$work/http.db" >"$work/http.toml"
+"$build/slight" run "$work/http.toml" 2>"$work/http.log" &
+server=$!
+until grep -q ' http://' "$work/http.log"; do sleep 0.1; done
+url=$(sed -n 's|.* \(http://[^/]*\)/.*|\1|p' "$work/http.log")
+load() { # PATH CONNECTIONS: requests per second
+    wrk -t 1 -c "$2" -d "$((scale / 2 + 1))s" "$url$1" | awk '$1 == "Requests/sec:" { printf "%.0f", $2 }'
+}
+load / 64 >/dev/null
+for connections in 1 64 512; do
+    hello=$(load / $connections)
+    kv=$(load /kv $connections)
+    row "http: hello, $connections connections" "$hello" 1/s
+    row "http: with a get of kv.sqlite, $connections connections" "$kv" 1/s
+    row "http: that, to hello" "$(ratio "$kv" "$hello")" x 0.7 ge
+done
+kill -TERM $server
+wait $server || true
+
 # --- The program ----------------------------------------------------------
 slight memory hello >/dev/null
 "$build/bench/bench-start" $((scale * 2)) "$build/slight" run "$work/memory.toml" -- wait >"$calls"

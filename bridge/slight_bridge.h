@@ -228,8 +228,7 @@ struct sl_bridge_program;
 /*
  * Link with WASI 0.2, WASI 0.3 and what the host answers.  The component may be
  * freed afterwards.  SL_NOT_FOUND where an import is missing or of another type
- * (the message names the first one), SL_INVALID_ARGUMENT where the component
- * exports no wasi:cli/run.  context is for instance_new.
+ * (the message names the first one).  context is for instance_new.
  */
 SL_MUST_CHECK enum sl_status
 sl_bridge_program_new(struct sl_bridge_engine *engine,
@@ -238,6 +237,15 @@ sl_bridge_program_new(struct sl_bridge_engine *engine,
                       struct sl_bridge_program **out, struct sl_error *err);
 void sl_bridge_program_free(struct sl_bridge_program *program);
 
+/* What the component exports, of what can be called: a set of these. */
+enum {
+    SL_BRIDGE_EXPORTS_RUN = 1,    /* wasi:cli/run 0.2 or 0.3 */
+    SL_BRIDGE_EXPORTS_HTTP = 2,   /* wasi:http/incoming-handler 0.2 */
+    SL_BRIDGE_EXPORTS_MQ = 4,     /* slight:mq/handler 0.1 */
+    SL_BRIDGE_EXPORTS_PUBSUB = 8, /* slight:pubsub/handler 0.1 */
+};
+unsigned sl_bridge_program_exports(const struct sl_bridge_program *program);
+
 /* A directory that the guest sees. */
 struct sl_bridge_directory {
     struct sl_bytes host_path;
@@ -245,7 +253,12 @@ struct sl_bridge_directory {
     bool writable;
 };
 
-/* One run of wasi:cli/run.  Zero means none, but where it says otherwise. */
+/* A guest wrote a line to a standard stream, 1 or 2: without its end, cut at
+ * 64 KiB.  Any thread; must not block for long. */
+typedef void sl_bridge_output_fn(void *context, int stream,
+                                 struct sl_bytes bytes);
+
+/* What an instance gets.  Zero means none, but where it says otherwise. */
 struct sl_bridge_run {
     const struct sl_bytes *args; /* the first one is the program's name */
     size_t arg_count;
@@ -259,6 +272,8 @@ struct sl_bridge_run {
     uint64_t max_memory; /* bytes of linear memory, all memories together; 0:
                             what the engine allows */
     uint64_t timeout_ms; /* of wall clock, waiting included; 0: no limit */
+    sl_bridge_output_fn *output; /* NULL: as inherit_stdout, inherit_stderr */
+    void *output_context;
 };
 
 enum sl_bridge_end {
@@ -267,6 +282,8 @@ enum sl_bridge_end {
     SL_BRIDGE_TRAPPED,   /* message: why; backtrace: where in the guest */
     SL_BRIDGE_TIMED_OUT, /* backtrace: empty */
     SL_BRIDGE_FAILED,    /* it could not be started; err in message */
+    SL_BRIDGE_RETRY,     /* a handler's failure; its reason in message */
+    SL_BRIDGE_REJECTED,  /* the same: it is not to be tried again */
 };
 
 /* How a run ended.  The bytes are borrowed while done runs. */
@@ -288,6 +305,105 @@ typedef void sl_bridge_done_fn(void *context,
 void sl_bridge_program_start(struct sl_bridge_program *program,
                              const struct sl_bridge_run *run,
                              sl_bridge_done_fn *done, void *context);
+
+/* --- Components that are called ----------------------------------------- */
+
+/*
+ * What the instances get that the functions below start: once, before the first
+ * of them.  SL_NOT_FOUND where a folder cannot be opened.  Without it they get
+ * nothing.  What it is copied from may be freed; output and its context live as
+ * long as the engine.
+ */
+SL_MUST_CHECK enum sl_status
+sl_bridge_program_prepare(struct sl_bridge_program *program,
+                          const struct sl_bridge_run *run,
+                          struct sl_error *err);
+
+/*
+ * Call the handler with a message, or an event, in a fresh instance.  resource
+ * is the manifest's name of the service.  Both live until done(context), which
+ * runs exactly once.  The outcome is SL_BRIDGE_RETURNED, SL_BRIDGE_RETRY,
+ * SL_BRIDGE_REJECTED, SL_BRIDGE_TRAPPED, SL_BRIDGE_TIMED_OUT or
+ * SL_BRIDGE_FAILED.
+ */
+void sl_bridge_program_handle_message(struct sl_bridge_program *program,
+                                      struct sl_bytes resource,
+                                      const struct sl_mq_message *message,
+                                      sl_bridge_done_fn *done, void *context);
+void sl_bridge_program_handle_event(struct sl_bridge_program *program,
+                                    struct sl_bytes resource,
+                                    const struct sl_pubsub_event *event,
+                                    sl_bridge_done_fn *done, void *context);
+
+/* --- HTTP ---------------------------------------------------------------- */
+
+/* A server: one address, in front of any number of programs.  A request is
+ * answered by a fresh instance of the program with the longest prefix. */
+struct sl_bridge_http;
+
+struct sl_bridge_http_route {
+    struct sl_bytes prefix; /* "/": of every path; it matches whole segments */
+    struct sl_bridge_program *program; /* it exports SL_BRIDGE_EXPORTS_HTTP */
+};
+
+/* A request is over: what was sent, and how its instance ended.  Borrowed. */
+struct sl_bridge_http_end {
+    size_t route; /* SIZE_MAX: none matched */
+    struct sl_bytes method;
+    struct sl_bytes path; /* as it was sent, without the query */
+    struct sl_bytes request_id;
+    uint32_t status; /* 0: the client left before there was one */
+    enum sl_bridge_end end;
+    uint64_t ns;
+    uint64_t bytes_in; /* of bodies */
+    uint64_t bytes_out;
+    struct sl_bytes message; /* of an instance that did not return */
+    struct sl_bytes backtrace;
+};
+
+/* Any thread; must not block.  It may be called until the engine is freed. */
+typedef void sl_bridge_http_ended_fn(void *context,
+                                     const struct sl_bridge_http_end *end);
+
+/* Nothing is zero. */
+struct sl_bridge_http_config {
+    struct sl_bytes listen; /* "127.0.0.1:8080", "[::]:80"; port 0: any */
+    const struct sl_bridge_http_route *routes;
+    size_t route_count;
+    uint64_t max_header_bytes;   /* 431 beyond; at least 8192 */
+    uint64_t max_body_bytes;     /* of a request; 413 beyond */
+    uint64_t idle_timeout_ms;    /* until a request's header has come */
+    uint64_t request_timeout_ms; /* then 504, or where the response has begun,
+                                    the connection is cut */
+    uint32_t max_connections;    /* more wait to be accepted */
+    uint32_t max_requests; /* at once; more wait a quarter of a second, then
+                              503 */
+    sl_bridge_http_ended_fn *ended;
+    void *context;
+};
+
+/*
+ * Listen and serve.  SL_UNAVAILABLE where the address is taken,
+ * SL_INVALID_ARGUMENT where it is none.  config and the programs' handles may
+ * be freed afterwards; the engine lives until sl_bridge_http_free.
+ */
+SL_MUST_CHECK enum sl_status
+sl_bridge_http_start(struct sl_bridge_engine *engine,
+                     const struct sl_bridge_http_config *config,
+                     struct sl_bridge_http **out, struct sl_error *err);
+
+/* The port that it listens at. */
+uint16_t sl_bridge_http_port(const struct sl_bridge_http *server);
+
+/*
+ * Accept no more, close connections that are idle, finish requests that run;
+ * then done(context), on a thread of the engine.  Once.
+ */
+void sl_bridge_http_drain(struct sl_bridge_http *server,
+                          void (*done)(void *context), void *context);
+
+/* Cut what is left, within about a second.  NULL is fine. */
+void sl_bridge_http_free(struct sl_bridge_http *server);
 
 /* For benchmarks: instantiate and throw away, count times; nanoseconds. */
 SL_MUST_CHECK enum sl_status
@@ -458,9 +574,19 @@ SL_BRIDGE_SIZE(sl_bridge_engine_config, 32);
 SL_BRIDGE_SHAPE(sl_bridge_engine_config, keep_resident, 24);
 SL_BRIDGE_SIZE(sl_bridge_extern, 72);
 SL_BRIDGE_SHAPE(sl_bridge_extern, is_instance, 64);
-SL_BRIDGE_SIZE(sl_bridge_run, 72);
+SL_BRIDGE_SIZE(sl_bridge_run, 88);
 SL_BRIDGE_SHAPE(sl_bridge_run, inherit_stdin, 48);
 SL_BRIDGE_SHAPE(sl_bridge_run, timeout_ms, 64);
+SL_BRIDGE_SHAPE(sl_bridge_run, output, 72);
+SL_BRIDGE_SIZE(sl_bridge_http_route, 24);
+SL_BRIDGE_SIZE(sl_bridge_http_config, 88);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, max_header_bytes, 32);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, max_connections, 64);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, ended, 72);
+SL_BRIDGE_SIZE(sl_bridge_http_end, 120);
+SL_BRIDGE_SHAPE(sl_bridge_http_end, status, 56);
+SL_BRIDGE_SHAPE(sl_bridge_http_end, ns, 64);
+SL_BRIDGE_SHAPE(sl_bridge_http_end, message, 88);
 SL_BRIDGE_SIZE(sl_bridge_outcome, 40);
 SL_BRIDGE_SHAPE(sl_bridge_outcome, backtrace, 24);
 SL_BRIDGE_SIZE(sl_toml, 72);

@@ -7,6 +7,8 @@
 # the default target `hello`. The bindings are generated into hello.bindings/;
 # include "command.h". WIT names a folder with packages of your own.
 #
+# REACTOR: it has no main, but a handler that is called (docs/triggers.md).
+#
 # HEADERS names what the sources include, so that a change of it compiles them
 # again; OPTIONS more options for clang.
 #
@@ -20,10 +22,10 @@ else()
 endif()
 find_program(SLIGHT_GUEST_CC NAMES clang-19 clang-20 clang-21 clang-22 clang REQUIRED)
 
-set(SLIGHT_GUEST_START "${CMAKE_CURRENT_LIST_DIR}/start.c")
+set(SLIGHT_GUEST_FOLDER "${CMAKE_CURRENT_LIST_DIR}")
 
 function(slight_guest_c name)
-  cmake_parse_arguments(arg "" "WORLD;WIT" "SOURCES;HEADERS;OPTIONS" ${ARGN})
+  cmake_parse_arguments(arg "REACTOR" "WORLD;WIT" "SOURCES;HEADERS;OPTIONS" ${ARGN})
   if(NOT arg_WORLD)
     set(arg_WORLD slight:slight/command)
   endif()
@@ -45,6 +47,12 @@ function(slight_guest_c name)
     cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
     list(APPEND sources "${source}")
   endforeach()
+  set(start "${SLIGHT_GUEST_FOLDER}/start.c")
+  set(entry "")
+  if(arg_REACTOR)
+    set(start "${SLIGHT_GUEST_FOLDER}/reactor.c")
+    set(entry -Wl,--no-entry)
+  endif()
   set(slight_dependency "")
   if(TARGET slight)
     set(slight_dependency slight)
@@ -58,11 +66,11 @@ function(slight_guest_c name)
   add_custom_command(OUTPUT "${component}"
     COMMAND "${SLIGHT_GUEST_CC}" --target=wasm32-wasi -O2 -s -Wall
       -ffunction-sections -fdata-sections -Wl,--gc-sections -nostartfiles
-      "${SLIGHT_GUEST_START}"
-      ${arg_OPTIONS} "-I${bindings}" ${sources} "${bindings}/${world}.c"
+      ${entry} "${start}"
+      ${arg_OPTIONS} "-I${bindings}" "-I${SLIGHT_GUEST_FOLDER}" ${sources} "${bindings}/${world}.c"
       "${bindings}/${world}_component_type.o" -o "${core}"
     COMMAND "${SLIGHT_PROGRAM}" componentize "${core}" -o "${component}"
-    DEPENDS ${sources} ${arg_HEADERS} ${generated} "${SLIGHT_GUEST_START}"
+    DEPENDS ${sources} ${arg_HEADERS} ${generated} "${start}"
     VERBATIM)
   add_custom_target(${name} ALL DEPENDS "${component}")
 endfunction()

@@ -11,9 +11,9 @@ BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
     libhiredis-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32
     ca-certificates"
 # A guest in Rust needs a compiler whose standard library has sources.
-TEST="libcmocka-dev redis-server redis-tools openssl clang-format-19
+TEST="libcmocka-dev redis-server redis-tools curl sqlite3 openssl clang-format-19
     libclang-rt-19-dev rustc-web cargo-web rust-web-src rust-web-llvm lld-22"
-BENCH="redis-tools"
+BENCH="redis-tools wrk"
 
 wanted=
 for set in "$@"; do

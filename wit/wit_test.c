@@ -27,8 +27,9 @@ static size_t files(struct sl_bridge_wit_file out[FILES_MAX])
 
 static void worlds_resolve(void **state)
 {
-    static const char *const worlds[] = {"slight:slight/command",
-                                         "slight:kv/imports"};
+    static const char *const worlds[] = {
+        "slight:slight/command", "slight:slight/http", "slight:slight/worker",
+        "slight:slight/subscriber", "slight:kv/imports"};
     struct sl_bridge_wit_file all[FILES_MAX];
     size_t count = files(all);
 

@@ -712,6 +712,44 @@ pub struct SlRun {
     pub inherit_stderr: bool,
     pub max_memory: u64,
     pub timeout_ms: u64,
+    pub output: Option<unsafe extern "C" fn(*mut c_void, i32, SlBytes)>,
+    pub output_context: *mut c_void,
+}
+
+#[repr(C)]
+pub struct SlHttpRoute {
+    pub prefix: SlBytes,
+    pub program: *const crate::program::Program,
+}
+
+#[repr(C)]
+pub struct SlHttpConfig {
+    pub listen: SlBytes,
+    pub routes: *const SlHttpRoute,
+    pub route_count: usize,
+    pub max_header_bytes: u64,
+    pub max_body_bytes: u64,
+    pub idle_timeout_ms: u64,
+    pub request_timeout_ms: u64,
+    pub max_connections: u32,
+    pub max_requests: u32,
+    pub ended: unsafe extern "C" fn(*mut c_void, *const SlHttpEnd),
+    pub context: *mut c_void,
+}
+
+#[repr(C)]
+pub struct SlHttpEnd {
+    pub route: usize,
+    pub method: SlBytes,
+    pub path: SlBytes,
+    pub request_id: SlBytes,
+    pub status: u32,
+    pub end: End,
+    pub ns: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub message: SlBytes,
+    pub backtrace: SlBytes,
 }
 
 #[repr(i32)]
@@ -722,6 +760,8 @@ pub enum End {
     Trapped,
     TimedOut,
     Failed,
+    Retry,
+    Rejected,
 }
 
 #[repr(C)]
@@ -898,8 +938,11 @@ shape!(
 );
 shape!(SlEngineConfig, 32, keep_resident = 24);
 shape!(SlExtern, 72, is_instance = 64);
-shape!(SlRun, 72, inherit_stdin = 48, timeout_ms = 64);
+shape!(SlRun, 88, inherit_stdin = 48, timeout_ms = 64, output = 72);
 shape!(SlOutcome, 40, backtrace = 24);
+shape!(SlHttpRoute, 24, program = 16);
+shape!(SlHttpConfig, 88, max_header_bytes = 32, max_connections = 64, ended = 72);
+shape!(SlHttpEnd, 120, status = 56, ns = 64, message = 88);
 shape!(SlToml, 72, key = 24, child_count = 64);
 shape!(SlDirectory, 40);
 shape!(SlComponentize, 56, world = 32);

@@ -161,14 +161,15 @@ fn base_config(concurrent: bool) -> Config {
 }
 
 /// What a small component needs, times the instances that may run at once. A
-/// component made from a core module has up to four of them, and two tables.
+/// component made from a core module has up to seven of them (its own, the
+/// adapter, and what joins both to the host), and three tables.
 fn pooled(config: &SlEngineConfig, concurrent: bool) -> wasmtime::Result<wasmtime::Engine> {
     let instances = or_default(config.max_instances, 1000);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(4))
+        .total_core_instances(instances.saturating_mul(8))
         .total_memories(instances)
-        .total_tables(instances.saturating_mul(2))
+        .total_tables(instances.saturating_mul(4))
         .total_stacks(instances)
         .max_core_instances_per_component(64)
         .max_memories_per_component(16)

@@ -50,7 +50,7 @@ struct ReceiveOptions {
 /// A received message; borrows from C's, which lives as long as its handle.
 #[derive(ComponentType, Lower)]
 #[component(record)]
-struct Delivery {
+pub struct Delivery {
     id: &'static str,
     payload: &'static [u8],
     attributes: Vec<(&'static str, &'static str)>,
@@ -59,6 +59,24 @@ struct Delivery {
     delivery_count: u32,
     #[component(name = "enqueued-at-ms")]
     enqueued_at_ms: u64,
+}
+
+impl Delivery {
+    /// # Safety
+    /// `message` and all that it points to live, unchanged, as long as this does.
+    pub unsafe fn of(message: &SlMqMessage) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Delivery {
+                id: text(message.id),
+                payload: slice(message.payload.ptr, message.payload.len),
+                attributes: lowered(message.attributes, message.attribute_count),
+                group: (!message.group.ptr.is_null()).then(|| text(message.group)),
+                delivery_count: message.delivery_count,
+                enqueued_at_ms: message.enqueued_at_ms,
+            }
+        }
+    }
 }
 
 /// The texts of a message to send, as they lie in the guest's memory; converted
@@ -173,15 +191,7 @@ fn get(store: &Store<'_>, this: &Resource<Message>) -> Result<(Delivery,)> {
         let message: &SlMqMessage = message
             .as_ref()
             .ok_or_else(|| wasmtime::Error::msg("the host does not know the message"))?;
-        let group = (!message.group.ptr.is_null()).then(|| text(message.group));
-        Ok((Delivery {
-            id: text(message.id),
-            payload: slice(message.payload.ptr, message.payload.len),
-            attributes: lowered(message.attributes, message.attribute_count),
-            group,
-            delivery_count: message.delivery_count,
-            enqueued_at_ms: message.enqueued_at_ms,
-        },))
+        Ok((Delivery::of(message),))
     }
 }
 

@@ -55,7 +55,7 @@ struct SubscribeOptions {
 /// A received event; borrows from C's, which lives as long as its handle.
 #[derive(ComponentType, Lower)]
 #[component(record)]
-struct Event {
+pub struct Event {
     topic: &'static str,
     id: &'static str,
     payload: &'static [u8],
@@ -63,6 +63,24 @@ struct Event {
     attributes: Vec<(&'static str, &'static str)>,
     #[component(name = "published-at-ms")]
     published_at_ms: u64,
+}
+
+impl Event {
+    /// # Safety
+    /// `event` and all that it points to live, unchanged, as long as this does.
+    pub unsafe fn of(event: &SlPubsubEvent) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            Event {
+                topic: text(event.topic),
+                id: text(event.id),
+                payload: slice(event.payload.ptr, event.payload.len),
+                key: (!event.key.ptr.is_null()).then(|| slice(event.key.ptr, event.key.len)),
+                attributes: lowered(event.attributes, event.attribute_count),
+                published_at_ms: event.published_at_ms,
+            }
+        }
+    }
 }
 
 /// Run `go` with a request for each event.
@@ -171,15 +189,7 @@ fn get(store: &Store<'_>, this: &Resource<Delivery>) -> Result<(Event,)> {
         let event: &SlPubsubEvent = event
             .as_ref()
             .ok_or_else(|| wasmtime::Error::msg("the host does not know the event"))?;
-        let key = (!event.key.ptr.is_null()).then(|| slice(event.key.ptr, event.key.len));
-        Ok((Event {
-            topic: text(event.topic),
-            id: text(event.id),
-            payload: slice(event.payload.ptr, event.payload.len),
-            key,
-            attributes: lowered(event.attributes, event.attribute_count),
-            published_at_ms: event.published_at_ms,
-        },))
+        Ok((Event::of(event),))
     }
 }
 

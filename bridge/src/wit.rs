@@ -78,6 +78,16 @@ fn select(resolve: &Resolve, packages: &[PackageId], world: &str) -> Fallible<Wo
     } else {
         let found: Vec<_> =
             packages.iter().filter_map(|id| resolve.packages[*id].worlds.get(world)).collect();
+        // WASI's own go behind those of the files.
+        let own = |id: &&PackageId| resolve.packages[**id].name.namespace != "wasi";
+        let found: Vec<_> = match found.len() {
+            0 | 1 => found,
+            _ => packages
+                .iter()
+                .filter(own)
+                .filter_map(|id| resolve.packages[*id].worlds.get(world))
+                .collect(),
+        };
         match found.as_slice() {
             [one] => return Ok(**one),
             [] => {}

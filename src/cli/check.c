@@ -32,6 +32,18 @@ static void print_import(void *context, const struct sl_host_import *import)
     printf("  missing:%s %s\n", sl_style_off(stdout), import->hint);
 }
 
+static void print_trigger(const struct sl_manifest_trigger *trigger)
+{
+    printf("  trigger %s, ", sl_manifest_trigger_name(trigger->type));
+    if (trigger->type == SL_TRIGGER_HTTP)
+        printf("%s%s\n", trigger->listen, trigger->route);
+    else if (trigger->type == SL_TRIGGER_MQ)
+        printf("resource %s\n", trigger->resource_name);
+    else
+        printf("topic %s of %s, group %s\n", trigger->topic,
+               trigger->resource_name, trigger->group);
+}
+
 static void print_grants(const struct sl_manifest *manifest)
 {
     printf("\n%s grants\n", manifest->path != NULL
@@ -47,6 +59,8 @@ static void print_grants(const struct sl_manifest *manifest)
                                                  : "to read only");
     for (size_t i = 0; i < manifest->env_count; i++)
         printf("  variable %s\n", manifest->env[i].name);
+    for (size_t i = 0; i < manifest->trigger_count; i++)
+        print_trigger(&manifest->triggers[i]);
     char amount[32];
     sl_option_write_amount(SL_OPTION_SIZE, manifest->memory, amount,
                            sizeof(amount));

@@ -2,6 +2,10 @@
 /*
  * slight run: a component, to its end.
  */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +18,14 @@
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/target.h"
+#include "trigger/trigger.h"
 
 /* Who ended a component in the middle does not wait for a slow service. */
-enum { CLOSE_SECONDS = 1 };
+enum {
+    CLOSE_SECONDS = 1,
+    GRACE_MS = 30000, /* for what runs when a signal comes */
+    SOON_MS = 200,    /* no need to say that it takes time */
+};
 
 /* What the options ask for; the texts are borrowed or in owned. */
 struct request {
@@ -25,6 +34,7 @@ struct request {
     struct sl_manifest_directory *directories;
     char **owned;
     size_t owned_count;
+    int64_t grace_ms;
 };
 
 static void request_done(struct request *request)
@@ -86,13 +96,13 @@ static bool add_directory(struct request *request, const char *text)
     return true;
 }
 
-static bool set_timeout(struct request *request, const char *text)
+static bool set_duration(const char *name, const char *text, int64_t *ms)
 {
     struct sl_error err;
 
-    if (sl_parse_duration(text, &request->run.timeout_ms, &err) == SL_OK)
+    if (sl_parse_duration(text, ms, &err) == SL_OK)
         return true;
-    sl_print_error("--timeout %s: %s", text, err.message);
+    sl_print_error("--%s %s: %s", name, text, err.message);
     return false;
 }
 
@@ -105,7 +115,9 @@ static bool add_option(struct request *request, const struct sl_arg *arg)
     if (strcmp(name, "dir") == 0)
         return add_directory(request, arg->value);
     if (strcmp(name, "timeout") == 0)
-        return set_timeout(request, arg->value);
+        return set_duration(name, arg->value, &request->run.timeout_ms);
+    if (strcmp(name, "grace") == 0)
+        return set_duration(name, arg->value, &request->grace_ms);
     return true;
 }
 
@@ -122,6 +134,7 @@ static bool make_request(const struct sl_args *args, struct request *request)
         .env = sl_alloc_array(count, sizeof(*request->env)),
         .directories = sl_alloc_array(count, sizeof(*request->directories)),
         .owned = sl_alloc_array(count, sizeof(*request->owned)),
+        .grace_ms = GRACE_MS,
     };
     request->run.env = request->env;
     request->run.directories = request->directories;
@@ -151,6 +164,71 @@ static int tell_end(const struct sl_manifest *manifest,
         return SL_EXIT_SIGNAL + sl_signals_caught();
     }
     return SL_EXIT_FAILED;
+}
+
+static void print_trigger(void *context, const char *text)
+{
+    const char *name = context;
+
+    fprintf(stderr, "%s%s%s %s\n", sl_style_on(stderr, SL_STYLE_GREEN), name,
+            sl_style_off(stderr), text);
+}
+
+/* False where it was not: the time is over. */
+static bool wait_readable(int fd, int64_t ms)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    int ready;
+
+    do
+        ready = poll(&poll_fd, 1, ms > INT_MAX ? INT_MAX : (int)ms);
+    while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+/* Until a signal; then what runs may finish. */
+static int serve(const struct sl_manifest *manifest,
+                 struct sl_triggers *triggers, int interrupt, int64_t grace_ms)
+{
+    sl_triggers_visit(triggers, print_trigger,
+                      (void *)(uintptr_t)manifest->name);
+    (void)wait_readable(interrupt, -1);
+    int drained = sl_triggers_drain(triggers);
+    if (!wait_readable(drained, SOON_MS))
+        fprintf(stderr, "%s: finishing what runs; once more to stop at once\n",
+                manifest->name);
+    if (wait_readable(drained, grace_ms))
+        return SL_EXIT_OK;
+    sl_print_warning("what still ran after %lld ms was cut",
+                     (long long)grace_ms);
+    sl_signals_leave_after(CLOSE_SECONDS, SL_EXIT_TIMEOUT);
+    return SL_EXIT_TIMEOUT;
+}
+
+/* Frees the host, which tells triggers of their end. */
+static int run_triggers(const struct sl_manifest *manifest,
+                        struct sl_host **host, const struct request *request)
+{
+    struct sl_triggers *triggers = NULL;
+    struct sl_error err;
+    int code;
+
+    if (sl_host_imports(*host, NULL, NULL) > 0)
+        return sl_target_missing(manifest, *host);
+    enum sl_status status = sl_host_link(*host, &err);
+    if (status == SL_OK)
+        status = sl_host_prepare(*host, &request->run, &err);
+    int interrupt = sl_signals_catch();
+    if (status == SL_OK)
+        status = sl_triggers_start(*host, manifest, &triggers, &err);
+    code = status == SL_OK
+               ? serve(manifest, triggers, interrupt, request->grace_ms)
+               : sl_print_failure(&err, SL_EXIT_COMPONENT);
+    sl_triggers_stop(triggers);
+    sl_host_free(*host);
+    *host = NULL;
+    sl_triggers_free(triggers);
+    return code;
 }
 
 static int link_and_run(const struct sl_manifest *manifest,
@@ -184,9 +262,11 @@ static int run_run(const struct sl_args *args)
                               sl_args_value(args, "manifest"), &manifest);
     if (code == SL_EXIT_OK)
         code = sl_target_load(manifest, &host);
-    if (code == SL_EXIT_OK)
-        code = link_and_run(manifest, host, &request.run);
-    return code;
+    if (code != SL_EXIT_OK)
+        return code;
+    if (manifest->trigger_count > 0)
+        return run_triggers(manifest, &host, &request);
+    return link_and_run(manifest, host, &request.run);
 }
 
 static const struct sl_command_option options[] = {
@@ -202,6 +282,10 @@ static const struct sl_command_option options[] = {
     {.name = "timeout",
      .argument = "DURATION",
      .help = "end it after this time, for example 5s; 0s: never"},
+    {.name = "grace",
+     .argument = "DURATION",
+     .help = "with triggers: how long what runs may take to finish after "
+             "SIGTERM or SIGINT; 30s unless given"},
     {.name = "manifest",
      .argument = "FILE",
      .kind = SL_ARGUMENT_FILE,
@@ -233,6 +317,10 @@ const struct sl_command sl_command_run = {
             ".slight/default.db of the\n"
             "working directory. It sees no folder and no variable but those "
             "given here.\n\n"
+            "With [[trigger]]s in the manifest it serves: requests, messages, "
+            "events, until\n"
+            "SIGTERM or SIGINT; then what runs may finish. A second signal "
+            "stops at once.\n\n"
             "What stands behind -- is for the component, in place of the "
             "manifest's args.\n\n"
             "The exit code is the component's own; 2: wrong usage, 3: wrong "

@@ -37,13 +37,30 @@ static enum sl_status open_services(struct sl_host *host, struct sl_error *err)
     return SL_OK;
 }
 
+/* As many as all triggers may have at once. */
+static uint32_t instances_of(const struct sl_manifest *manifest,
+                             const struct sl_host_config *config)
+{
+    int64_t count = config->max_instances;
+
+    for (size_t i = 0; i < manifest->trigger_count; i++)
+        count += manifest->triggers[i].concurrency;
+    if (count < 1)
+        return 1;
+    return count < SL_TRIGGER_CONCURRENCY_MAX
+               ? (uint32_t)count
+               : (uint32_t)SL_TRIGGER_CONCURRENCY_MAX;
+}
+
 enum sl_status sl_host_new(const struct sl_manifest *manifest,
                            const struct sl_host_config *config,
                            struct sl_host **out, struct sl_error *err)
 {
     SL_CLEANUP(sl_host_freep) struct sl_host *host = sl_alloc(sizeof(*host));
+    uint32_t instances = instances_of(manifest, config);
     const struct sl_bridge_engine_config engine = {
-        .max_instances = config->max_instances > 0 ? config->max_instances : 1,
+        .max_instances = instances,
+        .warm_instances = instances,
         .max_memory = (uint64_t)manifest->memory,
     };
 
@@ -119,11 +136,73 @@ size_t sl_host_imports(struct sl_host *host, sl_host_import_fn *visit,
     return state.missing;
 }
 
+struct sl_bridge_engine *sl_host_engine(struct sl_host *host)
+{
+    return host->engine;
+}
+
+struct sl_bridge_program *sl_host_program(struct sl_host *host)
+{
+    return host->program;
+}
+
+struct sl_service *sl_host_service(struct sl_host *host,
+                                   const struct sl_manifest_resource *resource)
+{
+    return host->services[resource - host->manifest->resources];
+}
+
+/* What the component must export for a trigger of this type. */
+static const struct {
+    unsigned bit;
+    const char *name;
+} exports[] = {
+    [SL_TRIGGER_HTTP] = {SL_BRIDGE_EXPORTS_HTTP,
+                         "wasi:http/incoming-handler@0.2"},
+    [SL_TRIGGER_MQ] = {SL_BRIDGE_EXPORTS_MQ, "slight:mq/handler@0.1"},
+    [SL_TRIGGER_PUBSUB] = {SL_BRIDGE_EXPORTS_PUBSUB,
+                           "slight:pubsub/handler@0.1"},
+};
+
+/* It exports what its triggers call; or is a program. */
+static enum sl_status check_exports(const struct sl_host *host,
+                                    struct sl_error *err)
+{
+    const struct sl_manifest *manifest = host->manifest;
+    unsigned exported = sl_bridge_program_exports(host->program);
+
+    for (size_t i = 0; i < manifest->trigger_count; i++) {
+        const struct sl_manifest_trigger *trigger = &manifest->triggers[i];
+        if ((exported & exports[trigger->type].bit) == 0)
+            return sl_fail(err, SL_INVALID_ARGUMENT,
+                           "the component exports no %s, which the trigger in "
+                           "line %u of %s calls",
+                           exports[trigger->type].name, trigger->place.line,
+                           manifest->path);
+    }
+    if (manifest->trigger_count > 0 || (exported & SL_BRIDGE_EXPORTS_RUN) != 0)
+        return SL_OK;
+    for (int i = SL_TRIGGER_HTTP; i <= SL_TRIGGER_PUBSUB; i++)
+        if ((exported & exports[i].bit) != 0)
+            return sl_fail(
+                err, SL_INVALID_ARGUMENT,
+                "the component exports %s, to be called: give it a "
+                "manifest with [[trigger]] type = \"%s\" "
+                "(docs/triggers.md)",
+                exports[i].name,
+                sl_manifest_trigger_name((enum sl_manifest_trigger_type)i));
+    return sl_fail(err, SL_INVALID_ARGUMENT,
+                   "the component exports no wasi:cli/run, so it is no program "
+                   "that can be run");
+}
+
 enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
 {
     enum sl_status status =
         sl_bridge_program_new(host->engine, host->component, &sl_host_functions,
                               &host->grants, &host->program, err);
+    if (status == SL_OK)
+        status = check_exports(host, err);
     if (status != SL_OK)
         return sl_fail_in(err, "%s", host->manifest->source);
     return SL_OK;

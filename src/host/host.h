@@ -63,7 +63,8 @@ size_t sl_host_imports(struct sl_host *host, sl_host_import_fn *visit,
 
 /*
  * Make the component ready to be run.  SL_NOT_FOUND where an import is missing,
- * of which sl_host_imports names all.
+ * of which sl_host_imports names all; SL_INVALID_ARGUMENT where it does not
+ * export what the manifest's triggers call, or without them wasi:cli/run.
  */
 SL_MUST_CHECK enum sl_status sl_host_link(struct sl_host *host,
                                           struct sl_error *err);
@@ -102,6 +103,25 @@ SL_MUST_CHECK enum sl_status sl_host_run(struct sl_host *host,
                                          const struct sl_host_run *run,
                                          struct sl_host_outcome *outcome,
                                          struct sl_error *err);
+
+/* --- For triggers, which call the component ------------------------------ */
+
+/*
+ * What the instances get that triggers start, once; before them, after
+ * sl_host_link.  Their lines go to the standard streams, with the name of the
+ * component before them.
+ */
+SL_MUST_CHECK enum sl_status sl_host_prepare(struct sl_host *host,
+                                             const struct sl_host_run *run,
+                                             struct sl_error *err);
+
+struct sl_bridge_engine;
+struct sl_bridge_program;
+struct sl_bridge_engine *sl_host_engine(struct sl_host *host);
+struct sl_bridge_program *sl_host_program(struct sl_host *host);
+/* What stands behind a resource of the manifest. */
+struct sl_service *sl_host_service(struct sl_host *host,
+                                   const struct sl_manifest_resource *resource);
 
 /* For SL_CLEANUP. */
 static inline void sl_host_freep(struct sl_host **host)

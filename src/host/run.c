@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -118,32 +119,79 @@ static struct lists make_lists(const struct sl_manifest *manifest,
     return lists;
 }
 
-static void start(struct sl_host *host, const struct sl_host_run *run)
+/* What a run gets; borrows from lists. */
+static struct sl_bridge_run make_run(const struct sl_host *host,
+                                     const struct sl_host_run *run,
+                                     struct lists *lists)
 {
     const struct sl_manifest *manifest = host->manifest;
     bool own_args = run->args != NULL;
     size_t arg_count = own_args ? run->arg_count : manifest->arg_count;
     int64_t timeout_ms =
         run->timeout_ms >= 0 ? run->timeout_ms : manifest->timeout_ms;
-    SL_CLEANUP(lists_done)
-    struct lists lists = make_lists(
-        manifest, run, own_args ? run->args : manifest->args, arg_count);
-    const struct sl_bridge_run request = {
-        .args = lists.args,
+
+    *lists = make_lists(manifest, run, own_args ? run->args : manifest->args,
+                        arg_count);
+    return (struct sl_bridge_run){
+        .args = lists->args,
         .arg_count = arg_count + 1,
-        .env = lists.env,
-        .env_count = lists.env_count,
-        .directories = lists.directories,
-        .directory_count = lists.directory_count,
-        .inherit_stdin = true,
-        .inherit_stdout = true,
-        .inherit_stderr = true,
+        .env = lists->env,
+        .env_count = lists->env_count,
+        .directories = lists->directories,
+        .directory_count = lists->directory_count,
         .max_memory = (uint64_t)manifest->memory,
         .timeout_ms = (uint64_t)timeout_ms,
     };
+}
 
+static void start(struct sl_host *host, const struct sl_host_run *run)
+{
+    SL_CLEANUP(lists_done) struct lists lists;
+    struct sl_bridge_run request = make_run(host, run, &lists);
+
+    request.inherit_stdin = true;
+    request.inherit_stdout = true;
+    request.inherit_stderr = true;
     sl_border_leave();
     sl_bridge_program_start(host->program, &request, run_done, host);
+}
+
+/* Whose line it is, since many instances write. */
+static void write_line(void *context, int stream, struct sl_bytes line)
+{
+    const struct sl_host *host = context;
+
+    sl_border_enter();
+    fprintf(stream == 1 ? stdout : stderr, "[%s] %.*s\n", host->manifest->name,
+            (int)line.len, (const char *)line.ptr);
+    if (stream == 1)
+        fflush(stdout);
+    sl_border_leave();
+}
+
+/* The longest that one of them may take; each keeps to its own. */
+static int64_t trigger_timeout_ms(const struct sl_manifest *manifest)
+{
+    int64_t longest = 0;
+
+    for (size_t i = 0; i < manifest->trigger_count; i++)
+        if (manifest->triggers[i].timeout_ms > longest)
+            longest = manifest->triggers[i].timeout_ms;
+    return longest;
+}
+
+enum sl_status sl_host_prepare(struct sl_host *host,
+                               const struct sl_host_run *run,
+                               struct sl_error *err)
+{
+    SL_CLEANUP(lists_done) struct lists lists;
+    struct sl_bridge_run request = make_run(host, run, &lists);
+
+    if (request.timeout_ms == 0)
+        request.timeout_ms = (uint64_t)trigger_timeout_ms(host->manifest);
+    request.output = write_line;
+    request.output_context = host;
+    return sl_bridge_program_prepare(host->program, &request, err);
 }
 
 static enum sl_status fill_outcome(const struct sl_host *host,
@@ -169,6 +217,8 @@ static enum sl_status fill_outcome(const struct sl_host *host,
         outcome->end = SL_HOST_TIMED_OUT;
         return SL_OK;
     case SL_BRIDGE_FAILED:
+    case SL_BRIDGE_RETRY: /* only handlers end so */
+    case SL_BRIDGE_REJECTED:
         break;
     }
     return sl_fail(err, SL_UNAVAILABLE, "%s: could not be started: %s",

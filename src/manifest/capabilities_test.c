@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "manifest/manifest.h"
 #include "service/driver.h"
 
 enum { TARGET_SIZE = 4096 };
@@ -105,11 +106,42 @@ static void an_unknown_name_finds_nothing(void **state)
     assert_null(sl_driver_nearest("something else"));
 }
 
+/* docs/triggers.md says of every setting what it is when it is not set. */
+static void triggers_have_their_page(void **state)
+{
+    static char page[65536];
+    char row[256];
+
+    (void)state;
+    FILE *file = fopen(SL_TEST_DOCS "/triggers.md", "r");
+    assert_non_null(file);
+    page[fread(page, 1, sizeof(page) - 1, file)] = '\0';
+    fclose(file);
+    for (int type = SL_TRIGGER_HTTP; type <= SL_TRIGGER_PUBSUB; type++) {
+        const struct sl_option *options =
+            sl_manifest_trigger_options((enum sl_manifest_trigger_type)type);
+        check_options("[[trigger]]", options);
+        for (const struct sl_option *o = options; o->name != NULL; o++) {
+            bool set = o->fallback != NULL;
+            snprintf(row, sizeof(row), "| `%s` | %s | %s%s%s |", o->name,
+                     sl_option_type_text(o->type), set ? "`" : "",
+                     set           ? o->fallback
+                     : o->required ? "required"
+                                   : "none",
+                     set ? "`" : "");
+            if (strstr(page, row) == NULL)
+                fail_msg("docs/triggers.md has no row %s", row);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_capability_is_whole),
         cmocka_unit_test(an_unknown_name_finds_nothing),
+        cmocka_unit_test(triggers_have_their_page),
+        cmocka_unit_test(triggers_have_their_page),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

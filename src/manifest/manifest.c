@@ -198,7 +198,8 @@ static void read_root(struct sl_manifest_reader *reader,
         {top_options, reader->manifest},
         {NULL, NULL},
     };
-    const char *const others[] = {"slight", "component", "resource", NULL};
+    const char *const others[] = {"slight", "component", "resource", "trigger",
+                                  NULL};
 
     if (!read_format(reader, root))
         return;
@@ -220,6 +221,9 @@ static void read_root(struct sl_manifest_reader *reader,
     const struct sl_toml *resources = sl_manifest_get(root, "resource");
     if (resources != NULL)
         sl_manifest_read_resources(reader, resources);
+    const struct sl_toml *triggers = sl_manifest_get(root, "trigger");
+    if (triggers != NULL)
+        sl_manifest_read_triggers(reader, triggers);
 }
 
 static void syntax_error(void *context, struct sl_toml_place place,

@@ -50,6 +50,43 @@ struct sl_manifest_resource {
     const void *options;                    /* the driver's struct, filled */
 };
 
+enum sl_manifest_trigger_type {
+    SL_TRIGGER_HTTP,
+    SL_TRIGGER_MQ,
+    SL_TRIGGER_PUBSUB,
+};
+
+enum { SL_TRIGGER_CONCURRENCY_MAX = 100000 };
+
+/* A [[trigger]]: what calls the component. */
+struct sl_manifest_trigger {
+    enum sl_manifest_trigger_type type;
+    struct sl_toml_place place;
+    int64_t concurrency;
+    int64_t timeout_ms; /* of one call */
+
+    /* http */
+    const char *listen;
+    const char *route;
+    int64_t idle_timeout_ms;
+    int64_t max_header;
+    int64_t max_body;
+    int64_t max_connections;
+
+    /* mq, pubsub */
+    const char *resource_name;
+    const struct sl_manifest_resource *resource;
+    int64_t backoff_ms;
+    int64_t max_backoff_ms;
+
+    /* pubsub */
+    const char *topic;
+    const char *group;
+    const char *start;       /* "earliest", "latest" */
+    const char *dead_letter; /* a topic; or NULL */
+    int64_t max_deliveries;  /* 0: for ever */
+};
+
 /* Everything in it lives until sl_manifest_free; do not change it. */
 struct sl_manifest {
     const char *path; /* as it was given; NULL: the built-in default */
@@ -66,6 +103,8 @@ struct sl_manifest {
     size_t directory_count;
     struct sl_manifest_resource *resources;
     size_t resource_count;
+    struct sl_manifest_trigger *triggers;
+    size_t trigger_count;
     void **owned; /* every block above, for sl_manifest_free */
     size_t owned_count;
 };
@@ -114,6 +153,11 @@ void sl_manifest_free(struct sl_manifest *manifest); /* NULL is fine */
 
 /* The plain settings of [component], for help and docs. */
 extern const struct sl_option sl_manifest_component_options[];
+
+/* The settings of a [[trigger]] of this type, and what it is called. */
+const struct sl_option *
+sl_manifest_trigger_options(enum sl_manifest_trigger_type type);
+const char *sl_manifest_trigger_name(enum sl_manifest_trigger_type type);
 
 /* For SL_CLEANUP. */
 static inline void sl_manifest_freep(struct sl_manifest **manifest)

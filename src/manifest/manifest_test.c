@@ -290,6 +290,78 @@ static void test_resources(void **state)
 }
 
 /* What is missing may stand in the part that could not be read. */
+static void test_triggers(void **state)
+{
+    (void)state;
+    SL_CLEANUP(sl_manifest_freep)
+    struct sl_manifest *m =
+        good("slightfile.toml", HEAD "[[trigger]]\n"
+                                     "type = \"http\"\n"
+                                     "[[trigger]]\n"
+                                     "type = \"http\"\n"
+                                     "route = \"/api\"\n"
+                                     "[[trigger]]\n"
+                                     "type = \"mq\"\n"
+                                     "resource = \"jobs\"\n"
+                                     "backoff = \"2s\"\n"
+                                     "[[trigger]]\n"
+                                     "type = \"pubsub\"\n"
+                                     "resource = \"events\"\n"
+                                     "topic = \"t\"\n"
+                                     "group = \"g\"\n"
+                                     "[[resource]]\n"
+                                     "name = \"jobs\"\n"
+                                     "type = \"mq.sqlite\"\n"
+                                     "path = \"x\"\n"
+                                     "[[resource]]\n"
+                                     "name = \"events\"\n"
+                                     "type = \"pubsub.sqlite\"\n"
+                                     "path = \"y\"\n");
+
+    assert_int_equal(m->trigger_count, 4);
+    assert_int_equal(m->triggers[0].type, SL_TRIGGER_HTTP);
+    assert_string_equal(m->triggers[0].listen, "127.0.0.1:8080");
+    assert_string_equal(m->triggers[0].route, "/");
+    assert_int_equal(m->triggers[0].max_body, 8 << 20);
+    assert_string_equal(m->triggers[1].route, "/api");
+    assert_ptr_equal(m->triggers[2].resource, &m->resources[0]);
+    assert_int_equal(m->triggers[2].concurrency, 16);
+    assert_int_equal(m->triggers[2].backoff_ms, 2000);
+    assert_ptr_equal(m->triggers[3].resource, &m->resources[1]);
+    assert_string_equal(m->triggers[3].topic, "t");
+    assert_string_equal(m->triggers[3].start, "earliest");
+    assert_null(m->triggers[3].dead_letter);
+}
+
+static void test_wrong_triggers(void **state)
+{
+    (void)state;
+    bad(HEAD "[trigger]\ntype = \"http\"\n",
+        "5:1: triggers are a list: write [[trigger]], with two brackets\n");
+    bad(HEAD "[[trigger]]\n",
+        "5:1: [[trigger]] needs \"type\": \"http\", \"mq\" or \"pubsub\"\n");
+    bad(HEAD "[[trigger]]\ntype = \"cron\"\n",
+        "6:8: there is no trigger \"cron\"; expected \"http\", \"mq\" or "
+        "\"pubsub\"\n");
+    bad(HEAD "[[trigger]]\ntype = \"http\"\nroute = \"api\"\n",
+        "7:9: \"route\": a route begins with \"/\", and has no \"?\", \"#\" or "
+        "space\n");
+    bad(HEAD "[[trigger]]\ntype = \"http\"\n"
+             "[[trigger]]\ntype = \"http\"\n",
+        "7:1: the trigger in line 5 has this route at this address already\n");
+    bad(HEAD "[[trigger]]\ntype = \"http\"\n"
+             "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
+             "timeout = \"1s\"\n",
+        "7:1: the trigger in line 5 listens there too, with other limits; give "
+        "both the same\n");
+    bad(HEAD "[[trigger]]\ntype = \"mq\"\nresource = \"jobs\"\n",
+        "7:12: there is no [[resource]] \"jobs\"\n");
+    bad(HEAD "[[trigger]]\ntype = \"mq\"\nresource = \"jobs\"\n"
+             "[[resource]]\nname = \"jobs\"\ntype = \"kv.memory\"\n",
+        "7:12: the resource \"jobs\" is of the kind kv; this trigger needs one "
+        "of the kind mq\n");
+}
+
 static void test_broken_text(void **state)
 {
     (void)state;
@@ -454,6 +526,8 @@ int main(void)
         cmocka_unit_test(test_values),
         cmocka_unit_test(test_directories),
         cmocka_unit_test(test_resources),
+        cmocka_unit_test(test_triggers),
+        cmocka_unit_test(test_wrong_triggers),
         cmocka_unit_test(test_broken_text),
         cmocka_unit_test(test_too_many_problems),
         cmocka_unit_test(test_too_large),

@@ -71,6 +71,10 @@ void sl_manifest_read_section(struct sl_manifest_reader *reader,
 void sl_manifest_read_resources(struct sl_manifest_reader *reader,
                                 const struct sl_toml *resources);
 
+/* [[trigger]]; after the resources, which they name. */
+void sl_manifest_read_triggers(struct sl_manifest_reader *reader,
+                               const struct sl_toml *triggers);
+
 /* [component] */
 void sl_manifest_read_component(struct sl_manifest_reader *reader,
                                 const struct sl_toml *component);

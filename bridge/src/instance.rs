@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What one instance of a component has.
+
+use std::ffi::c_void;
+use std::future::Future;
+use std::sync::Arc;
+
+use wasmtime::component::ResourceTable;
+use wasmtime::ResourceLimiter;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{
+    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
+    WasiHttpView,
+};
+
+use crate::abi::SlHost;
+
+const TABLE_ELEMENTS: usize = 20_000;
+
+/// What one instance has: WASI, limits, and C's half.
+pub struct State {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outbound: Outbound,
+    table: ResourceTable,
+    limits: Limits,
+    host: Arc<Host>,
+    instance: *mut c_void,
+}
+
+// SAFETY: C's instance may be used from any thread, one at a time.
+unsafe impl Send for State {}
+
+impl State {
+    /// A new instance, on C's side too.
+    pub fn new(host: &Arc<Host>, wasi: WasiCtx, max_memory: u64) -> Self {
+        // SAFETY: the caller of the bridge vouches for both.
+        let instance = unsafe { (host.functions.instance_new)(host.context) };
+        State {
+            wasi,
+            http: WasiHttpCtx::new(),
+            outbound: Outbound,
+            table: ResourceTable::new(),
+            limits: Limits {
+                max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
+                memory: 0,
+            },
+            host: host.clone(),
+            instance,
+        }
+    }
+
+    pub fn limiter(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.limits
+    }
+
+    pub fn host(&self) -> &SlHost {
+        &self.host.functions
+    }
+
+    pub fn instance(&self) -> *mut c_void {
+        self.instance
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // SAFETY: once, and nothing of this instance runs any more.
+        unsafe { (self.host.functions.instance_free)(self.instance) }
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
+    }
+}
+
+/// Requests of a guest to other servers: none is granted.
+struct Outbound;
+
+impl WasiHttpHooks for Outbound {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _done: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        Box::new(std::future::ready(Err(HttpError::HttpRequestDenied)))
+    }
+}
+
+type Sent = Result<
+    (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>),
+    HttpError,
+>;
+
+/// Bytes of linear memory, all memories of an instance together.
+struct Limits {
+    max_memory: usize,
+    memory: usize,
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let more = desired.saturating_sub(current);
+        if more > self.max_memory.saturating_sub(self.memory) {
+            return Ok(false);
+        }
+        self.memory += more;
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+}
+
+/// C's functions.
+pub struct Host {
+    pub functions: SlHost,
+    pub context: *mut c_void,
+}
+
+// SAFETY: the table's functions may be called from any thread (slight_bridge.h).
+unsafe impl Send for Host {}
+// SAFETY: as above.
+unsafe impl Sync for Host {}

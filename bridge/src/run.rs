@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Runs of a command, and how what a guest does ends.
+
+use std::ffi::c_void;
+use std::future::Future;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use wasmtime::component::Instance;
+use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+use crate::abi::{End, SlBytes, SlOutcome, SlRun};
+use crate::component::one_line;
+use crate::instance::State;
+use crate::program::{Exports, Linked, Program};
+use crate::settings::Settings;
+
+/// How a run ended.
+pub struct Outcome {
+    pub end: End,
+    pub exit_code: i32,
+    pub message: String,
+    pub backtrace: String,
+}
+
+impl Outcome {
+    pub fn new(end: End, exit_code: i32, message: impl Into<String>) -> Self {
+        Outcome { end, exit_code, message: message.into(), backtrace: String::new() }
+    }
+
+    pub fn of(error: &wasmtime::Error) -> Self {
+        if let Some(exit) = error.downcast_ref::<I32Exit>() {
+            return match exit.0 {
+                0 => Outcome::new(End::Returned, 0, ""),
+                code => Outcome::new(End::Exited, code, ""),
+            };
+        }
+        let backtrace = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
+        let message = match error.downcast_ref::<Trap>() {
+            Some(trap) => {
+                let text = trap.to_string();
+                text.strip_prefix("wasm trap: ").unwrap_or(&text).to_string()
+            }
+            None => cause(error),
+        };
+        Outcome { end: End::Trapped, exit_code: 0, message, backtrace }
+    }
+}
+
+/// The innermost cause, which is about the guest.
+fn cause(error: &wasmtime::Error) -> String {
+    error.chain().last().map(|cause| cause.to_string()).unwrap_or_default().replace('\n', " ")
+}
+
+/// "  0: name (file:line)", a line for each frame.
+fn frames(backtrace: &WasmBacktrace) -> String {
+    let mut text = String::new();
+    for (index, frame) in backtrace.frames().iter().enumerate() {
+        let symbols = frame.symbols();
+        let name = symbols
+            .first()
+            .and_then(|symbol| symbol.name().map(str::to_string))
+            .or_else(|| {
+                frame.func_name().map(|name| format!("{:#}", rustc_demangle::demangle(name)))
+            })
+            .unwrap_or_else(|| format!("function {}", frame.func_index()));
+        let place = symbols.first().and_then(|symbol| {
+            symbol.file().map(|file| match symbol.line() {
+                Some(line) => format!(" ({file}:{line})"),
+                None => format!(" ({file})"),
+            })
+        });
+        text.push_str(&format!("{index:>3}: {name}{}\n", place.unwrap_or_default()));
+    }
+    text
+}
+
+async fn call_run(
+    exports: &Exports,
+    instance: &Instance,
+    mut store: Store<State>,
+) -> wasmtime::Result<Result<(), ()>> {
+    match &exports.run {
+        Some(index) => {
+            let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut store, index)?;
+            Ok(run.call_async(&mut store, ()).await?.0)
+        }
+        None => {
+            let command = wasmtime_wasi::p3::bindings::Command::new(&mut store, instance)?;
+            store.run_concurrent(async |store| command.wasi_cli_run().call_run(store).await).await?
+        }
+    }
+}
+
+/// An instance could not be made. Its own code may run, and trap, at the start
+/// already.
+pub fn not_started(error: &wasmtime::Error) -> Outcome {
+    if error.is::<Trap>() {
+        return Outcome::of(error);
+    }
+    Outcome::new(End::Failed, 0, one_line(error))
+}
+
+async fn run_once(linked: &Linked, settings: &Settings) -> Outcome {
+    let mut store = match linked.store(settings) {
+        Ok(store) => store,
+        Err(failure) => return Outcome::new(End::Failed, 0, failure.1),
+    };
+    match linked.pre.instantiate_async(&mut store).await {
+        Ok(instance) => match call_run(&linked.exports, &instance, store).await {
+            Ok(Ok(())) => Outcome::new(End::Returned, 0, ""),
+            Ok(Err(())) => Outcome::new(End::Exited, 1, ""),
+            Err(error) => Outcome::of(&error),
+        },
+        Err(error) => not_started(&error),
+    }
+}
+
+/// While a guest runs, within its time.
+pub async fn within(
+    linked: &Linked,
+    timeout: Option<Duration>,
+    run: impl Future<Output = Outcome>,
+) -> Outcome {
+    let _running = linked.engine().running();
+    let Some(limit) = timeout else {
+        return run.await;
+    };
+    tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
+        Outcome::new(End::TimedOut, 0, format!("it ran longer than {} ms", limit.as_millis()))
+    })
+}
+
+pub type DoneFn = unsafe extern "C" fn(*mut c_void, *const SlOutcome);
+
+/// C's callback, called exactly once.
+pub struct Done {
+    pub done: DoneFn,
+    pub context: *mut c_void,
+}
+
+// SAFETY: done runs on a thread of the engine (slight_bridge.h).
+unsafe impl Send for Done {}
+
+impl Done {
+    pub fn call(self, outcome: &Outcome) {
+        // What Rust's standard output still holds, C's exit would lose. Where
+        // nobody reads it any more there is nobody to tell.
+        let _ = std::io::stdout().flush();
+        let outcome = SlOutcome {
+            end: outcome.end,
+            exit_code: outcome.exit_code,
+            message: SlBytes::of(outcome.message.as_bytes()),
+            backtrace: SlBytes::of(outcome.backtrace.as_bytes()),
+        };
+        // SAFETY: the caller of the bridge vouches for both.
+        unsafe { (self.done)(self.context, &outcome) }
+    }
+}
+
+/// Run a future to its outcome, as a task of its own, so that a panic in it ends as
+/// an outcome.
+pub fn start(
+    linked: &Arc<Linked>,
+    run: impl Future<Output = Outcome> + Send + 'static,
+    done: Done,
+) {
+    let runtime = linked.engine().runtime.handle().clone();
+    let spawner = runtime.clone();
+    runtime.spawn(async move {
+        match spawner.spawn(run).await {
+            Ok(outcome) => done.call(&outcome),
+            Err(error) => {
+                let text = match error.try_into_panic() {
+                    Ok(panic) => crate::abi::panic_text(&*panic),
+                    Err(_) => "the run was cut off".into(),
+                };
+                done.call(&Outcome::new(End::Failed, 0, text));
+            }
+        }
+    });
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_program_start(
+    program: *mut Program,
+    run: *const SlRun,
+    done: DoneFn,
+    context: *mut c_void,
+) {
+    let done = Done { done, context };
+    // SAFETY: the header's contract: valid pointers, run borrowed for this call.
+    let linked = unsafe { &(*program).0 };
+    // SAFETY: as above.
+    let settings = std::panic::catch_unwind(|| unsafe { Settings::of(&*run) });
+    match settings {
+        Ok(Ok(settings)) => {
+            let runner = linked.clone();
+            let run = async move {
+                within(&runner, settings.timeout, run_once(&runner, &settings)).await
+            };
+            start(linked, run, done);
+        }
+        Ok(Err(failure)) => done.call(&Outcome::new(End::Failed, 0, failure.1)),
+        Err(panic) => {
+            done.call(&Outcome::new(End::Failed, 0, crate::abi::panic_text(&*panic)));
+        }
+    }
+}

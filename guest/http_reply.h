@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For guests in C that answer HTTP requests: the request's path and body, and a
+ * whole response, over the bindings of the world slight:slight/http ("http.h").
+ * What is larger than memory, or comes bit by bit, uses the bindings
+ * themselves.
+ */
+#ifndef SL_GUEST_HTTP_REPLY_H
+#define SL_GUEST_HTTP_REPLY_H
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http.h"
+
+/* The path with its query, to be freed; "/" where there is none. */
+static inline char *http_path(wasi_http_types_borrow_incoming_request_t request)
+{
+    http_string_t path = {0};
+    bool has =
+        wasi_http_types_method_incoming_request_path_with_query(request, &path);
+    char *text = calloc(1, has ? path.len + 1 : 2);
+
+    if (text != NULL && has)
+        memcpy(text, path.ptr, path.len);
+    else if (text != NULL)
+        text[0] = '/';
+    if (has)
+        http_string_free(&path);
+    return text;
+}
+
+/*
+ * The whole body, to be freed (http_list_u8_free).  False where it did not come
+ * whole, or is larger than most.
+ */
+static inline bool http_body(wasi_http_types_borrow_incoming_request_t request,
+                             size_t most, http_list_u8_t *body)
+{
+    wasi_http_types_own_incoming_body_t incoming;
+    wasi_http_types_own_input_stream_t stream;
+    bool whole = true;
+
+    *body = (http_list_u8_t){0};
+    if (!wasi_http_types_method_incoming_request_consume(request, &incoming))
+        return false;
+    if (!wasi_http_types_method_incoming_body_stream(
+            wasi_http_types_borrow_incoming_body(incoming), &stream)) {
+        wasi_http_types_incoming_body_drop_own(incoming);
+        return false;
+    }
+    for (;;) {
+        http_list_u8_t piece;
+        wasi_io_streams_stream_error_t error;
+        if (!wasi_io_streams_method_input_stream_blocking_read(
+                wasi_io_streams_borrow_input_stream(stream), 65536, &piece,
+                &error)) {
+            whole = error.tag == WASI_IO_STREAMS_STREAM_ERROR_CLOSED;
+            wasi_io_streams_stream_error_free(&error);
+            break;
+        }
+        uint8_t *grown = body->len + piece.len <= most
+                             ? realloc(body->ptr, body->len + piece.len + 1)
+                             : NULL;
+        if (grown == NULL) {
+            http_list_u8_free(&piece);
+            whole = false;
+            break;
+        }
+        body->ptr = grown;
+        memcpy(body->ptr + body->len, piece.ptr, piece.len);
+        body->len += piece.len;
+        http_list_u8_free(&piece);
+    }
+    wasi_io_streams_input_stream_drop_own(stream);
+    wasi_http_types_incoming_body_drop_own(incoming);
+    if (!whole) {
+        free(body->ptr);
+        *body = (http_list_u8_t){0};
+    }
+    return whole;
+}
+
+/* Answer with a status, and a body of this type.  Once. */
+static inline void http_reply(wasi_http_types_own_response_outparam_t out,
+                              uint16_t status, const char *type,
+                              const void *bytes, size_t len)
+{
+    wasi_http_types_own_fields_t headers = wasi_http_types_constructor_fields();
+    http_string_t name = {(uint8_t *)"content-type", 12};
+    wasi_http_types_field_value_t value = {(uint8_t *)(uintptr_t)type,
+                                           strlen(type)};
+    wasi_http_types_list_field_value_t values = {&value, 1};
+    wasi_http_types_header_error_t header_error;
+    (void)wasi_http_types_method_fields_set(
+        wasi_http_types_borrow_fields(headers), &name, &values, &header_error);
+
+    wasi_http_types_own_outgoing_response_t response =
+        wasi_http_types_constructor_outgoing_response(headers);
+    (void)wasi_http_types_method_outgoing_response_set_status_code(
+        wasi_http_types_borrow_outgoing_response(response), status);
+    wasi_http_types_own_outgoing_body_t body;
+    bool has_body = wasi_http_types_method_outgoing_response_body(
+        wasi_http_types_borrow_outgoing_response(response), &body);
+    wasi_http_types_result_own_outgoing_response_error_code_t result = {
+        .is_err = false, .val.ok = response};
+    wasi_http_types_static_response_outparam_set(out, &result);
+    if (!has_body)
+        return;
+
+    wasi_http_types_own_output_stream_t stream;
+    if (wasi_http_types_method_outgoing_body_write(
+            wasi_http_types_borrow_outgoing_body(body), &stream)) {
+        const uint8_t *at = bytes;
+        bool goes_on = true;
+        while (len > 0 && goes_on) {
+            size_t piece = len < 4096 ? len : 4096; /* the most it takes */
+            http_list_u8_t list = {(uint8_t *)(uintptr_t)at, piece};
+            wasi_io_streams_stream_error_t error;
+            goes_on =
+                wasi_io_streams_method_output_stream_blocking_write_and_flush(
+                    wasi_io_streams_borrow_output_stream(stream), &list,
+                    &error);
+            if (!goes_on)
+                wasi_io_streams_stream_error_free(&error);
+            at += piece;
+            len -= piece;
+        }
+        wasi_io_streams_output_stream_drop_own(stream);
+    }
+    wasi_http_types_error_code_t error;
+    (void)wasi_http_types_static_outgoing_body_finish(body, NULL, &error);
+}
+
+static inline void http_reply_text(wasi_http_types_own_response_outparam_t out,
+                                   uint16_t status, const char *text)
+{
+    http_reply(out, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+#endif

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * [[trigger]]: what calls the component.  Which settings there are depends on
+ * its type.
+ */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "manifest/reader.h"
+#include "mq/mq.h"
+#include "pubsub/pubsub.h"
+
+static enum sl_status check_route(const void *field, struct sl_error *err)
+{
+    const char *route = *(const char *const *)field;
+
+    if (route[0] == '/' && strpbrk(route, "?# ") == NULL)
+        return SL_OK;
+    return sl_fail(err, SL_INVALID_ARGUMENT,
+                   "a route begins with \"/\", and has no \"?\", \"#\" or "
+                   "space");
+}
+
+static enum sl_status check_start(const void *field, struct sl_error *err)
+{
+    const char *start = *(const char *const *)field;
+
+    if (strcmp(start, "earliest") == 0 || strcmp(start, "latest") == 0)
+        return SL_OK;
+    return sl_fail(err, SL_INVALID_ARGUMENT,
+                   "expected \"earliest\" or \"latest\"");
+}
+
+#define AT(member) offsetof(struct sl_manifest_trigger, member)
+
+static const struct sl_option http_options[] = {
+    {.name = "listen",
+     .type = SL_OPTION_STRING,
+     .offset = AT(listen),
+     .fallback = "127.0.0.1:8080",
+     .help = "the address and port; triggers may share one"},
+    {.name = "route",
+     .type = SL_OPTION_STRING,
+     .offset = AT(route),
+     .fallback = "/",
+     .help = "the paths that begin with these segments; the longest route "
+             "counts",
+     .check = check_route},
+    {.name = "timeout",
+     .type = SL_OPTION_DURATION_MS,
+     .offset = AT(timeout_ms),
+     .min = 1,
+     .max = 86400000,
+     .fallback = "30s",
+     .help = "the longest that a request may take: then 504, or where the "
+             "response has begun, the connection is cut"},
+    {.name = "idle-timeout",
+     .type = SL_OPTION_DURATION_MS,
+     .offset = AT(idle_timeout_ms),
+     .min = 1,
+     .max = 86400000,
+     .fallback = "60s",
+     .help = "the longest that a connection waits for the header of a request"},
+    {.name = "max-header",
+     .type = SL_OPTION_SIZE,
+     .offset = AT(max_header),
+     .min = 8192,
+     .max = 1 << 20,
+     .fallback = "64KiB",
+     .help = "the largest header of a request; 431 beyond"},
+    {.name = "max-body",
+     .type = SL_OPTION_SIZE,
+     .offset = AT(max_body),
+     .max = INT64_C(1) << 40,
+     .fallback = "8MiB",
+     .help = "the largest body of a request; 413 beyond"},
+    {.name = "max-connections",
+     .type = SL_OPTION_INTEGER,
+     .offset = AT(max_connections),
+     .min = 1,
+     .max = 1000000,
+     .fallback = "10000",
+     .help = "connections at once; more wait"},
+    {.name = "concurrency",
+     .type = SL_OPTION_INTEGER,
+     .offset = AT(concurrency),
+     .min = 1,
+     .max = SL_TRIGGER_CONCURRENCY_MAX,
+     .fallback = "1000",
+     .help = "requests at once, an instance each; 503 beyond"},
+    {0},
+};
+
+/* Of both types that deliver. */
+#define DELIVERY_OPTIONS                                                       \
+    {.name = "resource",                                                       \
+     .type = SL_OPTION_STRING,                                                 \
+     .offset = AT(resource_name),                                              \
+     .required = true,                                                         \
+     .help = "the [[resource]] that delivers"},                                \
+        {.name = "concurrency",                                                \
+         .type = SL_OPTION_INTEGER,                                            \
+         .offset = AT(concurrency),                                            \
+         .min = 1,                                                             \
+         .max = SL_TRIGGER_CONCURRENCY_MAX,                                    \
+         .fallback = "16",                                                     \
+         .help = "deliveries that are handled at once, an instance each"},     \
+        {.name = "timeout",                                                    \
+         .type = SL_OPTION_DURATION_MS,                                        \
+         .offset = AT(timeout_ms),                                             \
+         .min = 1,                                                             \
+         .max = 3600000,                                                       \
+         .fallback = "30s",                                                    \
+         .help = "the longest that one may take to be handled; then it comes " \
+                 "back"},                                                      \
+        {.name = "backoff",                                                    \
+         .type = SL_OPTION_DURATION_MS,                                        \
+         .offset = AT(backoff_ms),                                             \
+         .max = 900000,                                                        \
+         .fallback = "1s",                                                     \
+         .help = "the wait before a second try; doubles with each, up to "     \
+                 "max-backoff"},                                               \
+        {.name = "max-backoff",                                                \
+         .type = SL_OPTION_DURATION_MS,                                        \
+         .offset = AT(max_backoff_ms),                                         \
+         .max = 900000,                                                        \
+         .fallback = "5m",                                                     \
+         .help = "the longest wait before another try"}
+
+static const struct sl_option mq_options[] = {DELIVERY_OPTIONS, {0}};
+
+static const struct sl_option pubsub_options[] = {
+    DELIVERY_OPTIONS,
+    {.name = "topic",
+     .type = SL_OPTION_STRING,
+     .offset = AT(topic),
+     .required = true,
+     .help = "whose events"},
+    {.name = "group",
+     .type = SL_OPTION_STRING,
+     .offset = AT(group),
+     .required = true,
+     .help = "members of a group share the events"},
+    {.name = "start",
+     .type = SL_OPTION_STRING,
+     .offset = AT(start),
+     .fallback = "earliest",
+     .help = "where a group that is new begins: \"earliest\" or \"latest\"",
+     .check = check_start},
+    {.name = "dead-letter",
+     .type = SL_OPTION_STRING,
+     .offset = AT(dead_letter),
+     .help = "the topic to which an event goes that is rejected, or was "
+             "delivered max-deliveries times; without it such an event stays, "
+             "and is tried again after max-backoff"},
+    {.name = "max-deliveries",
+     .type = SL_OPTION_INTEGER,
+     .offset = AT(max_deliveries),
+     .max = 1000,
+     .fallback = "0",
+     .help = "how often an event is tried before it is a dead letter; 0: for "
+             "ever"},
+    {0},
+};
+
+/* In the order of enum sl_manifest_trigger_type. */
+static const struct {
+    const char *name;
+    const struct sl_option *options;
+    const struct sl_capability *capability; /* of its resource */
+} types[] = {
+    {"http", http_options, NULL},
+    {"mq", mq_options, &sl_mq},
+    {"pubsub", pubsub_options, &sl_pubsub},
+};
+
+enum { TYPES = sizeof(types) / sizeof(types[0]) };
+
+const struct sl_option *
+sl_manifest_trigger_options(enum sl_manifest_trigger_type type)
+{
+    return types[type].options;
+}
+
+const char *sl_manifest_trigger_name(enum sl_manifest_trigger_type type)
+{
+    return types[type].name;
+}
+
+/* False after a problem. */
+static bool read_type(struct sl_manifest_reader *reader,
+                      const struct sl_toml *table,
+                      enum sl_manifest_trigger_type *type)
+{
+    const struct sl_toml *node = sl_manifest_get(table, "type");
+
+    if (node == NULL) {
+        if (reader->syntax_count == 0)
+            sl_manifest_wrong(reader, table->place,
+                              "[[trigger]] needs \"type\": \"http\", \"mq\" or "
+                              "\"pubsub\"");
+        return false;
+    }
+    const char *name = sl_manifest_string(reader, node, "type", NULL);
+    if (name == NULL)
+        return false;
+    for (int i = 0; i < TYPES; i++) {
+        if (strcmp(types[i].name, name) == 0) {
+            *type = (enum sl_manifest_trigger_type)i;
+            return true;
+        }
+    }
+    sl_manifest_wrong(reader, node->place,
+                      "there is no trigger \"%s\"; expected \"http\", \"mq\" "
+                      "or \"pubsub\"",
+                      sl_manifest_word(name).text);
+    return false;
+}
+
+static void find_resource(struct sl_manifest_reader *reader,
+                          const struct sl_toml *table,
+                          struct sl_manifest_trigger *trigger)
+{
+    const struct sl_capability *wanted = types[trigger->type].capability;
+
+    if (wanted == NULL || trigger->resource_name == NULL)
+        return;
+    struct sl_toml_place place = sl_manifest_get(table, "resource")->place;
+    trigger->resource = sl_manifest_resource(
+        reader->manifest, sl_bytes_of(trigger->resource_name));
+    if (trigger->resource == NULL)
+        sl_manifest_wrong(reader, place, "there is no [[resource]] \"%s\"",
+                          sl_manifest_word(trigger->resource_name).text);
+    else if (trigger->resource->capability != wanted)
+        sl_manifest_wrong(
+            reader, place,
+            "the resource \"%s\" is of the kind %s; this "
+            "trigger needs one of the kind %s",
+            trigger->resource->name,
+            sl_capability_info(trigger->resource->capability).name,
+            types[trigger->type].name);
+}
+
+/* Triggers that share an address share its server, and its settings. */
+static void check_shared(struct sl_manifest_reader *reader,
+                         const struct sl_toml *table,
+                         const struct sl_manifest_trigger *trigger)
+{
+    const struct sl_manifest *manifest = reader->manifest;
+
+    for (size_t i = 0; i < manifest->trigger_count; i++) {
+        const struct sl_manifest_trigger *other = &manifest->triggers[i];
+        if (trigger->type != SL_TRIGGER_HTTP || other->type != trigger->type ||
+            strcmp(other->listen, trigger->listen) != 0)
+            continue;
+        if (strcmp(other->route, trigger->route) == 0)
+            sl_manifest_wrong(reader, table->place,
+                              "the trigger in line %u has this route at this "
+                              "address already",
+                              other->place.line);
+        else if (other->timeout_ms != trigger->timeout_ms ||
+                 other->idle_timeout_ms != trigger->idle_timeout_ms ||
+                 other->max_header != trigger->max_header ||
+                 other->max_body != trigger->max_body ||
+                 other->max_connections != trigger->max_connections ||
+                 other->concurrency != trigger->concurrency)
+            sl_manifest_wrong(reader, table->place,
+                              "the trigger in line %u listens there too, with "
+                              "other limits; give both the same",
+                              other->place.line);
+        return;
+    }
+}
+
+static void check_dead_letter(struct sl_manifest_reader *reader,
+                              const struct sl_toml *table,
+                              const struct sl_manifest_trigger *trigger)
+{
+    if (trigger->type == SL_TRIGGER_PUBSUB && trigger->max_deliveries > 0 &&
+        trigger->dead_letter == NULL)
+        sl_manifest_wrong(reader,
+                          sl_manifest_get(table, "max-deliveries")->place,
+                          "\"max-deliveries\" needs \"dead-letter\": the topic "
+                          "to which the event goes then");
+}
+
+static void read_trigger(struct sl_manifest_reader *reader,
+                         const struct sl_toml *table)
+{
+    struct sl_manifest *manifest = reader->manifest;
+    struct sl_manifest_trigger trigger = {.place = table->place};
+    const char *const others[] = {"type", NULL};
+    size_t problems = reader->problem_count;
+
+    if (!read_type(reader, table, &trigger.type))
+        return;
+    const struct sl_manifest_section sections[] = {
+        {types[trigger.type].options, &trigger},
+        {NULL, NULL},
+    };
+    sl_manifest_read_section(reader, table, "[[trigger]]", sections, others);
+    find_resource(reader, table, &trigger);
+    if (reader->problem_count > problems)
+        return;
+    check_shared(reader, table, &trigger);
+    check_dead_letter(reader, table, &trigger);
+    manifest->triggers[manifest->trigger_count++] = trigger;
+}
+
+void sl_manifest_read_triggers(struct sl_manifest_reader *reader,
+                               const struct sl_toml *node)
+{
+    struct sl_manifest *manifest = reader->manifest;
+
+    if (node->type != SL_TOML_ARRAY) {
+        sl_manifest_wrong(reader, node->place,
+                          "triggers are a list: write [[trigger]], with two "
+                          "brackets");
+        return;
+    }
+    manifest->triggers =
+        sl_manifest_own(manifest, sl_alloc_array(node->child_count + 1,
+                                                 sizeof(*manifest->triggers)));
+    for (size_t i = 0; i < node->child_count; i++) {
+        if (node->children[i].type == SL_TOML_TABLE)
+            read_trigger(reader, &node->children[i]);
+        else
+            sl_manifest_wrong(reader, node->children[i].place,
+                              "\"trigger\": expected a table, found %s",
+                              sl_manifest_type_text(node->children[i].type));
+    }
+}

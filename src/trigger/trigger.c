@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All triggers of a manifest, as one. */
+#include "trigger/trigger.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/border.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "trigger/internal.h"
+
+struct sl_triggers {
+    struct sl_http_trigger **servers;
+    size_t server_count;
+    struct sl_consumer **consumers;
+    size_t consumer_count;
+    atomic_size_t undrained;
+    int drained; /* an eventfd */
+};
+
+void sl_trigger_log_end(const struct sl_manifest *manifest, const char *where,
+                        enum sl_bridge_end end, struct sl_bytes message,
+                        struct sl_bytes backtrace)
+{
+    static const char *const events[] = {
+        [SL_BRIDGE_RETURNED] = "returned", [SL_BRIDGE_EXITED] = "exited",
+        [SL_BRIDGE_TRAPPED] = "trapped",   [SL_BRIDGE_TIMED_OUT] = "timed-out",
+        [SL_BRIDGE_FAILED] = "failed",     [SL_BRIDGE_RETRY] = "retry",
+        [SL_BRIDGE_REJECTED] = "rejected",
+    };
+
+    SL_CLEANUP(sl_freep)
+    char *frames = sl_strndup(backtrace.ptr, backtrace.len);
+    for (char *at = frames; *at != '\0'; at++) /* a log entry is a line */
+        if (*at == '\n')
+            *at = at[1] == '\0' ? ' ' : ';';
+    sl_log(SL_LOG_WARN, events[end], "component=%s %s reason=\"%.*s\"%s%s",
+           manifest->name, where, (int)message.len, (const char *)message.ptr,
+           frames[0] != '\0' ? " backtrace:" : "", frames);
+}
+
+/* Whether a trigger before this one has the same address. */
+static bool is_served(const struct sl_manifest *manifest, size_t index)
+{
+    for (size_t i = 0; i < index; i++)
+        if (manifest->triggers[i].type == SL_TRIGGER_HTTP &&
+            strcmp(manifest->triggers[i].listen,
+                   manifest->triggers[index].listen) == 0)
+            return true;
+    return false;
+}
+
+static enum sl_status start_one(struct sl_triggers *triggers,
+                                struct sl_host *host,
+                                const struct sl_manifest *manifest,
+                                size_t index, struct sl_error *err)
+{
+    const struct sl_manifest_trigger *trigger = &manifest->triggers[index];
+
+    if (trigger->type != SL_TRIGGER_HTTP) {
+        triggers->consumers[triggers->consumer_count++] =
+            sl_consumer_start(host, manifest, trigger);
+        return SL_OK;
+    }
+    if (is_served(manifest, index))
+        return SL_OK;
+    enum sl_status status = sl_http_trigger_start(
+        host, manifest, index, &triggers->servers[triggers->server_count], err);
+    triggers->server_count += status == SL_OK;
+    return status;
+}
+
+enum sl_status sl_triggers_start(struct sl_host *host,
+                                 const struct sl_manifest *manifest,
+                                 struct sl_triggers **out, struct sl_error *err)
+{
+    struct sl_triggers *triggers = sl_alloc(sizeof(*triggers));
+    enum sl_status status = SL_OK;
+
+    triggers->servers =
+        sl_alloc_array(manifest->trigger_count, sizeof(*triggers->servers));
+    triggers->consumers =
+        sl_alloc_array(manifest->trigger_count, sizeof(*triggers->consumers));
+    triggers->drained = eventfd(0, EFD_CLOEXEC);
+    *out = triggers; /* what has been started must be stopped */
+    if (triggers->drained < 0)
+        return sl_fail(err, SL_UNAVAILABLE, "eventfd: %s", strerror(errno));
+    for (size_t i = 0; status == SL_OK && i < manifest->trigger_count; i++)
+        status = start_one(triggers, host, manifest, i, err);
+    return status;
+}
+
+void sl_triggers_visit(const struct sl_triggers *triggers,
+                       sl_triggers_visit_fn *visit, void *context)
+{
+    for (size_t i = 0; i < triggers->server_count; i++)
+        visit(context, sl_http_trigger_text(triggers->servers[i]));
+    for (size_t i = 0; i < triggers->consumer_count; i++)
+        visit(context, sl_consumer_text(triggers->consumers[i]));
+}
+
+static void drained(void *context)
+{
+    struct sl_triggers *triggers = context;
+    const uint64_t one = 1;
+
+    sl_border_enter();
+    if (atomic_fetch_sub(&triggers->undrained, 1) == 1)
+        while (write(triggers->drained, &one, sizeof(one)) < 0 &&
+               errno == EINTR)
+            ;
+    sl_border_leave();
+}
+
+int sl_triggers_drain(struct sl_triggers *triggers)
+{
+    /* One more, so that it does not end before all have begun. */
+    atomic_store(&triggers->undrained,
+                 triggers->server_count + triggers->consumer_count + 1);
+    for (size_t i = 0; i < triggers->server_count; i++)
+        sl_http_trigger_drain(triggers->servers[i], drained, triggers);
+    for (size_t i = 0; i < triggers->consumer_count; i++)
+        sl_consumer_drain(triggers->consumers[i], drained, triggers);
+    drained(triggers);
+    return triggers->drained;
+}
+
+void sl_triggers_stop(struct sl_triggers *triggers)
+{
+    if (triggers == NULL)
+        return;
+    for (size_t i = 0; i < triggers->server_count; i++)
+        sl_http_trigger_stop(triggers->servers[i]);
+    for (size_t i = 0; i < triggers->consumer_count; i++)
+        sl_consumer_stop(triggers->consumers[i]);
+}
+
+void sl_triggers_free(struct sl_triggers *triggers)
+{
+    if (triggers == NULL)
+        return;
+    for (size_t i = 0; i < triggers->server_count; i++)
+        sl_http_trigger_free(triggers->servers[i]);
+    for (size_t i = 0; i < triggers->consumer_count; i++)
+        sl_consumer_free(triggers->consumers[i]);
+    free(triggers->servers);
+    free(triggers->consumers);
+    sl_closep(&triggers->drained);
+    free(triggers);
+}

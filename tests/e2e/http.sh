@@ -1,0 +1,158 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Components that answer HTTP: what a client sees, and what the limits do.
+. "$(dirname "$0")/lib.sh"
+. "$HERE/serving.sh"
+
+# web LINES...: a manifest for the guest, of these lines, that is served.
+web() {
+    {
+        printf 'slight = 1\nname = "web"\n[component]\nsource = "%s"\n' \
+            "$SL_TEST_GUESTS/e2e-http.wasm"
+        printf '[[resource]]\nname = "default"\ntype = "kv.sqlite"\n'
+        printf 'path = "web.db"\n[[trigger]]\ntype = "http"\n'
+        printf 'listen = "127.0.0.1:0"\n'
+        printf '%s\n' "$@"
+    } >web.toml
+    serve web.toml --grace 5s
+}
+
+web 'timeout = "2s"' 'max-body = "1MiB"'
+
+get 200 /some/path?query=1
+says body "/some/path?query=1"
+says head "content-type: text/plain"
+get 200 / -H 'x-request-id: mine-7'
+says head "x-request-id: mine-7"
+get 200 / -H "x-request-id: two words"
+lacks head "two words"
+says head "x-request-id: "
+
+# A store outlives its requests; an instance does not.
+get 200 /count
+is body <<END
+1
+END
+get 200 /count
+is body <<END
+2
+END
+
+# Bodies, both ways at the same time, of known length and not.
+head -c 900000 /dev/urandom >large
+get 200 /echo --data-binary @large
+holds cmp -s body large
+get 200 /echo --data-binary @large -H 'Transfer-Encoding: chunked' -H 'Expect:'
+holds cmp -s body large
+head -c 1048577 /dev/zero >larger
+get 413 / --data-binary @larger
+get 200 /length --data-binary @larger -H 'Transfer-Encoding: chunked' -H 'Expect:'
+says body "cut 0"
+
+# Headers.
+long=$(head -c 100000 /dev/zero | tr '\0' 'a')
+get 431 / -H "x: $long"
+
+# What goes wrong in a component is its own affair.
+get 500 /trap
+says body "internal error"
+lacks body "unreachable"
+get 500 /nothing
+get 504 /spin
+WHAT="a response that stops half-way"
+curl -s -m 20 -o body "$URL/half"
+[ $? -eq 18 ] || [ $? -ne 0 ] || fail "it looks complete"
+get 200 /
+WHAT="the log"
+says served "event=trapped component=web method=GET path=\"/trap\""
+says served "event=failed component=web method=GET path=\"/nothing\""
+says served "event=timed-out component=web method=GET path=\"/spin\""
+
+# Nothing is granted outside.
+get 200 /outside
+lacks body "answered"
+
+get 200 /print
+WHAT="lines of the component"
+says served.out "[web] to stdout"
+says served.out "[web] and more"
+says served "[web] to stderr"
+
+# One connection, many requests.
+WHAT="keep-alive"
+curl -s -o /dev/null -o /dev/null -o /dev/null -w '%{num_connects}' \
+    "$URL/a" "$URL/b" "$URL/c" >body
+says body "100"
+
+# No guest's request, no HTTP at all.
+WHAT="what is no HTTP"
+printf 'hello\r\n\r\n' | timeout 5 "${BASH:-bash}" -c '
+    exec 3<>"/dev/tcp/127.0.0.1/$1"; cat >&3; cat <&3' - "${URL##*:}" >body
+says body "400"
+
+# What runs may finish.
+curl -s -m 10 -o body -w '%{http_code}' "$URL/sleep" >code &
+CLIENT=$!
+sleep 0.3
+stop TERM 0
+wait $CLIENT
+says code 200
+says body /sleep
+WHAT="the port is free"
+! curl -s -m 5 "$URL/" >body || fail "it answers still"
+
+# Routes, and too many at once.
+web 'route = "/api"' 'timeout = "2s"' 'concurrency = 1'
+get 200 /api
+get 200 /api/x
+get 404 /apix
+get 404 /
+curl -s -m 10 -o first "$URL/api" >/dev/null
+stop INT 0
+
+web 'timeout = "2s"' 'concurrency = 1'
+curl -s -m 10 -o first "$URL/sleep" &
+CLIENT=$!
+sleep 0.3
+get 503 /
+says head "retry-after: 1"
+wait $CLIENT
+says first /sleep
+get 200 /
+
+# An address that is taken.
+sed "s|127.0.0.1:0|${URL#http://}|" web.toml >taken.toml
+slight 4 run taken.toml
+says err "cannot listen at ${URL#http://}"
+stop TERM 0
+
+# A second signal does not wait.
+web 'timeout = "60s"'
+curl -s -m 10 -o body "$URL/spin" &
+sleep 0.3
+kill -TERM "$SERVER"
+sleep 0.3
+kill -TERM "$SERVER"
+WHAT="the second signal"
+wait "$SERVER"
+[ $? -eq 143 ] || fail "exit code $?"
+
+# A component that answers nobody.
+cat >wrong.toml <<END
+slight = 1
+name = "web"
+[component]
+source = "$GUEST"
+[[trigger]]
+type = "http"
+END
+slight 4 run wrong.toml
+says err "exports no wasi:http/incoming-handler@0.2, which the trigger in line 5"
+slight 4 check wrong.toml
+says err "exports no wasi:http/incoming-handler@0.2"
+slight 4 run "$SL_TEST_GUESTS/e2e-http.wasm"
+says err 'give it a manifest with [[trigger]] type = "http"'
+slight 0 check web.toml
+says out "trigger http, 127.0.0.1:0/"
+
+finish
