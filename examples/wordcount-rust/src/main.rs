@@ -7,7 +7,22 @@ use std::io::Read;
 use std::process::ExitCode;
 
 wit_bindgen::generate!({
-    path: ["../../wit/types", "../../wit/kv", "../../wit/lockd", "../../wit/mq", "../../wit/pubsub", "../../wit/sql", "../../wit/slight"],
+    path: [
+        "../../wit/types",
+        "../../wit/kv",
+        "../../wit/lockd",
+        "../../wit/mq",
+        "../../wit/pubsub",
+        "../../wit/sql",
+        "../../wit/wasi-io",
+        "../../wit/wasi-clocks",
+        "../../wit/wasi-random",
+        "../../wit/wasi-filesystem",
+        "../../wit/wasi-sockets",
+        "../../wit/wasi-cli",
+        "../../wit/wasi-http",
+        "../../wit/slight",
+    ],
     world: "slight:slight/command",
     generate_all,
 });
