@@ -75,7 +75,8 @@ static int run_all(struct sl_host *host, const struct sl_bridge_run *run,
     int threads = 0;
 
     for (int i = 0; i < guests; i++)
-        sl_bridge_program_start(host->program, run, one_done, &crowd);
+        sl_bridge_program_start(host->components[0].program, run, one_done,
+                                &crowd);
     pthread_mutex_lock(&crowd.lock);
     while (crowd.running > 0) {
         int now = count_threads();

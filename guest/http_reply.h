@@ -82,15 +82,16 @@ static inline bool http_body(wasi_http_types_borrow_incoming_request_t request,
     return whole;
 }
 
-/* Answer with a status, and a body of this type.  Once. */
-static inline void http_reply(wasi_http_types_own_response_outparam_t out,
-                              uint16_t status, const char *type,
-                              const void *bytes, size_t len)
+/* Answer with a status, one header, and a body.  Once. */
+static inline void http_reply_with(wasi_http_types_own_response_outparam_t out,
+                                   uint16_t status, const char *header,
+                                   const char *text, const void *bytes,
+                                   size_t len)
 {
     wasi_http_types_own_fields_t headers = wasi_http_types_constructor_fields();
-    http_string_t name = {(uint8_t *)"content-type", 12};
-    wasi_http_types_field_value_t value = {(uint8_t *)(uintptr_t)type,
-                                           strlen(type)};
+    http_string_t name = {(uint8_t *)(uintptr_t)header, strlen(header)};
+    wasi_http_types_field_value_t value = {(uint8_t *)(uintptr_t)text,
+                                           strlen(text)};
     wasi_http_types_list_field_value_t values = {&value, 1};
     wasi_http_types_header_error_t header_error;
     (void)wasi_http_types_method_fields_set(
@@ -131,6 +132,14 @@ static inline void http_reply(wasi_http_types_own_response_outparam_t out,
     }
     wasi_http_types_error_code_t error;
     (void)wasi_http_types_static_outgoing_body_finish(body, NULL, &error);
+}
+
+/* The same, of this type. */
+static inline void http_reply(wasi_http_types_own_response_outparam_t out,
+                              uint16_t status, const char *type,
+                              const void *bytes, size_t len)
+{
+    http_reply_with(out, status, "content-type", type, bytes, len);
 }
 
 static inline void http_reply_text(wasi_http_types_own_response_outparam_t out,

@@ -76,6 +76,8 @@ docs() {
         "$build/slight" providers "$provider" --markdown >"$build/generated.md" || status=1
         diff -u "$build/committed.md" "$build/generated.md" >&2 || status=1
     done
+    scripts/specification.sh >"$build/specification.md" || status=1
+    diff -u docs/specification.md "$build/specification.md" >&2 || status=1
     return $status
 }
 

@@ -44,49 +44,74 @@ static void print_trigger(const struct sl_manifest_trigger *trigger)
                trigger->resource_name, trigger->group);
 }
 
-static void print_grants(const struct sl_manifest *manifest)
+static void print_limits(const struct sl_manifest_component *component)
 {
-    printf("\n%s grants\n", manifest->path != NULL
-                                ? manifest->path
-                                : "without a manifest, slight");
-    for (size_t i = 0; i < manifest->resource_count; i++)
-        printf("  resource %s, %s\n", manifest->resources[i].name,
-               sl_driver_info(manifest->resources[i].driver).name);
-    for (size_t i = 0; i < manifest->directory_count; i++)
-        printf("  folder %s as %s, %s\n", manifest->directories[i].host,
-               manifest->directories[i].guest,
-               manifest->directories[i].writable ? "to read and write"
-                                                 : "to read only");
-    for (size_t i = 0; i < manifest->env_count; i++)
-        printf("  variable %s\n", manifest->env[i].name);
-    for (size_t i = 0; i < manifest->trigger_count; i++)
-        print_trigger(&manifest->triggers[i]);
     char amount[32];
-    sl_option_write_amount(SL_OPTION_SIZE, manifest->memory, amount,
+
+    sl_option_write_amount(SL_OPTION_SIZE, component->memory, amount,
                            sizeof(amount));
     printf("  %s of memory", amount);
-    sl_option_write_amount(SL_OPTION_DURATION_MS, manifest->timeout_ms, amount,
+    sl_option_write_amount(SL_OPTION_DURATION_MS, component->timeout_ms, amount,
                            sizeof(amount));
-    if (manifest->timeout_ms > 0)
+    if (component->timeout_ms > 0)
         printf(", %s of time", amount);
     putchar('\n');
+}
+
+/* How many resources it may open. */
+static size_t print_grants(const struct sl_manifest *manifest,
+                           const struct sl_manifest_component *component)
+{
+    size_t granted = 0;
+
+    printf("\n%s grants%s%s\n",
+           manifest->path != NULL ? manifest->path
+                                  : "without a manifest, slight",
+           manifest->component_count > 1 ? " " : "",
+           manifest->component_count > 1 ? component->name : "");
+    for (size_t i = 0; i < manifest->resource_count; i++) {
+        const struct sl_manifest_resource *resource = &manifest->resources[i];
+        if (!sl_manifest_grants(manifest, component, resource))
+            continue;
+        granted++;
+        printf("  resource %s, %s\n", resource->name,
+               sl_driver_info(resource->driver).name);
+    }
+    for (size_t i = 0; i < component->directory_count; i++)
+        printf("  folder %s as %s, %s\n", component->directories[i].host,
+               component->directories[i].guest,
+               component->directories[i].writable ? "to read and write"
+                                                  : "to read only");
+    for (size_t i = 0; i < component->env_count; i++)
+        printf("  variable %s\n", component->env[i].name);
+    for (size_t i = 0; i < manifest->trigger_count; i++)
+        if (manifest->triggers[i].component == component)
+            print_trigger(&manifest->triggers[i]);
+    print_limits(component);
+    return granted;
 }
 
 static int check_host(const struct sl_manifest *manifest, struct sl_host *host)
 {
     struct sl_error err;
-    bool uses_kv = false;
+    bool needs_kv = false;
 
-    printf("%s imports\n", manifest->source);
-    size_t missing = sl_host_imports(host, print_import, &uses_kv);
-    print_grants(manifest);
+    for (size_t i = 0; i < manifest->component_count; i++) {
+        bool uses_kv = false;
+        printf("%s%s imports\n", i > 0 ? "\n" : "",
+               manifest->components[i].source);
+        sl_host_imports(host, i, print_import, &uses_kv);
+        size_t granted = print_grants(manifest, &manifest->components[i]);
+        needs_kv = needs_kv || (uses_kv && granted == 0);
+    }
     fflush(stdout);
-    if (missing > 0)
-        return sl_target_missing(manifest, host);
+    int code = sl_target_missing(manifest, host);
+    if (code != SL_EXIT_OK)
+        return code;
     if (sl_host_link(host, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
-    if (uses_kv && manifest->resource_count == 0)
-        sl_print_warning("the component imports slight:kv, and %s grants no "
+    if (needs_kv)
+        sl_print_warning("a component imports slight:kv, and %s grants it no "
                          "resource of that kind: whatever it opens will be "
                          "refused; add [[resource]]",
                          manifest->path);

@@ -213,8 +213,9 @@ static int run_triggers(const struct sl_manifest *manifest,
     struct sl_error err;
     int code;
 
-    if (sl_host_imports(*host, NULL, NULL) > 0)
-        return sl_target_missing(manifest, *host);
+    code = sl_target_missing(manifest, *host);
+    if (code != SL_EXIT_OK)
+        return code;
     enum sl_status status = sl_host_link(*host, &err);
     if (status == SL_OK)
         status = sl_host_prepare(*host, &request->run, &err);
@@ -237,14 +238,15 @@ static int link_and_run(const struct sl_manifest *manifest,
     struct sl_host_outcome outcome;
     struct sl_error err;
 
-    if (sl_host_imports(host, NULL, NULL) > 0)
-        return sl_target_missing(manifest, host);
+    int code = sl_target_missing(manifest, host);
+    if (code != SL_EXIT_OK)
+        return code;
     if (sl_host_link(host, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
     run->interrupt = sl_signals_catch();
     if (sl_host_run(host, run, &outcome, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
-    int code = tell_end(manifest, &outcome);
+    code = tell_end(manifest, &outcome);
     if (outcome.end == SL_HOST_TIMED_OUT || outcome.end == SL_HOST_INTERRUPTED)
         sl_signals_leave_after(CLOSE_SECONDS, code);
     return code;

@@ -109,12 +109,13 @@ int sl_target_open(const char *operand, const char *manifest_file,
 }
 
 /* "slightfile.toml:5:10: ", where a manifest named the component. */
-static void print_place(const struct sl_manifest *manifest)
+static void print_place(const struct sl_manifest *manifest, size_t index)
 {
-    if (manifest->source_place.line > 0)
+    struct sl_toml_place place = manifest->components[index].source_place;
+
+    if (place.line > 0)
         fprintf(stderr, "%s%s:%u:%u:%s ", sl_style_on(stderr, SL_STYLE_BOLD),
-                manifest->path, manifest->source_place.line,
-                manifest->source_place.column, sl_style_off(stderr));
+                manifest->path, place.line, place.column, sl_style_off(stderr));
 }
 
 int sl_target_load(const struct sl_manifest *manifest, struct sl_host **out)
@@ -128,7 +129,7 @@ int sl_target_load(const struct sl_manifest *manifest, struct sl_host **out)
                                           ? SL_EXIT_MANIFEST
                                           : SL_EXIT_FAILED);
     if (sl_host_load(host, &err) != SL_OK) {
-        print_place(manifest);
+        print_place(manifest, sl_host_loaded(host));
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
     }
     *out = host;
@@ -148,8 +149,15 @@ static void print_missing(void *context, const struct sl_host_import *import)
 
 int sl_target_missing(const struct sl_manifest *manifest, struct sl_host *host)
 {
-    sl_print_error("%s imports what this slight does not provide:",
-                   manifest->source);
-    sl_host_imports(host, print_missing, NULL);
-    return SL_EXIT_COMPONENT;
+    int code = SL_EXIT_OK;
+
+    for (size_t i = 0; i < manifest->component_count; i++) {
+        if (sl_host_imports(host, i, NULL, NULL) == 0)
+            continue;
+        sl_print_error("%s imports what this slight does not provide:",
+                       manifest->components[i].source);
+        sl_host_imports(host, i, print_missing, NULL);
+        code = SL_EXIT_COMPONENT;
+    }
+    return code;
 }

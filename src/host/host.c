@@ -33,7 +33,11 @@ static enum sl_status open_services(struct sl_host *host, struct sl_error *err)
         sl_log(SL_LOG_DEBUG, "open", "resource=%s line=%u", resource->name,
                resource->place.line);
     }
-    host->grants = (struct sl_grants){manifest, host->services};
+    for (size_t i = 0; i < manifest->component_count; i++) {
+        host->components[i].manifest = &manifest->components[i];
+        host->components[i].grants = (struct sl_grants){
+            manifest, &manifest->components[i], host->services};
+    }
     return SL_OK;
 }
 
@@ -52,6 +56,17 @@ static uint32_t instances_of(const struct sl_manifest *manifest,
                : (uint32_t)SL_TRIGGER_CONCURRENCY_MAX;
 }
 
+/* As much as the one that may have most; each has its own limit. */
+static uint64_t memory_of(const struct sl_manifest *manifest)
+{
+    int64_t most = 0;
+
+    for (size_t i = 0; i < manifest->component_count; i++)
+        if (manifest->components[i].memory > most)
+            most = manifest->components[i].memory;
+    return (uint64_t)most;
+}
+
 enum sl_status sl_host_new(const struct sl_manifest *manifest,
                            const struct sl_host_config *config,
                            struct sl_host **out, struct sl_error *err)
@@ -61,11 +76,13 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
     const struct sl_bridge_engine_config engine = {
         .max_instances = instances,
         .warm_instances = instances,
-        .max_memory = (uint64_t)manifest->memory,
+        .max_memory = memory_of(manifest),
     };
 
     host->manifest = manifest;
     host->progress = config->progress;
+    host->components =
+        sl_alloc_array(manifest->component_count, sizeof(*host->components));
     host->done = eventfd(0, EFD_CLOEXEC);
     if (host->done < 0)
         return sl_fail(err, SL_UNAVAILABLE, "eventfd: %s", strerror(errno));
@@ -86,15 +103,18 @@ void sl_host_free(struct sl_host *host)
         return;
 
     /* The engine ends the guests, and only they use what comes after it. */
-    if (host->program != NULL)
-        sl_bridge_program_free(host->program);
-    if (host->component != NULL)
-        sl_bridge_component_free(host->component);
+    for (size_t i = 0; i < host->manifest->component_count; i++) {
+        if (host->components[i].program != NULL)
+            sl_bridge_program_free(host->components[i].program);
+        if (host->components[i].component != NULL)
+            sl_bridge_component_free(host->components[i].component);
+    }
     sl_bridge_engine_free(host->engine);
     for (size_t i = 0;
          host->services != NULL && i < host->manifest->resource_count; i++)
         sl_service_free(host->services[i]);
     free(host->services);
+    free(host->components);
     sl_closep(&host->done);
     free(host->message);
     free(host->backtrace);
@@ -127,12 +147,13 @@ static void visit_import(void *context, const struct sl_bridge_extern *item)
         visit->visit(visit->context, &import);
 }
 
-size_t sl_host_imports(struct sl_host *host, sl_host_import_fn *visit,
-                       void *context)
+size_t sl_host_imports(struct sl_host *host, size_t index,
+                       sl_host_import_fn *visit, void *context)
 {
     struct visit state = {visit, context, 0};
 
-    sl_bridge_component_imports(host->component, visit_import, &state);
+    sl_bridge_component_imports(host->components[index].component, visit_import,
+                                &state);
     return state.missing;
 }
 
@@ -141,9 +162,11 @@ struct sl_bridge_engine *sl_host_engine(struct sl_host *host)
     return host->engine;
 }
 
-struct sl_bridge_program *sl_host_program(struct sl_host *host)
+struct sl_bridge_program *
+sl_host_program(struct sl_host *host,
+                const struct sl_manifest_component *component)
 {
-    return host->program;
+    return host->components[component - host->manifest->components].program;
 }
 
 struct sl_service *sl_host_service(struct sl_host *host,
@@ -166,14 +189,16 @@ static const struct {
 
 /* It exports what its triggers call; or is a program. */
 static enum sl_status check_exports(const struct sl_host *host,
+                                    const struct sl_host_component *component,
                                     struct sl_error *err)
 {
     const struct sl_manifest *manifest = host->manifest;
-    unsigned exported = sl_bridge_program_exports(host->program);
+    unsigned exported = sl_bridge_program_exports(component->program);
 
     for (size_t i = 0; i < manifest->trigger_count; i++) {
         const struct sl_manifest_trigger *trigger = &manifest->triggers[i];
-        if ((exported & exports[trigger->type].bit) == 0)
+        if (trigger->component == component->manifest &&
+            (exported & exports[trigger->type].bit) == 0)
             return sl_fail(err, SL_INVALID_ARGUMENT,
                            "the component exports no %s, which the trigger in "
                            "line %u of %s calls",
@@ -198,12 +223,15 @@ static enum sl_status check_exports(const struct sl_host *host,
 
 enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
 {
-    enum sl_status status =
-        sl_bridge_program_new(host->engine, host->component, &sl_host_functions,
-                              &host->grants, &host->program, err);
-    if (status == SL_OK)
-        status = check_exports(host, err);
-    if (status != SL_OK)
-        return sl_fail_in(err, "%s", host->manifest->source);
+    for (size_t i = 0; i < host->manifest->component_count; i++) {
+        struct sl_host_component *component = &host->components[i];
+        enum sl_status status = sl_bridge_program_new(
+            host->engine, component->component, &sl_host_functions,
+            &component->grants, &component->program, err);
+        if (status == SL_OK)
+            status = check_exports(host, component, err);
+        if (status != SL_OK)
+            return sl_fail_in(err, "%s", component->manifest->source);
+    }
     return SL_OK;
 }

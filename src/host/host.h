@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A component with everything that its manifest gives it: the engine, the
- * stores, the compiled code, and runs of it.
+ * The components of a manifest with everything that it gives them: the engine,
+ * the services, the compiled code, and runs.
  *
  * The order is new, load, (imports,) link, run.  One thread uses a host.
  */
@@ -41,11 +41,13 @@ SL_MUST_CHECK enum sl_status sl_host_new(const struct sl_manifest *manifest,
 void sl_host_free(struct sl_host *host);
 
 /*
- * Read and compile the manifest's component, or take it from the cache.  The
- * message of a failure names the file and says what to do.
+ * Read and compile the manifest's components, or take them from the cache.  The
+ * message of a failure names the file and says what to do; sl_host_loaded is
+ * the index of the component, then.
  */
 SL_MUST_CHECK enum sl_status sl_host_load(struct sl_host *host,
                                           struct sl_error *err);
+size_t sl_host_loaded(const struct sl_host *host);
 
 /* One import of the component.  hint: "" where it is provided. */
 struct sl_host_import {
@@ -57,14 +59,16 @@ struct sl_host_import {
 typedef void sl_host_import_fn(void *context,
                                const struct sl_host_import *import);
 
-/* Visit every import; returns how many are not provided. */
-size_t sl_host_imports(struct sl_host *host, sl_host_import_fn *visit,
-                       void *context);
+/* Visit every import of the component with this index in the manifest; returns
+ * how many are not provided. */
+size_t sl_host_imports(struct sl_host *host, size_t index,
+                       sl_host_import_fn *visit, void *context);
 
 /*
- * Make the component ready to be run.  SL_NOT_FOUND where an import is missing,
- * of which sl_host_imports names all; SL_INVALID_ARGUMENT where it does not
- * export what the manifest's triggers call, or without them wasi:cli/run.
+ * Make the components ready to be run.  SL_NOT_FOUND where an import is
+ * missing, of which sl_host_imports names all; SL_INVALID_ARGUMENT where it
+ * does not export what the manifest's triggers call, or without them
+ * wasi:cli/run.
  */
 SL_MUST_CHECK enum sl_status sl_host_link(struct sl_host *host,
                                           struct sl_error *err);
@@ -98,7 +102,8 @@ struct sl_host_outcome {
     const char *backtrace; /* of a trap: where in the component; may be "" */
 };
 
-/* Run once, with this process's standard streams.  Fails if it cannot start. */
+/* Run the first component once, with this process's standard streams.  Fails if
+ * it cannot start. */
 SL_MUST_CHECK enum sl_status sl_host_run(struct sl_host *host,
                                          const struct sl_host_run *run,
                                          struct sl_host_outcome *outcome,
@@ -118,7 +123,9 @@ SL_MUST_CHECK enum sl_status sl_host_prepare(struct sl_host *host,
 struct sl_bridge_engine;
 struct sl_bridge_program;
 struct sl_bridge_engine *sl_host_engine(struct sl_host *host);
-struct sl_bridge_program *sl_host_program(struct sl_host *host);
+struct sl_bridge_program *
+sl_host_program(struct sl_host *host,
+                const struct sl_manifest_component *component);
 /* What stands behind a resource of the manifest. */
 struct sl_service *sl_host_service(struct sl_host *host,
                                    const struct sl_manifest_resource *resource);

@@ -77,27 +77,35 @@ void sl_instance_free(void *pointer)
 }
 
 /* A guest's name is anything; only what could be a name is repeated. */
-static enum sl_status not_granted(const struct sl_manifest *manifest,
+static enum sl_status not_granted(const struct sl_grants *grants,
                                   struct sl_bytes name, struct sl_error *err)
 {
+    const struct sl_manifest *manifest = grants->manifest;
+    const char *component = grants->component->name;
+    int len = (int)name.len;
+    const char *text = (const char *)name.ptr;
+
     if (!sl_manifest_is_name(name))
         return sl_fail(err, SL_PERMISSION_DENIED,
                        "component \"%s\" is not granted the resource that it "
                        "opens, whose name no manifest could have: a name is 1 "
                        "to %d letters, digits, \".\", \"_\" and \"-\"",
-                       manifest->name, SL_MANIFEST_NAME_MAX);
+                       component, SL_MANIFEST_NAME_MAX);
     if (manifest->path == NULL)
         return sl_fail(err, SL_PERMISSION_DENIED,
                        "component \"%s\" is not granted \"%.*s\": without a "
                        "slightfile.toml there is only \"default\"; write one "
                        "with [[resource]] name = \"%.*s\"",
-                       manifest->name, (int)name.len, (const char *)name.ptr,
-                       (int)name.len, (const char *)name.ptr);
+                       component, len, text, len, text);
+    if (sl_manifest_resource(manifest, name) != NULL)
+        return sl_fail(err, SL_PERMISSION_DENIED,
+                       "component \"%s\" is not granted \"%.*s\"; add it to "
+                       "the component's resources in %s",
+                       component, len, text, manifest->path);
     return sl_fail(err, SL_PERMISSION_DENIED,
                    "component \"%s\" is not granted \"%.*s\"; add "
                    "[[resource]] name = \"%.*s\" to %s",
-                   manifest->name, (int)name.len, (const char *)name.ptr,
-                   (int)name.len, (const char *)name.ptr, manifest->path);
+                   component, len, text, len, text, manifest->path);
 }
 
 /* The index of a free slot, or NO_SLOT where all are taken. */
@@ -131,7 +139,7 @@ enum sl_status sl_instance_add(void *pointer, const struct sl_object *object,
         return sl_fail(err, SL_TOO_LARGE,
                        "component \"%s\" has %d resources open, the most "
                        "that may be; drop some, or open one once and keep it",
-                       instance->grants->manifest->name,
+                       instance->grants->component->name,
                        SL_INSTANCE_HANDLES_MAX);
     struct slot *slot = &instance->slots[index];
     slot->object = *object;
@@ -140,15 +148,16 @@ enum sl_status sl_instance_add(void *pointer, const struct sl_object *object,
 }
 
 /* It is there, and something else. */
-static enum sl_status not_of(const struct sl_manifest *manifest,
+static enum sl_status not_of(const struct sl_grants *grants,
                              const struct sl_manifest_resource *resource,
                              const char *capability, struct sl_error *err)
 {
     return sl_fail(err, SL_PERMISSION_DENIED,
                    "component \"%s\" opens \"%s\" as a resource of %s, "
                    "and %s:%u says that it is of type \"%s\"",
-                   manifest->name, resource->name, capability,
-                   manifest->path != NULL ? manifest->path : "the default",
+                   grants->component->name, resource->name, capability,
+                   grants->manifest->path != NULL ? grants->manifest->path
+                                                  : "the default",
                    resource->place.line, sl_driver_info(resource->driver).name);
 }
 
@@ -161,10 +170,11 @@ enum sl_status sl_instance_open(void *pointer, const char *capability,
     const struct sl_manifest_resource *resource =
         sl_manifest_resource(manifest, name);
 
-    if (resource == NULL)
-        return not_granted(manifest, name, err);
+    if (resource == NULL ||
+        !sl_manifest_grants(manifest, instance->grants->component, resource))
+        return not_granted(instance->grants, name, err);
     if (strcmp(sl_capability_info(resource->capability).name, capability) != 0)
-        return not_of(manifest, resource, capability, err);
+        return not_of(instance->grants, resource, capability, err);
     const struct sl_object object = {
         .kind = SL_OBJECT_SERVICE,
         .service = instance->grants->services[resource - manifest->resources],

@@ -22,6 +22,7 @@ enum { SL_INSTANCE_HANDLES_MAX = 1024 };
  */
 struct sl_grants {
     const struct sl_manifest *manifest;
+    const struct sl_manifest_component *component;
     struct sl_service *const *services;
 };
 

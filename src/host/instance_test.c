@@ -33,7 +33,9 @@ static struct sl_service *const services[] = {
     (struct sl_service *)&second_service,
 };
 
-static struct sl_grants grants = {&manifest, services};
+static struct sl_manifest_component component = {.name = "orders"};
+
+static struct sl_grants grants = {&manifest, &component, services};
 
 static struct sl_service *service_of(void *instance, uint32_t handle)
 {

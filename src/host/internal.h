@@ -9,14 +9,21 @@
 #include "host/instance.h"
 #include "slight_bridge.h"
 
+/* One of the manifest's. */
+struct sl_host_component {
+    const struct sl_manifest_component *manifest;
+    struct sl_grants grants;
+    struct sl_bridge_component *component;
+    struct sl_bridge_program *program;
+};
+
 struct sl_host {
     const struct sl_manifest *manifest;
     bool progress;
     struct sl_service **services; /* one a resource */
-    struct sl_grants grants;
     struct sl_bridge_engine *engine;
-    struct sl_bridge_component *component;
-    struct sl_bridge_program *program;
+    struct sl_host_component *components; /* as many as the manifest has */
+    size_t loaded;                        /* of them */
 
     /* The run, which may outlast sl_host_run and so lives here. */
     int done; /* an eventfd, written when the run is over */

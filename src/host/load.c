@@ -70,31 +70,32 @@ static struct sl_cache *open_cache(void)
     return cache;
 }
 
-static bool load_cached(struct sl_host *host, struct sl_cache *cache,
-                        const struct sl_cache_key *key)
+static bool load_cached(struct sl_host *host,
+                        struct sl_host_component *component,
+                        struct sl_cache *cache, const struct sl_cache_key *key)
 {
     SL_CLEANUP(sl_freep) char *path = sl_cache_find(cache, key);
     struct sl_error err;
 
     if (path == NULL)
         return false;
-    if (sl_bridge_component_load(host->engine, path, &host->component, &err) ==
-        SL_OK)
+    if (sl_bridge_component_load(host->engine, path, &component->component,
+                                 &err) == SL_OK)
         return true;
     sl_log(SL_LOG_DEBUG, "cache-dropped", "reason=\"%s\"", err.message);
     sl_cache_drop(cache, key);
     return false;
 }
 
-static void store_cached(struct sl_host *host, struct sl_cache *cache,
-                         const struct sl_cache_key *key)
+static void store_cached(const struct sl_host_component *component,
+                         struct sl_cache *cache, const struct sl_cache_key *key)
 {
     struct collect code = {.buf = SL_BUF(CODE_BYTES_MAX)};
     const struct sl_bridge_sink sink = {&code, collect};
     struct sl_error err;
 
     enum sl_status status =
-        sl_bridge_component_serialize(host->component, sink, &err);
+        sl_bridge_component_serialize(component->component, sink, &err);
     if (status == SL_OK && code.status != SL_OK)
         status = sl_fail(&err, code.status, "the compiled code is too large");
     if (status == SL_OK)
@@ -104,27 +105,31 @@ static void store_cached(struct sl_host *host, struct sl_cache *cache,
     sl_buf_done(&code.buf);
 }
 
-static enum sl_status compile(struct sl_host *host, struct sl_bytes wasm,
-                              struct sl_error *err)
+static enum sl_status compile(struct sl_host *host,
+                              struct sl_host_component *component,
+                              struct sl_bytes wasm, struct sl_error *err)
 {
+    const char *source = component->manifest->source;
     struct sl_progress *progress =
-        host->progress ? sl_progress_start(host->manifest->source) : NULL;
+        host->progress ? sl_progress_start(source) : NULL;
 
     struct sl_error cause;
     enum sl_status status = sl_bridge_component_compile(
-        host->engine, wasm, &host->component, &cause);
+        host->engine, wasm, &component->component, &cause);
     sl_progress_end(progress);
     if (status == SL_OK)
         return SL_OK;
-    return sl_fail(
-        err, status, "%s: %s%s", host->manifest->source, cause.message,
-        status == SL_TOO_LARGE ? "; raise memory in [component] of the manifest"
-                               : "");
+    return sl_fail(err, status, "%s: %s%s", source, cause.message,
+                   status == SL_TOO_LARGE
+                       ? "; raise memory in [component] of the manifest"
+                       : "");
 }
 
-enum sl_status sl_host_load(struct sl_host *host, struct sl_error *err)
+static enum sl_status load(struct sl_host *host,
+                           struct sl_host_component *component,
+                           struct sl_error *err)
 {
-    const char *path = host->manifest->source;
+    const char *path = component->manifest->source;
     SL_CLEANUP(sl_buf_done) struct sl_buf wasm = SL_BUF(WASM_BYTES_MAX);
 
     enum sl_status status = sl_file_read(path, &wasm, err);
@@ -135,7 +140,7 @@ enum sl_status sl_host_load(struct sl_host *host, struct sl_error *err)
 
     SL_CLEANUP(sl_cache_freep) struct sl_cache *cache = open_cache();
     if (cache == NULL)
-        return compile(host, sl_buf_bytes(&wasm), err);
+        return compile(host, component, sl_buf_bytes(&wasm), err);
 
     struct collect print = {.buf = SL_BUF(64 * 1024)};
     const struct sl_bridge_sink sink = {&print, collect};
@@ -144,10 +149,26 @@ enum sl_status sl_host_load(struct sl_host *host, struct sl_error *err)
         sl_cache_key_of(sl_buf_bytes(&wasm), sl_buf_bytes(&print.buf));
     sl_buf_done(&print.buf);
 
-    if (load_cached(host, cache, &key))
+    if (load_cached(host, component, cache, &key))
         return SL_OK;
-    status = compile(host, sl_buf_bytes(&wasm), err);
+    status = compile(host, component, sl_buf_bytes(&wasm), err);
     if (status == SL_OK)
-        store_cached(host, cache, &key);
+        store_cached(component, cache, &key);
     return status;
+}
+
+enum sl_status sl_host_load(struct sl_host *host, struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    while (status == SL_OK && host->loaded < host->manifest->component_count) {
+        status = load(host, &host->components[host->loaded], err);
+        host->loaded += status == SL_OK;
+    }
+    return status;
+}
+
+size_t sl_host_loaded(const struct sl_host *host)
+{
+    return host->loaded;
 }

@@ -91,7 +91,7 @@ static void add_directory(struct lists *lists,
     };
 }
 
-static struct lists make_lists(const struct sl_manifest *manifest,
+static struct lists make_lists(const struct sl_manifest_component *manifest,
                                const struct sl_host_run *run,
                                const char *const *args, size_t arg_count)
 {
@@ -120,11 +120,10 @@ static struct lists make_lists(const struct sl_manifest *manifest,
 }
 
 /* What a run gets; borrows from lists. */
-static struct sl_bridge_run make_run(const struct sl_host *host,
-                                     const struct sl_host_run *run,
-                                     struct lists *lists)
+static struct sl_bridge_run
+make_run(const struct sl_manifest_component *manifest,
+         const struct sl_host_run *run, struct lists *lists)
 {
-    const struct sl_manifest *manifest = host->manifest;
     bool own_args = run->args != NULL;
     size_t arg_count = own_args ? run->arg_count : manifest->arg_count;
     int64_t timeout_ms =
@@ -147,35 +146,39 @@ static struct sl_bridge_run make_run(const struct sl_host *host,
 static void start(struct sl_host *host, const struct sl_host_run *run)
 {
     SL_CLEANUP(lists_done) struct lists lists;
-    struct sl_bridge_run request = make_run(host, run, &lists);
+    struct sl_bridge_run request =
+        make_run(host->components[0].manifest, run, &lists);
 
     request.inherit_stdin = true;
     request.inherit_stdout = true;
     request.inherit_stderr = true;
     sl_border_leave();
-    sl_bridge_program_start(host->program, &request, run_done, host);
+    sl_bridge_program_start(host->components[0].program, &request, run_done,
+                            host);
 }
 
 /* Whose line it is, since many instances write. */
 static void write_line(void *context, int stream, struct sl_bytes line)
 {
-    const struct sl_host *host = context;
+    const struct sl_manifest_component *component = context;
 
     sl_border_enter();
-    fprintf(stream == 1 ? stdout : stderr, "[%s] %.*s\n", host->manifest->name,
+    fprintf(stream == 1 ? stdout : stderr, "[%s] %.*s\n", component->name,
             (int)line.len, (const char *)line.ptr);
     if (stream == 1)
         fflush(stdout);
     sl_border_leave();
 }
 
-/* The longest that one of them may take; each keeps to its own. */
-static int64_t trigger_timeout_ms(const struct sl_manifest *manifest)
+/* The longest that a trigger of it allows; each keeps to its own. */
+static int64_t trigger_timeout_ms(const struct sl_manifest *manifest,
+                                  const struct sl_manifest_component *component)
 {
     int64_t longest = 0;
 
     for (size_t i = 0; i < manifest->trigger_count; i++)
-        if (manifest->triggers[i].timeout_ms > longest)
+        if (manifest->triggers[i].component == component &&
+            manifest->triggers[i].timeout_ms > longest)
             longest = manifest->triggers[i].timeout_ms;
     return longest;
 }
@@ -184,14 +187,24 @@ enum sl_status sl_host_prepare(struct sl_host *host,
                                const struct sl_host_run *run,
                                struct sl_error *err)
 {
-    SL_CLEANUP(lists_done) struct lists lists;
-    struct sl_bridge_run request = make_run(host, run, &lists);
+    const struct sl_manifest *manifest = host->manifest;
 
-    if (request.timeout_ms == 0)
-        request.timeout_ms = (uint64_t)trigger_timeout_ms(host->manifest);
-    request.output = write_line;
-    request.output_context = host;
-    return sl_bridge_program_prepare(host->program, &request, err);
+    for (size_t i = 0; i < manifest->component_count; i++) {
+        SL_CLEANUP(lists_done) struct lists lists;
+        struct sl_manifest_component *component = &manifest->components[i];
+        struct sl_bridge_run request = make_run(component, run, &lists);
+        if (request.timeout_ms == 0)
+            request.timeout_ms =
+                (uint64_t)trigger_timeout_ms(manifest, component);
+        request.output = write_line;
+        request.output_context = component;
+        sl_border_leave();
+        enum sl_status status = sl_bridge_program_prepare(
+            host->components[i].program, &request, err);
+        if (status != SL_OK)
+            return sl_fail_in(err, "%s", component->source);
+    }
+    return SL_OK;
 }
 
 static enum sl_status fill_outcome(const struct sl_host *host,
@@ -222,7 +235,7 @@ static enum sl_status fill_outcome(const struct sl_host *host,
         break;
     }
     return sl_fail(err, SL_UNAVAILABLE, "%s: could not be started: %s",
-                   host->manifest->source, host->message);
+                   host->components[0].manifest->source, host->message);
 }
 
 enum sl_status sl_host_run(struct sl_host *host, const struct sl_host_run *run,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * [component]: what is run, with which limits, and what of WASI it gets.
+ * [component], or several [[component]]s: what is run, with which limits, and
+ * what of WASI it gets.
  */
 #include "manifest/reader.h"
 
@@ -32,20 +33,20 @@ static enum sl_status check_folder(const void *field, struct sl_error *err)
 const struct sl_option sl_manifest_component_options[] = {
     {.name = "source",
      .type = SL_OPTION_PATH,
-     .offset = offsetof(struct sl_manifest, source),
+     .offset = offsetof(struct sl_manifest_component, source),
      .required = true,
      .help = "the component, a .wasm file",
      .check = check_path},
     {.name = "memory",
      .type = SL_OPTION_SIZE,
-     .offset = offsetof(struct sl_manifest, memory),
+     .offset = offsetof(struct sl_manifest_component, memory),
      .min = 64 * 1024,
      .max = (int64_t)4 * 1024 * 1024 * 1024,
      .fallback = "64MiB",
      .help = "the most linear memory that it may have"},
     {.name = "timeout",
      .type = SL_OPTION_DURATION_MS,
-     .offset = offsetof(struct sl_manifest, timeout_ms),
+     .offset = offsetof(struct sl_manifest_component, timeout_ms),
      .fallback = "0s",
      .help = "the longest that a run may take, waiting included; 0s is no "
              "limit"},
@@ -84,33 +85,35 @@ static bool is_a(struct sl_manifest_reader *reader, const struct sl_toml *node,
 }
 
 static void read_args(struct sl_manifest_reader *reader,
-                      const struct sl_toml *node)
+                      const struct sl_toml *node,
+                      struct sl_manifest_component *component)
 {
     struct sl_manifest *manifest = reader->manifest;
 
     if (!is_a(reader, node, SL_TOML_ARRAY, "args", "an array of strings"))
         return;
-    manifest->args =
+    component->args =
         sl_manifest_own(manifest, sl_alloc_array(node->child_count + 1,
-                                                 sizeof(*manifest->args)));
+                                                 sizeof(*component->args)));
     for (size_t i = 0; i < node->child_count; i++) {
         const char *text =
             sl_manifest_string(reader, &node->children[i], "args", NULL);
         if (text != NULL)
-            manifest->args[manifest->arg_count++] = text;
+            component->args[component->arg_count++] = text;
     }
 }
 
 static void read_env(struct sl_manifest_reader *reader,
-                     const struct sl_toml *node)
+                     const struct sl_toml *node,
+                     struct sl_manifest_component *component)
 {
     struct sl_manifest *manifest = reader->manifest;
 
     if (!is_a(reader, node, SL_TOML_TABLE, "env", "a table of strings"))
         return;
-    manifest->env =
+    component->env =
         sl_manifest_own(manifest, sl_alloc_array(node->child_count + 1,
-                                                 sizeof(*manifest->env)));
+                                                 sizeof(*component->env)));
     for (size_t i = 0; i < node->child_count; i++) {
         const struct sl_toml *child = &node->children[i];
         const char *value = sl_manifest_string(reader, child, "env", NULL);
@@ -119,7 +122,7 @@ static void read_env(struct sl_manifest_reader *reader,
                               "\"env\": the name of a variable is not empty "
                               "and has no \"=\"");
         else if (value != NULL)
-            manifest->env[manifest->env_count++] =
+            component->env[component->env_count++] =
                 (struct sl_manifest_variable){
                     .name = sl_manifest_own(manifest, sl_strdup(child->key)),
                     .value = value,
@@ -141,49 +144,150 @@ static void read_directory(struct sl_manifest_reader *reader,
 }
 
 static void read_directories(struct sl_manifest_reader *reader,
-                             const struct sl_toml *node)
+                             const struct sl_toml *node,
+                             struct sl_manifest_component *component)
 {
     struct sl_manifest *manifest = reader->manifest;
 
     if (!is_a(reader, node, SL_TOML_ARRAY, "directories", "an array of tables"))
         return;
-    manifest->directories = sl_manifest_own(
+    component->directories = sl_manifest_own(
         manifest,
-        sl_alloc_array(node->child_count + 1, sizeof(*manifest->directories)));
+        sl_alloc_array(node->child_count + 1, sizeof(*component->directories)));
     for (size_t i = 0; i < node->child_count; i++) {
         const struct sl_toml *child = &node->children[i];
         if (is_a(reader, child, SL_TOML_TABLE, "directories", "a table"))
-            read_directory(reader, child,
-                           &manifest->directories[manifest->directory_count++]);
+            read_directory(
+                reader, child,
+                &component->directories[component->directory_count++]);
     }
 }
 
-void sl_manifest_read_component(struct sl_manifest_reader *reader,
-                                const struct sl_toml *component)
+/* The resources that it may open; without the key all, or none. */
+static void read_grants(struct sl_manifest_reader *reader,
+                        const struct sl_toml *node,
+                        struct sl_manifest_component *component)
+{
+    struct sl_manifest *manifest = reader->manifest;
+
+    if (!is_a(reader, node, SL_TOML_ARRAY, "resources", "an array of strings"))
+        return;
+    component->granted = sl_manifest_own(
+        manifest, sl_alloc_array(manifest->resource_count + 1, sizeof(bool)));
+    for (size_t i = 0; i < node->child_count; i++) {
+        const struct sl_toml *child = &node->children[i];
+        const char *name = sl_manifest_string(reader, child, "resources", NULL);
+        const struct sl_manifest_resource *resource =
+            name != NULL ? sl_manifest_resource(manifest, sl_bytes_of(name))
+                         : NULL;
+        if (resource != NULL)
+            component->granted[resource - manifest->resources] = true;
+        else if (name != NULL)
+            sl_manifest_wrong(reader, child->place,
+                              "\"resources\": there is no [[resource]] \"%s\"",
+                              sl_manifest_word(name).text);
+    }
+}
+
+static const struct sl_option name_options[] = {
+    {.name = "name",
+     .type = SL_OPTION_STRING,
+     .offset = offsetof(struct sl_manifest_component, name),
+     .required = true,
+     .help = "what the component is called",
+     .check = sl_manifest_check_name},
+    {0},
+};
+
+/* is_one: [component], which has the manifest's name. */
+static void read_component(struct sl_manifest_reader *reader,
+                           const struct sl_toml *table, bool is_one,
+                           struct sl_manifest_component *component)
 {
     const struct sl_manifest_section sections[] = {
-        {sl_manifest_component_options, reader->manifest},
+        {sl_manifest_component_options, component},
+        {is_one ? NULL : name_options, component},
         {NULL, NULL},
     };
     const struct {
         const char *key;
-        void (*read)(struct sl_manifest_reader *, const struct sl_toml *);
+        void (*read)(struct sl_manifest_reader *, const struct sl_toml *,
+                     struct sl_manifest_component *);
     } lists[] = {
         {"args", read_args},
         {"env", read_env},
         {"directories", read_directories},
+        {"resources", read_grants},
     };
-    const char *const others[] = {"args", "env", "directories", NULL};
+    const char *const others[] = {"args", "env", "directories", "resources",
+                                  NULL};
 
-    sl_manifest_read_section(reader, component, "[component]", sections,
+    component->place = table->place;
+    sl_manifest_read_section(reader, table,
+                             is_one ? "[component]" : "[[component]]", sections,
                              others);
+    if (!is_one) /* nothing, unless it is named */
+        component->granted = sl_manifest_own(
+            reader->manifest,
+            sl_alloc_array(reader->manifest->resource_count + 1, sizeof(bool)));
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        const struct sl_toml *node = sl_manifest_get(component, lists[i].key);
+        const struct sl_toml *node = sl_manifest_get(table, lists[i].key);
         if (node != NULL)
-            lists[i].read(reader, node);
+            lists[i].read(reader, node, component);
     }
 
-    const struct sl_toml *source = sl_manifest_get(component, "source");
+    const struct sl_toml *source = sl_manifest_get(table, "source");
     if (source != NULL)
-        reader->manifest->source_place = source->place;
+        component->source_place = source->place;
+}
+
+static void check_unique(struct sl_manifest_reader *reader,
+                         const struct sl_toml *table,
+                         const struct sl_manifest_component *component)
+{
+    const struct sl_manifest *manifest = reader->manifest;
+
+    for (size_t i = 0; i < manifest->component_count; i++)
+        if (component->name != NULL && manifest->components[i].name != NULL &&
+            strcmp(manifest->components[i].name, component->name) == 0)
+            sl_manifest_wrong(reader, sl_manifest_get(table, "name")->place,
+                              "the component in line %u has the name \"%s\" "
+                              "already; give this one another",
+                              manifest->components[i].place.line,
+                              component->name);
+}
+
+void sl_manifest_read_components(struct sl_manifest_reader *reader,
+                                 const struct sl_toml *node)
+{
+    struct sl_manifest *manifest = reader->manifest;
+    bool is_one = node->type == SL_TOML_TABLE;
+
+    if (!is_one && node->type != SL_TOML_ARRAY) {
+        sl_manifest_wrong(reader, node->place,
+                          "\"component\": expected a table: [component], or "
+                          "[[component]] for each of several");
+        return;
+    }
+    size_t count = is_one ? 1 : node->child_count;
+    if (count == 0)
+        sl_manifest_wrong(reader, node->place,
+                          "the manifest needs [component] with \"source\"");
+    manifest->components = sl_manifest_own(
+        manifest, sl_alloc_array(count + 1, sizeof(*manifest->components)));
+    if (is_one) {
+        manifest->component_count = 1;
+        read_component(reader, node, true, &manifest->components[0]);
+        manifest->components[0].name = manifest->name;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct sl_manifest_component component = {0};
+        if (!is_a(reader, &node->children[i], SL_TOML_TABLE, "component",
+                  "a table"))
+            continue;
+        read_component(reader, &node->children[i], false, &component);
+        check_unique(reader, &node->children[i], &component);
+        manifest->components[manifest->component_count++] = component;
+    }
 }

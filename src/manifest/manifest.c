@@ -205,25 +205,22 @@ static void read_root(struct sl_manifest_reader *reader,
         return;
     sl_manifest_read_section(reader, root, "the manifest", sections, others);
 
-    const struct sl_toml *component = sl_manifest_get(root, "component");
-    if (component == NULL) {
-        if (reader->syntax_count == 0)
-            sl_manifest_wrong(reader, root->place,
-                              "the manifest needs [component] with \"source\"");
-    } else if (component->type != SL_TOML_TABLE) {
-        sl_manifest_wrong(reader, component->place,
-                          "there is one component: write [component], with one "
-                          "bracket");
-    } else {
-        sl_manifest_read_component(reader, component);
-    }
-
     const struct sl_toml *resources = sl_manifest_get(root, "resource");
     if (resources != NULL)
         sl_manifest_read_resources(reader, resources);
+    const struct sl_toml *components = sl_manifest_get(root, "component");
+    if (components != NULL)
+        sl_manifest_read_components(reader, components);
+    else if (reader->syntax_count == 0)
+        sl_manifest_wrong(reader, root->place,
+                          "the manifest needs [component] with \"source\"");
     const struct sl_toml *triggers = sl_manifest_get(root, "trigger");
     if (triggers != NULL)
         sl_manifest_read_triggers(reader, triggers);
+    else if (reader->manifest->component_count > 1)
+        sl_manifest_wrong(reader, reader->manifest->components[1].place,
+                          "several components are run by [[trigger]]s, and "
+                          "there is none");
 }
 
 static void syntax_error(void *context, struct sl_toml_place place,
@@ -360,6 +357,7 @@ enum sl_status sl_manifest_default(const char *component,
         return status;
     manifest->path = NULL;
     manifest->name = sl_manifest_own(manifest, name_of(component));
+    manifest->components[0].name = manifest->name;
     sl_manifest_set_source(manifest, component);
     *out = manifest;
     return SL_OK;
@@ -367,8 +365,8 @@ enum sl_status sl_manifest_default(const char *component,
 
 void sl_manifest_set_source(struct sl_manifest *manifest, const char *path)
 {
-    manifest->source = sl_manifest_own(manifest, sl_strdup(path));
-    manifest->source_place = (struct sl_toml_place){0};
+    manifest->components[0].source = sl_manifest_own(manifest, sl_strdup(path));
+    manifest->components[0].source_place = (struct sl_toml_place){0};
 }
 
 const struct sl_manifest_resource *
@@ -378,6 +376,14 @@ sl_manifest_resource(const struct sl_manifest *manifest, struct sl_bytes name)
         if (sl_bytes_equal(sl_bytes_of(manifest->resources[i].name), name))
             return &manifest->resources[i];
     return NULL;
+}
+
+bool sl_manifest_grants(const struct sl_manifest *manifest,
+                        const struct sl_manifest_component *component,
+                        const struct sl_manifest_resource *resource)
+{
+    return component->granted == NULL ||
+           component->granted[resource - manifest->resources];
 }
 
 void sl_manifest_free(struct sl_manifest *manifest)

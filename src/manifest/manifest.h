@@ -50,6 +50,23 @@ struct sl_manifest_resource {
     const void *options;                    /* the driver's struct, filled */
 };
 
+/* A [[component]], or the [component]. */
+struct sl_manifest_component {
+    const char *name;
+    struct sl_toml_place place;
+    const char *source;                /* path of the component */
+    struct sl_toml_place source_place; /* zero where no file named it */
+    int64_t memory;                    /* bytes of linear memory */
+    int64_t timeout_ms;                /* 0: no limit */
+    const char **args;
+    size_t arg_count;
+    struct sl_manifest_variable *env;
+    size_t env_count;
+    struct sl_manifest_directory *directories;
+    size_t directory_count;
+    bool *granted; /* by the index of a resource; NULL: all are */
+};
+
 enum sl_manifest_trigger_type {
     SL_TRIGGER_HTTP,
     SL_TRIGGER_MQ,
@@ -62,6 +79,8 @@ enum { SL_TRIGGER_CONCURRENCY_MAX = 100000 };
 struct sl_manifest_trigger {
     enum sl_manifest_trigger_type type;
     struct sl_toml_place place;
+    const char *component_name; /* NULL: there is one */
+    const struct sl_manifest_component *component;
     int64_t concurrency;
     int64_t timeout_ms; /* of one call */
 
@@ -91,16 +110,8 @@ struct sl_manifest_trigger {
 struct sl_manifest {
     const char *path; /* as it was given; NULL: the built-in default */
     const char *name;
-    const char *source;                /* path of the component */
-    struct sl_toml_place source_place; /* zero where no file named it */
-    int64_t memory;                    /* bytes of linear memory */
-    int64_t timeout_ms;                /* 0: no limit */
-    const char **args;
-    size_t arg_count;
-    struct sl_manifest_variable *env;
-    size_t env_count;
-    struct sl_manifest_directory *directories;
-    size_t directory_count;
+    struct sl_manifest_component *components; /* at least one */
+    size_t component_count;
     struct sl_manifest_resource *resources;
     size_t resource_count;
     struct sl_manifest_trigger *triggers;
@@ -139,7 +150,7 @@ SL_MUST_CHECK enum sl_status sl_manifest_default(const char *component,
                                                  struct sl_manifest **out,
                                                  struct sl_error *err);
 
-/* Run this component in place of [component] source. */
+/* Run this component in place of the source of the first one. */
 void sl_manifest_set_source(struct sl_manifest *manifest, const char *path);
 
 /* Whether a component or a resource could have this name. */
@@ -149,9 +160,14 @@ bool sl_manifest_is_name(struct sl_bytes name);
 const struct sl_manifest_resource *
 sl_manifest_resource(const struct sl_manifest *manifest, struct sl_bytes name);
 
+/* Whether the component may open the resource; both of this manifest. */
+bool sl_manifest_grants(const struct sl_manifest *manifest,
+                        const struct sl_manifest_component *component,
+                        const struct sl_manifest_resource *resource);
+
 void sl_manifest_free(struct sl_manifest *manifest); /* NULL is fine */
 
-/* The plain settings of [component], for help and docs. */
+/* The plain settings of a component, for help and docs. */
 extern const struct sl_option sl_manifest_component_options[];
 
 /* The settings of a [[trigger]] of this type, and what it is called. */

@@ -76,14 +76,14 @@ static void test_the_least(void **state)
 
     assert_string_equal(manifest->path, "slightfile.toml");
     assert_string_equal(manifest->name, "orders");
-    assert_string_equal(manifest->source, "orders.wasm");
-    assert_int_equal(manifest->source_place.line, 4);
-    assert_int_equal(manifest->source_place.column, 10);
-    assert_int_equal(manifest->memory, 64 << 20);
-    assert_int_equal(manifest->timeout_ms, 0);
-    assert_int_equal(manifest->arg_count, 0);
-    assert_int_equal(manifest->env_count, 0);
-    assert_int_equal(manifest->directory_count, 0);
+    assert_string_equal(manifest->components[0].source, "orders.wasm");
+    assert_int_equal(manifest->components[0].source_place.line, 4);
+    assert_int_equal(manifest->components[0].source_place.column, 10);
+    assert_int_equal(manifest->components[0].memory, 64 << 20);
+    assert_int_equal(manifest->components[0].timeout_ms, 0);
+    assert_int_equal(manifest->components[0].arg_count, 0);
+    assert_int_equal(manifest->components[0].env_count, 0);
+    assert_int_equal(manifest->components[0].directory_count, 0);
     assert_int_equal(manifest->resource_count, 0);
 }
 
@@ -117,23 +117,23 @@ static void test_everything(void **state)
              "type = \"kv.memory\"\n"
              "name = \"other\"\n");
 
-    assert_string_equal(m->source, "/etc/../orders.wasm");
-    assert_int_equal(m->memory, 1 << 30);
-    assert_int_equal(m->timeout_ms, 5000);
-    assert_int_equal(m->arg_count, 2);
-    assert_string_equal(m->args[0], "--all");
-    assert_string_equal(m->args[1], "");
-    assert_int_equal(m->env_count, 2);
-    assert_string_equal(m->env[0].name, "LANG");
-    assert_string_equal(m->env[0].value, "C");
-    assert_string_equal(m->env[1].name, "odd name");
-    assert_string_equal(m->env[1].value, "x=y");
-    assert_int_equal(m->directory_count, 2);
-    assert_string_equal(m->directories[0].host, "/tmp");
-    assert_string_equal(m->directories[0].guest, "/data");
-    assert_false(m->directories[0].writable);
-    assert_string_equal(m->directories[1].host, "/etc/.");
-    assert_true(m->directories[1].writable);
+    assert_string_equal(m->components[0].source, "/etc/../orders.wasm");
+    assert_int_equal(m->components[0].memory, 1 << 30);
+    assert_int_equal(m->components[0].timeout_ms, 5000);
+    assert_int_equal(m->components[0].arg_count, 2);
+    assert_string_equal(m->components[0].args[0], "--all");
+    assert_string_equal(m->components[0].args[1], "");
+    assert_int_equal(m->components[0].env_count, 2);
+    assert_string_equal(m->components[0].env[0].name, "LANG");
+    assert_string_equal(m->components[0].env[0].value, "C");
+    assert_string_equal(m->components[0].env[1].name, "odd name");
+    assert_string_equal(m->components[0].env[1].value, "x=y");
+    assert_int_equal(m->components[0].directory_count, 2);
+    assert_string_equal(m->components[0].directories[0].host, "/tmp");
+    assert_string_equal(m->components[0].directories[0].guest, "/data");
+    assert_false(m->components[0].directories[0].writable);
+    assert_string_equal(m->components[0].directories[1].host, "/etc/.");
+    assert_true(m->components[0].directories[1].writable);
 
     assert_int_equal(m->resource_count, 2);
     const struct sl_manifest_resource *cache =
@@ -180,7 +180,7 @@ static void test_unknown_keys(void **state)
         "\"memory\"?\n");
     bad(HEAD "frobnicate = 1\n",
         "5:1: unknown key \"frobnicate\" in [component]; it takes source, "
-        "memory, timeout, args, env, directories\n");
+        "memory, timeout, args, env, directories, resources\n");
     bad(HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
              "retry = { atempts = 3 }\n",
         "8:11: unknown key \"retry.atempts\" in [[resource]]; did you mean "
@@ -191,7 +191,7 @@ static void test_unknown_keys(void **state)
         "\"retry.attempts\"?\n");
     bad(HEAD "\"a\\nb\" = 1\n[resources]\n",
         "5:1: unknown key \"a?b\" in [component]; it takes source, memory, "
-        "timeout, args, env, directories\n"
+        "timeout, args, env, directories, resources\n"
         "6:2: unknown key \"resources\" in the manifest; did you mean "
         "\"resource\"?\n");
 }
@@ -201,11 +201,12 @@ static void test_wrong_types(void **state)
     (void)state;
     bad("slight = 1\nname = 7\ncomponent = \"a.wasm\"\nresource = \"x\"\n",
         "2:8: \"name\": expected a string\n"
-        "3:13: there is one component: write [component], with one bracket\n"
+        "3:13: \"component\": expected a table: [component], or "
+        "[[component]] for each of several\n"
         "4:12: resources are a list: write [[resource]], with two brackets\n");
     bad("slight = 1\nname = \"a\"\n[[component]]\nsource = \"a.wasm\"\n"
         "[resource]\n",
-        "3:1: there is one component: write [component], with one bracket\n"
+        "3:1: [[component]] needs \"name\": what the component is called\n"
         "5:1: resources are a list: write [[resource]], with two brackets\n");
     bad(HEAD "memory = 64\ntimeout = [1]\nargs = \"x\"\nenv = [\"A=1\"]\n"
              "directories = { host = \"/\" }\n",
@@ -333,6 +334,68 @@ static void test_triggers(void **state)
     assert_null(m->triggers[3].dead_letter);
 }
 
+static void test_components(void **state)
+{
+    (void)state;
+    SL_CLEANUP(sl_manifest_freep)
+    struct sl_manifest *m = good("slightfile.toml", "slight = 1\n"
+                                                    "name = \"orders\"\n"
+                                                    "[[component]]\n"
+                                                    "name = \"web\"\n"
+                                                    "source = \"web.wasm\"\n"
+                                                    "resources = [\"b\"]\n"
+                                                    "[[component]]\n"
+                                                    "name = \"worker\"\n"
+                                                    "source = \"worker.wasm\"\n"
+                                                    "memory = \"1MiB\"\n"
+                                                    "[[resource]]\n"
+                                                    "name = \"a\"\n"
+                                                    "type = \"kv.memory\"\n"
+                                                    "[[resource]]\n"
+                                                    "name = \"b\"\n"
+                                                    "type = \"kv.memory\"\n"
+                                                    "[[trigger]]\n"
+                                                    "type = \"http\"\n"
+                                                    "component = \"worker\"\n");
+
+    assert_int_equal(m->component_count, 2);
+    assert_string_equal(m->components[0].name, "web");
+    assert_int_equal(m->components[1].memory, 1 << 20);
+    assert_ptr_equal(m->triggers[0].component, &m->components[1]);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            sl_manifest_grants(m, &m->components[0], &m->resources[i]), i == 1);
+    /* One of several may open nothing but what it names. */
+    assert_false(sl_manifest_grants(m, &m->components[1], &m->resources[0]));
+}
+
+#define TWO                                                                    \
+    "slight = 1\n"                                                             \
+    "name = \"orders\"\n"                                                      \
+    "[[component]]\n"                                                          \
+    "name = \"web\"\n"                                                         \
+    "source = \"web.wasm\"\n"                                                  \
+    "[[component]]\n"
+
+static void test_wrong_components(void **state)
+{
+    (void)state;
+    bad(TWO "name = \"web\"\nsource = \"a.wasm\"\n"
+            "[[trigger]]\ntype = \"http\"\ncomponent = \"web\"\n",
+        "7:8: the component in line 3 has the name \"web\" already; give this "
+        "one another\n");
+    bad(TWO "name = \"b\"\nsource = \"a.wasm\"\n",
+        "6:1: several components are run by [[trigger]]s, and there is none\n");
+    bad(TWO "name = \"b\"\nsource = \"a.wasm\"\nresources = [\"x\"]\n"
+            "[[trigger]]\ntype = \"http\"\n",
+        "9:14: \"resources\": there is no [[resource]] \"x\"\n"
+        "10:1: there are several components: [[trigger]] needs \"component\", "
+        "the name of the one to call\n");
+    bad(TWO "name = \"b\"\nsource = \"a.wasm\"\n"
+            "[[trigger]]\ntype = \"http\"\ncomponent = \"c\"\n",
+        "11:13: there is no component \"c\"\n");
+}
+
 static void test_wrong_triggers(void **state)
 {
     (void)state;
@@ -431,12 +494,13 @@ static void test_filled_in(void **state)
         secret);
 
     SL_CLEANUP(sl_manifest_freep) struct sl_manifest *m = good(path, text);
-    assert_int_equal(m->timeout_ms, 3000);
+    assert_int_equal(m->components[0].timeout_ms, 3000);
     /* What was filled in is not looked at again. */
-    assert_string_equal(m->args[0], "<${env:SL_TEST_B}>");
-    assert_string_equal(m->args[1], "se\ncret\n"); /* one newline goes */
-    assert_string_equal(m->args[2], "se\ncret\n|");
-    assert_string_equal(m->args[3], "${env:X} $5 $$ 7$");
+    assert_string_equal(m->components[0].args[0], "<${env:SL_TEST_B}>");
+    assert_string_equal(m->components[0].args[1],
+                        "se\ncret\n"); /* one newline goes */
+    assert_string_equal(m->components[0].args[2], "se\ncret\n|");
+    assert_string_equal(m->components[0].args[3], "${env:X} $5 $$ 7$");
     assert_int_equal(m->resources[0].config->retry_attempts, 7);
     unlink(secret);
     rmdir(folder);
@@ -493,8 +557,9 @@ static void test_default(void **state)
         SL_OK);
     assert_null(manifest->path);
     assert_string_equal(manifest->name, "word-count");
-    assert_string_equal(manifest->source, "out/word count.debug.wasm");
-    assert_int_equal(manifest->source_place.line, 0);
+    assert_string_equal(manifest->components[0].source,
+                        "out/word count.debug.wasm");
+    assert_int_equal(manifest->components[0].source_place.line, 0);
     assert_int_equal(manifest->resource_count, 1);
     assert_string_equal(manifest->resources[0].name, "default");
     assert_string_equal(sl_driver_info(manifest->resources[0].driver).name,
@@ -527,6 +592,8 @@ int main(void)
         cmocka_unit_test(test_directories),
         cmocka_unit_test(test_resources),
         cmocka_unit_test(test_triggers),
+        cmocka_unit_test(test_components),
+        cmocka_unit_test(test_wrong_components),
         cmocka_unit_test(test_wrong_triggers),
         cmocka_unit_test(test_broken_text),
         cmocka_unit_test(test_too_many_problems),

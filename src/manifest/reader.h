@@ -75,9 +75,9 @@ void sl_manifest_read_resources(struct sl_manifest_reader *reader,
 void sl_manifest_read_triggers(struct sl_manifest_reader *reader,
                                const struct sl_toml *triggers);
 
-/* [component] */
-void sl_manifest_read_component(struct sl_manifest_reader *reader,
-                                const struct sl_toml *component);
+/* [component], or [[component]]s; after the resources, which they name. */
+void sl_manifest_read_components(struct sl_manifest_reader *reader,
+                                 const struct sl_toml *components);
 
 /* The child of a table with this key, or NULL. */
 const struct sl_toml *sl_manifest_get(const struct sl_toml *table,

@@ -10,6 +10,17 @@
 #include "mq/mq.h"
 #include "pubsub/pubsub.h"
 
+#define AT(member) offsetof(struct sl_manifest_trigger, member)
+
+static const struct sl_option any_options[] = {
+    {.name = "component",
+     .type = SL_OPTION_STRING,
+     .offset = AT(component_name),
+     .help =
+         "the [[component]] that is called; needed where there are several"},
+    {0},
+};
+
 static enum sl_status check_route(const void *field, struct sl_error *err)
 {
     const char *route = *(const char *const *)field;
@@ -30,8 +41,6 @@ static enum sl_status check_start(const void *field, struct sl_error *err)
     return sl_fail(err, SL_INVALID_ARGUMENT,
                    "expected \"earliest\" or \"latest\"");
 }
-
-#define AT(member) offsetof(struct sl_manifest_trigger, member)
 
 static const struct sl_option http_options[] = {
     {.name = "listen",
@@ -217,6 +226,31 @@ static bool read_type(struct sl_manifest_reader *reader,
     return false;
 }
 
+static void find_component(struct sl_manifest_reader *reader,
+                           const struct sl_toml *table,
+                           struct sl_manifest_trigger *trigger)
+{
+    const struct sl_manifest *manifest = reader->manifest;
+    const char *name = trigger->component_name;
+
+    if (name == NULL) {
+        if (manifest->component_count > 1)
+            sl_manifest_wrong(reader, table->place,
+                              "there are several components: [[trigger]] needs "
+                              "\"component\", the name of the one to call");
+        trigger->component = manifest->components;
+        return;
+    }
+    for (size_t i = 0; i < manifest->component_count; i++)
+        if (manifest->components[i].name != NULL &&
+            strcmp(manifest->components[i].name, name) == 0)
+            trigger->component = &manifest->components[i];
+    if (trigger->component == NULL)
+        sl_manifest_wrong(reader, sl_manifest_get(table, "component")->place,
+                          "there is no component \"%s\"",
+                          sl_manifest_word(name).text);
+}
+
 static void find_resource(struct sl_manifest_reader *reader,
                           const struct sl_toml *table,
                           struct sl_manifest_trigger *trigger)
@@ -295,10 +329,12 @@ static void read_trigger(struct sl_manifest_reader *reader,
     if (!read_type(reader, table, &trigger.type))
         return;
     const struct sl_manifest_section sections[] = {
+        {any_options, &trigger},
         {types[trigger.type].options, &trigger},
         {NULL, NULL},
     };
     sl_manifest_read_section(reader, table, "[[trigger]]", sections, others);
+    find_component(reader, table, &trigger);
     find_resource(reader, table, &trigger);
     if (reader->problem_count > problems)
         return;

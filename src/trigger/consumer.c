@@ -30,7 +30,6 @@ struct task {
 };
 
 struct sl_consumer {
-    const struct sl_manifest *manifest;
     const struct sl_manifest_trigger *trigger;
     const struct sl_consumer_kind *kind;
     struct sl_service *service;
@@ -176,7 +175,7 @@ static void handled(void *context, const struct sl_bridge_outcome *outcome)
         snprintf(where, sizeof(where), "%s id=%.*s delivery=%" PRIu32,
                  consumer->text, (int)(id.len < 128 ? id.len : 128),
                  (const char *)id.ptr, deliveries);
-        sl_trigger_log_end(consumer->manifest, where, outcome->end,
+        sl_trigger_log_end(trigger->component, where, outcome->end,
                            outcome->message, outcome->backtrace);
     }
     if (outcome->end == SL_BRIDGE_REJECTED ||
@@ -340,17 +339,15 @@ static void pump(struct sl_consumer *consumer, int64_t delay_ms)
  */
 
 struct sl_consumer *sl_consumer_start(struct sl_host *host,
-                                      const struct sl_manifest *manifest,
                                       const struct sl_manifest_trigger *trigger)
 {
     struct sl_consumer *consumer = sl_alloc(sizeof(*consumer));
     bool is_queue = trigger->type == SL_TRIGGER_MQ;
 
-    consumer->manifest = manifest;
     consumer->trigger = trigger;
     consumer->kind = is_queue ? &sl_consumer_mq : &sl_consumer_pubsub;
     consumer->service = sl_host_service(host, trigger->resource);
-    consumer->program = sl_host_program(host);
+    consumer->program = sl_host_program(host, trigger->component);
     consumer->text =
         is_queue ? sl_asprintf("queue=%s", trigger->resource_name)
                  : sl_asprintf("topic=%s resource=%s group=%s", trigger->topic,

@@ -14,7 +14,7 @@
 #include "trigger/internal.h"
 
 struct sl_http_trigger {
-    const struct sl_manifest *manifest;
+    const struct sl_manifest_component **components; /* by the route */
     struct sl_bridge_http *server;
     char *text;
 };
@@ -41,9 +41,9 @@ static void ended(void *context, const struct sl_bridge_http_end *end)
     sl_log(SL_LOG_INFO, "request",
            "%s status=%" PRIu32 " ms=%.3f in=%" PRIu64 " out=%" PRIu64, name,
            end->status, (double)end->ns / 1e6, end->bytes_in, end->bytes_out);
-    if (end->end != SL_BRIDGE_RETURNED)
-        sl_trigger_log_end(trigger->manifest, name, end->end, end->message,
-                           end->backtrace);
+    if (end->end != SL_BRIDGE_RETURNED && end->route != SIZE_MAX)
+        sl_trigger_log_end(trigger->components[end->route], name, end->end,
+                           end->message, end->backtrace);
     sl_border_leave();
 }
 
@@ -70,13 +70,18 @@ enum sl_status sl_http_trigger_start(struct sl_host *host,
         sl_alloc_array(manifest->trigger_count, sizeof(*routes));
     size_t count = 0;
 
+    trigger->components =
+        sl_alloc_array(manifest->trigger_count, sizeof(*trigger->components));
     for (size_t i = first; i < manifest->trigger_count; i++)
         if (manifest->triggers[i].type == SL_TRIGGER_HTTP &&
-            strcmp(manifest->triggers[i].listen, settings->listen) == 0)
+            strcmp(manifest->triggers[i].listen, settings->listen) == 0) {
+            trigger->components[count] = manifest->triggers[i].component;
             routes[count++] = (struct sl_bridge_http_route){
                 .prefix = sl_bytes_of(manifest->triggers[i].route),
-                .program = sl_host_program(host),
+                .program =
+                    sl_host_program(host, manifest->triggers[i].component),
             };
+        }
     const struct sl_bridge_http_config config = {
         .listen = sl_bytes_of(settings->listen),
         .routes = routes,
@@ -90,7 +95,7 @@ enum sl_status sl_http_trigger_start(struct sl_host *host,
         .ended = ended,
         .context = trigger,
     };
-    trigger->manifest = manifest;
+    sl_border_leave();
     enum sl_status status = sl_bridge_http_start(sl_host_engine(host), &config,
                                                  &trigger->server, err);
     if (status != SL_OK) {
@@ -120,6 +125,7 @@ const char *sl_http_trigger_text(const struct sl_http_trigger *trigger)
 void sl_http_trigger_drain(struct sl_http_trigger *trigger,
                            sl_trigger_drained_fn *drained, void *context)
 {
+    sl_border_leave();
     sl_bridge_http_drain(trigger->server, drained, context);
 }
 
@@ -131,6 +137,8 @@ void sl_http_trigger_stop(struct sl_http_trigger *trigger)
 
 void sl_http_trigger_free(struct sl_http_trigger *trigger)
 {
+    sl_border_enter(); /* its requests were told by Rust's threads */
+    free(trigger->components);
     free(trigger->text);
     free(trigger);
 }

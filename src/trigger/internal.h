@@ -33,7 +33,7 @@ void sl_http_trigger_free(struct sl_http_trigger *trigger);
 struct sl_consumer;
 
 struct sl_consumer *
-sl_consumer_start(struct sl_host *host, const struct sl_manifest *manifest,
+sl_consumer_start(struct sl_host *host,
                   const struct sl_manifest_trigger *trigger);
 const char *sl_consumer_text(const struct sl_consumer *consumer);
 void sl_consumer_drain(struct sl_consumer *consumer,
@@ -44,8 +44,8 @@ void sl_consumer_stop(struct sl_consumer *consumer);
 void sl_consumer_free(struct sl_consumer *consumer);
 
 /* Log how an instance ended that did not return: once for all triggers. */
-void sl_trigger_log_end(const struct sl_manifest *manifest, const char *where,
-                        enum sl_bridge_end end, struct sl_bytes message,
-                        struct sl_bytes backtrace);
+void sl_trigger_log_end(const struct sl_manifest_component *component,
+                        const char *where, enum sl_bridge_end end,
+                        struct sl_bytes message, struct sl_bytes backtrace);
 
 #endif

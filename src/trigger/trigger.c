@@ -25,9 +25,9 @@ struct sl_triggers {
     int drained; /* an eventfd */
 };
 
-void sl_trigger_log_end(const struct sl_manifest *manifest, const char *where,
-                        enum sl_bridge_end end, struct sl_bytes message,
-                        struct sl_bytes backtrace)
+void sl_trigger_log_end(const struct sl_manifest_component *component,
+                        const char *where, enum sl_bridge_end end,
+                        struct sl_bytes message, struct sl_bytes backtrace)
 {
     static const char *const events[] = {
         [SL_BRIDGE_RETURNED] = "returned", [SL_BRIDGE_EXITED] = "exited",
@@ -42,7 +42,7 @@ void sl_trigger_log_end(const struct sl_manifest *manifest, const char *where,
         if (*at == '\n')
             *at = at[1] == '\0' ? ' ' : ';';
     sl_log(SL_LOG_WARN, events[end], "component=%s %s reason=\"%.*s\"%s%s",
-           manifest->name, where, (int)message.len, (const char *)message.ptr,
+           component->name, where, (int)message.len, (const char *)message.ptr,
            frames[0] != '\0' ? " backtrace:" : "", frames);
 }
 
@@ -66,7 +66,7 @@ static enum sl_status start_one(struct sl_triggers *triggers,
 
     if (trigger->type != SL_TRIGGER_HTTP) {
         triggers->consumers[triggers->consumer_count++] =
-            sl_consumer_start(host, manifest, trigger);
+            sl_consumer_start(host, trigger);
         return SL_OK;
     }
     if (is_served(manifest, index))

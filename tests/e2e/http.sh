@@ -137,6 +137,38 @@ WHAT="the second signal"
 wait "$SERVER"
 [ $? -eq 143 ] || fail "exit code $?"
 
+# Several components, each with its own grants.
+{
+    printf 'slight = 1\nname = "app"\n'
+    printf '[[resource]]\nname = "default"\ntype = "kv.sqlite"\npath = "app.db"\n'
+    for name in full bare; do
+        printf '[[component]]\nname = "%s"\nsource = "%s"\n' $name \
+            "$SL_TEST_GUESTS/e2e-http.wasm"
+        [ $name = bare ] || echo 'resources = ["default"]'
+        printf '[[trigger]]\ntype = "http"\ncomponent = "%s"\n' $name
+        printf 'listen = "127.0.0.1:0"\ntimeout = "5s"\n'
+        [ $name = full ] || echo 'route = "/count"'
+    done
+} >app.toml
+slight 0 check app.toml
+says out "app.toml grants full"
+serve app.toml
+get 200 /x
+get 503 /count
+says body 'component "bare" is not granted "default"; add it to the component'
+get 500 /trap
+says served "event=trapped component=full"
+stop TERM 0
+sed -i 's|route = "/count"|route = "/print"|' app.toml
+serve app.toml
+get 200 /count
+is body <<END
+1
+END
+get 200 /print
+says served.out "[bare] to stdout"
+stop TERM 0
+
 # A component that answers nobody.
 cat >wrong.toml <<END
 slight = 1

@@ -52,7 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((status == SL_OK) != (manifest != NULL))
         abort();
     if (manifest != NULL &&
-        (manifest->name == NULL || manifest->source == NULL))
+        (manifest->name == NULL || manifest->component_count == 0 ||
+         manifest->components[0].source == NULL))
         abort();
     sl_manifest_free(manifest);
     return 0;

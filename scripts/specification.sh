@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Render wit/ for readers: docs/specification.md, on standard output.
+set -eu
+cd "$(dirname "$0")/.."
+
+cat <<'END'
+# The specification
+
+What a component may import from slight, and export to be called. Generated from the files in [`wit/`](../wit) by
+`scripts/specification.sh`; those count. `slight wit DIR` writes them out, and `slight bindgen c` makes C of them.
+
+Failures are values of one type, `slight:types/errors.error`; [errors.md](errors.md) says what to do about each code.
+
+END
+
+for package in types kv sql lockd mq pubsub slight; do
+    printf '\n'
+    awk '
+    # What stands before a declaration, as paragraphs.
+    function flush_doc() {
+        if (doc != "") printf "%s\n", doc
+        doc = ""
+    }
+    function without_indent(line) {
+        return substr(line, indent + 1)
+    }
+    function heading(level, text) {
+        if (listed) print ""
+        listed = 0
+        printf "%s %s\n\n", level, text
+        flush_doc()
+    }
+    # A declaration that is not finished: its lines are collected.
+    collecting {
+        code = code "\n" without_indent($0)
+        if (ends_by_brace ? $0 == substr("                ", 1, indent) "}" : /;[ ]*$/) {
+            printf "```wit\n%s\n```\n\n", code
+            collecting = 0
+        }
+        next
+    }
+    /^ *\/\/\// {
+        line = $0
+        sub(/^ *\/\/\/ ?/, "", line)
+        doc = doc line "\n"
+        next
+    }
+    /^ *$/ || /^ *}$/ { next }
+    /^package / {
+        name = $2
+        sub(/;$/, "", name)
+        heading("##", "`" name "`")
+        next
+    }
+    /^(interface|world) / { heading("###", $1 " `" $2 "`"); next }
+    /^ *resource / { heading("####", "resource `" $2 "`"); next }
+    # Imports of a world, and what an interface uses: as they are.
+    /^ *(use|import|export|include) / {
+        flush_doc()
+        line = $0
+        sub(/^ */, "", line)
+        printf "- `%s`\n", line
+        listed = 1
+        next
+    }
+    {
+        match($0, /^ */)
+        indent = RLENGTH
+        name = $1
+        if (name ~ /^(record|variant|enum|flags|type)$/) name = $2
+        sub(/[:;,{=].*$/, "", name)
+        heading(indent > 2 ? "#####" : "####", "`" name "`")
+        code = without_indent($0)
+        ends_by_brace = /{ *$/
+        if (!ends_by_brace && /;[ ]*$/) printf "```wit\n%s\n```\n\n", code
+        else collecting = 1
+    }
+    ' "wit/$package/$package.wit"
+done
