@@ -230,11 +230,26 @@ static void join_anew(struct sl_consumer *consumer)
         sl_bytes_of(trigger->group), strcmp(trigger->start, "earliest") == 0);
 
     pthread_mutex_lock(&consumer->mutex);
-    struct sl_subscription *before = consumer->member;
-    consumer->member = member;
-    consumer->is_member = false;
+    struct sl_subscription *unwanted = member;
+    if (!consumer->draining) {
+        unwanted = consumer->member;
+        consumer->member = member;
+        consumer->is_member = false;
+    }
     pthread_mutex_unlock(&consumer->mutex);
-    sl_subscription_free(before);
+    sl_subscription_free(unwanted);
+}
+
+/* Its SUBSCRIBE was answered, where it was one. */
+static void begin(struct sl_consumer *consumer)
+{
+    pthread_mutex_lock(&consumer->mutex);
+    if (consumer->member != NULL && !consumer->is_member &&
+        !consumer->draining) {
+        consumer->is_member = true;
+        sl_subscription_begun(consumer->member);
+    }
+    pthread_mutex_unlock(&consumer->mutex);
 }
 
 /* What a receive, or a subscribe, answered. */
@@ -259,10 +274,7 @@ static void received(void *context)
     sl_call_release(call);
     complain(consumer, &answer.head.err);
     if (answer.head.err.status == SL_OK) {
-        if (consumer->member != NULL && !consumer->is_member) {
-            consumer->is_member = true;
-            sl_subscription_begun(consumer->member);
-        }
+        begin(consumer);
         for (size_t i = 0; consumer->kind->take(&answer, i, &item); i++)
             handle(consumer, item);
     } else {
