@@ -3,6 +3,7 @@
 //! that makes a looping guest give way.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,48 +14,63 @@ use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationCon
 use crate::abi::{border, fail, quiet_border, Fallible, SlEngineConfig, SlError, SlSink, Status};
 
 const TICK: Duration = Duration::from_millis(10);
+/// After so many without a guest the clock stops.
+const TICKS_IDLE: u32 = 100;
 const MIB: usize = 1 << 20;
 
-/// Advances the epoch, and with it the guests' turns, while any guest runs.
+/// Advances the epoch, and with it the guests' turns, while any guest runs. A
+/// guest may run for microseconds, so that its begin and its end cost no more than
+/// an addition: the clock goes on for a while when none runs.
 struct Ticker {
-    state: Mutex<TickerState>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct TickerState {
-    running: usize,
-    ending: bool,
+    running: AtomicUsize,
+    asleep: AtomicBool,
+    ending: Mutex<bool>,
+    woken: Condvar,
 }
 
 /// One guest runs, as long as this lives.
 pub struct Running(Arc<Ticker>);
 
 impl Ticker {
-    fn update(&self, change: impl FnOnce(&mut TickerState)) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut state);
-        self.changed.notify_one();
+    fn begin(&self) {
+        // In one order with what tick does: it goes to sleep, then looks once more.
+        self.running.fetch_add(1, SeqCst);
+        if self.asleep.load(SeqCst) {
+            drop(self.ending.lock().unwrap_or_else(PoisonError::into_inner));
+            self.woken.notify_one();
+        }
+    }
+
+    fn end(&self) {
+        *self.ending.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.woken.notify_one();
     }
 
     fn tick(&self, engines: &Engines) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while !state.ending {
-            state = if state.running == 0 {
-                self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
-            } else {
-                drop(state);
+        let mut idle = 0;
+        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*ending {
+            idle = if self.running.load(SeqCst) > 0 { 0 } else { idle + 1 };
+            if idle < TICKS_IDLE {
+                drop(ending);
                 std::thread::sleep(TICK);
                 engines.increment_epoch();
-                self.state.lock().unwrap_or_else(PoisonError::into_inner)
-            };
+                ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            self.asleep.store(true, SeqCst);
+            while !*ending && self.running.load(SeqCst) == 0 {
+                ending = self.woken.wait(ending).unwrap_or_else(PoisonError::into_inner);
+            }
+            self.asleep.store(false, SeqCst);
+            idle = 0;
         }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.update(|state| state.running -= 1);
+        self.0.running.fetch_sub(1, SeqCst);
     }
 }
 
@@ -98,7 +114,12 @@ impl Engine {
             .enable_all()
             .build()
             .or_else(|error| fail(Status::Unavailable, format!("no threads: {error}")))?;
-        let ticker = Arc::new(Ticker { state: Mutex::default(), changed: Condvar::new() });
+        let ticker = Arc::new(Ticker {
+            running: AtomicUsize::new(0),
+            asleep: AtomicBool::new(false),
+            ending: Mutex::new(false),
+            woken: Condvar::new(),
+        });
         let (clock, clocked) = (ticker.clone(), engines.clone());
         let thread = std::thread::Builder::new()
             .name("slight-epoch".into())
@@ -126,7 +147,7 @@ impl Engine {
 
     /// The epoch advances until what this returns is dropped.
     pub fn running(&self) -> Running {
-        self.ticker.update(|state| state.running += 1);
+        self.ticker.begin();
         Running(self.ticker.clone())
     }
 }
@@ -220,7 +241,7 @@ pub unsafe extern "C" fn sl_bridge_engine_free(engine: *mut Engine) {
         // A guest that loops is only cut off when it gives way, so that the
         // clock goes on until the runtime has ended.
         engine.runtime.shutdown_timeout(Duration::from_secs(1));
-        ticker.update(|state| state.ending = true);
+        ticker.end();
         if let Some(thread) = thread {
             let _ = thread.join();
         }

@@ -21,8 +21,8 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch, OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::p2::bindings::ProxyIndices;
@@ -181,12 +181,41 @@ impl Body for RequestBody {
     }
 }
 
-/// What the client gets. Where that ends before the guest has said all, nobody
-/// listens to the guest any more, and it is ended.
+/// A guest's work on its request, to its end or its deadline.
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What the client gets. The guest goes on as this is read, in the same task;
+/// where the client leaves before all is said, the guest ends with it.
 struct ResponseBody {
     body: WasiBody,
     exchange: Arc<Exchange>,
-    guest: Option<JoinHandle<()>>,
+    work: Option<Work>,
+}
+
+impl ResponseBody {
+    /// The next frame; where there is none yet, once the guest has done more.
+    fn poll_both(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame);
+        }
+        if let Some(work) = &mut self.work {
+            if work.as_mut().poll(context).is_ready() {
+                self.work = None;
+            }
+        }
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    /// All is said; what the guest does after that nobody waits for.
+    fn ended(&mut self) {
+        // At the end of everything there is no runtime any more.
+        if let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) {
+            runtime.spawn(work);
+        }
+    }
 }
 
 impl Body for ResponseBody {
@@ -198,17 +227,17 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         let this = &mut *self;
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
+        let frame = ready!(this.poll_both(context));
         match &frame {
             Some(Ok(frame)) => {
                 let len = frame.data_ref().map_or(0, |data| data.len() as u64);
                 this.exchange.bytes_out.fetch_add(len, Relaxed);
                 if this.body.is_end_stream() {
-                    this.guest = None;
+                    this.ended();
                 }
             }
             Some(Err(_)) => {}
-            None => this.guest = None,
+            None => this.ended(),
         }
         Poll::Ready(frame)
     }
@@ -224,21 +253,9 @@ impl Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        if let Some(guest) = self.guest.take() {
-            if !self.body.is_end_stream() {
-                guest.abort();
-            }
-        }
-    }
-}
-
-/// Aborts a guest whose client went away before there was a response.
-struct AbortOnDrop(Option<JoinHandle<()>>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        if let Some(guest) = self.0.take() {
-            guest.abort();
+        // A body of no bytes is never read.
+        if self.body.is_end_stream() {
+            self.ended();
         }
     }
 }
@@ -249,8 +266,7 @@ struct Refusal(StatusCode, &'static str);
 fn plain(refusal: &Refusal, exchange: &Arc<Exchange>) -> Response<ResponseBody> {
     let text = Full::new(Bytes::from_static(refusal.1.as_bytes()));
     let body = text.map_err(|never| match never {}).boxed_unsync();
-    let mut response =
-        Response::new(ResponseBody { body, exchange: exchange.clone(), guest: None });
+    let mut response = Response::new(ResponseBody { body, exchange: exchange.clone(), work: None });
     *response.status_mut() = refusal.0;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -346,10 +362,10 @@ async fn respond(
     let (request, out) = made.map_err(|error| defect(one_line(&error)))?;
     let deadline = tokio::time::Instant::now() + shared.request_timeout;
     let (noted, limit) = (exchange.clone(), shared.request_timeout);
-    let work = run_guest(linked, store, shared.clone(), route, request, out);
-    let mut guest = AbortOnDrop(Some(tokio::spawn(async move {
+    let guest = run_guest(linked, store, shared.clone(), route, request, out);
+    let mut work: Work = Box::pin(async move {
         let _permit: OwnedSemaphorePermit = permit;
-        match tokio::time::timeout_at(deadline, work).await {
+        match tokio::time::timeout_at(deadline, guest).await {
             Ok(None) => {}
             Ok(Some(outcome)) => noted.note(outcome),
             Err(_) => {
@@ -357,21 +373,27 @@ async fn respond(
                 noted.note(Outcome::new(End::TimedOut, 0, text));
             }
         }
-    })));
-    match receiver.await {
+    });
+    let mut receiver = pin!(receiver);
+    let mut ended = false;
+    let received = std::future::poll_fn(|context| {
+        if !ended {
+            ended = work.as_mut().poll(context).is_ready();
+        }
+        receiver.as_mut().poll(context)
+    })
+    .await;
+    match received {
         Ok(Ok(response)) => {
-            let guest = guest.0.take();
-            Ok(response.map(|body| ResponseBody { body, exchange: exchange.clone(), guest }))
+            let work = (!ended).then_some(work);
+            Ok(response.map(|body| ResponseBody { body, exchange: exchange.clone(), work }))
         }
         Ok(Err(code)) => {
             exchange.note(Outcome::new(End::Failed, 0, format!("it answered with {code:?}")));
             Err(FAILED)
         }
-        // The guest has ended, or is just ending: it says how.
+        // The guest has ended, and has said how.
         Err(_) => {
-            if let Some(guest) = guest.0.take() {
-                let _ = guest.await;
-            }
             let why = exchange.outcome.lock().unwrap_or_else(PoisonError::into_inner);
             match &*why {
                 Some(outcome) if outcome.end == End::TimedOut => Err(LATE),

@@ -39,6 +39,11 @@ void sl_log_set_level(enum sl_log_level level)
     atomic_store(&threshold, (int)level);
 }
 
+bool sl_log_wants(enum sl_log_level level)
+{
+    return (int)level <= atomic_load(&threshold);
+}
+
 /* What a service or a guest wrote must not look like a line of its own. */
 static void make_printable(char *text)
 {
@@ -61,7 +66,7 @@ void sl_log(enum sl_log_level level, const char *event, const char *fmt, ...)
     struct tm date;
     va_list args;
 
-    if ((int)level > atomic_load(&threshold))
+    if (!sl_log_wants(level))
         return;
 
     clock_gettime(CLOCK_REALTIME, &now);

@@ -23,6 +23,9 @@ SL_MUST_CHECK bool sl_log_level_parse(const char *text,
 /* What is less grave than level is not written.  Any thread. */
 void sl_log_set_level(enum sl_log_level level);
 
+/* Whether a line of this level would be written.  Any thread. */
+SL_MUST_CHECK bool sl_log_wants(enum sl_log_level level);
+
 /*
  * Write one line to standard error, at once:
  *

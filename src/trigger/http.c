@@ -34,14 +34,17 @@ static void name_request(const struct sl_bridge_http_end *end, char *text,
 static void ended(void *context, const struct sl_bridge_http_end *end)
 {
     const struct sl_http_trigger *trigger = context;
+    bool is_wrong = end->end != SL_BRIDGE_RETURNED && end->route != SIZE_MAX;
     char name[400];
 
+    if (!is_wrong && !sl_log_wants(SL_LOG_INFO))
+        return;
     sl_border_enter();
     name_request(end, name, sizeof(name));
     sl_log(SL_LOG_INFO, "request",
            "%s status=%" PRIu32 " ms=%.3f in=%" PRIu64 " out=%" PRIu64, name,
            end->status, (double)end->ns / 1e6, end->bytes_in, end->bytes_out);
-    if (end->end != SL_BRIDGE_RETURNED && end->route != SIZE_MAX)
+    if (is_wrong)
         sl_trigger_log_end(trigger->components[end->route], name, end->end,
                            end->message, end->backtrace);
     sl_border_leave();
