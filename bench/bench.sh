@@ -152,28 +152,101 @@ for kind in mq pubsub; do
     row "$kind.sqlite: received, handled in C, settled, durable" \
         "$(awk -F '\t' '$1 == "handle" { printf "%.0f", $3 * 1e9 / $4 }' "$calls")" 1/s 20000 ge
     row "$kind.sqlite: one, from its sending to its settling" \
-        "$(awk -F '\t' '$1 == "settled" { printf "%.2f", $4 / 1e6 }' "$calls")" ms
+        "$(awk -F '\t' '$1 == "settled" { printf "%.2f", $4 / 1e6 }' "$calls")" ms 2 le
 done
 
-printf 'slight = 1\nname = "bench"\n[component]\nsource = "%s"\n[[resource]]\nname = "store"\ntype = "kv.sqlite"\npath = "%s"\n[[trigger]]\ntype = "http"\nlisten = "127.0.0.1:0"\nconcurrency = 1000\n' \
-    "$build/bench/bench-hello.wasm" "$work/http.db" >"$work/http.toml"
-"$build/slight" run "$work/http.toml" 2>"$work/http.log" &
-server=$!
-until grep -q ' http://' "$work/http.log"; do sleep 0.1; done
-url=$(sed -n 's|.* \(http://[^/]*\)/.*|\1|p' "$work/http.log")
-load() { # PATH CONNECTIONS: requests per second
-    wrk -t 1 -c "$2" -d "$((scale / 2 + 1))s" "$url$1" | awk '$1 == "Requests/sec:" { printf "%.0f", $2 }'
+# --- HTTP -------------------------------------------------------------------
+# The same component under slight and under wasmtime serve, each in turn.
+servers=
+stop_servers() {
+    # shellcheck disable=SC2086 # words are meant
+    [ -z "$servers" ] || kill $servers 2>/dev/null || true
+    servers=
 }
-load / 64 >/dev/null
+trap 'stop_servers; stop' EXIT
+
+serve_slight() { # GUEST: sets url and server
+    printf 'slight = 1\nname = "bench"\n[component]\nsource = "%s"\n[[resource]]\nname = "store"\ntype = "kv.sqlite"\npath = "%s"\n[[trigger]]\ntype = "http"\nlisten = "127.0.0.1:0"\n' \
+        "$build/bench/bench-$1.wasm" "$work/http.db" >"$work/$1.toml"
+    "$build/slight" run "$work/$1.toml" 2>"$work/$1.log" &
+    server=$!
+    servers="$servers $server"
+    until grep -q ' http://' "$work/$1.log"; do sleep 0.1; done
+    url=$(sed -n 's|.* \(http://[^/]*\)/.*|\1|p' "$work/$1.log")
+}
+
+serve_wasmtime() { # OPTIONS...: sets url
+    log=$work/wasmtime.$#
+    "$wasmtime" serve -S cli --addr 127.0.0.1:0 "$@" \
+        "$build/bench/bench-hello.wasm" 2>"$log" &
+    servers="$servers $!"
+    until grep -q 'http://' "$log"; do sleep 0.1; done
+    url=$(sed -n 's|.*\(http://[^/]*\)/.*|\1|p' "$log")
+}
+
+load() { # URL CONNECTIONS: "requests-per-second p99-in-ms"
+    wrk -t 1 -c "$2" -d "$((scale / 4 + 1))s" --latency "$1" | awk '
+        $1 == "99%" { unit = $2; sub(/[0-9.]+/, "", unit)
+            p99 = $2 * (unit == "us" ? 0.001 : unit == "s" ? 1000 : 1) }
+        $1 == "Requests/sec:" { rate = $2 }
+        END { printf "%.0f %.2f\n", rate, p99 }'
+}
+
+# The figure of a name, from a file of "name rate p99" lines of several rounds:
+# the highest rate, the lowest p99.
+best() {
+    awk -v n="$1" -v f="$2" '$1 == n { v = $(f + 1)
+        if (!(n in b) || (f == 1 ? v > b[n] : v < b[n])) b[n] = v }
+        END { print b[n] }' "$calls"
+}
+
+wasmtime=$(scripts/wasmtime.sh)
+serve_slight hello
+hello=$url
+hello_server=$server
+serve_slight stored
+stored=$url
+serve_wasmtime -O pooling-allocator=y
+pooled=$url
+serve_wasmtime -O pooling-allocator=y -O pooling-total-core-instances=8000 \
+    -O pooling-total-component-instances=1000 -O pooling-total-memories=1000 \
+    -O pooling-total-tables=4000 -O pooling-total-stacks=1000 \
+    -O pooling-max-unused-warm-slots=1000 \
+    -O pooling-memory-keep-resident=1048576 \
+    -O pooling-table-keep-resident=65536 \
+    -O pooling-async-stack-keep-resident=32768 -O pooling-pagemap-scan=y
+tuned=$url
 for connections in 1 64 512; do
-    hello=$(load / $connections)
-    kv=$(load /kv $connections)
-    row "http: hello, $connections connections" "$hello" 1/s
-    row "http: with a get of kv.sqlite, $connections connections" "$kv" 1/s
-    row "http: that, to hello" "$(ratio "$kv" "$hello")" x 0.7 ge
+    : >"$calls"
+    for _ in 1 2 3; do
+        for name in hello stored pooled tuned; do
+            echo "$name $(load "${!name}" $connections)" >>"$calls"
+        done
+    done
+    at="$connections connections"
+    row "http: hello, $at" "$(best hello 1)" 1/s
+    row "http: wasmtime serve, pooled, $at" "$(best pooled 1)" 1/s
+    row "http: wasmtime serve, tuned, $at" "$(best tuned 1)" 1/s
+    if [ $connections = 1 ]; then
+        row "http: hello to tuned, $at" \
+            "$(ratio "$(best hello 1)" "$(best tuned 1)")" x 1 ge
+    else
+        row "http: hello to pooled, $at" \
+            "$(ratio "$(best hello 1)" "$(best pooled 1)")" x 2.5 ge
+        row "http: hello to tuned, $at" \
+            "$(ratio "$(best hello 1)" "$(best tuned 1)")" x 1.1 ge
+    fi
+    row "http: hello, p99, $at" "$(best hello 2)" ms "$(best tuned 2)" le
+    row "http: with a get of kv.sqlite, $at" "$(best stored 1)" 1/s
+    row "http: that, to hello, $at" \
+        "$(ratio "$(best stored 1)" "$(best hello 1)")" x 0.7 ge
 done
-kill -TERM $server
-wait $server || true
+"$build/bench/bench-idle" "${hello##*:}" "$hello_server" $((scale * 1000)) >"$calls"
+row "http: an idle connection, of $((scale * 1000))" \
+    "$(awk -F '\t' '$1 == "each" { printf "%.1f", $4 / 1024 }' "$calls")" KiB 20 le
+row "http: a request of another one meanwhile, to one before" \
+    "$(awk -F '\t' '{ t[$1] = $4 } END { printf "%.2f", t["meanwhile"] / t["before"] }' "$calls")" x 1.25 le
+stop_servers
 
 # --- The program ----------------------------------------------------------
 slight memory hello >/dev/null

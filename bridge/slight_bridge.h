@@ -155,6 +155,15 @@ struct sl_bridge_lock_state {
     bool held;
 };
 
+/* Where a guest's own HTTP request would go. */
+struct sl_bridge_http_server {
+    struct sl_bytes host;    /* of the URL; an IPv6 address has no brackets */
+    struct sl_bytes address; /* empty: not known yet; 4 or 16 bytes, in network
+                                order */
+    uint16_t port;
+    bool is_tls;
+};
+
 /*
  * All that the host answers.  Borrowed by a program as long as it lives.
  *
@@ -218,6 +227,14 @@ struct sl_bridge_host {
     /* A received event, likewise. */
     const struct sl_pubsub_event *(*pubsub_event)(void *instance,
                                                   uint32_t event);
+    /*
+     * Whether a guest of this program may send a request to that server: asked
+     * for each request without an address, then of each address that its name
+     * has, before it is connected to.  context is the program's.  Any thread,
+     * until the engine is freed; must not block.
+     */
+    bool (*may_request)(void *context,
+                        const struct sl_bridge_http_server *server);
 };
 
 /* --- Programs --------------------------------------------------------- */
@@ -240,7 +257,8 @@ void sl_bridge_program_free(struct sl_bridge_program *program);
 /* What the component exports, of what can be called: a set of these. */
 enum {
     SL_BRIDGE_EXPORTS_RUN = 1,    /* wasi:cli/run 0.2 or 0.3 */
-    SL_BRIDGE_EXPORTS_HTTP = 2,   /* wasi:http/incoming-handler 0.2 */
+    SL_BRIDGE_EXPORTS_HTTP = 2,   /* wasi:http/incoming-handler 0.2, or
+                                     wasi:http/handler 0.3 */
     SL_BRIDGE_EXPORTS_MQ = 4,     /* slight:mq/handler 0.1 */
     SL_BRIDGE_EXPORTS_PUBSUB = 8, /* slight:pubsub/handler 0.1 */
 };
@@ -338,12 +356,14 @@ void sl_bridge_program_handle_event(struct sl_bridge_program *program,
 /* --- HTTP ---------------------------------------------------------------- */
 
 /* A server: one address, in front of any number of programs.  A request is
- * answered by a fresh instance of the program with the longest prefix. */
+ * answered by an instance of the program with the longest prefix. */
 struct sl_bridge_http;
 
 struct sl_bridge_http_route {
     struct sl_bytes prefix; /* "/": of every path; it matches whole segments */
     struct sl_bridge_program *program; /* it exports SL_BRIDGE_EXPORTS_HTTP */
+    uint32_t reuse; /* requests that an instance answers, one after the other;
+                       1: each has a fresh one */
 };
 
 /* A request is over: what was sent, and how its instance ended.  Borrowed. */
@@ -563,8 +583,13 @@ SL_BRIDGE_SIZE(sl_pubsub_answer, 568);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, events, 520);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, event_count, 528);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, memory, 536);
-SL_BRIDGE_SIZE(sl_bridge_host, 104);
+SL_BRIDGE_SIZE(sl_bridge_host, 112);
 SL_BRIDGE_SHAPE(sl_bridge_host, pubsub_event, 96);
+SL_BRIDGE_SHAPE(sl_bridge_host, may_request, 104);
+SL_BRIDGE_SHAPE(sl_bridge_http_server, address, 16);
+SL_BRIDGE_SHAPE(sl_bridge_http_server, port, 32);
+SL_BRIDGE_SHAPE(sl_bridge_http_server, is_tls, 34);
+SL_BRIDGE_SHAPE(sl_bridge_http_route, reuse, 24);
 SL_BRIDGE_SHAPE(sl_bridge_host, lock_state, 72);
 SL_BRIDGE_SHAPE(sl_bridge_host, mq_message, 88);
 SL_BRIDGE_SHAPE(sl_bridge_host, call, 32);
@@ -578,7 +603,8 @@ SL_BRIDGE_SIZE(sl_bridge_run, 88);
 SL_BRIDGE_SHAPE(sl_bridge_run, inherit_stdin, 48);
 SL_BRIDGE_SHAPE(sl_bridge_run, timeout_ms, 64);
 SL_BRIDGE_SHAPE(sl_bridge_run, output, 72);
-SL_BRIDGE_SIZE(sl_bridge_http_route, 24);
+SL_BRIDGE_SIZE(sl_bridge_http_route, 32);
+SL_BRIDGE_SIZE(sl_bridge_http_server, 40);
 SL_BRIDGE_SIZE(sl_bridge_http_config, 88);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_header_bytes, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_connections, 64);

@@ -663,6 +663,16 @@ pub struct SlHost {
     ) -> i32,
     pub mq_message: unsafe extern "C" fn(*mut c_void, u32) -> *const SlMqMessage,
     pub pubsub_event: unsafe extern "C" fn(*mut c_void, u32) -> *const SlPubsubEvent,
+    pub may_request: unsafe extern "C" fn(*mut c_void, *const SlHttpServer) -> bool,
+}
+
+/// Where a guest's request would go.
+#[repr(C)]
+pub struct SlHttpServer {
+    pub host: SlBytes,
+    pub address: SlBytes,
+    pub port: u16,
+    pub is_tls: bool,
 }
 
 #[repr(C)]
@@ -720,6 +730,7 @@ pub struct SlRun {
 pub struct SlHttpRoute {
     pub prefix: SlBytes,
     pub program: *const crate::program::Program,
+    pub reuse: u32,
 }
 
 #[repr(C)]
@@ -928,19 +939,21 @@ shape!(SlPubsubEvent, 112, key = 48, attributes = 64, receipt = 80, delivery_cou
 shape!(SlPubsubAnswer, 568, events = 520, event_count = 528, memory = 536);
 shape!(
     SlHost,
-    104,
+    112,
     call = 32,
     release = 56,
     sql_columns = 64,
     lock_state = 72,
     mq_message = 88,
-    pubsub_event = 96
+    pubsub_event = 96,
+    may_request = 104
 );
 shape!(SlEngineConfig, 32, keep_resident = 24);
 shape!(SlExtern, 72, is_instance = 64);
 shape!(SlRun, 88, inherit_stdin = 48, timeout_ms = 64, output = 72);
 shape!(SlOutcome, 40, backtrace = 24);
-shape!(SlHttpRoute, 24, program = 16);
+shape!(SlHttpServer, 40, address = 16, port = 32, is_tls = 34);
+shape!(SlHttpRoute, 32, program = 16, reuse = 24);
 shape!(SlHttpConfig, 88, max_header_bytes = 32, max_connections = 64, ended = 72);
 shape!(SlHttpEnd, 120, status = 56, ns = 64, message = 88);
 shape!(SlToml, 72, key = 24, child_count = 64);

@@ -2,20 +2,19 @@
 //! What one instance of a component has.
 
 use std::ffi::c_void;
-use std::future::Future;
 use std::sync::Arc;
 
 use wasmtime::component::ResourceTable;
 use wasmtime::ResourceLimiter;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{
-    Error as HttpError, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks,
-    WasiHttpView,
-};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::abi::SlHost;
+use crate::outbound::{Client, Outbound, Policy};
 
 const TABLE_ELEMENTS: usize = 20_000;
+/// Of WASI: streams, headers, files. Each may be some kilobytes of ours.
+const RESOURCES_MAX: usize = 4096;
 
 /// What one instance has: WASI, limits, and C's half.
 pub struct State {
@@ -36,11 +35,13 @@ impl State {
     pub fn new(host: &Arc<Host>, wasi: WasiCtx, max_memory: u64) -> Self {
         // SAFETY: the caller of the bridge vouches for both.
         let instance = unsafe { (host.functions.instance_new)(host.context) };
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(RESOURCES_MAX);
         State {
             wasi,
             http: WasiHttpCtx::new(),
-            outbound: Outbound,
-            table: ResourceTable::new(),
+            outbound: Outbound::new(host),
+            table,
             limits: Limits {
                 max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
                 memory: 0,
@@ -82,25 +83,6 @@ impl WasiHttpView for State {
     }
 }
 
-/// Requests of a guest to other servers: none is granted.
-struct Outbound;
-
-impl WasiHttpHooks for Outbound {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _done: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
-    ) -> Box<dyn Future<Output = Sent> + Send> {
-        Box::new(std::future::ready(Err(HttpError::HttpRequestDenied)))
-    }
-}
-
-type Sent = Result<
-    (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>),
-    HttpError,
->;
-
 /// Bytes of linear memory, all memories of an instance together.
 struct Limits {
     max_memory: usize,
@@ -136,6 +118,14 @@ impl ResourceLimiter for Limits {
 pub struct Host {
     pub functions: SlHost,
     pub context: *mut c_void,
+    pub client: Client,
+}
+
+impl Host {
+    pub fn new(functions: SlHost, context: *mut c_void) -> Host {
+        let client = Client::new(Policy { may_request: functions.may_request, context });
+        Host { functions, context, client }
+    }
 }
 
 // SAFETY: the table's functions may be called from any thread (slight_bridge.h).

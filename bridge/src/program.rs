@@ -23,7 +23,8 @@ const HOSTCALL_FUEL: usize = usize::MAX;
 pub struct Exports {
     pub run: Option<ComponentExportIndex>,
     pub run_p3: bool,
-    pub http: bool,
+    pub http_p2: bool,
+    pub http_p3: bool,
     pub mq: Option<ComponentExportIndex>,
     pub pubsub: Option<ComponentExportIndex>,
 }
@@ -51,8 +52,9 @@ impl Exports {
                 }
                 ("wasi:cli", "run") if version.starts_with("0.3.") => exports.run_p3 = true,
                 ("wasi:http", "incoming-handler") if version.starts_with("0.2.") => {
-                    exports.http = true;
+                    exports.http_p2 = true;
                 }
+                ("wasi:http", "handler") if version.starts_with("0.3.") => exports.http_p3 = true,
                 ("slight:mq", "handler") if version.starts_with("0.1.") => {
                     exports.mq = function(name, "handle");
                 }
@@ -68,7 +70,7 @@ impl Exports {
     fn bits(&self) -> u32 {
         let bit = |is: bool, bit| if is { bit } else { 0 };
         bit(self.run.is_some() || self.run_p3, EXPORTS_RUN)
-            | bit(self.http, EXPORTS_HTTP)
+            | bit(self.http_p2 || self.http_p3, EXPORTS_HTTP)
             | bit(self.mq.is_some(), EXPORTS_MQ)
             | bit(self.pubsub.is_some(), EXPORTS_PUBSUB)
     }
@@ -149,6 +151,7 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(defect)?;
     if wasm.get_concurrency_support() {
         wasmtime_wasi::p3::add_to_linker(&mut linker).map_err(defect)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker).map_err(defect)?;
     }
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(defect)?;
     linker.instance("slight:types/errors@0.1.0").map_err(defect)?;
@@ -183,7 +186,7 @@ pub unsafe extern "C" fn sl_bridge_program_new(
     // SAFETY: the header's contract: valid pointers.
     unsafe {
         border(err, || {
-            let host = Host { functions: *host, context };
+            let host = Host::new(*host, context);
             *out = Box::into_raw(Box::new(link(engine, &*component, host)?));
             Ok(())
         })

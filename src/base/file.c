@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -154,4 +155,14 @@ enum sl_status sl_make_folders(const char *path, unsigned mode,
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return SL_OK;
     return sl_fail(err, SL_INVALID_ARGUMENT, "%s: is not a folder", path);
+}
+
+void sl_raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -34,4 +34,8 @@ SL_MUST_CHECK bool sl_write_all(int fd, struct sl_bytes bytes);
 /* For SL_CLEANUP: closes what is not negative. */
 void sl_closep(int *fd);
 
+/* Let the process open as many files as it may: what is usual is 1024, of which
+ * a server's connections are one each. */
+void sl_raise_file_limit(void);
+
 #endif

@@ -84,6 +84,8 @@ static size_t print_grants(const struct sl_manifest *manifest,
                                                   : "to read only");
     for (size_t i = 0; i < component->env_count; i++)
         printf("  variable %s\n", component->env[i].name);
+    for (size_t i = 0; i < component->allowed_host_count; i++)
+        printf("  requests to %s\n", component->allowed_hosts[i].text);
     for (size_t i = 0; i < manifest->trigger_count; i++)
         if (manifest->triggers[i].component == component)
             print_trigger(&manifest->triggers[i]);

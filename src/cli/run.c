@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "base/file.h"
 #include "base/option.h"
 #include "cli/command.h"
 #include "cli/print.h"
@@ -219,6 +220,7 @@ static int run_triggers(const struct sl_manifest *manifest,
     enum sl_status status = sl_host_link(*host, &err);
     if (status == SL_OK)
         status = sl_host_prepare(*host, &request->run, &err);
+    sl_raise_file_limit();
     int interrupt = sl_signals_catch();
     if (status == SL_OK)
         status = sl_triggers_start(*host, manifest, &triggers, &err);

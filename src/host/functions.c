@@ -3,6 +3,7 @@
 #include "host/functions.h"
 
 #include "base/border.h"
+#include "base/log.h"
 #include "host/database.h"
 #include "host/instance.h"
 #include "host/queue.h"
@@ -346,6 +347,38 @@ static const struct sl_pubsub_event *pubsub_event(void *instance,
     return event;
 }
 
+static void log_refused(const struct sl_grants *grants, const char *event,
+                        const struct sl_bridge_http_server *server)
+{
+    sl_log(SL_LOG_WARN, event,
+           "component=%s scheme=%s host=\"%.*s\" port=%u remedy=\"name it in "
+           "the component's allowed-hosts\"",
+           grants->component->name, server->is_tls ? "https" : "http",
+           server->host.len < SL_HOST_NAME_MAX ? (int)server->host.len
+                                               : SL_HOST_NAME_MAX,
+           (const char *)server->host.ptr, (unsigned)server->port);
+}
+
+static bool may_request(void *context,
+                        const struct sl_bridge_http_server *server)
+{
+    const struct sl_grants *grants = context;
+    const struct sl_allowed_host *hosts = grants->component->allowed_hosts;
+    size_t count = grants->component->allowed_host_count;
+    const struct sl_destination to = {server->host, server->port,
+                                      server->is_tls};
+
+    sl_border_enter();
+    bool is_name = server->address.len == 0;
+    bool may = is_name
+                   ? sl_allowed_hosts_have(hosts, count, &to)
+                   : sl_allowed_hosts_reach(hosts, count, &to, server->address);
+    if (!may)
+        log_refused(grants, is_name ? "host-denied" : "address-denied", server);
+    sl_border_leave();
+    return may;
+}
+
 const struct sl_bridge_host sl_host_functions = {
     .instance_new = instance_new,
     .instance_free = instance_free,
@@ -360,4 +393,5 @@ const struct sl_bridge_host sl_host_functions = {
     .adopt_many = adopt_many,
     .mq_message = mq_message,
     .pubsub_event = pubsub_event,
+    .may_request = may_request,
 };

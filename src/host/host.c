@@ -181,7 +181,8 @@ static const struct {
     const char *name;
 } exports[] = {
     [SL_TRIGGER_HTTP] = {SL_BRIDGE_EXPORTS_HTTP,
-                         "wasi:http/incoming-handler@0.2"},
+                         "wasi:http/incoming-handler@0.2 or "
+                         "wasi:http/handler@0.3"},
     [SL_TRIGGER_MQ] = {SL_BRIDGE_EXPORTS_MQ, "slight:mq/handler@0.1"},
     [SL_TRIGGER_PUBSUB] = {SL_BRIDGE_EXPORTS_PUBSUB,
                            "slight:pubsub/handler@0.1"},

@@ -39,6 +39,7 @@ static const struct provided table[] = {
     {"wasi:filesystem", "0.2.12", {"types", "preopens"}},
     {"wasi:filesystem", "0.3.0", {"types", "preopens"}},
     {"wasi:http", "0.2.12", {"types", "outgoing-handler"}},
+    {"wasi:http", "0.3.0", {"types", "client"}},
     {"wasi:io", "0.2.12", {"error", "poll", "streams"}},
     {"wasi:random", "0.2.12", {"random", "insecure", "insecure-seed"}},
     {"wasi:random", "0.3.0", {"random", "insecure", "insecure-seed"}},

@@ -189,6 +189,41 @@ static void read_grants(struct sl_manifest_reader *reader,
     }
 }
 
+static void read_allowed_hosts(struct sl_manifest_reader *reader,
+                               const struct sl_toml *node,
+                               struct sl_manifest_component *component)
+{
+    struct sl_error err;
+
+    if (!is_a(reader, node, SL_TOML_ARRAY, "allowed-hosts",
+              "an array of strings"))
+        return;
+    if (node->child_count > SL_ALLOWED_HOSTS_MAX) {
+        sl_manifest_wrong(reader, node->place,
+                          "\"allowed-hosts\": more than %d hosts; a \"*.\" "
+                          "stands for many",
+                          SL_ALLOWED_HOSTS_MAX);
+        return;
+    }
+    component->allowed_hosts = sl_manifest_own(
+        reader->manifest, sl_alloc_array(node->child_count + 1,
+                                         sizeof(*component->allowed_hosts)));
+    for (size_t i = 0; i < node->child_count; i++) {
+        const struct sl_toml *child = &node->children[i];
+        const char *text =
+            sl_manifest_string(reader, child, "allowed-hosts", NULL);
+        if (text == NULL)
+            continue;
+        if (sl_allowed_host_parse(
+                text, &component->allowed_hosts[component->allowed_host_count],
+                &err) == SL_OK)
+            component->allowed_host_count++;
+        else
+            sl_manifest_wrong(reader, child->place, "\"allowed-hosts\": %s",
+                              err.message);
+    }
+}
+
 static const struct sl_option name_options[] = {
     {.name = "name",
      .type = SL_OPTION_STRING,
@@ -218,9 +253,10 @@ static void read_component(struct sl_manifest_reader *reader,
         {"env", read_env},
         {"directories", read_directories},
         {"resources", read_grants},
+        {"allowed-hosts", read_allowed_hosts},
     };
-    const char *const others[] = {"args", "env", "directories", "resources",
-                                  NULL};
+    const char *const others[] = {"args",      "env",           "directories",
+                                  "resources", "allowed-hosts", NULL};
 
     component->place = table->place;
     sl_manifest_read_section(reader, table,

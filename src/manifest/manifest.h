@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/option.h"
+#include "manifest/allowed_host.h"
 #include "service/service.h"
 #include "slight_toml.h"
 
@@ -65,6 +66,8 @@ struct sl_manifest_component {
     struct sl_manifest_directory *directories;
     size_t directory_count;
     bool *granted; /* by the index of a resource; NULL: all are */
+    struct sl_allowed_host *allowed_hosts;
+    size_t allowed_host_count;
 };
 
 enum sl_manifest_trigger_type {
@@ -87,6 +90,7 @@ struct sl_manifest_trigger {
     /* http */
     const char *listen;
     const char *route;
+    int64_t reuse; /* requests that an instance answers */
     int64_t idle_timeout_ms;
     int64_t max_header;
     int64_t max_body;

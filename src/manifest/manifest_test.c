@@ -180,7 +180,7 @@ static void test_unknown_keys(void **state)
         "\"memory\"?\n");
     bad(HEAD "frobnicate = 1\n",
         "5:1: unknown key \"frobnicate\" in [component]; it takes source, "
-        "memory, timeout, args, env, directories, resources\n");
+        "memory, timeout, args, env, directories, resources, allowed-hosts\n");
     bad(HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
              "retry = { atempts = 3 }\n",
         "8:11: unknown key \"retry.atempts\" in [[resource]]; did you mean "
@@ -191,7 +191,7 @@ static void test_unknown_keys(void **state)
         "\"retry.attempts\"?\n");
     bad(HEAD "\"a\\nb\" = 1\n[resources]\n",
         "5:1: unknown key \"a?b\" in [component]; it takes source, memory, "
-        "timeout, args, env, directories, resources\n"
+        "timeout, args, env, directories, resources, allowed-hosts\n"
         "6:2: unknown key \"resources\" in the manifest; did you mean "
         "\"resource\"?\n");
 }

@@ -97,6 +97,14 @@ static const struct sl_option http_options[] = {
      .max = SL_TRIGGER_CONCURRENCY_MAX,
      .fallback = "1000",
      .help = "requests at once, an instance each; 503 beyond"},
+    {.name = "reuse",
+     .type = SL_OPTION_INTEGER,
+     .offset = AT(reuse),
+     .min = 1,
+     .max = 1000000,
+     .fallback = "1",
+     .help = "the requests that an instance answers, one after the other; 1 is "
+             "a fresh one for each"},
     {0},
 };
 

@@ -83,6 +83,7 @@ enum sl_status sl_http_trigger_start(struct sl_host *host,
                 .prefix = sl_bytes_of(manifest->triggers[i].route),
                 .program =
                     sl_host_program(host, manifest->triggers[i].component),
+                .reuse = (uint32_t)manifest->triggers[i].reuse,
             };
         }
     const struct sl_bridge_http_config config = {

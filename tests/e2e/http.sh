@@ -68,9 +68,15 @@ says served "event=trapped component=web method=GET path=\"/trap\""
 says served "event=failed component=web method=GET path=\"/nothing\""
 says served "event=timed-out component=web method=GET path=\"/spin\""
 
-# Nothing is granted outside.
-get 200 /outside
-lacks body "answered"
+# Nothing is granted outside, and an instance sees one request.
+get 200 /fetch/http/127.0.0.1:1/
+says body "denied"
+says served "event=host-denied component=web scheme=http host=\"127.0.0.1\" port=1"
+get 200 /seen
+get 200 /seen
+is body <<END
+1
+END
 
 get 200 /print
 WHAT="lines of the component"
@@ -100,6 +106,26 @@ says code 200
 says body /sleep
 WHAT="the port is free"
 ! curl -s -m 5 "$URL/" >body || fail "it answers still"
+
+# Instances that are used again, but not after they failed.
+web 'timeout = "2s"' 'reuse = 3'
+for expected in 1 2 3 1; do
+    get 200 /seen
+    is body <<END
+$expected
+END
+done
+get 500 /trap
+get 200 /seen
+is body <<END
+1
+END
+get 504 /spin
+get 200 /seen
+is body <<END
+1
+END
+stop TERM 0
 
 # Routes, and too many at once.
 web 'route = "/api"' 'timeout = "2s"' 'concurrency = 1'
@@ -179,7 +205,7 @@ source = "$GUEST"
 type = "http"
 END
 slight 4 run wrong.toml
-says err "exports no wasi:http/incoming-handler@0.2, which the trigger in line 5"
+says err "exports no wasi:http/incoming-handler@0.2 or wasi:http/handler@0.3, which the trigger in line 5"
 slight 4 check wrong.toml
 says err "exports no wasi:http/incoming-handler@0.2"
 slight 4 run "$SL_TEST_GUESTS/e2e-http.wasm"

@@ -74,22 +74,93 @@ static void spin(void)
         ;
 }
 
-static void try_outside(wasi_http_types_own_response_outparam_t out)
+/* What became of a request of its own, in a word, and what was answered. */
+static void
+tell_fetched(wasi_http_types_own_response_outparam_t out,
+             wasi_http_types_result_own_incoming_response_error_code_t *got)
 {
+    static const char *const words[] = {
+        [WASI_HTTP_TYPES_ERROR_CODE_DNS_ERROR] = "unknown",
+        [WASI_HTTP_TYPES_ERROR_CODE_DESTINATION_IP_PROHIBITED] = "prohibited",
+        [WASI_HTTP_TYPES_ERROR_CODE_CONNECTION_REFUSED] = "refused",
+        [WASI_HTTP_TYPES_ERROR_CODE_CONNECTION_TERMINATED] = "terminated",
+        [WASI_HTTP_TYPES_ERROR_CODE_CONNECTION_TIMEOUT] = "late",
+        [WASI_HTTP_TYPES_ERROR_CODE_CONNECTION_READ_TIMEOUT] = "silent",
+        [WASI_HTTP_TYPES_ERROR_CODE_TLS_CERTIFICATE_ERROR] = "certificate",
+        [WASI_HTTP_TYPES_ERROR_CODE_TLS_PROTOCOL_ERROR] = "tls",
+        [WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_DENIED] = "denied",
+    };
+    enum { WORDS = sizeof(words) / sizeof(words[0]) };
+    wasi_http_types_own_incoming_body_t body;
+    wasi_io_streams_own_input_stream_t stream;
+    wasi_io_streams_stream_error_t error;
+    http_list_u8_t piece;
+    char text[4096];
+
+    if (got->is_err) {
+        uint8_t tag = got->val.err.tag;
+        snprintf(text, sizeof(text), "%s %d\n",
+                 tag < WORDS && words[tag] != NULL ? words[tag] : "error", tag);
+        http_reply_text(out, 200, text);
+        return;
+    }
+    wasi_http_types_borrow_incoming_response_t response =
+        wasi_http_types_borrow_incoming_response(got->val.ok);
+    int len =
+        snprintf(text, sizeof(text), "answered %d ",
+                 wasi_http_types_method_incoming_response_status(response));
+    if (wasi_http_types_method_incoming_response_consume(response, &body) &&
+        wasi_http_types_method_incoming_body_stream(
+            wasi_http_types_borrow_incoming_body(body), &stream) &&
+        wasi_io_streams_method_input_stream_blocking_read(
+            wasi_io_streams_borrow_input_stream(stream), 1000, &piece, &error))
+        snprintf(text + len, sizeof(text) - (size_t)len, "%.*s", (int)piece.len,
+                 (const char *)piece.ptr);
+    http_reply_text(out, 200, text);
+}
+
+/* "/fetch/SCHEME/AUTHORITY/PATH": a request of its own, which may wait for a
+ * second in all. */
+static void fetch(char *what, wasi_http_types_own_response_outparam_t out)
+{
+    char *authority = strchr(what, '/');
+    char *path = authority != NULL ? strchr(authority + 1, '/') : NULL;
     wasi_http_types_own_outgoing_request_t request =
         wasi_http_types_constructor_outgoing_request(
             wasi_http_types_constructor_fields());
+    wasi_http_types_borrow_outgoing_request_t borrowed =
+        wasi_http_types_borrow_outgoing_request(request);
+    wasi_http_types_own_request_options_t options =
+        wasi_http_types_constructor_request_options();
     wasi_http_types_own_future_incoming_response_t response;
     wasi_http_types_error_code_t error;
-    http_string_t authority;
+    http_string_t text;
+    uint64_t second = 1000000000;
 
-    http_string_set(&authority, "127.0.0.1:1");
-    (void)wasi_http_types_method_outgoing_request_set_authority(
-        wasi_http_types_borrow_outgoing_request(request), &authority);
-    bool sent =
-        wasi_http_outgoing_handler_handle(request, NULL, &response, &error);
-    if (!sent) {
-        http_reply_text(out, 200, "refused\n");
+    if (path == NULL)
+        abort();
+    wasi_http_types_scheme_t scheme = {
+        .tag = strncmp(what, "https/", 6) == 0 ? WASI_HTTP_TYPES_SCHEME_HTTPS
+                                               : WASI_HTTP_TYPES_SCHEME_HTTP};
+    text = (http_string_t){(uint8_t *)path, strlen(path)};
+    (void)wasi_http_types_method_outgoing_request_set_path_with_query(borrowed,
+                                                                      &text);
+    text = (http_string_t){(uint8_t *)authority + 1,
+                           (size_t)(path - authority - 1)};
+    if (!wasi_http_types_method_outgoing_request_set_scheme(borrowed,
+                                                            &scheme) ||
+        !wasi_http_types_method_outgoing_request_set_authority(borrowed,
+                                                               &text)) {
+        http_reply_text(out, 200, "invalid\n");
+        return;
+    }
+    (void)wasi_http_types_method_request_options_set_connect_timeout(
+        wasi_http_types_borrow_request_options(options), &second);
+    (void)wasi_http_types_method_request_options_set_first_byte_timeout(
+        wasi_http_types_borrow_request_options(options), &second);
+    if (!wasi_http_outgoing_handler_handle(request, &options, &response,
+                                           &error)) {
+        http_reply_text(out, 200, "not sent\n");
         return;
     }
     wasi_io_poll_own_pollable_t ready =
@@ -97,12 +168,58 @@ static void try_outside(wasi_http_types_own_response_outparam_t out)
             wasi_http_types_borrow_future_incoming_response(response));
     wasi_io_poll_method_pollable_block(wasi_io_poll_borrow_pollable(ready));
     wasi_http_types_result_result_own_incoming_response_error_code_void_t got;
-    bool has = wasi_http_types_method_future_incoming_response_get(
-        wasi_http_types_borrow_future_incoming_response(response), &got);
-    bool denied = has && !got.is_err && got.val.ok.is_err &&
-                  got.val.ok.val.err.tag ==
-                      WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_DENIED;
-    http_reply_text(out, 200, denied ? "denied\n" : "answered\n");
+    if (!wasi_http_types_method_future_incoming_response_get(
+            wasi_http_types_borrow_future_incoming_response(response), &got) ||
+        got.is_err)
+        abort();
+    tell_fetched(out, &got.val.ok);
+}
+
+/* All the memory that there is, touched. */
+static void eat(wasi_http_types_own_response_outparam_t out)
+{
+    enum { PIECE = 1 << 20 };
+    size_t pieces = 0;
+    char text[32];
+
+    for (volatile char *piece; (piece = malloc(PIECE)) != NULL; pieces++)
+        for (size_t i = 0; i < PIECE; i += 4096)
+            piece[i] = 1;
+    snprintf(text, sizeof(text), "%zu MiB\n", pieces);
+    http_reply_text(out, 200, text);
+}
+
+/* As many buckets as may be open. */
+static void hoard(wasi_http_types_own_response_outparam_t out)
+{
+    slight_kv_store_own_bucket_t bucket;
+    slight_types_errors_error_t error;
+    http_string_t name;
+    int open = 0;
+    char text[32];
+
+    http_string_set(&name, "default");
+    while (slight_kv_store_static_bucket_open(&name, &bucket, &error))
+        open++;
+    snprintf(text, sizeof(text), "%d open\n", open);
+    http_reply_text(out, 200, text);
+}
+
+/* Headers without end: of WASI's resources, not slight's. */
+static void pile_up(void)
+{
+    for (;;)
+        (void)wasi_http_types_constructor_fields();
+}
+
+/* How many requests this instance has seen. */
+static void seen(wasi_http_types_own_response_outparam_t out)
+{
+    static int requests;
+    char text[16];
+
+    snprintf(text, sizeof(text), "%d\n", ++requests);
+    http_reply_text(out, 200, text);
 }
 
 void exports_wasi_http_incoming_handler_handle(
@@ -118,6 +235,8 @@ void exports_wasi_http_incoming_handler_handle(
         abort();
     if (strcmp(path, "/spin") == 0)
         spin();
+    if (strcmp(path, "/pile") == 0)
+        pile_up();
     if (strcmp(path, "/nothing") == 0)
         return;
     if (strcmp(path, "/sleep") == 0)
@@ -126,8 +245,14 @@ void exports_wasi_http_incoming_handler_handle(
         echo(request, out);
     } else if (strcmp(path, "/count") == 0) {
         count(out);
-    } else if (strcmp(path, "/outside") == 0) {
-        try_outside(out);
+    } else if (strcmp(path, "/eat") == 0) {
+        eat(out);
+    } else if (strcmp(path, "/hoard") == 0) {
+        hoard(out);
+    } else if (strcmp(path, "/seen") == 0) {
+        seen(out);
+    } else if (strncmp(path, "/fetch/", 7) == 0) {
+        fetch(path + 7, out);
     } else if (strcmp(path, "/half") == 0) {
         http_reply_text(out, 200, "half");
         spin();

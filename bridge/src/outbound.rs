@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Requests of guests to other servers: to those that C grants, at addresses that
+//! C has seen.
+
+use std::ffi::c_void;
+use std::fmt;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{ready, Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::Scheme;
+use http::{Request, Response, Uri};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::net::{lookup_host, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout, Instant, Sleep};
+use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpHooks};
+
+use crate::abi::{SlBytes, SlHttpServer};
+use crate::instance::Host;
+
+/// Where the guest does not say how long.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+const RESPONSE_TIME: Duration = Duration::from_secs(600);
+/// Of the addresses of a name, and of one when there are others to try.
+const ADDRESSES_MAX: usize = 8;
+const ADDRESS_TIME: Duration = Duration::from_secs(3);
+/// Connections that are kept for the next request.
+const IDLE_MAX: usize = 16;
+const IDLE_TIME: Duration = Duration::from_secs(60);
+/// Requests of one instance at once.
+const REQUESTS_MAX: usize = 64;
+
+tokio::task_local! {
+    /// Of the request that makes the connection.
+    static CONNECT_LIMIT: Duration;
+}
+
+/// C's decision.
+#[derive(Clone, Copy)]
+pub struct Policy {
+    pub may_request: unsafe extern "C" fn(*mut c_void, *const SlHttpServer) -> bool,
+    pub context: *mut c_void,
+}
+
+// SAFETY: the function may be called from any thread (slight_bridge.h).
+unsafe impl Send for Policy {}
+// SAFETY: as above.
+unsafe impl Sync for Policy {}
+
+/// Where a request goes to.
+struct Server<'a> {
+    is_tls: bool,
+    host: &'a str,
+    port: u16,
+}
+
+impl<'a> Server<'a> {
+    fn of(uri: &'a Uri) -> Option<Server<'a>> {
+        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
+        let host = uri.host()?;
+        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
+        // A user in an authority is no part of wasi:http's.
+        let is_plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+        (is_plain && !host.is_empty()).then_some(Server { is_tls, host, port })
+    }
+}
+
+impl Policy {
+    /// The server as a whole, or one address of it.
+    fn allows(&self, server: &Server<'_>, address: Option<IpAddr>) -> bool {
+        let mut octets = [0; 16];
+        let len = match address {
+            None => 0,
+            Some(IpAddr::V4(v4)) => {
+                octets[..4].copy_from_slice(&v4.octets());
+                4
+            }
+            Some(IpAddr::V6(v6)) => {
+                octets = v6.octets();
+                16
+            }
+        };
+        let server = SlHttpServer {
+            host: SlBytes::of(server.host.as_bytes()),
+            address: SlBytes::of(&octets[..len]),
+            port: server.port,
+            is_tls: server.is_tls,
+        };
+        // SAFETY: the caller of the bridge vouches for both.
+        unsafe { (self.may_request)(self.context, &server) }
+    }
+}
+
+/// Why there is no connection.
+#[derive(Clone, Copy, Debug)]
+enum NoConnection {
+    Invalid,
+    Unknown,
+    Prohibited,
+    Refused,
+    Late,
+}
+
+impl fmt::Display for NoConnection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self:?}")
+    }
+}
+
+impl std::error::Error for NoConnection {}
+
+impl From<NoConnection> for HttpError {
+    fn from(why: NoConnection) -> HttpError {
+        match why {
+            NoConnection::Invalid => HttpError::HttpRequestUriInvalid,
+            NoConnection::Unknown => HttpError::DnsError { rcode: None, info_code: None },
+            NoConnection::Prohibited => HttpError::DestinationIpProhibited,
+            NoConnection::Refused => HttpError::ConnectionRefused,
+            NoConnection::Late => HttpError::ConnectionTimeout,
+        }
+    }
+}
+
+/// Connect to one of the allowed addresses of a name, which is resolved once.
+async fn connect(policy: Policy, uri: Uri) -> Result<TokioIo<TcpStream>, NoConnection> {
+    let server = Server::of(&uri).ok_or(NoConnection::Invalid)?;
+    let found: Vec<SocketAddr> = match server.host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, server.port)],
+        Err(_) => lookup_host((server.host, server.port))
+            .await
+            .map_err(|_| NoConnection::Unknown)?
+            .take(ADDRESSES_MAX)
+            .collect(),
+    };
+    if found.is_empty() {
+        return Err(NoConnection::Unknown);
+    }
+    let mut why = NoConnection::Prohibited;
+    for address in found.iter().filter(|address| policy.allows(&server, Some(address.ip()))) {
+        let limit = if found.len() > 1 { ADDRESS_TIME } else { CONNECT_TIME };
+        match timeout(limit, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                return Ok(TokioIo::new(stream));
+            }
+            Ok(Err(_)) => why = NoConnection::Refused,
+            Err(_) => why = NoConnection::Late,
+        }
+    }
+    Err(why)
+}
+
+/// Makes the connections of a program's client.
+#[derive(Clone)]
+struct Connector(Policy);
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = TokioIo<TcpStream>;
+    type Error = NoConnection;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, NoConnection>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), NoConnection>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let limit = CONNECT_LIMIT.try_with(|limit| *limit).unwrap_or(CONNECT_TIME);
+        let connecting = connect(self.0, uri);
+        Box::pin(async move { timeout(limit, connecting).await.unwrap_or(Err(NoConnection::Late)) })
+    }
+}
+
+type HttpClient = legacy::Client<HttpsConnector<Connector>, WasiBody>;
+
+/// The client of one program, whose connections no other one uses.
+pub struct Client {
+    policy: Policy,
+    made: OnceLock<HttpClient>,
+}
+
+impl Client {
+    pub fn new(policy: Policy) -> Client {
+        Client { policy, made: OnceLock::new() }
+    }
+
+    /// The system's certificates are read when the first request goes out.
+    fn get(&self) -> Result<&HttpClient, HttpError> {
+        if let Some(client) = self.made.get() {
+            return Ok(client);
+        }
+        let connector = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+            .map_err(|_| HttpError::ConfigurationError)?
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(Connector(self.policy));
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIME)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build(connector);
+        Ok(self.made.get_or_init(|| client))
+    }
+}
+
+fn failure_of(error: &legacy::Error) -> HttpError {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(why) = error.downcast_ref::<NoConnection>() {
+            return (*why).into();
+        }
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return match error {
+                rustls::Error::InvalidCertificate(_) => HttpError::TlsCertificateError,
+                _ => HttpError::TlsProtocolError,
+            };
+        }
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            if error.is_incomplete_message() || error.is_canceled() {
+                return HttpError::ConnectionTerminated;
+            }
+        }
+        // An error of input or output keeps what it wraps to itself.
+        cause = match error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    if error.is_connect() {
+        return HttpError::ConnectionTerminated;
+    }
+    HttpError::HttpProtocolError
+}
+
+/// What a server answers, while it goes on doing so.
+struct ResponseBody {
+    body: Incoming,
+    patience: Duration,
+    deadline: Pin<Box<Sleep>>,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            this.deadline.as_mut().reset(Instant::now() + this.patience);
+            return Poll::Ready(frame.map(|frame| frame.map_err(HttpError::Hyper)));
+        }
+        ready!(this.deadline.as_mut().poll(context));
+        Poll::Ready(Some(Err(HttpError::ConnectionReadTimeout)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+async fn send(
+    host: Arc<Host>,
+    request: Request<WasiBody>,
+    options: RequestOptions,
+    turn: OwnedSemaphorePermit,
+) -> Result<Response<WasiBody>, HttpError> {
+    let policy = &host.client.policy;
+    let server = Server::of(request.uri()).ok_or(HttpError::HttpRequestUriInvalid)?;
+    if !policy.allows(&server, None) {
+        return Err(HttpError::HttpRequestDenied);
+    }
+    let connect = options.connect_timeout.unwrap_or(CONNECT_TIME);
+    let first_byte = options.first_byte_timeout.unwrap_or(RESPONSE_TIME);
+    let patience = options.between_bytes_timeout.unwrap_or(RESPONSE_TIME);
+    let answer = CONNECT_LIMIT.scope(connect, host.client.get()?.request(request));
+    let response = timeout(connect.saturating_add(first_byte), answer)
+        .await
+        .map_err(|_| HttpError::ConnectionReadTimeout)?
+        .map_err(|error| failure_of(&error))?;
+    let deadline = Box::pin(sleep(patience));
+    Ok(response.map(|body| ResponseBody { body, patience, deadline, _turn: turn }.boxed_unsync()))
+}
+
+/// One instance's requests to other servers.
+pub struct Outbound {
+    host: Arc<Host>,
+    turns: Option<Arc<Semaphore>>,
+}
+
+impl Outbound {
+    pub fn new(host: &Arc<Host>) -> Outbound {
+        Outbound { host: host.clone(), turns: None }
+    }
+}
+
+type Sent =
+    Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>), HttpError>;
+
+impl WasiHttpHooks for Outbound {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _done: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
+    ) -> Box<dyn Future<Output = Sent> + Send> {
+        let turns = self.turns.get_or_insert_with(|| Arc::new(Semaphore::new(REQUESTS_MAX)));
+        let Ok(turn) = turns.clone().try_acquire_owned() else {
+            return Box::new(std::future::ready(Err(HttpError::ConnectionLimitReached)));
+        };
+        let sent = send(self.host.clone(), request, options.unwrap_or_default(), turn);
+        Box::new(async move {
+            let response = sent.await?;
+            // The connection goes on by itself.
+            let io: Box<dyn Future<Output = _> + Send> = Box::new(std::future::ready(Ok(())));
+            Ok((response, io))
+        })
+    }
+}

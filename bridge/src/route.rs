@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A component that answers requests: `wasi:http/incoming-handler` 0.2 or
+//! `wasi:http/handler` 0.3. An instance for each, or for several, one after the
+//! other.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use http::header::HOST;
+use http::uri::{Authority, Scheme};
+use http::{Request, Response};
+use tokio::sync::oneshot;
+use wasmtime::Store;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme as Scheme2;
+use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
+use wasmtime_wasi_http::p3::bindings::{Service, ServiceIndices};
+use wasmtime_wasi_http::p3::Request as Request3;
+use wasmtime_wasi_http::{WasiBody, WasiHttpView};
+
+use crate::abi::{End, Failure, Fallible, Status};
+use crate::component::one_line;
+use crate::exchange::RequestBody;
+use crate::instance::State;
+use crate::program::Linked;
+use crate::run::{not_started, Outcome};
+
+/// The guest's response, or the code that it gave instead.
+pub type Answer = Result<Response<WasiBody>, String>;
+
+enum Handler {
+    P2(ProxyIndices),
+    P3(ServiceIndices),
+}
+
+enum Guest {
+    P2(Proxy),
+    P3(Service),
+}
+
+/// An instance, between requests or at one.
+struct Instance {
+    store: Store<State>,
+    guest: Guest,
+    answered: u32,
+}
+
+pub struct Route {
+    pub prefix: String,
+    linked: Arc<Linked>,
+    handler: Handler,
+    /// The requests that an instance may answer.
+    reuse: u32,
+    idle: Mutex<Vec<Instance>>,
+}
+
+impl Route {
+    pub fn new(prefix: String, linked: Arc<Linked>, reuse: u32) -> Fallible<Route> {
+        let handler = if linked.exports.http_p3 {
+            ServiceIndices::new(&linked.pre).map(Handler::P3)
+        } else {
+            ProxyIndices::new(&linked.pre).map(Handler::P2)
+        };
+        let handler =
+            handler.map_err(|error| Failure(Status::InvalidArgument, one_line(&error)))?;
+        Ok(Route { prefix, linked, handler, reuse, idle: Mutex::default() })
+    }
+
+    async fn instantiate(&self) -> Result<Instance, Outcome> {
+        let linked = &self.linked;
+        let mut store = linked
+            .store(linked.settings())
+            .map_err(|failure| Outcome::new(End::Failed, 0, failure.1))?;
+        let instance = linked.pre.instantiate_async(&mut store).await;
+        let instance = instance.map_err(|error| not_started(&error))?;
+        let guest = match &self.handler {
+            Handler::P2(indices) => indices.load(&mut store, &instance).map(Guest::P2),
+            Handler::P3(indices) => indices.load(&mut store, &instance).map(Guest::P3),
+        };
+        let guest = guest.map_err(|error| not_started(&error))?;
+        Ok(Instance { store, guest, answered: 0 })
+    }
+
+    fn take_idle(&self) -> Option<Instance> {
+        if self.reuse <= 1 {
+            return None;
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// There are never more than requests at once: each has taken one, or made it.
+    fn keep(&self, mut instance: Instance) {
+        instance.answered += 1;
+        if instance.answered < self.reuse {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(instance);
+        }
+    }
+
+    /// The whole of a guest's work, which goes on when the response has begun. What
+    /// went wrong, if something did; then that instance is not used again.
+    pub async fn answer(
+        &self,
+        request: Request<RequestBody>,
+        answer: oneshot::Sender<Answer>,
+    ) -> Option<Outcome> {
+        let _running = self.linked.engine().running();
+        let mut instance = match self.take_idle() {
+            Some(instance) => instance,
+            None => match self.instantiate().await {
+                Ok(instance) => instance,
+                Err(outcome) => return Some(outcome),
+            },
+        };
+        let store = &mut instance.store;
+        let called = match &instance.guest {
+            Guest::P2(proxy) => call_p2(store, proxy, request, answer).await,
+            Guest::P3(service) => call_p3(store, service, request, answer).await,
+        };
+        match called {
+            Ok(()) => {
+                self.keep(instance);
+                None
+            }
+            Err(error) => Some(Outcome::of(&error)),
+        }
+    }
+}
+
+async fn call_p2(
+    store: &mut Store<State>,
+    proxy: &Proxy,
+    request: Request<RequestBody>,
+    answer: oneshot::Sender<Answer>,
+) -> wasmtime::Result<()> {
+    let mut http = store.data_mut().http();
+    let request = http.new_incoming_request(Scheme2::Http, request)?;
+    let out = http.new_response_outparam_from_callback(move |response| {
+        let _ = answer.send(response.map_err(|code| format!("{code:?}")));
+    })?;
+    proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
+}
+
+/// As 0.3 wants it: what is requested, and of whom.
+fn absolute(request: &mut Request<RequestBody>) {
+    let mut parts = request.uri().clone().into_parts();
+    if parts.authority.is_none() {
+        let host = request.headers().get(HOST).map(|host| host.as_bytes());
+        parts.authority = host.and_then(|host| Authority::try_from(host).ok());
+    }
+    parts.scheme = parts.authority.is_some().then_some(Scheme::HTTP);
+    if let Ok(uri) = http::Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+}
+
+async fn call_p3(
+    store: &mut Store<State>,
+    service: &Service,
+    mut request: Request<RequestBody>,
+    answer: oneshot::Sender<Answer>,
+) -> wasmtime::Result<()> {
+    absolute(&mut request);
+    let (request, read) = Request3::from_http(store.data_mut().http().hooks, request);
+    store
+        .run_concurrent(async |accessor| {
+            let response = match service.handle(accessor, request).await? {
+                Ok(response) => accessor.with(|store| response.into_http(store, read))?,
+                Err(code) => {
+                    let _ = answer.send(Err(format!("{code:?}")));
+                    return Ok(());
+                }
+            };
+            let _ = answer.send(Ok(response));
+            // Its body, and whatever else the guest has begun.
+            std::future::poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
+            Ok(())
+        })
+        .await?
+}
+
+/// The longest prefix that ends where a segment of the path does.
+pub fn find_route(routes: &[Route], path: &str) -> Option<usize> {
+    let matches = |prefix: &str| match path.strip_prefix(prefix) {
+        Some(rest) => rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/'),
+        None => false,
+    };
+    (0..routes.len())
+        .filter(|&index| matches(&routes[index].prefix))
+        .max_by_key(|&index| routes[index].prefix.len())
+}

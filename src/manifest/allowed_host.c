@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which servers a component may reach; the header says how it is written. */
+#include "manifest/allowed_host.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { V4_BITS = 96 /* in front of an IPv4 address that is mapped */ };
+
+static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+static struct sl_ip of_v4(const uint8_t octets[static 4])
+{
+    struct sl_ip ip;
+
+    memcpy(ip.octets, v4_mapped, sizeof(v4_mapped));
+    memcpy(ip.octets + sizeof(v4_mapped), octets, 4);
+    return ip;
+}
+
+static bool parse_ip(const char *text, struct sl_ip *ip)
+{
+    uint8_t v4[4];
+
+    if (inet_pton(AF_INET, text, v4) == 1) {
+        *ip = of_v4(v4);
+        return true;
+    }
+    return inet_pton(AF_INET6, text, ip->octets) == 1;
+}
+
+static bool is_in(const struct sl_ip *ip, const struct sl_ip *range,
+                  unsigned prefix)
+{
+    unsigned bytes = prefix / 8, bits = prefix % 8;
+
+    if (memcmp(ip->octets, range->octets, bytes) != 0)
+        return false;
+    return bits == 0 ||
+           ((ip->octets[bytes] ^ range->octets[bytes]) >> (8 - bits)) == 0;
+}
+
+/* Ranges that no router of the public internet forwards to. */
+static bool is_public_v4(const uint8_t at[static 4])
+{
+    static const struct {
+        uint8_t octets[4];
+        unsigned prefix;
+    } others[] = {
+        {{0}, 8},             /* this network */
+        {{10}, 8},            /* private */
+        {{100, 64}, 10},      /* shared by a carrier */
+        {{127}, 8},           /* this machine */
+        {{169, 254}, 16},     /* this link; clouds' metadata */
+        {{172, 16}, 12},      /* private */
+        {{192, 0, 0}, 24},    /* protocol assignments */
+        {{192, 0, 2}, 24},    /* documentation */
+        {{192, 88, 99}, 24},  /* relays, given up */
+        {{192, 168}, 16},     /* private */
+        {{198, 18}, 15},      /* benchmarks */
+        {{198, 51, 100}, 24}, /* documentation */
+        {{203, 0, 113}, 24},  /* documentation */
+        {{224}, 4},           /* multicast */
+        {{240}, 4},           /* reserved; broadcast */
+    };
+    struct sl_ip ip = of_v4(at);
+
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct sl_ip range = of_v4(others[i].octets);
+        if (is_in(&ip, &range, V4_BITS + others[i].prefix))
+            return false;
+    }
+    return true;
+}
+
+static bool is_public(const struct sl_ip *ip)
+{
+    static const uint8_t nat64[12] = {0, 0x64, 0xff, 0x9b};
+    const uint8_t *at = ip->octets;
+
+    if (memcmp(at, v4_mapped, sizeof(v4_mapped)) == 0 ||
+        memcmp(at, nat64, sizeof(nat64)) == 0)
+        return is_public_v4(at + 12);
+    if (at[0] == 0x20 && at[1] == 0x02) /* 6to4 */
+        return is_public_v4(at + 2);
+    if ((at[0] & 0xe0) != 0x20) /* 2000::/3 is what is global */
+        return false;
+    if (at[0] == 0x20 && at[1] == 0x01)
+        return at[2] >= 0x02 &&                   /* protocols, Teredo */
+               !(at[2] == 0x0d && at[3] == 0xb8); /* documentation */
+    return !(at[0] == 0x3f && at[1] == 0xff && (at[2] & 0xf0) == 0);
+}
+
+/* --- Parsing -------------------------------------------------------------- */
+
+static enum sl_status parse_port(const char *text, uint32_t *port,
+                                 struct sl_error *err)
+{
+    char *end;
+
+    if (strcmp(text, "*") == 0) {
+        *port = 0;
+        return SL_OK;
+    }
+    errno = 0;
+    unsigned long number = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 ||
+        number < 1 || number > UINT16_MAX)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "a port is 1 to 65535, or * for every port");
+    *port = (uint32_t)number;
+    return SL_OK;
+}
+
+/* "10.0.0.0/8" */
+static enum sl_status parse_range(const char *text, const char *slash,
+                                  struct sl_allowed_host *out,
+                                  struct sl_error *err)
+{
+    char address[INET6_ADDRSTRLEN] = "";
+    size_t len = (size_t)(slash - text);
+    char *end;
+
+    if (len < sizeof(address))
+        memcpy(address, text, len);
+    if (!parse_ip(address, &out->range))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "expected http:// or https:// and a host, or a range "
+                       "of addresses such as 10.0.0.0/8");
+    unsigned shift = strchr(address, ':') == NULL ? V4_BITS : 0;
+    errno = 0;
+    unsigned long bits = strtoul(slash + 1, &end, 10);
+    if (slash[1] < '0' || slash[1] > '9' || *end != '\0' || errno != 0 ||
+        bits > 128 - shift)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "behind the / of a range stands how many bits of the "
+                       "address count, at most %u",
+                       128 - shift);
+    out->kind = SL_ALLOWED_RANGE;
+    out->prefix = (unsigned)bits + shift;
+    return SL_OK;
+}
+
+static bool is_name(const char *host)
+{
+    size_t len = strlen(host);
+
+    return len > 0 && len <= SL_HOST_NAME_MAX &&
+           strspn(host, "abcdefghijklmnopqrstuvwxyz"
+                        "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == len &&
+           host[0] != '.' && host[len - 1] != '.' && strstr(host, "..") == NULL;
+}
+
+static enum sl_status parse_host(const char *host, struct sl_allowed_host *out,
+                                 struct sl_error *err)
+{
+    if (strcmp(host, "*") == 0) {
+        out->kind = SL_ALLOWED_ANY;
+        return SL_OK;
+    }
+    if (parse_ip(host, &out->range)) {
+        out->kind = SL_ALLOWED_ADDRESS;
+        out->prefix = 128;
+        return SL_OK;
+    }
+    bool below = strncmp(host, "*.", 2) == 0;
+    const char *name = below ? host + 2 : host;
+    if (!is_name(name))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "a host is a name, an address, *.name for all below a "
+                       "name, or *; without a user, path or query");
+    out->kind = below ? SL_ALLOWED_BELOW : SL_ALLOWED_NAME;
+    memcpy(out->host, name, strlen(name) + 1);
+    return SL_OK;
+}
+
+enum sl_status sl_allowed_host_parse(const char *text,
+                                     struct sl_allowed_host *out,
+                                     struct sl_error *err)
+{
+    char host[SL_HOST_NAME_MAX + 3] = ""; /* and "*." */
+    const char *slash = strchr(text, '/');
+
+    *out = (struct sl_allowed_host){.text = text};
+    if (strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0)
+        out->is_tls = text[4] == 's';
+    else if (slash != NULL)
+        return parse_range(text, slash, out, err);
+    else
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "expected http:// or https:// before the host");
+
+    const char *rest = text + (out->is_tls ? 8 : 7);
+    bool bracket = rest[0] == '[';
+    const char *end = bracket ? strchr(rest, ']') : rest + strcspn(rest, ":");
+    const char *begin = bracket ? rest + 1 : rest;
+    if (end == NULL || (size_t)(end - begin) >= sizeof(host))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "a host is at most %d characters, and an IPv6 address "
+                       "stands in [ and ]",
+                       SL_HOST_NAME_MAX);
+    memcpy(host, begin, (size_t)(end - begin));
+    end += bracket;
+    out->port = out->is_tls ? 443 : 80;
+    if (*end == ':') {
+        enum sl_status status = parse_port(end + 1, &out->port, err);
+        if (status != SL_OK)
+            return status;
+    } else if (*end != '\0') {
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "behind the host stands nothing, or : and a port");
+    }
+    return parse_host(host, out, err);
+}
+
+/* --- Matching ------------------------------------------------------------- */
+
+static bool is_text(struct sl_bytes bytes, const char *text)
+{
+    return bytes.len == strlen(text) &&
+           strncasecmp((const char *)bytes.ptr, text, bytes.len) == 0;
+}
+
+static bool has_host(const struct sl_allowed_host *allowed,
+                     struct sl_bytes host)
+{
+    char text[INET6_ADDRSTRLEN] = "";
+    size_t below = strlen(allowed->host);
+    struct sl_ip ip;
+
+    if (host.len > 0 && host.ptr[host.len - 1] == '.') /* the root of DNS */
+        host.len--;
+    switch (allowed->kind) {
+    case SL_ALLOWED_NAME:
+        return is_text(host, allowed->host);
+    case SL_ALLOWED_BELOW:
+        return host.len > below + 1 && host.ptr[host.len - below - 1] == '.' &&
+               is_text((struct sl_bytes){host.ptr + host.len - below, below},
+                       allowed->host);
+    case SL_ALLOWED_ANY:
+        return true;
+    case SL_ALLOWED_ADDRESS:
+        if (host.len >= sizeof(text))
+            return false;
+        memcpy(text, host.ptr, host.len);
+        return parse_ip(text, &ip) && is_in(&ip, &allowed->range, 128);
+    case SL_ALLOWED_RANGE:
+        break;
+    }
+    return false;
+}
+
+static bool has(const struct sl_allowed_host *allowed,
+                const struct sl_destination *to)
+{
+    return allowed->kind != SL_ALLOWED_RANGE && allowed->is_tls == to->is_tls &&
+           (allowed->port == 0 || allowed->port == to->port) &&
+           has_host(allowed, to->host);
+}
+
+bool sl_allowed_hosts_have(const struct sl_allowed_host *allowed, size_t count,
+                           const struct sl_destination *to)
+{
+    for (size_t i = 0; i < count; i++)
+        if (has(&allowed[i], to))
+            return true;
+    return false;
+}
+
+/* One that is not public is named: as itself, by a range, or as localhost. */
+static bool names(const struct sl_allowed_host *allowed,
+                  const struct sl_destination *to, const struct sl_ip *ip)
+{
+    static const struct sl_ip loopback_v4 = {
+        {[10] = 0xff, [11] = 0xff, [12] = 127}};
+    static const struct sl_ip loopback_v6 = {{[15] = 1}};
+
+    if (allowed->kind == SL_ALLOWED_RANGE)
+        return is_in(ip, &allowed->range, allowed->prefix);
+    if (!has(allowed, to))
+        return false;
+    if (allowed->kind == SL_ALLOWED_ADDRESS)
+        return is_in(ip, &allowed->range, 128);
+    return allowed->kind == SL_ALLOWED_NAME &&
+           strcasecmp(allowed->host, "localhost") == 0 &&
+           (is_in(ip, &loopback_v4, V4_BITS + 8) ||
+            is_in(ip, &loopback_v6, 128));
+}
+
+bool sl_allowed_hosts_reach(const struct sl_allowed_host *allowed, size_t count,
+                            const struct sl_destination *to,
+                            struct sl_bytes address)
+{
+    struct sl_ip ip;
+
+    if (!sl_allowed_hosts_have(allowed, count, to))
+        return false;
+    if (address.len == 4)
+        ip = of_v4(address.ptr);
+    else if (address.len == sizeof(ip.octets))
+        memcpy(ip.octets, address.ptr, sizeof(ip.octets));
+    else
+        return false;
+    if (is_public(&ip))
+        return true;
+    for (size_t i = 0; i < count; i++)
+        if (names(&allowed[i], to, &ip))
+            return true;
+    return false;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which servers a component may reach, and at which addresses. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "manifest/allowed_host.h"
+
+enum { ENTRIES_MAX = 4 };
+
+struct given {
+    struct sl_allowed_host hosts[ENTRIES_MAX];
+    size_t count;
+};
+
+static struct given given(const char *const texts[])
+{
+    struct given given = {0};
+    struct sl_error err;
+
+    for (; texts[given.count] != NULL; given.count++)
+        assert_int_equal(sl_allowed_host_parse(texts[given.count],
+                                               &given.hosts[given.count], &err),
+                         SL_OK);
+    return given;
+}
+
+#define GIVEN(...) given((const char *const[]){__VA_ARGS__, NULL})
+
+static bool has(const struct given *given, bool is_tls, const char *host,
+                uint16_t port)
+{
+    const struct sl_destination to = {sl_bytes_of(host), port, is_tls};
+
+    return sl_allowed_hosts_have(given->hosts, given->count, &to);
+}
+
+static bool reaches(const struct given *given, const char *host,
+                    const char *address)
+{
+    const struct sl_destination to = {sl_bytes_of(host), 80, false};
+    uint8_t octets[16];
+    bool is_v4 = inet_pton(AF_INET, address, octets) == 1;
+
+    assert_true(is_v4 || inet_pton(AF_INET6, address, octets) == 1);
+    return sl_allowed_hosts_reach(
+        given->hosts, given->count, &to,
+        (struct sl_bytes){octets, is_v4 ? (size_t)4 : (size_t)16});
+}
+
+static void test_names(void **state)
+{
+    struct given one = GIVEN("https://api.example.com", "http://plain:8080");
+
+    (void)state;
+    assert_true(has(&one, true, "api.example.com", 443));
+    assert_true(has(&one, true, "API.Example.COM", 443));
+    assert_true(has(&one, true, "api.example.com.", 443));
+    assert_false(has(&one, false, "api.example.com", 443));
+    assert_false(has(&one, true, "api.example.com", 8443));
+    assert_false(has(&one, true, "example.com", 443));
+    assert_false(has(&one, true, "x.api.example.com", 443));
+    assert_false(has(&one, true, "api.example.com.evil.net", 443));
+    assert_false(has(&one, true, "evilapi.example.com", 443));
+    assert_false(has(&one, true, "", 443));
+    assert_true(has(&one, false, "plain", 8080));
+    assert_false(has(&one, false, "plain", 80));
+}
+
+static void test_wildcards(void **state)
+{
+    struct given below = GIVEN("https://*.example.com:*");
+    struct given any = GIVEN("https://*");
+
+    (void)state;
+    assert_true(has(&below, true, "a.example.com", 443));
+    assert_true(has(&below, true, "a.b.example.com", 9));
+    assert_false(has(&below, true, "example.com", 443));
+    assert_false(has(&below, true, ".example.com", 443));
+    assert_false(has(&below, true, "evilexample.com", 443));
+    assert_false(has(&below, false, "a.example.com", 443));
+    assert_true(has(&any, true, "anything", 443));
+    assert_true(has(&any, true, "10.0.0.1", 443));
+    assert_false(has(&any, true, "anything", 444));
+    assert_false(has(&any, false, "anything", 443));
+}
+
+static void test_addresses(void **state)
+{
+    struct given one = GIVEN("http://10.1.2.3", "http://[fd00::1]:80");
+
+    (void)state;
+    assert_true(has(&one, false, "10.1.2.3", 80));
+    assert_false(has(&one, false, "10.1.2.4", 80));
+    assert_true(has(&one, false, "::ffff:10.1.2.3", 80)); /* the same */
+    assert_true(has(&one, false, "fd00:0::1", 80));
+    assert_true(reaches(&one, "10.1.2.3", "10.1.2.3"));
+    assert_true(reaches(&one, "fd00::1", "fd00::1"));
+    assert_false(reaches(&one, "10.1.2.3", "10.1.2.4"));
+}
+
+/* What an address may be that a name has been given by whoever has the name. */
+static void test_private(void **state)
+{
+    static const char *const private[] = {
+        "0.0.0.0",         "10.0.0.1",         "100.64.0.1",  "127.0.0.1",
+        "127.255.0.1",     "169.254.169.254",  "172.16.0.1",  "172.31.255.255",
+        "192.0.0.1",       "192.0.2.1",        "192.168.1.1", "198.18.0.1",
+        "198.19.255.255",  "198.51.100.1",     "203.0.113.1", "224.0.0.1",
+        "240.0.0.1",       "255.255.255.255",  "::",          "::1",
+        "::ffff:10.0.0.1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::a00:1",
+        "64:ff9b:1::1",    "100::1",           "2001::1",     "2001:db8::1",
+        "2002:a00:1::",    "2002:7f00:1::",    "3fff::1",     "fc00::1",
+        "fd00::1",         "fe80::1",          "fec0::1",     "ff02::1",
+    };
+    static const char *const public[] = {
+        "1.1.1.1",          "9.255.255.255",   "11.0.0.0",
+        "100.63.255.255",   "100.128.0.0",     "172.15.255.255",
+        "172.32.0.0",       "192.0.1.0",       "198.17.255.255",
+        "198.20.0.0",       "223.255.255.255", "2606:4700::1111",
+        "2001:200::1",      "2002:101:101::1", "::ffff:1.1.1.1",
+        "64:ff9b::101:101",
+    };
+    struct given any = GIVEN("http://*", "http://name");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(private) / sizeof(private[0]); i++)
+        if (reaches(&any, "name", private[i]))
+            fail_msg("%s was reached", private[i]);
+    for (size_t i = 0; i < sizeof(public) / sizeof(public[0]); i++)
+        if (!reaches(&any, "name", public[i]))
+            fail_msg("%s was not reached", public[i]);
+}
+
+static void test_ranges(void **state)
+{
+    struct given ten = GIVEN("http://db.internal", "10.128.0.0/9", "fd00::/8");
+    struct given local = GIVEN("http://localhost:*", "http://*");
+    struct given nothing = GIVEN("10.0.0.0/8");
+    struct given all = GIVEN("http://*", "0.0.0.0/0");
+
+    (void)state;
+    assert_true(reaches(&ten, "db.internal", "10.128.0.1"));
+    assert_true(reaches(&ten, "db.internal", "10.255.255.255"));
+    assert_true(reaches(&ten, "db.internal", "fd12::1"));
+    assert_false(reaches(&ten, "db.internal", "10.127.255.255"));
+    assert_false(reaches(&ten, "db.internal", "127.0.0.1"));
+    assert_false(reaches(&ten, "other", "10.128.0.1"));
+    assert_true(reaches(&local, "localhost", "127.0.0.1"));
+    assert_true(reaches(&local, "localhost", "::1"));
+    assert_false(reaches(&local, "localhost", "10.0.0.1"));
+    assert_false(reaches(&local, "name", "127.0.0.1"));
+    assert_false(reaches(&nothing, "10.0.0.1", "10.0.0.1"));
+    assert_true(reaches(&all, "name", "127.0.0.1"));
+    assert_false(reaches(&all, "name", "::1"));
+}
+
+static void test_wrong(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *says;
+    } cases[] = {
+        {"", "expected http:// or https://"},
+        {"example.com", "expected http:// or https://"},
+        {"ftp://example.com", "expected http:// or https://"},
+        {"https://", "a host is"},
+        {"https://example.com/", "a host is"},
+        {"https://example.com:443/x", "a port is"},
+        {"https://user@example.com", "a host is"},
+        {"https://a..b", "a host is"},
+        {"https://.a", "a host is"},
+        {"https://*a.com", "a host is"},
+        {"https://a.*.com", "a host is"},
+        {"https://*.", "a host is"},
+        {"https://a:0", "a port is"},
+        {"https://a:65536", "a port is"},
+        {"https://a:+1", "a port is"},
+        {"https://a:", "a port is"},
+        {"https://a:99999999999999999999", "a port is"},
+        {"https://[::1", "stands in [ and ]"},
+        {"https://[::1]x", "behind the host"},
+        {"https://[name", "stands in [ and ]"},
+        {"10.0.0.0/33", "at most 32"},
+        {"fd00::/129", "at most 128"},
+        {"10.0.0.0/", "how many bits"},
+        {"10.0.0/8", "a range of addresses"},
+        {"/8", "a range of addresses"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sl_allowed_host host;
+        struct sl_error err = {0};
+        if (sl_allowed_host_parse(cases[i].text, &host, &err) == SL_OK)
+            fail_msg("\"%s\" was taken", cases[i].text);
+        if (strstr(err.message, cases[i].says) == NULL)
+            fail_msg("\"%s\": %s", cases[i].text, err.message);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_wildcards),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_private),
+        cmocka_unit_test(test_ranges),    cmocka_unit_test(test_wrong),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
