@@ -6,10 +6,11 @@
 
 BUILD ?= build
 PREFIX ?= /usr/local
+NAME ?= orders
 EXAMPLE_TEXT ?= /usr/share/common-licenses/GPL-3
 CTEST := ctest --output-on-failure -j2
 
-.PHONY: all help build run test bench check asan tsan install clean deps deps-test
+.PHONY: all help build run example test bench check asan tsan install clean deps deps-test
 
 all: build
 
@@ -28,6 +29,9 @@ build: deps ## build slight: build/slight
 
 run: build ## count the words of a text into the embedded key-value store
 	@scripts/run-example.sh wordcount-c $(EXAMPLE_TEXT)
+
+example: deps-test build ## build and run one: make example NAME=orders
+	@scripts/run-example.sh $(NAME)
 
 test: deps-test ## build everything and run every test
 	@cmake -S . -B $(BUILD) -G Ninja -DBUILD_TESTING=ON

@@ -33,6 +33,8 @@ done
 # Of cargo and rustc, an old version is as good as none.
 SLIGHT_CARGO_OPTIONAL=1 . scripts/cargo.sh
 [ -n "${CARGO:-}" ] || missing="$missing cargo-web rustc-web"
+# A guest in JavaScript; whoever has npm has node, from wherever.
+case $* in *test*) command -v npm >/dev/null || missing="$missing nodejs npm" ;; esac
 [ -n "$missing" ] || exit 0
 
 echo "slight: installing Debian packages:$missing" >&2

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{pin, Pin};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{ready, Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -74,11 +74,13 @@ impl Drop for Exchange {
     }
 }
 
-/// What the client sends, within its limit.
+/// What the client sends, within its limit. A guest may keep it for longer than
+/// its exchange takes.
 pub struct RequestBody {
     body: Incoming,
+    max: u64,
     left: u64,
-    exchange: Arc<Exchange>,
+    exchange: Weak<Exchange>,
 }
 
 impl Body for RequestBody {
@@ -95,10 +97,11 @@ impl Body for RequestBody {
         };
         let frame = frame.map_err(HttpError::Hyper)?;
         let len = frame.data_ref().map_or(0, |data| data.len() as u64);
-        this.exchange.bytes_in.fetch_add(len, Relaxed);
+        if let Some(exchange) = this.exchange.upgrade() {
+            exchange.bytes_in.fetch_add(len, Relaxed);
+        }
         let Some(left) = this.left.checked_sub(len) else {
-            let max = this.exchange.shared.max_body_bytes;
-            return Poll::Ready(Some(Err(HttpError::HttpRequestBodySize(Some(max)))));
+            return Poll::Ready(Some(Err(HttpError::HttpRequestBodySize(Some(this.max)))));
         };
         this.left = left;
         Poll::Ready(Some(Ok(frame)))
@@ -245,8 +248,11 @@ async fn respond(
     let Ok(Ok(permit)) = tokio::time::timeout(BUSY_WAIT, turn).await else {
         return Err(BUSY);
     };
-    let left = shared.max_body_bytes;
-    let request = request.map(|body| RequestBody { body, left, exchange: exchange.clone() });
+    let max = shared.max_body_bytes;
+    let request = request.map(|body| {
+        let exchange = Arc::downgrade(exchange);
+        RequestBody { body, max, left: max, exchange }
+    });
     let (sender, receiver) = oneshot::channel();
     let deadline = tokio::time::Instant::now() + shared.request_timeout;
     let (noted, limit) = (exchange.clone(), shared.request_timeout);

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Bills orders: a handler of the queue's messages. A message may come twice, so
+//! that an order is a row under its own key, and what follows may follow twice.
+
+wit_bindgen::generate!({
+    path: [
+        "../../../wit/types",
+        "../../../wit/kv",
+        "../../../wit/lockd",
+        "../../../wit/mq",
+        "../../../wit/pubsub",
+        "../../../wit/sql",
+        "../../../wit/wasi-io",
+        "../../../wit/wasi-clocks",
+        "../../../wit/wasi-random",
+        "../../../wit/wasi-filesystem",
+        "../../../wit/wasi-sockets",
+        "../../../wit/wasi-cli",
+        "../../../wit/wasi-http",
+        "../../../wit/slight",
+    ],
+    world: "slight:slight/worker",
+    generate_all,
+});
+
+use exports::slight::mq::handler::{Failure, Guest};
+use slight::mq::types::Delivery;
+use slight::pubsub::topics::Broker;
+use slight::pubsub::types::Outgoing;
+use slight::sql::database::{Connection, Value};
+use slight::types::errors::{Error, ErrorCode};
+
+/// As in accept.c.
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS orders \
+     (id VARCHAR(36) PRIMARY KEY, item VARCHAR(1000) NOT NULL)";
+const INSERT: &str = "INSERT INTO orders (id, item) VALUES (?, ?)";
+
+/// What is there already was done before.
+fn unless_done(done: Result<(), Error>) -> Result<(), Error> {
+    match done {
+        Err(error) if error.code == ErrorCode::AlreadyExists => Ok(()),
+        done => done,
+    }
+}
+
+fn bill(id: &str, item: &str) -> Result<(), Error> {
+    let ledger = Connection::open("ledger")?;
+    let row = [Value::Text(id.to_string()), Value::Text(item.to_string())];
+    // Before the first order of all; another worker may have the same one.
+    unless_done(ledger.execute(TABLE, &[]).map(drop))?;
+    unless_done(ledger.execute(INSERT, &row).map(drop))
+}
+
+fn tell(id: &str) -> Result<(), Error> {
+    let billed = Outgoing {
+        payload: id.as_bytes().to_vec(),
+        key: Some(id.as_bytes().to_vec()),
+        attributes: Vec::new(),
+    };
+    Broker::open("events")?.publish("billed", &billed)
+}
+
+struct Bill;
+
+impl Guest for Bill {
+    fn handle(_queue: String, message: Delivery) -> Result<(), Failure> {
+        let order = message.attributes.iter().find(|(name, _)| name == "order");
+        let Some((_, id)) = order else {
+            return Err(Failure::Reject("no attribute \"order\"".into()));
+        };
+        let Ok(item) = std::str::from_utf8(&message.payload) else {
+            return Err(Failure::Reject("what is ordered is not text".into()));
+        };
+        let done = bill(id, item).and_then(|()| tell(id));
+        done.map_err(|error| match error.code {
+            ErrorCode::InvalidArgument => Failure::Reject(error.message),
+            _ => Failure::Retry(error.message),
+        })
+    }
+}
+
+export!(Bill);
