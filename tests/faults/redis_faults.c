@@ -3,51 +3,34 @@
  * kv.redis on bad days, with a real server: the guest's call gets a typed error
  * by its deadline, and the next one works once the cause is gone.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "faults/faults.h"
 
-#include <cmocka.h>
-
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "kv/driver.h"
-#include "support/proxy.h"
-#include "support/redis_server.h"
-#include "support/stores.h"
 
-static struct redis_server server;
+static struct test_server server;
+static int port;
 
 static int start_server(void **state)
 {
     (void)state;
-    redis_server_start(&server, "server");
+    test_server_start(&server, "redis", "server");
+    port = test_server_port(&server, "SL_TEST_REDIS_PORT");
     return 0;
 }
 
 static int stop_server(void **state)
 {
     (void)state;
-    redis_server_stop(&server);
+    test_server_stop(&server);
     return 0;
 }
 
 /* --- Stores ------------------------------------------------------------- */
-
-static void open_with(struct test_store *store, const char *settings)
-{
-    struct sl_error err = {0};
-
-    memset(store, 0, sizeof(*store));
-    if (test_store_open(store, "kv.redis", settings, &err) != SL_OK)
-        fail_msg("%s", err.message);
-}
 
 /* Over the proxy, or straight where that is NULL. */
 static void open_store(struct test_store *store, const struct proxy *proxy,
@@ -56,9 +39,9 @@ static void open_store(struct test_store *store, const struct proxy *proxy,
     char settings[512];
 
     snprintf(settings, sizeof(settings),
-             "url = \"redis://:%s@127.0.0.1:%d\"\n%s\n", REDIS_SERVER_PASSWORD,
-             proxy == NULL ? server.port : proxy_port(proxy), more);
-    open_with(store, settings);
+             "url = \"redis://:%s@127.0.0.1:%d\"\n%s\n", TEST_SERVER_PASSWORD,
+             proxy == NULL ? port : proxy_port(proxy), more);
+    fault_open(store, "kv.redis", settings);
 }
 
 static enum sl_status do_verb(struct test_store *store, enum sl_kv_verb verb,
@@ -88,17 +71,9 @@ static enum sl_status set(struct test_store *store, const char *key)
 static void first_call_is(const char *settings, enum sl_status expected,
                           const char *says)
 {
-    struct test_store store;
-    struct sl_kv_answer answer;
-
-    open_with(&store, settings);
-    do_verb(&store, SL_KV_GET, "k", "", &answer);
-    if (answer.err.status != expected ||
-        strstr(answer.err.message, says) == NULL)
-        fail_msg("%s: %s", sl_status_text(answer.err.status),
-                 answer.err.message);
-    assert_null(strstr(answer.err.message, REDIS_SERVER_PASSWORD));
-    test_store_done(&store);
+    const struct sl_kv_request get = {.verb = SL_KV_GET,
+                                      .key = SL_LITERAL("k")};
+    fault_first_call_is("kv.redis", settings, &get, expected, says);
 }
 
 /* --- Who may do what ---------------------------------------------------- */
@@ -108,16 +83,14 @@ static void wrong_credentials_are_unauthenticated(void **state)
     char url[256];
 
     (void)state;
-    snprintf(url, sizeof(url), "url = \"redis://:wrong@127.0.0.1:%d\"",
-             server.port);
+    snprintf(url, sizeof(url), "url = \"redis://:wrong@127.0.0.1:%d\"", port);
     first_call_is(url, SL_UNAUTHENTICATED, "password is wrong");
-    snprintf(url, sizeof(url), "url = \"redis://nobody:x@127.0.0.1:%d\"",
-             server.port);
+    snprintf(url, sizeof(url), "url = \"redis://nobody:x@127.0.0.1:%d\"", port);
     first_call_is(url, SL_UNAUTHENTICATED, "user or the password");
-    snprintf(url, sizeof(url), "url = \"redis://127.0.0.1:%d\"", server.port);
+    snprintf(url, sizeof(url), "url = \"redis://127.0.0.1:%d\"", port);
     first_call_is(url, SL_UNAUTHENTICATED, "set a password");
     snprintf(url, sizeof(url), "url = \"redis://:%s@127.0.0.1:%d/4000\"",
-             REDIS_SERVER_PASSWORD, server.port);
+             TEST_SERVER_PASSWORD, port);
     first_call_is(url, SL_INVALID_ARGUMENT, "no such database");
 }
 
@@ -127,22 +100,22 @@ static void access_rules_hold(void **state)
     struct test_store store;
 
     (void)state;
-    assert_true(redis_server_tell(
+    assert_true(test_server_tell(
         &server, "acl setuser reader on '>pw' '~own:*' +get +exists +scan"));
     snprintf(settings, sizeof(settings),
              "url = \"redis://127.0.0.1:%d\"\nuser = \"reader\"\n"
              "password = \"pw\"\nprefix = \"own:\"",
-             server.port);
-    open_with(&store, settings);
+             port);
+    fault_open(&store, "kv.redis", settings);
     assert_int_equal(do_verb(&store, SL_KV_GET, "k", "", NULL), SL_OK);
     assert_int_equal(set(&store, "k"), SL_PERMISSION_DENIED);
 
     /* Revoked while connected: the server ends the connection. */
-    assert_true(redis_server_tell(&server, "acl deluser reader"));
+    assert_true(test_server_tell(&server, "acl deluser reader"));
     assert_int_equal(do_verb(&store, SL_KV_GET, "k", "", NULL),
                      SL_UNAUTHENTICATED);
-    assert_true(redis_server_tell(&server,
-                                  "acl setuser reader on '>pw' '~own:*' +get"));
+    assert_true(
+        test_server_tell(&server, "acl setuser reader on '>pw' '~own:*' +get"));
     assert_int_equal(do_verb(&store, SL_KV_GET, "k", "", NULL), SL_OK);
     test_store_done(&store);
 }
@@ -153,15 +126,16 @@ static void tls_first_call(const char *certificate, const char *host,
                            const char *ca, enum sl_status expected,
                            const char *says)
 {
-    struct redis_server own;
+    struct test_server own;
     char settings[512];
 
-    redis_server_start(&own, certificate);
+    test_server_start(&own, "redis", certificate);
     snprintf(settings, sizeof(settings),
              "url = \"rediss://:%s@%s:%d\"\nca = \"%s/certs/%s\"\n",
-             REDIS_SERVER_PASSWORD, host, own.tls_port, own.folder, ca);
+             TEST_SERVER_PASSWORD, host,
+             test_server_port(&own, "SL_TEST_REDIS_TLS_PORT"), own.folder, ca);
     first_call_is(settings, expected, says);
-    redis_server_stop(&own);
+    test_server_stop(&own);
 }
 
 static void only_the_right_certificate_will_do(void **state)
@@ -185,7 +159,7 @@ static void tls_to_a_plain_port_says_so(void **state)
     snprintf(settings, sizeof(settings),
              "url = \"rediss://:%s@127.0.0.1:%d\"\nca = \"%s/certs/ca.pem\"\n"
              "timeout = \"1s\"\nretry.attempts = 1",
-             REDIS_SERVER_PASSWORD, server.port, server.folder);
+             TEST_SERVER_PASSWORD, port, server.folder);
     first_call_is(settings, SL_TIMEOUT, "TLS");
 }
 
@@ -207,9 +181,9 @@ static void a_restarted_server_is_found_again(void **state)
     (void)state;
     open_store(&store, NULL, "");
     assert_int_equal(set(&store, "before"), SL_OK);
-    redis_server_kill(&server);
+    test_server_kill(&server);
     assert_int_equal(set(&store, "while"), SL_UNAVAILABLE);
-    redis_server_restart(&server);
+    test_server_restart(&server);
     /* Not idempotent, and yet sure not to have been sent on a dead one. */
     assert_int_equal(do_verb(&store, SL_KV_INCREMENT, "n", "", NULL), SL_OK);
     struct sl_kv_answer answer;
@@ -221,47 +195,20 @@ static void a_restarted_server_is_found_again(void **state)
 
 /* --- In the middle of traffic ------------------------------------------- */
 
-enum { WRITERS = 8 };
-
-struct traffic {
-    struct test_store *store;
-    _Atomic bool stop;
-    _Atomic int failures;
-    int acknowledged[WRITERS]; /* the last number that was answered */
-    int attempted[WRITERS];
-};
-
-struct writer {
-    struct traffic *traffic;
-    int number;
-};
-
-static void *write_numbers(void *arg)
+static enum sl_status write_number(struct fault_traffic *traffic, int writer,
+                                   int number)
 {
-    struct writer *writer = arg;
-    struct traffic *traffic = writer->traffic;
     char key[16], value[16];
 
-    snprintf(key, sizeof(key), "w%d", writer->number);
-    for (int i = 1; !atomic_load(&traffic->stop); i++) {
-        snprintf(value, sizeof(value), "%d", i);
-        traffic->attempted[writer->number] = i;
-        enum sl_status status =
-            do_verb(traffic->store, SL_KV_SET, key, value, NULL);
-        if (status == SL_OK)
-            traffic->acknowledged[writer->number] = i;
-        else if (status != SL_UNAVAILABLE && status != SL_TIMEOUT)
-            abort();
-        else
-            atomic_fetch_add(&traffic->failures, 1);
-    }
-    return NULL;
+    snprintf(key, sizeof(key), "w%d", writer);
+    snprintf(value, sizeof(value), "%d", number);
+    return do_verb(traffic->store, SL_KV_SET, key, value, NULL);
 }
 
 /* What is stored is what was answered last, or was on its way. */
-static void nothing_acknowledged_is_lost(const struct traffic *traffic)
+static void nothing_acknowledged_is_lost(const struct fault_traffic *traffic)
 {
-    for (int i = 0; i < WRITERS; i++) {
+    for (int i = 0; i < FAULT_WRITERS; i++) {
         char key[16];
         snprintf(key, sizeof(key), "w%d", i);
         const struct sl_kv_request get = {.verb = SL_KV_GET,
@@ -281,79 +228,41 @@ static void nothing_acknowledged_is_lost(const struct traffic *traffic)
     }
 }
 
-static void kill_now_and_then(struct proxy *proxy)
+static void under_traffic(void (*disturb)(void *), void *context,
+                          const struct proxy *proxy)
 {
-    (void)proxy;
-    for (int i = 0; i < 3; i++) {
-        usleep(200000);
-        redis_server_kill(&server);
-        usleep(100000);
-        redis_server_restart(&server);
-    }
-}
-
-/* At places that are the same in every run. */
-static void cut_now_and_then(struct proxy *proxy)
-{
-    unsigned seed = 7;
-
-    for (int i = 0; i < 20; i++) {
-        seed = seed * 1103515245 + 12345;
-        proxy_cut_after(proxy, (int64_t)(seed >> 16) % 300);
-        usleep(30000);
-        proxy_cut_after(proxy, -1);
-        proxy_cut_all(proxy);
-        usleep(20000);
-    }
-}
-
-static void under_traffic(void (*disturb)(struct proxy *), bool over_proxy)
-{
-    struct proxy *proxy = over_proxy ? proxy_new(0, server.port) : NULL;
     struct test_store store;
-    struct traffic traffic = {.store = &store};
-    struct writer writers[WRITERS];
-    pthread_t threads[WRITERS];
+    struct fault_traffic traffic = {.store = &store, .write = write_number};
 
     open_store(&store, proxy, "timeout = \"2s\"\nretry.backoff = \"5ms\"");
-    for (int i = 0; i < WRITERS; i++) {
-        char key[16];
-        snprintf(key, sizeof(key), "w%d", i);
-        assert_int_equal(do_verb(&store, SL_KV_SET, key, "0", NULL), SL_OK);
-        writers[i] = (struct writer){&traffic, i};
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, write_numbers, &writers[i]), 0);
-    }
-    disturb(proxy);
-    usleep(200000);
-    atomic_store(&traffic.stop, true);
-    for (int i = 0; i < WRITERS; i++)
-        pthread_join(threads[i], NULL);
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        assert_int_equal(write_number(&traffic, i, 0), SL_OK);
+    fault_traffic_run(&traffic, disturb, context);
     assert_int_equal(set(&store, "after"), SL_OK);
     nothing_acknowledged_is_lost(&traffic);
-    for (int i = 0; i < WRITERS; i++)
-        assert_true(traffic.acknowledged[i] > 0);
     test_store_done(&store);
-    proxy_free(proxy);
 }
 
 static void a_server_killed_under_traffic_loses_nothing(void **state)
 {
     (void)state;
-    under_traffic(kill_now_and_then, false);
+    under_traffic(fault_kill_now_and_then, &server, NULL);
 }
 
 static void a_cut_connection_loses_nothing(void **state)
 {
+    struct proxy *proxy = proxy_new(0, port);
+
     (void)state;
-    under_traffic(cut_now_and_then, true);
+    under_traffic(fault_cut_now_and_then, proxy, proxy);
+    proxy_free(proxy);
 }
 
 /* --- Slow, and full ----------------------------------------------------- */
 
 static void a_stalled_connection_times_out(void **state)
 {
-    struct proxy *proxy = proxy_new(0, server.port);
+    struct proxy *proxy = proxy_new(0, port);
     struct test_store store;
     struct sl_kv_answer answer;
 
@@ -377,7 +286,7 @@ static void a_stalled_connection_times_out(void **state)
 
 static void a_delayed_connection_only_takes_longer(void **state)
 {
-    struct proxy *proxy = proxy_new(0, server.port);
+    struct proxy *proxy = proxy_new(0, port);
     struct test_store store;
 
     (void)state;
@@ -396,9 +305,9 @@ static void a_full_server_is_unavailable(void **state)
 
     (void)state;
     open_store(&store, NULL, "");
-    assert_true(redis_server_tell(&server, "config set maxmemory 1"));
+    assert_true(test_server_tell(&server, "config set maxmemory 1"));
     do_verb(&store, SL_KV_SET, "k", "v", &answer);
-    assert_true(redis_server_tell(&server, "config set maxmemory 0"));
+    assert_true(test_server_tell(&server, "config set maxmemory 0"));
     assert_int_equal(answer.err.status, SL_UNAVAILABLE);
     assert_non_null(strstr(answer.err.message, "out of memory"));
     assert_true(answer.retryable);
@@ -414,9 +323,9 @@ static void a_replica_takes_no_writes(void **state)
     (void)state;
     open_store(&store, NULL, "retry.attempts = 1");
     snprintf(words, sizeof(words), "replicaof 127.0.0.1 1");
-    assert_true(redis_server_tell(&server, words));
+    assert_true(test_server_tell(&server, words));
     assert_int_equal(set(&store, "k"), SL_UNAVAILABLE);
-    assert_true(redis_server_tell(&server, "replicaof no one"));
+    assert_true(test_server_tell(&server, "replicaof no one"));
     assert_int_equal(set(&store, "k"), SL_OK);
     test_store_done(&store);
 }
@@ -426,7 +335,7 @@ static void another_type_is_a_conflict(void **state)
     struct test_store store;
 
     (void)state;
-    assert_true(redis_server_tell(&server, "rpush list a b"));
+    assert_true(test_server_tell(&server, "rpush list a b"));
     open_store(&store, NULL, "");
     assert_int_equal(do_verb(&store, SL_KV_GET, "list", "", NULL), SL_CONFLICT);
     assert_int_equal(do_verb(&store, SL_KV_INCREMENT, "list", "", NULL),

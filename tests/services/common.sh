@@ -1,16 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by every service's script, which sets NAME, defines `launch` (calls
-# spawn), `ready` (succeeds once the server answers) and `describe` (prints the
-# environment for tests), and ends with `service_main "$@"`:
+# spawn; with the data and ports that are there, if any), `ready` (succeeds once
+# the server answers), `describe` (prints the environment for tests) and `tell`
+# (the service's own client, as its administrator), and ends with
+# `service_main "$@"`:
 #
-#     tests/services/NAME.sh start|stop|status FOLDER
+#     tests/services/NAME.sh start FOLDER     with no data
+#     tests/services/NAME.sh stop FOLDER
+#     tests/services/NAME.sh kill FOLDER      as kill -9
+#     tests/services/NAME.sh restart FOLDER   after kill, with its data
+#     tests/services/NAME.sh status FOLDER
+#     tests/services/NAME.sh tell FOLDER WORDS...
 #
 # The server's data, log and process id are in FOLDER/NAME, its certificates in
-# FOLDER/certs, what tests need to know in FOLDER/NAME.env.
+# FOLDER/certs, what tests need to know in FOLDER/NAME.env.  SL_TEST_CERT is the
+# certificate that it shows (certs.sh); with SL_TEST_DURABLE=1 what it
+# acknowledges is on disk.
 set -eu
 
 HERE=$(cd "$(dirname "$0")" && pwd)
 HOST=127.0.0.1
+PASSWORD=slight-test-password # of every service
+CERT=${SL_TEST_CERT:-server}
 
 started_at() {
     sed 's/^.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'
@@ -39,6 +50,18 @@ free_port() {
     done
 }
 
+# ports NAME...: set each variable to a port, the same as before where the server
+# has run already.
+ports() {
+    # shellcheck disable=SC1091 # written below
+    [ ! -f "$DIR/ports" ] || . "$DIR/ports"
+    [ $# -gt 0 ] || return 0
+    for port_name in "$@"; do
+        eval "[ -n \"\${$port_name:-}\" ]" || eval "$port_name=$(free_port)"
+        eval "echo $port_name=\$$port_name"
+    done >"$DIR/ports"
+}
+
 wait_ready() {
     tries=0
     until ready >/dev/null 2>&1; do
@@ -52,21 +75,33 @@ wait_ready() {
     done
 }
 
+# until_gone SECONDS: the server's process is.
+until_gone() {
+    tries=$(($1 * 20))
+    while alive && [ "$tries" -gt 0 ]; do
+        tries=$((tries - 1))
+        sleep 0.05
+    done
+    ! alive
+}
+
 stop() {
     if alive; then
         kill "$pid"
-        tries=0
-        while alive && [ "$tries" -lt 100 ]; do
-            tries=$((tries + 1))
-            sleep 0.1
-        done
-        ! alive || kill -9 "$pid"
+        until_gone 10 || kill -9 "$pid"
     fi
     rm -f "$DIR/pid" "$FOLDER/$NAME.env"
 }
 
+up() {
+    launch
+    wait_ready || { stop; return 1; }
+    describe >"$FOLDER/$NAME.env"
+    echo "$NAME is up; see $FOLDER/$NAME.env"
+}
+
 service_main() {
-    FOLDER=${2:?usage: $0 start|stop|status FOLDER}
+    FOLDER=${2:?usage: $0 start|stop|kill|restart|status|tell FOLDER}
     mkdir -p "$FOLDER"
     FOLDER=$(cd "$FOLDER" && pwd)
     DIR=$FOLDER/$NAME
@@ -80,13 +115,17 @@ service_main() {
         rm -rf "$DIR"
         mkdir -p "$DIR"
         "$HERE/certs.sh" "$CERTS"
-        launch
-        wait_ready || { stop; return 1; }
-        describe >"$FOLDER/$NAME.env"
-        echo "$NAME is up; see $FOLDER/$NAME.env"
+        up
         ;;
     stop) stop ;;
+    kill) ! alive || { kill -9 "$pid"; until_gone 10; } ;;
+    restart) up ;;
     status) alive && ready >/dev/null && echo "$NAME is up" ;;
-    *) echo "usage: $0 start|stop|status FOLDER" >&2; return 2 ;;
+    tell)
+        ports
+        shift 2
+        tell "$@"
+        ;;
+    *) echo "usage: $0 start|stop|kill|restart|status|tell FOLDER" >&2; return 2 ;;
     esac
 }

@@ -4,22 +4,23 @@
 NAME=redis
 . "$(dirname "$0")/common.sh"
 
-PASSWORD=slight-test-password
-
 launch() {
-    PORT=$(free_port)
-    TLS_PORT=$(free_port)
-    echo "$PORT $TLS_PORT" >"$DIR/ports"
+    ports PORT TLS_PORT
+    set -- --save "" --appendonly no
+    [ -z "${SL_TEST_DURABLE:-}" ] || set -- --save "" --appendonly yes --appendfsync always
     spawn redis-server --bind "$HOST" --port "$PORT" --tls-port "$TLS_PORT" \
-        --tls-cert-file "$CERTS/server.pem" \
-        --tls-key-file "$CERTS/server.key" \
+        --tls-cert-file "$CERTS/$CERT.pem" --tls-key-file "$CERTS/$CERT.key" \
         --tls-ca-cert-file "$CERTS/ca.pem" --tls-auth-clients no \
-        --dir "$DIR" --save "" --appendonly no --requirepass "$PASSWORD"
+        --dir "$DIR" --requirepass "$PASSWORD" "$@"
+}
+
+tell() {
+    REDISCLI_AUTH=$PASSWORD redis-cli --no-auth-warning -e -h "$HOST" -p "$PORT" "$@"
 }
 
 ready() {
-    read -r PORT TLS_PORT <"$DIR/ports"
-    REDISCLI_AUTH=$PASSWORD redis-cli -h "$HOST" -p "$PORT" ping | grep -q PONG
+    ports
+    tell ping | grep -q PONG
 }
 
 describe() {

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tests of every service's bad days share. */
+#include "faults/faults.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+void fault_open(struct test_store *store, const char *driver,
+                const char *settings)
+{
+    struct sl_error err = {0};
+
+    memset(store, 0, sizeof(*store));
+    if (test_store_open(store, driver, settings, &err) != SL_OK)
+        fail_msg("%s", err.message);
+}
+
+void fault_call_is(struct test_store *store, const void *request,
+                   enum sl_status expected, const char *says)
+{
+    SL_CLEANUP(sl_freep)
+    void *answer = sl_alloc(store->capability->answer_size);
+    const struct sl_answer *head = answer;
+
+    sl_service_do(store->service, NULL, request, 1, answer);
+    const struct sl_error err = head->err;
+    sl_answers_done(store->service, answer, 1);
+    if (err.status != expected ||
+        (expected != SL_OK && strstr(err.message, says) == NULL))
+        fail_msg("%s: %s", sl_status_text(err.status),
+                 err.status == SL_OK ? "" : err.message);
+    if (err.status != SL_OK)
+        assert_null(strstr(err.message, TEST_SERVER_PASSWORD));
+}
+
+void fault_first_call_is(const char *driver, const char *settings,
+                         const void *request, enum sl_status expected,
+                         const char *says)
+{
+    struct test_store store;
+
+    fault_open(&store, driver, settings);
+    fault_call_is(&store, request, expected, says);
+    test_store_done(&store);
+}
+
+/* --- Traffic ---------------------------------------------------------------
+ */
+
+struct writer {
+    struct fault_traffic *traffic;
+    int number;
+};
+
+static void *write_on(void *context)
+{
+    const struct writer *writer = context;
+    struct fault_traffic *traffic = writer->traffic;
+
+    for (int i = 1; !atomic_load(&traffic->stop); i++) {
+        traffic->attempted[writer->number] = i;
+        enum sl_status status = traffic->write(traffic, writer->number, i);
+        if (status == SL_OK)
+            traffic->acknowledged[writer->number] = i;
+        else
+            atomic_fetch_add(&traffic->failed, 1);
+        if (status != SL_OK && status != SL_UNAVAILABLE && status != SL_TIMEOUT)
+            atomic_store(&traffic->wrong, (int)status);
+    }
+    return NULL;
+}
+
+void fault_traffic_run(struct fault_traffic *traffic,
+                       void (*disturb)(void *context), void *context)
+{
+    struct writer writers[FAULT_WRITERS];
+    pthread_t threads[FAULT_WRITERS];
+
+    for (int i = 0; i < FAULT_WRITERS; i++) {
+        writers[i] = (struct writer){traffic, i};
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, write_on, &writers[i]), 0);
+    }
+    disturb(context);
+    usleep(200000);
+    atomic_store(&traffic->stop, true);
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        pthread_join(threads[i], NULL);
+    traffic->failures = atomic_load(&traffic->failed);
+    if (atomic_load(&traffic->wrong) != SL_OK)
+        fail_msg("a write was answered: %s",
+                 sl_status_text((enum sl_status)atomic_load(&traffic->wrong)));
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        assert_true(traffic->acknowledged[i] > 0);
+}
+
+void fault_kill_now_and_then(void *server)
+{
+    for (int i = 0; i < 3; i++) {
+        usleep(200000);
+        test_server_kill(server);
+        usleep(100000);
+        test_server_restart(server);
+    }
+}
+
+void fault_cut_now_and_then(void *proxy)
+{
+    unsigned seed = 7;
+
+    for (int i = 0; i < 20; i++) {
+        seed = seed * 1103515245 + 12345;
+        proxy_cut_after(proxy, (int64_t)(seed >> 16) % 300);
+        usleep(30000);
+        proxy_cut_after(proxy, -1);
+        proxy_cut_all(proxy);
+        usleep(20000);
+    }
+}

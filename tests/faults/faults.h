@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the tests of every service's bad days share.  A failure ends the test
+ * (cmocka); no message may hold TEST_SERVER_PASSWORD.
+ */
+#ifndef TEST_FAULTS_FAULTS_H
+#define TEST_FAULTS_FAULTS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "support/proxy.h"
+#include "support/server.h"
+#include "support/stores.h"
+
+/* Open a resource: settings as test_store_open has them. */
+void fault_open(struct test_store *store, const char *driver,
+                const char *settings);
+
+/*
+ * Do one request, and check how it is answered: with this status, and a message
+ * in which `says` stands.
+ */
+void fault_call_is(struct test_store *store, const void *request,
+                   enum sl_status expected, const char *says);
+
+/* The same with the first call of a resource of its own. */
+void fault_first_call_is(const char *driver, const char *settings,
+                         const void *request, enum sl_status expected,
+                         const char *says);
+
+/* --- Traffic ---------------------------------------------------------------
+ */
+
+enum { FAULT_WRITERS = 8 };
+
+struct fault_traffic {
+    struct test_store *store;
+    /*
+     * The number-th write of a writer, each in a thread of its own; numbers
+     * count from 1.  SL_OK: it was acknowledged.  Anything but that,
+     * SL_UNAVAILABLE and SL_TIMEOUT fails the test.
+     */
+    enum sl_status (*write)(struct fault_traffic *traffic, int writer,
+                            int number);
+    int acknowledged[FAULT_WRITERS]; /* the last number */
+    int attempted[FAULT_WRITERS];
+    int failures; /* of all, once it is over */
+
+    _Atomic bool stop; /* inside */
+    _Atomic int failed;
+    _Atomic int wrong;
+};
+
+/* Write until disturb has returned; every writer has some acknowledged. */
+void fault_traffic_run(struct fault_traffic *traffic,
+                       void (*disturb)(void *context), void *context);
+
+/* For disturb: kill -9 and restart, three times; context: struct test_server.
+ */
+void fault_kill_now_and_then(void *server);
+/* Cut connections, at places that are the same in every run; context: struct
+ * proxy. */
+void fault_cut_now_and_then(void *proxy);
+
+#endif
