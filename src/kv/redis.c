@@ -8,52 +8,21 @@
  */
 #include "kv/driver.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "client/conn.h"
-#include "client/url.h"
 #include "kv/redis_protocol.h"
 
 enum {
     MAX_BATCH = 256,
-    WRITE_AT = 1 << 20,    /* bytes of commands that are sent at once */
-    READ_SIZE = 64 * 1024, /* bytes read at once */
-    SCAN_ROUNDS = 16,      /* of a page that finds few keys */
-    REPLY_MAX = 288 << 20, /* bytes of one reply: the largest value, and more */
-    COMMAND_MAX = 320 << 20,
+    SCAN_ROUNDS = 16, /* of a page that finds few keys */
 };
 
 struct options {
-    const char *url;
-    const char *user;
-    const char *password;
-    int64_t db;
+    struct sl_redis_options server; /* first: SL_REDIS_OPTIONS */
     const char *prefix;
-    const char *ca;
 };
-
-static enum sl_status check_url(const void *field, struct sl_error *err)
-{
-    struct sl_url url;
-    enum sl_status status =
-        sl_url_parse(*(const char *const *)field, &url, err);
-
-    if (status != SL_OK)
-        return status;
-    if (strcmp(url.scheme, "redis") != 0 && strcmp(url.scheme, "rediss") != 0)
-        status = sl_fail(err, SL_INVALID_ARGUMENT,
-                         "expected redis:// or, for TLS, rediss://");
-    else if (url.path != NULL &&
-             strspn(url.path, "0123456789") != strlen(url.path))
-        status = sl_fail(err, SL_INVALID_ARGUMENT,
-                         "expected the number of a database behind the slash");
-    sl_url_done(&url);
-    return status;
-}
 
 static enum sl_status check_prefix(const void *field, struct sl_error *err)
 {
@@ -67,196 +36,34 @@ static enum sl_status check_prefix(const void *field, struct sl_error *err)
 }
 
 static const struct sl_option option_table[] = {
-    {.name = "url",
-     .type = SL_OPTION_STRING,
-     .offset = offsetof(struct options, url),
-     .required = true,
-     .secret = true,
-     .check = check_url,
-     .help = "redis://[user:password@]host[:6379][/db], or rediss:// for TLS"},
-    {.name = "user",
-     .type = SL_OPTION_STRING,
-     .offset = offsetof(struct options, user),
-     .help = "the user (Redis ACL), instead of the one in the URL"},
-    {.name = "password",
-     .type = SL_OPTION_STRING,
-     .offset = offsetof(struct options, password),
-     .secret = true,
-     .help = "the password, instead of the one in the URL"},
-    {.name = "db",
-     .type = SL_OPTION_INTEGER,
-     .offset = offsetof(struct options, db),
-     .min = -1,
-     .max = 1000000,
-     .fallback = "-1",
-     .help = "the number of the database, instead of the one in the URL; -1: "
-             "that one, or 0"},
+    SL_REDIS_OPTIONS,
     {.name = "prefix",
      .type = SL_OPTION_STRING,
      .offset = offsetof(struct options, prefix),
      .fallback = "",
      .check = check_prefix,
      .help = "put in front of every key on the server; guests do not see it"},
-    {.name = "ca",
-     .type = SL_OPTION_PATH,
-     .offset = offsetof(struct options, ca),
-     .help = "a file of authorities in PEM to trust instead of the system's, "
-             "for rediss://"},
     {0},
 };
 
 /* What all connections share. */
 struct store {
-    struct sl_url url;
-    const char *user;
-    const char *password;
-    int64_t db;
+    struct sl_redis_server server;
     struct sl_bytes prefix;
-    struct sl_tls *tls;
 };
 
 /* One connection. */
 struct state {
     const struct store *store;
-    struct sl_conn *conn;
-    redisReader *reader;
-    struct sl_buf out; /* commands to be sent */
+    struct sl_redis redis;
     struct sl_buf key; /* prefix and key */
-    bool broken;       /* a later command would get an earlier reply */
 };
-
-static void free_reply(redisReply **reply)
-{
-    if (*reply != NULL)
-        freeReplyObject(*reply);
-}
-
-/* --- One connection ----------------------------------------------------- */
-
-/* Feed the reader with what the server sends next. */
-static enum sl_status read_more(struct state *state, sl_deadline deadline,
-                                struct sl_error *err)
-{
-    char buffer[READ_SIZE];
-    size_t got = 0;
-    enum sl_status status =
-        sl_conn_read(state->conn, buffer, sizeof(buffer), deadline, &got, err);
-
-    if (status != SL_OK)
-        return status;
-    if (state->reader->len - state->reader->pos > REPLY_MAX)
-        return sl_fail(err, SL_UNAVAILABLE,
-                       "redis: a reply of more than %d bytes", REPLY_MAX);
-    if (redisReaderFeed(state->reader, buffer, got) != REDIS_OK)
-        return sl_fail(err, SL_UNAVAILABLE, "redis: no memory for a reply");
-    return SL_OK;
-}
-
-/* The next reply; after a failure the connection is of no use. */
-static enum sl_status read_reply(struct state *state, sl_deadline deadline,
-                                 redisReply **out, struct sl_error *err)
-{
-    enum sl_status status = SL_OK;
-    void *reply = NULL;
-
-    while (status == SL_OK) {
-        if (redisReaderGetReply(state->reader, &reply) != REDIS_OK) {
-            status = sl_fail(err, SL_UNAVAILABLE,
-                             "redis: the server does not speak its protocol "
-                             "(%s)",
-                             state->reader->errstr);
-            break;
-        }
-        if (reply != NULL) {
-            *out = reply;
-            return SL_OK;
-        }
-        status = read_more(state, deadline, err);
-    }
-    state->broken = true;
-    return status;
-}
-
-/* Send what has gathered. */
-static enum sl_status send_out(struct state *state, sl_deadline deadline,
-                               struct sl_error *err)
-{
-    enum sl_status status =
-        sl_conn_write(state->conn, sl_buf_bytes(&state->out), deadline, err);
-
-    sl_buf_clear(&state->out);
-    if (status != SL_OK)
-        state->broken = true;
-    return status;
-}
-
-/* A command that only sets the connection up; optional: an error is fine. */
-static enum sl_status set_up(struct state *state, const struct sl_bytes words[],
-                             size_t count, bool optional, sl_deadline deadline,
-                             struct sl_error *err)
-{
-    SL_CLEANUP(free_reply) redisReply *reply = NULL;
-    bool unchanged;
-    enum sl_status status = sl_redis_append(&state->out, words, count, err);
-
-    if (status == SL_OK)
-        status = send_out(state, deadline, err);
-    if (status == SL_OK)
-        status = read_reply(state, deadline, &reply, err);
-    if (status == SL_OK && reply != NULL && reply->type == REDIS_REPLY_ERROR &&
-        !optional)
-        status = sl_redis_fail(reply, "redis: ", &unchanged, err);
-    return status;
-}
-
-static enum sl_status log_in(struct state *state, sl_deadline deadline,
-                             struct sl_error *err)
-{
-    const struct store *store = state->store;
-
-    if (store->password == NULL)
-        return SL_OK;
-    const struct sl_bytes with_user[] = {
-        SL_LITERAL("AUTH"), sl_bytes_of(store->user == NULL ? "" : store->user),
-        sl_bytes_of(store->password)};
-    const struct sl_bytes without[] = {SL_LITERAL("AUTH"),
-                                       sl_bytes_of(store->password)};
-    return store->user != NULL
-               ? set_up(state, with_user, 3, false, deadline, err)
-               : set_up(state, without, 2, false, deadline, err);
-}
-
-static enum sl_status choose_db(struct state *state, sl_deadline deadline,
-                                struct sl_error *err)
-{
-    char number[24];
-
-    if (state->store->db == 0)
-        return SL_OK;
-    snprintf(number, sizeof(number), "%" PRId64, state->store->db);
-    const struct sl_bytes words[] = {SL_LITERAL("SELECT"), sl_bytes_of(number)};
-    return set_up(state, words, 2, false, deadline, err);
-}
-
-/* So that CLIENT LIST tells an operator whose connection it is. */
-static enum sl_status tell_name(struct state *state, sl_deadline deadline,
-                                struct sl_error *err)
-{
-    static const struct sl_bytes words[] = {{(const uint8_t *)"CLIENT", 6},
-                                            {(const uint8_t *)"SETNAME", 7},
-                                            {(const uint8_t *)"slight", 6}};
-
-    return set_up(state, words, 3, true, deadline, err);
-}
 
 static void redis_close(void *data)
 {
     struct state *state = data;
 
-    sl_conn_free(state->conn);
-    if (state->reader != NULL)
-        redisReaderFree(state->reader);
-    sl_buf_done(&state->out);
+    sl_redis_done(&state->redis);
     sl_buf_done(&state->key);
     free(state);
 }
@@ -268,24 +75,9 @@ static enum sl_status redis_open(void *data, sl_deadline deadline, void **out,
     struct state *state = sl_alloc(sizeof(*state));
 
     state->store = store;
-    state->out = (struct sl_buf)SL_BUF(COMMAND_MAX);
     state->key = (struct sl_buf)SL_BUF(2 * SL_KV_KEY_MAX);
     enum sl_status status =
-        sl_conn_open(store->url.host, store->url.port, store->tls, deadline,
-                     &state->conn, err);
-    if (status != SL_OK) {
-        redis_close(state);
-        return sl_fail_in(err, "redis");
-    }
-    state->reader = sl_redis_reader_new();
-    if (state->reader == NULL)
-        status = sl_fail(err, SL_UNAVAILABLE, "redis: no memory for a reader");
-    if (status == SL_OK)
-        status = log_in(state, deadline, err);
-    if (status == SL_OK)
-        status = choose_db(state, deadline, err);
-    if (status == SL_OK)
-        status = tell_name(state, deadline, err);
+        sl_redis_open(&state->redis, &store->server, deadline, err);
     if (status != SL_OK) {
         redis_close(state);
         return status;
@@ -310,69 +102,22 @@ static struct sl_bytes server_key(struct state *state, struct sl_bytes key)
     return sl_buf_bytes(&state->key);
 }
 
-static void fail_from(struct sl_op *const ops[], size_t first, size_t count,
-                      const struct sl_error *err, bool not_sent)
+static enum sl_status append(void *context, const struct sl_op *op,
+                             struct sl_buf *out, struct sl_error *err)
 {
-    for (size_t i = first; i < count; i++) {
-        if (sl_kv_answer_of(ops[i])->err.status != SL_OK)
-            continue;
-        ops[i]->not_sent = not_sent;
-        sl_op_fail(ops[i], err);
-    }
+    const struct sl_kv_request *request = op->request;
+
+    return sl_redis_append_op(out, request, server_key(context, request->key),
+                              err);
 }
 
-/* Send the commands of ops; how many may have reached the server, in *sent. */
-static enum sl_status send_ops(struct state *state, struct sl_op *const ops[],
-                               size_t count, size_t *sent, struct sl_error *err)
+static bool answer(void *context, struct sl_op *op, redisReply *reply)
 {
-    enum sl_status status = SL_OK;
-
-    *sent = 0;
-    for (size_t i = 0; i < count && status == SL_OK; i++) {
-        const struct sl_kv_request *request = ops[i]->request;
-        status = sl_redis_append_op(&state->out, request,
-                                    server_key(state, request->key), err);
-        if (status != SL_OK) {
-            state->broken = true;
-            break;
-        }
-        if (state->out.len >= WRITE_AT || i + 1 == count) {
-            *sent = i + 1;
-            status = send_out(state, ops[i]->deadline, err);
-        }
-    }
-    return status;
+    (void)context;
+    return sl_redis_answer(op, reply);
 }
 
-/* A pipeline: all commands, then all replies. */
-static void run_pipeline(struct state *state, struct sl_op *const ops[],
-                         size_t count)
-{
-    struct sl_error err;
-    size_t sent;
-
-    if (count == 0)
-        return;
-    if (send_ops(state, ops, count, &sent, &err) != SL_OK) {
-        fail_from(ops, 0, sent, &err, false);
-        fail_from(ops, sent, count, &err, true);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        SL_CLEANUP(free_reply) redisReply *reply = NULL;
-        if (read_reply(state, ops[i]->deadline, &reply, &err) != SL_OK) {
-            fail_from(ops, i, count, &err, false);
-            return;
-        }
-        if (sl_redis_answer(ops[i], reply))
-            continue;
-        state->broken = true;
-        sl_fail(&err, SL_UNAVAILABLE,
-                "redis: the server does not answer the question");
-        fail_from(ops, i, count, &err, false);
-        return;
-    }
-}
+static const struct sl_redis_calls calls = {append, answer};
 
 /* --- Listing ------------------------------------------------------------ */
 
@@ -389,11 +134,11 @@ static enum sl_status scan(struct state *state, const char *cursor,
         SL_LITERAL("TYPE"),     SL_LITERAL("string")};
 
     if (status == SL_OK)
-        status = sl_redis_append(&state->out, words, 8, err);
+        status = sl_redis_append(&state->redis.out, words, 8, err);
     if (status == SL_OK)
-        status = send_out(state, op->deadline, err);
+        status = sl_redis_send(&state->redis, op->deadline, err);
     if (status == SL_OK)
-        status = read_reply(state, op->deadline, reply, err);
+        status = sl_redis_read(&state->redis, op->deadline, reply, err);
     return status;
 }
 
@@ -401,7 +146,7 @@ static enum sl_status scan(struct state *state, const char *cursor,
 static void scan_once(struct state *state, struct sl_op *op,
                       struct sl_buf *rest, char cursor[24])
 {
-    SL_CLEANUP(free_reply) redisReply *reply = NULL;
+    SL_CLEANUP(sl_redis_reply_free) redisReply *reply = NULL;
     struct sl_error *err = &sl_kv_answer_of(op)->err;
     struct sl_bytes prefix = server_key(state, sl_kv_request_of(op)->key);
 
@@ -412,7 +157,7 @@ static void scan_once(struct state *state, struct sl_op *op,
     } else if (!sl_redis_answer_scan(reply, state->store->prefix.len,
                                      sl_kv_request_of(op)->limit, op->answer,
                                      rest, cursor)) {
-        state->broken = true;
+        state->redis.broken = true;
         sl_fail(err, SL_UNAVAILABLE,
                 "redis: the server does not answer the question");
     }
@@ -466,26 +211,18 @@ static void redis_run(void *data, struct sl_op *const ops[], size_t count)
     struct state *state = data;
     size_t begin = 0;
 
-    if (sl_conn_is_stale(state->conn)) {
-        struct sl_error err;
-        sl_fail(&err, SL_UNAVAILABLE,
-                "redis: the server closed the connection");
-        fail_from(ops, 0, count, &err, true);
+    if (sl_redis_refuse_stale(&state->redis, ops, count))
         return;
-    }
-    for (size_t i = 0; i <= count && !state->broken; i++) {
+    for (size_t i = 0; i <= count && !state->redis.broken; i++) {
         if (i < count && sl_kv_request_of(ops[i])->verb != SL_KV_KEYS)
             continue;
-        run_pipeline(state, ops + begin, i - begin);
-        if (i < count && !state->broken)
+        sl_redis_pipeline(&state->redis, &calls, state, ops + begin, i - begin);
+        if (i < count && !state->redis.broken)
             run_keys(state, ops[i]);
         begin = i + 1;
     }
-    if (state->broken) {
-        struct sl_error err;
-        sl_fail(&err, SL_UNAVAILABLE, "redis: the connection was lost before");
-        fail_from(ops, begin - 1, count, &err, true);
-    }
+    if (state->redis.broken)
+        sl_redis_refuse_broken(ops + begin - 1, count - (begin - 1));
 }
 
 /* --- The driver --------------------------------------------------------- */
@@ -494,8 +231,7 @@ static void redis_store_free(void *data)
 {
     struct store *store = data;
 
-    sl_tls_free(store->tls);
-    sl_url_done(&store->url);
+    sl_redis_server_done(&store->server);
     free(store);
 }
 
@@ -504,23 +240,13 @@ static enum sl_status redis_store_new(const void *data, void **out,
 {
     const struct options *options = data;
     struct store *store = sl_alloc(sizeof(*store));
-    enum sl_status status = sl_url_parse(options->url, &store->url, err);
+    enum sl_status status =
+        sl_redis_server_init(&store->server, &options->server, err);
 
-    if (status == SL_OK && strcmp(store->url.scheme, "rediss") == 0)
-        status = sl_tls_new(options->ca, &store->tls, err);
     if (status != SL_OK) {
         redis_store_free(store);
         return status;
     }
-    if (store->url.port == 0)
-        store->url.port = 6379;
-    store->user = options->user != NULL ? options->user : store->url.user;
-    store->password =
-        options->password != NULL ? options->password : store->url.password;
-    store->db = options->db;
-    if (store->db < 0)
-        store->db =
-            store->url.path == NULL ? 0 : strtoll(store->url.path, NULL, 10);
     store->prefix = sl_bytes_of(options->prefix);
     *out = store;
     return SL_OK;

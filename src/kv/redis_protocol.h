@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Commands and replies of Redis (RESP2: https://redis.io/docs/latest/develop/
- * reference/protocol-spec/), without a connection: for redis.c, its fuzzer and
- * its tests.
+ * The commands of kv.redis and their replies, without a connection: for
+ * redis.c, its fuzzer and its tests.
  */
 #ifndef SL_KV_REDIS_PROTOCOL_H
 #define SL_KV_REDIS_PROTOCOL_H
 
-#include <hiredis/hiredis.h>
-
+#include "client/redis.h"
 #include "kv/driver.h"
 
 /* One more than SHA-1's hexadecimal digits. */
@@ -16,15 +14,6 @@ enum { SL_REDIS_VERSION_SIZE = 41 };
 
 /* A version is the SHA-1 of the value, as Redis' own `redis.sha1hex` has it. */
 void sl_redis_version(struct sl_bytes value, char out[SL_REDIS_VERSION_SIZE]);
-
-/* A reader that refuses what no answer to our commands is. NULL: no memory. */
-redisReader *sl_redis_reader_new(void);
-
-/* The words of a command. */
-SL_MUST_CHECK enum sl_status sl_redis_append(struct sl_buf *out,
-                                             const struct sl_bytes words[],
-                                             size_t count,
-                                             struct sl_error *err);
 
 /* Append the command for op, which is not KEYS; key has the prefix. */
 SL_MUST_CHECK enum sl_status
@@ -37,13 +26,6 @@ sl_redis_append_op(struct sl_buf *out, const struct sl_kv_request *request,
  * of no use any more.
  */
 SL_MUST_CHECK bool sl_redis_answer(struct sl_op *op, redisReply *reply);
-
-/*
- * What an error reply means; where is put in front.  *unchanged is set where
- * the server says that it has not acted.
- */
-enum sl_status sl_redis_fail(const redisReply *reply, const char *where,
-                             bool *unchanged, struct sl_error *err);
 
 /* A SCAN's place: the server's cursor, and keys that a page had no room for. */
 struct sl_redis_cursor {

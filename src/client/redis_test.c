@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What Redis' replies mean, without a server. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "client/redis.h"
+
+static void every_error_has_its_meaning(void **state)
+{
+    const struct {
+        const char *reply;
+        enum sl_status status;
+        bool unchanged;
+    } cases[] = {
+        {"-WRONGTYPE Operation against a key\r\n", SL_CONFLICT, true},
+        {"-NOAUTH Authentication required.\r\n", SL_UNAUTHENTICATED, true},
+        {"-WRONGPASS invalid\r\n", SL_UNAUTHENTICATED, true},
+        {"-ERR AUTH <password> called without\r\n", SL_UNAUTHENTICATED, true},
+        {"-ERR invalid password\r\n", SL_UNAUTHENTICATED, true},
+        {"-NOPERM this user has no\r\n", SL_PERMISSION_DENIED, true},
+        {"-DENIED Redis is running in protected mode\r\n", SL_PERMISSION_DENIED,
+         true},
+        {"-OOM command not allowed\r\n", SL_UNAVAILABLE, true},
+        {"-LOADING Redis is loading\r\n", SL_UNAVAILABLE, true},
+        {"-BUSY Redis is busy\r\n", SL_UNAVAILABLE, true},
+        {"-MASTERDOWN Link\r\n", SL_UNAVAILABLE, true},
+        {"-READONLY You can't write\r\n", SL_UNAVAILABLE, true},
+        {"-MISCONF Redis is configured\r\n", SL_UNAVAILABLE, true},
+        {"-NOREPLICAS Not enough\r\n", SL_UNAVAILABLE, true},
+        {"-CLUSTERDOWN Hash slot\r\n", SL_UNAVAILABLE, true},
+        {"-TRYAGAIN Multiple keys\r\n", SL_UNAVAILABLE, true},
+        {"-ERR max number of clients reached\r\n", SL_UNAVAILABLE, true},
+        {"-MOVED 3999 127.0.0.1:6381\r\n", SL_UNSUPPORTED, true},
+        {"-ASK 3999 127.0.0.1:6381\r\n", SL_UNSUPPORTED, true},
+        {"-ERR unknown command 'X'\r\n", SL_UNSUPPORTED, true},
+        {"-ERR value is not an integer or out of range\r\n",
+         SL_INVALID_ARGUMENT, true},
+        {"-ERR increment or decrement would overflow\r\n", SL_INVALID_ARGUMENT,
+         true},
+        {"-ERR invalid cursor\r\n", SL_INVALID_ARGUMENT, true},
+        {"-ERR invalid expire time in 'set' command\r\n", SL_INVALID_ARGUMENT,
+         true},
+        {"-ERR string exceeds maximum allowed size\r\n", SL_TOO_LARGE, true},
+        {"-ERR Protocol error: invalid bulk length\r\n", SL_TOO_LARGE, true},
+        {"-ERR DB index is out of range\r\n", SL_INVALID_ARGUMENT, true},
+        {"-ERR something new\r\n", SL_INTERNAL, false},
+        {"-\r\n", SL_INTERNAL, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        redisReader *reader = sl_redis_reader_new();
+        void *reply = NULL;
+        struct sl_error err;
+        bool unchanged = !cases[i].unchanged;
+
+        redisReaderFeed(reader, cases[i].reply, strlen(cases[i].reply));
+        assert_int_equal(redisReaderGetReply(reader, &reply), REDIS_OK);
+        redisReaderFree(reader);
+        assert_non_null(reply);
+        enum sl_status status = sl_redis_fail(reply, "", &unchanged, &err);
+        freeReplyObject(reply);
+        if (status != cases[i].status || err.status != status)
+            fail_msg("%s is %s", cases[i].reply, sl_status_text(status));
+        assert_int_equal(unchanged, cases[i].unchanged);
+    }
+}
+
+static void a_huge_array_is_refused(void **state)
+{
+    redisReader *reader = sl_redis_reader_new();
+    void *reply = NULL;
+
+    (void)state;
+    redisReaderFeed(reader, "*2147483647\r\n", 13);
+    assert_int_equal(redisReaderGetReply(reader, &reply), REDIS_ERR);
+    redisReaderFree(reader);
+}
+
+static void urls(void **state)
+{
+    static const char *const right[] = {
+        "redis://host", "rediss://user:pw@host:6380/3", "redis://[::1]:1/"};
+    static const char *const wrong[] = {"http://host", "redis:host",
+                                        "redis://host/name", ""};
+    struct sl_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+        assert_int_equal(sl_redis_check_url(&right[i], &err), SL_OK);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_int_equal(sl_redis_check_url(&wrong[i], &err),
+                         SL_INVALID_ARGUMENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_error_has_its_meaning),
+        cmocka_unit_test(a_huge_array_is_refused),
+        cmocka_unit_test(urls),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
