@@ -31,9 +31,14 @@ function(slight_conformance capability)
       $<TARGET_FILE:slight> "${CMAKE_CURRENT_BINARY_DIR}/conformance-${capability}-guest.wasm"
       $<TARGET_FILE:test.conformance.${capability}>)
     get_property(service GLOBAL PROPERTY SLIGHT_SERVICE_${provider})
+    set(settings "${CMAKE_CURRENT_SOURCE_DIR}/settings/${provider}")
+    set(environment "SL_TEST_DRIVER=${provider};SL_TEST_SETTINGS=${settings}.toml;SL_TEST_SERVICES=${SLIGHT_SERVICES_DIR}")
+    # What the service needs before a case can have its own place there.
+    if(EXISTS "${settings}.sh")
+      list(APPEND environment "SL_TEST_PREPARE=${settings}.sh")
+    endif()
     set_tests_properties(${test} ${test}.guest PROPERTIES
-      TIMEOUT 600
-      ENVIRONMENT "SL_TEST_DRIVER=${provider};SL_TEST_SETTINGS=${CMAKE_CURRENT_SOURCE_DIR}/settings/${provider}.toml;SL_TEST_SERVICES=${SLIGHT_SERVICES_DIR}")
+      TIMEOUT 600 ENVIRONMENT "${environment}")
     if(service)
       set_tests_properties(${test} ${test}.guest PROPERTIES
         FIXTURES_REQUIRED service.${service})

@@ -6,7 +6,8 @@
 #     SL_TEST_DRIVER=kv.redis SL_TEST_SETTINGS=FILE \
 #         guest.sh SLIGHT COMPONENT TEST-PROGRAM
 #
-# The component gets `--list FEATURES` or `FEATURES CASE DRIVER`.
+# The component gets `--list FEATURES` or `FEATURES CASE DRIVER`.  The program
+# SL_TEST_PREPARE, if any, makes the place that @CASE@ in the settings names.
 set -eu
 
 slight=$1 component=$2 native=$3
@@ -29,6 +30,8 @@ manifest() {
     for resource in store other; do
         printf '[[resource]]\nname = "%s"\ntype = "%s"\n' \
             "$resource" "$SL_TEST_DRIVER"
+        [ -z "${SL_TEST_PREPARE:-}" ] || [ "$1" = 0 ] ||
+            "$SL_TEST_PREPARE" "guest-$$-$1-$resource" >&2
         sed "s|@CASE@|guest-$$-$1-$resource|; s|@DIR@|$folder/$1-$resource|" \
             "$SL_TEST_SETTINGS"
     done

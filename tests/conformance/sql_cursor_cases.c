@@ -155,7 +155,7 @@ static void wrong_statements(struct sql *sql)
 {
     static const char *const bad[] = {
         "SELECT * FROM nowhere",
-        "SELECT",
+        "SELECT ,",
         "SELECT 1; SELECT 2",
         "SELECT id FROM items WHERE id = ?",
         "",

@@ -8,7 +8,8 @@
  * (the latter prints what the driver can do, as a number; with --work in its
  * place it is the other process of a case).  Each case has a database of its
  * own: @CASE@ in the settings is a word that no other run and no other case
- * has, and @DIR@ an empty folder.
+ * has, and @DIR@ an empty folder.  The program SL_TEST_PREPARE, if any, is run
+ * with that word before, to make the place on a server that it names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,6 +53,18 @@ static char *replace(char *text, const char *word, const char *by)
     return text;
 }
 
+/* Make the place on the server, where the service needs one. */
+static bool prepare(const char *word)
+{
+    const char *path = getenv("SL_TEST_PREPARE");
+    SL_CLEANUP(sl_freep) char *command = NULL;
+
+    if (path == NULL)
+        return true;
+    command = sl_asprintf("'%s' '%s'", path, word);
+    return system(command) == 0;
+}
+
 static int set_up(void **state)
 {
     struct run *run = *state;
@@ -61,7 +74,7 @@ static int set_up(void **state)
         sl_asprintf("conformance_%ld_%zu", (long)getpid(), run->number);
 
     snprintf(run->folder, sizeof(run->folder), "/tmp/slight-sql-XXXXXX");
-    if (mkdtemp(run->folder) == NULL)
+    if (mkdtemp(run->folder) == NULL || !prepare(word))
         return -1;
     free(settings_of_case);
     settings_of_case = replace(sl_strdup(settings), "@CASE@", word);

@@ -112,12 +112,12 @@ static void what_is_wrong_is_told(struct sql *sql)
 {
     static const char *const bad[] = {
         "SELEC 1",
-        "SELECT",
+        "SELECT ,",
         "SELECT FROM WHERE",
         "SELECT * FROM no_such_table",
         "SELECT no_such_column FROM items",
         "SELECT no_such_function(1)",
-        "INSERT INTO items VALUES (1)",
+        "INSERT INTO items VALUES (1, 'a', 2)",
         "INSERT INTO items (id, nothing) VALUES (1, 2)",
         "SELECT 'no end",
         "SELECT \"no end",

@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# PostgreSQL with scram passwords and TLS on one port.  The administrator is
+# `postgres`, whom `tell` is (psql's arguments); tests are `slight`, which owns
+# the database of the same name.
+NAME=postgres
+. "$(dirname "$0")/common.sh"
+
+BIN=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tail -n 1)
+
+# The server refuses to run as root: then it is Debian's user of its name, who
+# may not get into the folder, so that its data are elsewhere.
+as_server() {
+    if [ "$(id -u)" = 0 ]; then
+        setpriv --reuid postgres --regid postgres --init-groups "$@"
+    else
+        "$@"
+    fi
+}
+
+data_folder() {
+    DATA=$DIR/data
+    [ "$(id -u)" != 0 ] ||
+        DATA=/tmp/slight-postgres-$(printf '%s' "$DIR" | cksum | cut -d ' ' -f 1)
+}
+
+own() {
+    [ "$(id -u)" != 0 ] || chown postgres "$@"
+}
+
+make_data() {
+    rm -rf "$DATA"
+    mkdir -m 700 "$DATA"
+    own "$DATA"
+    (umask 077; printf %s "$PASSWORD" >"$DATA.password")
+    own "$DATA.password"
+    as_server "$BIN/initdb" -D "$DATA" -U postgres --auth scram-sha-256 \
+        --pwfile "$DATA.password" -E UTF8 --locale=C.UTF-8 --no-sync \
+        >>"$DIR/log" 2>&1
+    rm "$DATA.password"
+    as_server sed -i '1i hostssl all client all cert' "$DATA/pg_hba.conf"
+}
+
+# After a kill: the server's processes notice, and the next one waits for that.
+until_children_gone() {
+    [ -f "$DIR/pid" ] || return 0
+    read -r old _ <"$DIR/pid"
+    tries=100
+    while [ -n "$(ps -o pid= -s "$old")" ] && [ "$tries" -gt 0 ]; do
+        tries=$((tries - 1))
+        sleep 0.1
+    done
+}
+
+launch() {
+    data_folder
+    ports PORT
+    until_children_gone
+    [ -f "$DATA/PG_VERSION" ] && [ -f "$DIR/made" ] || make_data
+    for file in "$CERT.pem" "$CERT.key" ca.pem; do
+        install -m 600 "$CERTS/$file" "$DATA/slight-$file"
+        own "$DATA/slight-$file"
+    done
+    set -- -c fsync=off -c full_page_writes=off
+    [ -z "${SL_TEST_DURABLE:-}" ] || set --
+    cd "$DATA"
+    # shellcheck disable=SC2046 # words are meant
+    spawn $([ "$(id -u)" != 0 ] ||
+        echo setpriv --reuid postgres --regid postgres --init-groups) \
+        "$BIN/postgres" -D "$DATA" -h "$HOST" -p "$PORT" -k "$DATA" \
+        -c ssl=on -c "ssl_cert_file=slight-$CERT.pem" \
+        -c "ssl_key_file=slight-$CERT.key" -c ssl_ca_file=slight-ca.pem \
+        -c max_connections=200 -c shared_buffers=64MB "$@"
+}
+
+tell() {
+    PGPASSWORD=$PASSWORD "$BIN/psql" -X -h "$HOST" -p "$PORT" -U postgres \
+        -v ON_ERROR_STOP=1 -Atq "$@"
+}
+
+# The users of tests are there once it is ready for the first time.
+ready() {
+    ports
+    tell -d postgres -c 'SELECT 1' || return 1
+    [ ! -f "$DIR/made" ] || return 0
+    tell -d postgres -c "CREATE USER slight PASSWORD '$PASSWORD'" \
+        -c 'CREATE USER client' -c 'CREATE DATABASE slight OWNER slight'
+    touch "$DIR/made"
+}
+
+describe() {
+    cat <<END
+SL_TEST_POSTGRES_HOST=$HOST
+SL_TEST_POSTGRES_PORT=$PORT
+SL_TEST_POSTGRES_PASSWORD=$PASSWORD
+SL_TEST_POSTGRES_URL=postgres://slight:$PASSWORD@localhost:$PORT/slight
+SL_TEST_CA=$CERTS/ca.pem
+END
+}
+
+stop() {
+    data_folder
+    if alive; then
+        kill -INT "$pid" # ends its connections
+        until_gone 10 || kill -9 "$pid"
+    fi
+    until_children_gone
+    rm -f "$DIR/pid" "$FOLDER/$NAME.env"
+    [ "$(id -u)" != 0 ] || rm -rf "$DATA"
+}
+
+service_main "$@"
