@@ -39,6 +39,7 @@ struct sl_call {
 struct batch {
     struct sl_lane *lane;
     void **state;
+    void *over; /* a state to be closed */
     bool changed;
     struct sl_op *ops[SL_QUEUE_BATCH_MAX];
     size_t count;
@@ -264,6 +265,7 @@ static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
         op->not_sent = false;
         op->again_at = 0;
         op->changed = false;
+        op->lost = false;
     }
     call->task.waits = waits;
     sl_queue_submit_at(call->lane->queue, &call->task, when);
@@ -328,6 +330,13 @@ static enum sl_status open_state(struct batch *batch, struct sl_error *err)
     return service->driver->open(service->store, soonest, batch->state, err);
 }
 
+static void close_over(struct batch *batch)
+{
+    if (batch->over != NULL)
+        batch->lane->service->driver->close(batch->over);
+    batch->over = NULL;
+}
+
 static void flush(struct batch *batch)
 {
     const struct sl_driver *driver = batch->lane->service->driver;
@@ -338,7 +347,8 @@ static void flush(struct batch *batch)
     if (open_state(batch, &err) == SL_OK) {
         driver->run(*batch->state, batch->ops, batch->count);
         if (sl_state_is_over(batch->ops, batch->count)) {
-            driver->close(*batch->state);
+            close_over(batch);
+            batch->over = *batch->state;
             *batch->state = NULL;
         }
     } else {
@@ -396,6 +406,7 @@ static void run_tasks(void *context, void **state,
 
     batch.lane = context;
     batch.state = state;
+    batch.over = NULL;
     batch.changed = false;
     batch.count = 0;
     for (size_t i = 0; i < count; i++)
@@ -413,6 +424,7 @@ static void run_tasks(void *context, void **state,
             settle((struct sl_call *)tasks[i]);
         else
             free(tasks[i]);
+    close_over(&batch);
 }
 
 static void idle(void *context, void **state)

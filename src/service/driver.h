@@ -11,8 +11,9 @@
  *     (the store, which all states share, is the driver's to protect);
  *   - requests are within the limits of their capability's header;
  *   - it only asks what `features` claims;
- *   - a state of which one op answered SL_UNAVAILABLE or SL_TIMEOUT is closed
- *     and never used again, so a driver does not reconnect.
+ *   - a state of which one op answered SL_UNAVAILABLE or SL_TIMEOUT, or is
+ *     marked as lost, is closed and never used again, so a driver does not
+ *     reconnect.
  *
  * A driver promises to answer every op of a batch, each by itself, to leave
  * the rest of a failed op's answer as it was, to be back soon after the last
@@ -51,6 +52,9 @@ struct sl_op {
     int64_t ticket;
     /* Set by the driver: what waits may be able to go on now. */
     bool changed;
+    /* Set by the driver: its state is of no use any more, whatever it answered.
+     */
+    bool lost;
 };
 
 struct sl_driver {
@@ -98,7 +102,11 @@ struct sl_driver {
     enum sl_status (*open)(void *store, sl_deadline deadline, void **state,
                            struct sl_error *err);
 
-    /* Must.  Let go of everything open took.  Cannot fail. */
+    /*
+     * Must.  Let go of everything open took.  Cannot fail.  Callers have their
+     * answers by then, so this may take a moment to end what a service still
+     * does for the state.
+     */
     void (*close)(void *state);
 
     /*

@@ -90,7 +90,7 @@ bool sl_state_is_over(struct sl_op *const ops[], size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         enum sl_status status = sl_op_answer(ops[i])->err.status;
-        if (status == SL_UNAVAILABLE || status == SL_TIMEOUT)
+        if (status == SL_UNAVAILABLE || status == SL_TIMEOUT || ops[i]->lost)
             return true;
     }
     return false;

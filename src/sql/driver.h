@@ -37,8 +37,10 @@ enum sl_sql_feature {
     SL_SQL_FEATURE_NAN = 1 << 0,            /* float64 that is NaN */
     SL_SQL_FEATURE_INFINITY = 1 << 1,       /* float64 without end */
     SL_SQL_FEATURE_LAST_INSERT_ID = 1 << 2, /* told without RETURNING */
-    SL_SQL_FEATURE_WRITERS = 1 << 3, /* transactions write side by side */
-    SL_SQL_FEATURE_SHARED = 1 << 4,  /* other processes see the same */
+    SL_SQL_FEATURE_WRITERS = 1 << 3,   /* transactions write side by side */
+    SL_SQL_FEATURE_SHARED = 1 << 4,    /* other processes see the same */
+    SL_SQL_FEATURE_RETURNING = 1 << 5, /* rows of what writes */
+    SL_SQL_FEATURE_SCHEMAS = 1 << 6, /* transactions undo CREATE and its kin */
 };
 
 /* A driver of this capability; sl_sql_drivers point to its first member. */

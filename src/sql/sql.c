@@ -43,6 +43,10 @@ static const struct sl_feature feature_table[] = {
     {SL_SQL_FEATURE_WRITERS, "parallel-writers",
      "transactions that write at the same time"},
     {SL_SQL_FEATURE_SHARED, "shared", "other processes see the same data"},
+    {SL_SQL_FEATURE_RETURNING, "returning",
+     "rows of statements that write, by RETURNING"},
+    {SL_SQL_FEATURE_SCHEMAS, "schemas-in-transactions",
+     "CREATE, ALTER and DROP within transactions, undone with them"},
     {0},
 };
 

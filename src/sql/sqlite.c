@@ -86,7 +86,8 @@ const struct sl_sql_driver sl_sql_sqlite = {
                .options_size = sizeof(struct options),
                .features = SL_SQL_FEATURE_INFINITY |
                            SL_SQL_FEATURE_LAST_INSERT_ID |
-                           SL_SQL_FEATURE_SHARED,
+                           SL_SQL_FEATURE_SHARED | SL_SQL_FEATURE_RETURNING |
+                           SL_SQL_FEATURE_SCHEMAS,
                .max_batch = 1,
                .store_new = sl_embedded_store_new,
                .store_free = sl_embedded_store_free,

@@ -74,6 +74,8 @@ struct sql_value sql_int(int64_t number);
 struct sql_value sql_text(const char *text);
 /* A value of any type that is written as text. */
 struct sql_value sql_as(enum sql_type type, const char *text);
+/* A whole number, whether it is an int64 or a short decimal. */
+int64_t sql_int_of(const struct sql_value *value);
 
 /* The values for one run of a statement. */
 struct sql_set {
@@ -160,9 +162,12 @@ enum {
     SQL_NEEDS_INFINITY = 1 << 1,
     SQL_NEEDS_LAST_INSERT_ID = 1 << 2,
     SQL_NEEDS_WRITERS = 1 << 3,
+    SQL_NEEDS_RETURNING = 1 << 5,
+    SQL_NEEDS_SCHEMAS = 1 << 6,
     /* And what only those have that lack it: */
     SQL_NEEDS_NO_NAN = 1 << 16,
     SQL_NEEDS_NO_INFINITY = 1 << 17,
+    SQL_NEEDS_NO_SCHEMAS = 1 << 18,
 };
 
 struct sql_case {
@@ -194,6 +199,8 @@ struct sql_dialect {
     const char *series;
     /* A column that the database numbers. */
     const char *numbered;
+    /* Numbers in JSON are as exact as a double is. */
+    bool rounds_json;
 };
 
 /* That of the driver; false: nobody wrote down what it needs. */

@@ -141,7 +141,7 @@ static void *move_or_add_up(void *context)
                         sql_query(worker->sql, NULL,
                                   "SELECT sum(n) FROM accounts", NONE, &rows)))
                 continue;
-            worker->wrong += rows.values[0].int64 != 1000;
+            worker->wrong += sql_int_of(&rows.values[0]) != 1000;
             sql_rows_done(&rows);
             continue;
         }

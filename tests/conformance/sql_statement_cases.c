@@ -253,8 +253,8 @@ static void constraints(struct sql *sql)
     DO(sql, NULL, "CREATE TABLE parents (id INTEGER PRIMARY KEY)");
     DO(sql, NULL,
        "CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER NOT "
-       "NULL REFERENCES parents (id), age INTEGER CHECK (age >= 0), "
-       "name VARCHAR(100) UNIQUE)");
+       "NULL, age INTEGER CHECK (age >= 0), name VARCHAR(100) UNIQUE, FOREIGN "
+       "KEY (parent) REFERENCES parents (id))");
     DO(sql, NULL, "INSERT INTO parents VALUES (1)");
     DO(sql, NULL, "INSERT INTO children VALUES (1, 1, 5, 'a')");
     FAILS(sql_execute(sql, NULL, "INSERT INTO parents VALUES (1)", NONE, &done),

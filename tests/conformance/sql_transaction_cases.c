@@ -93,6 +93,21 @@ static void schemas_too(struct sql *sql)
           SQL_INVALID_ARGUMENT);
 }
 
+/* Rather than a transaction that cannot be undone. */
+static void no_schemas(struct sql *sql)
+{
+    struct sql_tx *tx;
+
+    make_items(sql);
+    tx = begin(sql);
+    DO(sql, tx, "INSERT INTO items VALUES (1)");
+    FAILS(sql_execute(sql, tx, "CREATE TABLE fleeting (id INTEGER)", NONE,
+                      &(struct sql_done){0}),
+          SQL_UNSUPPORTED);
+    FAILS(sql_commit(tx), SQL_CONFLICT);
+    expect_count(sql, 0);
+}
+
 /* The failures of a statement that a database tells. */
 static const struct {
     const char *statement;
@@ -277,7 +292,8 @@ const struct sql_case sql_transaction_cases[] = {
     {"transactions: rolled back", 0, rolled_back},
     {"transactions: dropped half-way", 0, dropped_half_way},
     {"transactions: empty", 0, empty_ones},
-    {"transactions: schemas too", 0, schemas_too},
+    {"transactions: schemas too", SQL_NEEDS_SCHEMAS, schemas_too},
+    {"transactions: no schemas", SQL_NEEDS_NO_SCHEMAS, no_schemas},
     {"transactions: after an error only rollback", 0, after_an_error},
     {"transactions: a commit after an error", 0, a_commit_after_an_error},
     {"transactions: what the host refuses changes nothing", 0,

@@ -394,7 +394,6 @@ static void json(struct sql *sql)
         "false",
         "0",
         "-1",
-        "12345678901234567890123",
         "0.1",
         "1.5e300",
         "\"\"",
@@ -417,6 +416,8 @@ static void json(struct sql *sql)
     };
 
     round_trip_texts(sql, SQL_JSON, good);
+    if (!sql_dialect()->rounds_json)
+        round_trip(sql, sql_as(SQL_JSON, "12345678901234567890123"));
     refuse_texts(sql, SQL_JSON, bad);
 }
 
