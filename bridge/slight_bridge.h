@@ -356,15 +356,23 @@ void sl_bridge_program_handle_event(struct sl_bridge_program *program,
 /* --- HTTP ---------------------------------------------------------------- */
 
 /* A server: one address, in front of any number of programs.  A request is
- * answered by an instance of the program with the longest prefix. */
+ * answered by an instance of the program with the longest prefix; or by C. */
 struct sl_bridge_http;
 
 struct sl_bridge_http_route {
     struct sl_bytes prefix; /* "/": of every path; it matches whole segments */
-    struct sl_bridge_program *program; /* it exports SL_BRIDGE_EXPORTS_HTTP */
+    /* It exports SL_BRIDGE_EXPORTS_HTTP. NULL: GET and HEAD are answered by the
+     * config's answer, anything else by 405. */
+    struct sl_bridge_program *program;
     uint32_t reuse; /* requests that an instance answers, one after the other;
                        1: each has a fresh one */
+    struct sl_bytes content_type; /* of what C answers */
 };
+
+/* Write the body of an answer, and return its status.  It runs on a thread of
+ * its own, and may take as long as a request may. */
+typedef uint32_t sl_bridge_http_answer_fn(void *context, size_t route,
+                                          struct sl_bridge_sink body);
 
 /* A request is over: what was sent, and how its instance ended.  Borrowed. */
 struct sl_bridge_http_end {
@@ -385,7 +393,7 @@ struct sl_bridge_http_end {
 typedef void sl_bridge_http_ended_fn(void *context,
                                      const struct sl_bridge_http_end *end);
 
-/* Nothing is zero. */
+/* Nothing is zero but where it says so. */
 struct sl_bridge_http_config {
     struct sl_bytes listen; /* "127.0.0.1:8080", "[::]:80"; port 0: any */
     const struct sl_bridge_http_route *routes;
@@ -400,6 +408,7 @@ struct sl_bridge_http_config {
                               503 */
     sl_bridge_http_ended_fn *ended;
     void *context;
+    sl_bridge_http_answer_fn *answer; /* NULL where every route has a program */
 };
 
 /*
@@ -414,6 +423,10 @@ sl_bridge_http_start(struct sl_bridge_engine *engine,
 
 /* The port that it listens at. */
 uint16_t sl_bridge_http_port(const struct sl_bridge_http *server);
+
+/* How many connections are open, and how many requests are answered, now. */
+void sl_bridge_http_load(const struct sl_bridge_http *server,
+                         uint32_t *connections, uint32_t *requests);
 
 /*
  * Accept no more, close connections that are idle, finish requests that run;
@@ -590,6 +603,7 @@ SL_BRIDGE_SHAPE(sl_bridge_http_server, address, 16);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, port, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, is_tls, 34);
 SL_BRIDGE_SHAPE(sl_bridge_http_route, reuse, 24);
+SL_BRIDGE_SHAPE(sl_bridge_http_route, content_type, 32);
 SL_BRIDGE_SHAPE(sl_bridge_host, lock_state, 72);
 SL_BRIDGE_SHAPE(sl_bridge_host, mq_message, 88);
 SL_BRIDGE_SHAPE(sl_bridge_host, call, 32);
@@ -603,12 +617,13 @@ SL_BRIDGE_SIZE(sl_bridge_run, 88);
 SL_BRIDGE_SHAPE(sl_bridge_run, inherit_stdin, 48);
 SL_BRIDGE_SHAPE(sl_bridge_run, timeout_ms, 64);
 SL_BRIDGE_SHAPE(sl_bridge_run, output, 72);
-SL_BRIDGE_SIZE(sl_bridge_http_route, 32);
+SL_BRIDGE_SIZE(sl_bridge_http_route, 48);
 SL_BRIDGE_SIZE(sl_bridge_http_server, 40);
-SL_BRIDGE_SIZE(sl_bridge_http_config, 88);
+SL_BRIDGE_SIZE(sl_bridge_http_config, 96);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_header_bytes, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_connections, 64);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, ended, 72);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, answer, 88);
 SL_BRIDGE_SIZE(sl_bridge_http_end, 120);
 SL_BRIDGE_SHAPE(sl_bridge_http_end, status, 56);
 SL_BRIDGE_SHAPE(sl_bridge_http_end, ns, 64);

@@ -24,14 +24,15 @@ may_use() {
     shift
     pattern=$(printf '%s|' "$directory" "$@")
     includes "src/$directory" |
-        grep -E ' (base|service|client|kv|lockd|sql|mq|pubsub|manifest|host|trigger|cli)/' |
+        grep -E ' (base|service|client|kv|lockd|sql|mq|pubsub|manifest|host|trigger|management|cli)/' |
         grep -vE " (${pattern%|})/" |
         while read -r file header; do echo "$file includes $header"; done
 }
 
 all="base service kv lockd sql mq pubsub"
 for rule in "base" "service base" "client base service" "kv base service client" "sql base service client" "lockd base service client" "mq base service client" "pubsub base service client" \
-    "manifest $all" "host $all manifest" "trigger $all manifest host" "cli base service manifest host trigger"; do
+    "manifest $all" "host $all manifest" "trigger $all manifest host" "management base service manifest host trigger" \
+    "cli base service manifest host trigger management"; do
     # shellcheck disable=SC2086 # words are meant
     found=$(may_use $rule)
     [ -z "$found" ] || wrong "$found"
@@ -39,13 +40,13 @@ done
 
 # driver.h is the inside of a capability (src/client helps drivers), the bridge
 # that of the host.
-for directory in base manifest host trigger cli; do
+for directory in base manifest host trigger management cli; do
     found=$(includes src/$directory | grep -E ' [a-z]+/driver\.h$' || true)
     [ -z "$found" ] || wrong "$found: only a capability's own files may"
 done
 for directory in base service client kv sql lockd mq pubsub manifest cli; do
     found=$(includes src/$directory | grep -E ' slight_bridge\.h$' || true)
-    [ -z "$found" ] || wrong "$found: only src/host and src/trigger may"
+    [ -z "$found" ] || wrong "$found: only src/host, src/trigger and src/management may"
 done
 
 # A library's header is included in one directory only.

@@ -11,7 +11,7 @@ BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
     libhiredis-dev libpq-dev libmariadb-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32
     ca-certificates"
 # A guest in Rust needs a compiler whose standard library has sources.
-TEST="libcmocka-dev redis-server redis-tools postgresql mariadb-server curl sqlite3 openssl clang-format-19
+TEST="python3-prometheus-client libcmocka-dev redis-server redis-tools postgresql mariadb-server curl sqlite3 openssl clang-format-19
     libclang-rt-19-dev rustc-web cargo-web rust-web-src rust-web-llvm lld-22"
 BENCH="redis-tools wrk"
 

@@ -4,17 +4,17 @@
 # version, otherwise from crates.io, once, in slight's cache (about 10 minutes).
 set -eu
 
-version=48.0.8
-cache=${SLIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/slight}/wasmtime-$version
+wanted=48.0.8
+cache=${SLIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/slight}/wasmtime-$wanted
 . "$(dirname "$0")/cargo.sh"
 
-if wasmtime --version 2>/dev/null | grep -q "^wasmtime $version"; then
+if wasmtime --version 2>/dev/null | grep -q "^wasmtime $wanted"; then
     command -v wasmtime
     exit 0
 fi
 if [ ! -x "$cache/bin/wasmtime" ]; then
-    echo "slight: building wasmtime $version to compare with, once (about 10 minutes)" >&2
+    echo "slight: building wasmtime $wanted to compare with, once (about 10 minutes)" >&2
     RUSTC=$RUSTC "$CARGO" install -q --locked --root "$cache" --no-track \
-        wasmtime-cli@$version >&2
+        wasmtime-cli@$wanted >&2
 fi
 echo "$cache/bin/wasmtime"

@@ -731,6 +731,7 @@ pub struct SlHttpRoute {
     pub prefix: SlBytes,
     pub program: *const crate::program::Program,
     pub reuse: u32,
+    pub content_type: SlBytes,
 }
 
 #[repr(C)]
@@ -746,6 +747,7 @@ pub struct SlHttpConfig {
     pub max_requests: u32,
     pub ended: unsafe extern "C" fn(*mut c_void, *const SlHttpEnd),
     pub context: *mut c_void,
+    pub answer: Option<unsafe extern "C" fn(*mut c_void, usize, SlSink) -> u32>,
 }
 
 #[repr(C)]
@@ -953,8 +955,8 @@ shape!(SlExtern, 72, is_instance = 64);
 shape!(SlRun, 88, inherit_stdin = 48, timeout_ms = 64, output = 72);
 shape!(SlOutcome, 40, backtrace = 24);
 shape!(SlHttpServer, 40, address = 16, port = 32, is_tls = 34);
-shape!(SlHttpRoute, 32, program = 16, reuse = 24);
-shape!(SlHttpConfig, 88, max_header_bytes = 32, max_connections = 64, ended = 72);
+shape!(SlHttpRoute, 48, program = 16, reuse = 24, content_type = 32);
+shape!(SlHttpConfig, 96, max_header_bytes = 32, max_connections = 64, ended = 72, answer = 88);
 shape!(SlHttpEnd, 120, status = 56, ns = 64, message = 88);
 shape!(SlToml, 72, key = 24, child_count = 64);
 shape!(SlDirectory, 40);

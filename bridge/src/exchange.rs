@@ -21,7 +21,7 @@ use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
 use crate::abi::{End, SlBytes, SlHttpEnd};
 use crate::http::Shared;
-use crate::route::find_route;
+use crate::route::{find_route, Host, Target};
 use crate::run::Outcome;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -198,6 +198,8 @@ impl Drop for ResponseBody {
 /// The answer where there is none of a guest: the client is told no details.
 struct Refusal(StatusCode, &'static str);
 
+const FAILED: Refusal = Refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n");
+
 fn plain(refusal: &Refusal, exchange: &Arc<Exchange>) -> Response<ResponseBody> {
     let text = Full::new(Bytes::from_static(refusal.1.as_bytes()));
     let body = text.map_err(|never| match never {}).boxed_unsync();
@@ -219,12 +221,30 @@ fn header_bytes(request: &Request<Incoming>) -> usize {
     bytes + path.map_or(0, |path| path.as_str().len())
 }
 
+/// C answers what only looks.
+async fn ask_host(
+    host: &Host,
+    route: usize,
+    exchange: &Arc<Exchange>,
+    method: &http::Method,
+) -> Result<Response<ResponseBody>, Refusal> {
+    if method != http::Method::GET && method != http::Method::HEAD {
+        return Err(Refusal(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"));
+    }
+    let Some(response) = host.answer(route).await else {
+        return Err(FAILED);
+    };
+    Ok(response.map(|text| {
+        let body = text.map_err(|never| match never {}).boxed_unsync();
+        ResponseBody { body, exchange: exchange.clone(), work: None }
+    }))
+}
+
 async fn respond(
     shared: &Arc<Shared>,
     exchange: &Arc<Exchange>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    const FAILED: Refusal = Refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n");
     const LATE: Refusal = Refusal(StatusCode::GATEWAY_TIMEOUT, "the request timed out\n");
     const BUSY: Refusal = Refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once\n");
 
@@ -248,6 +268,10 @@ async fn respond(
     let Ok(Ok(permit)) = tokio::time::timeout(BUSY_WAIT, turn).await else {
         return Err(BUSY);
     };
+    let component = match &shared.routes[route].target {
+        Target::Component(component) => component.clone(),
+        Target::Host(host) => return ask_host(host, route, exchange, request.method()).await,
+    };
     let max = shared.max_body_bytes;
     let request = request.map(|body| {
         let exchange = Arc::downgrade(exchange);
@@ -256,8 +280,7 @@ async fn respond(
     let (sender, receiver) = oneshot::channel();
     let deadline = tokio::time::Instant::now() + shared.request_timeout;
     let (noted, limit) = (exchange.clone(), shared.request_timeout);
-    let answering = shared.clone();
-    let guest = async move { answering.routes[route].answer(request, sender).await };
+    let guest = async move { component.answer(request, sender).await };
     let mut work: Work = Box::pin(async move {
         let _permit: OwnedSemaphorePermit = permit;
         match tokio::time::timeout_at(deadline, guest).await {

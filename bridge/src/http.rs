@@ -16,11 +16,11 @@ use tokio::sync::{watch, Semaphore};
 use tokio::time::Sleep;
 
 use crate::abi::{
-    border, quiet_border, slice, Failure, Fallible, SlError, SlHttpConfig, SlHttpEnd, Status,
+    border, fail, quiet_border, slice, Failure, Fallible, SlError, SlHttpConfig, SlHttpEnd, Status,
 };
 use crate::engine::Engine;
 use crate::exchange::answer;
-use crate::route::Route;
+use crate::route::{Route, Target};
 
 const BACKLOG: u32 = 4096;
 const HEADERS_MAX: usize = 100;
@@ -244,10 +244,16 @@ unsafe fn routes_of(config: &SlHttpConfig) -> Fallible<Vec<Route>> {
     let mut routes = Vec::new();
     // SAFETY: the caller's promise.
     for route in unsafe { slice(config.routes, config.route_count) } {
-        // SAFETY: a live program, and bytes borrowed for this call.
-        let (linked, prefix) =
-            unsafe { ((&*route.program).0.clone(), route.prefix.text("a route")?.to_owned()) };
-        routes.push(Route::new(prefix, linked, route.reuse)?);
+        // SAFETY: bytes borrowed for this call.
+        let (prefix, content_type) =
+            unsafe { (route.prefix.text("a route")?, route.content_type.text("a content type")?) };
+        // SAFETY: a live program, or none.
+        let target = match (unsafe { route.program.as_ref() }, config.answer) {
+            (Some(program), _) => Target::component(program.0.clone(), route.reuse)?,
+            (None, Some(call)) => Target::host(call, config.context, content_type)?,
+            (None, None) => return fail(Status::InvalidArgument, "nobody answers a route"),
+        };
+        routes.push(Route { prefix: prefix.to_owned(), target });
     }
     Ok(routes)
 }
@@ -323,6 +329,25 @@ pub unsafe extern "C" fn sl_bridge_http_start(
 pub unsafe extern "C" fn sl_bridge_http_port(server: *const Server) -> u16 {
     // SAFETY: a live server.
     unsafe { (*server).address.port() }
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_http_load(
+    server: *const Server,
+    connections: *mut u32,
+    requests: *mut u32,
+) {
+    // SAFETY: a live server, and two places to write to.
+    unsafe {
+        let shared = &(*server).shared;
+        let used = |most: u32, free: &Semaphore| {
+            most.saturating_sub(u32::try_from(free.available_permits()).unwrap_or(most))
+        };
+        *connections = used(shared.max_connections, &shared.connections);
+        *requests = used(shared.max_requests, &shared.requests);
+    }
 }
 
 /// # Safety

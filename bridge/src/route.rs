@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A component that answers requests: `wasi:http/incoming-handler` 0.2 or
-//! `wasi:http/handler` 0.3. An instance for each, or for several, one after the
-//! other.
+//! Who answers a request: a component, by `wasi:http/incoming-handler` 0.2 or
+//! `wasi:http/handler` 0.3, with an instance for each, or for several, one after the
+//! other; or C.
 
+use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http::header::HOST;
+use bytes::Bytes;
+use http::header::{HeaderValue, CONTENT_TYPE, HOST};
 use http::uri::{Authority, Scheme};
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
 use tokio::sync::oneshot;
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme as Scheme2;
@@ -16,7 +19,7 @@ use wasmtime_wasi_http::p3::bindings::{Service, ServiceIndices};
 use wasmtime_wasi_http::p3::Request as Request3;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
-use crate::abi::{End, Failure, Fallible, Status};
+use crate::abi::{End, Failure, Fallible, SlBytes, SlSink, Status};
 use crate::component::one_line;
 use crate::exchange::RequestBody;
 use crate::instance::State;
@@ -43,17 +46,19 @@ struct Instance {
     answered: u32,
 }
 
+/// Who answers what begins with the prefix.
 pub struct Route {
     pub prefix: String,
-    linked: Arc<Linked>,
-    handler: Handler,
-    /// The requests that an instance may answer.
-    reuse: u32,
-    idle: Mutex<Vec<Instance>>,
+    pub target: Target,
 }
 
-impl Route {
-    pub fn new(prefix: String, linked: Arc<Linked>, reuse: u32) -> Fallible<Route> {
+pub enum Target {
+    Component(Arc<Component>),
+    Host(Host),
+}
+
+impl Target {
+    pub fn component(linked: Arc<Linked>, reuse: u32) -> Fallible<Target> {
         let handler = if linked.exports.http_p3 {
             ServiceIndices::new(&linked.pre).map(Handler::P3)
         } else {
@@ -61,9 +66,76 @@ impl Route {
         };
         let handler =
             handler.map_err(|error| Failure(Status::InvalidArgument, one_line(&error)))?;
-        Ok(Route { prefix, linked, handler, reuse, idle: Mutex::default() })
+        let idle = Mutex::default();
+        Ok(Target::Component(Arc::new(Component { linked, handler, reuse, idle })))
     }
 
+    pub fn host(call: AnswerFn, context: *mut c_void, content_type: &str) -> Fallible<Target> {
+        let content_type = HeaderValue::from_str(content_type)
+            .map_err(|error| Failure(Status::InvalidArgument, error.to_string()))?;
+        Ok(Target::Host(Host { call: AnswerCall { call, context }, content_type }))
+    }
+}
+
+type AnswerFn = unsafe extern "C" fn(*mut c_void, usize, SlSink) -> u32;
+
+/// C's function, and whom it is for.
+#[derive(Clone, Copy)]
+struct AnswerCall {
+    call: AnswerFn,
+    context: *mut c_void,
+}
+
+// SAFETY: the function may be called on any thread (slight_bridge.h).
+unsafe impl Send for AnswerCall {}
+// SAFETY: as above.
+unsafe impl Sync for AnswerCall {}
+
+impl AnswerCall {
+    fn ask(self, route: usize) -> (u32, Vec<u8>) {
+        let mut body = Vec::new();
+        let sink = SlSink { context: (&raw mut body).cast(), write: append };
+        // SAFETY: the caller of the bridge vouches for both; the sink is used before
+        // it returns.
+        let status = unsafe { (self.call)(self.context, route, sink) };
+        (status, body)
+    }
+}
+
+/// # Safety
+/// `body` is the vector of `ask`, and the bytes are borrowed for this call.
+unsafe extern "C" fn append(body: *mut c_void, bytes: SlBytes) {
+    // SAFETY: as above.
+    unsafe { (*body.cast::<Vec<u8>>()).extend_from_slice(bytes.get()) }
+}
+
+pub struct Host {
+    call: AnswerCall,
+    content_type: HeaderValue,
+}
+
+impl Host {
+    /// None where the thread could not do it.
+    pub async fn answer(&self, route: usize) -> Option<Response<Full<Bytes>>> {
+        let call = self.call;
+        let (status, body) = tokio::task::spawn_blocking(move || call.ask(route)).await.ok()?;
+        let status = u16::try_from(status).ok().and_then(|code| StatusCode::from_u16(code).ok())?;
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, self.content_type.clone());
+        Some(response)
+    }
+}
+
+pub struct Component {
+    linked: Arc<Linked>,
+    handler: Handler,
+    /// The requests that an instance may answer.
+    reuse: u32,
+    idle: Mutex<Vec<Instance>>,
+}
+
+impl Component {
     async fn instantiate(&self) -> Result<Instance, Outcome> {
         let linked = &self.linked;
         let mut store = linked

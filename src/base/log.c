@@ -5,14 +5,16 @@
  */
 #include "base/log.h"
 
-#include <stdarg.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
-enum { LINE_MAX_BYTES = 1024 };
+#include "base/alloc.h"
+
+enum { FIELD_MAX = 2048 };
 
 static const char *const level_names[] = {
     [SL_LOG_ERROR] = "error",
@@ -21,17 +23,38 @@ static const char *const level_names[] = {
     [SL_LOG_DEBUG] = "debug",
 };
 
+static const char *const format_names[] = {
+    [SL_LOG_TEXT] = "text",
+    [SL_LOG_JSON] = "json",
+};
+
 static atomic_int threshold = SL_LOG_WARN;
+static atomic_int chosen_format = SL_LOG_TEXT;
+
+/* The index of text in names, or -1. */
+static int find(const char *const names[], int count, const char *text)
+{
+    while (--count >= 0 && strcmp(text, names[count]) != 0)
+        ;
+    return count;
+}
 
 bool sl_log_level_parse(const char *text, enum sl_log_level *level)
 {
-    for (int i = SL_LOG_ERROR; i <= SL_LOG_DEBUG; i++) {
-        if (strcmp(text, level_names[i]) == 0) {
-            *level = (enum sl_log_level)i;
-            return true;
-        }
-    }
-    return false;
+    int found = find(level_names, SL_LOG_DEBUG + 1, text);
+
+    if (found >= 0)
+        *level = (enum sl_log_level)found;
+    return found >= 0;
+}
+
+bool sl_log_format_parse(const char *text, enum sl_log_format *format)
+{
+    int found = find(format_names, SL_LOG_JSON + 1, text);
+
+    if (found >= 0)
+        *format = (enum sl_log_format)found;
+    return found >= 0;
 }
 
 void sl_log_set_level(enum sl_log_level level)
@@ -44,46 +67,140 @@ bool sl_log_wants(enum sl_log_level level)
     return (int)level <= atomic_load(&threshold);
 }
 
-/* What a service or a guest wrote must not look like a line of its own. */
-static void make_printable(char *text)
+void sl_log_set_format(enum sl_log_format format)
 {
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = '?';
+    atomic_store(&chosen_format, (int)format);
 }
 
-static size_t at_most(int len, size_t room)
+enum sl_log_format sl_log_format(void)
 {
-    if (len < 0)
+    return (enum sl_log_format)atomic_load(&chosen_format);
+}
+
+/* --- Text ------------------------------------------------------------------
+ */
+
+/* Of a character of UTF-8 at the start of text, the length; 0: it is none. */
+static size_t character(struct sl_bytes text)
+{
+    const uint8_t *p = text.ptr;
+    size_t len = p[0] < 0x80                   ? 1
+                 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
+                 : (p[0] & 0xf0) == 0xe0       ? 3
+                 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
+                                               : 0;
+
+    if (len == 0 || len > text.len)
         return 0;
-    return (size_t)len < room ? (size_t)len : room - 1;
+    for (size_t i = 1; i < len; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    /* No longer than need be, no surrogate, nothing beyond the last one. */
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return len;
 }
 
-void sl_log(enum sl_log_level level, const char *event, const char *fmt, ...)
+/*
+ * In quotes, as JSON has them.  What a service or a guest wrote must not look
+ * like a line of its own, or play tricks with a terminal.
+ */
+static void put_quoted(FILE *line, struct sl_bytes text)
 {
-    char line[LINE_MAX_BYTES];
+    fputc('"', line);
+    if (text.len > FIELD_MAX)
+        text.len = FIELD_MAX;
+    while (text.len > 0) {
+        size_t len = character(text);
+        if (len == 0)
+            fputs("\xef\xbf\xbd", line);
+        else if (text.ptr[0] == '"' || text.ptr[0] == '\\')
+            fprintf(line, "\\%c", text.ptr[0]);
+        else if (text.ptr[0] == '\n')
+            fputs("\\n", line);
+        else if (text.ptr[0] < ' ' || text.ptr[0] == 0x7f)
+            fprintf(line, "\\u%04x", text.ptr[0]);
+        else
+            fwrite(text.ptr, 1, len, line);
+        len = len == 0 ? 1 : len;
+        text = SL_BYTES(text.ptr + len, text.len - len);
+    }
+    fputc('"', line);
+}
+
+static bool is_word(struct sl_bytes text)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-:/@";
+
+    for (size_t i = 0; i < text.len && i < FIELD_MAX; i++)
+        if (memchr(allowed, text.ptr[i], sizeof(allowed) - 1) == NULL)
+            return false;
+    return text.len > 0 && text.len < FIELD_MAX;
+}
+
+static void put_value(FILE *line, const struct sl_log_field *field,
+                      bool is_json)
+{
+    switch (field->type) {
+    case SL_FIELD_TEXT:
+        if (!is_json && is_word(field->text))
+            fwrite(field->text.ptr, 1, field->text.len, line);
+        else
+            put_quoted(line, field->text);
+        return;
+    case SL_FIELD_INTEGER:
+        fprintf(line, "%" PRId64, field->number);
+        return;
+    case SL_FIELD_MS:
+        fprintf(line, "%.3f", (double)field->number / 1e6);
+        return;
+    }
+}
+
+static void put_time(FILE *line)
+{
     struct timespec now;
     struct tm date;
-    va_list args;
-
-    if (!sl_log_wants(level))
-        return;
+    char text[32];
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &date);
-    size_t len = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &date);
-    len += at_most(snprintf(line + len, sizeof(line) - len,
-                            ".%03ldZ level=%s event=%s ", now.tv_nsec / 1000000,
-                            level_names[level], event),
-                   sizeof(line) - len);
-    va_start(args, fmt);
-    /* One byte is kept for the newline. */
-    len += at_most(vsnprintf(line + len, sizeof(line) - len - 1, fmt, args),
-                   sizeof(line) - len - 1);
-    va_end(args);
-    make_printable(line);
-    line[len++] = '\n';
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &date);
+    fprintf(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
+}
 
-    ssize_t written = write(STDERR_FILENO, line, len);
-    (void)written; /* there is nowhere to say so */
+void sl_log_write(int fd, enum sl_log_level level, const char *event,
+                  const struct sl_log_field *fields, size_t count)
+{
+    bool is_json = sl_log_format() == SL_LOG_JSON;
+    SL_CLEANUP(sl_freep) char *text = NULL;
+    size_t len = 0;
+    FILE *line = open_memstream(&text, &len);
+
+    if (line == NULL)
+        return; /* there is nowhere to say so */
+    fputs(is_json ? "{\"time\":\"" : "", line);
+    put_time(line);
+    if (is_json)
+        fprintf(line, "\",\"level\":\"%s\",\"event\":\"%s\"",
+                level_names[level], event);
+    else
+        fprintf(line, " level=%s event=%s", level_names[level], event);
+    for (size_t i = 0; i < count; i++) {
+        if (fields[i].name == NULL)
+            continue;
+        if (is_json)
+            fprintf(line, ",\"%s\":", fields[i].name);
+        else
+            fprintf(line, " %s=", fields[i].name);
+        put_value(line, &fields[i], is_json);
+    }
+    fputs(is_json ? "}\n" : "\n", line);
+    if (fclose(line) != 0)
+        return;
+
+    ssize_t written = write(fd, text, len);
+    (void)written; /* as above */
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counts and latencies of one kind of call, from any number of threads.
+ * Counts and latencies, from any number of threads.
  */
 #ifndef SL_BASE_METRICS_H
 #define SL_BASE_METRICS_H
@@ -14,12 +14,19 @@
  * Bucket i counts what took less than 2^i microseconds, and not less than half
  * of that; the last one, all that took longer (about 67 seconds).
  */
-enum { SL_METRIC_BUCKETS = 28 };
+enum { SL_HISTOGRAM_BUCKETS = 28 };
 
+struct sl_histogram {
+    _Atomic uint64_t buckets[SL_HISTOGRAM_BUCKETS];
+    _Atomic uint64_t total_ns;
+};
+
+void sl_histogram_record(struct sl_histogram *histogram, int64_t ns);
+
+/* One kind of call, by what came of it. */
 struct sl_metric {
     _Atomic uint64_t by_status[SL_STATUS_COUNT];
-    _Atomic uint64_t buckets[SL_METRIC_BUCKETS];
-    _Atomic uint64_t total_ns;
+    struct sl_histogram duration;
 };
 
 void sl_metric_record(struct sl_metric *metric, enum sl_status status,
@@ -28,10 +35,15 @@ void sl_metric_record(struct sl_metric *metric, enum sl_status status,
 /* All calls, whatever came of them. */
 uint64_t sl_metric_count(const struct sl_metric *metric);
 
-/*
- * The latency in nanoseconds that `share` (0 to 1) of the calls did not pass:
- * the upper edge of its bucket, so up to twice too much. 0 without calls.
- */
-uint64_t sl_metric_quantile_ns(const struct sl_metric *metric, double share);
+/* A counter that many threads add to. */
+static inline void sl_count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static inline uint64_t sl_counted(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
 
 #endif

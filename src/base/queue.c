@@ -36,6 +36,8 @@ struct sl_queue {
     unsigned sleeping;
     unsigned woken; /* sleepers that were signalled and have not run yet */
     unsigned started;
+    size_t running; /* tasks */
+    size_t states;  /* of workers */
     bool ending;
     sl_deadline next_idle;
     sl_deadline next_poll;
@@ -196,6 +198,8 @@ static void *work(void *arg)
         }
         if (queue->ready.first != NULL)
             wake_one(queue);
+        queue->running += count;
+        bool had_state = state != NULL;
         pthread_mutex_unlock(&queue->lock);
         if (count > 0)
             queue->ops->run(queue->context, &state, tasks, count);
@@ -203,6 +207,8 @@ static void *work(void *arg)
             queue->ops->idle(queue->context, &state);
         bool changed = poll && queue->ops->changed(queue->context, &state);
         pthread_mutex_lock(&queue->lock);
+        queue->running -= count;
+        queue->states += (size_t)(state != NULL) - had_state;
         if (changed)
             note_change(queue);
     }
@@ -374,5 +380,16 @@ void sl_queue_changed(struct sl_queue *queue)
     note_change(queue);
     if (queue->ready.first != NULL)
         wake_one(queue);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void sl_queue_add_load(struct sl_queue *queue, struct sl_queue_load *load)
+{
+    pthread_mutex_lock(&queue->lock);
+    load->queued += queue->queued;
+    for (const struct sl_task *t = queue->delayed; t != NULL; t = t->next)
+        load->delayed++;
+    load->running += queue->running;
+    load->states += queue->states;
     pthread_mutex_unlock(&queue->lock);
 }

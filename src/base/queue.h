@@ -98,4 +98,15 @@ void sl_queue_hurry(struct sl_queue *queue, struct sl_task *task);
 /* Something changed: run what waits for that now. */
 void sl_queue_changed(struct sl_queue *queue);
 
+/* What there is at this moment. */
+struct sl_queue_load {
+    size_t queued;  /* tasks that wait for a worker */
+    size_t delayed; /* tasks that wait for a change, or for their time */
+    size_t running; /* tasks that are being run */
+    size_t states;  /* workers that keep one */
+};
+
+/* Add what this queue has to *load. */
+void sl_queue_add_load(struct sl_queue *queue, struct sl_queue_load *load);
+
 #endif

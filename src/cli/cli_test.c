@@ -49,10 +49,11 @@ static int tear_down(void **state)
 static int shell(struct fixture *f, const char *line)
 {
     SL_CLEANUP(sl_freep)
-    char *command = sl_asprintf(
-        "cd '%s' && export SLIGHT_CACHE_DIR=\"$PWD/cache\" && { %s ; } 2>&1 "
-        "</dev/null",
-        f->folder, line);
+    char *command =
+        sl_asprintf("cd '%s' && export SLIGHT_CACHE_DIR=\"$PWD/cache\" && "
+                    "export SLIGHT_LOG_FORMAT=text && { %s ; } 2>&1 "
+                    "</dev/null",
+                    f->folder, line);
     char piece[4096];
     size_t got;
 

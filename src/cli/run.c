@@ -10,15 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/option.h"
 #include "cli/command.h"
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/target.h"
+#include "management/management.h"
 #include "trigger/trigger.h"
 
 /* Who ended a component in the middle does not wait for a slow service. */
@@ -167,12 +170,24 @@ static int tell_end(const struct sl_manifest *manifest,
     return SL_EXIT_FAILED;
 }
 
-static void print_trigger(void *context, const char *text)
+/* What a server says of itself: an entry of the log, where that is JSON. */
+static void say(const char *name, const char *event, const char *text)
 {
-    const char *name = context;
+    const struct sl_log_field fields[] = {
+        SL_FIELD_STRING("name", name),
+        SL_FIELD_STRING("text", text),
+    };
 
-    fprintf(stderr, "%s%s%s %s\n", sl_style_on(stderr, SL_STYLE_GREEN), name,
-            sl_style_off(stderr), text);
+    if (sl_log_format() == SL_LOG_JSON)
+        sl_log_write(STDERR_FILENO, SL_LOG_INFO, event, fields, 2);
+    else
+        fprintf(stderr, "%s%s%s %s\n", sl_style_on(stderr, SL_STYLE_GREEN),
+                name, sl_style_off(stderr), text);
+}
+
+static void say_trigger(void *context, const char *text)
+{
+    say(context, "trigger", text);
 }
 
 /* False where it was not: the time is over. */
@@ -187,17 +202,52 @@ static bool wait_readable(int fd, int64_t ms)
     return ready > 0;
 }
 
-/* Until a signal; then what runs may finish. */
-static int serve(const struct sl_manifest *manifest,
-                 struct sl_triggers *triggers, int interrupt, int64_t grace_ms)
+/* What runs when triggers do. */
+struct server {
+    const struct sl_manifest *manifest;
+    struct sl_host *host;
+    struct sl_triggers *triggers;
+    struct sl_management *management;
+};
+
+static enum sl_status start_management(struct server *server,
+                                       struct sl_error *err)
 {
-    sl_triggers_visit(triggers, print_trigger,
-                      (void *)(uintptr_t)manifest->name);
+    if (server->manifest->management == NULL)
+        return SL_OK;
+    enum sl_status status =
+        sl_management_start(server->host, server->manifest, server->triggers,
+                            &server->management, err);
+    if (status != SL_OK)
+        return status;
+    SL_CLEANUP(sl_freep)
+    char *text =
+        sl_asprintf("management %s", sl_management_text(server->management));
+    say(server->manifest->name, "management", text);
+    return SL_OK;
+}
+
+/* Ends what was started; the host, which tells the others of their end. */
+static void end_server(struct server *server)
+{
+    sl_management_stop(server->management);
+    sl_triggers_stop(server->triggers);
+    sl_host_free(server->host);
+    sl_triggers_free(server->triggers);
+    sl_management_free(server->management);
+}
+
+/* Until a signal; then what runs may finish. */
+static int serve(const struct server *server, int interrupt, int64_t grace_ms)
+{
+    const char *name = server->manifest->name;
+
+    sl_triggers_visit(server->triggers, say_trigger, (void *)(uintptr_t)name);
     (void)wait_readable(interrupt, -1);
-    int drained = sl_triggers_drain(triggers);
+    sl_management_drain(server->management);
+    int drained = sl_triggers_drain(server->triggers);
     if (!wait_readable(drained, SOON_MS))
-        fprintf(stderr, "%s: finishing what runs; once more to stop at once\n",
-                manifest->name);
+        say(name, "draining", "finishing what runs; once more to stop at once");
     if (wait_readable(drained, grace_ms))
         return SL_EXIT_OK;
     sl_print_warning("what still ran after %lld ms was cut",
@@ -206,71 +256,91 @@ static int serve(const struct sl_manifest *manifest,
     return SL_EXIT_TIMEOUT;
 }
 
-/* Frees the host, which tells triggers of their end. */
-static int run_triggers(const struct sl_manifest *manifest,
-                        struct sl_host **host, const struct request *request)
+static int run_triggers(struct server *server, const struct request *request)
 {
-    struct sl_triggers *triggers = NULL;
+    struct sl_host *host = server->host;
     struct sl_error err;
-    int code;
 
-    code = sl_target_missing(manifest, *host);
-    if (code != SL_EXIT_OK)
-        return code;
-    enum sl_status status = sl_host_link(*host, &err);
+    enum sl_status status = sl_host_link(host, &err);
     if (status == SL_OK)
-        status = sl_host_prepare(*host, &request->run, &err);
+        status = sl_host_prepare(host, &request->run, &err);
     sl_raise_file_limit();
     int interrupt = sl_signals_catch();
     if (status == SL_OK)
-        status = sl_triggers_start(*host, manifest, &triggers, &err);
-    code = status == SL_OK
-               ? serve(manifest, triggers, interrupt, request->grace_ms)
-               : sl_print_failure(&err, SL_EXIT_COMPONENT);
-    sl_triggers_stop(triggers);
-    sl_host_free(*host);
-    *host = NULL;
-    sl_triggers_free(triggers);
-    return code;
+        status =
+            sl_triggers_start(host, server->manifest, &server->triggers, &err);
+    if (status == SL_OK)
+        status = start_management(server, &err);
+    return status == SL_OK ? serve(server, interrupt, request->grace_ms)
+                           : sl_print_failure(&err, SL_EXIT_COMPONENT);
 }
 
-static int link_and_run(const struct sl_manifest *manifest,
-                        struct sl_host *host, struct sl_host_run *run)
+static int run_program(struct server *server, struct sl_host_run *run)
 {
     struct sl_host_outcome outcome;
     struct sl_error err;
 
-    int code = sl_target_missing(manifest, host);
-    if (code != SL_EXIT_OK)
-        return code;
-    if (sl_host_link(host, &err) != SL_OK)
+    if (sl_host_link(server->host, &err) != SL_OK ||
+        start_management(server, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
     run->interrupt = sl_signals_catch();
-    if (sl_host_run(host, run, &outcome, &err) != SL_OK)
+    if (sl_host_run(server->host, run, &outcome, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
-    code = tell_end(manifest, &outcome);
+    int code = tell_end(server->manifest, &outcome);
     if (outcome.end == SL_HOST_TIMED_OUT || outcome.end == SL_HOST_INTERRUPTED)
         sl_signals_leave_after(CLOSE_SECONDS, code);
     return code;
 }
 
+/* JSON, where nobody reads along; unless told. */
+static bool set_log(const struct sl_args *args)
+{
+    const char *level_text = sl_args_value(args, "log-level");
+    const char *format_text = sl_args_value(args, "log-format");
+    enum sl_log_level level;
+    enum sl_log_format format =
+        isatty(STDERR_FILENO) == 1 ? SL_LOG_TEXT : SL_LOG_JSON;
+
+    if (level_text != NULL && !sl_log_level_parse(level_text, &level)) {
+        sl_print_error("--log-level %s: expected error, warn, info or debug",
+                       level_text);
+        return false;
+    }
+    if (level_text != NULL)
+        sl_log_set_level(level);
+    if (format_text == NULL || format_text[0] == '\0')
+        format_text = getenv("SLIGHT_LOG_FORMAT");
+    if (format_text != NULL && format_text[0] != '\0' &&
+        !sl_log_format_parse(format_text, &format)) {
+        sl_print_error("the format of the log is \"%s\"; expected text or "
+                       "json",
+                       format_text);
+        return false;
+    }
+    sl_log_set_format(format);
+    return true;
+}
+
 static int run_run(const struct sl_args *args)
 {
     SL_CLEANUP(sl_manifest_freep) struct sl_manifest *manifest = NULL;
-    SL_CLEANUP(sl_host_freep) struct sl_host *host = NULL;
     SL_CLEANUP(request_done) struct request request;
+    struct server server = {0};
 
-    if (!make_request(args, &request))
+    if (!make_request(args, &request) || !set_log(args))
         return SL_EXIT_USAGE;
     int code = sl_target_open(sl_args_operand(args, 0),
                               sl_args_value(args, "manifest"), &manifest);
     if (code == SL_EXIT_OK)
-        code = sl_target_load(manifest, &host);
-    if (code != SL_EXIT_OK)
-        return code;
-    if (manifest->trigger_count > 0)
-        return run_triggers(manifest, &host, &request);
-    return link_and_run(manifest, host, &request.run);
+        code = sl_target_load(manifest, &server.host);
+    if (code == SL_EXIT_OK)
+        code = sl_target_missing(manifest, server.host);
+    server.manifest = manifest;
+    if (code == SL_EXIT_OK)
+        code = manifest->trigger_count > 0 ? run_triggers(&server, &request)
+                                           : run_program(&server, &request.run);
+    end_server(&server);
+    return code;
 }
 
 static const struct sl_command_option options[] = {
@@ -290,6 +360,12 @@ static const struct sl_command_option options[] = {
      .argument = "DURATION",
      .help = "with triggers: how long what runs may take to finish after "
              "SIGTERM or SIGINT; 30s unless given"},
+    {.name = "log-level",
+     .argument = "LEVEL",
+     .help = "error, warn, info (each request) or debug; warn unless given"},
+    {.name = "log-format",
+     .argument = "FORMAT",
+     .help = "text or json; text on a terminal, json elsewhere, unless given"},
     {.name = "manifest",
      .argument = "FILE",
      .kind = SL_ARGUMENT_FILE,
@@ -324,7 +400,9 @@ const struct sl_command sl_command_run = {
             "With [[trigger]]s in the manifest it serves: requests, messages, "
             "events, until\n"
             "SIGTERM or SIGINT; then what runs may finish. A second signal "
-            "stops at once.\n\n"
+            "stops at once.\n"
+            "With [management] in it, operators read /metrics, /healthz and "
+            "/readyz.\n\n"
             "What stands behind -- is for the component, in place of the "
             "manifest's args.\n\n"
             "The exit code is the component's own; 2: wrong usage, 3: wrong "

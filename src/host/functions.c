@@ -350,13 +350,12 @@ static const struct sl_pubsub_event *pubsub_event(void *instance,
 static void log_refused(const struct sl_grants *grants, const char *event,
                         const struct sl_bridge_http_server *server)
 {
-    sl_log(SL_LOG_WARN, event,
-           "component=%s scheme=%s host=\"%.*s\" port=%u remedy=\"name it in "
-           "the component's allowed-hosts\"",
-           grants->component->name, server->is_tls ? "https" : "http",
-           server->host.len < SL_HOST_NAME_MAX ? (int)server->host.len
-                                               : SL_HOST_NAME_MAX,
-           (const char *)server->host.ptr, (unsigned)server->port);
+    sl_log(
+        SL_LOG_WARN, event,
+        SL_FIELD_STRING("component", grants->component->name),
+        SL_FIELD_STRING("scheme", server->is_tls ? "https" : "http"),
+        SL_FIELD("host", server->host), SL_FIELD_NUMBER("port", server->port),
+        SL_FIELD_STRING("remedy", "name it in the component's allowed-hosts"));
 }
 
 static bool may_request(void *context,

@@ -30,13 +30,15 @@ static enum sl_status open_services(struct sl_host *host, struct sl_error *err)
             resource->config, resource->options, &host->services[i], err);
         if (status != SL_OK)
             return sl_fail_in(err, "resource \"%s\"", resource->name);
-        sl_log(SL_LOG_DEBUG, "open", "resource=%s line=%u", resource->name,
-               resource->place.line);
+        sl_log(SL_LOG_DEBUG, "open",
+               SL_FIELD_STRING("resource", resource->name),
+               SL_FIELD_NUMBER("line", resource->place.line));
     }
     for (size_t i = 0; i < manifest->component_count; i++) {
         host->components[i].manifest = &manifest->components[i];
-        host->components[i].grants = (struct sl_grants){
-            manifest, &manifest->components[i], host->services};
+        host->components[i].grants =
+            (struct sl_grants){manifest, &manifest->components[i],
+                               host->services, &host->components[i].instances};
     }
     return SL_OK;
 }
@@ -155,6 +157,13 @@ size_t sl_host_imports(struct sl_host *host, size_t index,
     sl_bridge_component_imports(host->components[index].component, visit_import,
                                 &state);
     return state.missing;
+}
+
+const struct sl_host_instances *
+sl_host_instances(const struct sl_host *host,
+                  const struct sl_manifest_component *component)
+{
+    return &host->components[component - host->manifest->components].instances;
 }
 
 struct sl_bridge_engine *sl_host_engine(struct sl_host *host)

@@ -120,6 +120,15 @@ SL_MUST_CHECK enum sl_status sl_host_prepare(struct sl_host *host,
                                              const struct sl_host_run *run,
                                              struct sl_error *err);
 
+/* The instances of a component. */
+struct sl_host_instances {
+    _Atomic uint64_t begun; /* since the start */
+    _Atomic uint64_t ended;
+};
+const struct sl_host_instances *
+sl_host_instances(const struct sl_host *host,
+                  const struct sl_manifest_component *component);
+
 struct sl_bridge_engine;
 struct sl_bridge_program;
 struct sl_bridge_engine *sl_host_engine(struct sl_host *host);

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/metrics.h"
 #include "host/database.h"
+#include "host/host.h"
 #include "host/queue.h"
 #include "host/topics.h"
 #include "lockd/lockd.h"
@@ -62,6 +64,7 @@ void *sl_instance_new(void *grants)
     struct instance *instance = sl_alloc(sizeof(*instance));
 
     instance->grants = grants;
+    sl_count(&instance->grants->instances->begun);
     instance->first_free = NO_SLOT;
     return instance;
 }
@@ -70,6 +73,7 @@ void sl_instance_free(void *pointer)
 {
     struct instance *instance = pointer;
 
+    sl_count(&instance->grants->instances->ended);
     for (uint32_t i = 0; i < instance->count; i++)
         done(&instance->slots[i].object);
     free(instance->slots);

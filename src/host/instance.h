@@ -24,6 +24,7 @@ struct sl_grants {
     const struct sl_manifest *manifest;
     const struct sl_manifest_component *component;
     struct sl_service *const *services;
+    struct sl_host_instances *instances; /* host.h; counted here */
 };
 
 struct sl_transaction; /* database.h */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "host/host.h"
 #include "host/instance.h"
 #include "kv/kv.h"
 
@@ -35,7 +36,8 @@ static struct sl_service *const services[] = {
 
 static struct sl_manifest_component component = {.name = "orders"};
 
-static struct sl_grants grants = {&manifest, &component, services};
+static struct sl_host_instances instances;
+static struct sl_grants grants = {&manifest, &component, services, &instances};
 
 static struct sl_service *service_of(void *instance, uint32_t handle)
 {

@@ -13,6 +13,7 @@
 struct sl_host_component {
     const struct sl_manifest_component *manifest;
     struct sl_grants grants;
+    struct sl_host_instances instances;
     struct sl_bridge_component *component;
     struct sl_bridge_program *program;
 };

@@ -66,7 +66,7 @@ static struct sl_cache *open_cache(void)
     if (folder == NULL)
         return NULL;
     if (sl_cache_open(folder, SL_CACHE_BYTES_MAX, &cache, &err) != SL_OK)
-        sl_log(SL_LOG_WARN, "no-cache", "reason=\"%s\"", err.message);
+        sl_log(SL_LOG_WARN, "no-cache", SL_FIELD_STRING("reason", err.message));
     return cache;
 }
 
@@ -82,7 +82,8 @@ static bool load_cached(struct sl_host *host,
     if (sl_bridge_component_load(host->engine, path, &component->component,
                                  &err) == SL_OK)
         return true;
-    sl_log(SL_LOG_DEBUG, "cache-dropped", "reason=\"%s\"", err.message);
+    sl_log(SL_LOG_DEBUG, "cache-dropped",
+           SL_FIELD_STRING("reason", err.message));
     sl_cache_drop(cache, key);
     return false;
 }
@@ -101,7 +102,8 @@ static void store_cached(const struct sl_host_component *component,
     if (status == SL_OK)
         status = sl_cache_store(cache, key, sl_buf_bytes(&code.buf), &err);
     if (status != SL_OK)
-        sl_log(SL_LOG_WARN, "not-cached", "reason=\"%s\"", err.message);
+        sl_log(SL_LOG_WARN, "not-cached",
+               SL_FIELD_STRING("reason", err.message));
     sl_buf_done(&code.buf);
 }
 

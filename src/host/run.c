@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/border.h"
+#include "base/log.h"
 #include "host/internal.h"
 
 /* Runs on a thread of the engine; the eventfd orders it with wait_for_end. */
@@ -157,16 +158,25 @@ static void start(struct sl_host *host, const struct sl_host_run *run)
                             host);
 }
 
-/* Whose line it is, since many instances write. */
+/* Whose line it is, since many instances write; the stream is 1 or 2. */
 static void write_line(void *context, int stream, struct sl_bytes line)
 {
     const struct sl_manifest_component *component = context;
+    FILE *out = stream == 1 ? stdout : stderr;
 
     sl_border_enter();
-    fprintf(stream == 1 ? stdout : stderr, "[%s] %.*s\n", component->name,
-            (int)line.len, (const char *)line.ptr);
-    if (stream == 1)
-        fflush(stdout);
+    if (sl_log_format() == SL_LOG_JSON) {
+        const struct sl_log_field fields[] = {
+            SL_FIELD_STRING("component", component->name),
+            SL_FIELD_STRING("stream", stream == 1 ? "stdout" : "stderr"),
+            SL_FIELD("line", line),
+        };
+        sl_log_write(stream, SL_LOG_INFO, "output", fields, 3);
+    } else {
+        fprintf(out, "[%s] %.*s\n", component->name, (int)line.len,
+                (const char *)line.ptr);
+        fflush(out);
+    }
     sl_border_leave();
 }
 

@@ -34,6 +34,16 @@ static const struct sl_option top_options[] = {
     {0},
 };
 
+const struct sl_option sl_manifest_management_options[] = {
+    {.name = "listen",
+     .type = SL_OPTION_STRING,
+     .offset = offsetof(struct sl_manifest_management, listen),
+     .fallback = "127.0.0.1:9090",
+     .help = "the address and port of /metrics, /healthz and /readyz; whoever "
+             "reaches it may read them"},
+    {0},
+};
+
 struct sl_manifest_word sl_manifest_word(const char *text)
 {
     struct sl_manifest_word word = {{0}};
@@ -191,6 +201,27 @@ static bool read_format(struct sl_manifest_reader *reader,
     return false;
 }
 
+static void read_management(struct sl_manifest_reader *reader,
+                            const struct sl_toml *node)
+{
+    struct sl_manifest_management *management =
+        sl_manifest_own(reader->manifest, sl_alloc(sizeof(*management)));
+    const struct sl_manifest_section sections[] = {
+        {sl_manifest_management_options, management},
+        {NULL, NULL},
+    };
+    const char *const others[] = {NULL};
+
+    if (node->type == SL_TOML_TABLE)
+        sl_manifest_read_section(reader, node, "[management]", sections,
+                                 others);
+    else
+        sl_manifest_wrong(reader, node->place,
+                          "\"management\": expected a table, found %s",
+                          sl_manifest_type_text(node->type));
+    reader->manifest->management = management;
+}
+
 static void read_root(struct sl_manifest_reader *reader,
                       const struct sl_toml *root)
 {
@@ -198,8 +229,8 @@ static void read_root(struct sl_manifest_reader *reader,
         {top_options, reader->manifest},
         {NULL, NULL},
     };
-    const char *const others[] = {"slight", "component", "resource", "trigger",
-                                  NULL};
+    const char *const others[] = {"slight",  "component",  "resource",
+                                  "trigger", "management", NULL};
 
     if (!read_format(reader, root))
         return;
@@ -214,6 +245,9 @@ static void read_root(struct sl_manifest_reader *reader,
     else if (reader->syntax_count == 0)
         sl_manifest_wrong(reader, root->place,
                           "the manifest needs [component] with \"source\"");
+    const struct sl_toml *management = sl_manifest_get(root, "management");
+    if (management != NULL)
+        read_management(reader, management);
     const struct sl_toml *triggers = sl_manifest_get(root, "trigger");
     if (triggers != NULL)
         sl_manifest_read_triggers(reader, triggers);

@@ -110,6 +110,11 @@ struct sl_manifest_trigger {
     int64_t max_deliveries;  /* 0: for ever */
 };
 
+/* [management]: what operators ask. */
+struct sl_manifest_management {
+    const char *listen; /* "127.0.0.1:9090" */
+};
+
 /* Everything in it lives until sl_manifest_free; do not change it. */
 struct sl_manifest {
     const char *path; /* as it was given; NULL: the built-in default */
@@ -120,6 +125,7 @@ struct sl_manifest {
     size_t resource_count;
     struct sl_manifest_trigger *triggers;
     size_t trigger_count;
+    const struct sl_manifest_management *management; /* NULL: none */
     void **owned; /* every block above, for sl_manifest_free */
     size_t owned_count;
 };
@@ -173,6 +179,9 @@ void sl_manifest_free(struct sl_manifest *manifest); /* NULL is fine */
 
 /* The plain settings of a component, for help and docs. */
 extern const struct sl_option sl_manifest_component_options[];
+
+/* The settings of [management], for help and docs. */
+extern const struct sl_option sl_manifest_management_options[];
 
 /* The settings of a [[trigger]] of this type, and what it is called. */
 const struct sl_option *

@@ -425,6 +425,22 @@ static void test_wrong_triggers(void **state)
         "of the kind mq\n");
 }
 
+static void test_management(void **state)
+{
+    (void)state;
+    SL_CLEANUP(sl_manifest_freep)
+    struct sl_manifest *manifest =
+        good("slightfile.toml", HEAD "[management]\n");
+
+    assert_string_equal(manifest->management->listen, "127.0.0.1:9090");
+    bad(HEAD "[management]\nlisten = 9090\nlissen = \"x\"\n",
+        "6:10: \"listen\": expected a string\n"
+        "7:1: unknown key \"lissen\" in [management]; did you mean "
+        "\"listen\"?\n");
+    bad("management = true\n" HEAD,
+        "1:14: \"management\": expected a table, found a boolean\n");
+}
+
 static void test_broken_text(void **state)
 {
     (void)state;
@@ -595,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_components),
         cmocka_unit_test(test_wrong_components),
         cmocka_unit_test(test_wrong_triggers),
+        cmocka_unit_test(test_management),
         cmocka_unit_test(test_broken_text),
         cmocka_unit_test(test_too_many_problems),
         cmocka_unit_test(test_too_large),

@@ -50,6 +50,11 @@ const struct sl_option sl_service_options[] = {
      .max = 60000,
      .fallback = "50ms",
      .help = "the longest wait before the second try; doubles with each"},
+    {.name = "required",
+     .type = SL_OPTION_BOOLEAN,
+     .offset = offsetof(struct sl_service_config, required),
+     .fallback = "true",
+     .help = "/readyz of [management] says no while it does not answer"},
     {0},
 };
 
@@ -362,4 +367,28 @@ const void *sl_service_config(const struct sl_service *service)
 const struct sl_metric *sl_service_metrics(const struct sl_service *service)
 {
     return service->metrics;
+}
+
+void sl_service_load(struct sl_service *service, struct sl_queue_load *out)
+{
+    *out = (struct sl_queue_load){0};
+    sl_queue_add_load(service->lane.queue, out);
+    pthread_mutex_lock(&service->lock);
+    for (struct sl_session *s = service->sessions; s != NULL; s = s->all)
+        sl_queue_add_load(s->lane.queue, out);
+    pthread_mutex_unlock(&service->lock);
+    for (unsigned i = 0; i < SL_SERVICE_INLINE_SLOTS; i++)
+        out->states += atomic_load(&service->slots[i]) != NULL;
+}
+
+enum sl_status sl_service_check(struct sl_service *service,
+                                sl_deadline deadline, struct sl_error *err)
+{
+    void *state = NULL;
+    enum sl_status status =
+        service->driver->open(service->store, deadline, &state, err);
+
+    if (status == SL_OK)
+        service->driver->close(state);
+    return status;
 }

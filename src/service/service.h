@@ -52,6 +52,7 @@ struct sl_service_config {
     int64_t max_queued;       /* calls waiting; one more is SL_UNAVAILABLE */
     int64_t retry_attempts;   /* tries in all; 1: no retry */
     int64_t retry_backoff_ms; /* before the second try; doubles, with jitter */
+    bool required;            /* slight is not ready without it */
     int64_t max_sessions;     /* of capabilities that have them */
 };
 
@@ -131,6 +132,19 @@ const void *sl_service_config(const struct sl_service *service);
 struct sl_metric;
 /* One per verb of the capability, counted since sl_service_open. */
 const struct sl_metric *sl_service_metrics(const struct sl_service *service);
+
+struct sl_queue_load; /* base/queue.h */
+/* What calls and states there are, those of sessions and of calls that are
+ * answered in place among them. */
+void sl_service_load(struct sl_service *service, struct sl_queue_load *out);
+
+/*
+ * Whether the service can be reached and lets us in: a state is opened, and
+ * closed.  Blocks until deadline at the longest.
+ */
+SL_MUST_CHECK enum sl_status sl_service_check(struct sl_service *service,
+                                              int64_t deadline,
+                                              struct sl_error *err);
 
 /* --- Calls -----------------------------------------------------------------
  */

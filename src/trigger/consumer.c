@@ -9,14 +9,13 @@
  */
 #include "trigger/consumer.h"
 
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/border.h"
+#include "base/deadline.h"
 #include "base/log.h"
 
 struct task {
@@ -25,7 +24,9 @@ struct task {
     union sl_consumer_item item;
     struct sl_subscription *member; /* a reference; NULL of a queue */
     struct sl_call *call;           /* that settles it */
+    int64_t begun;
     bool then_done;
+    bool dead; /* it becomes a dead letter */
     bool handled;
 };
 
@@ -34,6 +35,8 @@ struct sl_consumer {
     const struct sl_consumer_kind *kind;
     struct sl_service *service;
     struct sl_bridge_program *program;
+    struct sl_trigger_metrics *metrics;
+    struct sl_log_field fields[SL_TRIGGER_FIELDS]; /* that name it */
     char *text;
 
     pthread_mutex_t mutex; /* of what follows */
@@ -127,13 +130,16 @@ static void settled(void *context)
     sl_call_release(task->call);
     enum sl_status status = answer.head.err.status;
     if (status != SL_OK)
-        sl_log(SL_LOG_WARN, "not-settled", "%s reason=\"%s\"", consumer->text,
-               answer.head.err.message);
+        sl_log(SL_LOG_WARN, "not-settled", consumer->fields[0],
+               consumer->fields[1], consumer->fields[2],
+               SL_FIELD_STRING("reason", answer.head.err.message));
     sl_answers_done(consumer->service, &answer, 1);
     if (status == SL_OK && task->then_done) {
         settle(task, SL_VERDICT_DONE, SL_LITERAL(""), 0);
         return;
     }
+    if (status == SL_OK && task->dead)
+        sl_count(&consumer->metrics->dead_letters);
     pthread_mutex_lock(&consumer->mutex);
     unlink_task(task);
     pthread_mutex_unlock(&consumer->mutex);
@@ -155,6 +161,16 @@ static uint64_t backoff(const struct sl_manifest_trigger *trigger,
     return delay < most ? delay : most;
 }
 
+static void count(const struct sl_consumer *consumer, enum sl_bridge_end end,
+                  int64_t ns)
+{
+    struct sl_trigger_metrics *metrics = consumer->metrics;
+
+    sl_count(&metrics->by_end[end]);
+    sl_histogram_record(&metrics->duration, ns);
+    atomic_fetch_sub_explicit(&metrics->running, 1, memory_order_relaxed);
+}
+
 /* On a thread of the engine. */
 static void handled(void *context, const struct sl_bridge_outcome *outcome)
 {
@@ -164,17 +180,17 @@ static void handled(void *context, const struct sl_bridge_outcome *outcome)
     uint32_t deliveries = consumer->kind->deliveries(task->item);
     enum sl_verdict verdict =
         outcome->end == SL_BRIDGE_RETURNED ? SL_VERDICT_DONE : SL_VERDICT_RETRY;
-    char where[300];
 
     sl_border_enter();
     pthread_mutex_lock(&consumer->mutex);
     task->handled = true;
     pthread_mutex_unlock(&consumer->mutex);
+    count(consumer, outcome->end, sl_now_ns() - task->begun);
     if (verdict != SL_VERDICT_DONE) {
-        struct sl_bytes id = consumer->kind->id(task->item);
-        snprintf(where, sizeof(where), "%s id=%.*s delivery=%" PRIu32,
-                 consumer->text, (int)(id.len < 128 ? id.len : 128),
-                 (const char *)id.ptr, deliveries);
+        struct sl_log_field where[SL_TRIGGER_FIELDS];
+        memcpy(where, consumer->fields, sizeof(where));
+        where[3] = SL_FIELD("id", consumer->kind->id(task->item));
+        where[4] = SL_FIELD_NUMBER("delivery", deliveries);
         sl_trigger_log_end(trigger->component, where, outcome->end,
                            outcome->message, outcome->backtrace);
     }
@@ -182,6 +198,9 @@ static void handled(void *context, const struct sl_bridge_outcome *outcome)
         (verdict != SL_VERDICT_DONE && trigger->max_deliveries > 0 &&
          deliveries >= trigger->max_deliveries))
         verdict = SL_VERDICT_REJECT;
+    task->dead =
+        verdict == SL_VERDICT_REJECT &&
+        (trigger->type == SL_TRIGGER_MQ || trigger->dead_letter != NULL);
     settle(task, verdict, outcome->message, backoff(trigger, deliveries));
     sl_border_leave();
 }
@@ -192,6 +211,8 @@ static void handle(struct sl_consumer *consumer, union sl_consumer_item item)
 
     task->consumer = consumer;
     task->item = item;
+    task->begun = sl_now_ns();
+    sl_count(&consumer->metrics->running);
     pthread_mutex_lock(&consumer->mutex);
     if (consumer->member != NULL)
         task->member = sl_subscription_ref(consumer->member);
@@ -214,10 +235,12 @@ static void handle(struct sl_consumer *consumer, union sl_consumer_item item)
 static void complain(struct sl_consumer *consumer, const struct sl_error *err)
 {
     if (err->status != SL_OK && err->status != consumer->complained)
-        sl_log(SL_LOG_WARN, "no-deliveries", "%s reason=\"%s\"", consumer->text,
-               err->message);
+        sl_log(SL_LOG_WARN, "no-deliveries", consumer->fields[0],
+               consumer->fields[1], consumer->fields[2],
+               SL_FIELD_STRING("reason", err->message));
     if (err->status == SL_OK && consumer->complained != SL_OK)
-        sl_log(SL_LOG_WARN, "deliveries-again", "%s", consumer->text);
+        sl_log(SL_LOG_WARN, "deliveries-again", consumer->fields[0],
+               consumer->fields[1], consumer->fields[2]);
     consumer->complained = err->status;
 }
 
@@ -351,7 +374,8 @@ static void pump(struct sl_consumer *consumer, int64_t delay_ms)
  */
 
 struct sl_consumer *sl_consumer_start(struct sl_host *host,
-                                      const struct sl_manifest_trigger *trigger)
+                                      const struct sl_manifest_trigger *trigger,
+                                      struct sl_trigger_metrics *metrics)
 {
     struct sl_consumer *consumer = sl_alloc(sizeof(*consumer));
     bool is_queue = trigger->type == SL_TRIGGER_MQ;
@@ -360,6 +384,15 @@ struct sl_consumer *sl_consumer_start(struct sl_host *host,
     consumer->kind = is_queue ? &sl_consumer_mq : &sl_consumer_pubsub;
     consumer->service = sl_host_service(host, trigger->resource);
     consumer->program = sl_host_program(host, trigger->component);
+    consumer->metrics = metrics;
+    consumer->fields[0] =
+        SL_FIELD_STRING(is_queue ? "queue" : "topic",
+                        is_queue ? trigger->resource_name : trigger->topic);
+    if (!is_queue) {
+        consumer->fields[1] =
+            SL_FIELD_STRING("resource", trigger->resource_name);
+        consumer->fields[2] = SL_FIELD_STRING("group", trigger->group);
+    }
     consumer->text =
         is_queue ? sl_asprintf("queue=%s", trigger->resource_name)
                  : sl_asprintf("topic=%s resource=%s group=%s", trigger->topic,

@@ -4,7 +4,6 @@
  * what the manifest says of it, and what is told of its requests.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,40 +12,57 @@
 #include "base/log.h"
 #include "trigger/internal.h"
 
+/* One of the manifest's triggers. */
+struct route {
+    const struct sl_manifest_component *component;
+    struct sl_trigger_metrics *metrics;
+};
+
 struct sl_http_trigger {
-    const struct sl_manifest_component **components; /* by the route */
+    struct route *routes;
     struct sl_bridge_http *server;
+    _Atomic uint64_t unmatched;
+    char *address;
     char *text;
 };
 
-/* "req-7 GET /cart", cut: what a client chose is not longer than a line. */
-static void name_request(const struct sl_bridge_http_end *end, char *text,
-                         size_t size)
+static void count(const struct sl_http_trigger *trigger,
+                  const struct sl_bridge_http_end *end)
 {
-    size_t path = end->path.len < 200 ? end->path.len : 200;
+    struct sl_trigger_metrics *metrics = trigger->routes[end->route].metrics;
 
-    snprintf(text, size, "method=%.*s path=\"%.*s\" request=%.*s",
-             (int)end->method.len, (const char *)end->method.ptr, (int)path,
-             (const char *)end->path.ptr, (int)end->request_id.len,
-             (const char *)end->request_id.ptr);
+    sl_count(&metrics->by_end[end->end]);
+    sl_count(
+        &metrics->by_code[end->status < SL_TRIGGER_CODES ? end->status : 0]);
+    sl_histogram_record(&metrics->duration, (int64_t)end->ns);
+    atomic_fetch_add_explicit(&metrics->bytes_in, end->bytes_in,
+                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&metrics->bytes_out, end->bytes_out,
+                              memory_order_relaxed);
 }
 
 static void ended(void *context, const struct sl_bridge_http_end *end)
 {
-    const struct sl_http_trigger *trigger = context;
+    struct sl_http_trigger *trigger = context;
     bool is_wrong = end->end != SL_BRIDGE_RETURNED && end->route != SIZE_MAX;
-    char name[400];
+    const struct sl_log_field name[SL_TRIGGER_FIELDS] = {
+        SL_FIELD("method", end->method),
+        SL_FIELD("path", end->path),
+        SL_FIELD("request", end->request_id),
+    };
 
-    if (!is_wrong && !sl_log_wants(SL_LOG_INFO))
-        return;
     sl_border_enter();
-    name_request(end, name, sizeof(name));
-    sl_log(SL_LOG_INFO, "request",
-           "%s status=%" PRIu32 " ms=%.3f in=%" PRIu64 " out=%" PRIu64, name,
-           end->status, (double)end->ns / 1e6, end->bytes_in, end->bytes_out);
+    if (end->route == SIZE_MAX)
+        sl_count(&trigger->unmatched);
+    else
+        count(trigger, end);
+    sl_log(SL_LOG_INFO, "request", name[0], name[1], name[2],
+           SL_FIELD_NUMBER("status", end->status), SL_FIELD_TIME("ms", end->ns),
+           SL_FIELD_NUMBER("in", end->bytes_in),
+           SL_FIELD_NUMBER("out", end->bytes_out));
     if (is_wrong)
-        sl_trigger_log_end(trigger->components[end->route], name, end->end,
-                           end->message, end->backtrace);
+        sl_trigger_log_end(trigger->routes[end->route].component, name,
+                           end->end, end->message, end->backtrace);
     sl_border_leave();
 }
 
@@ -61,25 +77,26 @@ static char *address_of(const struct sl_manifest_trigger *trigger,
     return sl_asprintf("http://%.*s:%" PRIu16, (int)len, trigger->listen, port);
 }
 
-enum sl_status sl_http_trigger_start(struct sl_host *host,
-                                     const struct sl_manifest *manifest,
-                                     size_t first, struct sl_http_trigger **out,
-                                     struct sl_error *err)
+enum sl_status
+sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
+                      size_t first, struct sl_trigger_metrics *metrics,
+                      struct sl_http_trigger **out, struct sl_error *err)
 {
     const struct sl_manifest_trigger *settings = &manifest->triggers[first];
     struct sl_http_trigger *trigger = sl_alloc(sizeof(*trigger));
     SL_CLEANUP(sl_freep)
     struct sl_bridge_http_route *routes =
         sl_alloc_array(manifest->trigger_count, sizeof(*routes));
-    size_t count = 0;
+    size_t route_count = 0;
 
-    trigger->components =
-        sl_alloc_array(manifest->trigger_count, sizeof(*trigger->components));
+    trigger->routes =
+        sl_alloc_array(manifest->trigger_count, sizeof(*trigger->routes));
     for (size_t i = first; i < manifest->trigger_count; i++)
         if (manifest->triggers[i].type == SL_TRIGGER_HTTP &&
             strcmp(manifest->triggers[i].listen, settings->listen) == 0) {
-            trigger->components[count] = manifest->triggers[i].component;
-            routes[count++] = (struct sl_bridge_http_route){
+            trigger->routes[route_count] =
+                (struct route){manifest->triggers[i].component, &metrics[i]};
+            routes[route_count++] = (struct sl_bridge_http_route){
                 .prefix = sl_bytes_of(manifest->triggers[i].route),
                 .program =
                     sl_host_program(host, manifest->triggers[i].component),
@@ -89,7 +106,7 @@ enum sl_status sl_http_trigger_start(struct sl_host *host,
     const struct sl_bridge_http_config config = {
         .listen = sl_bytes_of(settings->listen),
         .routes = routes,
-        .route_count = count,
+        .route_count = route_count,
         .max_header_bytes = (uint64_t)settings->max_header,
         .max_body_bytes = (uint64_t)settings->max_body,
         .idle_timeout_ms = (uint64_t)settings->idle_timeout_ms,
@@ -106,14 +123,14 @@ enum sl_status sl_http_trigger_start(struct sl_host *host,
         sl_http_trigger_free(trigger);
         return status;
     }
-    SL_CLEANUP(sl_freep)
-    char *address = address_of(settings, sl_bridge_http_port(trigger->server));
-    trigger->text = sl_strdup(address);
-    for (size_t i = 0; i < count; i++) {
-        char *longer =
-            sl_asprintf("%s%s%s%.*s", trigger->text, i > 0 ? ", " : "",
-                        i > 0 ? address : "", (int)routes[i].prefix.len,
-                        (const char *)routes[i].prefix.ptr);
+    trigger->address =
+        address_of(settings, sl_bridge_http_port(trigger->server));
+    trigger->text = sl_strdup(trigger->address);
+    for (size_t i = 0; i < route_count; i++) {
+        char *longer = sl_asprintf(
+            "%s%s%s%.*s", trigger->text, i > 0 ? ", " : "",
+            i > 0 ? trigger->address : "", (int)routes[i].prefix.len,
+            (const char *)routes[i].prefix.ptr);
         free(trigger->text);
         trigger->text = longer;
     }
@@ -124,6 +141,19 @@ enum sl_status sl_http_trigger_start(struct sl_host *host,
 const char *sl_http_trigger_text(const struct sl_http_trigger *trigger)
 {
     return trigger->text;
+}
+
+struct sl_trigger_listener
+sl_http_trigger_listener(const struct sl_http_trigger *trigger)
+{
+    struct sl_trigger_listener listener = {
+        .address = trigger->address,
+        .unmatched = sl_counted(&trigger->unmatched),
+    };
+
+    sl_bridge_http_load(trigger->server, &listener.connections,
+                        &listener.requests);
+    return listener;
 }
 
 void sl_http_trigger_drain(struct sl_http_trigger *trigger,
@@ -142,7 +172,8 @@ void sl_http_trigger_stop(struct sl_http_trigger *trigger)
 void sl_http_trigger_free(struct sl_http_trigger *trigger)
 {
     sl_border_enter(); /* its requests were told by Rust's threads */
-    free(trigger->components);
+    free(trigger->routes);
+    free(trigger->address);
     free(trigger->text);
     free(trigger);
 }

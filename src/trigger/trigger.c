@@ -22,28 +22,26 @@ struct sl_triggers {
     struct sl_consumer **consumers;
     size_t consumer_count;
     atomic_size_t undrained;
-    int drained; /* an eventfd */
+    int drained;                        /* an eventfd */
+    struct sl_trigger_metrics *metrics; /* by the index in the manifest */
+};
+
+const char *const sl_trigger_end_names[SL_TRIGGER_ENDS] = {
+    [SL_BRIDGE_RETURNED] = "returned", [SL_BRIDGE_EXITED] = "exited",
+    [SL_BRIDGE_TRAPPED] = "trapped",   [SL_BRIDGE_TIMED_OUT] = "timed-out",
+    [SL_BRIDGE_FAILED] = "failed",     [SL_BRIDGE_RETRY] = "retry",
+    [SL_BRIDGE_REJECTED] = "rejected",
 };
 
 void sl_trigger_log_end(const struct sl_manifest_component *component,
-                        const char *where, enum sl_bridge_end end,
-                        struct sl_bytes message, struct sl_bytes backtrace)
+                        const struct sl_log_field where[SL_TRIGGER_FIELDS],
+                        enum sl_bridge_end end, struct sl_bytes message,
+                        struct sl_bytes backtrace)
 {
-    static const char *const events[] = {
-        [SL_BRIDGE_RETURNED] = "returned", [SL_BRIDGE_EXITED] = "exited",
-        [SL_BRIDGE_TRAPPED] = "trapped",   [SL_BRIDGE_TIMED_OUT] = "timed-out",
-        [SL_BRIDGE_FAILED] = "failed",     [SL_BRIDGE_RETRY] = "retry",
-        [SL_BRIDGE_REJECTED] = "rejected",
-    };
-
-    SL_CLEANUP(sl_freep)
-    char *frames = sl_strndup(backtrace.ptr, backtrace.len);
-    for (char *at = frames; *at != '\0'; at++) /* a log entry is a line */
-        if (*at == '\n')
-            *at = at[1] == '\0' ? ' ' : ';';
-    sl_log(SL_LOG_WARN, events[end], "component=%s %s reason=\"%.*s\"%s%s",
-           component->name, where, (int)message.len, (const char *)message.ptr,
-           frames[0] != '\0' ? " backtrace:" : "", frames);
+    sl_log(SL_LOG_WARN, sl_trigger_end_names[end],
+           SL_FIELD_STRING("component", component->name), where[0], where[1],
+           where[2], where[3], where[4], SL_FIELD("reason", message),
+           SL_FIELD(backtrace.len > 0 ? "backtrace" : NULL, backtrace));
 }
 
 /* Whether a trigger before this one has the same address. */
@@ -66,13 +64,14 @@ static enum sl_status start_one(struct sl_triggers *triggers,
 
     if (trigger->type != SL_TRIGGER_HTTP) {
         triggers->consumers[triggers->consumer_count++] =
-            sl_consumer_start(host, trigger);
+            sl_consumer_start(host, trigger, &triggers->metrics[index]);
         return SL_OK;
     }
     if (is_served(manifest, index))
         return SL_OK;
-    enum sl_status status = sl_http_trigger_start(
-        host, manifest, index, &triggers->servers[triggers->server_count], err);
+    enum sl_status status =
+        sl_http_trigger_start(host, manifest, index, triggers->metrics,
+                              &triggers->servers[triggers->server_count], err);
     triggers->server_count += status == SL_OK;
     return status;
 }
@@ -88,6 +87,8 @@ enum sl_status sl_triggers_start(struct sl_host *host,
         sl_alloc_array(manifest->trigger_count, sizeof(*triggers->servers));
     triggers->consumers =
         sl_alloc_array(manifest->trigger_count, sizeof(*triggers->consumers));
+    triggers->metrics =
+        sl_alloc_array(manifest->trigger_count, sizeof(*triggers->metrics));
     triggers->drained = eventfd(0, EFD_CLOEXEC);
     *out = triggers; /* what has been started must be stopped */
     if (triggers->drained < 0)
@@ -104,6 +105,21 @@ void sl_triggers_visit(const struct sl_triggers *triggers,
         visit(context, sl_http_trigger_text(triggers->servers[i]));
     for (size_t i = 0; i < triggers->consumer_count; i++)
         visit(context, sl_consumer_text(triggers->consumers[i]));
+}
+
+const struct sl_trigger_metrics *
+sl_trigger_metrics(const struct sl_triggers *triggers, size_t index)
+{
+    return &triggers->metrics[index];
+}
+
+bool sl_trigger_listener(const struct sl_triggers *triggers, size_t index,
+                         struct sl_trigger_listener *out)
+{
+    if (index >= triggers->server_count)
+        return false;
+    *out = sl_http_trigger_listener(triggers->servers[index]);
+    return true;
 }
 
 static void drained(void *context)
@@ -150,6 +166,7 @@ void sl_triggers_free(struct sl_triggers *triggers)
         sl_http_trigger_free(triggers->servers[i]);
     for (size_t i = 0; i < triggers->consumer_count; i++)
         sl_consumer_free(triggers->consumers[i]);
+    free(triggers->metrics);
     free(triggers->servers);
     free(triggers->consumers);
     sl_closep(&triggers->drained);

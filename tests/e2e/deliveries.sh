@@ -86,7 +86,7 @@ trap 2
 END
     says "$kind.log" "event=trapped component=$kind"
     says "$kind.log" 'reason="not yet"'
-    says "$kind.log" 'reason="never"'
+    says "$kind.log" 'reason=never'
     says "$kind.log" "event=timed-out component=$kind"
     # One that is sent while it waits.
     WHAT="$kind: woken"

@@ -34,10 +34,10 @@ holds cmp -s body /dev/null
 
 # What goes wrong.
 get 500 /fail
-says served "event=failed component=echo method=GET path=\"/fail\""
+says served "event=failed component=echo method=GET path=/fail"
 get 500 /trap
 says body "internal error"
-says served "event=trapped component=echo method=GET path=\"/trap\""
+says served "event=trapped component=echo method=GET path=/trap"
 
 # Another server: this one, granted by its name and not by its address.
 get 200 "/fetch?http://localhost:${URL##*:}/seen"

@@ -64,14 +64,14 @@ curl -s -m 20 -o body "$URL/half"
 [ $? -eq 18 ] || [ $? -ne 0 ] || fail "it looks complete"
 get 200 /
 WHAT="the log"
-says served "event=trapped component=web method=GET path=\"/trap\""
-says served "event=failed component=web method=GET path=\"/nothing\""
-says served "event=timed-out component=web method=GET path=\"/spin\""
+says served "event=trapped component=web method=GET path=/trap"
+says served "event=failed component=web method=GET path=/nothing"
+says served "event=timed-out component=web method=GET path=/spin"
 
 # Nothing is granted outside, and an instance sees one request.
 get 200 /fetch/http/127.0.0.1:1/
 says body "denied"
-says served "event=host-denied component=web scheme=http host=\"127.0.0.1\" port=1"
+says served "event=host-denied component=web scheme=http host=127.0.0.1 port=1"
 get 200 /seen
 get 200 /seen
 is body <<END

@@ -35,6 +35,9 @@ trap clean_up EXIT
 trap 'exit 1' INT TERM
 cd "$FOLDER" || exit 1
 
+# As on a terminal; management.sh looks at the other format.
+export SLIGHT_LOG_FORMAT=text
+
 # Compiled once for all tests.
 export SLIGHT_CACHE_DIR="$SL_TEST_GUESTS/cache"
 

@@ -32,7 +32,7 @@ is body <<END
 1024 open
 END
 get 500 /pile
-says served 'event=trapped component=bad method=GET path="/pile"'
+says served 'event=trapped component=bad method=GET path=/pile'
 get 504 /spin
 
 # All of that at once, over and over, until the other one is done.

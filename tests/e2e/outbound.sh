@@ -65,8 +65,8 @@ fetch "prohibited" "http/0.0.0.0:1/"
 fetch "refused" "http/localhost:1/"
 fetch "unknown" "http/nobody.invalid/"
 WHAT="the log"
-says served 'event=host-denied component=web scheme=http host="127.0.0.1" port=2'
-says served 'event=address-denied component=web scheme=http host="169.254.169.254" port=1'
+says served 'event=host-denied component=web scheme=http host=127.0.0.1 port=2'
+says served 'event=address-denied component=web scheme=http host=169.254.169.254 port=1'
 stop TERM 0
 
 # Certificates: of an unknown authority, of a known one, of another name.

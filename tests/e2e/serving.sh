@@ -13,8 +13,8 @@ serve() {
     "$SLIGHT" run "$@" >served.out 2>served &
     SERVER=$!
     PIDS="$PIDS $SERVER"
-    wait_for 60 grep -qs ' http://' served
-    URL=$(sed -n 's|.* \(http://[^/]*\)/.*|\1|p' served | head -n 1)
+    wait_for 60 grep -qs '[ "]http://[^/]*/' served
+    URL=$(sed -n 's|.*[ "]\(http://[^/]*\)/.*|\1|p' served | head -n 1)
 }
 
 get() {

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of management share. */
+#ifndef SL_MANAGEMENT_INTERNAL_H
+#define SL_MANAGEMENT_INTERNAL_H
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include "management/management.h"
+
+/* --- exposition.c ----------------------------------------------------------
+ */
+
+/* Write all metrics in Prometheus' text format 0.0.4. */
+void sl_exposition_write(FILE *out, struct sl_host *host,
+                         const struct sl_manifest *manifest,
+                         const struct sl_triggers *triggers);
+
+/* --- readiness.c -----------------------------------------------------------
+ */
+
+/* Checks of all required resources, at most one a second. */
+struct sl_readiness;
+
+struct sl_readiness *sl_readiness_new(struct sl_host *host,
+                                      const struct sl_manifest *manifest);
+void sl_readiness_free(struct sl_readiness *readiness);
+
+/* Whether all answer; writes a line for each that does not.  Any thread; blocks
+ * for a second at the longest. */
+bool sl_readiness_check(struct sl_readiness *readiness, FILE *out);
+
+#endif

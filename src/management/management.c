@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The management listener.  The server is the bridge's; what it answers is put
+ * together here.
+ */
+#include "management/management.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/border.h"
+#include "management/internal.h"
+#include "slight_bridge.h"
+
+enum {
+    ROUTE_METRICS,
+    ROUTE_HEALTHZ,
+    ROUTE_READYZ,
+    ROUTE_COUNT,
+
+    REQUESTS_MAX = 16, /* at once */
+    CONNECTIONS_MAX = 256,
+    HEADER_MAX = 16 * 1024,
+    TIMEOUT_MS = 10000,
+};
+
+struct sl_management {
+    struct sl_host *host;
+    const struct sl_manifest *manifest;
+    const struct sl_triggers *triggers;
+    struct sl_readiness *readiness;
+    struct sl_bridge_http *server;
+    atomic_bool draining;
+    char *text;
+
+    pthread_mutex_t mutex; /* of what follows */
+    pthread_cond_t unused; /* answering is 0 */
+    unsigned answering;    /* requests that look at the host */
+    bool stopped;
+};
+
+static uint32_t write_answer(struct sl_management *management, size_t route,
+                             FILE *out)
+{
+    if (route == ROUTE_METRICS) {
+        sl_exposition_write(out, management->host, management->manifest,
+                            management->triggers);
+        return 200;
+    }
+    if (route == ROUTE_HEALTHZ) {
+        fputs("ok\n", out);
+        return 200;
+    }
+    if (atomic_load(&management->draining)) {
+        fputs("slight is ending\n", out);
+        return 503;
+    }
+    if (!sl_readiness_check(management->readiness, out))
+        return 503;
+    fputs("ready\n", out);
+    return 200;
+}
+
+/* False once it was stopped. */
+static bool begin(struct sl_management *management)
+{
+    pthread_mutex_lock(&management->mutex);
+    bool may = !management->stopped;
+    management->answering += may;
+    pthread_mutex_unlock(&management->mutex);
+    return may;
+}
+
+static void end(struct sl_management *management)
+{
+    pthread_mutex_lock(&management->mutex);
+    if (--management->answering == 0)
+        pthread_cond_signal(&management->unused);
+    pthread_mutex_unlock(&management->mutex);
+}
+
+static uint32_t answer(void *context, size_t route, struct sl_bridge_sink body)
+{
+    struct sl_management *management = context;
+    SL_CLEANUP(sl_freep) char *text = NULL;
+    size_t len = 0;
+    uint32_t code = 503;
+
+    sl_border_enter();
+    FILE *out = open_memstream(&text, &len);
+    if (out != NULL && begin(management)) {
+        code = write_answer(management, route, out);
+        end(management);
+    }
+    if (out != NULL && fclose(out) == 0)
+        body.write(body.context, SL_BYTES(text, len));
+    sl_border_leave();
+    return code;
+}
+
+static void ended(void *context, const struct sl_bridge_http_end *http_end)
+{
+    (void)context; /* whoever asks how we are is not worth an entry */
+    (void)http_end;
+}
+
+static enum sl_status listen_at(struct sl_management *management,
+                                struct sl_error *err)
+{
+    static const char *const paths[ROUTE_COUNT] = {
+        [ROUTE_METRICS] = "/metrics",
+        [ROUTE_HEALTHZ] = "/healthz",
+        [ROUTE_READYZ] = "/readyz",
+    };
+    struct sl_bridge_http_route routes[ROUTE_COUNT];
+
+    for (int i = 0; i < ROUTE_COUNT; i++)
+        routes[i] = (struct sl_bridge_http_route){
+            .prefix = sl_bytes_of(paths[i]),
+            .reuse = 1,
+            .content_type =
+                i == ROUTE_METRICS
+                    ? SL_LITERAL("text/plain; version=0.0.4; charset=utf-8")
+                    : SL_LITERAL("text/plain; charset=utf-8"),
+        };
+    const struct sl_bridge_http_config config = {
+        .listen = sl_bytes_of(management->manifest->management->listen),
+        .routes = routes,
+        .route_count = ROUTE_COUNT,
+        .max_header_bytes = HEADER_MAX,
+        .max_body_bytes = 1,
+        .idle_timeout_ms = TIMEOUT_MS,
+        .request_timeout_ms = TIMEOUT_MS,
+        .max_connections = CONNECTIONS_MAX,
+        .max_requests = REQUESTS_MAX,
+        .ended = ended,
+        .context = management,
+        .answer = answer,
+    };
+    sl_border_leave();
+    return sl_bridge_http_start(sl_host_engine(management->host), &config,
+                                &management->server, err);
+}
+
+enum sl_status sl_management_start(struct sl_host *host,
+                                   const struct sl_manifest *manifest,
+                                   const struct sl_triggers *triggers,
+                                   struct sl_management **out,
+                                   struct sl_error *err)
+{
+    struct sl_management *management = sl_alloc(sizeof(*management));
+
+    management->host = host;
+    management->manifest = manifest;
+    management->triggers = triggers;
+    management->readiness = sl_readiness_new(host, manifest);
+    pthread_mutex_init(&management->mutex, NULL);
+    pthread_cond_init(&management->unused, NULL);
+    enum sl_status status = listen_at(management, err);
+    if (status != SL_OK) {
+        sl_management_free(management);
+        return sl_fail_in(err, "[management]");
+    }
+    const char *listen = manifest->management->listen;
+    const char *colon = strrchr(listen, ':');
+    management->text = sl_asprintf(
+        "http://%.*s:%" PRIu16, (int)(colon != NULL ? colon - listen : 0),
+        listen, sl_bridge_http_port(management->server));
+    *out = management;
+    return SL_OK;
+}
+
+const char *sl_management_text(const struct sl_management *management)
+{
+    return management->text;
+}
+
+void sl_management_drain(struct sl_management *management)
+{
+    if (management != NULL)
+        atomic_store(&management->draining, true);
+}
+
+void sl_management_stop(struct sl_management *management)
+{
+    if (management == NULL)
+        return;
+    pthread_mutex_lock(&management->mutex);
+    management->stopped = true;
+    while (management->answering > 0)
+        pthread_cond_wait(&management->unused, &management->mutex);
+    pthread_mutex_unlock(&management->mutex);
+    sl_bridge_http_free(management->server);
+    management->server = NULL;
+}
+
+void sl_management_free(struct sl_management *management)
+{
+    if (management == NULL)
+        return;
+    sl_readiness_free(management->readiness);
+    pthread_cond_destroy(&management->unused);
+    pthread_mutex_destroy(&management->mutex);
+    free(management->text);
+    free(management);
+}
