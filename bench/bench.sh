@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 build=$(cd "$1" && pwd)
 guest=$build/bench/bench-guest.wasm
 scale=$([ "${QUICK:-}" = 1 ] && echo 1 || echo 10)
+export SLIGHT_LOG_FORMAT=text
 work=$(mktemp -d "${TMPDIR:-/tmp}/slight-bench-XXXXXX")
 rows=$work/rows
 : >"$rows"

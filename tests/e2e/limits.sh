@@ -56,6 +56,18 @@ slight 0 run . -- open-many store 1025
 says out 'too-large: component "guest" has 1024 resources open, the most that may be'
 says out '1024 were open'
 
+# Messages that are not settled are resources too; and come back.
+manifest '[[resource]]' 'name = "jobs"' 'type = "mq.sqlite"' 'path = "jobs.db"'
+sed -i "s|^source = .*|source = \"$SL_TEST_GUESTS/e2e-sender.wasm\"|" slightfile.toml
+seq 1100 >lines
+INPUT=lines slight 0 run . -- mq jobs
+for _ in 1 2; do
+    slight 0 run . -- hold jobs
+    says out '1020 held, then: component "guest" has 1024 resources open'
+    is err </dev/null
+done
+holds test "$(sqlite3 jobs.db 'SELECT count(*) FROM message')" = 1100
+
 # --- Keys and values ---
 manifest 'memory = "3GiB"' "$STORE" 'max-value = "1MiB"'
 refused invalid-argument 'a key of 1073741824 bytes: at most 1024 are allowed' \
