@@ -30,6 +30,8 @@ static const struct {
      "the password is wrong"},
     {"NOPERM", SL_PERMISSION_DENIED, UNCHANGED,
      "the server's access rules (ACL) do not allow this user to do that"},
+    {"ERR The user executing the script can't", SL_PERMISSION_DENIED, false,
+     "the server's access rules (ACL) do not allow this user to do that"},
     {"DENIED", SL_PERMISSION_DENIED, UNCHANGED,
      "the server is in protected mode"},
     {"OOM", SL_UNAVAILABLE, UNCHANGED, "the server is out of memory"},
@@ -42,6 +44,10 @@ static const struct {
     {"NOREPLICAS", SL_UNAVAILABLE, UNCHANGED, "too few replicas"},
     {"CLUSTERDOWN", SL_UNAVAILABLE, UNCHANGED, "the cluster is down"},
     {"TRYAGAIN", SL_UNAVAILABLE, UNCHANGED, "the cluster is moving keys"},
+    {"NOSCRIPT", SL_UNAVAILABLE, UNCHANGED,
+     "the server has forgotten the script"},
+    {"UNKILLABLE", SL_UNAVAILABLE, UNCHANGED,
+     "the server is busy with a script"},
     {"MOVED", SL_UNSUPPORTED, UNCHANGED,
      "the server is one of a cluster, which slight does not speak to"},
     {"ASK", SL_UNSUPPORTED, UNCHANGED,
@@ -66,21 +72,41 @@ static const struct {
      "the server is older than slight needs (6.0)"},
 };
 
+/*
+ * Of an error in a script Redis 6 says: "ERR Error running script (call to
+ * f_SHA): @user_script:1: @user_script: 1: -OOM ...".  What comes last counts.
+ */
+static const char *innermost(const char *text)
+{
+    static const char mark[] = "user_script:";
+    const char *found = text;
+
+    if (strncmp(text, "ERR Error running script", 24) != 0)
+        return text;
+    for (const char *at = text; (at = strstr(at, mark)) != NULL;) {
+        at += strlen(mark);
+        at += strspn(at, " 0123456789");
+        found = at + strspn(at, ": -");
+    }
+    return found;
+}
+
 enum sl_status sl_redis_fail(const redisReply *reply, const char *where,
                              bool *unchanged, struct sl_error *err)
 {
     /* Its own text names keys and users, but never a password. */
+    const char *text = innermost(reply->str);
+
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
-        if (strncmp(reply->str, errors[i].begins, strlen(errors[i].begins)) !=
-            0)
+        if (strncmp(text, errors[i].begins, strlen(errors[i].begins)) != 0)
             continue;
         *unchanged = errors[i].unchanged;
         return sl_fail(err, errors[i].status, "%s%s: %.200s", where,
-                       errors[i].remedy, reply->str);
+                       errors[i].remedy, text);
     }
     *unchanged = false;
     return sl_fail(err, SL_INTERNAL, "%sthe server answered: %.200s", where,
-                   reply->str);
+                   text);
 }
 
 /* --- The reader --------------------------------------------------------- */

@@ -49,6 +49,23 @@ static void every_error_has_its_meaning(void **state)
         {"-ERR string exceeds maximum allowed size\r\n", SL_TOO_LARGE, true},
         {"-ERR Protocol error: invalid bulk length\r\n", SL_TOO_LARGE, true},
         {"-ERR DB index is out of range\r\n", SL_INVALID_ARGUMENT, true},
+        {"-NOSCRIPT No matching script.\r\n", SL_UNAVAILABLE, true},
+        {"-UNKILLABLE Sorry the script already\r\n", SL_UNAVAILABLE, true},
+        {"-ERR The user executing the script can't run this\r\n",
+         SL_PERMISSION_DENIED, false},
+        {"-OOM command not allowed. script: f0, on @user_script:1.\r\n",
+         SL_UNAVAILABLE, true},
+        {"-ERR Error running script (call to f_ab): @user_script:1: "
+         "@user_script: 12: -OOM command not allowed\r\n",
+         SL_UNAVAILABLE, true},
+        {"-ERR Error running script (call to f_ab): @user_script:1: WRONGTYPE "
+         "Operation\r\n",
+         SL_CONFLICT, true},
+        {"-ERR Error running script (call to f_ab): @user_script:3: "
+         "something new\r\n",
+         SL_INTERNAL, false},
+        {"-ERR Error running script\r\n", SL_INTERNAL, false},
+        {"-ERR Error running script user_script:\r\n", SL_INTERNAL, false},
         {"-ERR something new\r\n", SL_INTERNAL, false},
         {"-\r\n", SL_INTERNAL, false},
     };

@@ -2,12 +2,16 @@
 /* The lock drivers in this build.  A new one is two lines here. */
 #include "lockd/driver.h"
 
+extern const struct sl_driver sl_lockd_redis;
 extern const struct sl_driver sl_lockd_sqlite;
 
 /* The embedded default comes first. */
 const struct sl_driver *const sl_lockd_drivers[] = {
 #ifdef SL_WITH_SQLITE
     &sl_lockd_sqlite,
+#endif
+#ifdef SL_WITH_REDIS
+    &sl_lockd_redis,
 #endif
     NULL,
 };

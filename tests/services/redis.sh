@@ -6,7 +6,7 @@ NAME=redis
 
 launch() {
     ports PORT TLS_PORT
-    set -- --save "" --appendonly no
+    set -- --save "" --appendonly yes --appendfsync everysec
     [ -z "${SL_TEST_DURABLE:-}" ] || set -- --save "" --appendonly yes --appendfsync always
     spawn redis-server --bind "$HOST" --port "$PORT" --tls-port "$TLS_PORT" \
         --tls-cert-file "$CERTS/$CERT.pem" --tls-key-file "$CERTS/$CERT.key" \

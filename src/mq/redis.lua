@@ -1,0 +1,226 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- mq.redis on the server: each run is one atomic step.
+--
+--   log      a stream: the messages, whose ids are numbers in the order sent
+--   ready    a sorted set: what can be received, by its number
+--   delayed  a sorted set: what is hidden, by the time until which it is
+--   flight   a sorted set: what was received, by the end of its visibility
+--   count    a hash: how often each was delivered
+--   order    a sorted set: GROUP NUL NUMBER of all that have a group.  Of a
+--            group only the first is ready, delayed or in flight
+--   later    a hash: until when what is not the first of its group is delayed
+--   dead     a stream: the dead letters
+--   seq      the last number
+--   id:ID    the message of a deduplication id, for a while
+local verb = ARGV[1]
+local log, ready, delayed, flight = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local count, order, later = KEYS[5], KEYS[6], KEYS[7]
+local dead, seq = KEYS[8], KEYS[9]
+local DUE_MAX = 10000 -- that are shown in one step
+
+local function text(number)
+    return string.format('%.0f', number)
+end
+
+local function now_ms()
+    local time = redis.call('TIME')
+    return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- --- Groups ----------------------------------------------------------------
+
+local function in_order(group, id)
+    return group .. '\0' .. string.format('%016.0f', tonumber(id))
+end
+
+-- The number of the first message of a group.
+local function first_of(group)
+    local found = redis.call('ZRANGEBYLEX', order, '[' .. group .. '\0',
+                             '(' .. group .. '\1', 'LIMIT', 0, 1)[1]
+    return found and text(tonumber(string.sub(found, #group + 2)))
+end
+
+-- It can be received, now or later.
+local function show(id, at, now)
+    if at > now then
+        redis.call('ZADD', delayed, text(at), id)
+    else
+        redis.call('ZADD', ready, id, id)
+    end
+end
+
+-- A message of a group is gone: the next one may come.
+local function unblock(group, id, now)
+    redis.call('ZREM', order, in_order(group, id))
+    local following = first_of(group)
+    if following then
+        local at = tonumber(redis.call('HGET', later, following) or 0)
+        redis.call('HDEL', later, following)
+        show(following, at, now)
+    end
+    return following
+end
+
+-- --- Messages --------------------------------------------------------------
+
+local function send(payload, attributes, group, delay, keep)
+    local duplicate = KEYS[10]
+    if duplicate then
+        local before = redis.call('GET', duplicate)
+        if before then
+            return before
+        end
+    end
+    local now = now_ms()
+    local id = text(redis.call('INCR', seq))
+    local at = delay ~= '0' and now + tonumber(delay) or 0
+    local blocked = group ~= '' and first_of(group)
+    local fields = {'t', text(now), 'a', attributes, 'p', payload}
+    if group ~= '' then
+        fields[7], fields[8] = 'g', group
+    end
+    redis.call('XADD', log, id .. '-0', unpack(fields))
+    if group ~= '' then
+        redis.call('ZADD', order, 0, in_order(group, id))
+    end
+    if not blocked then
+        show(id, at, now)
+    elseif at > 0 then
+        redis.call('HSET', later, id, text(at))
+    end
+    -- Last: a script that fails is not undone.
+    if duplicate then
+        redis.call('SET', duplicate, id, 'PX', keep)
+    end
+    return id
+end
+
+-- The fields of a message, or nil.
+local function look_up(id)
+    local found = redis.call('XRANGE', log, id .. '-0', id .. '-0')[1]
+    if not found then
+        return nil
+    end
+    local fields = {}
+    for i = 1, #found[2], 2 do
+        fields[found[2][i]] = found[2][i + 1]
+    end
+    return fields
+end
+
+-- Neither ready, delayed nor in flight: it is gone.
+local function forget(id, group, now)
+    redis.call('XDEL', log, id .. '-0')
+    redis.call('HDEL', count, id)
+    return group ~= '' and unblock(group, id, now)
+end
+
+-- To the dead letters.
+local function bury(id, fields, reason, now)
+    redis.call('XADD', dead, '*', 'id', id, 'reason', reason, 'deliveries',
+               redis.call('HGET', count, id) or 0, 'sent', fields.t, 'group',
+               fields.g or '', 'attributes', fields.a, 'payload', fields.p)
+    return forget(id, fields.g or '', now)
+end
+
+-- --- Receiving -------------------------------------------------------------
+
+-- What is not hidden any more can be received again.
+local function show_due(set, now)
+    local due = redis.call('ZRANGEBYSCORE', set, '-inf', text(now), 'LIMIT', 0,
+                           DUE_MAX)
+    for _, id in ipairs(due) do
+        redis.call('ZREM', set, id)
+        redis.call('ZADD', ready, id, id)
+    end
+end
+
+-- When the first of a set is due, or nil.
+local function next_due(set)
+    return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
+end
+
+-- How long until something is due; -1: nothing will be by itself.
+local function until_due(now)
+    local one, other = next_due(delayed), next_due(flight)
+    if one and other then
+        one = math.min(one, other)
+    end
+    one = one or other
+    return one and math.max(one - now, 0) or -1
+end
+
+-- {ms until something is due, {number, delivery, sent, group, attributes,
+-- payload}...}
+local function receive(limit, visibility, deliveries_max, bytes_max)
+    local now = now_ms()
+    local out, bytes, full = {}, 0, false
+    show_due(delayed, now)
+    show_due(flight, now)
+    while #out < limit and not full do
+        local ids = redis.call('ZRANGE', ready, 0, limit - #out - 1)
+        if #ids == 0 then
+            break
+        end
+        for _, id in ipairs(ids) do
+            local fields = look_up(id)
+            local before = tonumber(redis.call('HGET', count, id) or 0)
+            if not fields then -- taken away by somebody else
+                redis.call('ZREM', ready, id)
+            elseif deliveries_max > 0 and before >= deliveries_max then
+                redis.call('ZREM', ready, id)
+                bury(id, fields, 'max-deliveries', now)
+            else
+                bytes = bytes + #fields.p
+                if #out > 0 and bytes > bytes_max then
+                    full = true
+                    break
+                end
+                redis.call('ZREM', ready, id)
+                redis.call('ZADD', flight, text(now + visibility), id)
+                redis.call('HSET', count, id, before + 1)
+                out[#out + 1] = {id, before + 1, fields.t, fields.g or '',
+                                 fields.a, fields.p}
+            end
+        end
+    end
+    return {#out == 0 and until_due(now) or 0, out}
+end
+
+-- --- Settling --------------------------------------------------------------
+
+-- {0}: it is not this receiver's any more; {1}; {2}: others may go on.
+local function settle(id, delivery, group, argument)
+    local now = now_ms()
+    local ends = tonumber(redis.call('ZSCORE', flight, id) or 0)
+    if ends <= now or redis.call('HGET', count, id) ~= delivery then
+        return {0}
+    end
+    if verb == 'extend' then
+        redis.call('ZADD', flight, text(now + tonumber(argument)), id)
+        return {1}
+    end
+    redis.call('ZREM', flight, id)
+    if verb == 'abandon' then
+        show(id, now + tonumber(argument), now)
+        return {2}
+    end
+    local fields = verb == 'dead-letter' and look_up(id)
+    if fields then
+        return {bury(id, fields, argument, now) and 2 or 1}
+    end
+    return {forget(id, group, now) and 2 or 1}
+end
+
+if verb == 'send' then
+    return {send(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])}
+elseif verb == 'receive' then
+    return receive(tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]),
+                   tonumber(ARGV[5]))
+elseif verb == 'depth' then
+    return {redis.call('XLEN', log)}
+elseif verb == 'peek' then -- whether a receive would find something
+    return (redis.call('EXISTS', ready) == 1 or until_due(now_ms()) == 0) and 1
+        or 0
+end
+return settle(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
