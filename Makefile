@@ -30,7 +30,8 @@ build: deps ## build slight: build/slight
 run: build ## count the words of a text into the embedded key-value store
 	@scripts/run-example.sh wordcount-c $(EXAMPLE_TEXT)
 
-example: deps-test build ## build and run one: make example NAME=orders
+example: build ## build and run one: make example NAME=orders
+	@scripts/deps.sh guest
 	@scripts/run-example.sh $(NAME)
 
 test: deps-test ## build everything and run every test

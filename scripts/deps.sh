@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Install the Debian packages that are missing, and nothing where none is:
 #
-#     scripts/deps.sh build|test|bench...
+#     scripts/deps.sh build|guest|test|bench...
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,17 +11,19 @@ BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
     libhiredis-dev libpq-dev libmariadb-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32
     ca-certificates"
 # A guest in Rust needs a compiler whose standard library has sources.
-TEST="python3-prometheus-client libcmocka-dev redis-server redis-tools postgresql mariadb-server curl sqlite3 openssl clang-format-19
-    libclang-rt-19-dev rustc-web cargo-web rust-web-src rust-web-llvm lld-22"
+GUEST="rustc-web cargo-web rust-web-src rust-web-llvm lld-22"
+TEST="python3-prometheus-client libcmocka-dev redis-server redis-tools postgresql
+    mariadb-server curl sqlite3 openssl clang-format-19 libclang-rt-19-dev"
 BENCH="redis-tools wrk"
 
 wanted=
 for set in "$@"; do
     case $set in
     build) wanted="$wanted $BUILD" ;;
-    test) wanted="$wanted $TEST" ;;
+    guest) wanted="$wanted $GUEST" ;;
+    test) wanted="$wanted $GUEST $TEST" ;;
     bench) wanted="$wanted $BENCH" ;;
-    *) echo "usage: $0 build|test|bench..." >&2; exit 2 ;;
+    *) echo "usage: $0 build|guest|test|bench..." >&2; exit 2 ;;
     esac
 done
 
@@ -34,7 +36,7 @@ done
 SLIGHT_CARGO_OPTIONAL=1 . scripts/cargo.sh
 [ -n "${CARGO:-}" ] || missing="$missing cargo-web rustc-web"
 # A guest in JavaScript; whoever has npm has node, from wherever.
-case $* in *test*) command -v npm >/dev/null || missing="$missing nodejs npm" ;; esac
+case $* in *guest* | *test*) command -v npm >/dev/null || missing="$missing nodejs npm" ;; esac
 [ -n "$missing" ] || exit 0
 
 echo "slight: installing Debian packages:$missing" >&2
