@@ -23,6 +23,14 @@ struct sl_tls;
  */
 SL_MUST_CHECK enum sl_status
 sl_tls_new(const char *ca_file, struct sl_tls **out, struct sl_error *err);
+/*
+ * Show a certificate: files in PEM, the certificate with those above it, and
+ * its key.  SL_INVALID_ARGUMENT where they cannot be used, or are no pair.
+ */
+SL_MUST_CHECK enum sl_status sl_tls_use_certificate(struct sl_tls *tls,
+                                                    const char *cert_file,
+                                                    const char *key_file,
+                                                    struct sl_error *err);
 void sl_tls_free(struct sl_tls *tls); /* NULL is fine */
 
 struct sl_conn;

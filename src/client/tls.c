@@ -59,6 +59,25 @@ enum sl_status sl_tls_new(const char *ca_file, struct sl_tls **out,
     return SL_OK;
 }
 
+enum sl_status sl_tls_use_certificate(struct sl_tls *tls, const char *cert_file,
+                                      const char *key_file,
+                                      struct sl_error *err)
+{
+    if (cert_file == NULL || key_file == NULL)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "a client's certificate needs both `cert` and `key`");
+    if (SSL_CTX_use_certificate_chain_file(tls->context, cert_file) != 1)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "%s: no certificate in PEM there: %s", cert_file,
+                       sl_tls_reason());
+    if (SSL_CTX_use_PrivateKey_file(tls->context, key_file, SSL_FILETYPE_PEM) !=
+        1)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "%s: no key of the certificate in PEM there: %s",
+                       key_file, sl_tls_reason());
+    return SL_OK;
+}
+
 void sl_tls_free(struct sl_tls *tls)
 {
     if (tls == NULL)
