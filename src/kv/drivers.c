@@ -2,6 +2,7 @@
 /* The key-value drivers in this build.  A new one is two lines here. */
 #include "kv/driver.h"
 
+extern const struct sl_driver sl_kv_etcd;
 extern const struct sl_driver sl_kv_memory;
 extern const struct sl_driver sl_kv_redis;
 extern const struct sl_driver sl_kv_sqlite;
@@ -16,6 +17,9 @@ const struct sl_driver *const sl_kv_drivers[] = {
 #endif
 #ifdef SL_WITH_REDIS
     &sl_kv_redis,
+#endif
+#ifdef SL_WITH_ETCD
+    &sl_kv_etcd,
 #endif
     NULL,
 };

@@ -1,0 +1,74 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# etcd with passwords, on a plain port and on one with TLS.  The administrator is
+# `root`, whom `tell` is (etcdctl's arguments); tests are `slight`, who may read
+# and write all keys and nothing else.
+#
+# SL_TEST_ETCD_CLIENTS=1: the port with TLS wants its clients' certificates.
+# SL_TEST_ETCD_QUOTA: how many bytes the database may have.
+NAME=${NAME:-etcd}
+. "$(dirname "$0")/common.sh"
+
+# The folder of etcd and etcdctl, which are built where they are not there yet.
+binaries() {
+    [ "$NAME" = etcd ] || { echo /usr/bin; return; } # Debian's
+    [ -s "$DIR/binaries" ] || "$HERE/../../scripts/services/etcd.sh" >"$DIR/binaries"
+    cat "$DIR/binaries"
+}
+
+launch() {
+    ports PORT TLS_PORT PEER_PORT
+    folder=$(binaries)
+    set --
+    if [ -z "${SL_TEST_DURABLE:-}" ] && "$folder/etcd" --help 2>&1 | grep -q unsafe-no-fsync; then
+        set -- --unsafe-no-fsync
+    fi
+    [ -z "${SL_TEST_ETCD_QUOTA:-}" ] || set -- "$@" --quota-backend-bytes "$SL_TEST_ETCD_QUOTA"
+    [ -z "${SL_TEST_ETCD_CLIENTS:-}" ] || set -- "$@" --client-cert-auth --trusted-ca-file "$CERTS/ca.pem"
+    spawn "$folder/etcd" --name one --data-dir "$DIR/data" \
+        --listen-client-urls "http://$HOST:$PORT,https://$HOST:$TLS_PORT" \
+        --advertise-client-urls "http://$HOST:$PORT" \
+        --listen-peer-urls "http://$HOST:$PEER_PORT" \
+        --initial-advertise-peer-urls "http://$HOST:$PEER_PORT" \
+        --initial-cluster "one=http://$HOST:$PEER_PORT" \
+        --cert-file "$CERTS/$CERT.pem" --key-file "$CERTS/$CERT.key" "$@"
+}
+
+ctl() {
+    "$(binaries)/etcdctl" --endpoints "http://$HOST:$PORT" \
+        --dial-timeout 2s --command-timeout 5s "$@"
+}
+
+tell() {
+    ctl --user "root:$PASSWORD" "$@"
+}
+
+# The users are there once it is ready for the first time.
+ready() {
+    ports
+    [ ! -f "$DIR/made" ] || { tell get x; return; }
+    ctl get x || return 1
+    ctl user add "root:$PASSWORD"
+    ctl user grant-role root root
+    ctl role add keys
+    ctl role grant-permission keys --prefix=true readwrite ""
+    ctl user add "slight:$PASSWORD"
+    ctl user grant-role slight keys
+    ctl auth enable
+    touch "$DIR/made"
+}
+
+describe() {
+    name=$(echo "$NAME" | tr 'a-z.-' 'A-Z__')
+    cat <<END
+SL_TEST_${name}_PORT=$PORT
+SL_TEST_${name}_TLS_PORT=$TLS_PORT
+SL_TEST_${name}_USER=slight
+SL_TEST_${name}_PASSWORD=$PASSWORD
+SL_TEST_${name}_URL=http://$HOST:$PORT
+SL_TEST_${name}_TLS_URL=https://localhost:$TLS_PORT
+SL_TEST_CA=$CERTS/ca.pem
+END
+}
+
+service_main "$@"
