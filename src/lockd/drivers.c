@@ -2,6 +2,7 @@
 /* The lock drivers in this build.  A new one is two lines here. */
 #include "lockd/driver.h"
 
+extern const struct sl_driver sl_lockd_etcd;
 extern const struct sl_driver sl_lockd_redis;
 extern const struct sl_driver sl_lockd_sqlite;
 
@@ -12,6 +13,9 @@ const struct sl_driver *const sl_lockd_drivers[] = {
 #endif
 #ifdef SL_WITH_REDIS
     &sl_lockd_redis,
+#endif
+#ifdef SL_WITH_ETCD
+    &sl_lockd_etcd,
 #endif
     NULL,
 };
