@@ -135,9 +135,13 @@ pid_t sql_start_process(int *out)
     char *env = sl_asprintf("SL_TEST_TEXT=%s", settings_of_case);
     SL_CLEANUP(sl_freep)
     char *driver = sl_asprintf("SL_TEST_DRIVER=%s", driver_name);
+    const char *folder = getenv("SL_TEST_SERVICES");
+    SL_CLEANUP(sl_freep)
+    char *services =
+        sl_asprintf("SL_TEST_SERVICES=%s", folder != NULL ? folder : "");
     char *const argv[] = {(char *)(uintptr_t)program,
                           (char *)(uintptr_t)"--work", NULL};
-    char *const envp[] = {env, driver, NULL};
+    char *const envp[] = {env, driver, services, NULL};
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
@@ -201,13 +205,13 @@ int main(int argc, char **argv)
         printf("%u\n", info.features);
         return 0;
     }
+    test_services_load();
     if (argc == 2 && strcmp(argv[1], "--work") == 0)
         return work();
     if (path == NULL) {
         fprintf(stderr, "SL_TEST_SETTINGS is not set\n");
         return 2;
     }
-    test_services_load();
     settings = read_settings(path);
     int failures = run_all(&info);
     free(settings);

@@ -1,0 +1,565 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections of libpq, never in its blocking way: poll() with what is left of
+ * the deadline.  Nothing comes from the environment or from files in the user's
+ * home but what the settings name.
+ */
+#include "client/postgres.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "client/resolve.h"
+#include "client/url.h"
+
+enum {
+    RECEIVED_MAX =
+        288 << 20, /* bytes of one result: the largest row, and more */
+    CANCEL_MS = 1000,
+};
+
+struct sl_pg_target {
+    struct sl_url url;
+    const struct sl_pg_options *options;
+    const char *user;
+    const char *password;
+    const char *tls; /* as libpq wants it */
+    const char *ca;
+    char *settings;
+    char *where; /* "host:port" */
+};
+
+/* --- Settings --------------------------------------------------------------
+ */
+
+enum sl_status sl_pg_check_url(const void *field, struct sl_error *err)
+{
+    struct sl_url url;
+    enum sl_status status =
+        sl_url_parse(*(const char *const *)field, &url, err);
+
+    if (status != SL_OK)
+        return status;
+    if (strcmp(url.scheme, "postgres") != 0 &&
+        strcmp(url.scheme, "postgresql") != 0)
+        status = sl_fail(err, SL_INVALID_ARGUMENT, "expected postgres://");
+    else if (url.path == NULL || strchr(url.path, '/') != NULL)
+        status = sl_fail(err, SL_INVALID_ARGUMENT,
+                         "expected the name of a database behind the slash");
+    sl_url_done(&url);
+    return status;
+}
+
+enum sl_status sl_pg_check_tls(const void *field, struct sl_error *err)
+{
+    static const char *const modes[] = {"auto",    "verify-full", "verify-ca",
+                                        "require", "prefer",      "disable"};
+    const char *mode = *(const char *const *)field;
+
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+        if (strcmp(mode, modes[i]) == 0)
+            return SL_OK;
+    return sl_fail(err, SL_INVALID_ARGUMENT,
+                   "expected auto, verify-full, verify-ca, require, prefer or "
+                   "disable");
+}
+
+enum sl_status sl_pg_check_name(const void *field, struct sl_error *err)
+{
+    enum { NAME_MAX_BYTES = 63 };
+    const char *name = *(const char *const *)field;
+    size_t len = strlen(name);
+
+    if (len == 0 || len > NAME_MAX_BYTES ||
+        !sl_bytes_are_text(sl_bytes_of(name)))
+        return sl_fail(err, SL_INVALID_ARGUMENT, "expected 1 to %d bytes",
+                       NAME_MAX_BYTES);
+    return SL_OK;
+}
+
+static bool is_loopback(const char *host)
+{
+    struct in_addr address;
+
+    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+           (inet_pton(AF_INET, host, &address) == 1 &&
+            ntohl(address.s_addr) >> 24 == 127);
+}
+
+/* libpq has no way to say "the system's" before version 16. */
+static const char *system_authorities(void)
+{
+    static const char debian[] = "/etc/ssl/certs/ca-certificates.crt";
+    const char *file = getenv(X509_get_default_cert_file_env());
+
+    if (file == NULL || file[0] == '\0')
+        file = X509_get_default_cert_file();
+    return access(file, R_OK) == 0 ? file : debian;
+}
+
+static enum sl_status check_files(const struct sl_pg_options *options,
+                                  struct sl_error *err)
+{
+    const char *const files[] = {options->ca, options->certificate,
+                                 options->key};
+
+    if ((options->certificate == NULL) != (options->key == NULL))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "certificate and key: one without the other");
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (files[i] != NULL && access(files[i], R_OK) != 0)
+            return sl_fail(err, SL_INVALID_ARGUMENT, "%s: %s", files[i],
+                           strerror(errno));
+    return SL_OK;
+}
+
+/*
+ * The words of the startup packet.  A name in a list of names is quoted; spaces
+ * and backslashes of the value as a whole have a backslash in front.
+ */
+static char *make_settings(const char *schema, const char *more)
+{
+    static const char always[] =
+        "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c "
+        "extra_float_digits=1 -c bytea_output=hex -c "
+        "standard_conforming_strings=on -c backslash_quote=safe_encoding";
+    SL_CLEANUP(sl_freep) char *quoted = NULL;
+    size_t len = 0;
+
+    if (schema == NULL)
+        return sl_asprintf("%s %s", always, more);
+    quoted = sl_alloc(2 * strlen(schema) + 1);
+    for (const char *c = schema; *c != '\0'; c++) {
+        if (*c == '"')
+            quoted[len++] = '"';
+        if (*c == ' ' || *c == '\\')
+            quoted[len++] = '\\';
+        quoted[len++] = *c;
+    }
+    return sl_asprintf("%s -c search_path=\"%s\" %s", always, quoted, more);
+}
+
+void sl_pg_target_free(struct sl_pg_target *target)
+{
+    if (target == NULL)
+        return;
+    sl_url_done(&target->url);
+    free(target->settings);
+    free(target->where);
+    free(target);
+}
+
+static const char *tls_mode(const struct sl_pg_target *target)
+{
+    const struct sl_pg_options *options = target->options;
+
+    if (strcmp(options->tls, "auto") != 0)
+        return options->tls;
+    return options->ca == NULL && is_loopback(target->url.host) ? "prefer"
+                                                                : "verify-full";
+}
+
+enum sl_status sl_pg_target_new(const struct sl_pg_options *options,
+                                const char *settings, struct sl_pg_target **out,
+                                struct sl_error *err)
+{
+    struct sl_pg_target *target = sl_alloc(sizeof(*target));
+    enum sl_status status = sl_url_parse(options->url, &target->url, err);
+
+    if (status == SL_OK)
+        status = check_files(options, err);
+    if (status != SL_OK) {
+        sl_pg_target_free(target);
+        return status;
+    }
+    if (target->url.port == 0)
+        target->url.port = 5432;
+    target->options = options;
+    target->user = options->user != NULL ? options->user : target->url.user;
+    target->password =
+        options->password != NULL ? options->password : target->url.password;
+    target->tls = tls_mode(target);
+    target->ca = options->ca != NULL ? options->ca : system_authorities();
+    target->settings = make_settings(options->schema, settings);
+    target->where = sl_asprintf("%s:%d", target->url.host, target->url.port);
+    *out = target;
+    return SL_OK;
+}
+
+/* --- Connecting ------------------------------------------------------------
+ */
+
+/* Whether OpenSSL has read what poll() does not see any more. */
+static bool has_pending(const struct sl_pg *pg)
+{
+    SSL *ssl = PQsslInUse(pg->handle) != 0 ? PQgetssl(pg->handle) : NULL;
+
+    return ssl != NULL && SSL_pending(ssl) > 0;
+}
+
+/* 1: ready, 0: too late, -1: the socket is of no use. */
+static int wait_for(const struct sl_pg *pg, short events, sl_deadline deadline)
+{
+    if ((events & POLLIN) != 0 && has_pending(pg))
+        return 1;
+    for (;;) {
+        struct pollfd poller = {.fd = PQsocket(pg->handle), .events = events};
+        int left = sl_deadline_left_ms(deadline);
+        if (poller.fd < 0)
+            return -1;
+        int ready = poll(&poller, 1, deadline == SL_NEVER ? -1 : left);
+        if (ready > 0)
+            return 1;
+        if (ready < 0 && errno != EINTR)
+            return -1;
+        if (ready == 0 && left == 0)
+            return 0;
+    }
+}
+
+static void ignore_notice(void *context, const PGresult *notice)
+{
+    (void)context;
+    (void)notice;
+}
+
+/* "address,address" and "name,name", as libpq wants several of one name. */
+static enum sl_status list_addresses(const struct sl_pg_target *target,
+                                     sl_deadline deadline,
+                                     struct sl_buf *addresses,
+                                     struct sl_buf *names, struct sl_error *err)
+{
+    struct addrinfo *found = NULL;
+    char text[128];
+    enum sl_status status =
+        sl_resolve(target->url.host, target->url.port, deadline, &found, err);
+
+    for (struct addrinfo *a = found; status == SL_OK && a != NULL;
+         a = a->ai_next) {
+        const char *comma = addresses->len > 0 ? "," : "";
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text), NULL, 0,
+                        NI_NUMERICHOST) != 0)
+            continue;
+        status = sl_buf_printf(addresses, err, "%s%s", comma, text);
+        if (status == SL_OK)
+            status = sl_buf_printf(names, err, "%s%s", comma, target->url.host);
+    }
+    if (found != NULL)
+        freeaddrinfo(found);
+    if (status == SL_OK && addresses->len == 0)
+        status = sl_fail(err, SL_UNAVAILABLE, "%s: no address", target->where);
+    return status;
+}
+
+static PGconn *connect_start(const struct sl_pg_target *target,
+                             const char *addresses, const char *names)
+{
+    /* What is not there is nowhere else either. */
+    static const char nowhere[] = "/dev/null/none";
+    char port[12];
+    const struct sl_pg_options *options = target->options;
+    const char *const keys[] = {
+        "host",
+        "hostaddr",
+        "port",
+        "user",
+        "password",
+        "dbname",
+        "passfile",
+        "sslmode",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "sslcrl",
+        "gssencmode",
+        "options",
+        "application_name",
+        "client_encoding",
+        "target_session_attrs",
+        NULL,
+    };
+    const char *const values[] = {
+        names,
+        addresses,
+        port,
+        target->user,
+        target->password,
+        target->url.path,
+        nowhere,
+        target->tls,
+        target->ca,
+        options->certificate != NULL ? options->certificate : nowhere,
+        options->key != NULL ? options->key : nowhere,
+        nowhere,
+        "disable",
+        target->settings,
+        "slight",
+        "UTF8",
+        "any",
+        NULL,
+    };
+
+    snprintf(port, sizeof(port), "%d", target->url.port);
+    return PQconnectStartParams(keys, values, 0);
+}
+
+/* To the end of libpq's steps. */
+static enum sl_status connect_through(struct sl_pg *pg, sl_deadline deadline,
+                                      struct sl_error *err)
+{
+    const char *where = pg->target->where;
+    PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+
+    while (step == PGRES_POLLING_READING || step == PGRES_POLLING_WRITING) {
+        int ready = wait_for(
+            pg, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline);
+        if (ready == 0)
+            return sl_fail(err, SL_TIMEOUT, "%s: no connection in time", where);
+        step = PQconnectPoll(pg->handle);
+    }
+    if (step == PGRES_POLLING_OK)
+        return SL_OK;
+    return sl_pg_explain_connect(PQerrorMessage(pg->handle), where, err);
+}
+
+enum sl_status sl_pg_open(struct sl_pg *pg, const struct sl_pg_target *target,
+                          sl_deadline deadline, struct sl_error *err)
+{
+    SL_CLEANUP(sl_buf_done) struct sl_buf addresses = SL_BUF(16384);
+    SL_CLEANUP(sl_buf_done) struct sl_buf names = SL_BUF(65536);
+
+    *pg = (struct sl_pg){.target = target};
+    enum sl_status status =
+        list_addresses(target, deadline, &addresses, &names, err);
+    if (status == SL_OK)
+        status = sl_buf_append(&addresses, SL_BYTES("", 1), err);
+    if (status == SL_OK)
+        status = sl_buf_append(&names, SL_BYTES("", 1), err);
+    if (status != SL_OK)
+        return status;
+    pg->handle = connect_start(target, (const char *)addresses.ptr,
+                               (const char *)names.ptr);
+    if (pg->handle == NULL)
+        return sl_fail(err, SL_UNAVAILABLE, "%s: no memory for a connection",
+                       target->where);
+    /* Only so is the SQLSTATE of what failed to be had. */
+    PQsetErrorVerbosity(pg->handle, PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(pg->handle, ignore_notice, NULL);
+    if (PQstatus(pg->handle) == CONNECTION_BAD)
+        status = sl_pg_explain_connect(PQerrorMessage(pg->handle),
+                                       target->where, err);
+    else
+        status = connect_through(pg, deadline, err);
+    if (status == SL_OK && PQsetnonblocking(pg->handle, 1) != 0)
+        status = sl_fail(err, SL_UNAVAILABLE, "%s: %s", target->where,
+                         "no non-blocking connection");
+    if (status != SL_OK)
+        sl_pg_close(pg);
+    return status;
+}
+
+void sl_pg_close(struct sl_pg *pg)
+{
+    if (pg->handle != NULL)
+        PQfinish(pg->handle);
+    pg->handle = NULL;
+}
+
+/* --- Waiting ---------------------------------------------------------------
+ */
+
+static enum sl_status gone(struct sl_pg *pg, struct sl_error *err)
+{
+    char line[256];
+    const char *text = PQerrorMessage(pg->handle);
+
+    pg->lost = true;
+    snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\r\n"), text);
+    return sl_fail(err, SL_UNAVAILABLE, "%s: the connection was lost%s%s",
+                   pg->target->where, line[0] != '\0' ? ": " : "", line);
+}
+
+/* Notifications are not kept for those who do not ask for them. */
+static void drop_notifications(struct sl_pg *pg)
+{
+    PGnotify *notify;
+
+    while ((notify = PQnotifies(pg->handle)) != NULL)
+        PQfreemem(notify);
+}
+
+bool sl_pg_is_stale(struct sl_pg *pg, struct sl_error *err)
+{
+    struct pollfd poller = {.fd = PQsocket(pg->handle), .events = POLLIN};
+
+    if (pg->lost) {
+        sl_fail(err, SL_UNAVAILABLE, "%s: the connection was lost before",
+                pg->target->where);
+        return true;
+    }
+    /* What it says unasked is read, until there is nothing or the end. */
+    for (int i = 0; i < 100 && poll(&poller, 1, 0) > 0; i++) {
+        if (PQconsumeInput(pg->handle) == 0 ||
+            PQstatus(pg->handle) == CONNECTION_BAD) {
+            (void)gone(pg, err);
+            return true;
+        }
+        (void)PQisBusy(pg->handle);
+        drop_notifications(pg);
+    }
+    if (PQstatus(pg->handle) != CONNECTION_BAD)
+        return false;
+    (void)gone(pg, err);
+    return true;
+}
+
+static enum sl_status too_late(struct sl_pg *pg, struct sl_error *err)
+{
+    pg->lost = true;
+    bool told = sl_pg_cancel(pg, sl_deadline_in_ms(CANCEL_MS));
+    return sl_fail(err, SL_TIMEOUT, "%s: no answer in time%s",
+                   pg->target->where,
+                   told ? "; it was cancelled on the server" : "");
+}
+
+/* Take in what is there; about how much is counted. */
+static enum sl_status consume(struct sl_pg *pg, struct sl_error *err)
+{
+    int there = 0;
+
+    if (ioctl(PQsocket(pg->handle), FIONREAD, &there) == 0 && there > 0)
+        pg->received += (size_t)there;
+    if (PQconsumeInput(pg->handle) == 0)
+        return gone(pg, err);
+    if (pg->received > RECEIVED_MAX) {
+        pg->lost = true;
+        return sl_fail(err, SL_UNAVAILABLE, "%s: a row of more than %d bytes",
+                       pg->target->where, RECEIVED_MAX);
+    }
+    return SL_OK;
+}
+
+enum sl_status sl_pg_sent(struct sl_pg *pg, int sent, struct sl_error *err)
+{
+    return sent == 1 ? SL_OK : gone(pg, err);
+}
+
+enum sl_status sl_pg_flush(struct sl_pg *pg, sl_deadline deadline,
+                           struct sl_error *err)
+{
+    for (;;) {
+        int left = PQflush(pg->handle);
+        if (left == 0)
+            return SL_OK;
+        if (left < 0)
+            return gone(pg, err);
+        int ready = wait_for(pg, POLLIN | POLLOUT, deadline);
+        if (ready == 0)
+            return too_late(pg, err);
+        /* The server may wait for us to read before it reads. */
+        if (ready < 0)
+            return gone(pg, err);
+        enum sl_status status = consume(pg, err);
+        if (status != SL_OK)
+            return status;
+    }
+}
+
+enum sl_status sl_pg_next(struct sl_pg *pg, sl_deadline deadline,
+                          PGresult **result, struct sl_error *err)
+{
+    enum sl_status status = sl_pg_flush(pg, deadline, err);
+
+    while (status == SL_OK && PQisBusy(pg->handle) != 0) {
+        int ready = wait_for(pg, POLLIN, deadline);
+        if (ready == 0)
+            return too_late(pg, err);
+        status = ready < 0 ? gone(pg, err) : consume(pg, err);
+    }
+    if (status != SL_OK)
+        return status;
+    *result = PQgetResult(pg->handle);
+    pg->received = 0;
+    if (PQstatus(pg->handle) != CONNECTION_BAD)
+        return SL_OK;
+    /* A server that ends says why. */
+    if (*result != NULL && sl_pg_sqlstate(*result)[0] != '\0') {
+        pg->lost = true;
+        return SL_OK;
+    }
+    sl_pg_clear(result);
+    return gone(pg, err);
+}
+
+void sl_pg_clear(PGresult **result)
+{
+    PQclear(*result);
+    *result = NULL;
+}
+
+enum sl_status sl_pg_drain(struct sl_pg *pg, sl_deadline deadline,
+                           struct sl_error *err)
+{
+    enum sl_status first = SL_OK;
+
+    for (;;) {
+        SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
+        struct sl_error mine;
+        enum sl_status status = sl_pg_next(pg, deadline, &result, &mine);
+        if (status == SL_OK && result == NULL)
+            return first;
+        if (status == SL_OK && PQresultStatus(result) == PGRES_FATAL_ERROR)
+            first = first != SL_OK ? first : sl_pg_explain(result, true, err);
+        if (status == SL_OK && !pg->lost)
+            continue;
+        if (first == SL_OK)
+            first = sl_fail(err, status, "%s", mine.message);
+        return first;
+    }
+}
+
+enum sl_status sl_pg_exec(struct sl_pg *pg, const char *text,
+                          sl_deadline deadline, struct sl_error *err)
+{
+    enum sl_status status = sl_pg_sent(pg, PQsendQuery(pg->handle, text), err);
+
+    return status == SL_OK ? sl_pg_drain(pg, deadline, err) : status;
+}
+
+bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline)
+{
+    struct sl_pg other;
+    struct sl_error err;
+    char text[64];
+
+    if (PQstatus(pg->handle) == CONNECTION_BAD ||
+        sl_pg_open(&other, pg->target, deadline, &err) != SL_OK)
+        return false;
+    snprintf(text, sizeof(text), "SELECT pg_cancel_backend(%d)",
+             PQbackendPID(pg->handle));
+    bool told = PQsendQuery(other.handle, text) == 1;
+    while (told) {
+        SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
+        if (PQflush(other.handle) < 0 ||
+            wait_for(&other, POLLIN, deadline) != 1 ||
+            PQconsumeInput(other.handle) == 0)
+            told = false;
+        if (!told || PQisBusy(other.handle) != 0)
+            continue;
+        result = PQgetResult(other.handle);
+        if (result == NULL || PQresultStatus(result) == PGRES_TUPLES_OK)
+            break;
+        told = false;
+    }
+    sl_pg_close(&other);
+    return told;
+}

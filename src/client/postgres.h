@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * PostgreSQL by libpq, for the drivers that speak to it: settings, connecting,
+ * results and cancelling by a deadline, and what the server's errors mean.
+ *
+ * A connection is used by one thread at a time, a target by any number.
+ */
+#ifndef SL_CLIENT_POSTGRES_H
+#define SL_CLIENT_POSTGRES_H
+
+#include <libpq-fe.h>
+
+#include "base/bytes.h"
+#include "base/deadline.h"
+#include "base/error.h"
+#include "base/option.h"
+
+/* --- Settings --------------------------------------------------------------
+ */
+
+struct sl_pg_options {
+    const char *url;
+    const char *user;
+    const char *password;
+    const char *schema;
+    const char *tls;
+    const char *ca;
+    const char *certificate;
+    const char *key;
+};
+
+enum sl_status sl_pg_check_url(const void *field, struct sl_error *err);
+enum sl_status sl_pg_check_tls(const void *field, struct sl_error *err);
+enum sl_status sl_pg_check_name(const void *field, struct sl_error *err);
+
+/* The entries of an option table whose struct begins with the above. */
+#define SL_PG_OPTIONS                                                          \
+    {.name = "url",                                                            \
+     .type = SL_OPTION_STRING,                                                 \
+     .offset = offsetof(struct sl_pg_options, url),                            \
+     .required = true,                                                         \
+     .secret = true,                                                           \
+     .check = sl_pg_check_url,                                                 \
+     .help = "postgres://[user[:password]@]host[:5432]/database"},             \
+        {.name = "user",                                                       \
+         .type = SL_OPTION_STRING,                                             \
+         .offset = offsetof(struct sl_pg_options, user),                       \
+         .help = "the user, instead of the one in the URL"},                   \
+        {.name = "password",                                                   \
+         .type = SL_OPTION_STRING,                                             \
+         .offset = offsetof(struct sl_pg_options, password),                   \
+         .secret = true,                                                       \
+         .help = "the password, instead of the one in the URL"},               \
+        {.name = "schema",                                                     \
+         .type = SL_OPTION_STRING,                                             \
+         .offset = offsetof(struct sl_pg_options, schema),                     \
+         .check = sl_pg_check_name,                                            \
+         .help = "the schema of names without one, instead of the user's "     \
+                 "search_path; it must exist"},                                \
+        {.name = "tls",                                                        \
+         .type = SL_OPTION_STRING,                                             \
+         .offset = offsetof(struct sl_pg_options, tls),                        \
+         .fallback = "auto",                                                   \
+         .check = sl_pg_check_tls,                                             \
+         .help = "\"verify-full\": only with a certificate for this host; "    \
+                 "\"verify-ca\": for any; \"require\": TLS with whomever; "    \
+                 "\"prefer\": if there is; \"disable\"; \"auto\": "            \
+                 "verify-full, but prefer on this machine where there is no "  \
+                 "ca"},                                                        \
+        {.name = "ca",                                                         \
+         .type = SL_OPTION_PATH,                                               \
+         .offset = offsetof(struct sl_pg_options, ca),                         \
+         .help = "a file of authorities in PEM to trust instead of the "       \
+                 "system's"},                                                  \
+        {.name = "certificate",                                                \
+         .type = SL_OPTION_PATH,                                               \
+         .offset = offsetof(struct sl_pg_options, certificate),                \
+         .help = "a file with the client's certificate in PEM"},               \
+        {.name = "key",                                                        \
+         .type = SL_OPTION_PATH,                                               \
+         .offset = offsetof(struct sl_pg_options, key),                        \
+         .help = "a file with the key of the certificate in PEM, which only "  \
+                 "its owner may read"}
+
+/* --- Connecting ------------------------------------------------------------
+ */
+
+/* Whom to connect to, and how; what all connections of a store share. */
+struct sl_pg_target;
+
+/*
+ * options must outlive the target.  settings: the server's run-time settings
+ * for each connection, as words "-c name=value", or "".
+ */
+SL_MUST_CHECK enum sl_status
+sl_pg_target_new(const struct sl_pg_options *options, const char *settings,
+                 struct sl_pg_target **out, struct sl_error *err);
+void sl_pg_target_free(struct sl_pg_target *target); /* NULL is fine */
+
+struct sl_pg {
+    PGconn *handle;
+    const struct sl_pg_target *target;
+    size_t received; /* bytes, about, since the last result */
+    /* No use any more: what was asked and what is answered do not match. */
+    bool lost;
+};
+
+/*
+ * Connect, with UTF-8 and UTC.  SL_UNAVAILABLE, SL_TIMEOUT, or
+ * SL_UNAUTHENTICATED: the server refuses the user, or does not prove who it is.
+ */
+SL_MUST_CHECK enum sl_status sl_pg_open(struct sl_pg *pg,
+                                        const struct sl_pg_target *target,
+                                        sl_deadline deadline,
+                                        struct sl_error *err);
+void sl_pg_close(struct sl_pg *pg); /* fine for a zeroed one */
+
+/*
+ * Before something is sent: whether the server has gone, so that it certainly
+ * gets none of it.  Then err says so, as SL_UNAVAILABLE.
+ */
+SL_MUST_CHECK bool sl_pg_is_stale(struct sl_pg *pg, struct sl_error *err);
+
+/* --- Results ---------------------------------------------------------------
+ */
+
+void sl_pg_clear(PGresult **result); /* for SL_CLEANUP; *result may be NULL */
+
+/* After a PQsend…: it took it (1), or the connection is lost. */
+SL_MUST_CHECK enum sl_status sl_pg_sent(struct sl_pg *pg, int sent,
+                                        struct sl_error *err);
+/* Give the network all that is to be sent. */
+SL_MUST_CHECK enum sl_status sl_pg_flush(struct sl_pg *pg, sl_deadline deadline,
+                                         struct sl_error *err);
+/*
+ * The next of PQgetResult, which may be NULL, or an error of the server.
+ * SL_UNAVAILABLE and SL_TIMEOUT: pg is lost, and what was asked has been
+ * cancelled on the server, if that can be reached.
+ */
+SL_MUST_CHECK enum sl_status sl_pg_next(struct sl_pg *pg, sl_deadline deadline,
+                                        PGresult **result,
+                                        struct sl_error *err);
+/*
+ * Read results until there are no more; SL_OK, or the first error of the
+ * server, explained.
+ */
+SL_MUST_CHECK enum sl_status sl_pg_drain(struct sl_pg *pg, sl_deadline deadline,
+                                         struct sl_error *err);
+/* Do statements of ours, divided by semicolons, without results. */
+SL_MUST_CHECK enum sl_status sl_pg_exec(struct sl_pg *pg, const char *text,
+                                        sl_deadline deadline,
+                                        struct sl_error *err);
+
+/*
+ * End what the connection is doing on the server, by another connection: unlike
+ * PQcancel, by a deadline and over TLS.  Returns whether the server was told.
+ */
+bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline);
+
+/* --- Errors (postgres_error.c) ---------------------------------------------
+ */
+
+/* What a SQLSTATE means; SL_INTERNAL for what nobody foresaw. */
+enum sl_status sl_pg_status_of(const char *sqlstate);
+/* Whether the transaction, begun anew, may succeed. */
+bool sl_pg_is_retryable(const char *sqlstate);
+/* The SQLSTATE of a result; "" where it has none. */
+const char *sl_pg_sqlstate(const PGresult *result);
+
+/*
+ * Fill err with what the server said.  show_message: all of it; otherwise, as
+ * its message may quote a value, what it says of names only.
+ */
+enum sl_status sl_pg_explain(const PGresult *result, bool show_message,
+                             struct sl_error *err);
+
+/* The same of a connection that failed, by libpq's text (verbose). */
+enum sl_status sl_pg_explain_connect(const char *text, const char *where,
+                                     struct sl_error *err);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One connection of sql.postgres: its prepared statements
+ * (postgres_statement.c), how values go in (postgres_parameter.c) and out
+ * (postgres_value.c), and what requests do (postgres_run.c, postgres_cursor.c).
+ */
+#ifndef SL_SQL_POSTGRES_STATE_H
+#define SL_SQL_POSTGRES_STATE_H
+
+#include "client/postgres.h"
+#include "sql/driver.h"
+
+enum {
+    SL_SQL_PG_CACHED = 128,         /* statements that are kept */
+    SL_SQL_PG_CACHED_BYTES = 16384, /* in the text of one */
+    SL_SQL_PG_BATCH = 32,           /* in one go; fewer than are kept */
+};
+
+/* --- Types (postgres_type.c) -----------------------------------------------
+ */
+
+/* How a type of the database is read and written. */
+enum sl_sql_pg_kind {
+    SL_SQL_PG_OTHER, /* as text, in its own notation */
+    SL_SQL_PG_BOOL,
+    SL_SQL_PG_INT2,
+    SL_SQL_PG_INT4,
+    SL_SQL_PG_INT8,
+    SL_SQL_PG_OID,
+    SL_SQL_PG_FLOAT4,
+    SL_SQL_PG_FLOAT8,
+    SL_SQL_PG_NUMERIC,
+    SL_SQL_PG_TEXT,
+    SL_SQL_PG_BYTEA,
+    SL_SQL_PG_DATE,
+    SL_SQL_PG_TIME,
+    SL_SQL_PG_TIMESTAMP,
+    SL_SQL_PG_TIMESTAMPTZ,
+    SL_SQL_PG_UUID,
+    SL_SQL_PG_JSON,
+    SL_SQL_PG_JSONB,
+};
+
+struct sl_sql_pg_type {
+    Oid oid;
+    enum sl_sql_pg_kind kind;
+    const char *name;
+};
+
+/* Of those that every database has; NULL: another one. */
+const struct sl_sql_pg_type *sl_sql_pg_find_type(Oid oid);
+
+/* Days since 1970, and back; year 0 is 1 before Christ. */
+int64_t sl_sql_pg_days_of(int64_t year, int64_t month, int64_t day);
+void sl_sql_pg_date_of(int64_t days, int64_t *year, int *month, int *day);
+
+struct sl_sql_pg_column {
+    Oid oid;
+    enum sl_sql_pg_kind kind;
+    char *type_name;
+};
+
+struct sl_sql_pg_columns {
+    struct sl_sql_pg_column *list;
+    size_t count;
+    bool binary; /* how results are to be asked for */
+};
+
+void sl_sql_pg_columns_done(struct sl_sql_pg_columns *columns);
+
+/* --- Statements ------------------------------------------------------------
+ */
+
+/* What can be known of a statement by its words. */
+struct sl_sql_pg_words {
+    bool reads;          /* and nothing else */
+    bool leaves;         /* perhaps something on the connection */
+    const char *refused; /* what it may not use, or NULL */
+};
+
+struct sl_sql_pg_words sl_sql_pg_words(struct sl_bytes text);
+
+struct sl_sql_pg_statement {
+    char name[32];
+    bool keeps; /* for later; of the others there is one at a time */
+    char *text;
+    size_t len;
+    uint64_t hash;
+    struct sl_sql_pg_words words;
+    struct sl_sql_pg_column *parameters;
+    size_t parameter_count;
+    struct sl_sql_pg_columns columns;
+};
+
+/* --- Cursors ---------------------------------------------------------------
+ */
+
+struct sl_sql_pg_cursor {
+    uint64_t number; /* 0: this one is free */
+    struct sl_sql_pg_columns columns;
+    /* Rows that were read and not answered: saved[first..count). */
+    PGresult **saved;
+    size_t first, count, space;
+    size_t saved_bytes;
+    bool over;      /* there are no more on the server */
+    bool too_large; /* what had to be saved was */
+    uint32_t asked; /* rows that are under way; 0: none */
+    uint32_t came;  /* of these */
+};
+
+/* --- A connection ----------------------------------------------------------
+ */
+
+enum sl_sql_pg_transaction {
+    SL_SQL_PG_NONE,
+    SL_SQL_PG_OPEN,
+    SL_SQL_PG_FAILED, /* rolled back; its user does not know yet */
+};
+
+/* Its address must not change while it is open. */
+struct sl_sql_pg {
+    struct sl_pg pg;
+    char *set_up;  /* settings that RESET ALL takes away; NULL: not done yet */
+    bool leaves;   /* something may have stayed on the connection */
+    bool asked;    /* the server was, by this request */
+    bool again;    /* its statement was prepared before */
+    bool old_plan; /* it failed as what was prepared is outdated */
+    bool race;     /* it failed as another transaction came first */
+    enum sl_sql_pg_transaction transaction;
+    bool read_only; /* the transaction */
+    bool has_read;  /* the transaction has asked something */
+    /* The least recently used first. */
+    struct sl_sql_pg_statement *cached[SL_SQL_PG_CACHED];
+    size_t cached_count;
+    struct sl_sql_pg_statement *last; /* that is not kept, or NULL */
+    char once[32]; /* its name, where the server knows it still; or "" */
+    uint64_t names;
+    struct sl_sql_pg_cursor cursors[SL_SQL_CURSORS_MAX];
+    struct sl_sql_pg_cursor *active; /* whose rows are under way */
+};
+
+/* --- postgres_statement.c --- */
+
+/*
+ * The statement, prepared now or before; borrowed until SL_SQL_PG_BATCH others
+ * were taken, or one that is not kept.
+ */
+SL_MUST_CHECK enum sl_status sl_sql_pg_take(struct sl_sql_pg *sql,
+                                            struct sl_bytes text,
+                                            sl_deadline deadline,
+                                            struct sl_sql_pg_statement **out,
+                                            struct sl_error *err);
+/* As above, of a cursor: `DECLARE name …`, which is not kept. */
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_take_cursor(struct sl_sql_pg *sql, struct sl_bytes text,
+                      const char *name, sl_deadline deadline,
+                      struct sl_sql_pg_statement **out, struct sl_error *err);
+/* What was prepared of it is outdated. */
+void sl_sql_pg_drop(struct sl_sql_pg *sql, struct sl_bytes text);
+void sl_sql_pg_forget(struct sl_sql_pg *sql); /* all of them */
+
+/* What a description says of columns; asks the server for names of types. */
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_describe(struct sl_sql_pg *sql, const PGresult *description,
+                   sl_deadline deadline, struct sl_sql_pg_columns *columns,
+                   struct sl_error *err);
+
+/* --- postgres_parameter.c --- */
+
+/* A set as libpq wants it. */
+struct sl_sql_pg_parameters {
+    const char **values;
+    int *lengths;
+    int *formats;
+    void *block; /* in which all of it stands */
+};
+
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_encode(const struct sl_sql_pg_statement *statement,
+                 const struct sl_sql_parameters *set,
+                 struct sl_sql_pg_parameters *out, struct sl_error *err);
+void sl_sql_pg_parameters_done(struct sl_sql_pg_parameters *parameters);
+/* Whether text holds a value of the set, as the server might quote it. */
+bool sl_sql_pg_quotes(const char *text, const struct sl_sql_parameters *set);
+
+/* --- postgres_value.c --- */
+
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_read_columns(const struct sl_sql_pg_columns *columns,
+                       const PGresult *from, struct sl_sql_result *result,
+                       struct sl_error *err);
+/* Add a row. */
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_read_row(const struct sl_sql_pg_columns *columns,
+                   const PGresult *from, int row, struct sl_sql_result *result,
+                   struct sl_error *err);
+/* One value as the server sent it; the bytes are borrowed from data or buf. */
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_read_value(enum sl_sql_pg_kind kind, bool binary,
+                     struct sl_bytes data, struct sl_buf *buf,
+                     struct sl_sql_value *value, struct sl_error *err);
+
+/* --- postgres_result.c --- */
+
+/* What to do with the results of a statement. */
+struct sl_sql_pg_reading {
+    const struct sl_sql_pg_columns *columns;
+    struct sl_sql_result *rows;          /* NULL: they are thrown away */
+    const struct sl_sql_parameters *set; /* not to be quoted; may be NULL */
+    struct sl_sql_answer *answer;        /* counts; may be NULL */
+    sl_deadline deadline;
+    bool to_sync; /* to the end of a part of a pipeline */
+    bool has_columns;
+    size_t dropped; /* bytes that nobody wants any more */
+    bool cancelled;
+};
+
+/* Read them to their end. */
+SL_MUST_CHECK enum sl_status sl_sql_pg_read(struct sl_sql_pg *sql,
+                                            struct sl_sql_pg_reading *reading,
+                                            struct sl_error *err);
+/*
+ * Fill err with an error of the server, and note what it means for the
+ * transaction.  set: the values that the message must not quote, or NULL.
+ */
+enum sl_status sl_sql_pg_failed(struct sl_sql_pg *sql, const PGresult *result,
+                                const struct sl_sql_parameters *set,
+                                struct sl_error *err);
+/* Do a statement of ours. */
+SL_MUST_CHECK enum sl_status sl_sql_pg_perform(struct sl_sql_pg *sql,
+                                               const char *text,
+                                               sl_deadline deadline,
+                                               struct sl_error *err);
+
+/* --- postgres_run.c --- */
+
+void sl_sql_pg_run(struct sl_sql_pg *sql, struct sl_op *const ops[],
+                   size_t count);
+/* Roll back, close cursors, and take away what stayed.  False: it is lost. */
+bool sl_sql_pg_end(struct sl_sql_pg *sql);
+/* Send a prepared statement; its rows come one by one. */
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_send(struct sl_sql_pg *sql,
+               const struct sl_sql_pg_statement *statement,
+               const struct sl_sql_parameters *set, struct sl_error *err);
+
+/* --- postgres_cursor.c --- */
+
+SL_MUST_CHECK enum sl_status sl_sql_pg_cursor_open(struct sl_sql_pg *sql,
+                                                   struct sl_op *op,
+                                                   struct sl_error *err);
+SL_MUST_CHECK enum sl_status sl_sql_pg_cursor_next(struct sl_sql_pg *sql,
+                                                   struct sl_op *op,
+                                                   struct sl_error *err);
+SL_MUST_CHECK enum sl_status sl_sql_pg_cursor_close(struct sl_sql_pg *sql,
+                                                    struct sl_op *op,
+                                                    struct sl_error *err);
+/* Rows that are under way are wanted no more; may lose the connection. */
+void sl_sql_pg_abandon(struct sl_sql_pg *sql);
+/* Before anything else is asked: take in the rows that are under way. */
+SL_MUST_CHECK enum sl_status sl_sql_pg_settle(struct sl_sql_pg *sql,
+                                              sl_deadline deadline,
+                                              struct sl_error *err);
+/* Forget all of them; what the server has of them ends with the transaction. */
+void sl_sql_pg_forget_cursors(struct sl_sql_pg *sql);
+
+#endif
