@@ -285,6 +285,7 @@ static void received(void *context)
 
     pthread_mutex_lock(&consumer->mutex);
     struct sl_call *call = consumer->receive;
+    bool draining = consumer->draining;
     consumer->receive = NULL;
     if (call == NULL) { /* given up */
         consumer->receiving = false;
@@ -295,7 +296,8 @@ static void received(void *context)
 
     sl_call_collect(call, &answer);
     sl_call_release(call);
-    complain(consumer, &answer.head.err);
+    if (!draining) /* the end of the service is none of its failures */
+        complain(consumer, &answer.head.err);
     if (answer.head.err.status == SL_OK) {
         begin(consumer);
         for (size_t i = 0; consumer->kind->take(&answer, i, &item); i++)
