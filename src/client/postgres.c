@@ -388,16 +388,19 @@ static enum sl_status gone(struct sl_pg *pg, struct sl_error *err)
                    pg->target->where, line[0] != '\0' ? ": " : "", line);
 }
 
-/* Notifications are not kept for those who do not ask for them. */
-static void drop_notifications(struct sl_pg *pg)
+/* That there was one is all that is wanted of a notification. */
+static void take_notifications(struct sl_pg *pg, bool *notified)
 {
     PGnotify *notify;
 
-    while ((notify = PQnotifies(pg->handle)) != NULL)
+    while ((notify = PQnotifies(pg->handle)) != NULL) {
         PQfreemem(notify);
+        if (notified != NULL)
+            *notified = true;
+    }
 }
 
-bool sl_pg_is_stale(struct sl_pg *pg, struct sl_error *err)
+bool sl_pg_is_stale(struct sl_pg *pg, bool *notified, struct sl_error *err)
 {
     struct pollfd poller = {.fd = PQsocket(pg->handle), .events = POLLIN};
 
@@ -414,8 +417,9 @@ bool sl_pg_is_stale(struct sl_pg *pg, struct sl_error *err)
             return true;
         }
         (void)PQisBusy(pg->handle);
-        drop_notifications(pg);
     }
+    /* Some came together with results. */
+    take_notifications(pg, notified);
     if (PQstatus(pg->handle) != CONNECTION_BAD)
         return false;
     (void)gone(pg, err);

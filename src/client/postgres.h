@@ -117,9 +117,11 @@ void sl_pg_close(struct sl_pg *pg); /* fine for a zeroed one */
 
 /*
  * Before something is sent: whether the server has gone, so that it certainly
- * gets none of it.  Then err says so, as SL_UNAVAILABLE.
+ * gets none of it.  Then err says so, as SL_UNAVAILABLE.  *notified becomes
+ * true where a notification came (LISTEN); NULL: nobody listens.
  */
-SL_MUST_CHECK bool sl_pg_is_stale(struct sl_pg *pg, struct sl_error *err);
+SL_MUST_CHECK bool sl_pg_is_stale(struct sl_pg *pg, bool *notified,
+                                  struct sl_error *err);
 
 /* --- Results ---------------------------------------------------------------
  */

@@ -4,6 +4,7 @@
 
 extern const struct sl_driver sl_kv_etcd;
 extern const struct sl_driver sl_kv_memory;
+extern const struct sl_driver sl_kv_postgres;
 extern const struct sl_driver sl_kv_redis;
 extern const struct sl_driver sl_kv_sqlite;
 
@@ -20,6 +21,9 @@ const struct sl_driver *const sl_kv_drivers[] = {
 #endif
 #ifdef SL_WITH_ETCD
     &sl_kv_etcd,
+#endif
+#ifdef SL_WITH_POSTGRES
+    &sl_kv_postgres,
 #endif
     NULL,
 };

@@ -3,6 +3,7 @@
 #include "lockd/driver.h"
 
 extern const struct sl_driver sl_lockd_etcd;
+extern const struct sl_driver sl_lockd_postgres;
 extern const struct sl_driver sl_lockd_redis;
 extern const struct sl_driver sl_lockd_sqlite;
 
@@ -16,6 +17,9 @@ const struct sl_driver *const sl_lockd_drivers[] = {
 #endif
 #ifdef SL_WITH_ETCD
     &sl_lockd_etcd,
+#endif
+#ifdef SL_WITH_POSTGRES
+    &sl_lockd_postgres,
 #endif
     NULL,
 };

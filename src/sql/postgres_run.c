@@ -597,7 +597,7 @@ void sl_sql_pg_run(struct sl_sql_pg *sql, struct sl_op *const ops[],
     struct group group = {.count = 0};
     struct sl_error err;
 
-    if (sql->active == NULL && sl_pg_is_stale(&sql->pg, &err)) {
+    if (sql->active == NULL && sl_pg_is_stale(&sql->pg, NULL, &err)) {
         fail_unsent(ops, 0, count, &err);
         return;
     }
