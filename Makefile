@@ -10,7 +10,7 @@ NAME ?= orders
 EXAMPLE_TEXT ?= /usr/share/common-licenses/GPL-3
 CTEST := ctest --output-on-failure -j2
 
-.PHONY: all help build run example test bench check asan tsan install clean deps deps-test
+.PHONY: all help build run example test bench check docs asan tsan install clean deps deps-test
 
 all: build
 
@@ -41,6 +41,9 @@ test: deps-test ## build everything and run every test
 
 check: deps-test ## format, layers, warnings, duplicate symbols, generated docs
 	@scripts/check.sh $(BUILD)
+
+docs: build ## write what the program tells into docs/
+	@scripts/docs.sh $(BUILD)
 
 asan: deps-test ## every test under AddressSanitizer and UBSan
 	@scripts/sanitize.sh address

@@ -66,21 +66,6 @@ duplicate_symbols() {
     [ -z "$twice" ] || { echo "defined twice: $twice" >&2; return 1; }
 }
 
-# The generated part of each provider's page is what the program prints.
-docs() {
-    status=0
-    for page in docs/providers/*.md; do
-        provider=$(basename "$page" .md)
-        sed -n "/^<!-- slight providers $provider --markdown -->\$/,/^<!-- end -->\$/p" "$page" |
-            sed '1d;$d' >"$build/committed.md"
-        "$build/slight" providers "$provider" --markdown >"$build/generated.md" || status=1
-        diff -u "$build/committed.md" "$build/generated.md" >&2 || status=1
-    done
-    scripts/specification.sh >"$build/specification.md" || status=1
-    diff -u docs/specification.md "$build/specification.md" >&2 || status=1
-    return $status
-}
-
 hardening() {
     program=$build/slight
     headers=$(readelf -hldW "$program")
@@ -107,6 +92,6 @@ check "no paths of a machine" no_machine_paths
 check "layers" scripts/check_layers.sh "$build"
 check "no warnings (gcc, clang)" warnings
 check "no symbol twice" duplicate_symbols
-check "docs are generated" docs
+check "docs are generated (make docs)" scripts/docs.sh "$build" --check
 check "release: hardened, stripped, at most 40 MB" hardening
 exit $failed
