@@ -83,7 +83,8 @@ static const struct sql_dialect dialects[] = {
      .series = "WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 "
                "FROM series WHERE n < ?)",
      .numbered = "INTEGER AUTO_INCREMENT PRIMARY KEY",
-     .rounds_json = true},
+     .rounds_json = true,
+     .json_depth = 31}, /* MariaDB's; MySQL has 100 */
 };
 
 static const struct sql_dialect *used;

@@ -201,6 +201,7 @@ struct sql_dialect {
     const char *numbered;
     /* Numbers in JSON are as exact as a double is. */
     bool rounds_json;
+    size_t json_depth; /* 0: what the WIT allows */
 };
 
 /* That of the driver; false: nobody wrote down what it needs. */

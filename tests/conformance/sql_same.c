@@ -121,6 +121,27 @@ static char *of_uuid(const char *text)
     return simple;
 }
 
+/* The character of \u and four digits behind it, where that is more than ASCII;
+ * returns how many bytes it has in UTF-8. */
+static size_t decode_escape(const char *digits, char out[3])
+{
+    char copy[5] = "";
+
+    strncpy(copy, digits, 4);
+    unsigned long c = strtoul(copy, NULL, 16);
+    if (c < 0x80 || (c >= 0xd800 && c < 0xe000))
+        return 0;
+    if (c < 0x800) {
+        out[0] = (char)(0xc0 | c >> 6);
+        out[1] = (char)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    out[0] = (char)(0xe0 | c >> 12);
+    out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+    out[2] = (char)(0x80 | (c & 0x3f));
+    return 3;
+}
+
 /* Without space around its parts; a number alone by what it is. */
 static char *of_json(const char *text)
 {
@@ -139,6 +160,14 @@ static char *of_json(const char *text)
             continue;
         if (*c == '"')
             string = !string;
+        size_t decoded = 0;
+        if (*c == '\\' && c[1] == 'u')
+            decoded = decode_escape(c + 2, simple + len);
+        if (decoded > 0) {
+            len += decoded;
+            c += 5;
+            continue;
+        }
         simple[len++] = *c;
         if (*c == '\\' && c[1] != '\0')
             simple[len++] = *++c;

@@ -423,11 +423,13 @@ static void json(struct sql *sql)
 
 static void deep_json(struct sql *sql)
 {
+    size_t most = sql_dialect()->json_depth; /* that the database holds */
     char text[2 * 101 + 1] = "";
 
+    most = most == 0 ? 100 : most;
     make_table(sql, SQL_JSON);
-    memset(text, '[', 100);
-    memset(text + 100, ']', 100);
+    memset(text, '[', most);
+    memset(text + most, ']', most);
     round_trip(sql, sql_as(SQL_JSON, text));
     memset(text, '[', 101);
     memset(text + 101, ']', 101);

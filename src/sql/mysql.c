@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sql.mysql: MySQL and MariaDB, by MariaDB's client library.
+ *
+ * Every connection speaks UTF-8, in UTC, with strict rules, and one statement
+ * at a time; neither side reads files of the other's.
+ */
+#include <mysql.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "client/resolve.h"
+#include "client/url.h"
+#include "sql/mysql_run.h"
+
+enum {
+    PORT = 3306,
+    PACKET_MAX = 128 * 1024 * 1024, /* of a row, or what is sent at once */
+    KILL_MS = 2000,                 /* to end what still runs on the server */
+};
+
+struct options {
+    const char *url;
+    const char *user;
+    const char *password;
+    const char *database;
+    const char *ca;
+    const char *certificate;
+    const char *key;
+};
+
+static enum sl_status check_url(const void *field, struct sl_error *err)
+{
+    struct sl_url url;
+    enum sl_status status =
+        sl_url_parse(*(const char *const *)field, &url, err);
+
+    if (status != SL_OK)
+        return status;
+    if (strcmp(url.scheme, "mysql") != 0 && strcmp(url.scheme, "mysqls") != 0)
+        status = sl_fail(err, SL_INVALID_ARGUMENT,
+                         "expected mysql:// or, for TLS, mysqls://");
+    sl_url_done(&url);
+    return status;
+}
+
+static const struct sl_option option_table[] = {
+    {.name = "url",
+     .type = SL_OPTION_STRING,
+     .offset = offsetof(struct options, url),
+     .required = true,
+     .secret = true,
+     .check = check_url,
+     .help = "mysql://[user:password@]host[:3306][/database], or mysqls:// "
+             "for TLS, which verifies the server's certificate and name"},
+    {.name = "user",
+     .type = SL_OPTION_STRING,
+     .offset = offsetof(struct options, user),
+     .help = "the user, instead of the one in the URL"},
+    {.name = "password",
+     .type = SL_OPTION_STRING,
+     .offset = offsetof(struct options, password),
+     .secret = true,
+     .help = "the password, instead of the one in the URL"},
+    {.name = "database",
+     .type = SL_OPTION_STRING,
+     .offset = offsetof(struct options, database),
+     .help = "the database (schema), instead of the one in the URL"},
+    {.name = "ca",
+     .type = SL_OPTION_PATH,
+     .offset = offsetof(struct options, ca),
+     .help = "a file of authorities in PEM to trust instead of the system's, "
+             "for mysqls://"},
+    {.name = "certificate",
+     .type = SL_OPTION_PATH,
+     .offset = offsetof(struct options, certificate),
+     .help = "a certificate in PEM that the server asks for, for mysqls://"},
+    {.name = "key",
+     .type = SL_OPTION_PATH,
+     .offset = offsetof(struct options, key),
+     .help = "the private key of that certificate, in PEM"},
+    {0},
+};
+
+/* --- Stores -----------------------------------------------------------------
+ */
+
+static void init_library(void)
+{
+    (void)mysql_server_init(0, NULL, NULL);
+}
+
+static void mysql_store_free(void *store)
+{
+    struct sl_sql_mysql_store *mine = store;
+
+    sl_url_done(&mine->url);
+    free(mine);
+}
+
+static const char *first_of(const char *setting, const char *in_url)
+{
+    return setting != NULL ? setting : in_url;
+}
+
+static enum sl_status mysql_store_new(const void *options, void **store,
+                                      struct sl_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    const struct options *mine = options;
+    struct sl_sql_mysql_store *made = sl_alloc(sizeof(*made));
+    enum sl_status status = sl_url_parse(mine->url, &made->url, err);
+
+    if (status != SL_OK) {
+        free(made);
+        return status;
+    }
+    pthread_once(&once, init_library);
+    if (made->url.port == 0)
+        made->url.port = PORT;
+    made->user = first_of(mine->user, made->url.user);
+    made->password = first_of(mine->password, made->url.password);
+    made->database = first_of(mine->database, made->url.path);
+    made->ca = mine->ca;
+    made->certificate = mine->certificate;
+    made->key = mine->key;
+    made->tls = strcmp(made->url.scheme, "mysqls") == 0;
+    if (!made->tls && (made->ca != NULL || made->certificate != NULL)) {
+        mysql_store_free(made);
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "certificates are for TLS; write mysqls:// in the url");
+    }
+    *store = made;
+    return SL_OK;
+}
+
+/* --- Connecting -------------------------------------------------------------
+ */
+
+static void set_tls(MYSQL *handle, const struct sl_sql_mysql_store *store)
+{
+    const my_bool on = 1, off = 0;
+
+    mysql_optionsv(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
+                   store->tls ? &on : &off);
+    if (!store->tls)
+        return;
+    mysql_ssl_set(handle, store->key, store->certificate, store->ca, NULL,
+                  NULL);
+    mysql_optionsv(handle, MYSQL_OPT_SSL_ENFORCE, &on);
+    mysql_optionsv(handle, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
+}
+
+/* The ways to log in that do not show the password to the server. */
+static const char safe_plugins[] =
+    "mysql_native_password,caching_sha2_password,sha256_password,"
+    "client_ed25519";
+
+static MYSQL *handle_new(const struct sl_sql_mysql_store *store)
+{
+    const unsigned protocol = MYSQL_PROTOCOL_TCP, no = 0;
+    const unsigned long most = PACKET_MAX;
+    MYSQL *handle = mysql_init(NULL);
+
+    if (handle == NULL)
+        return NULL;
+    mysql_optionsv(handle, MYSQL_OPT_NONBLOCK, NULL);
+    mysql_optionsv(handle, MYSQL_OPT_PROTOCOL, &protocol);
+    mysql_optionsv(handle, MYSQL_OPT_LOCAL_INFILE, &no);
+    mysql_optionsv(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_optionsv(handle, MYSQL_OPT_MAX_ALLOWED_PACKET, &most);
+    mysql_optionsv(handle, MARIADB_OPT_RESTRICTED_AUTH, safe_plugins);
+    mysql_optionsv(handle, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name",
+                   "slight");
+    set_tls(handle, store);
+    return handle;
+}
+
+static enum sl_status fail_at(const struct sl_sql_mysql_store *store,
+                              struct sl_error *err)
+{
+    return sl_fail_in(
+        err, strchr(store->url.host, ':') == NULL ? "%s:%d" : "[%s]:%d",
+        store->url.host, store->url.port);
+}
+
+/*
+ * The library looks the name up without a deadline; so it is looked up before,
+ * by one, and the library finds it soon.
+ */
+static enum sl_status resolve(const struct sl_sql_mysql *mysql,
+                              struct sl_error *err)
+{
+    const struct sl_url *url = &mysql->store->url;
+    struct addrinfo *addresses = NULL;
+    enum sl_status status =
+        sl_resolve(url->host, url->port, mysql->deadline, &addresses, err);
+
+    if (addresses != NULL)
+        freeaddrinfo(addresses);
+    return status;
+}
+
+static enum sl_status connect_to(struct sl_sql_mysql *mysql,
+                                 struct sl_error *err)
+{
+    const struct sl_sql_mysql_store *store = mysql->store;
+    enum sl_status status = resolve(mysql, err);
+
+    if (status != SL_OK)
+        return status;
+    mysql->handle = handle_new(store);
+    if (mysql->handle == NULL)
+        return sl_fail(err, SL_UNAVAILABLE, "no memory for a connection");
+    if (sl_sql_mysql_connect(mysql, store->database) != 0) {
+        status = mysql->expired
+                     ? sl_fail(err, SL_TIMEOUT, "no connection in time%s",
+                               store->tls ? "; does the server speak TLS?" : "")
+                     : sl_sql_mysql_explain(mysql, NULL,
+                                            SL_SQL_MYSQL_CONNECTING, err);
+        return fail_at(store, err) == SL_OK ? status : err->status;
+    }
+    mysql->mariadb = mariadb_connection(mysql->handle) != 0;
+    return SL_OK;
+}
+
+/* Nothing more is said over a connection that is lost. */
+static void disconnect(struct sl_sql_mysql *mysql)
+{
+    if (mysql->handle == NULL)
+        return;
+    if (mysql->lost && mysql_get_socket(mysql->handle) >= 0)
+        shutdown(mysql_get_socket(mysql->handle), SHUT_RDWR);
+    sl_sql_mysql_close_cursors(mysql);
+    sl_sql_mysql_forget(mysql);
+    mysql_close(mysql->handle);
+    mysql->handle = NULL;
+}
+
+/*
+ * The server does not notice that nobody waits any more for what it does: end
+ * its side, by another connection.
+ */
+static void kill_thread(const struct sl_sql_mysql_store *store,
+                        unsigned long thread)
+{
+    struct sl_sql_mysql second = {.store = store,
+                                  .deadline = sl_deadline_in_ms(KILL_MS)};
+    struct sl_error err;
+    char text[64];
+
+    snprintf(text, sizeof(text), "KILL %lu", thread);
+    if (connect_to(&second, &err) == SL_OK &&
+        sl_sql_mysql_perform(&second, text, &err) != SL_OK)
+        second.lost = true; /* it was gone already, or this is too late */
+    disconnect(&second);
+}
+
+/* --- States -----------------------------------------------------------------
+ */
+
+static void mysql_state_close(void *state)
+{
+    struct sl_sql_mysql *mysql = state;
+    unsigned long thread = mysql->handle != NULL && mysql->expired
+                               ? mysql_thread_id(mysql->handle)
+                               : 0;
+
+    mysql->deadline = sl_deadline_in_ms(KILL_MS);
+    disconnect(mysql);
+    if (thread != 0)
+        kill_thread(mysql->store, thread);
+    sl_buf_done(&mysql->scratch);
+    free(mysql);
+}
+
+static enum sl_status mysql_state_open(void *store, sl_deadline deadline,
+                                       void **state, struct sl_error *err)
+{
+    struct sl_sql_mysql *mysql = sl_alloc(sizeof(*mysql));
+
+    mysql->store = store;
+    mysql->deadline = deadline;
+    mysql->scratch = (struct sl_buf)SL_BUF(PACKET_MAX);
+    enum sl_status status = connect_to(mysql, err);
+    if (status == SL_OK)
+        status = sl_sql_mysql_set_up(mysql, err);
+    if (status != SL_OK) {
+        mysql->expired = false; /* nothing of a user's runs */
+        mysql->lost = true;
+        mysql_state_close(mysql);
+        return status;
+    }
+    *state = mysql;
+    return SL_OK;
+}
+
+static bool mysql_state_reset(void *state)
+{
+    return sl_sql_mysql_end(state);
+}
+
+static void mysql_state_run(void *state, struct sl_op *const ops[],
+                            size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        sl_sql_mysql_run(state, ops[i]);
+}
+
+/* The only symbol this file exports. */
+const struct sl_sql_driver sl_sql_mysql = {
+    .driver = {.name = "sql.mysql",
+               .service = "MySQL, MariaDB",
+               .summary = "MySQL 8.0 or newer, or MariaDB 10.11 or newer, over "
+                          "TCP, with or without TLS",
+               .options = option_table,
+               .options_size = sizeof(struct options),
+               .features = SL_SQL_FEATURE_LAST_INSERT_ID |
+                           SL_SQL_FEATURE_WRITERS | SL_SQL_FEATURE_SHARED,
+               .max_batch = 1,
+               .store_new = mysql_store_new,
+               .store_free = mysql_store_free,
+               .open = mysql_state_open,
+               .close = mysql_state_close,
+               .run = mysql_state_run,
+               .reset = mysql_state_reset},
+    .dialect = SL_SQL_MYSQL,
+};

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The calls of the client library that wait for the server, by a deadline: its
+ * non-blocking interface, and poll().
+ *
+ * When the deadline passes the connection is shut down, so that the library
+ * comes back by itself and lets go of what it holds.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "sql/mysql_state.h"
+
+static short events_of(int wanted)
+{
+    return (short)(((wanted & MYSQL_WAIT_READ) != 0 ? POLLIN : 0) |
+                   ((wanted & MYSQL_WAIT_WRITE) != 0 ? POLLOUT : 0) |
+                   ((wanted & MYSQL_WAIT_EXCEPT) != 0 ? POLLPRI : 0));
+}
+
+/* Everything that was waited for is said to be there: the library looks. */
+static int give_up(struct sl_sql_mysql *mysql, int wanted)
+{
+    mysql->expired = true;
+    mysql->lost = true;
+    shutdown(mysql_get_socket(mysql->handle), SHUT_RDWR);
+    return wanted | MYSQL_WAIT_TIMEOUT;
+}
+
+static int wait_for(struct sl_sql_mysql *mysql, int wanted)
+{
+    for (;;) {
+        struct pollfd poller = {.fd = mysql_get_socket(mysql->handle),
+                                .events = events_of(wanted)};
+        int left = sl_deadline_left_ms(mysql->deadline);
+        int ready = poll(&poller, 1, mysql->deadline == SL_NEVER ? -1 : left);
+        if (ready > 0)
+            return wanted & ~MYSQL_WAIT_TIMEOUT;
+        if ((ready == 0 && left == 0) || (ready < 0 && errno != EINTR))
+            return give_up(mysql, wanted);
+    }
+}
+
+int sl_sql_mysql_connect(struct sl_sql_mysql *mysql, const char *database)
+{
+    const struct sl_sql_mysql_store *store = mysql->store;
+    MYSQL *result = NULL;
+    /* Of an UPDATE, what it found counts, changed or not. */
+    int wanted = mysql_real_connect_start(
+        &result, mysql->handle, store->url.host, store->user, store->password,
+        database, (unsigned)store->url.port, NULL, CLIENT_FOUND_ROWS);
+
+    while (wanted != 0)
+        wanted = mysql_real_connect_cont(&result, mysql->handle,
+                                         wait_for(mysql, wanted));
+    return result == NULL;
+}
+
+int sl_sql_mysql_query(struct sl_sql_mysql *mysql, struct sl_bytes text)
+{
+    int result = 0;
+    int wanted = mysql_real_query_start(&result, mysql->handle,
+                                        (const char *)text.ptr, text.len);
+
+    while (wanted != 0)
+        wanted = mysql_real_query_cont(&result, mysql->handle,
+                                       wait_for(mysql, wanted));
+    return result;
+}
+
+MYSQL_RES *sl_sql_mysql_store_result(struct sl_sql_mysql *mysql)
+{
+    MYSQL_RES *result = NULL;
+    int wanted = mysql_store_result_start(&result, mysql->handle);
+
+    while (wanted != 0)
+        wanted = mysql_store_result_cont(&result, mysql->handle,
+                                         wait_for(mysql, wanted));
+    return result;
+}
+
+int sl_sql_mysql_reset(struct sl_sql_mysql *mysql)
+{
+    int result = 0;
+    int wanted = mysql_reset_connection_start(&result, mysql->handle);
+
+    while (wanted != 0)
+        wanted = mysql_reset_connection_cont(&result, mysql->handle,
+                                             wait_for(mysql, wanted));
+    return result;
+}
+
+int sl_sql_mysql_prepare(struct sl_sql_mysql *mysql, MYSQL_STMT *statement,
+                         struct sl_bytes text)
+{
+    int result = 0;
+    int wanted = mysql_stmt_prepare_start(&result, statement,
+                                          (const char *)text.ptr, text.len);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_prepare_cont(&result, statement,
+                                         wait_for(mysql, wanted));
+    return result;
+}
+
+int sl_sql_mysql_execute(struct sl_sql_mysql *mysql, MYSQL_STMT *statement)
+{
+    int result = 0;
+    int wanted = mysql_stmt_execute_start(&result, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_execute_cont(&result, statement,
+                                         wait_for(mysql, wanted));
+    return result;
+}
+
+int sl_sql_mysql_fetch(struct sl_sql_mysql *mysql, MYSQL_STMT *statement)
+{
+    int result = 0;
+    int wanted = mysql_stmt_fetch_start(&result, statement);
+
+    while (wanted != 0)
+        wanted =
+            mysql_stmt_fetch_cont(&result, statement, wait_for(mysql, wanted));
+    return result;
+}
+
+int sl_sql_mysql_keep_rows(struct sl_sql_mysql *mysql, MYSQL_STMT *statement)
+{
+    int result = 0;
+    int wanted = mysql_stmt_store_result_start(&result, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_store_result_cont(&result, statement,
+                                              wait_for(mysql, wanted));
+    return result;
+}
+
+int sl_sql_mysql_next_result(struct sl_sql_mysql *mysql, MYSQL_STMT *statement)
+{
+    int result = 0;
+    int wanted = mysql_stmt_next_result_start(&result, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_next_result_cont(&result, statement,
+                                             wait_for(mysql, wanted));
+    return result;
+}
+
+int sl_sql_mysql_free_rows(struct sl_sql_mysql *mysql, MYSQL_STMT *statement)
+{
+    my_bool result = 0;
+    int wanted = mysql_stmt_free_result_start(&result, statement);
+
+    while (wanted != 0)
+        wanted = mysql_stmt_free_result_cont(&result, statement,
+                                             wait_for(mysql, wanted));
+    return result;
+}
+
+void sl_sql_mysql_close_statement(struct sl_sql_mysql *mysql,
+                                  MYSQL_STMT *statement)
+{
+    my_bool result = 0;
+    int wanted = mysql_stmt_close_start(&result, statement);
+
+    while (wanted != 0)
+        wanted =
+            mysql_stmt_close_cont(&result, statement, wait_for(mysql, wanted));
+}
+
+bool sl_sql_mysql_is_stale(const struct sl_sql_mysql *mysql)
+{
+    struct pollfd poller = {.fd = mysql_get_socket(mysql->handle),
+                            .events = POLLRDHUP};
+
+    return poll(&poller, 1, 0) != 0;
+}
