@@ -76,8 +76,13 @@ static enum sl_status check_durable(struct sl_redis *redis,
 
     if (status != SL_OK)
         return status;
-    if (reply->type != REDIS_REPLY_STRING ||
-        strstr(reply->str, "aof_enabled:1") == NULL)
+    if (reply->type != REDIS_REPLY_STRING)
+        return sl_fail(err, SL_UNAVAILABLE,
+                       "redis: the server does not answer the question");
+    /* Until it has read its file, it says that it has none. */
+    if (strstr(reply->str, "\nloading:1") != NULL)
+        return sl_fail(err, SL_UNAVAILABLE, "redis: the server is starting");
+    if (strstr(reply->str, "aof_enabled:1") == NULL)
         return sl_fail(err, SL_UNSUPPORTED,
                        "redis: the server keeps no append-only file, so that "
                        "it forgets everything when it ends: set its "
