@@ -8,9 +8,9 @@
 #include <string.h>
 
 enum {
-    HOLDER_WORDS = 4,      /* random ones: 128 bits */
-    SEEN_EVERY_MS = 500,   /* a waiter is seen, at least */
-    TICKET_DIGITS_MAX = 20 /* of a number */
+    HOLDER_WORDS = 4, /* random ones: 128 bits */
+    HOLDER_LEN = HOLDER_WORDS * 8,
+    SEEN_EVERY_MS = 500, /* a waiter is seen, at least */
 };
 
 static const char *const verbs[] = {
@@ -37,7 +37,7 @@ static enum sl_status begin(struct sl_redis_script_call *call,
     return status;
 }
 
-static void make_holder(char holder[HOLDER_WORDS * 8 + 1])
+static void make_holder(char holder[HOLDER_LEN + 1])
 {
     for (size_t i = 0; i < HOLDER_WORDS; i++)
         snprintf(holder + i * 8, 9, "%08" PRIx32, arc4random());
@@ -47,7 +47,7 @@ enum sl_status sl_lockd_redis_append(void *context, const struct sl_op *op,
                                      struct sl_buf *out, struct sl_error *err)
 {
     const struct sl_lockd_request *request = op->request;
-    char holder[HOLDER_WORDS * 8 + 1];
+    char holder[HOLDER_LEN + 1];
     struct sl_redis_script_call call;
     enum sl_status status =
         begin(&call, context, request->key, verbs[request->verb], err);
@@ -93,6 +93,15 @@ static void refuse(struct sl_op *op, const char *why)
     sl_op_fail(op, &err);
 }
 
+/* As make_holder made it. */
+static bool is_holder(struct sl_bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (memchr("0123456789abcdef", text.ptr[i], 16) == NULL)
+            return false;
+    return text.len == HOLDER_LEN;
+}
+
 static bool answer_granted(struct sl_op *op, const redisReply *reply)
 {
     struct sl_lockd_answer *answer = op->answer;
@@ -101,8 +110,7 @@ static bool answer_granted(struct sl_op *op, const redisReply *reply)
 
     if (!sl_redis_text_at(reply, 1, &text) ||
         !sl_bytes_to_integer(text, &token) || token <= 0 ||
-        !sl_redis_text_at(reply, 2, &holder) || holder.len == 0 ||
-        holder.len > SL_LOCKD_HOLDER_MAX)
+        !sl_redis_text_at(reply, 2, &holder) || !is_holder(holder))
         return false;
     answer->fencing_token = (uint64_t)token;
     answer->ttl_ms = sl_lockd_request_of(op)->ttl_ms;
