@@ -63,22 +63,31 @@ static void wake(void *waker)
     sl_bridge_waker_wake(waker);
 }
 
+/* Who calls: what is woken, where the call is put, where it is counted. */
+struct caller {
+    struct sl_bridge_wait *wait;
+    struct sl_call **call;
+    struct sl_metric *metrics;
+};
+
 /* A call that needs no session; true where it is answered. */
 static bool call_service(struct sl_service *service, const void *requests,
                          size_t count, void *answers,
-                         struct sl_bridge_wait *wait, struct sl_call **call)
+                         const struct caller *caller)
 {
-    bool answered = sl_service_try(service, requests, count, answers);
+    bool answered =
+        sl_service_try_for(service, caller->metrics, requests, count, answers);
 
     if (!answered)
-        sl_service_submit(service, NULL, requests, count, wake,
-                          sl_bridge_waker_take(wait), call);
+        sl_service_submit_for(service, NULL, caller->metrics, requests, count,
+                              wake, sl_bridge_waker_take(caller->wait),
+                              caller->call);
     return answered;
 }
 
 static bool call_database(void *instance, const struct sl_object *object,
                           const void *requests, void *answers, uint32_t *made,
-                          struct sl_bridge_wait *wait, struct sl_call **call)
+                          const struct caller *caller)
 {
     struct sl_sql_request request = *(const struct sl_sql_request *)requests;
     struct sl_service *service = object->service;
@@ -91,17 +100,16 @@ static bool call_database(void *instance, const struct sl_object *object,
         return true;
     }
     if (session == NULL)
-        return call_service(service, &request, 1, answers, wait, call);
-    sl_service_submit(service, session, &request, 1, wake,
-                      sl_bridge_waker_take(wait), call);
+        return call_service(service, &request, 1, answers, caller);
+    sl_service_submit_for(service, session, caller->metrics, &request, 1, wake,
+                          sl_bridge_waker_take(caller->wait), caller->call);
     return false;
 }
 
 /* To the service itself; made is set where a lock is asked for. */
 static bool call_locks(void *instance, struct sl_service *service,
                        const struct sl_lockd_request *request, void *answers,
-                       uint32_t *made, struct sl_bridge_wait *wait,
-                       struct sl_call **call)
+                       uint32_t *made, const struct caller *caller)
 {
     struct sl_error err;
 
@@ -117,39 +125,39 @@ static bool call_locks(void *instance, struct sl_service *service,
             return true;
         }
     }
-    return call_service(service, request, 1, answers, wait, call);
+    return call_service(service, request, 1, answers, caller);
 }
 
 static bool call_lock(const struct sl_object *object,
                       const struct sl_lockd_request *asked, void *answers,
-                      struct sl_bridge_wait *wait, struct sl_call **call)
+                      const struct caller *caller)
 {
     const struct sl_lockd_request request =
         sl_lock_request(object->lock, (enum sl_lockd_verb)asked->verb);
 
-    return call_service(object->service, &request, 1, answers, wait, call);
+    return call_service(object->service, &request, 1, answers, caller);
 }
 
 static bool call_message(const struct sl_object *object,
                          const struct sl_mq_request *asked, void *answers,
-                         struct sl_bridge_wait *wait, struct sl_call **call)
+                         const struct caller *caller)
 {
     struct sl_mq_request request = *asked;
 
     request.receipt = sl_message_get(object->message)->receipt;
-    return call_service(object->service, &request, 1, answers, wait, call);
+    return call_service(object->service, &request, 1, answers, caller);
 }
 
 /* To the service itself; made is set where a subscription is asked for. */
 static bool call_broker(void *instance, struct sl_service *service,
                         const struct sl_pubsub_request *requests, size_t count,
                         void *answers, uint32_t *made,
-                        struct sl_bridge_wait *wait, struct sl_call **call)
+                        const struct caller *caller)
 {
     struct sl_error err;
 
     if (made == NULL)
-        return call_service(service, requests, count, answers, wait, call);
+        return call_service(service, requests, count, answers, caller);
     const struct sl_object object = {
         .kind = SL_OBJECT_SUBSCRIPTION,
         .service = service,
@@ -163,62 +171,59 @@ static bool call_broker(void *instance, struct sl_service *service,
     }
     const struct sl_pubsub_request subscribe =
         sl_subscription_request(object.subscription, SL_PUBSUB_SUBSCRIBE);
-    return call_service(service, &subscribe, 1, answers, wait, call);
+    return call_service(service, &subscribe, 1, answers, caller);
 }
 
 static bool call_subscription(const struct sl_object *object,
                               const struct sl_pubsub_request *asked,
-                              void *answers, struct sl_bridge_wait *wait,
-                              struct sl_call **call)
+                              void *answers, const struct caller *caller)
 {
     struct sl_pubsub_request request = sl_subscription_request(
         object->subscription, (enum sl_pubsub_verb)asked->verb);
 
     request.limit = asked->limit;
     request.wait_ms = asked->wait_ms;
-    return call_service(object->service, &request, 1, answers, wait, call);
+    return call_service(object->service, &request, 1, answers, caller);
 }
 
 static bool call_delivery(const struct sl_object *object, void *answers,
-                          struct sl_bridge_wait *wait, struct sl_call **call)
+                          const struct caller *caller)
 {
     const struct sl_pubsub_request request =
         sl_delivery_request(object->delivery);
 
-    return call_service(object->service, &request, 1, answers, wait, call);
+    return call_service(object->service, &request, 1, answers, caller);
 }
 
 /* By what the handle stands for. */
 static bool call_object(void *instance, const struct sl_object *object,
                         const void *requests, size_t count, void *answers,
-                        uint32_t *made, struct sl_bridge_wait *wait,
-                        struct sl_call **call)
+                        uint32_t *made, const struct caller *caller)
 {
     const struct sl_capability *capability =
         sl_service_capability(object->service);
 
     switch (object->kind) {
     case SL_OBJECT_LOCK:
-        return call_lock(object, requests, answers, wait, call);
+        return call_lock(object, requests, answers, caller);
     case SL_OBJECT_MESSAGE:
-        return call_message(object, requests, answers, wait, call);
+        return call_message(object, requests, answers, caller);
     case SL_OBJECT_SUBSCRIPTION:
-        return call_subscription(object, requests, answers, wait, call);
+        return call_subscription(object, requests, answers, caller);
     case SL_OBJECT_DELIVERY:
-        return call_delivery(object, answers, wait, call);
+        return call_delivery(object, answers, caller);
     default:
         break;
     }
     if (capability == &sl_sql)
-        return call_database(instance, object, requests, answers, made, wait,
-                             call);
+        return call_database(instance, object, requests, answers, made, caller);
     if (capability == &sl_lockd)
         return call_locks(instance, object->service, requests, answers, made,
-                          wait, call);
+                          caller);
     if (capability == &sl_pubsub)
         return call_broker(instance, object->service, requests, count, answers,
-                           made, wait, call);
-    return call_service(object->service, requests, count, answers, wait, call);
+                           made, caller);
+    return call_service(object->service, requests, count, answers, caller);
 }
 
 static bool call(void *instance, uint32_t handle, const void *requests,
@@ -230,9 +235,12 @@ static bool call(void *instance, uint32_t handle, const void *requests,
     sl_border_enter();
     const struct sl_object *object = sl_instance_find(instance, handle);
     /* Not open: the bridge's own defect, and it ends the guest. */
-    if (object != NULL)
+    if (object != NULL) {
+        const struct caller caller = {
+            wait, out, sl_instance_metrics(instance, object->service)};
         answered = call_object(instance, object, requests, count, answers, made,
-                               wait, out);
+                               &caller);
+    }
     sl_border_leave();
     return answered;
 }

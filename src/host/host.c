@@ -13,9 +13,31 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "host/functions.h"
 #include "host/imports.h"
 #include "host/internal.h"
+
+/* What the component may open, and where its calls are counted. */
+static void grant(const struct sl_host *host,
+                  struct sl_host_component *component,
+                  const struct sl_manifest_component *of)
+{
+    const struct sl_manifest *manifest = host->manifest;
+
+    component->manifest = of;
+    component->metrics = sl_alloc_array(manifest->resource_count + 1,
+                                        sizeof(*component->metrics));
+    for (size_t i = 0; i < manifest->resource_count; i++)
+        if (sl_manifest_grants(manifest, of, &manifest->resources[i]))
+            component->metrics[i] = sl_alloc_array(
+                sl_capability_info(manifest->resources[i].capability)
+                    .verb_count,
+                sizeof(struct sl_metric));
+    component->grants =
+        (struct sl_grants){manifest, of, host->services, &component->instances,
+                           component->metrics};
+}
 
 static enum sl_status open_services(struct sl_host *host, struct sl_error *err)
 {
@@ -34,12 +56,8 @@ static enum sl_status open_services(struct sl_host *host, struct sl_error *err)
                SL_FIELD_STRING("resource", resource->name),
                SL_FIELD_NUMBER("line", resource->place.line));
     }
-    for (size_t i = 0; i < manifest->component_count; i++) {
-        host->components[i].manifest = &manifest->components[i];
-        host->components[i].grants =
-            (struct sl_grants){manifest, &manifest->components[i],
-                               host->services, &host->components[i].instances};
-    }
+    for (size_t i = 0; i < manifest->component_count; i++)
+        grant(host, &host->components[i], &manifest->components[i]);
     return SL_OK;
 }
 
@@ -116,6 +134,13 @@ void sl_host_free(struct sl_host *host)
          host->services != NULL && i < host->manifest->resource_count; i++)
         sl_service_free(host->services[i]);
     free(host->services);
+    for (size_t i = 0; i < host->manifest->component_count; i++) {
+        struct sl_metric **metrics = host->components[i].metrics;
+        for (size_t j = 0;
+             metrics != NULL && j < host->manifest->resource_count; j++)
+            free(metrics[j]);
+        free(metrics);
+    }
     free(host->components);
     sl_closep(&host->done);
     free(host->message);
@@ -164,6 +189,15 @@ sl_host_instances(const struct sl_host *host,
                   const struct sl_manifest_component *component)
 {
     return &host->components[component - host->manifest->components].instances;
+}
+
+const struct sl_metric *
+sl_host_metrics(const struct sl_host *host,
+                const struct sl_manifest_component *component,
+                const struct sl_manifest_resource *resource)
+{
+    return host->components[component - host->manifest->components]
+        .metrics[resource - host->manifest->resources];
 }
 
 struct sl_bridge_engine *sl_host_engine(struct sl_host *host)

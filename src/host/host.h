@@ -129,6 +129,17 @@ const struct sl_host_instances *
 sl_host_instances(const struct sl_host *host,
                   const struct sl_manifest_component *component);
 
+/*
+ * Calls of a resource by a component, one per verb of the capability; NULL
+ * where it is not granted.  What nobody of them asked, triggers for example,
+ * is sl_service_metrics'.
+ */
+struct sl_metric;
+const struct sl_metric *
+sl_host_metrics(const struct sl_host *host,
+                const struct sl_manifest_component *component,
+                const struct sl_manifest_resource *resource);
+
 struct sl_bridge_engine;
 struct sl_bridge_program;
 struct sl_bridge_engine *sl_host_engine(struct sl_host *host);

@@ -206,6 +206,17 @@ struct sl_object *sl_instance_find(void *pointer, uint32_t handle)
     return slot != NULL ? &slot->object : NULL;
 }
 
+struct sl_metric *sl_instance_metrics(void *pointer,
+                                      const struct sl_service *service)
+{
+    const struct sl_grants *grants = ((struct instance *)pointer)->grants;
+    size_t i = 0;
+
+    while (grants->services[i] != service)
+        i++;
+    return grants->metrics[i];
+}
+
 void sl_instance_drop(void *pointer, uint32_t handle)
 {
     struct instance *instance = pointer;

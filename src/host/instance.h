@@ -25,6 +25,8 @@ struct sl_grants {
     const struct sl_manifest_component *component;
     struct sl_service *const *services;
     struct sl_host_instances *instances; /* host.h; counted here */
+    /* By the index of a resource, one per verb: its calls. */
+    struct sl_metric *const *metrics;
 };
 
 struct sl_transaction; /* database.h */
@@ -83,6 +85,10 @@ SL_MUST_CHECK enum sl_status sl_instance_add(void *instance,
 /* What a handle stands for, until it is dropped or another one is added; NULL
  * where it is not open. */
 struct sl_object *sl_instance_find(void *instance, uint32_t handle);
+
+/* Where calls of a service that it has open are counted. */
+struct sl_metric *sl_instance_metrics(void *instance,
+                                      const struct sl_service *service);
 
 void sl_instance_drop(void *instance, uint32_t handle);
 

@@ -37,7 +37,12 @@ static struct sl_service *const services[] = {
 static struct sl_manifest_component component = {.name = "orders"};
 
 static struct sl_host_instances instances;
-static struct sl_grants grants = {&manifest, &component, services, &instances};
+static struct sl_grants grants = {
+    .manifest = &manifest,
+    .component = &component,
+    .services = services,
+    .instances = &instances,
+};
 
 static struct sl_service *service_of(void *instance, uint32_t handle)
 {

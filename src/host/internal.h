@@ -14,6 +14,7 @@ struct sl_host_component {
     const struct sl_manifest_component *manifest;
     struct sl_grants grants;
     struct sl_host_instances instances;
+    struct sl_metric **metrics; /* of grants */
     struct sl_bridge_component *component;
     struct sl_bridge_program *program;
 };

@@ -313,11 +313,15 @@ static void write_triggers(const struct writer *writer)
 /* --- Resources -------------------------------------------------------------
  */
 
-/* An operation of a resource. */
+/* An operation of a resource, by a component; or by slight itself: "". */
 struct operation {
     const struct sl_manifest_resource *resource;
+    const char *component;
     const char *verb;
 };
+
+typedef void write_operation_fn(FILE *out, const struct operation *operation,
+                                const struct sl_metric *metric);
 
 static void resource_labels(FILE *out,
                             const struct sl_manifest_resource *resource)
@@ -333,28 +337,42 @@ static void operation_labels(FILE *out, const void *context)
 
     resource_labels(out, operation->resource);
     fputc(',', out);
+    label(out, "component", operation->component);
+    fputc(',', out);
     label(out, "operation", operation->verb);
 }
 
 /* Call write for each operation that was ever called. */
+static void each_verb(FILE *out, const struct sl_manifest_resource *resource,
+                      const char *component, const struct sl_metric *metrics,
+                      write_operation_fn *write)
+{
+    const struct sl_capability_info info =
+        sl_capability_info(resource->capability);
+
+    for (unsigned verb = 0; metrics != NULL && verb < info.verb_count; verb++) {
+        const struct operation operation = {resource, component,
+                                            info.verbs[verb]};
+        if (sl_metric_count(&metrics[verb]) > 0)
+            write(out, &operation, &metrics[verb]);
+    }
+}
+
 static void each_operation(const struct writer *writer,
-                           void (*write)(FILE *out,
-                                         const struct operation *operation,
-                                         const struct sl_metric *metric))
+                           write_operation_fn *write)
 {
     const struct sl_manifest *manifest = writer->manifest;
 
     for (size_t i = 0; i < manifest->resource_count; i++) {
         const struct sl_manifest_resource *resource = &manifest->resources[i];
-        const struct sl_capability_info info =
-            sl_capability_info(resource->capability);
-        const struct sl_metric *metrics =
-            sl_service_metrics(sl_host_service(writer->host, resource));
-        for (unsigned verb = 0; verb < info.verb_count; verb++) {
-            const struct operation operation = {resource, info.verbs[verb]};
-            if (sl_metric_count(&metrics[verb]) > 0)
-                write(writer->out, &operation, &metrics[verb]);
-        }
+        each_verb(writer->out, resource, "",
+                  sl_service_metrics(sl_host_service(writer->host, resource)),
+                  write);
+        for (size_t j = 0; j < manifest->component_count; j++)
+            each_verb(writer->out, resource, manifest->components[j].name,
+                      sl_host_metrics(writer->host, &manifest->components[j],
+                                      resource),
+                      write);
     }
 }
 

@@ -22,6 +22,7 @@ struct sl_call {
     _Atomic bool cancelled;
     bool collected;
     bool delayed; /* submitted for later */
+    struct sl_metric *metrics;
     int64_t start;
     sl_deadline wait_until; /* of a request that is willing to wait; or 0 */
     sl_deadline deadline;
@@ -143,6 +144,7 @@ static struct sl_call *call_new(struct sl_lane *lane, const void *requests,
 
     struct sl_call *call = call_alloc(capability, count, bytes, &fits, &tail);
     call->lane = lane;
+    call->metrics = service->metrics;
     atomic_fetch_add(&service->owners, 1);
     call->owners = 2;
     call->tries = 1;
@@ -202,7 +204,7 @@ static void finish_op(struct sl_call *call, size_t i)
 
     call->finished[i] = true;
     sl_service_finish_op(service, &call->ops[i]);
-    sl_metric_record(&service->metrics[sl_op_verb(op)],
+    sl_metric_record(&call->metrics[sl_op_verb(op)],
                      sl_op_answer(op)->err.status, sl_now_ns() - call->start);
 }
 
@@ -493,14 +495,16 @@ struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers)
 
 /* --- For callers -------------------------------------------------------- */
 
-static void submit(struct sl_lane *lane, int64_t delay_ms, const void *requests,
-                   size_t count, sl_call_done_fn *done, void *context,
-                   struct sl_call **out)
+static void submit(struct sl_lane *lane, struct sl_metric *metrics,
+                   int64_t delay_ms, const void *requests, size_t count,
+                   sl_call_done_fn *done, void *context, struct sl_call **out)
 {
     struct sl_call *call = call_new(lane, requests, count, delay_ms);
     struct sl_error err;
     unsigned weight = 0;
 
+    if (metrics != NULL)
+        call->metrics = metrics;
     call->done = done;
     call->context = context;
     *out = call;
@@ -523,8 +527,18 @@ void sl_service_submit(struct sl_service *service, struct sl_session *session,
                        sl_call_done_fn *done, void *context,
                        struct sl_call **call)
 {
-    submit(session != NULL ? &session->lane : &service->lane, 0, requests,
-           count, done, context, call);
+    sl_service_submit_for(service, session, NULL, requests, count, done,
+                          context, call);
+}
+
+void sl_service_submit_for(struct sl_service *service,
+                           struct sl_session *session,
+                           struct sl_metric *metrics, const void *requests,
+                           size_t count, sl_call_done_fn *done, void *context,
+                           struct sl_call **call)
+{
+    submit(session != NULL ? &session->lane : &service->lane, metrics, 0,
+           requests, count, done, context, call);
 }
 
 void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
@@ -532,7 +546,8 @@ void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
                              sl_call_done_fn *done, void *context,
                              struct sl_call **call)
 {
-    submit(&service->lane, delay_ms, requests, count, done, context, call);
+    submit(&service->lane, NULL, delay_ms, requests, count, done, context,
+           call);
 }
 
 static void posted(void *context)

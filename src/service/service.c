@@ -254,6 +254,12 @@ static bool all_inline(const struct sl_service *service, const void *requests,
 bool sl_service_try(struct sl_service *service, const void *requests,
                     size_t count, void *answers)
 {
+    return sl_service_try_for(service, NULL, requests, count, answers);
+}
+
+bool sl_service_try_for(struct sl_service *service, struct sl_metric *metrics,
+                        const void *requests, size_t count, void *answers)
+{
     const struct sl_capability *capability = service->capability;
     int64_t start = sl_now_ns();
 
@@ -264,8 +270,10 @@ bool sl_service_try(struct sl_service *service, const void *requests,
         do_inline(service, requests, count, answers, start);
 
     int64_t took = sl_now_ns() - start;
+    if (metrics == NULL)
+        metrics = service->metrics;
     for (size_t i = 0; i < count; i++)
-        sl_metric_record(&service->metrics[sl_verb_at(capability, requests, i)],
+        sl_metric_record(&metrics[sl_verb_at(capability, requests, i)],
                          sl_answer_at(capability, answers, i)->err.status,
                          took);
     return true;

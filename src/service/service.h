@@ -130,7 +130,8 @@ const struct sl_driver *sl_service_driver(const struct sl_service *service);
 const void *sl_service_config(const struct sl_service *service);
 
 struct sl_metric;
-/* One per verb of the capability, counted since sl_service_open. */
+/* One per verb of the capability: the calls that were counted nowhere else,
+ * since sl_service_open. */
 const struct sl_metric *sl_service_metrics(const struct sl_service *service);
 
 struct sl_queue_load; /* base/queue.h */
@@ -158,6 +159,11 @@ SL_MUST_CHECK enum sl_status sl_service_check(struct sl_service *service,
 SL_MUST_CHECK bool sl_service_try(struct sl_service *service,
                                   const void *requests, size_t count,
                                   void *answers);
+/* The same, counted in metrics, one per verb; NULL: in the service's own. */
+SL_MUST_CHECK bool sl_service_try_for(struct sl_service *service,
+                                      struct sl_metric *metrics,
+                                      const void *requests, size_t count,
+                                      void *answers);
 
 struct sl_call;
 struct sl_session;
@@ -174,6 +180,12 @@ void sl_service_submit(struct sl_service *service, struct sl_session *session,
                        const void *requests, size_t count,
                        sl_call_done_fn *done, void *context,
                        struct sl_call **call);
+/* The same, counted in metrics, which outlive the service; as above. */
+void sl_service_submit_for(struct sl_service *service,
+                           struct sl_session *session,
+                           struct sl_metric *metrics, const void *requests,
+                           size_t count, sl_call_done_fn *done, void *context,
+                           struct sl_call **call);
 
 /* The same, begun after delay_ms; its deadline counts from then. */
 void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,

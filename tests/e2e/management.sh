@@ -144,10 +144,12 @@ holds counts 1 slight_trigger_calls_total component=web end=timed-out
 holds counts 1 slight_trigger_calls_total component=worker end=rejected
 holds counts 6 slight_http_responses_total component=web code=200
 holds counts 1 slight_http_responses_total component=web code=504
-holds counts 5 slight_resource_calls_total resource=default operation=increment code=ok
+holds counts 5 slight_resource_calls_total resource=default component=web \
+    operation=increment code=ok
 holds counts 6 slight_resource_call_duration_seconds_count resource=default \
     operation=increment
-holds counts 1 slight_resource_calls_total resource=jobs operation=dead-letter
+holds counts 1 slight_resource_calls_total resource=jobs component= \
+    operation=dead-letter
 holds counts none slight_resource_calls_total resource=elsewhere
 holds counts 0 slight_http_requests
 holds counts 1 slight_build_info
