@@ -46,6 +46,10 @@ static const struct {
      {SL_UNAUTHENTICATED, UNCHANGED, "there is no such user"}},
     {"authentication is not enabled",
      {SL_UNAUTHENTICATED, UNCHANGED, "the server asks for no user; set none"}},
+    {"CommonName of client",
+     {SL_UNAUTHENTICATED, UNCHANGED,
+      "where there are users, the gateway takes no client's certificate with a "
+      "common name; use one without"}},
     {"permission denied",
      {SL_PERMISSION_DENIED, UNCHANGED,
       "the user's roles do not allow this key or range"}},
@@ -171,7 +175,8 @@ enum sl_status sl_etcd_explain(int code, struct sl_bytes body, bool *unchanged,
         error = sl_json_get(json, "error"); /* of a stream */
     if (sl_json_get(error, "message") == NULL)
         error = json;
-    struct sl_bytes message = sl_json_text(error, "message");
+    struct sl_bytes message =
+        json == NULL ? body : sl_json_text(error, "message");
     int64_t grpc_code = sl_json_integer(error, "code");
     if (grpc_code == 0)
         grpc_code = sl_json_integer(error, "grpc_code");

@@ -151,6 +151,10 @@ static void answers_that_no_etcd_gave(void **state)
         const char *body;
         enum sl_status status;
     } cases[] = {
+        {400,
+         "CommonName of client sending a request against gateway will be "
+         "ignored and not used as expected\n",
+         SL_UNAUTHENTICATED},
         {401, "", SL_UNAUTHENTICATED},
         {403, "<html>", SL_PERMISSION_DENIED},
         {404, "Not Found\n", SL_UNSUPPORTED},

@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 enum {
     HEADERS_MAX = 64 * 1024, /* bytes of all, wanted or not */
     IDLE_S = 60,             /* a connection is not used again after that */
+    PROBE_MS = 500,          /* for a server to say what it has against us */
 };
 
 /* One request on its way; the same for both kinds. */
@@ -32,6 +34,7 @@ struct exchange {
     void *context;
     struct sl_buf *wanted; /* headers, or NULL */
     size_t header_bytes;   /* of the answer, so far */
+    bool secure;           /* by TLS */
     bool sent;             /* it may have been, in part */
     struct sl_error err;   /* of ours, where libcurl says that we ended it */
     char reason[CURL_ERROR_SIZE];
@@ -203,6 +206,7 @@ static void prepare(struct exchange *exchange,
     exchange->where = where_of(request->url);
     exchange->header_bytes = 0;
     exchange->sent = false;
+    exchange->secure = strncmp(request->url, "https:", 6) == 0;
     exchange->err.status = SL_OK;
     exchange->reason[0] = '\0';
     curl_slist_free_all(exchange->headers);
@@ -249,6 +253,49 @@ static bool is_refusal(const char *reason)
     return false;
 }
 
+/*
+ * Whether the server ends connections as soon as they are there, and why: what
+ * it says of a certificate is lost where a request crosses it.  One more
+ * connection, then, without a request.
+ */
+static bool refuses_us(struct exchange *exchange, char reason[CURL_ERROR_SIZE])
+{
+    CURL *probe = curl_easy_duphandle(exchange->easy);
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    char byte;
+    size_t got;
+
+    if (probe == NULL)
+        return false;
+    reason[0] = '\0';
+    curl_easy_setopt(probe, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(probe, CURLOPT_PREREQFUNCTION, NULL);
+    curl_easy_setopt(probe, CURLOPT_ERRORBUFFER, reason);
+    curl_easy_setopt(probe, CURLOPT_TIMEOUT_MS, (long)PROBE_MS);
+    if (curl_easy_perform(probe) == CURLE_OK &&
+        curl_easy_getinfo(probe, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
+        fd != CURL_SOCKET_BAD) {
+        struct pollfd poller = {.fd = fd, .events = POLLIN};
+        /* Session tickets come first, which are nothing to read. */
+        while (poll(&poller, 1, PROBE_MS) > 0 &&
+               curl_easy_recv(probe, &byte, 1, &got) == CURLE_AGAIN)
+            ;
+    }
+    curl_easy_cleanup(probe);
+    return is_refusal(reason);
+}
+
+static bool may_be_refusal(const struct exchange *exchange, CURLcode code)
+{
+    long connects = 0;
+
+    if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR &&
+        code != CURLE_GOT_NOTHING && code != CURLE_SSL_CONNECT_ERROR)
+        return false;
+    curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &connects);
+    return connects > 0 && exchange->header_bytes == 0 && exchange->secure;
+}
+
 static enum sl_status timed_out(const struct exchange *exchange,
                                 struct sl_error *err)
 {
@@ -268,7 +315,7 @@ static enum sl_status explain(const struct exchange *exchange, CURLcode code,
 
     if (exchange->err.status != SL_OK) /* we ended it */
         return sl_fail(err, exchange->err.status, "%s", exchange->err.message);
-    if (code != CURLE_OPERATION_TIMEDOUT && is_refusal(reason))
+    if (is_refusal(reason))
         return sl_fail(
             err, SL_UNAUTHENTICATED,
             "%s: the server wants a client's certificate of an "
@@ -359,8 +406,12 @@ enum sl_status sl_http_do(struct sl_http *http,
     CURLcode result = curl_easy_perform(exchange->easy);
     exchange->context = exchange->wanted = NULL;
     answer->not_sent = result != CURLE_OK && !exchange->sent;
-    if (result != CURLE_OK)
+    if (result != CURLE_OK) {
+        char why[CURL_ERROR_SIZE];
+        if (may_be_refusal(exchange, result) && refuses_us(exchange, why))
+            memcpy(exchange->reason, why, sizeof(why));
         return explain(exchange, result, err);
+    }
     curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &code);
     answer->code = (int)code;
     return SL_OK;

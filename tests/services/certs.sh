@@ -7,6 +7,7 @@
 #     ca.pem              the authority
 #     server.pem .key     for localhost, 127.0.0.1 and ::1
 #     other.pem .key      for other.example, to be refused
+#     nameless.pem .key   for a client, without a common name
 #     expired.pem .key    for localhost, past its time
 #     stranger.pem        another authority, which has made none of these
 set -eu
@@ -22,10 +23,10 @@ authority() {
         -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null
 }
 
-# NAME SUBJECT-ALT-NAME: a key and a request.
+# NAME SUBJECT-ALT-NAME [SUBJECT]: a key and a request.
 request() {
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
-        -subj "/CN=$1" -keyout "$1.key" -out "$1.csr" 2>/dev/null
+        -subj "${3:-/CN=$1}" -keyout "$1.key" -out "$1.csr" 2>/dev/null
     printf 'basicConstraints=CA:FALSE\nsubjectAltName=%s\n' "$2" >"$1.ext"
 }
 
@@ -62,6 +63,8 @@ request server DNS:localhost,IP:127.0.0.1,IP:::1
 sign server
 request other DNS:other.example
 sign other
+request nameless DNS:nameless.example /O=slight
+sign nameless
 request expired DNS:localhost,IP:127.0.0.1
 sign_expired expired
 chmod 644 ./*.key

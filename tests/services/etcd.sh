@@ -5,7 +5,9 @@
 # and write all keys and nothing else.
 #
 # SL_TEST_ETCD_CLIENTS=1: the port with TLS wants its clients' certificates.
-# SL_TEST_ETCD_QUOTA: how many bytes the database may have.
+# SL_TEST_ETCD_ARGS: more arguments of etcd.
+# SL_TEST_ETCD_CLUSTER="a=PORT b=PORT c=PORT", SL_TEST_ETCD_MEMBER=a: one of a
+# cluster, by the ports at which its members talk to each other; without users.
 NAME=${NAME:-etcd}
 . "$(dirname "$0")/common.sh"
 
@@ -18,19 +20,26 @@ binaries() {
 
 launch() {
     ports PORT TLS_PORT PEER_PORT
+    member=${SL_TEST_ETCD_MEMBER:-one}
+    cluster=
+    for pair in ${SL_TEST_ETCD_CLUSTER:-one=$PEER_PORT}; do
+        cluster=$cluster${cluster:+,}${pair%=*}=http://$HOST:${pair#*=}
+        [ "${pair%=*}" != "$member" ] || PEER_PORT=${pair#*=}
+    done
     folder=$(binaries)
     set --
     if [ -z "${SL_TEST_DURABLE:-}" ] && "$folder/etcd" --help 2>&1 | grep -q unsafe-no-fsync; then
         set -- --unsafe-no-fsync
     fi
-    [ -z "${SL_TEST_ETCD_QUOTA:-}" ] || set -- "$@" --quota-backend-bytes "$SL_TEST_ETCD_QUOTA"
+    # shellcheck disable=SC2086 # words are meant
+    set -- "$@" ${SL_TEST_ETCD_ARGS:-}
     [ -z "${SL_TEST_ETCD_CLIENTS:-}" ] || set -- "$@" --client-cert-auth --trusted-ca-file "$CERTS/ca.pem"
-    spawn "$folder/etcd" --name one --data-dir "$DIR/data" \
+    spawn "$folder/etcd" --name "$member" --data-dir "$DIR/data" \
         --listen-client-urls "http://$HOST:$PORT,https://$HOST:$TLS_PORT" \
         --advertise-client-urls "http://$HOST:$PORT" \
         --listen-peer-urls "http://$HOST:$PEER_PORT" \
         --initial-advertise-peer-urls "http://$HOST:$PEER_PORT" \
-        --initial-cluster "one=http://$HOST:$PEER_PORT" \
+        --initial-cluster "$cluster" \
         --cert-file "$CERTS/$CERT.pem" --key-file "$CERTS/$CERT.key" "$@"
 }
 
@@ -40,12 +49,20 @@ ctl() {
 }
 
 tell() {
-    ctl --user "root:$PASSWORD" "$@"
+    if [ -n "${SL_TEST_ETCD_CLUSTER:-}" ]; then
+        ctl "$@"
+    else
+        ctl --user "root:$PASSWORD" "$@"
+    fi
 }
 
 # The users are there once it is ready for the first time.
 ready() {
     ports
+    if [ -n "${SL_TEST_ETCD_CLUSTER:-}" ]; then # the others may not be up yet
+        (exec 3<>"/dev/tcp/$HOST/$PORT")
+        return
+    fi
     [ ! -f "$DIR/made" ] || { tell get x; return; }
     ctl get x || return 1
     ctl user add "root:$PASSWORD"
