@@ -238,10 +238,11 @@ static void leave(struct state *state, struct sl_op *op,
     struct sl_etcd_lock_call call =
         call_by(state, sl_deadline_in_ms(REVOKE_MS));
     SL_CLEANUP(sl_buf_done) struct sl_buf key = SL_BUF(SL_ETCD_LOCK_KEY_MAX);
+    struct sl_error err;
 
     /* Others wait for it only where it stands in line. */
     if (candidate->revision == 0 ||
-        sl_etcd_lease_revoke(&call, candidate->lease, NULL) != SL_OK)
+        sl_etcd_lease_revoke(&call, candidate->lease, &err) != SL_OK)
         sl_etcd_line_waste(line, candidate->lease);
     else if (sl_etcd_line_gone(line, key_of(state, candidate->name, &key), 0))
         op->changed = true;
@@ -403,6 +404,7 @@ static void listen_on(struct state *state)
 {
     struct store *store = state->store;
     int64_t unseen = sl_etcd_line_unseen(store->line);
+    struct sl_error err;
 
     if (unseen == 0) {
         end_watch(store);
@@ -411,7 +413,7 @@ static void listen_on(struct state *state)
     if (store->watch == NULL && sl_deadline_passed(store->watch_again))
         store->watch = sl_etcd_watch_new(state->conn, store->prefix, unseen,
                                          deleted, store);
-    if (store->watch == NULL || sl_etcd_watch_poll(store->watch, NULL) == SL_OK)
+    if (store->watch == NULL || sl_etcd_watch_poll(store->watch, &err) == SL_OK)
         return;
     end_watch(store);
     store->watch_again = sl_deadline_in_ms(WATCH_AGAIN_MS);
@@ -476,6 +478,7 @@ static void etcd_idle(void *data)
     struct store *store = state->store;
     struct sl_etcd_lock_call call =
         call_by(state, sl_deadline_in_ms(REVOKE_MS));
+    struct sl_error err;
     int64_t lease;
 
     pthread_mutex_lock(&store->mutex);
@@ -485,7 +488,7 @@ static void etcd_idle(void *data)
     for (int i = 0; i < WASTE_AT_ONCE; i++) {
         lease = sl_etcd_line_next_waste(store->line);
         enum sl_status status =
-            lease == 0 ? SL_CONFLICT : sl_etcd_lease_revoke(&call, lease, NULL);
+            lease == 0 ? SL_CONFLICT : sl_etcd_lease_revoke(&call, lease, &err);
         if (status != SL_OK && status != SL_NOT_FOUND)
             return; /* what it does not end now, ends by itself */
     }
