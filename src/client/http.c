@@ -6,11 +6,6 @@
  * was kept breaks before the first byte of the answer: fine for pages, not for
  * what must not happen twice.  `about_to_send` knows, and forbids it.
  */
-#include "client/http.h"
-
-#include <curl/curl.h>
-#include <limits.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,34 +13,19 @@
 
 #include "base/alloc.h"
 #include "client/conn.h"
+#include "client/http_internal.h"
 
 enum {
     HEADERS_MAX = 64 * 1024, /* bytes of all, wanted or not */
     IDLE_S = 60,             /* a connection is not used again after that */
-    PROBE_MS = 500,          /* for a server to say what it has against us */
-};
-
-/* One request on its way; the same for both kinds. */
-struct exchange {
-    CURL *easy;
-    struct curl_slist *headers;
-    char *where; /* "host:port" */
-    sl_http_part_fn *part;
-    void *context;
-    struct sl_buf *wanted; /* headers, or NULL */
-    size_t header_bytes;   /* of the answer, so far */
-    bool secure;           /* by TLS */
-    bool sent;             /* it may have been, in part */
-    struct sl_error err;   /* of ours, where libcurl says that we ended it */
-    char reason[CURL_ERROR_SIZE];
 };
 
 struct sl_http {
-    struct exchange exchange;
+    struct sl_http_exchange exchange;
 };
 
 struct sl_http_stream {
-    struct exchange exchange;
+    struct sl_http_exchange exchange;
     CURLM *multi;
 };
 
@@ -66,7 +46,7 @@ enum sl_status sl_http_check(const struct sl_http_config *config,
 static int about_to_send(void *context, char *remote, char *local, int port,
                          int local_port)
 {
-    struct exchange *exchange = context;
+    struct sl_http_exchange *exchange = context;
 
     (void)remote;
     (void)local;
@@ -83,7 +63,7 @@ static int about_to_send(void *context, char *remote, char *local, int port,
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 {
-    struct exchange *exchange = context;
+    struct sl_http_exchange *exchange = context;
 
     if (exchange->part(exchange->context, SL_BYTES(bytes, size * count),
                        &exchange->err) == SL_OK)
@@ -93,7 +73,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 
 static size_t take_header(char *bytes, size_t size, size_t count, void *context)
 {
-    struct exchange *exchange = context;
+    struct sl_http_exchange *exchange = context;
     size_t len = size * count;
 
     exchange->header_bytes += len;
@@ -118,7 +98,7 @@ static void start_libcurl(void)
         abort(); /* no memory */
 }
 
-static void set_always(struct exchange *exchange,
+static void set_always(struct sl_http_exchange *exchange,
                        const struct sl_http_config *config)
 {
     CURL *easy = exchange->easy;
@@ -149,7 +129,8 @@ static void set_always(struct exchange *exchange,
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, exchange);
 }
 
-static void init(struct exchange *exchange, const struct sl_http_config *config)
+static void init(struct sl_http_exchange *exchange,
+                 const struct sl_http_config *config)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -157,10 +138,11 @@ static void init(struct exchange *exchange, const struct sl_http_config *config)
     exchange->easy = curl_easy_init();
     if (exchange->easy == NULL)
         abort(); /* no memory */
+    exchange->config = config;
     set_always(exchange, config);
 }
 
-static void done(struct exchange *exchange)
+static void done(struct sl_http_exchange *exchange)
 {
     curl_easy_cleanup(exchange->easy);
     curl_slist_free_all(exchange->headers);
@@ -187,7 +169,7 @@ static char *where_of(const char *url)
     return where;
 }
 
-static void add_header(struct exchange *exchange, const char *header)
+static void add_header(struct sl_http_exchange *exchange, const char *header)
 {
     struct curl_slist *longer = curl_slist_append(exchange->headers, header);
 
@@ -196,7 +178,7 @@ static void add_header(struct exchange *exchange, const char *header)
     exchange->headers = longer;
 }
 
-static void prepare(struct exchange *exchange,
+static void prepare(struct sl_http_exchange *exchange,
                     const struct sl_http_request *request)
 {
     CURL *easy = exchange->easy;
@@ -236,133 +218,6 @@ static void prepare(struct exchange *exchange,
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, ms);
 }
 
-/* --- What went wrong ------------------------------------------------------ */
-
-/* What OpenSSL says where the server did not like our certificate, or missed
- * it: by TLS 1.3 that comes when we read. */
-static bool is_refusal(const char *reason)
-{
-    static const char *const alerts[] = {
-        "certificate required",   "bad certificate",     "certificate unknown",
-        "certificate expired",    "certificate revoked", "alert unknown ca",
-        "unsupported certificate"};
-
-    for (size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
-        if (strstr(reason, alerts[i]) != NULL)
-            return true;
-    return false;
-}
-
-/*
- * Whether the server ends connections as soon as they are there, and why: what
- * it says of a certificate is lost where a request crosses it.  One more
- * connection, then, without a request.
- */
-static bool refuses_us(struct exchange *exchange, char reason[CURL_ERROR_SIZE])
-{
-    CURL *probe = curl_easy_duphandle(exchange->easy);
-    curl_socket_t fd = CURL_SOCKET_BAD;
-    char byte;
-    size_t got;
-
-    if (probe == NULL)
-        return false;
-    reason[0] = '\0';
-    curl_easy_setopt(probe, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(probe, CURLOPT_PREREQFUNCTION, NULL);
-    curl_easy_setopt(probe, CURLOPT_ERRORBUFFER, reason);
-    curl_easy_setopt(probe, CURLOPT_TIMEOUT_MS, (long)PROBE_MS);
-    if (curl_easy_perform(probe) == CURLE_OK &&
-        curl_easy_getinfo(probe, CURLINFO_ACTIVESOCKET, &fd) == CURLE_OK &&
-        fd != CURL_SOCKET_BAD) {
-        struct pollfd poller = {.fd = fd, .events = POLLIN};
-        /* Session tickets come first, which are nothing to read. */
-        while (poll(&poller, 1, PROBE_MS) > 0 &&
-               curl_easy_recv(probe, &byte, 1, &got) == CURLE_AGAIN)
-            ;
-    }
-    curl_easy_cleanup(probe);
-    return is_refusal(reason);
-}
-
-static bool may_be_refusal(const struct exchange *exchange, CURLcode code)
-{
-    long connects = 0;
-
-    if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR &&
-        code != CURLE_GOT_NOTHING && code != CURLE_SSL_CONNECT_ERROR)
-        return false;
-    curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &connects);
-    return connects > 0 && exchange->header_bytes == 0 && exchange->secure;
-}
-
-static enum sl_status timed_out(const struct exchange *exchange,
-                                struct sl_error *err)
-{
-    return sl_fail(err, SL_TIMEOUT,
-                   exchange->sent ? "%s: no answer in time"
-                                  : "%s: no connection in time",
-                   exchange->where);
-}
-
-/* libcurl's own words name hosts, ports and certificates, but no headers. */
-static enum sl_status explain(const struct exchange *exchange, CURLcode code,
-                              struct sl_error *err)
-{
-    const char *where = exchange->where;
-    const char *reason = exchange->reason[0] != '\0' ? exchange->reason
-                                                     : curl_easy_strerror(code);
-
-    if (exchange->err.status != SL_OK) /* we ended it */
-        return sl_fail(err, exchange->err.status, "%s", exchange->err.message);
-    if (is_refusal(reason))
-        return sl_fail(
-            err, SL_UNAUTHENTICATED,
-            "%s: the server wants a client's certificate of an "
-            "authority that it trusts; set `cert` and `key` (%.200s)",
-            where, reason);
-    switch (code) {
-    case CURLE_OPERATION_TIMEDOUT:
-        return timed_out(exchange, err);
-    case CURLE_COULDNT_CONNECT:
-        return sl_fail(err, SL_UNAVAILABLE,
-                       "%s: no connection; is the server running there?",
-                       where);
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return sl_fail(err, SL_UNAVAILABLE, "%s: nobody knows this name",
-                       where);
-    case CURLE_PEER_FAILED_VERIFICATION:
-        return sl_fail(err, SL_UNAUTHENTICATED,
-                       "%s: the server's certificate is not for this name, or "
-                       "not trusted; if it is your own authority's, name its "
-                       "file as `ca` (%.200s)",
-                       where, reason);
-    case CURLE_SSL_CONNECT_ERROR:
-        return sl_fail(err, SL_UNAVAILABLE,
-                       "%s: no TLS, which the server may not speak on this "
-                       "port: %.200s",
-                       where, reason);
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CACERT_BADFILE:
-        return sl_fail(err, SL_UNAUTHENTICATED,
-                       "%s: a certificate's file cannot be used: %.200s", where,
-                       reason);
-    case CURLE_UNSUPPORTED_PROTOCOL: /* also of an answer */
-        if (exchange->sent)
-            return sl_fail(err, SL_UNAVAILABLE,
-                           "%s: the server does not speak HTTP", where);
-        __attribute__((fallthrough));
-    case CURLE_URL_MALFORMAT:
-        return sl_fail(err, SL_INVALID_ARGUMENT, "%s: not http:// or https://",
-                       where);
-    case CURLE_GOT_NOTHING:
-        return sl_fail(err, SL_UNAVAILABLE,
-                       "%s: the server closed the connection", where);
-    default:
-        return sl_fail(err, SL_UNAVAILABLE, "%s: %.200s", where, reason);
-    }
-}
-
 /* --- One after the other -------------------------------------------------- */
 
 struct sl_http *sl_http_new(const struct sl_http_config *config)
@@ -396,7 +251,7 @@ enum sl_status sl_http_do(struct sl_http *http,
                           const struct sl_http_request *request,
                           struct sl_http_answer *answer, struct sl_error *err)
 {
-    struct exchange *exchange = &http->exchange;
+    struct sl_http_exchange *exchange = &http->exchange;
     long code = 0;
 
     prepare(exchange, request);
@@ -406,12 +261,8 @@ enum sl_status sl_http_do(struct sl_http *http,
     CURLcode result = curl_easy_perform(exchange->easy);
     exchange->context = exchange->wanted = NULL;
     answer->not_sent = result != CURLE_OK && !exchange->sent;
-    if (result != CURLE_OK) {
-        char why[CURL_ERROR_SIZE];
-        if (may_be_refusal(exchange, result) && refuses_us(exchange, why))
-            memcpy(exchange->reason, why, sizeof(why));
-        return explain(exchange, result, err);
-    }
+    if (result != CURLE_OK)
+        return sl_http_explain(exchange, result, err);
     curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &code);
     answer->code = (int)code;
     return SL_OK;
@@ -478,7 +329,7 @@ struct sl_http_stream *sl_http_stream_new(const struct sl_http_config *config,
 enum sl_status sl_http_stream_poll(struct sl_http_stream *stream, int *code,
                                    struct sl_error *err)
 {
-    struct exchange *exchange = &stream->exchange;
+    struct sl_http_exchange *exchange = &stream->exchange;
     int running = 0, left = 0;
     long answered = 0;
 
@@ -491,7 +342,7 @@ enum sl_status sl_http_stream_poll(struct sl_http_stream *stream, int *code,
         return SL_OK;
     const CURLMsg *message = curl_multi_info_read(stream->multi, &left);
     if (message != NULL && message->data.result != CURLE_OK)
-        return explain(exchange, message->data.result, err);
+        return sl_http_explain(exchange, message->data.result, err);
     return sl_fail(err, SL_UNAVAILABLE, "%s: the answer has ended",
                    exchange->where);
 }
