@@ -16,7 +16,10 @@ rows=$work/rows
 : >"$rows"
 
 stop() {
-    tests/services/redis.sh stop "$work/services" >/dev/null 2>&1 || true
+    for service in "$work/services"/*.env; do
+        name=$(basename "$service" .env)
+        tests/services/"$name.sh" stop "$work/services" >/dev/null 2>&1 || true
+    done
     rm -rf "$work"
 }
 trap stop EXIT
@@ -248,6 +251,11 @@ row "http: an idle connection, of $((scale * 1000))" \
 row "http: a request of another one meanwhile, to one before" \
     "$(awk -F '\t' '{ t[$1] = $4 } END { printf "%.2f", t["meanwhile"] / t["before"] }' "$calls")" x 1.25 le
 stop_servers
+
+# --- Services ----------------------------------------------------------------
+for part in bench/services/*.sh; do
+    . "$part"
+done
 
 # --- The program ----------------------------------------------------------
 slight memory hello >/dev/null
