@@ -415,9 +415,11 @@ static void run_pipeline(struct state *state, struct sl_op *const ops[],
 
     while (status == SL_OK && begun < count) {
         status = send_some(state, ops, &begun, count, sent, &err);
-        for (; status == SL_OK && done < begun; done++)
+        while (status == SL_OK && done < begun) {
             if (sent[done])
                 status = read_one(state, ops[done], &err);
+            done += status == SL_OK;
+        }
     }
     if (status == SL_OK && PQexitPipelineMode(state->pg.handle) == 1)
         return;

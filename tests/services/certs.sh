@@ -9,6 +9,7 @@
 #     other.pem .key      for other.example, to be refused
 #     nameless.pem .key   for a client, without a common name
 #     expired.pem .key    for localhost, past its time
+#     client.pem .key     of the user "client"
 #     stranger.pem        another authority, which has made none of these
 set -eu
 
@@ -67,5 +68,7 @@ request nameless DNS:nameless.example /O=slight
 sign nameless
 request expired DNS:localhost,IP:127.0.0.1
 sign_expired expired
+request client DNS:client
+sign client
 chmod 644 ./*.key
 touch done
