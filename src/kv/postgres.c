@@ -116,7 +116,7 @@ static void refuse_op(struct sl_op *op, enum sl_status status, const char *why)
 
 static int ask_set(struct sl_op *op, struct sl_pg_arguments *arguments)
 {
-    static const enum statement sets[] = {
+    static const int sets[] = {
         [SL_KV_ALWAYS] = SET,
         [SL_KV_ABSENT] = SET_ABSENT,
         [SL_KV_VERSION] = SET_VERSION,

@@ -141,7 +141,7 @@ static void make_holder(char holder[SL_LOCKD_HOLDER_MAX + 1])
 
 static int ask(struct sl_op *op, struct sl_pg_arguments *arguments)
 {
-    static const enum statement which[] = {
+    static const int which[] = {
         [SL_LOCKD_ACQUIRE] = ACQUIRE,
         [SL_LOCKD_RENEW] = RENEW,
         [SL_LOCKD_RELEASE] = RELEASE,
