@@ -19,8 +19,7 @@ void fault_open(struct test_store *store, const char *driver,
         fail_msg("%s", err.message);
 }
 
-void fault_call_is(struct test_store *store, const void *request,
-                   enum sl_status expected, const char *says)
+static struct sl_error call(struct test_store *store, const void *request)
 {
     SL_CLEANUP(sl_freep)
     void *answer = sl_alloc(store->capability->answer_size);
@@ -29,12 +28,38 @@ void fault_call_is(struct test_store *store, const void *request,
     sl_service_do(store->service, NULL, request, 1, answer);
     const struct sl_error err = head->err;
     sl_answers_done(store->service, answer, 1);
-    if (err.status != expected ||
-        (expected != SL_OK && strstr(err.message, says) == NULL))
-        fail_msg("%s: %s", sl_status_text(err.status),
-                 err.status == SL_OK ? "" : err.message);
     if (err.status != SL_OK)
         assert_null(strstr(err.message, TEST_SERVER_PASSWORD));
+    return err;
+}
+
+static void check(const struct sl_error *err, enum sl_status expected,
+                  const char *says)
+{
+    if (err->status != expected ||
+        (expected != SL_OK && strstr(err->message, says) == NULL))
+        fail_msg("%s: %s", sl_status_text(err->status),
+                 err->status == SL_OK ? "" : err->message);
+}
+
+void fault_call_is(struct test_store *store, const void *request,
+                   enum sl_status expected, const char *says)
+{
+    const struct sl_error err = call(store, request);
+
+    check(&err, expected, says);
+}
+
+void fault_call_soon_is(struct test_store *store, const void *request,
+                        enum sl_status expected, const char *says)
+{
+    struct sl_error err = call(store, request);
+
+    for (int i = 0;
+         i < 10 && (err.status == SL_UNAVAILABLE || err.status == SL_TIMEOUT);
+         i++)
+        err = call(store, request);
+    check(&err, expected, says);
 }
 
 void fault_first_call_is(const char *driver, const char *settings,

@@ -31,6 +31,14 @@ void fault_open(struct test_store *store, const char *driver,
 void fault_call_is(struct test_store *store, const void *request,
                    enum sl_status expected, const char *says);
 
+/*
+ * The same once the connection works again, which may be cut under a call that
+ * must not be repeated: SL_UNAVAILABLE and SL_TIMEOUT before are passed over,
+ * ten at most.
+ */
+void fault_call_soon_is(struct test_store *store, const void *request,
+                        enum sl_status expected, const char *says);
+
 /* The same with the first call of a resource of its own. */
 void fault_first_call_is(const char *driver, const char *settings,
                          const void *request, enum sl_status expected,
