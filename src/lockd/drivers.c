@@ -6,6 +6,7 @@ extern const struct sl_driver sl_lockd_etcd;
 extern const struct sl_driver sl_lockd_postgres;
 extern const struct sl_driver sl_lockd_redis;
 extern const struct sl_driver sl_lockd_sqlite;
+extern const struct sl_driver sl_lockd_zookeeper;
 
 /* The embedded default comes first. */
 const struct sl_driver *const sl_lockd_drivers[] = {
@@ -20,6 +21,9 @@ const struct sl_driver *const sl_lockd_drivers[] = {
 #endif
 #ifdef SL_WITH_POSTGRES
     &sl_lockd_postgres,
+#endif
+#ifdef SL_WITH_ZOOKEEPER
+    &sl_lockd_zookeeper,
 #endif
     NULL,
 };

@@ -48,7 +48,9 @@ struct sl_lockd_answer {
     SL_ANSWER_HEAD
     bool locked;            /* IS_LOCKED */
     uint64_t fencing_token; /* ACQUIRE: greater than all before, of this key */
-    uint64_t ttl_ms;        /* ACQUIRE: perhaps rounded up */
+    /* ACQUIRE: perhaps rounded up; or less than was asked for, where the
+     * service keeps a grant no longer without a sign of life of ours. */
+    uint64_t ttl_ms;
     /* ACQUIRE, RENEW: sl_lock_clock() before the service was asked: from then
      * on the time to live counts, on our side. */
     int64_t asked_at;
@@ -80,7 +82,8 @@ struct sl_lock *sl_lock_new(struct sl_service *service,
                             const struct sl_lockd_request *request);
 /*
  * It was granted.  With keep_alive it is renewed in the background, thrice in a
- * time to live, until it is freed or lost.
+ * time to live, until it is freed or lost.  Without, the service hears of us
+ * in the background, where it would keep the lock for less than that.
  */
 void sl_lock_grant(struct sl_lock *lock, const struct sl_lockd_answer *answer);
 

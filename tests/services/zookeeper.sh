@@ -1,0 +1,101 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# ZooKeeper on a plain port and on one with TLS.  Below /slight-test only its
+# user may do anything: by ZooKeeper's digest, or by SASL DIGEST-MD5.
+# scripts/services/zookeeper.sh gets it.
+#
+# SL_TEST_ENSEMBLE="ID SERVER SERVER SERVER", each SERVER two ports, "A:B": one
+# server of an ensemble.  SL_TEST_CLIENT_AUTH: none, want or need a client's
+# certificate.
+NAME=zookeeper
+. "$(dirname "$0")/common.sh"
+
+ENSEMBLE=${SL_TEST_ENSEMBLE:-} # ID SERVER SERVER SERVER
+LIB=$("$HERE/../../scripts/services/zookeeper.sh")
+JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Djava.net.preferIPv4Stack=true"
+
+# What ZooKeeper has in place of a password: NAME:HASH.
+digest() {
+    echo "$1:$(printf '%s:%s' "$1" "$PASSWORD" | openssl dgst -sha1 -binary | base64)"
+}
+
+config() {
+    cat <<END
+tickTime=2000
+dataDir=$DIR/data
+clientPort=$PORT
+clientPortAddress=$HOST
+secureClientPort=$TLS_PORT
+secureClientPortAddress=$HOST
+serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory
+ssl.keyStore.location=$DIR/server.pem
+ssl.keyStore.type=PEM
+ssl.trustStore.location=$CERTS/ca.pem
+ssl.trustStore.type=PEM
+ssl.clientAuth=${SL_TEST_CLIENT_AUTH:-want}
+admin.enableServer=false
+4lw.commands.whitelist=*
+maxClientCnxns=0
+forceSync=$([ -n "${SL_TEST_DURABLE:-}" ] && echo yes || echo no)
+authProvider.sasl=org.apache.zookeeper.server.auth.SASLAuthenticationProvider
+END
+    number=0
+    for server in ${ENSEMBLE#* }; do
+        number=$((number + 1))
+        echo "server.$number=$HOST:$server:participant"
+    done
+    [ -z "$ENSEMBLE" ] || printf 'initLimit=10\nsyncLimit=5\n'
+}
+
+launch() {
+    ports PORT TLS_PORT
+    mkdir -p "$DIR/data"
+    cat "$CERTS/$CERT.pem" "$CERTS/$CERT.key" >"$DIR/server.pem"
+    [ -f "$DIR/zoo.cfg" ] || config >"$DIR/zoo.cfg"
+    [ -z "$ENSEMBLE" ] || echo "${ENSEMBLE%% *}" >"$DIR/data/myid"
+    printf 'Server {\n  org.apache.zookeeper.server.auth.DigestLoginModule required\n  user_slight="%s";\n};\n' \
+        "$PASSWORD" >"$DIR/jaas"
+    # shellcheck disable=SC2086 # words are meant
+    spawn java -Xmx128m $JAVA_OPTIONS \
+        -Djava.security.auth.login.config="$DIR/jaas" \
+        -Dzookeeper.DigestAuthenticationProvider.superDigest="$(digest super)" \
+        -cp "$LIB/*" org.apache.zookeeper.server.quorum.QuorumPeerMain "$DIR/zoo.cfg"
+}
+
+# As ZooKeeper's own client says it; it tells failures in words only.
+tell() {
+    # shellcheck disable=SC2086 # words are meant
+    answer=$(printf 'addauth digest super:%s\n%s\n' "$PASSWORD" "$*" |
+        java -Xmx64m $JAVA_OPTIONS -cp "$LIB/*" \
+            org.apache.zookeeper.ZooKeeperMain -server "$HOST:$PORT" 2>&1)
+    echo "$answer"
+    ! echo "$answer" | grep -qE 'Exception|does not exist|not valid|Insufficient|Usage|ZooKeeper -server'
+}
+
+four_letters() (
+    exec 3<>"/dev/tcp/$HOST/$PORT"
+    printf '%s' "$1" >&3
+    timeout 2 cat <&3
+)
+
+ready() {
+    ports
+    [ "$(four_letters ruok)" = imok ] || return 1
+    [ -n "$ENSEMBLE" ] || four_letters srvr | grep -q '^Mode: standalone'
+}
+
+describe() {
+    if [ ! -f "$DIR/made" ] && [ -z "$ENSEMBLE" ]; then
+        tell "create /slight-test '' digest:$(digest slight):cdrwa,sasl:slight:cdrwa" >>"$DIR/log"
+        touch "$DIR/made"
+    fi
+    cat <<END
+SL_TEST_ZOOKEEPER_PORT=$PORT
+SL_TEST_ZOOKEEPER_TLS_PORT=$TLS_PORT
+SL_TEST_ZOOKEEPER_PASSWORD=$PASSWORD
+SL_TEST_ZOOKEEPER_SERVERS=localhost:$TLS_PORT/slight-test
+SL_TEST_CA=$CERTS/ca.pem
+END
+}
+
+service_main "$@"
