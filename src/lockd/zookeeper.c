@@ -475,16 +475,22 @@ static enum sl_status hear_asked(struct group *group, struct step *step,
     return SL_OK;
 }
 
-/* What is above the line: whatever goes wrong there, the line will tell. */
+/* What is above the line may be there, and not ours to make.  Anything else is
+ * why the line cannot be made, if it cannot. */
 static enum sl_status hear_parents(struct group *group, sl_deadline deadline,
-                                   struct sl_error *err)
+                                   int32_t *why, struct sl_error *err)
 {
     struct sl_zk_reply reply;
     enum sl_status status = SL_OK;
 
-    for (const char *at = group->store->root; *at != '\0'; at++)
-        if (*at == '/' && status == SL_OK)
-            status = hear(group, deadline, &reply, err);
+    for (const char *at = group->store->root; *at != '\0'; at++) {
+        if (*at != '/' || status != SL_OK)
+            continue;
+        status = hear(group, deadline, &reply, err);
+        if (status == SL_OK && reply.error != 0 &&
+            reply.error != SL_ZK_NODE_EXISTS && *why == 0)
+            *why = reply.error;
+    }
     return status;
 }
 
@@ -493,13 +499,14 @@ static enum sl_status hear_step(struct group *group, struct step *step,
 {
     struct sl_zk_reply reply;
     enum sl_status status = SL_OK;
+    int32_t why = 0;
 
     if (step->todo == JOIN || step->todo == LOOK)
         return hear_turn(group, step, deadline, err);
     if (step->todo == ASK)
         return hear_asked(group, step, deadline, err);
     if (step->todo == MAKE_PARENTS)
-        status = hear_parents(group, deadline, err);
+        status = hear_parents(group, deadline, &why, err);
     if (status == SL_OK)
         status = hear(group, deadline, &reply, err);
     if (status != SL_OK)
@@ -507,7 +514,9 @@ static enum sl_status hear_step(struct group *group, struct step *step,
     if (step->todo == WATCH)
         heard_watch(group, step, reply.error);
     else if (step->todo == MAKE || step->todo == MAKE_PARENTS)
-        heard_make(group, step, reply.error);
+        heard_make(group, step,
+                   reply.error == SL_ZK_NO_NODE && why != 0 ? why
+                                                            : reply.error);
     else if (step->todo == LEAVE)
         heard_leave(group, step, reply.error);
     else if (step->todo == RENEW)
