@@ -50,7 +50,7 @@ for directory in base service client kv sql lockd mq pubsub manifest cli; do
 done
 
 # A library's header is included in one directory only.
-for library in sqlite3.h hiredis/ openssl/ssl.h curl/ jansson.h libpq-fe.h mysql.h; do
+for library in sqlite3.h hiredis/ librdkafka/ openssl/ssl.h curl/ jansson.h libpq-fe.h mysql.h; do
     places=$(grep -lE "^#include <$library" src/*/*.[ch] | grep -v _test | xargs -n1 dirname | sort -u)
     [ "$(echo "$places" | wc -l)" -le 1 ] || wrong "<$library> is included in:" $places
 done

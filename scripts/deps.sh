@@ -8,14 +8,14 @@ cd "$(dirname "$0")/.."
 
 # clang 19 and its parts compile guests in C.
 BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
-    libhiredis-dev libpq-dev libmariadb-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32
+    libhiredis-dev librdkafka-dev libpq-dev libmariadb-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32
     libcurl4-openssl-dev libjansson-dev
     ca-certificates"
 # A guest in Rust needs a compiler whose standard library has sources.
 GUEST="rustc-web cargo-web rust-web-src rust-web-llvm lld-22"
-TEST="python3-prometheus-client libcmocka-dev redis-server redis-tools postgresql
+TEST="python3-prometheus-client libcmocka-dev default-jre-headless maven kcat redis-server redis-tools postgresql
     mariadb-server etcd-server curl sqlite3 openssl clang-format-19 libclang-rt-19-dev"
-BENCH="redis-tools wrk"
+BENCH="default-jre-headless maven kcat redis-tools wrk"
 
 wanted=
 for set in "$@"; do

@@ -23,6 +23,9 @@ enum sl_pubsub_feature {
     SL_PUBSUB_FEATURE_EARLIEST = 1 << 2, /* groups that begin with the oldest */
     SL_PUBSUB_FEATURE_DURABLE = 1 << 3,  /* what was published survives */
     SL_PUBSUB_FEATURE_SHARED = 1 << 4,   /* other processes see the topics */
+    /* A topic is not divided between the processes of a group: whichever member
+     * asks gets what is next, of all that was published, in that order. */
+    SL_PUBSUB_FEATURE_UNDIVIDED = 1 << 5,
 };
 
 /* Every driver in this build, ended by NULL (see drivers.c). */

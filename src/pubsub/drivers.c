@@ -3,6 +3,7 @@
 #include "pubsub/driver.h"
 
 extern const struct sl_driver sl_pubsub_redis;
+extern const struct sl_driver sl_pubsub_kafka;
 extern const struct sl_driver sl_pubsub_sqlite;
 
 /* The embedded default comes first. */
@@ -12,6 +13,9 @@ const struct sl_driver *const sl_pubsub_drivers[] = {
 #endif
 #ifdef SL_WITH_REDIS
     &sl_pubsub_redis,
+#endif
+#ifdef SL_WITH_KAFKA
+    &sl_pubsub_kafka,
 #endif
     NULL,
 };

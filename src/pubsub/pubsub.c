@@ -43,6 +43,8 @@ static const struct sl_feature features[] = {
     {SL_PUBSUB_FEATURE_DURABLE, "durable",
      "what was published survives a crash"},
     {SL_PUBSUB_FEATURE_SHARED, "shared", "other processes see the same topics"},
+    {SL_PUBSUB_FEATURE_UNDIVIDED, "undivided",
+     "any process of a group gets what is next"},
     {0},
 };
 

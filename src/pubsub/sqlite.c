@@ -738,7 +738,7 @@ const struct sl_driver sl_pubsub_sqlite = {
     .options_size = sizeof(struct sl_embedded_options),
     .features = SL_PUBSUB_FEATURE_SUBSCRIBE | SL_PUBSUB_FEATURE_KEYS |
                 SL_PUBSUB_FEATURE_EARLIEST | SL_PUBSUB_FEATURE_DURABLE |
-                SL_PUBSUB_FEATURE_SHARED,
+                SL_PUBSUB_FEATURE_SHARED | SL_PUBSUB_FEATURE_UNDIVIDED,
     .max_states = 1,
     .max_batch = BATCH_MAX,
     .store_new = sl_embedded_store_new,

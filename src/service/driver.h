@@ -95,12 +95,26 @@ struct sl_driver {
     enum sl_status (*store_new)(const void *options, void **store,
                                 struct sl_error *err);
 
+    /*
+     * May.  Called once, behind store_new.  What the store may call, from any
+     * thread that a library of its own has and until store_free returns, to say
+     * that ops that wait may be able to go on: changed(context).
+     */
+    void (*watch)(void *store, void (*changed)(void *context), void *context);
+
     /* Must.  All states are closed.  Cannot fail. */
     void (*store_free)(void *store);
 
     /* Must.  Connect, by the deadline.  *state is what run gets. */
     enum sl_status (*open)(void *store, sl_deadline deadline, void **state,
                            struct sl_error *err);
+
+    /*
+     * May, where open does not connect.  Whether the service can be reached and
+     * lets us in, by the deadline.  Any thread.
+     */
+    enum sl_status (*check)(void *store, sl_deadline deadline,
+                            struct sl_error *err);
 
     /*
      * Must.  Let go of everything open took.  Cannot fail.  Callers have their

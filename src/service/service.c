@@ -292,6 +292,14 @@ static void start_queue(struct sl_service *service)
     service->lane.queue = sl_lane_queue(&service->lane, workers);
 }
 
+/* On a thread of the driver's library. */
+static void something_changed(void *context)
+{
+    struct sl_service *service = context;
+
+    sl_queue_changed(service->lane.queue);
+}
+
 enum sl_status sl_service_open(const struct sl_capability *capability,
                                const char *name, const struct sl_driver *driver,
                                const struct sl_service_config *config,
@@ -315,6 +323,8 @@ enum sl_status sl_service_open(const struct sl_capability *capability,
     pthread_mutex_init(&service->lock, NULL);
     pthread_cond_init(&service->unposted, NULL);
     start_queue(service);
+    if (driver->watch != NULL)
+        driver->watch(store, something_changed, service);
     *out = service;
     return SL_OK;
 }
@@ -393,6 +403,9 @@ enum sl_status sl_service_check(struct sl_service *service,
                                 sl_deadline deadline, struct sl_error *err)
 {
     void *state = NULL;
+
+    if (service->driver->check != NULL)
+        return service->driver->check(service->store, deadline, err);
     enum sl_status status =
         service->driver->open(service->store, deadline, &state, err);
 

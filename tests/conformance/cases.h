@@ -45,6 +45,9 @@ struct failure {
 
 struct failure *last_failure(void);
 
+/* A word that no other case, and no other run, has. */
+const char *case_word(void);
+
 /* What a case works on: opened anew, and empty, for each. */
 struct resource;
 

@@ -3,8 +3,8 @@
  * The component that runs a suite's cases:
  *
  *     --list FEATURES         the names of the cases, one a line
- *     FEATURES NAME DRIVER    one case; it needs an empty resource named
- *                             "store", and another one named "other"
+ *     FEATURES NAME DRIVER WORD    one case, whose word this is; it needs an
+ * empty resource named "store", and another one named "other"
  *
  * A case that fails says so on standard error and exits with 1.
  */
@@ -14,6 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const char *word; /* of the case */
+
+const char *case_word(void)
+{
+    return word;
+}
 
 void case_fail(const char *file, int line, const char *fmt, ...)
 {
@@ -94,8 +101,10 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--list") == 0)
         return list_cases((unsigned)strtoul(argv[2], NULL, 10));
-    if (argc == 4) /* all drivers are the same */
+    if (argc == 5) {
+        word = argv[4];
         return run_case((unsigned)strtoul(argv[1], NULL, 10), argv[2]);
-    fprintf(stderr, "usage: --list FEATURES | FEATURES CASE DRIVER\n");
+    }
+    fprintf(stderr, "usage: --list FEATURES | FEATURES CASE DRIVER WORD\n");
     return 2;
 }

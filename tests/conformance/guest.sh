@@ -6,7 +6,7 @@
 #     SL_TEST_DRIVER=kv.redis SL_TEST_SETTINGS=FILE \
 #         guest.sh SLIGHT COMPONENT TEST-PROGRAM
 #
-# The component gets `--list FEATURES` or `FEATURES CASE DRIVER`.  The program
+# The component gets `--list FEATURES` or `FEATURES CASE DRIVER WORD`.  The program
 # SL_TEST_PREPARE, if any, makes the place that @CASE@ in the settings names.
 set -eu
 
@@ -32,7 +32,7 @@ manifest() {
             "$resource" "$SL_TEST_DRIVER"
         [ -z "${SL_TEST_PREPARE:-}" ] || [ "$1" = 0 ] ||
             "$SL_TEST_PREPARE" "guest-$$-$1-$resource" >&2
-        sed "s|@CASE@|guest-$$-$1-$resource|; s|@DIR@|$folder/$1-$resource|" \
+        sed "s|@CASE@|guest-$$-$1-$resource|; s|@DIR@|$folder/$1-$resource|; s|@OTHER@|${resource#store}|" \
             "$SL_TEST_SETTINGS"
     done
 }
@@ -47,7 +47,7 @@ while read -r name; do
     number=$((number + 1))
     manifest "$number" >"$folder/slightfile.toml"
     status=0
-    "$slight" run "$folder" -- "$features" "$name" "$SL_TEST_DRIVER" \
+    "$slight" run "$folder" -- "$features" "$name" "$SL_TEST_DRIVER" "guest-$$-$number" \
         </dev/null || status=$?
     if [ "$status" -eq 0 ]; then
         echo "ok $number - $name"

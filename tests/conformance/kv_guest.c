@@ -455,7 +455,7 @@ int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--list") == 0)
         return list_cases((unsigned)strtoul(argv[2], NULL, 10));
-    if (argc == 4) /* all drivers are the same */
+    if (argc == 5) /* all drivers are the same */
         return run_case((unsigned)strtoul(argv[1], NULL, 10), argv[2]);
     fprintf(stderr, "usage: --list FEATURES | FEATURES CASE DRIVER\n");
     return 2;

@@ -8,7 +8,7 @@
  * (the latter prints what the driver can do, as a number; with --work WHAT it
  * is the other process of a case).  Each case has a resource of its own: @CASE@
  * in the settings is a word that no other run and no other case has, and @DIR@
- * an empty folder.
+ * an empty folder; @OTHER@ is nothing, but for a second place of a case.
  */
 #include "native.h"
 
@@ -30,6 +30,7 @@ static const char *program;     /* this one */
 static const char *driver_name; /* under test */
 static char *settings;          /* with @CASE@ and @DIR@ in it */
 static char *settings_of_case;  /* without */
+static char word_of_case[64];
 
 /* One case on its way. */
 struct run {
@@ -38,6 +39,11 @@ struct run {
     char folder[64];
     struct resource *resource;
 };
+
+const char *case_word(void)
+{
+    return word_of_case;
+}
 
 void case_fail(const char *file, int line, const char *fmt, ...)
 {
@@ -96,9 +102,10 @@ static char *replace(char *text, const char *word, const char *by)
 static int set_up(void **state)
 {
     struct run *run = *state;
-    SL_CLEANUP(sl_freep)
-    char *word =
-        sl_asprintf("conformance-%ld-%zu", (long)getpid(), run->number);
+    const char *word = word_of_case;
+
+    snprintf(word_of_case, sizeof(word_of_case), "conformance-%ld-%zu",
+             (long)getpid(), run->number);
 
     snprintf(run->folder, sizeof(run->folder), "/tmp/slight-case-XXXXXX");
     if (mkdtemp(run->folder) == NULL)
@@ -106,6 +113,7 @@ static int set_up(void **state)
     free(settings_of_case);
     settings_of_case = replace(sl_strdup(settings), "@CASE@", word);
     settings_of_case = replace(settings_of_case, "@DIR@", run->folder);
+    settings_of_case = replace(settings_of_case, "@OTHER@", "");
     run->resource = resource_again();
     return run->resource != NULL ? 0 : -1;
 }
@@ -163,6 +171,7 @@ pid_t start_process(const char *what, int *out)
         close(pipe_ends[0]);
         close(pipe_ends[1]);
         setenv("SL_TEST_TEXT", settings_of_case, 1);
+        setenv("SL_TEST_WORD", word_of_case, 1);
         execl(program, program, "--work", what, NULL);
         _exit(127);
     }
@@ -174,6 +183,7 @@ pid_t start_process(const char *what, int *out)
 static int work(const char *what)
 {
     settings_of_case = sl_strdup(getenv("SL_TEST_TEXT"));
+    snprintf(word_of_case, sizeof(word_of_case), "%s", getenv("SL_TEST_WORD"));
     struct resource *resource = resource_again();
 
     if (resource == NULL)

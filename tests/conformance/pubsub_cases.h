@@ -21,6 +21,7 @@ enum {
     PUBSUB_NEEDS_SUBSCRIBE = 1 << 0,
     PUBSUB_NEEDS_KEYS = 1 << 1,
     PUBSUB_NEEDS_EARLIEST = 1 << 2,
+    PUBSUB_NEEDS_UNDIVIDED = 1 << 5,
 };
 
 struct pair {
@@ -65,10 +66,15 @@ const struct event *pubsub_get(struct delivery *delivery);
 enum status pubsub_acknowledge(struct delivery *delivery);
 void pubsub_drop(struct delivery *delivery);
 
-/* Publish this text to "topic", with this key; fail the case where that fails.
+/* A topic, and groups, that no other case has. */
+struct bytes pubsub_topic(void);
+struct bytes pubsub_group(const char *name);
+
+/* Publish this text to the topic, with this key; fail the case where that
+ * fails.
  */
 void pubsub_put(struct resource *resource, const char *key, const char *text);
-/* Join a group of "topic". */
+/* Join a group of the topic. */
 struct subscription *pubsub_join(struct resource *resource, const char *group,
                                  bool earliest);
 /* Receive one event within half a minute, or fail. */

@@ -245,15 +245,19 @@ static void too_many_handles(struct resource *resource)
     enum { MOST = 1022 }; /* the broker has one, the subscription another */
     static struct delivery *deliveries[MOST + PUBSUB_RECEIVE_MAX];
     struct subscription *subscription = pubsub_join(resource, "g", false);
-    size_t count, more;
+    enum status status = WORKED;
+    size_t count = 0, more = 1;
 
     for (int i = 0; i < MOST + 1; i++)
         pubsub_put(resource, NULL, "text");
-    OK(pubsub_receive(subscription, PUBSUB_RECEIVE_MAX, 0, deliveries, &count));
-    CHECK(count == PUBSUB_RECEIVE_MAX);
-    FAILS(pubsub_receive(subscription, PUBSUB_RECEIVE_MAX, 0,
-                         deliveries + count, &more),
-          TOO_LARGE);
+    /* They may come in several pieces; one of them does not fit. */
+    while (status == WORKED && more > 0) {
+        status = pubsub_receive(subscription, PUBSUB_RECEIVE_MAX, 5000,
+                                deliveries + count, &more);
+        count += status == WORKED ? more : 0;
+    }
+    CHECK(status == TOO_LARGE);
+    CHECK(count > 0 && count <= MOST);
     for (size_t i = 0; i < count; i++)
         OK(pubsub_acknowledge(deliveries[i]));
     for (size_t left = MOST + 1 - count; left > 0; left--)

@@ -15,7 +15,9 @@
 
 _Static_assert((int)PUBSUB_NEEDS_KEYS == (int)SL_PUBSUB_FEATURE_KEYS &&
                    (int)PUBSUB_NEEDS_EARLIEST ==
-                       (int)SL_PUBSUB_FEATURE_EARLIEST,
+                       (int)SL_PUBSUB_FEATURE_EARLIEST &&
+                   (int)PUBSUB_NEEDS_UNDIVIDED ==
+                       (int)SL_PUBSUB_FEATURE_UNDIVIDED,
                "not the same features");
 
 /* --- The interface ---------------------------------------------------------
@@ -241,8 +243,9 @@ static void the_dead_give_back(struct resource *resource)
 /* The host could not say that it lives: it is told so. */
 static void a_lease_that_ended(struct resource *resource)
 {
-    struct sl_subscription *silent = sl_subscription_new(
-        resource->store.service, SL_LITERAL("topic"), SL_LITERAL("g"), false);
+    struct sl_subscription *silent =
+        sl_subscription_new(resource->store.service, in(pubsub_topic()),
+                            in(pubsub_group("g")), false);
     struct sl_pubsub_request request =
         sl_subscription_request(silent, SL_PUBSUB_SUBSCRIBE);
 
@@ -313,8 +316,8 @@ static void *receive_in_order(void *context)
     bool done = false;
     size_t count;
 
-    if (pubsub_subscribe(ledger->resource, TEXT("topic"), TEXT("g"), false,
-                         &subscription) != WORKED)
+    if (pubsub_subscribe(ledger->resource, pubsub_topic(), pubsub_group("g"),
+                         false, &subscription) != WORKED)
         return NULL;
     while (!done &&
            pubsub_receive(subscription, 2, 200, deliveries, &count) == WORKED) {
@@ -569,19 +572,22 @@ void suite_work(struct resource *resource, const char *what)
 }
 
 const struct suite_case pubsub_side_cases[] = {
-    {"the dead give back", SL_PUBSUB_FEATURE_SHARED | SL_PUBSUB_FEATURE_KEYS,
+    {"the dead give back",
+     SL_PUBSUB_FEATURE_SHARED | SL_PUBSUB_FEATURE_KEYS |
+         SL_PUBSUB_FEATURE_UNDIVIDED,
      the_dead_give_back},
     {"a lease that ended", SL_PUBSUB_FEATURE_SUBSCRIBE, a_lease_that_ended},
     {"keys are in order under many members", SL_PUBSUB_FEATURE_KEYS,
      many_members},
-    {"fifty members wait", SL_PUBSUB_FEATURE_SHARED, many_wait},
+    {"fifty members wait",
+     SL_PUBSUB_FEATURE_SHARED | SL_PUBSUB_FEATURE_UNDIVIDED, many_wait},
     {"woken by another process", SL_PUBSUB_FEATURE_SHARED,
      woken_by_another_process},
     {"who gives up takes nothing", SL_PUBSUB_FEATURE_SUBSCRIBE,
      who_gives_up_takes_nothing},
     {"killed a hundred times",
      SL_PUBSUB_FEATURE_SHARED | SL_PUBSUB_FEATURE_DURABLE |
-         SL_PUBSUB_FEATURE_KEYS,
+         SL_PUBSUB_FEATURE_KEYS | SL_PUBSUB_FEATURE_UNDIVIDED,
      killed_a_hundred_times},
     {0},
 };

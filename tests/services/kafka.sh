@@ -1,0 +1,125 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Apache Kafka, one broker (KRaft), with passwords (PLAIN and SCRAM) on a plain
+# port and on one with TLS.  Tests are `slight`; `limited` may do nothing;
+# `tell` gives the administrator's arguments to a tool of Kafka
+# with its class first, as the port for the inside needs no password.
+#
+# SL_TEST_KAFKA_PROXY: the port that the plain listener says it has.
+# SL_TEST_KAFKA_REAUTH: how long a connection is trusted, in ms.
+# SL_TEST_KAFKA_CLIENTS=1: the port with TLS wants its clients' certificates.
+# SL_TEST_KAFKA_RESTRICTED=1: who is not an administrator needs an ACL.
+NAME=kafka
+. "$(dirname "$0")/common.sh"
+
+jars() {
+    [ -s "$DIR/jars" ] || "$HERE/../../scripts/services/kafka.sh" >"$DIR/jars"
+    cat "$DIR/jars"
+}
+
+java_() {
+    echo "-Xmx320m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto" \
+        "-Djava.net.preferIPv4Stack=true -Dlog4j2.configurationFile=$DIR/log4j2.yaml"
+}
+
+configure() {
+    jaas="org.apache.kafka.common.security.plain.PlainLoginModule required \
+user_slight=\"$PASSWORD\" user_limited=\"$PASSWORD\" user_\$ConnectionString=\"Endpoint=sb://localhost/;SharedAccessKey=$PASSWORD\";"
+    scram="org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    cat >"$DIR/server.properties" <<END
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@$HOST:$CONTROLLER_PORT
+listeners=INSIDE://$HOST:$INSIDE_PORT,SASL_PLAINTEXT://$HOST:$PORT,SASL_SSL://$HOST:$TLS_PORT,CONTROLLER://$HOST:$CONTROLLER_PORT
+advertised.listeners=INSIDE://$HOST:$INSIDE_PORT,SASL_PLAINTEXT://$HOST:${SL_TEST_KAFKA_PROXY:-$PORT},SASL_SSL://localhost:$TLS_PORT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,INSIDE:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=INSIDE
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+connections.max.reauth.ms=${SL_TEST_KAFKA_REAUTH:-0}
+ssl.keystore.location=$DIR/server.p12
+ssl.keystore.password=changeit
+ssl.keystore.type=PKCS12
+ssl.truststore.location=$CERTS/ca.pem
+ssl.truststore.type=PEM
+ssl.client.auth=${SL_TEST_KAFKA_CLIENTS:+required}
+log.dirs=$DIR/data
+num.partitions=4
+default.replication.factor=1
+num.network.threads=2
+num.io.threads=2
+background.threads=2
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+log.index.size.max.bytes=65536
+log.segment.bytes=16777216
+END
+    for listener in sasl_plaintext sasl_ssl; do
+        echo "listener.name.$listener.plain.sasl.jaas.config=$jaas"
+        echo "listener.name.$listener.scram-sha-256.sasl.jaas.config=$scram"
+        echo "listener.name.$listener.scram-sha-512.sasl.jaas.config=$scram"
+    done >>"$DIR/server.properties"
+    [ -n "${SL_TEST_KAFKA_CLIENTS:-}" ] ||
+        sed -i 's/^ssl.client.auth=.*/ssl.client.auth=none/' "$DIR/server.properties"
+    [ -z "${SL_TEST_KAFKA_RESTRICTED:-}" ] || cat >>"$DIR/server.properties" <<END
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS;User:slight
+END
+    # What is acknowledged is on disk.
+    [ -z "${SL_TEST_DURABLE:-}" ] || echo log.flush.interval.messages=1 >>"$DIR/server.properties"
+    cat >"$DIR/log4j2.yaml" <<END
+Configuration:
+  Appenders: { Console: { name: C, PatternLayout: { pattern: "[%d] %p %m (%c)%n" } } }
+  Loggers: { Root: { level: WARN, AppenderRef: { ref: C } } }
+END
+    [ -f "$DIR/server.p12" ] || openssl pkcs12 -export -in "$CERTS/$CERT.pem" \
+        -inkey "$CERTS/$CERT.key" -out "$DIR/server.p12" -passout pass:changeit
+}
+
+launch() {
+    ports PORT TLS_PORT INSIDE_PORT CONTROLLER_PORT
+    lib=$(jars)
+    [ -f "$DIR/server.properties" ] || configure
+    # shellcheck disable=SC2046 # words are meant
+    [ -f "$DIR/data/meta.properties" ] ||
+        java $(java_) -cp "$lib/*" kafka.tools.StorageTool format \
+            -t MkU3OEVBNTcwNTJENDM2Qg -c "$DIR/server.properties" \
+            --add-scram "SCRAM-SHA-256=[name=scram,password=$PASSWORD]" \
+            --add-scram "SCRAM-SHA-512=[name=scram,password=$PASSWORD]" >>"$DIR/log" 2>&1
+    # shellcheck disable=SC2046
+    spawn java $(java_) -cp "$lib/*" kafka.Kafka "$DIR/server.properties"
+}
+
+# tell CLASS ARGUMENTS...: a tool of Kafka, such as org.apache.kafka.tools.TopicCommand
+tell() {
+    class=$1
+    shift
+    # shellcheck disable=SC2046
+    java $(java_) -cp "$(jars)/*" "$class" --bootstrap-server "$HOST:$INSIDE_PORT" "$@"
+}
+
+ready() {
+    ports
+    timeout 5 kcat -L -b "$HOST:$INSIDE_PORT" -m 2 | grep -q 'broker 1 at'
+}
+
+describe() {
+    cat <<END
+SL_TEST_KAFKA_PORT=$PORT
+SL_TEST_KAFKA_TLS_PORT=$TLS_PORT
+SL_TEST_KAFKA_INSIDE_PORT=$INSIDE_PORT
+SL_TEST_KAFKA_JARS=$(jars)
+SL_TEST_KAFKA_PASSWORD=$PASSWORD
+SL_TEST_KAFKA_BROKERS=$HOST:$PORT
+SL_TEST_KAFKA_TLS_BROKERS=localhost:$TLS_PORT
+SL_TEST_CA=$CERTS/ca.pem
+END
+}
+
+service_main "$@"
