@@ -160,7 +160,12 @@ static const char safe_plugins[] =
     "mysql_native_password,caching_sha2_password,sha256_password,"
     "client_ed25519";
 
-static MYSQL *handle_new(const struct sl_sql_mysql_store *store)
+/*
+ * seconds: for what the library reads before the socket is told not to block
+ * (mysql_wait.c).
+ */
+static MYSQL *handle_new(const struct sl_sql_mysql_store *store,
+                         unsigned seconds)
 {
     const unsigned protocol = MYSQL_PROTOCOL_TCP, no = 0;
     const unsigned long most = PACKET_MAX;
@@ -170,6 +175,8 @@ static MYSQL *handle_new(const struct sl_sql_mysql_store *store)
         return NULL;
     mysql_optionsv(handle, MYSQL_OPT_NONBLOCK, NULL);
     mysql_optionsv(handle, MYSQL_OPT_PROTOCOL, &protocol);
+    mysql_optionsv(handle, MYSQL_OPT_READ_TIMEOUT, &seconds);
+    mysql_optionsv(handle, MYSQL_OPT_WRITE_TIMEOUT, &seconds);
     mysql_optionsv(handle, MYSQL_OPT_LOCAL_INFILE, &no);
     mysql_optionsv(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_optionsv(handle, MYSQL_OPT_MAX_ALLOWED_PACKET, &most);
@@ -205,6 +212,14 @@ static enum sl_status resolve(const struct sl_sql_mysql *mysql,
     return status;
 }
 
+/* Which server it is, the library has forgotten when connecting failed. */
+static bool is_of_mariadb(unsigned code)
+{
+    enum { USER_IS_BLOCKED = 4150, ACCOUNT_HAS_BEEN_LOCKED = 4151 };
+
+    return code == USER_IS_BLOCKED || code == ACCOUNT_HAS_BEEN_LOCKED;
+}
+
 static enum sl_status connect_to(struct sl_sql_mysql *mysql,
                                  struct sl_error *err)
 {
@@ -213,10 +228,12 @@ static enum sl_status connect_to(struct sl_sql_mysql *mysql,
 
     if (status != SL_OK)
         return status;
-    mysql->handle = handle_new(store);
+    mysql->handle = handle_new(
+        store, (unsigned)sl_deadline_left_ms(mysql->deadline) / 1000 + 1);
     if (mysql->handle == NULL)
         return sl_fail(err, SL_UNAVAILABLE, "no memory for a connection");
     if (sl_sql_mysql_connect(mysql, store->database) != 0) {
+        mysql->mariadb = is_of_mariadb(mysql_errno(mysql->handle));
         status = mysql->expired
                      ? sl_fail(err, SL_TIMEOUT, "no connection in time%s",
                                store->tls ? "; does the server speak TLS?" : "")

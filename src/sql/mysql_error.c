@@ -408,6 +408,19 @@ static bool blames_certificate(const struct sl_sql_mysql_said *said)
             strcasestr(said->message, "verif") != NULL);
 }
 
+/* "Can't create table `t` (errno: 135 …)": of the system, or of InnoDB. */
+static bool blames_disk(const struct sl_sql_mysql_said *said)
+{
+    static const char *const numbers[] = {"errno: 28 ", "errno: 135 ",
+                                          "errno: 122 "};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if ((said->code == 1005 || said->code == 1006 || said->code == 1025) &&
+            strstr(said->message, numbers[i]) != NULL)
+            return true;
+    return false;
+}
+
 struct sl_sql_mysql_meaning
 sl_sql_mysql_meaning_of(const struct sl_sql_mysql_said *said)
 {
@@ -415,6 +428,8 @@ sl_sql_mysql_meaning_of(const struct sl_sql_mysql_said *said)
 
     if (blames_certificate(said))
         return (struct sl_sql_mysql_meaning){SL_UNAUTHENTICATED, false, true};
+    if (blames_disk(said))
+        return (struct sl_sql_mysql_meaning){SL_UNAVAILABLE, false, false};
     if (entry == NULL)
         return meaning_of_state(said->state);
     return (struct sl_sql_mysql_meaning){
@@ -463,7 +478,9 @@ enum sl_status sl_sql_mysql_tell(const struct sl_sql_mysql_said *said,
                                  struct sl_error *err)
 {
     const struct entry *entry = find(said->code, said->mariadb);
-    const char *who = said->mariadb ? "MariaDB" : "MySQL";
+    const char *who = phase == SL_SQL_MYSQL_CONNECTING ? "the server"
+                      : said->mariadb                  ? "MariaDB"
+                                                       : "MySQL";
     const char *key = key_of(said->message);
     enum sl_status status = sl_sql_mysql_meaning_of(said).status;
     bool names = phase != SL_SQL_MYSQL_RUNNING ||
@@ -471,6 +488,8 @@ enum sl_status sl_sql_mysql_tell(const struct sl_sql_mysql_said *said,
 
     if (blames_certificate(said))
         sl_fail(err, status, "the server's certificate: %s", said->message);
+    else if (blames_disk(said))
+        sl_fail(err, status, "the server's disk, or its tablespace, is full");
     else if (entry != NULL && entry->text != NULL)
         sl_fail(err, status, "%s", entry->text);
     else if (status == SL_ALREADY_EXISTS && !names && key != NULL)

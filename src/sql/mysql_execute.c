@@ -28,26 +28,37 @@ static enum sl_status read_rows(struct sl_sql_mysql *mysql,
     return status;
 }
 
-/* To the end of all results: a procedure has several, and the first counts. */
+/* Rows that nobody wants, one by one, since only that shows how they end. */
+static enum sl_status skip_rows(struct sl_sql_mysql *mysql,
+                                struct sl_sql_mysql_statement *statement,
+                                struct sl_error *err)
+{
+    int got = statement->column_count > 0 ? 0 : MYSQL_NO_DATA;
+
+    while (got == 0 || got == MYSQL_DATA_TRUNCATED)
+        got = sl_sql_mysql_fetch(mysql, statement->handle);
+    if (got == MYSQL_NO_DATA)
+        return SL_OK;
+    return sl_sql_mysql_explain(mysql, statement->handle, SL_SQL_MYSQL_RUNNING,
+                                err);
+}
+
+/* The results behind the first one, which a procedure may have. */
 static enum sl_status skip_results(struct sl_sql_mysql *mysql,
                                    struct sl_sql_mysql_statement *statement,
                                    struct sl_error *err)
 {
-    int more = 0;
+    enum sl_status status = SL_OK;
 
-    while (more == 0) {
-        if (mysql_stmt_field_count(statement->handle) > 0 &&
-            sl_sql_mysql_free_rows(mysql, statement->handle) != 0)
-            more = 1;
-        else if (mysql_stmt_more_results(statement->handle))
-            more = sl_sql_mysql_next_result(mysql, statement->handle);
-        else
-            return SL_OK;
+    while (status == SL_OK && mysql_stmt_more_results(statement->handle)) {
+        if (sl_sql_mysql_next_result(mysql, statement->handle) > 0)
+            return sl_sql_mysql_explain(mysql, statement->handle,
+                                        SL_SQL_MYSQL_RUNNING, err);
+        status = sl_sql_mysql_see_columns(mysql, statement, err);
+        if (status == SL_OK)
+            status = skip_rows(mysql, statement, err);
     }
-    if (more < 0)
-        return SL_OK;
-    return sl_sql_mysql_explain(mysql, statement->handle, SL_SQL_MYSQL_RUNNING,
-                                err);
+    return status;
 }
 
 /* --- Running ----------------------------------------------------------------
@@ -83,6 +94,8 @@ static enum sl_status run_set(struct sl_sql_mysql *mysql,
         count(statement, answer);
     if (status == SL_OK && result != NULL && statement->column_count > 0)
         status = read_rows(mysql, statement, room, result, err);
+    else if (status == SL_OK)
+        status = skip_rows(mysql, statement, err);
     if (status == SL_OK)
         status = skip_results(mysql, statement, err);
     return status;

@@ -244,6 +244,37 @@ static enum sl_status check_types(const MYSQL_FIELD *fields, unsigned count,
     return SL_OK;
 }
 
+/* A number for what the columns are; never 0. */
+static uint64_t shape_of(const MYSQL_FIELD *fields, unsigned count)
+{
+    uint64_t shape = 14695981039346656037u; /* FNV */
+
+    for (unsigned i = 0; i < count; i++) {
+        const uint64_t parts[] = {(uint64_t)fields[i].type, fields[i].length,
+                                  fields[i].flags, fields[i].charsetnr,
+                                  fields[i].decimals};
+        for (size_t j = 0; j < sizeof(parts) / sizeof(parts[0]); j++)
+            shape = (shape ^ parts[j]) * 1099511628211u;
+    }
+    return shape | 1;
+}
+
+/*
+ * What MariaDB tells of its own types comes when a statement is prepared only:
+ * where the columns have become others, it is of no use.
+ */
+static bool is_outdated(const struct sl_sql_mysql *mysql,
+                        struct sl_sql_mysql_statement *statement,
+                        const MYSQL_FIELD *fields)
+{
+    uint64_t shape = shape_of(fields, statement->column_count);
+    bool changed = statement->shape != 0 && statement->shape != shape;
+
+    statement->shape = shape;
+    return changed && mysql->mariadb && statement->kind.reads &&
+           !statement->kind.may_write;
+}
+
 /* Slots for as many columns as there are. */
 static void make_slots(struct sl_sql_mysql_statement *statement)
 {
@@ -274,6 +305,11 @@ sl_sql_mysql_see_columns(struct sl_sql_mysql *mysql,
     enum sl_status status = check_types(fields, statement->column_count, err);
     if (status != SL_OK)
         return status;
+    mysql->outdated = is_outdated(mysql, statement, fields);
+    if (mysql->outdated)
+        return sl_fail(err, SL_CONFLICT,
+                       "the table was changed since the statement was "
+                       "prepared; begin anew");
     make_slots(statement);
     for (unsigned i = 0; i < statement->column_count; i++)
         bind_slot(&statement->binds[i], &statement->slots[i], &fields[i]);

@@ -62,6 +62,7 @@ struct sl_sql_mysql_statement {
     MYSQL_BIND *binds;
     struct sl_sql_mysql_slot *slots;
     unsigned slot_count; /* of binds and slots */
+    uint64_t shape;      /* of its columns when it ran first, or 0 */
     bool cursor;         /* is set to have one on the server */
 };
 

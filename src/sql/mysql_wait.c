@@ -7,6 +7,7 @@
  * comes back by itself and lets go of what it holds.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -17,6 +18,19 @@ static short events_of(int wanted)
     return (short)(((wanted & MYSQL_WAIT_READ) != 0 ? POLLIN : 0) |
                    ((wanted & MYSQL_WAIT_WRITE) != 0 ? POLLOUT : 0) |
                    ((wanted & MYSQL_WAIT_EXCEPT) != 0 ? POLLPRI : 0));
+}
+
+/*
+ * The library reads TLS with what waits, unless the socket is told not to; and
+ * it tells the socket to, once it is connected.
+ */
+static void never_block(const struct sl_sql_mysql *mysql)
+{
+    my_socket fd = mysql_get_socket(mysql->handle);
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags >= 0 && (flags & O_NONBLOCK) == 0)
+        fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
 /* Everything that was waited for is said to be there: the library looks. */
@@ -51,9 +65,13 @@ int sl_sql_mysql_connect(struct sl_sql_mysql *mysql, const char *database)
         &result, mysql->handle, store->url.host, store->user, store->password,
         database, (unsigned)store->url.port, NULL, CLIENT_FOUND_ROWS);
 
-    while (wanted != 0)
-        wanted = mysql_real_connect_cont(&result, mysql->handle,
-                                         wait_for(mysql, wanted));
+    while (wanted != 0) {
+        int there = wait_for(mysql, wanted);
+        never_block(mysql);
+        wanted = mysql_real_connect_cont(&result, mysql->handle, there);
+    }
+    if (result != NULL)
+        never_block(mysql);
     return result == NULL;
 }
 

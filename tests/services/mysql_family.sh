@@ -4,8 +4,7 @@
 # the server with these options) and `client`.
 #
 # The administrator is root, whom `tell` is; tests are `slight`, which may do
-# anything but with the server itself.  With SL_TEST_DATA the data stand in that
-# folder (a small disk).
+# anything.  SL_TEST_MYSQL_OPTIONS are more options of the server.
 . "$(dirname "$0")/common.sh"
 
 # Longer lock waits than tests want to see, and series of numbers by recursion.
@@ -14,7 +13,7 @@ OPTIONS="--innodb-lock-wait-timeout=3 --character-set-server=utf8mb4
     --max-prepared-stmt-count=100000"
 
 places() {
-    DATA=${SL_TEST_DATA:-$DIR/data}
+    DATA=$DIR/data
     # The path of a socket is short.
     SOCKET=/tmp/slight-$NAME-$(printf '%s' "$DIR" | cksum | cut -d ' ' -f 1).sock
 }
@@ -42,6 +41,8 @@ launch() {
         make_data >>"$DIR/log" 2>&1 || { tail -n 20 "$DIR/log" >&2; return 1; }
         touch "$DIR/made"
     fi
+    # After a kill; another process may have that id by now.
+    rm -f "$SOCKET" "$SOCKET.lock"
     (umask 077; write_users >"$DIR/users.sql")
     durable="--innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=OFF"
     [ -z "${SL_TEST_DURABLE:-}" ] || durable=
@@ -49,7 +50,7 @@ launch() {
     server --datadir="$DATA" --socket="$SOCKET" --pid-file="$DIR/server.pid" \
         --init-file="$DIR/users.sql" --bind-address="$HOST" --port="$PORT" \
         --ssl-ca="$CERTS/ca.pem" --ssl-cert="$CERTS/$CERT.pem" \
-        --ssl-key="$CERTS/$CERT.key" $OPTIONS $durable
+        --ssl-key="$CERTS/$CERT.key" $OPTIONS $durable ${SL_TEST_MYSQL_OPTIONS:-}
 }
 
 tell() {

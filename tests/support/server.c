@@ -83,7 +83,7 @@ static void start_watcher(struct test_server *server)
 void test_server_start(struct test_server *server, const char *name,
                        const char *certificate)
 {
-    *server = (struct test_server){.name = name};
+    *server = (struct test_server){.name = name, .certificate = certificate};
     snprintf(server->folder, sizeof(server->folder), "/tmp/slight-%s-XXXXXX",
              name);
     if (mkdtemp(server->folder) == NULL)
@@ -101,6 +101,7 @@ void test_server_kill(struct test_server *server)
 
 void test_server_restart(struct test_server *server)
 {
+    setenv("SL_TEST_CERT", server->certificate, 1);
     must(server, "restart");
 }
 

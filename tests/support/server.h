@@ -15,9 +15,10 @@
 
 struct test_server {
     const char *name; /* "redis" */
-    char folder[64];  /* data, log, certs/ */
-    pid_t watcher;    /* a process that ends the server with the test */
-    int watched;      /* closed: the watcher acts */
+    const char *certificate;
+    char folder[64]; /* data, log, certs/ */
+    pid_t watcher;   /* a process that ends the server with the test */
+    int watched;     /* closed: the watcher acts */
 };
 
 /*
