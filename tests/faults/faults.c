@@ -89,6 +89,8 @@ static void *write_on(void *context)
     for (int i = 1; !atomic_load(&traffic->stop); i++) {
         traffic->attempted[writer->number] = i;
         enum sl_status status = traffic->write(traffic, writer->number, i);
+        if (status == SL_OK && traffic->acknowledged[writer->number] == 0)
+            atomic_fetch_add(&traffic->lucky, 1);
         if (status == SL_OK)
             traffic->acknowledged[writer->number] = i;
         else
@@ -112,6 +114,9 @@ void fault_traffic_run(struct fault_traffic *traffic,
     }
     disturb(context);
     usleep(200000);
+    for (int i = 0; i < 600 && atomic_load(&traffic->lucky) < FAULT_WRITERS;
+         i++)
+        usleep(100000);
     atomic_store(&traffic->stop, true);
     for (int i = 0; i < FAULT_WRITERS; i++)
         pthread_join(threads[i], NULL);

@@ -65,9 +65,11 @@ struct fault_traffic {
     _Atomic bool stop; /* inside */
     _Atomic int failed;
     _Atomic int wrong;
+    _Atomic int lucky; /* writers of which something was acknowledged */
 };
 
-/* Write until disturb has returned; every writer has some acknowledged. */
+/* Write until disturb has returned and every writer has some acknowledged; a
+ * minute later at the latest, which fails the test. */
 void fault_traffic_run(struct fault_traffic *traffic,
                        void (*disturb)(void *context), void *context);
 
