@@ -175,8 +175,8 @@ serve_slight() { # GUEST: sets url and server
     "$build/slight" run "$work/$1.toml" 2>"$work/$1.log" &
     server=$!
     servers="$servers $server"
-    until grep -q ' http://' "$work/$1.log"; do sleep 0.1; done
-    url=$(sed -n 's|.* \(http://[^/]*\)/.*|\1|p' "$work/$1.log")
+    until grep -q 'http://' "$work/$1.log"; do sleep 0.1; done
+    url=$(sed -n 's|.*\(http://[^/]*\)/.*|\1|p' "$work/$1.log")
 }
 
 serve_wasmtime() { # OPTIONS...: sets url
