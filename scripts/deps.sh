@@ -15,7 +15,7 @@ BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
 GUEST="rustc-web cargo-web rust-web-src rust-web-llvm lld-22"
 TEST="python3-prometheus-client libcmocka-dev default-jre-headless maven kcat redis-server redis-tools postgresql
     mariadb-server etcd-server curl sqlite3 openssl clang-format-19 libclang-rt-19-dev"
-BENCH="default-jre-headless maven kcat redis-tools wrk"
+BENCH="default-jre-headless maven kcat libzookeeper-mt-dev redis-tools wrk"
 
 wanted=
 for set in "$@"; do

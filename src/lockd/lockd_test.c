@@ -20,6 +20,8 @@ struct script {
     pthread_mutex_t lock;
     int counts[SL_LOCKD_VERB_COUNT];
     enum sl_status renewals;              /* what each answers */
+    uint64_t kept_ms;                     /* the most that it keeps; or 0 */
+    uint64_t renewed_for_ms;              /* the last RENEW */
     char holder[SL_LOCKD_HOLDER_MAX + 1]; /* of the last RELEASE */
 };
 
@@ -62,9 +64,12 @@ static void run_one(struct script *script, struct sl_op *op)
 
     answer->asked_at = sl_lock_clock();
     script->counts[request->verb]++;
+    if (request->verb == SL_LOCKD_RENEW)
+        script->renewed_for_ms = request->ttl_ms;
     if (request->verb == SL_LOCKD_ACQUIRE) {
         answer->fencing_token = (uint64_t)script->counts[SL_LOCKD_ACQUIRE];
-        answer->ttl_ms = request->ttl_ms;
+        answer->ttl_ms =
+            script->kept_ms != 0 ? script->kept_ms : request->ttl_ms;
         memcpy(answer->holder, "me", 3);
     } else if (request->verb == SL_LOCKD_RENEW && script->renewals != SL_OK) {
         sl_fail(&err, script->renewals, "so it is");
@@ -220,6 +225,46 @@ static void lost_where_the_service_is_away(void **state)
     sl_lock_free(lock);
 }
 
+/* A service that keeps nothing for so long hears of us, and that adds nothing
+ * to the time to live. */
+static void signs_of_life_are_no_renewals(void **state)
+{
+    struct fixture *f = *state;
+
+    f->script.kept_ms = SL_LOCKD_TTL_MIN_MS / 4;
+    struct sl_lock *lock = take(f, false);
+    assert_int_equal(sl_lock_ttl_ms(lock), SL_LOCKD_TTL_MIN_MS);
+    wait_for(f, SL_LOCKD_RENEW, 4);
+    assert_int_equal(f->script.renewed_for_ms, SL_LOCKD_TTL_MIN_MS);
+    for (int i = 0; i < 2000 && sl_lock_is_held(lock); i++)
+        usleep(1000);
+    assert_false(sl_lock_is_held(lock));
+    sl_lock_free(lock);
+}
+
+static void lost_where_no_sign_of_life_arrives(void **state)
+{
+    struct fixture *f = *state;
+    const int64_t start = sl_lock_clock();
+
+    f->script.kept_ms = SL_LOCKD_TTL_MAX_MS / 3600;
+    f->script.renewals = SL_UNAVAILABLE;
+    const struct sl_lockd_request request = {.verb = SL_LOCKD_ACQUIRE,
+                                             .key = sl_bytes_of("key"),
+                                             .ttl_ms = SL_LOCKD_TTL_MAX_MS};
+    struct sl_lockd_answer answer;
+    assert_int_equal(sl_service_do(f->service, NULL, &request, 1, &answer),
+                     SL_OK);
+    struct sl_lock *lock = sl_lock_new(f->service, &request);
+    sl_lock_grant(lock, &answer);
+    assert_int_equal(sl_lock_ttl_ms(lock), SL_LOCKD_TTL_MAX_MS);
+    while (sl_lock_is_held(lock))
+        usleep(1000);
+    assert_true(sl_lock_clock() - start >= 1000000000);
+    assert_true(count_of(f, SL_LOCKD_RENEW) > 0);
+    sl_lock_free(lock);
+}
+
 static void no_op(void *context)
 {
     (void)context;
@@ -290,6 +335,8 @@ int main(void)
         CASE(nobody_else_renews_it),
         CASE(lost_where_the_service_says_so),
         CASE(lost_where_the_service_is_away),
+        CASE(signs_of_life_are_no_renewals),
+        CASE(lost_where_no_sign_of_life_arrives),
         CASE(what_nobody_reads_is_released),
         CASE(the_end_waits_for_what_was_posted),
         CASE(limits),

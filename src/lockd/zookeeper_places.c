@@ -15,8 +15,6 @@ enum {
     LEAVE_AGAIN_MS = 5000, /* where the server would not delete it */
 };
 
-static const int64_t ns_per_ms = 1000000;
-
 /* --- Sessions --------------------------------------------------------------
  */
 
@@ -387,7 +385,7 @@ bool sl_zk_sweep(struct sl_zk_store *store, unsigned session)
     if (now < store->next_sweep[session] ||
         store->sessions[session].conn == NULL || store->counts[session] == 0)
         return false;
-    store->next_sweep[session] = now + SWEEP_EVERY_MS * ns_per_ms;
+    store->next_sweep[session] = now + SWEEP_EVERY_MS * SL_ZK_NS_PER_MS;
     while ((place = step(&walk)) != NULL) {
         if (place->phase == SL_ZK_JOINING || now < place->until)
             continue;
@@ -429,7 +427,7 @@ void sl_zk_answer_aside(struct sl_zk_store *store,
         return;
     place->asked = false;
     if (reply->error != 0 && reply->error != SL_ZK_NO_NODE) {
-        place->until = sl_lock_clock() + LEAVE_AGAIN_MS * ns_per_ms;
+        place->until = sl_lock_clock() + LEAVE_AGAIN_MS * SL_ZK_NS_PER_MS;
         return;
     }
     if (searched && reply->error == 0)

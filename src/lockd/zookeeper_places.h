@@ -13,6 +13,8 @@
 #include "client/zookeeper.h"
 #include "lockd/driver.h"
 
+#define SL_ZK_NS_PER_MS INT64_C(1000000)
+
 enum {
     SL_ZK_SESSIONS = 13,    /* times to live of 1, 2, 4 … 4096 seconds */
     SL_ZK_ID_SIZE = 32,     /* hexadecimal digits in front of a node's name */
