@@ -7,8 +7,8 @@
  * where it may wait.  A RELEASE, and whatever else may free a key, sets
  * op->changed.  ACQUIRE and RENEW note asked_at: no later than when the service
  * begins to count the time to live.  A RENEW never makes it end sooner: one of
- * SL_LOCKD_TTL_MIN_MS is a sign of life.  The holder is the driver's choice, and
- * must not be guessable.
+ * SL_LOCKD_TTL_MIN_MS is a sign of life.  The holder is the driver's choice,
+ * and must not be guessable.
  */
 #ifndef SL_LOCKD_DRIVER_H
 #define SL_LOCKD_DRIVER_H

@@ -235,7 +235,10 @@ static void signs_of_life_are_no_renewals(void **state)
     struct sl_lock *lock = take(f, false);
     assert_int_equal(sl_lock_ttl_ms(lock), SL_LOCKD_TTL_MIN_MS);
     wait_for(f, SL_LOCKD_RENEW, 4);
-    assert_int_equal(f->script.renewed_for_ms, SL_LOCKD_TTL_MIN_MS);
+    pthread_mutex_lock(&f->script.lock);
+    uint64_t renewed_for_ms = f->script.renewed_for_ms;
+    pthread_mutex_unlock(&f->script.lock);
+    assert_int_equal(renewed_for_ms, SL_LOCKD_TTL_MIN_MS);
     for (int i = 0; i < 2000 && sl_lock_is_held(lock); i++)
         usleep(1000);
     assert_false(sl_lock_is_held(lock));

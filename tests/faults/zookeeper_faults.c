@@ -306,7 +306,7 @@ static void a_restarted_server_is_found_again(void **state)
 struct waiter {
     struct test_store store;
     pthread_t thread;
-    struct sl_lock *lock = NULL;
+    struct sl_lock *lock;
     enum sl_status status;
 };
 
