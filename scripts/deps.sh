@@ -38,13 +38,6 @@ SLIGHT_CARGO_OPTIONAL=1 . scripts/cargo.sh
 [ -n "${CARGO:-}" ] || missing="$missing cargo-web rustc-web"
 # A guest in JavaScript; whoever has npm has node, from wherever.
 case $* in *guest* | *test*) command -v npm >/dev/null || missing="$missing nodejs npm" ;; esac
-# Servers in Java, from Maven's registry (scripts/services); whosever they are.
-case $* in
-*test*)
-    command -v java >/dev/null || missing="$missing default-jre-headless"
-    command -v mvn >/dev/null || missing="$missing maven"
-    ;;
-esac
 [ -n "$missing" ] || exit 0
 
 echo "slight: installing Debian packages:$missing" >&2

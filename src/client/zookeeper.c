@@ -177,7 +177,7 @@ void sl_zk_create(struct sl_zk_session *session, struct sl_bytes path,
     sl_zk_put_bytes(&request.writer, path);
     sl_zk_put_bytes(&request.writer, data);
     put_acl(session, &request.writer);
-    sl_zk_put_int(&request.writer, kind);
+    sl_zk_put_int(&request.writer, (int32_t)kind);
     end(&request);
 }
 

@@ -358,7 +358,7 @@ static void a_stall_ends_the_session(void **state)
 
     (void)state;
     assert_non_null(proxy);
-    open_store(&cut_off, proxy, "timeout = \"500ms\"");
+    open_store(&cut_off, proxy, "timeout = \"5s\"");
     open_store(&store, NULL, "");
     assert_int_equal(acquire(&cut_off, "stall", 1000, 0, true, &lock), SL_OK);
     proxy_stall(proxy, true);
@@ -434,7 +434,7 @@ static void is_held_ends_where_the_server_is_away(void **state)
 
     (void)state;
     assert_non_null(proxy);
-    open_store(&store, proxy, "timeout = \"500ms\"");
+    open_store(&store, proxy, "timeout = \"5s\"");
     assert_int_equal(acquire(&store, "away", 4000, 0, true, &lock), SL_OK);
     proxy_stall(proxy, true);
     assert_true(comes(is_lost, lock));
