@@ -2,7 +2,7 @@
 /*
  * kv.etcd on bad days, with a real server: the guest's call gets a typed error
  * by its deadline, and the next one works once the cause is gone.
- * etcd_locks_faults.c has those of lockd.etcd.
+ * etcd_locks_faults.c and etcd_traffic_faults.c have those of lockd.etcd.
  */
 #include "faults/faults.h"
 
@@ -381,7 +381,7 @@ static void a_stalled_connection_times_out(void **state)
 
     (void)state;
     /* One connection, so that it is an open one that stalls. */
-    open_store(&store, proxy, "timeout = \"500ms\"\nconnections = 1");
+    open_store(&store, proxy, "timeout = \"2s\"\nconnections = 1");
     assert_int_equal(set(&store, "k"), SL_OK);
     proxy_stall(proxy, true);
     do_verb(&store, SL_KV_DELETE, "stalled", &answer);
@@ -514,7 +514,7 @@ static void open_two(struct test_store *store, int first, int second)
 
     snprintf(settings, sizeof(settings),
              "endpoints = \"http://127.0.0.1:%d, http://127.0.0.1:%d\"\n" LOGIN
-             "timeout = \"2s\"\nconnections = 1",
+             "timeout = \"5s\"\nconnections = 1",
              first, second);
     fault_open(store, "kv.etcd", settings);
 }

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lockd.etcd with many who want a lock, on bad days: it never has two holders,
+ * whatever happens to servers and connections.
+ */
+#include "faults/etcd_shared.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "client/http.h"
+
+static _Atomic int inside;
+static _Atomic uint64_t last_token;
+static _Atomic int wrong;
+
+/* --- Many who wait --------------------------------------------------------
+ */
+
+/* Transactions that the server has done. */
+static long transactions(void)
+{
+    static const char name[] =
+        "grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Txn\"";
+    const struct sl_http_config config = {0};
+    struct sl_http *http = sl_http_new(&config);
+    struct sl_http_answer answer = {.body = SL_BUF(8 << 20)};
+    struct sl_error err;
+    char url[64];
+
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/metrics", etcd_port);
+    const struct sl_http_request request = {
+        .method = "GET", .url = url, .deadline = sl_deadline_in_ms(20000)};
+    assert_int_equal(sl_http_do(http, &request, &answer, &err), SL_OK);
+    const char *line =
+        memmem(answer.body.ptr, answer.body.len, name, strlen(name));
+    assert_non_null(line);
+    long count = strtol(strchr(line, '}') + 1, NULL, 10);
+    sl_http_answer_done(&answer);
+    sl_http_free(http);
+    return count;
+}
+
+struct one_of_many {
+    struct test_store *store;
+    struct sl_call *call;
+    _Atomic int *left;
+};
+
+static void pass_it_on(void *context)
+{
+    struct one_of_many *one = context;
+    struct sl_lockd_answer answer;
+
+    sl_call_collect(one->call, &answer);
+    const struct sl_lockd_request give_back = {
+        .verb = SL_LOCKD_RELEASE,
+        .key = SL_LITERAL("many"),
+        .holder = sl_bytes_of(answer.holder),
+    };
+    if (answer.err.status == SL_OK)
+        sl_service_post(one->store->service, NULL, &give_back, 1);
+    else
+        atomic_store(&wrong, 3);
+    atomic_fetch_sub(one->left, 1);
+}
+
+/* Whoever waits asks the server when its turn may have come, not whenever
+ * anybody's has. */
+static void who_waits_is_no_herd(void **state)
+{
+    enum { MANY = 60 };
+    const struct terms terms = {"many", 30000, 120000, false};
+    const struct sl_lockd_request request = etcd_request_of(terms);
+    struct test_store stores[2];
+    struct one_of_many many[MANY];
+    _Atomic int left = MANY;
+
+    (void)state;
+    etcd_open_at(&stores[0], etcd_port, "");
+    etcd_open_at(&stores[1], etcd_port, "");
+    struct sl_lock *lock = etcd_must_acquire(&stores[0], terms);
+    long before = transactions();
+    for (int i = 0; i < MANY; i++) {
+        many[i] = (struct one_of_many){&stores[i % 2], NULL, &left};
+        sl_service_submit(stores[i % 2].service, NULL, &request, 1, pass_it_on,
+                          &many[i], &many[i].call);
+    }
+    usleep(500000);
+    assert_int_equal(etcd_release(&stores[0], lock), SL_OK);
+    while (atomic_load(&left) > 0)
+        usleep(10000);
+    /* Each enters and looks, and looks once or twice more: in a herd they would
+     * look 60 * 60 / 2 times. */
+    long took = transactions() - before;
+    assert_in_range(took, MANY, MANY * 8);
+    assert_int_equal(atomic_load(&wrong), 0);
+    for (int i = 0; i < MANY; i++)
+        sl_call_release(many[i].call);
+    test_store_done(&stores[0]);
+    test_store_done(&stores[1]);
+}
+
+/* --- In the middle of traffic --------------------------------------------- */
+
+/* A holder, for as long as it knows that it is one, is alone. */
+static void be_inside(const struct sl_lock *lock)
+{
+    uint64_t token = sl_lock_fencing_token(lock);
+
+    if (atomic_fetch_add(&inside, 1) != 0)
+        atomic_store(&wrong, 1);
+    if (atomic_exchange(&last_token, token) >= token)
+        atomic_store(&wrong, 2);
+    usleep(2000);
+    atomic_fetch_sub(&inside, 1);
+}
+
+static enum sl_status lock_once(struct fault_traffic *traffic, int writer,
+                                int number)
+{
+    struct test_store *store = &traffic->store[writer % 2];
+    struct sl_lock *lock;
+
+    (void)number;
+    enum sl_status status = etcd_acquire(
+        store, (struct terms){"traffic", 2000, 30000, true}, &lock);
+    if (status != SL_OK)
+        return status;
+    be_inside(lock);
+    status = etcd_release(store, lock);
+    return status == SL_CONFLICT ? SL_UNAVAILABLE : status; /* it was cut off */
+}
+
+static void under_traffic(void (*disturb)(void *), void *context, int at,
+                          int at_too)
+{
+    struct test_store stores[2];
+    struct fault_traffic traffic = {.store = stores, .write = lock_once};
+
+    etcd_open_at(&stores[0], at, "timeout = \"3s\"\nretry.backoff = \"5ms\"");
+    etcd_open_at(&stores[1], at_too,
+                 "timeout = \"3s\"\nretry.backoff = \"5ms\"");
+    atomic_store(&last_token, 0);
+    fault_traffic_run(&traffic, disturb, context);
+    assert_int_equal(atomic_load(&wrong), 0);
+    struct sl_lock *lock = etcd_must_acquire(
+        &stores[0], (struct terms){"traffic", 2000, 60000, false});
+    assert_int_equal(etcd_release(&stores[0], lock), SL_OK);
+    test_store_done(&stores[0]);
+    test_store_done(&stores[1]);
+}
+
+static void one_holder_though_the_server_is_killed(void **state)
+{
+    (void)state;
+    under_traffic(fault_kill_now_and_then, &etcd_server, etcd_port, etcd_port);
+}
+
+static void one_holder_though_connections_are_cut(void **state)
+{
+    struct proxy *proxy = proxy_new(0, etcd_port);
+
+    (void)state;
+    under_traffic(fault_cut_now_and_then, proxy, proxy_port(proxy), etcd_port);
+    proxy_free(proxy);
+}
+
+static void stall_now_and_then(void *context)
+{
+    for (int i = 0; i < 3; i++) {
+        usleep(500000);
+        proxy_stall(context, true);
+        usleep(2500000);
+        proxy_stall(context, false);
+        proxy_cut_all(context);
+    }
+}
+
+static void one_holder_though_connections_stall(void **state)
+{
+    struct proxy *proxy = proxy_new(0, etcd_port);
+
+    (void)state;
+    under_traffic(stall_now_and_then, proxy, proxy_port(proxy), etcd_port);
+    proxy_free(proxy);
+}
+
+/* --- A cluster ------------------------------------------------------------ */
+
+enum { MEMBERS = 3 };
+
+static struct test_server members[MEMBERS];
+
+/* One that nothing listens on. */
+static int free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int result = -1, found = 0;
+
+    while (result != 0) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        found = 20000 + (int)arc4random_uniform(12000);
+        address.sin_port = htons((uint16_t)found);
+        result = bind(fd, (struct sockaddr *)&address, sizeof(address));
+        close(fd);
+    }
+    return found;
+}
+
+static void start_members(void)
+{
+    static const char *const names[MEMBERS] = {"a", "b", "c"};
+    char cluster[128];
+
+    snprintf(cluster, sizeof(cluster), "a=%d b=%d c=%d", free_port(),
+             free_port(), free_port());
+    setenv("SL_TEST_ETCD_CLUSTER", cluster, 1);
+    for (int i = 0; i < MEMBERS; i++) {
+        setenv("SL_TEST_ETCD_MEMBER", names[i], 1);
+        test_server_start(&members[i], "etcd", "server");
+    }
+}
+
+/* Each in its turn, and so the leader too. */
+static void kill_members(void *context)
+{
+    static const char *const names[MEMBERS] = {"a", "b", "c"};
+
+    (void)context;
+    for (int i = 0; i < MEMBERS; i++) {
+        usleep(1500000);
+        test_server_kill(&members[i]);
+        usleep(2000000);
+        setenv("SL_TEST_ETCD_MEMBER", names[i], 1);
+        test_server_restart(&members[i]);
+    }
+    usleep(2000000);
+}
+
+static void open_cluster(struct test_store *store, int first)
+{
+    char settings[512];
+    int ports[MEMBERS];
+
+    for (int i = 0; i < MEMBERS; i++)
+        ports[i] = test_server_port(&members[(first + i) % MEMBERS],
+                                    "SL_TEST_ETCD_PORT");
+    snprintf(settings, sizeof(settings),
+             "endpoints = \"http://127.0.0.1:%d,http://127.0.0.1:%d,"
+             "http://127.0.0.1:%d\"\ntimeout = \"5s\"",
+             ports[0], ports[1], ports[2]);
+    fault_open(store, "lockd.etcd", settings);
+}
+
+static void a_cluster_of_which_members_die(void **state)
+{
+    const struct terms kept = {"kept", 10000, 60000, true};
+    struct test_store stores[2];
+    struct fault_traffic traffic = {.store = stores, .write = lock_once};
+
+    (void)state;
+    start_members();
+    open_cluster(&stores[0], 0);
+    open_cluster(&stores[1], 1);
+    struct sl_lock *lock = etcd_must_acquire(&stores[0], kept);
+    atomic_store(&last_token, 0);
+    fault_traffic_run(&traffic, kill_members, NULL);
+    assert_int_equal(atomic_load(&wrong), 0);
+    assert_true(sl_lock_is_held(lock)); /* all the time */
+    assert_int_equal(etcd_release(&stores[0], lock), SL_OK);
+    test_store_done(&stores[0]);
+    test_store_done(&stores[1]);
+    for (int i = 0; i < MEMBERS; i++)
+        test_server_stop(&members[i]);
+    unsetenv("SL_TEST_ETCD_CLUSTER");
+    unsetenv("SL_TEST_ETCD_MEMBER");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_waits_is_no_herd),
+        cmocka_unit_test(one_holder_though_the_server_is_killed),
+        cmocka_unit_test(one_holder_though_connections_are_cut),
+        cmocka_unit_test(one_holder_though_connections_stall),
+        cmocka_unit_test(a_cluster_of_which_members_die),
+    };
+
+    return cmocka_run_group_tests(tests, etcd_start, etcd_stop);
+}
