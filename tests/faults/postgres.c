@@ -80,7 +80,8 @@ enum sl_status sql_call(const struct sql_call *call)
         .isolation = call->isolation,
         .read_only = call->read_only,
         .in_transaction =
-            call->session != NULL && call->verb <= SL_SQL_EXECUTE_MANY,
+            call->session != NULL && (call->verb <= SL_SQL_EXECUTE_MANY ||
+                                      call->verb == SL_SQL_CURSOR_OPEN),
     };
     struct sl_sql_answer answer;
     uint64_t cursor = said.cursor;

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is special about sql.postgres, with a real server: a connection is given
+ * back as it was, types that only PostgreSQL has, plans that are outdated, and
+ * what fails only at the end.
+ */
+#include "faults/postgres.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One connection, so that the next call has that of the one before. */
+static void open_one(struct test_store *store)
+{
+    postgres_open(store, NULL, "connections = 1");
+}
+
+static void value_is(struct test_store *store, const char *query,
+                     enum sl_sql_type type, const char *type_name,
+                     const char *value)
+{
+    OK(sql_query(store, NULL, query));
+    if ((int)type != said.value_type || strcmp(said.value, value) != 0 ||
+        strcmp(said.type, type_name) != 0)
+        fail_msg("%s: %s of type %d (%s)", query, said.value, said.value_type,
+                 said.type);
+}
+
+static void a_connection_is_given_back_as_it_was(void **state)
+{
+    static const struct {
+        const char *leaves, *asks, *answer;
+    } cases[] = {
+        {"SET application_name = 'changed'", "SHOW application_name", "slight"},
+        {"SET TimeZone = 'Asia/Tokyo'", "SHOW TimeZone", "UTC"},
+        {"SELECT set_config('DateStyle', 'German', false)", "SHOW DateStyle",
+         "ISO, MDY"},
+        {"SET statement_timeout = 0", "SHOW statement_timeout", "61s"},
+        {"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
+         "SHOW default_transaction_read_only", "off"},
+        {"SET ROLE pg_monitor", "SELECT current_user", "slight"},
+        {"CREATE TEMP TABLE left_over (id int)",
+         "SELECT count(*) FROM pg_class WHERE relname = 'left_over'", "0"},
+        {"SELECT 1 AS id INTO TEMP left_over",
+         "SELECT count(*) FROM pg_class WHERE relname = 'left_over'", "0"},
+        {"SELECT pg_advisory_lock(4711)",
+         "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "0"},
+        {"DO $$ BEGIN PERFORM set_config('a.b', 'left', false); END $$",
+         "SELECT coalesce(current_setting('a.b', true), '')", ""},
+    };
+    struct test_store store;
+
+    (void)state;
+    postgres_tell("GRANT pg_monitor TO slight");
+    postgres_open(&store, NULL, "connections = 1\ntimeout = \"60s\"");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (int in_transaction = 0; in_transaction < 2; in_transaction++) {
+            struct sl_session *tx =
+                in_transaction ? sql_begin(&store, SL_SQL_DEFAULT, false)
+                               : NULL;
+            OK(sql_execute(&store, tx, cases[i].leaves));
+            if (tx != NULL) {
+                /* The same session again, and so the same connection. */
+                OK(sql_end(&store, tx, SL_SQL_COMMIT));
+                tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+            }
+            OK(sql_query(&store, tx, cases[i].asks));
+            if (strcmp(said.value, cases[i].answer) != 0)
+                fail_msg("%s left: %s", cases[i].leaves, said.value);
+            if (tx != NULL)
+                OK(sql_end(&store, tx, SL_SQL_ROLLBACK));
+        }
+    test_store_done(&store);
+}
+
+static void what_a_statement_may_not_be(void **state)
+{
+    static const char *const refused[] = {
+        "COPY items TO STDOUT",
+        "copy items FROM STDIN",
+        "PREPARE a AS SELECT 1",
+        "EXECUTE sl_s1",
+        "DEALLOCATE ALL",
+        "DISCARD ALL",
+        "DECLARE a CURSOR FOR SELECT 1",
+        "FETCH ALL FROM sl_c1",
+        "CLOSE ALL",
+        "LISTEN a",
+    };
+    static const char *const ends[] = {
+        "PREPARE TRANSACTION 'a'",
+        "COMMIT PREPARED 'a'",
+        "ABORT",
+        "ROLLBACK AND CHAIN",
+        "END",
+    };
+    struct test_store store;
+
+    (void)state;
+    open_one(&store);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        IS(sql_execute(&store, NULL, refused[i]), SL_PERMISSION_DENIED,
+           "a statement may not be");
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        enum sl_status status = sql_execute(&store, NULL, ends[i]);
+        assert_true(status == SL_INVALID_ARGUMENT ||
+                    status == SL_PERMISSION_DENIED);
+    }
+    OK(sql_query(&store, NULL, "SELECT 1"));
+    test_store_done(&store);
+}
+
+static void read_only_stays_read_only(void **state)
+{
+    static const char *const tries[] = {
+        "SET TRANSACTION READ WRITE",
+        "SET transaction_read_only = off",
+        "SELECT set_config('transaction_read_only', 'off', false)",
+        "DO $$ BEGIN SET LOCAL transaction_read_only = off; END $$",
+    };
+    struct test_store store;
+
+    (void)state;
+    open_one(&store);
+    OK(sql_execute(&store, NULL, "CREATE TABLE kept (id int)"));
+    for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+        struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, true);
+        IS(sql_execute(&store, tx, tries[i]), SL_INVALID_ARGUMENT, "25001");
+        OK(sql_end(&store, tx, SL_SQL_ROLLBACK));
+    }
+    struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, true);
+    IS(sql_execute(&store, tx, "INSERT INTO kept VALUES (1)"),
+       SL_INVALID_ARGUMENT, "25006");
+    OK(sql_end(&store, tx, SL_SQL_ROLLBACK));
+    test_store_done(&store);
+    postgres_open(&store, NULL, "connections = 1\nread-only = true");
+    IS(sql_execute(&store, NULL, "INSERT INTO kept VALUES (1)"),
+       SL_INVALID_ARGUMENT, "25006");
+    test_store_done(&store);
+}
+
+static void other_types_are_text(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    open_one(&store);
+    OK(sql_execute(&store, NULL, "CREATE TYPE mood AS ENUM ('fine', 'bad')"));
+    OK(sql_execute(&store, NULL,
+                   "CREATE DOMAIN even AS int CHECK (VALUE % 2 = "
+                   "0)"));
+    value_is(&store, "SELECT ARRAY[1, NULL, 3]", SL_SQL_TEXT, "int4[]",
+             "{1,NULL,3}");
+    value_is(&store, "SELECT ARRAY['a b', 'c\"d']", SL_SQL_TEXT, "text[]",
+             "{\"a b\",\"c\\\"d\"}");
+    value_is(&store, "SELECT 'fine'::mood", SL_SQL_TEXT, "mood", "fine");
+    value_is(&store, "SELECT ARRAY['fine'::mood]", SL_SQL_TEXT, "mood[]",
+             "{fine}");
+    value_is(&store, "SELECT 4::even", SL_SQL_INT64, "int4", "4");
+    value_is(&store, "SELECT interval '1 day 2 hours'", SL_SQL_TEXT, "interval",
+             "1 day 02:00:00");
+    value_is(&store, "SELECT inet '10.0.0.1/8'", SL_SQL_TEXT, "inet",
+             "10.0.0.1/8");
+    value_is(&store, "SELECT int4range(1, 5)", SL_SQL_TEXT, "int4range",
+             "[1,5)");
+    value_is(&store, "SELECT ROW(1, 'a')", SL_SQL_TEXT, "record", "(1,a)");
+    value_is(&store, "SELECT 12.5::money", SL_SQL_TEXT, "money", "$12.50");
+    /* In such a result the others come as text too, and are the same. */
+    value_is(&store, "SELECT 1.50, ARRAY[1]", SL_SQL_DECIMAL, "numeric",
+             "1.50");
+    value_is(&store, "SELECT '\\x6162'::bytea, ARRAY[1]", SL_SQL_BYTES, "bytea",
+             "ab");
+    value_is(&store, "SELECT timestamptz '2026-11-23 13:37+01', ARRAY[1]",
+             SL_SQL_TIMESTAMP, "timestamptz", "2026-11-23T12:37:00Z");
+    value_is(&store, "SELECT true, ARRAY[1]", SL_SQL_BOOLEAN, "bool", "1");
+    value_is(&store, "SELECT 'infinity'::timestamptz", SL_SQL_TEXT,
+             "timestamptz", "infinity");
+    value_is(&store, "SELECT date '0044-03-15 BC'", SL_SQL_TEXT, "date",
+             "0044-03-15 BC");
+    value_is(&store, "SELECT 'NaN'::numeric", SL_SQL_TEXT, "numeric", "NaN");
+    value_is(&store, "SELECT '{\"a\": 1}'::jsonb ?? 'a'", SL_SQL_BOOLEAN,
+             "bool", "1");
+    test_store_done(&store);
+}
+
+static void what_fails_at_the_end(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    open_one(&store);
+    OK(sql_execute(&store, NULL,
+                   "CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY "
+                   "DEFERRED)"));
+    OK(sql_execute(&store, NULL, "INSERT INTO late VALUES (1)"));
+    for (int i = 0; i < 3; i++) {
+        IS(sql_execute(&store, NULL, "INSERT INTO late VALUES (1)"),
+           SL_ALREADY_EXISTS, "23505");
+        IS(sql_query(&store, NULL, "INSERT INTO late VALUES (1) RETURNING id"),
+           SL_ALREADY_EXISTS, "23505");
+        struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+        OK(sql_execute(&store, tx, "INSERT INTO late VALUES (1)"));
+        IS(sql_end(&store, tx, SL_SQL_COMMIT), SL_ALREADY_EXISTS, "23505");
+        OK(sql_query(&store, NULL, "SELECT count(*) FROM late"));
+        assert_string_equal(said.value, "1");
+    }
+    test_store_done(&store);
+}
+
+static void a_table_that_changes_in_a_transaction(void **state)
+{
+    struct test_store store, other;
+
+    (void)state;
+    open_one(&store);
+    open_one(&other);
+    OK(sql_execute(&store, NULL, "CREATE TABLE changing (a int)"));
+    struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+    OK(sql_query(&store, tx, "SELECT * FROM changing"));
+    OK(sql_end(&store, tx, SL_SQL_COMMIT));
+    OK(sql_execute(&other, NULL, "ALTER TABLE changing ADD COLUMN b int"));
+    tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+    IS(sql_query(&store, tx, "SELECT * FROM changing"), SL_CONFLICT, "altered");
+    assert_true(said.retryable);
+    OK(sql_end(&store, tx, SL_SQL_ROLLBACK));
+    tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+    OK(sql_query(&store, tx, "SELECT * FROM changing"));
+    OK(sql_end(&store, tx, SL_SQL_COMMIT));
+    /* Outside of one nobody notices. */
+    OK(sql_query(&store, NULL, "SELECT * FROM changing"));
+    OK(sql_execute(&other, NULL, "ALTER TABLE changing DROP COLUMN b"));
+    OK(sql_query(&store, NULL, "SELECT * FROM changing"));
+    test_store_done(&store);
+    test_store_done(&other);
+}
+
+static enum sl_status cursor_call(struct test_store *store,
+                                  struct sl_session *session,
+                                  enum sl_sql_verb verb, const char *text)
+{
+    return sql_call(&(struct sql_call){
+        .store = store, .session = session, .verb = verb, .text = text});
+}
+
+/* Rows that were asked for make way for another statement, and come after. */
+static void a_cursor_that_makes_way(void **state)
+{
+    static const char query[] =
+        "SELECT n, repeat('x', 2000) FROM generate_series(1, 5000) AS n";
+    struct test_store store;
+    size_t rows = 0, other_rows = 0;
+
+    (void)state;
+    postgres_open(&store, NULL, "connections = 1\nmax-result = \"1MiB\"");
+    struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+    OK(cursor_call(&store, tx, SL_SQL_CURSOR_OPEN, query));
+    uint64_t first = said.cursor;
+    OK(cursor_call(&store, tx, SL_SQL_CURSOR_OPEN, query));
+    uint64_t second = said.cursor;
+    for (;;) {
+        said.cursor = first;
+        OK(cursor_call(&store, tx, SL_SQL_CURSOR_NEXT, NULL));
+        if (said.rows == 0)
+            break;
+        assert_int_equal(strtol(said.value, NULL, 10), rows + 1);
+        rows += said.rows;
+        OK(sql_query(&store, tx, "SELECT 1"));
+        said.cursor = second;
+        OK(cursor_call(&store, tx, SL_SQL_CURSOR_NEXT, NULL));
+        assert_int_equal(strtol(said.value, NULL, 10), other_rows + 1);
+        other_rows += said.rows;
+    }
+    assert_int_equal(rows, 5000);
+    OK(sql_end(&store, tx, SL_SQL_COMMIT));
+    test_store_done(&store);
+}
+
+/* A cursor whose statement fails half-way. */
+static void a_cursor_that_fails(void **state)
+{
+    struct test_store store;
+    struct sl_session *session = NULL;
+    struct sl_error err;
+
+    (void)state;
+    open_one(&store);
+    assert_int_equal(sl_session_open(store.service, &session, &err), SL_OK);
+    const struct sql_call open = {
+        .store = &store,
+        .session = session,
+        .verb = SL_SQL_CURSOR_OPEN,
+        .text = "SELECT 1 / (1500 - n) FROM generate_series(1, 5000) AS n"};
+    enum sl_status status = SL_OK;
+
+    /* As part of a transaction there is none yet. */
+    IS(sql_call(&open), SL_CONFLICT, "");
+    struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+    OK(cursor_call(&store, tx, SL_SQL_CURSOR_OPEN, open.text));
+    OK(cursor_call(&store, tx, SL_SQL_CURSOR_NEXT, NULL));
+    assert_int_equal(said.rows, 1000);
+    status = cursor_call(&store, tx, SL_SQL_CURSOR_NEXT, NULL);
+    IS(status, SL_INVALID_ARGUMENT, "22012");
+    IS(cursor_call(&store, tx, SL_SQL_CURSOR_NEXT, NULL), SL_NOT_FOUND, "");
+    IS(sql_end(&store, tx, SL_SQL_COMMIT), SL_CONFLICT, "failed");
+    sl_session_close(session);
+    OK(sql_query(&store, NULL, "SELECT 1"));
+    test_store_done(&store);
+}
+
+/* A batch whose members do not disturb each other. */
+static void *ask_on(void *context)
+{
+    struct test_store *store = context;
+    char text[80], number[16];
+
+    for (int i = 0; i < 200; i++) {
+        switch (i % 4) {
+        case 0:
+            IS(sql_query(store, NULL, "SELECT 1 / (random() * 0)::int"),
+               SL_INVALID_ARGUMENT, "22012");
+            break;
+        case 1:
+            IS(sql_execute(store, NULL, "INSERT INTO unique_ones VALUES (1)"),
+               SL_ALREADY_EXISTS, "23505");
+            break;
+        default:
+            snprintf(number, sizeof(number), "%d", i);
+            snprintf(text, sizeof(text),
+                     "SELECT %d + count(*) * 0 FROM "
+                     "unique_ones",
+                     i);
+            OK(sql_query(store, NULL, text));
+            assert_string_equal(said.value, number);
+        }
+    }
+    return NULL;
+}
+
+static void batches_of_what_fails_and_what_does_not(void **state)
+{
+    enum { THREADS = 8 };
+    pthread_t threads[THREADS];
+    struct test_store store;
+
+    (void)state;
+    open_one(&store);
+    OK(sql_execute(&store, NULL, "CREATE TABLE unique_ones (id int UNIQUE)"));
+    OK(sql_execute(&store, NULL, "INSERT INTO unique_ones VALUES (1)"));
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_on, &store), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    test_store_done(&store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_is_given_back_as_it_was),
+        cmocka_unit_test(what_a_statement_may_not_be),
+        cmocka_unit_test(read_only_stays_read_only),
+        cmocka_unit_test(other_types_are_text),
+        cmocka_unit_test(what_fails_at_the_end),
+        cmocka_unit_test(a_table_that_changes_in_a_transaction),
+        cmocka_unit_test(a_cursor_that_makes_way),
+        cmocka_unit_test(a_cursor_that_fails),
+        cmocka_unit_test(batches_of_what_fails_and_what_does_not),
+    };
+
+    return cmocka_run_group_tests(tests, postgres_start, postgres_stop);
+}
