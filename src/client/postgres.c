@@ -440,7 +440,9 @@ static enum sl_status consume(struct sl_pg *pg, struct sl_error *err)
 {
     int there = 0;
 
-    if (ioctl(PQsocket(pg->handle), FIONREAD, &there) == 0 && there > 0)
+    /* Most results come in one read. */
+    if (pg->reads++ > 0 && ioctl(PQsocket(pg->handle), FIONREAD, &there) == 0 &&
+        there > 0)
         pg->received += (size_t)there;
     if (PQconsumeInput(pg->handle) == 0)
         return gone(pg, err);
@@ -493,6 +495,7 @@ enum sl_status sl_pg_next(struct sl_pg *pg, sl_deadline deadline,
         return status;
     *result = PQgetResult(pg->handle);
     pg->received = 0;
+    pg->reads = 0;
     if (PQstatus(pg->handle) != CONNECTION_BAD)
         return SL_OK;
     /* A server that ends says why. */

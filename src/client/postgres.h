@@ -101,6 +101,7 @@ struct sl_pg {
     PGconn *handle;
     const struct sl_pg_target *target;
     size_t received; /* bytes, about, since the last result */
+    unsigned reads;  /* since then */
     /* No use any more: what was asked and what is answered do not match. */
     bool lost;
 };

@@ -122,8 +122,10 @@ static enum sl_status take(struct sl_sql_pg *sql,
         if (reading->answer != NULL)
             count(result, reading->answer);
         return SL_OK;
-    case PGRES_EMPTY_QUERY:
     case PGRES_PIPELINE_ABORTED: /* what failed is told before */
+        reading->aborted = true;
+        return SL_OK;
+    case PGRES_EMPTY_QUERY:
         return SL_OK;
     case PGRES_FATAL_ERROR:
         return sl_sql_pg_failed(sql, result, reading->set, err);

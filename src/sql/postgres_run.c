@@ -434,11 +434,18 @@ static void run_alone(struct sl_sql_pg *sql, struct sl_op *op)
 /* --- Batches ---------------------------------------------------------------
  */
 
-/* Statements that go out together. */
+/*
+ * Statements that go out together.  Those that only read, one after the other,
+ * are one part of the pipeline, which is sent and answered at once; where one
+ * of them fails, those behind it in the part are not done, and are run anew.
+ */
 struct group {
     struct sl_op *ops[SL_SQL_PG_BATCH];
     const struct sl_sql_pg_statement *statements[SL_SQL_PG_BATCH];
     size_t count;
+    bool ends[SL_SQL_PG_BATCH]; /* behind it ends a part */
+    enum { DONE, AGAIN, ANEW } rest[SL_SQL_PG_BATCH]; /* ANEW: prepared too */
+    bool cancelled; /* by the one that was read last */
 };
 
 static bool may_join(const struct sl_sql_pg *sql,
@@ -473,37 +480,49 @@ static bool join(struct sl_sql_pg *sql, struct group *group, struct sl_op *op)
     return true;
 }
 
-/* What went out, as far as it did; those whose values do not fit are told. */
+/* Take out those whose values do not fit; and see where parts end. */
+static void check_group(struct group *group)
+{
+    struct sl_sql_pg_parameters in;
+    struct sl_error err;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < group->count; i++) {
+        const struct sl_sql_request *request = group->ops[i]->request;
+        if (sl_sql_pg_encode(group->statements[i], &request->sets[0], &in,
+                             &err) != SL_OK) {
+            sl_op_fail(group->ops[i], &err);
+            continue;
+        }
+        sl_sql_pg_parameters_done(&in);
+        group->ops[kept] = group->ops[i];
+        group->statements[kept++] = group->statements[i];
+    }
+    group->count = kept;
+    for (size_t i = 0; i < kept; i++)
+        group->ends[i] = i + 1 == kept || !group->statements[i]->words.reads ||
+                         !group->statements[i + 1]->words.reads;
+}
+
 static enum sl_status send_group(struct sl_sql_pg *sql, struct group *group,
                                  struct sl_error *err)
 {
     enum sl_status status =
         sl_pg_sent(&sql->pg, PQenterPipelineMode(sql->pg.handle), err);
-    size_t kept = 0;
 
     for (size_t i = 0; status == SL_OK && i < group->count; i++) {
-        struct sl_op *op = group->ops[i];
-        const struct sl_sql_request *request = op->request;
+        const struct sl_sql_request *request = group->ops[i]->request;
         status =
             sl_sql_pg_send(sql, group->statements[i], &request->sets[0], err);
-        if (status != SL_OK && !sql->pg.lost) {
-            sl_op_fail(op, err);
-            status = SL_OK;
-            continue;
-        }
-        if (status == SL_OK)
+        if (status == SL_OK && group->ends[i])
             status = sl_pg_sent(&sql->pg, PQpipelineSync(sql->pg.handle), err);
-        group->ops[kept] = op;
-        group->statements[kept++] = group->statements[i];
     }
-    if (status == SL_OK)
-        group->count = kept;
     return status;
 }
 
-/* Read the answer of one; *again where it is to be run anew, alone. */
+/* Read the answer of one; what is to be run anew is noted. */
 static enum sl_status read_member(struct sl_sql_pg *sql, struct group *group,
-                                  size_t i, bool *cancelled, bool *again)
+                                  size_t i)
 {
     struct sl_op *op = group->ops[i];
     const struct sl_sql_request *request = op->request;
@@ -515,7 +534,7 @@ static enum sl_status read_member(struct sl_sql_pg *sql, struct group *group,
         .set = &request->sets[0],
         .answer = query ? NULL : op->answer,
         .deadline = op->deadline,
-        .to_sync = true,
+        .to_sync = group->ends[i],
     };
     struct sl_error err;
 
@@ -523,15 +542,20 @@ static enum sl_status read_member(struct sl_sql_pg *sql, struct group *group,
     sql->again = true;
     (void)PQsetSingleRowMode(sql->pg.handle);
     enum sl_status status = sl_sql_pg_read(sql, &reading, &err);
-    if (status == SL_OK && query)
+    if (status == SL_OK && !reading.aborted && query)
         sl_sql_result_give(result, op->answer);
     else
         sl_sql_result_free(result);
     /* What ended a result that was too large may have come too late for it. */
-    *again = status != SL_OK && !sql->pg.lost &&
-             (sql->old_plan || (status == SL_TIMEOUT && *cancelled));
-    *cancelled = reading.cancelled;
-    if (status != SL_OK && !*again)
+    bool hit = status == SL_TIMEOUT && group->cancelled;
+    group->cancelled = reading.cancelled || (group->cancelled && !hit);
+    if (sql->pg.lost)
+        fail(sql, op, &err);
+    else if (sql->old_plan)
+        group->rest[i] = ANEW;
+    else if (reading.aborted || hit)
+        group->rest[i] = AGAIN;
+    else if (status != SL_OK)
         fail(sql, op, &err);
     return sql->pg.lost ? status : SL_OK;
 }
@@ -547,17 +571,18 @@ static void fail_from(struct group *group, size_t first, const char *message)
 
 static void run_group(struct sl_sql_pg *sql, struct group *group)
 {
-    bool again[SL_SQL_PG_BATCH] = {false};
-    bool cancelled = false;
     struct sl_error err;
 
+    check_group(group);
+    if (group->count == 0)
+        return;
     if (send_group(sql, group, &err) != SL_OK) {
         sql->pg.lost = true;
         fail_from(group, 0, err.message);
         return;
     }
     for (size_t i = 0; i < group->count; i++)
-        if (read_member(sql, group, i, &cancelled, &again[i]) != SL_OK) {
+        if (read_member(sql, group, i) != SL_OK) {
             fail_from(group, i + 1,
                       "PostgreSQL: the connection was lost by the call before");
             return;
@@ -566,10 +591,10 @@ static void run_group(struct sl_sql_pg *sql, struct group *group)
         sql->pg.lost = true;
     for (size_t i = 0; i < group->count; i++) {
         const struct sl_sql_request *request = group->ops[i]->request;
-        if (!again[i])
-            continue;
-        sl_sql_pg_drop(sql, request->statement);
-        run_alone(sql, group->ops[i]);
+        if (group->rest[i] == ANEW && !sql->pg.lost)
+            sl_sql_pg_drop(sql, request->statement);
+        if (group->rest[i] != DONE)
+            run_alone(sql, group->ops[i]);
     }
 }
 
@@ -579,7 +604,7 @@ static void flush(struct sl_sql_pg *sql, struct group *group)
         run_alone(sql, group->ops[0]);
     else if (group->count > 1)
         run_group(sql, group);
-    group->count = 0;
+    *group = (struct group){.count = 0};
 }
 
 static void fail_unsent(struct sl_op *const ops[], size_t first, size_t count,

@@ -211,6 +211,7 @@ struct sl_sql_pg_reading {
     sl_deadline deadline;
     bool to_sync; /* to the end of a part of a pipeline */
     bool has_columns;
+    bool aborted;   /* another one in the pipeline failed before */
     size_t dropped; /* bytes that nobody wants any more */
     bool cancelled;
 };

@@ -238,11 +238,12 @@ static enum sl_status read_timestamp(struct sl_bytes data, bool instant,
     if (us == INT64_MAX || us == INT64_MIN)
         return infinity(us > 0, buf, value, err);
     int64_t days = us / day_us - (us % day_us < 0);
+    int64_t of_day = us % day_us + (us % day_us < 0 ? day_us : 0);
     enum sl_status status = write_date(days, &common, buf, err);
     if (status == SL_OK)
         status = sl_buf_printf(buf, err, "%c", common ? 'T' : ' ');
     if (status == SL_OK)
-        status = write_time(us - days * day_us, buf, err);
+        status = write_time(of_day, buf, err);
     if (status == SL_OK && instant)
         status = sl_buf_printf(buf, err, "%s", common ? "Z" : "+00");
     if (status == SL_OK && !common && days < 0)
@@ -383,6 +384,8 @@ static enum sl_status parse_timestamp(struct sl_bytes data, struct sl_buf *buf,
                                       struct sl_error *err)
 {
     bool utc = data.len > 3 && memcmp(data.ptr + data.len - 3, "+00", 3) == 0;
+    if (data.len == 0)
+        return wrong("timestamp", err);
     enum sl_status status =
         sl_buf_append(buf, SL_BYTES(data.ptr, data.len - (utc ? 3 : 0)), err);
 
@@ -430,7 +433,8 @@ static enum sl_status parse(enum sl_sql_pg_kind kind, struct sl_bytes data,
     case SL_SQL_PG_TIMESTAMPTZ:
         return parse_timestamp(data, buf, value, err);
     case SL_SQL_PG_UUID:
-        return read_text(data, SL_SQL_UUID, value);
+        return read_text(data, sl_sql_is_uuid(data) ? SL_SQL_UUID : SL_SQL_TEXT,
+                         value);
     case SL_SQL_PG_JSON:
     case SL_SQL_PG_JSONB:
         return read_text(data, SL_SQL_JSON, value);
