@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Build etcd from its source, once, and print the folder that etcd, etcdctl, and
-# etcd-locks (bench/services) are in.  Debian 12 has etcd 3.4; `go install` takes
-# none of the newer ones, whose modules have replace directives, so that they are
-# built in a module of ours.
+# Print the folder that etcd and etcdctl are in, newer ones than Debian 12 has
+# (3.4): built from their source where there is a Go for that, together with
+# etcd-locks (bench/services); otherwise those of Debian 13 (3.5).
+#
+# `go install` takes none of them, for their modules have replace directives, so
+# that they are built in a module of ours.
 set -eu
 
 VERSION=v3.7.3
@@ -13,7 +15,6 @@ KEY=$(cat "$0" "$LOCKS" | sha256sum | cut -c 1-12)
 FOLDER=$CACHE/etcd-$VERSION-$KEY
 
 build() {
-    command -v go >/dev/null || { echo "etcd: there is no Go to build it with" >&2; exit 1; }
     echo "slight: building etcd $VERSION into $CACHE; the first time takes about 2 minutes" >&2
     rm -rf "$FOLDER.new"
     mkdir -p "$FOLDER.new/source/ctl" "$FOLDER.new/source/locks"
@@ -47,7 +48,25 @@ END
     mv "$FOLDER.new" "$FOLDER"
 }
 
+go_is_new() {
+    [ "$(printf 'go1.26\n%s\n' "$(go env GOVERSION 2>/dev/null)" | sort -V | head -n 1)" = go1.26 ]
+}
+
+# Debian 13's, with a program for each in front.
+unpack() {
+    debian=$("$(dirname "$0")/debian.sh" trixie etcd-trixie etcd-server etcd-client)
+    for program in etcd etcdctl; do
+        printf '#!/bin/sh\nexec "%s/run" usr/bin/%s "$@"\n' "$debian" $program >"$debian/$program"
+        chmod 755 "$debian/$program"
+    done
+    echo "$debian"
+}
+
 mkdir -p "$CACHE"
+if ! go_is_new; then
+    unpack
+    exit
+fi
 {
     flock 9
     [ -d "$FOLDER" ] || (build) >"$FOLDER.log" 2>&1 || { tail -n 20 "$FOLDER.log" >&2; exit 1; }

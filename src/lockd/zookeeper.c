@@ -13,7 +13,8 @@
 #include "lockd/zookeeper_step.h"
 
 enum {
-    END_MS = 1000, /* to say good-bye */
+    END_MS = 1000,   /* to say good-bye */
+    CHECK_MS = 5000, /* how long a session lives that only looks */
 };
 
 struct options {
@@ -143,6 +144,22 @@ static enum sl_status zookeeper_open(void *store, sl_deadline deadline,
     return SL_OK;
 }
 
+/* By a session of its own, for those of the store are the driver thread's. */
+static enum sl_status zookeeper_check(void *data, sl_deadline deadline,
+                                      struct sl_error *err)
+{
+    const struct sl_zk_store *store = data;
+    struct sl_zk_ensemble ensemble = store->first;
+    struct sl_zk_session session;
+
+    sl_zk_session_init(&session, &ensemble, CHECK_MS);
+    enum sl_status status = sl_zk_connect(&session, deadline, err);
+    if (status == SL_OK)
+        sl_zk_end(&session, deadline);
+    sl_zk_session_done(&session);
+    return status;
+}
+
 static void zookeeper_close(void *state)
 {
     (void)state;
@@ -163,6 +180,7 @@ const struct sl_driver sl_lockd_zookeeper = {
     .store_new = zookeeper_store_new,
     .store_free = zookeeper_store_free,
     .open = zookeeper_open,
+    .check = zookeeper_check,
     .close = zookeeper_close,
     .run = zookeeper_run,
     .idle = zookeeper_idle,

@@ -82,6 +82,7 @@ struct sl_zk_store *sl_zk_store_new(struct sl_zk_ensemble *ensemble,
     struct sl_zk_store *store = sl_alloc(sizeof(*store));
 
     store->ensemble = *ensemble; /* handed over */
+    store->first = *ensemble;
     store->root = sl_asprintf("%s%s", ensemble->chroot, path);
     store->most_ms = INT32_MAX;
     store->last = sl_zk_session_for(store, ANY_TTL_MS);

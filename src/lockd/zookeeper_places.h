@@ -49,7 +49,8 @@ struct sl_zk_place {
 
 struct sl_zk_store {
     struct sl_zk_ensemble ensemble;
-    char *root; /* chroot and path */
+    struct sl_zk_ensemble first; /* the same as it was at first; borrows */
+    char *root;                  /* chroot and path */
     struct sl_zk_session sessions[SL_ZK_SESSIONS];
     int64_t least_ms, most_ms; /* what servers make of a session's time */
     struct sl_zk_place *places[SL_ZK_BUCKETS];

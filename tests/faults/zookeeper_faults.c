@@ -278,6 +278,13 @@ static void a_refused_connection_says_where(void **state)
 }
 
 /* A lock outlives the server, in its session; tokens go on. */
+static enum sl_status look(struct test_store *store)
+{
+    struct sl_error err;
+
+    return sl_service_check(store->service, sl_deadline_in_ms(20000), &err);
+}
+
 static void a_restarted_server_is_found_again(void **state)
 {
     const struct sl_lockd_request meanwhile = acquire_of("other", 2000, 0);
@@ -287,7 +294,9 @@ static void a_restarted_server_is_found_again(void **state)
     (void)state;
     open_store(&store, NULL, "");
     assert_int_equal(acquire(&store, "restart", 20000, 0, true, &lock), SL_OK);
+    assert_int_equal(look(&store), SL_OK);
     test_server_kill(&server);
+    assert_int_equal(look(&store), SL_UNAVAILABLE);
     fault_call_is(&store, &meanwhile, SL_UNAVAILABLE, "");
     assert_true(sl_lock_is_held(lock));
     test_server_restart(&server);
