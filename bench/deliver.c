@@ -2,7 +2,7 @@
 /*
  * Messages, or events, through the trigger of a manifest into a component:
  *
- *     deliver MANIFEST COUNT
+ *     deliver MANIFEST COUNT [SIZE]
  *
  * Sends them in batches first, then has them handled.  Prints
  * "send <tab> 0 <tab> count <tab> ns", the same of "handle", and "settled", of
@@ -20,7 +20,7 @@
 #include "pubsub/pubsub.h"
 #include "trigger/trigger.h"
 
-enum { BATCH = 100, SINGLES = 201, SIZE = 100 };
+enum { BATCH = 100, SINGLES = 201, SIZE = 100, SIZE_MAX_BYTES = 65536 };
 
 static void must(enum sl_status status, const struct sl_error *err)
 {
@@ -39,10 +39,11 @@ static void tell_problem(void *context, struct sl_toml_place place,
 
 static const struct sl_manifest_trigger *trigger;
 static struct sl_service *service;
+static size_t size = SIZE; /* of a payload */
 
 static void send_some(size_t count)
 {
-    static uint8_t payload[SIZE];
+    static uint8_t payload[SIZE_MAX_BYTES];
     static struct sl_mq_request sends[BATCH];
     static struct sl_pubsub_request publishes[BATCH];
     static struct sl_mq_answer sent[BATCH];
@@ -52,11 +53,11 @@ static void send_some(size_t count)
 
     for (size_t i = 0; i < count; i++) {
         sends[i] = (struct sl_mq_request){.verb = SL_MQ_SEND,
-                                          .payload = SL_BYTES(payload, SIZE)};
+                                          .payload = SL_BYTES(payload, size)};
         publishes[i] = (struct sl_pubsub_request){
             .verb = SL_PUBSUB_PUBLISH,
             .topic = sl_bytes_of(is_queue ? "" : trigger->topic),
-            .payload = SL_BYTES(payload, SIZE)};
+            .payload = SL_BYTES(payload, size)};
     }
     const void *requests = is_queue ? (void *)sends : (void *)publishes;
     if (sl_service_do(service, NULL, requests, count, answers) != SL_OK)
@@ -99,8 +100,10 @@ int main(int argc, char **argv)
     struct sl_error err;
     int64_t singles[SINGLES];
 
-    if (argc != 3) {
-        fputs("usage: deliver MANIFEST COUNT\n", stderr);
+    if (argc == 4)
+        size = strtoul(argv[3], NULL, 10);
+    if (argc < 3 || argc > 4 || size > SIZE_MAX_BYTES) {
+        fputs("usage: deliver MANIFEST COUNT [SIZE]\n", stderr);
         return 2;
     }
     size_t count = strtoul(argv[2], NULL, 10) / BATCH * BATCH;

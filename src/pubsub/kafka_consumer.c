@@ -17,6 +17,10 @@ enum {
     PROBE_MS = 1000,
 };
 
+/* Behind this a group that cannot be joined says why, in ns: librdkafka tries
+ * on, and does not repeat what it has said. */
+#define REFUSED_AFTER INT64_C(2500000000)
+
 /* --- Finding ---------------------------------------------------------------
  */
 
@@ -201,13 +205,13 @@ static bool may_pass(enum sl_status status)
            status == SL_TIMEOUT || status == SL_CONFLICT;
 }
 
-/* A group that cannot be joined says why at once. */
 static bool is_refused(struct sl_kafka_consumer *consumer, int64_t start,
                        struct sl_error *err)
 {
     if (sl_kafka_trouble_is_final(&consumer->trouble, start))
         return true;
-    if (!sl_kafka_has_trouble(&consumer->trouble))
+    if (!sl_kafka_has_trouble(&consumer->trouble) ||
+        sl_now_ns() - start < REFUSED_AFTER)
         return false;
     return !may_pass(sl_kafka_fail_with(consumer->store, &consumer->trouble,
                                         consumer->group,

@@ -516,13 +516,23 @@ static bool send_one(struct sl_kafka_store *store,
     const struct sl_bytes payload = not_null(request->payload);
     const struct sl_bytes key =
         request->key.ptr != NULL ? not_null(request->key) : request->key;
-    rd_kafka_resp_err_t code = rd_kafka_producev(
-        producer->client, RD_KAFKA_V_RKT(topic->handle),
-        RD_KAFKA_V_PARTITION(RD_KAFKA_PARTITION_UA),
-        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)payload.ptr, payload.len),
-        RD_KAFKA_V_KEY((void *)(uintptr_t)key.ptr, key.len),
-        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(report), RD_KAFKA_V_END);
+    const rd_kafka_vu_t parts[] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic->handle},
+        {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = RD_KAFKA_PARTITION_UA},
+        {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY},
+        {.vtype = RD_KAFKA_VTYPE_VALUE,
+         .u.mem = {(void *)(uintptr_t)payload.ptr, payload.len}},
+        {.vtype = RD_KAFKA_VTYPE_KEY,
+         .u.mem = {(void *)(uintptr_t)key.ptr, key.len}},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = report},
+        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
+    };
+    rd_kafka_error_t *error = rd_kafka_produceva(
+        producer->client, parts,
+        sizeof(parts) / sizeof(parts[0]) - (headers == NULL));
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    if (error != NULL)
+        rd_kafka_error_destroy(error);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return true;
     if (headers != NULL)
@@ -646,11 +656,13 @@ static void answer(struct sl_kafka_store *store, struct sl_kafka_batch *batch,
         (err.status == SL_UNAVAILABLE || err.status == SL_UNAUTHENTICATED) &&
         (!report->told || sl_kafka_status(code) == SL_TIMEOUT))
         err.status = SL_TIMEOUT; /* it may have been published */
-    /* It was there, and somebody has removed it. */
-    if (sl_kafka_status(code) == SL_NOT_FOUND && report->told) {
+    /* It was there, and somebody has removed it, or our right to it. */
+    enum sl_status said = sl_kafka_status(code);
+    if (report->told &&
+        (said == SL_NOT_FOUND || said == SL_PERMISSION_DENIED)) {
         set_partitions(store, get_topic(store, batch->producer, request->topic),
                        0);
-        if (store->options->create_topics)
+        if (said == SL_NOT_FOUND && store->options->create_topics)
             err.status = SL_UNAVAILABLE;
     }
     sl_op_fail(report->op, &err);

@@ -261,6 +261,7 @@ static void add_message(struct sl_kafka_consumer *consumer,
                               rd_kafka_message_errstr(message));
         return;
     }
+    sl_kafka_trouble_over(&consumer->trouble);
     struct sl_pubsub_event *event = sl_kafka_event(consumer->topic, message);
     if (event != NULL)
         sl_kafka_ledger_add(consumer->ledger, message->partition,
@@ -316,8 +317,6 @@ bool sl_kafka_consumer_fetch(struct sl_kafka_consumer *consumer)
         }
         some = some || count > 0;
     }
-    if (some)
-        sl_kafka_trouble_over(&consumer->trouble);
     return some;
 }
 
@@ -532,11 +531,15 @@ void sl_kafka_consumer_end(struct sl_kafka_consumer *consumer)
         while (consumer->parts != NULL)
             remove_part(consumer, consumer->parts->number);
         if (consumer->queue != NULL) {
-            leave(consumer);
+            if (consumer->joined)
+                leave(consumer);
             rd_kafka_queue_destroy(consumer->queue);
         }
-        rd_kafka_destroy_flags(consumer->client,
-                               RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        /* librdkafka 2.0 waits for ever for the threads of one that was not let
+         * into its group; better to lose those. */
+        if (consumer->joined || !sl_kafka_has_trouble(&consumer->trouble))
+            rd_kafka_destroy_flags(consumer->client,
+                                   RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
     drop_lists(consumer);
     sl_kafka_ledger_free(consumer->ledger);

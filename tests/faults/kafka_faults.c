@@ -1,0 +1,685 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pubsub.kafka on bad days, with a real broker that writes to its disk before
+ * it acknowledges: what was published is what a group receives, at least once,
+ * and each key in order, whatever happens between.
+ *
+ * With --consume this program is a member that is to be killed.
+ */
+#include "faults/faults.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "pubsub/driver.h"
+
+/* Not so many that it takes long to receive them. */
+enum { NUMBERS_MAX = 50000, BATCH = 100, PACE_US = 10000 };
+
+static struct test_server server;
+static struct proxy *proxy; /* in front of the port without TLS */
+static char topic[32];      /* of the test, and its group */
+static const char *program;
+
+static const char patient[] = "timeout = \"5s\"\nretry.backoff = \"5ms\"\n"
+                              "lease = \"3s\"\n";
+
+/* --- Resources -------------------------------------------------------------
+ */
+
+static char *settings_for(const char *user, const char *password,
+                          const char *more)
+{
+    return sl_asprintf("brokers = \"127.0.0.1:%d\"\nuser = \"%s\"\n"
+                       "password = \"%s\"\n%s",
+                       proxy_port(proxy), user, password, more);
+}
+
+static void open_as(struct test_store *store, const char *user,
+                    const char *more)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings = settings_for(user, TEST_SERVER_PASSWORD, more);
+
+    fault_open(store, "pubsub.kafka", settings);
+}
+
+static void open_store(struct test_store *store, const char *more)
+{
+    open_as(store, "slight", more);
+}
+
+static void new_topic(void)
+{
+    static int number;
+
+    snprintf(topic, sizeof(topic), "topic-%d", ++number);
+}
+
+static struct sl_pubsub_request publish_of(const char *payload)
+{
+    return (struct sl_pubsub_request){.verb = SL_PUBSUB_PUBLISH,
+                                      .topic = sl_bytes_of(topic),
+                                      .payload = sl_bytes_of(payload)};
+}
+
+/* --- What was published, and what was received -------------------------- */
+
+static struct ledger {
+    pthread_mutex_t lock;
+    bool sent[FAULT_WRITERS][NUMBERS_MAX];  /* it was acknowledged */
+    bool tried[FAULT_WRITERS][NUMBERS_MAX]; /* perhaps not */
+    bool seen[FAULT_WRITERS][NUMBERS_MAX];
+    int last[FAULT_WRITERS]; /* the highest number that was received */
+    int strange, backward;
+} ledger = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void new_ledger(void)
+{
+    memset(ledger.sent, 0, sizeof(ledger.sent));
+    memset(ledger.tried, 0, sizeof(ledger.tried));
+    memset(ledger.seen, 0, sizeof(ledger.seen));
+    memset(ledger.last, 0, sizeof(ledger.last));
+    ledger.strange = ledger.backward = 0;
+    new_topic();
+}
+
+struct numbered {
+    char payload[32], key[16];
+    struct sl_pubsub_request request;
+};
+
+static void number_one(struct numbered *event, int writer, int number)
+{
+    snprintf(event->payload, sizeof(event->payload), "%d %d", writer, number);
+    snprintf(event->key, sizeof(event->key), "%d", writer);
+    event->request = publish_of(event->payload);
+    event->request.key = sl_bytes_of(event->key);
+    ledger.tried[writer][number] = true;
+}
+
+static enum sl_status publish_one(struct fault_traffic *traffic, int writer,
+                                  int number)
+{
+    struct sl_pubsub_answer answer;
+    struct numbered event;
+
+    if (number >= NUMBERS_MAX)
+        return SL_UNAVAILABLE;
+    number_one(&event, writer, number);
+    usleep(PACE_US);
+    enum sl_status status = sl_service_do(traffic->store->service, NULL,
+                                          &event.request, 1, &answer);
+    ledger.sent[writer][number] = status == SL_OK;
+    return status;
+}
+
+/* Numbers of a writer's own, in one call. */
+static enum sl_status publish_batch(struct fault_traffic *traffic, int writer,
+                                    int number)
+{
+    struct sl_pubsub_request requests[BATCH];
+    struct sl_pubsub_answer answers[BATCH];
+    struct numbered events[BATCH];
+    enum sl_status status = SL_OK;
+
+    if (number * BATCH >= NUMBERS_MAX)
+        return SL_UNAVAILABLE;
+    usleep(20 * PACE_US);
+    for (int i = 0; i < BATCH; i++) {
+        number_one(&events[i], writer, (number - 1) * BATCH + i + 1);
+        requests[i] = events[i].request;
+    }
+    (void)sl_service_do(traffic->store->service, NULL, requests, BATCH,
+                        answers);
+    for (int i = 0; i < BATCH; i++) {
+        enum sl_status each = answers[i].err.status;
+        ledger.sent[writer][(number - 1) * BATCH + i + 1] = each == SL_OK;
+        if (each != SL_OK)
+            status = each;
+    }
+    return status;
+}
+
+/* An event of a key is first received behind all those before it; one that was
+ * seen may come again. */
+static void note(long writer, long number)
+{
+    pthread_mutex_lock(&ledger.lock);
+    if (writer < 0 || writer >= FAULT_WRITERS || number < 1 ||
+        number >= NUMBERS_MAX || !ledger.tried[writer][number]) {
+        ledger.strange++;
+    } else {
+        if (!ledger.seen[writer][number] && number < ledger.last[writer])
+            ledger.backward++;
+        ledger.seen[writer][number] = true;
+        if (number > ledger.last[writer])
+            ledger.last[writer] = (int)number;
+    }
+    pthread_mutex_unlock(&ledger.lock);
+}
+
+static void note_event(const struct sl_pubsub_event *event)
+{
+    char text[32];
+    char *rest;
+
+    snprintf(text, sizeof(text), "%.*s", (int)event->payload.len,
+             (const char *)event->payload.ptr);
+    long writer = strtol(text, &rest, 10);
+    note(writer, strtol(rest, NULL, 10));
+}
+
+/* --- Members ---------------------------------------------------------------
+ */
+
+static struct sl_subscription *join(struct test_store *store)
+{
+    struct sl_subscription *member = sl_subscription_new(
+        store->service, sl_bytes_of(topic), sl_bytes_of(topic), true);
+    const struct sl_pubsub_request subscribe =
+        sl_subscription_request(member, SL_PUBSUB_SUBSCRIBE);
+    struct sl_pubsub_answer answer;
+
+    if (sl_service_do(store->service, NULL, &subscribe, 1, &answer) != SL_OK) {
+        sl_subscription_free(member);
+        return NULL;
+    }
+    sl_subscription_begun(member);
+    return member;
+}
+
+/* Receive and acknowledge some, once; how many, in *count.  told: before each
+ * is acknowledged. */
+static enum sl_status consume(struct test_store *store,
+                              const struct sl_subscription *member,
+                              uint64_t wait_ms, size_t *count,
+                              void (*told)(const struct sl_pubsub_event *event))
+{
+    struct sl_pubsub_request request =
+        sl_subscription_request(member, SL_PUBSUB_RECEIVE);
+    struct sl_pubsub_answer answer, settled;
+
+    request.limit = 20;
+    request.wait_ms = wait_ms;
+    enum sl_status status =
+        sl_service_do(store->service, NULL, &request, 1, &answer);
+    *count = answer.event_count;
+    for (size_t i = 0; i < answer.event_count; i++) {
+        told(answer.events[i]);
+        request = sl_subscription_request(member, SL_PUBSUB_ACKNOWLEDGE);
+        request.receipt = answer.events[i]->receipt;
+        enum sl_status each =
+            sl_service_do(store->service, NULL, &request, 1, &settled);
+        if (each != SL_OK && each != SL_CONFLICT)
+            status = each;
+    }
+    sl_pubsub_answer_done(&answer);
+    return status;
+}
+
+/* As a write of traffic, by a member of its own. */
+static enum sl_status consume_some(struct fault_traffic *traffic, int writer,
+                                   int number)
+{
+    static struct sl_subscription *members[FAULT_WRITERS];
+    size_t count;
+
+    if (number == 1)
+        members[writer] = NULL;
+    if (members[writer] == NULL)
+        members[writer] = join(traffic->store);
+    if (members[writer] == NULL)
+        return SL_UNAVAILABLE;
+    enum sl_status status =
+        consume(traffic->store, members[writer], 50, &count, note_event);
+    if (atomic_load(&traffic->stop) || status == SL_CONFLICT) {
+        sl_subscription_free(members[writer]);
+        members[writer] = NULL;
+    }
+    return status == SL_CONFLICT ? SL_UNAVAILABLE : status;
+}
+
+/* Receive the rest; then what was published was received, each key in order. */
+static void all_published_was_received(void)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings = sl_asprintf("%scommit-interval = \"200ms\"\n", patient);
+    struct test_store store;
+    size_t count = 1;
+
+    open_store(&store, settings);
+    struct sl_subscription *member = join(&store);
+    assert_non_null(member);
+    while (count > 0)
+        assert_int_equal(consume(&store, member, 4500, &count, note_event),
+                         SL_OK);
+    sl_subscription_free(member);
+    test_store_done(&store);
+    assert_int_equal(ledger.strange, 0);
+    assert_int_equal(ledger.backward, 0);
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        for (int j = 1; j < NUMBERS_MAX; j++)
+            if (ledger.sent[i][j] && !ledger.seen[i][j])
+                fail_msg("%d %d was published and is lost", i, j);
+}
+
+static void publish_each(int count)
+{
+    struct test_store store;
+    struct fault_traffic publisher = {.store = &store};
+
+    open_store(&store, patient);
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        for (int j = 1; j <= count / BATCH; j++)
+            assert_int_equal(publish_batch(&publisher, i, j), SL_OK);
+    test_store_done(&store);
+}
+
+static void under_traffic(enum sl_status (*write)(struct fault_traffic *traffic,
+                                                  int writer, int number),
+                          void (*disturb)(void *), void *context)
+{
+    struct test_store store;
+    struct fault_traffic traffic = {.store = &store, .write = write};
+
+    new_ledger();
+    if (write == consume_some)
+        publish_each(500);
+    open_store(&store, patient);
+    fault_traffic_run(&traffic, disturb, context);
+    test_store_done(&store);
+    all_published_was_received();
+}
+
+/* A broker takes seconds to start; between two kills it works for a while. */
+static void kill_and_restart(void *context)
+{
+    enum { TIMES = 2 };
+
+    for (int i = 0; i < TIMES; i++) {
+        usleep(500000);
+        test_server_kill(context);
+        usleep(200000);
+        test_server_restart(context);
+        usleep(2000000);
+    }
+}
+
+static void a_broker_killed_while_publishing(void **state)
+{
+    (void)state;
+    under_traffic(publish_one, kill_and_restart, &server);
+}
+
+static void a_broker_killed_during_batches(void **state)
+{
+    (void)state;
+    under_traffic(publish_batch, kill_and_restart, &server);
+}
+
+static void a_broker_killed_while_receiving(void **state)
+{
+    (void)state;
+    under_traffic(consume_some, kill_and_restart, &server);
+}
+
+static void cut_and_mend(void *context)
+{
+    fault_cut_now_and_then(context);
+    proxy_cut_after(context, -1);
+}
+
+static void a_connection_cut_while_publishing(void **state)
+{
+    (void)state;
+    under_traffic(publish_batch, cut_and_mend, proxy);
+}
+
+static void a_connection_cut_while_receiving(void **state)
+{
+    (void)state;
+    under_traffic(consume_some, cut_and_mend, proxy);
+}
+
+static void a_stalled_connection(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    new_topic();
+    const struct sl_pubsub_request publish = publish_of("x");
+    open_store(&store, "timeout = \"2s\"\nretry.attempts = 1");
+    fault_call_is(&store, &publish, SL_OK, "");
+    proxy_stall(proxy, true);
+    fault_call_is(&store, &publish, SL_TIMEOUT, "127.0.0.1");
+    proxy_stall(proxy, false);
+    proxy_cut_all(proxy);
+    for (int i = 0; i < 3; i++)
+        fault_call_is(&store, &publish, SL_OK, "");
+    test_store_done(&store);
+}
+
+/* --- A rebalance while handling ------------------------------------------ */
+
+enum { ROUNDS = 6 };
+
+/* A process's worth of members, that come and go. */
+static void *come_and_go(void *context)
+{
+    struct test_store store;
+    size_t count;
+
+    (void)context;
+    for (int i = 0; i < ROUNDS; i++) {
+        open_store(&store, patient);
+        struct sl_subscription *member = join(&store);
+        for (int j = 0; member != NULL && j < 10; j++)
+            (void)consume(&store, member, 20, &count, note_event);
+        sl_subscription_free(member);
+        test_store_done(&store);
+    }
+    return NULL;
+}
+
+static void members_come_and_go(void **state)
+{
+    enum { PROCESSES = 3 };
+    pthread_t threads[PROCESSES];
+
+    (void)state;
+    new_ledger();
+    publish_each(1000);
+    for (int i = 0; i < PROCESSES; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, NULL),
+                         0);
+    for (int i = 0; i < PROCESSES; i++)
+        pthread_join(threads[i], NULL);
+    all_published_was_received();
+}
+
+/* --- Members that are killed ----------------------------------------------
+ */
+
+enum { KILLS = 8 };
+
+static void tell_event(const struct sl_pubsub_event *event)
+{
+    char line[48];
+    int len = snprintf(line, sizeof(line), "%.*s\n", (int)event->payload.len,
+                       (const char *)event->payload.ptr);
+
+    (void)!write(STDOUT_FILENO, line, (size_t)len);
+}
+
+static int consume_until_killed(void)
+{
+    struct test_store store;
+    size_t count;
+
+    snprintf(topic, sizeof(topic), "%s", getenv("SL_TEST_TOPIC"));
+    fault_open(&store, "pubsub.kafka", getenv("SL_TEST_TEXT"));
+    for (;;) {
+        struct sl_subscription *member = join(&store);
+        while (member != NULL &&
+               consume(&store, member, 200, &count, tell_event) != SL_CONFLICT)
+            ;
+        sl_subscription_free(member);
+    }
+    return 0;
+}
+
+static pid_t start_member(int *out)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings = settings_for("slight", TEST_SERVER_PASSWORD, patient);
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    setenv("SL_TEST_TEXT", settings, 1);
+    setenv("SL_TEST_TOPIC", topic, 1);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execl(program, program, "--consume", NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    *out = ends[0];
+    return pid;
+}
+
+static void read_lines(FILE *from, int most)
+{
+    char line[48];
+    char *rest;
+
+    while (most-- > 0 && fgets(line, sizeof(line), from) != NULL) {
+        if (strchr(line, '\n') == NULL) /* cut off */
+            continue;
+        long writer = strtol(line, &rest, 10);
+        note(writer, strtol(rest, NULL, 10));
+    }
+}
+
+/* Each is killed behind some events that it began to handle. */
+static void members_killed_while_handling(void **state)
+{
+    int fd;
+
+    (void)state;
+    new_ledger();
+    publish_each(1000);
+    for (int i = 0; i < KILLS; i++) {
+        pid_t pid = start_member(&fd);
+        FILE *from = fdopen(fd, "r");
+        read_lines(from, 1 + (int)arc4random_uniform(200));
+        assert_int_equal(kill(pid, SIGKILL), 0);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        read_lines(from, INT32_MAX);
+        fclose(from);
+    }
+    all_published_was_received();
+}
+
+/* --- Not let in ------------------------------------------------------------
+ */
+
+static void wrong_credentials(void **state)
+{
+    SL_CLEANUP(sl_freep)
+    char *wrong = settings_for("slight", "wrong-password", patient);
+    snprintf(topic, sizeof(topic), "nobody-comes-here");
+    SL_CLEANUP(sl_freep)
+    char *nobody = settings_for("nobody", TEST_SERVER_PASSWORD, patient);
+    SL_CLEANUP(sl_freep)
+    char *scram = settings_for("slight", "wrong-password",
+                               "mechanism = \"scram-sha-256\"\n");
+    const struct sl_pubsub_request publish = publish_of("x");
+
+    (void)state;
+    fault_first_call_is("pubsub.kafka", wrong, &publish, SL_UNAUTHENTICATED,
+                        "check user, password and mechanism");
+    fault_first_call_is("pubsub.kafka", nobody, &publish, SL_UNAUTHENTICATED,
+                        "127.0.0.1");
+    fault_first_call_is("pubsub.kafka", scram, &publish, SL_UNAUTHENTICATED,
+                        "SCRAM");
+}
+
+static void a_member_is_told_that_it_is_not_let_in(void **state)
+{
+    SL_CLEANUP(sl_freep)
+    char *wrong = settings_for("slight", "wrong-password", patient);
+    const struct sl_pubsub_request subscribe = {
+        .verb = SL_PUBSUB_SUBSCRIBE,
+        .topic = SL_LITERAL("t"),
+        .group = SL_LITERAL("g"),
+        .member = SL_LITERAL("m"),
+    };
+
+    (void)state;
+    fault_first_call_is("pubsub.kafka", wrong, &subscribe, SL_UNAUTHENTICATED,
+                        "check user, password and mechanism");
+}
+
+static void nobody_listens(void **state)
+{
+    new_topic();
+    const struct sl_pubsub_request publish = publish_of("x");
+
+    (void)state;
+    fault_first_call_is("pubsub.kafka",
+                        "brokers = \"127.0.0.1:1\"\ntimeout = \"1s\"", &publish,
+                        SL_UNAVAILABLE, "127.0.0.1:1");
+    fault_first_call_is(
+        "pubsub.kafka",
+        "brokers = \"no-such-host.invalid:9092\"\ntimeout = \"1s\"", &publish,
+        SL_UNAVAILABLE, "no-such-host.invalid");
+}
+
+static void first_call_over_tls(const struct test_server *of, const char *ca,
+                                enum sl_status expected, const char *says)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings = sl_asprintf(
+        "brokers = \"localhost:%d\"\ntls = true\nca = \"%s/certs/%s\"\n"
+        "user = \"slight\"\npassword = \"%s\"\n",
+        test_server_port(of, "SL_TEST_KAFKA_TLS_PORT"), of->folder, ca,
+        TEST_SERVER_PASSWORD);
+    const struct sl_pubsub_request publish = publish_of("x");
+
+    fault_first_call_is("pubsub.kafka", settings, &publish, expected, says);
+}
+
+static void only_the_right_certificate_will_do(void **state)
+{
+    struct test_server other;
+
+    (void)state;
+    new_topic();
+    first_call_over_tls(&server, "ca.pem", SL_OK, "");
+    first_call_over_tls(&server, "stranger.pem", SL_UNAUTHENTICATED,
+                        "check tls, ca");
+    test_server_start(&other, "kafka", "other");
+    first_call_over_tls(&other, "ca.pem", SL_UNAUTHENTICATED, "check tls, ca");
+    test_server_stop(&other);
+}
+
+/* --- Sizes, topics ------------------------------------------------ */
+
+static void larger_than_the_broker_takes(void **state)
+{
+    struct test_store store;
+    static uint8_t large[2 << 20];
+
+    (void)state;
+    new_topic();
+    struct sl_pubsub_request publish = publish_of("x");
+    open_store(&store, "max-payload = \"4MiB\"");
+    publish.payload = SL_BYTES(large, sizeof(large));
+    fault_call_is(&store, &publish, SL_TOO_LARGE, "max.message.bytes");
+    publish.payload.len = 1000;
+    fault_call_is(&store, &publish, SL_OK, "");
+    test_store_done(&store);
+}
+
+static void a_topic_that_is_not_there(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    new_topic();
+    const struct sl_pubsub_request publish = publish_of("x");
+    open_store(&store, "create-topics = false");
+    fault_call_is(&store, &publish, SL_NOT_FOUND, "create the topic");
+    test_store_done(&store);
+    open_store(&store, "replication = 3");
+    fault_call_is(&store, &publish, SL_INVALID_ARGUMENT, "replication");
+    test_store_done(&store);
+    open_store(&store, "partitions = 2");
+    fault_call_is(&store, &publish, SL_OK, "");
+    test_store_done(&store);
+}
+
+static void a_lease_that_the_broker_does_not_take(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    new_topic();
+    open_store(&store, "lease = \"1h\"");
+    const struct sl_pubsub_request subscribe = {
+        .verb = SL_PUBSUB_SUBSCRIBE,
+        .topic = sl_bytes_of(topic),
+        .group = SL_LITERAL("g"),
+        .member = SL_LITERAL("m"),
+    };
+    fault_call_is(&store, &subscribe, SL_INVALID_ARGUMENT, "set a lease");
+    test_store_done(&store);
+}
+
+/* --- The program -----------------------------------------------------------
+ */
+
+/* The port that the broker says it has is the proxy's. */
+static int start(void **state)
+{
+    char port[16];
+
+    (void)state;
+    struct proxy *first = proxy_new(0, 1);
+    int free_port = proxy_port(first);
+    proxy_free(first);
+    snprintf(port, sizeof(port), "%d", free_port);
+    setenv("SL_TEST_KAFKA_PROXY", port, 1);
+    setenv("SL_TEST_KAFKA_RESTRICTED", "1", 1);
+    test_server_start(&server, "kafka", "server");
+    proxy =
+        proxy_new(free_port, test_server_port(&server, "SL_TEST_KAFKA_PORT"));
+    return proxy != NULL ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    proxy_free(proxy);
+    test_server_stop(&server);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wrong_credentials),
+        cmocka_unit_test(a_member_is_told_that_it_is_not_let_in),
+        cmocka_unit_test(nobody_listens),
+        cmocka_unit_test(only_the_right_certificate_will_do),
+        cmocka_unit_test(larger_than_the_broker_takes),
+        cmocka_unit_test(a_topic_that_is_not_there),
+        cmocka_unit_test(a_lease_that_the_broker_does_not_take),
+        cmocka_unit_test(a_stalled_connection),
+        cmocka_unit_test(a_broker_killed_while_publishing),
+        cmocka_unit_test(a_broker_killed_during_batches),
+        cmocka_unit_test(a_broker_killed_while_receiving),
+        cmocka_unit_test(a_connection_cut_while_publishing),
+        cmocka_unit_test(a_connection_cut_while_receiving),
+        cmocka_unit_test(members_come_and_go),
+        cmocka_unit_test(members_killed_while_handling),
+    };
+
+    program = argv[0];
+    if (argc == 2 && strcmp(argv[1], "--consume") == 0)
+        return consume_until_killed();
+    if (argc == 2)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, start, stop);
+}
