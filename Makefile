@@ -24,8 +24,8 @@ deps-test: ## install what the tests need, too
 	@scripts/deps.sh build test
 
 build: deps ## build slight: build/slight
-	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -DBUILD_TESTING=OFF
-	@cmake --build $(BUILD) --target slight
+	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -DBUILD_TESTING=OFF >&2
+	@cmake --build $(BUILD) --target slight >&2 # what is run has standard output
 
 run: build ## count the words of a text into the embedded key-value store
 	@scripts/run-example.sh wordcount-c $(EXAMPLE_TEXT)
