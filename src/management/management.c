@@ -5,10 +5,8 @@
  */
 #include "management/management.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/border.h"
@@ -164,11 +162,8 @@ enum sl_status sl_management_start(struct sl_host *host,
         sl_management_free(management);
         return sl_fail_in(err, "[management]");
     }
-    const char *listen = manifest->management->listen;
-    const char *colon = strrchr(listen, ':');
-    management->text = sl_asprintf(
-        "http://%.*s:%" PRIu16, (int)(colon != NULL ? colon - listen : 0),
-        listen, sl_bridge_http_port(management->server));
+    management->text = sl_trigger_address(
+        manifest->management->listen, sl_bridge_http_port(management->server));
     *out = management;
     return SL_OK;
 }

@@ -66,15 +66,12 @@ static void ended(void *context, const struct sl_bridge_http_end *end)
     sl_border_leave();
 }
 
-/* "http://127.0.0.1:8080", with the port that it got. */
-static char *address_of(const struct sl_manifest_trigger *trigger,
-                        uint16_t port)
+char *sl_trigger_address(const char *listen, uint16_t port)
 {
-    const char *colon = strrchr(trigger->listen, ':');
-    size_t len = colon != NULL ? (size_t)(colon - trigger->listen)
-                               : strlen(trigger->listen);
+    const char *colon = strrchr(listen, ':');
+    size_t len = colon != NULL ? (size_t)(colon - listen) : strlen(listen);
 
-    return sl_asprintf("http://%.*s:%" PRIu16, (int)len, trigger->listen, port);
+    return sl_asprintf("http://%.*s:%" PRIu16, (int)len, listen, port);
 }
 
 enum sl_status
@@ -123,8 +120,8 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
         sl_http_trigger_free(trigger);
         return status;
     }
-    trigger->address =
-        address_of(settings, sl_bridge_http_port(trigger->server));
+    trigger->address = sl_trigger_address(settings->listen,
+                                          sl_bridge_http_port(trigger->server));
     trigger->text = sl_strdup(trigger->address);
     for (size_t i = 0; i < route_count; i++) {
         char *longer = sl_asprintf(

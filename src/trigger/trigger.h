@@ -47,6 +47,10 @@ extern const char *const sl_trigger_end_names[SL_TRIGGER_ENDS];
 const struct sl_trigger_metrics *
 sl_trigger_metrics(const struct sl_triggers *triggers, size_t index);
 
+/* "http://127.0.0.1:8080" of a `listen` and the port that it got; the caller's
+ * to free. */
+char *sl_trigger_address(const char *listen, uint16_t port);
+
 /* An address at which one or more triggers listen. */
 struct sl_trigger_listener {
     const char *address; /* "http://127.0.0.1:8080" */
