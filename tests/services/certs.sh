@@ -15,25 +15,32 @@ set -eu
 
 mkdir -p "$1"
 cd "$1"
+# Several services may be started at the same time.
+exec 9>lock
+flock 9
 [ ! -f done ] || exit 0
+
+openssl() {
+    command openssl "$@" 2>log || { cat log >&2; return 1; }
+}
 
 authority() {
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
         -days 3650 -subj "/CN=$2" -keyout "$1.key" -out "$1.pem" \
         -addext basicConstraints=critical,CA:TRUE \
-        -addext keyUsage=critical,keyCertSign,cRLSign 2>/dev/null
+        -addext keyUsage=critical,keyCertSign,cRLSign
 }
 
 # NAME SUBJECT-ALT-NAME [SUBJECT]: a key and a request.
 request() {
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
-        -subj "${3:-/CN=$1}" -keyout "$1.key" -out "$1.csr" 2>/dev/null
+        -subj "${3:-/CN=$1}" -keyout "$1.key" -out "$1.csr"
     printf 'basicConstraints=CA:FALSE\nsubjectAltName=%s\n' "$2" >"$1.ext"
 }
 
 sign() {
     openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial \
-        -days 3650 -extfile "$1.ext" -out "$1.pem" 2>/dev/null
+        -days 3650 -extfile "$1.ext" -out "$1.pem"
 }
 
 # openssl x509 knows no past date, openssl ca does.
@@ -55,7 +62,7 @@ commonName = supplied
 END
     openssl ca -batch -config database/config -cert ca.pem -keyfile ca.key \
         -startdate 20200101000000Z -enddate 20200201000000Z \
-        -extfile "$1.ext" -in "$1.csr" -out "$1.pem" -notext 2>/dev/null
+        -extfile "$1.ext" -in "$1.csr" -out "$1.pem" -notext
 }
 
 authority ca slight-test-authority
