@@ -51,11 +51,26 @@ find_package(OpenSSL REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET GLOBAL hiredis)
-pkg_check_modules(RDKAFKA REQUIRED IMPORTED_TARGET GLOBAL rdkafka)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET GLOBAL libcurl>=7.85)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET GLOBAL jansson)
 pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET GLOBAL libpq)
 pkg_check_modules(MARIADB REQUIRED IMPORTED_TARGET GLOBAL libmariadb)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET GLOBAL libzstd)
+find_package(ZLIB REQUIRED)
+
+# librdkafka, newer than Debian's: in a cache outside of the checkout.
+execute_process(COMMAND "${CMAKE_SOURCE_DIR}/scripts/librdkafka.sh"
+  OUTPUT_VARIABLE rdkafka_folder OUTPUT_STRIP_TRAILING_WHITESPACE
+  COMMAND_ERROR_IS_FATAL ANY)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+  "${CMAKE_SOURCE_DIR}/scripts/librdkafka.sh")
+add_library(rdkafka STATIC IMPORTED GLOBAL)
+set_target_properties(rdkafka PROPERTIES
+  IMPORTED_LOCATION "${rdkafka_folder}/lib/librdkafka.a")
+target_include_directories(rdkafka SYSTEM INTERFACE "${rdkafka_folder}/include")
+target_compile_definitions(rdkafka INTERFACE LIBRDKAFKA_STATICLIB)
+target_link_libraries(rdkafka INTERFACE OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB
+  PkgConfig::ZSTD Threads::Threads m dl)
 if(BUILD_TESTING)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET GLOBAL cmocka)
 endif()

@@ -5,9 +5,6 @@
 
 #include "pubsub/kafka.h"
 
-/* The first librdkafka whose SCRAM newer brokers accept: 2.6.1. */
-#define SCRAM_SINCE 0x020601ff
-
 /* Behind this, of what is tried again and again, we stop waiting: in ns. */
 #define FINAL_AFTER INT64_C(2000000000)
 
@@ -23,17 +20,12 @@ struct answer {
 static const char again[] = "try again later";
 static const char credentials[] =
     "check user, password and mechanism in the manifest";
-static const char old_scram[] =
-    "check user and password in the manifest; and SCRAM of a librdkafka before "
-    "2.6.1 is refused by Kafka 3.7.2 and newer: use mechanism plain, or a "
-    "newer "
-    "librdkafka";
 static const char certificates[] =
     "check tls, ca, certificate and key in the manifest, and the broker's name";
 static const char rights[] = "the broker's ACLs do not allow this user that";
 static const char size[] = "raise max.message.bytes of the topic, or send less";
 
-/* Every code of librdkafka 2.0 and Kafka. */
+/* Every code of librdkafka 2.12 and Kafka. */
 static const struct answer answers[] = {
     {LOCAL(BAD_MSG), SL_INTERNAL, NULL},
     {LOCAL(BAD_COMPRESSION), SL_INTERNAL, NULL},
@@ -96,6 +88,9 @@ static const struct answer answers[] = {
     {LOCAL(ASSIGNMENT_LOST), SL_CONFLICT, NULL},
     {LOCAL(NOOP), SL_INTERNAL, NULL},
     {LOCAL(AUTO_OFFSET_RESET), SL_UNAVAILABLE, again},
+    {LOCAL(LOG_TRUNCATION), SL_UNAVAILABLE, again},
+    {LOCAL(INVALID_DIFFERENT_RECORD), SL_UNAVAILABLE, again},
+    {LOCAL(DESTROY_BROKER), SL_UNAVAILABLE, again},
     {KAFKA(UNKNOWN), SL_INTERNAL, NULL},
     {KAFKA(OFFSET_OUT_OF_RANGE), SL_UNAVAILABLE, again},
     {KAFKA(INVALID_MSG), SL_UNAVAILABLE, again},
@@ -216,6 +211,15 @@ static const struct answer answers[] = {
     {KAFKA(INVALID_UPDATE_VERSION), SL_INTERNAL, NULL},
     {KAFKA(FEATURE_UPDATE_FAILED), SL_INTERNAL, NULL},
     {KAFKA(PRINCIPAL_DESERIALIZATION_FAILURE), SL_INTERNAL, NULL},
+    {KAFKA(UNKNOWN_TOPIC_ID), SL_NOT_FOUND,
+     "create the topic, or set create-topics in the manifest"},
+    {KAFKA(FENCED_MEMBER_EPOCH), SL_CONFLICT, NULL},
+    {KAFKA(UNRELEASED_INSTANCE_ID), SL_CONFLICT, NULL},
+    {KAFKA(UNSUPPORTED_ASSIGNOR), SL_UNSUPPORTED, NULL},
+    {KAFKA(STALE_MEMBER_EPOCH), SL_CONFLICT, NULL},
+    {KAFKA(UNKNOWN_SUBSCRIPTION_ID), SL_INTERNAL, NULL},
+    {KAFKA(TELEMETRY_TOO_LARGE), SL_INTERNAL, NULL},
+    {KAFKA(REBOOTSTRAP_REQUIRED), SL_UNAVAILABLE, again},
 };
 
 static const struct answer unknown = {KAFKA(UNKNOWN), SL_INTERNAL, NULL};
@@ -322,10 +326,5 @@ enum sl_status sl_kafka_fail_with(const struct sl_kafka_store *store,
     pthread_mutex_unlock(&trouble->lock);
     if (why == RD_KAFKA_RESP_ERR_NO_ERROR)
         return sl_kafka_fail(store, what, code, err);
-    const struct answer *answer = find(why);
-    const struct answer scram = {why, SL_UNAUTHENTICATED, old_scram};
-    if (answer->status == SL_UNAUTHENTICATED && strstr(text, "SCRAM") != NULL &&
-        rd_kafka_version() < SCRAM_SINCE)
-        answer = &scram;
-    return fail(store, what, answer, text, err);
+    return fail(store, what, find(why), text, err);
 }

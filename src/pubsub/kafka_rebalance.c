@@ -535,11 +535,8 @@ void sl_kafka_consumer_end(struct sl_kafka_consumer *consumer)
                 leave(consumer);
             rd_kafka_queue_destroy(consumer->queue);
         }
-        /* librdkafka 2.0 waits for ever for the threads of one that was not let
-         * into its group; better to lose those. */
-        if (consumer->joined || !sl_kafka_has_trouble(&consumer->trouble))
-            rd_kafka_destroy_flags(consumer->client,
-                                   RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        rd_kafka_destroy_flags(consumer->client,
+                               RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
     drop_lists(consumer);
     sl_kafka_ledger_free(consumer->ledger);

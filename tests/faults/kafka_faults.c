@@ -6,7 +6,7 @@
  *
  * With --consume this program is a member that is to be killed.
  */
-#include "faults/faults.h"
+#include "faults/kafka_shared.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -17,57 +17,14 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "pubsub/driver.h"
 
 /* Not so many that it takes long to receive them. */
 enum { NUMBERS_MAX = 50000, BATCH = 100, PACE_US = 10000 };
 
-static struct test_server server;
-static struct proxy *proxy; /* in front of the port without TLS */
-static char topic[32];      /* of the test, and its group */
 static const char *program;
 
 static const char patient[] = "timeout = \"5s\"\nretry.backoff = \"5ms\"\n"
                               "lease = \"3s\"\n";
-
-/* --- Resources -------------------------------------------------------------
- */
-
-static char *settings_for(const char *user, const char *password,
-                          const char *more)
-{
-    return sl_asprintf("brokers = \"127.0.0.1:%d\"\nuser = \"%s\"\n"
-                       "password = \"%s\"\n%s",
-                       proxy_port(proxy), user, password, more);
-}
-
-static void open_as(struct test_store *store, const char *user,
-                    const char *more)
-{
-    SL_CLEANUP(sl_freep)
-    char *settings = settings_for(user, TEST_SERVER_PASSWORD, more);
-
-    fault_open(store, "pubsub.kafka", settings);
-}
-
-static void open_store(struct test_store *store, const char *more)
-{
-    open_as(store, "slight", more);
-}
-
-static void new_topic(void)
-{
-    static int number;
-
-    snprintf(topic, sizeof(topic), "topic-%d", ++number);
-}
-
-static struct sl_pubsub_request publish_of(const char *payload)
-{
-    return (struct sl_pubsub_request){.verb = SL_PUBSUB_PUBLISH,
-                                      .topic = sl_bytes_of(topic),
-                                      .payload = sl_bytes_of(payload)};
-}
 
 /* --- What was published, and what was received -------------------------- */
 
@@ -87,7 +44,7 @@ static void new_ledger(void)
     memset(ledger.seen, 0, sizeof(ledger.seen));
     memset(ledger.last, 0, sizeof(ledger.last));
     ledger.strange = ledger.backward = 0;
-    new_topic();
+    kafka_new_topic();
 }
 
 struct numbered {
@@ -99,7 +56,7 @@ static void number_one(struct numbered *event, int writer, int number)
 {
     snprintf(event->payload, sizeof(event->payload), "%d %d", writer, number);
     snprintf(event->key, sizeof(event->key), "%d", writer);
-    event->request = publish_of(event->payload);
+    event->request = kafka_publish_of(event->payload);
     event->request.key = sl_bytes_of(event->key);
     ledger.tried[writer][number] = true;
 }
@@ -179,51 +136,6 @@ static void note_event(const struct sl_pubsub_event *event)
 /* --- Members ---------------------------------------------------------------
  */
 
-static struct sl_subscription *join(struct test_store *store)
-{
-    struct sl_subscription *member = sl_subscription_new(
-        store->service, sl_bytes_of(topic), sl_bytes_of(topic), true);
-    const struct sl_pubsub_request subscribe =
-        sl_subscription_request(member, SL_PUBSUB_SUBSCRIBE);
-    struct sl_pubsub_answer answer;
-
-    if (sl_service_do(store->service, NULL, &subscribe, 1, &answer) != SL_OK) {
-        sl_subscription_free(member);
-        return NULL;
-    }
-    sl_subscription_begun(member);
-    return member;
-}
-
-/* Receive and acknowledge some, once; how many, in *count.  told: before each
- * is acknowledged. */
-static enum sl_status consume(struct test_store *store,
-                              const struct sl_subscription *member,
-                              uint64_t wait_ms, size_t *count,
-                              void (*told)(const struct sl_pubsub_event *event))
-{
-    struct sl_pubsub_request request =
-        sl_subscription_request(member, SL_PUBSUB_RECEIVE);
-    struct sl_pubsub_answer answer, settled;
-
-    request.limit = 20;
-    request.wait_ms = wait_ms;
-    enum sl_status status =
-        sl_service_do(store->service, NULL, &request, 1, &answer);
-    *count = answer.event_count;
-    for (size_t i = 0; i < answer.event_count; i++) {
-        told(answer.events[i]);
-        request = sl_subscription_request(member, SL_PUBSUB_ACKNOWLEDGE);
-        request.receipt = answer.events[i]->receipt;
-        enum sl_status each =
-            sl_service_do(store->service, NULL, &request, 1, &settled);
-        if (each != SL_OK && each != SL_CONFLICT)
-            status = each;
-    }
-    sl_pubsub_answer_done(&answer);
-    return status;
-}
-
 /* As a write of traffic, by a member of its own. */
 static enum sl_status consume_some(struct fault_traffic *traffic, int writer,
                                    int number)
@@ -234,11 +146,12 @@ static enum sl_status consume_some(struct fault_traffic *traffic, int writer,
     if (number == 1)
         members[writer] = NULL;
     if (members[writer] == NULL)
-        members[writer] = join(traffic->store);
+        members[writer] = kafka_join(traffic->store);
     if (members[writer] == NULL)
         return SL_UNAVAILABLE;
     enum sl_status status =
-        consume(traffic->store, members[writer], 50, &count, note_event);
+        kafka_consume(traffic->store, members[writer], 50, &count, note_event)
+            .status;
     if (atomic_load(&traffic->stop) || status == SL_CONFLICT) {
         sl_subscription_free(members[writer]);
         members[writer] = NULL;
@@ -254,12 +167,13 @@ static void all_published_was_received(void)
     struct test_store store;
     size_t count = 1;
 
-    open_store(&store, settings);
-    struct sl_subscription *member = join(&store);
+    kafka_open(&store, settings);
+    struct sl_subscription *member = kafka_join(&store);
     assert_non_null(member);
     while (count > 0)
-        assert_int_equal(consume(&store, member, 4500, &count, note_event),
-                         SL_OK);
+        assert_int_equal(
+            kafka_consume(&store, member, 4500, &count, note_event).status,
+            SL_OK);
     sl_subscription_free(member);
     test_store_done(&store);
     assert_int_equal(ledger.strange, 0);
@@ -275,7 +189,7 @@ static void publish_each(int count)
     struct test_store store;
     struct fault_traffic publisher = {.store = &store};
 
-    open_store(&store, patient);
+    kafka_open(&store, patient);
     for (int i = 0; i < FAULT_WRITERS; i++)
         for (int j = 1; j <= count / BATCH; j++)
             assert_int_equal(publish_batch(&publisher, i, j), SL_OK);
@@ -292,7 +206,7 @@ static void under_traffic(enum sl_status (*write)(struct fault_traffic *traffic,
     new_ledger();
     if (write == consume_some)
         publish_each(500);
-    open_store(&store, patient);
+    kafka_open(&store, patient);
     fault_traffic_run(&traffic, disturb, context);
     test_store_done(&store);
     all_published_was_received();
@@ -315,19 +229,19 @@ static void kill_and_restart(void *context)
 static void a_broker_killed_while_publishing(void **state)
 {
     (void)state;
-    under_traffic(publish_one, kill_and_restart, &server);
+    under_traffic(publish_one, kill_and_restart, &kafka_server);
 }
 
 static void a_broker_killed_during_batches(void **state)
 {
     (void)state;
-    under_traffic(publish_batch, kill_and_restart, &server);
+    under_traffic(publish_batch, kill_and_restart, &kafka_server);
 }
 
 static void a_broker_killed_while_receiving(void **state)
 {
     (void)state;
-    under_traffic(consume_some, kill_and_restart, &server);
+    under_traffic(consume_some, kill_and_restart, &kafka_server);
 }
 
 static void cut_and_mend(void *context)
@@ -339,13 +253,13 @@ static void cut_and_mend(void *context)
 static void a_connection_cut_while_publishing(void **state)
 {
     (void)state;
-    under_traffic(publish_batch, cut_and_mend, proxy);
+    under_traffic(publish_batch, cut_and_mend, kafka_proxy);
 }
 
 static void a_connection_cut_while_receiving(void **state)
 {
     (void)state;
-    under_traffic(consume_some, cut_and_mend, proxy);
+    under_traffic(consume_some, cut_and_mend, kafka_proxy);
 }
 
 static void a_stalled_connection(void **state)
@@ -353,14 +267,14 @@ static void a_stalled_connection(void **state)
     struct test_store store;
 
     (void)state;
-    new_topic();
-    const struct sl_pubsub_request publish = publish_of("x");
-    open_store(&store, "timeout = \"2s\"\nretry.attempts = 1");
+    kafka_new_topic();
+    const struct sl_pubsub_request publish = kafka_publish_of("x");
+    kafka_open(&store, "timeout = \"2s\"\nretry.attempts = 1");
     fault_call_is(&store, &publish, SL_OK, "");
-    proxy_stall(proxy, true);
+    proxy_stall(kafka_proxy, true);
     fault_call_is(&store, &publish, SL_TIMEOUT, "127.0.0.1");
-    proxy_stall(proxy, false);
-    proxy_cut_all(proxy);
+    proxy_stall(kafka_proxy, false);
+    proxy_cut_all(kafka_proxy);
     for (int i = 0; i < 3; i++)
         fault_call_is(&store, &publish, SL_OK, "");
     test_store_done(&store);
@@ -378,10 +292,10 @@ static void *come_and_go(void *context)
 
     (void)context;
     for (int i = 0; i < ROUNDS; i++) {
-        open_store(&store, patient);
-        struct sl_subscription *member = join(&store);
+        kafka_open(&store, patient);
+        struct sl_subscription *member = kafka_join(&store);
         for (int j = 0; member != NULL && j < 10; j++)
-            (void)consume(&store, member, 20, &count, note_event);
+            (void)kafka_consume(&store, member, 20, &count, note_event);
         sl_subscription_free(member);
         test_store_done(&store);
     }
@@ -423,12 +337,13 @@ static int consume_until_killed(void)
     struct test_store store;
     size_t count;
 
-    snprintf(topic, sizeof(topic), "%s", getenv("SL_TEST_TOPIC"));
+    snprintf(kafka_topic, sizeof(kafka_topic), "%s", getenv("SL_TEST_TOPIC"));
     fault_open(&store, "pubsub.kafka", getenv("SL_TEST_TEXT"));
     for (;;) {
-        struct sl_subscription *member = join(&store);
+        struct sl_subscription *member = kafka_join(&store);
         while (member != NULL &&
-               consume(&store, member, 200, &count, tell_event) != SL_CONFLICT)
+               kafka_consume(&store, member, 200, &count, tell_event).status !=
+                   SL_CONFLICT)
             ;
         sl_subscription_free(member);
     }
@@ -438,12 +353,12 @@ static int consume_until_killed(void)
 static pid_t start_member(int *out)
 {
     SL_CLEANUP(sl_freep)
-    char *settings = settings_for("slight", TEST_SERVER_PASSWORD, patient);
+    char *settings = kafka_settings("slight", TEST_SERVER_PASSWORD, patient);
     int ends[2];
 
     assert_int_equal(pipe(ends), 0);
     setenv("SL_TEST_TEXT", settings, 1);
-    setenv("SL_TEST_TOPIC", topic, 1);
+    setenv("SL_TEST_TOPIC", kafka_topic, 1);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
@@ -491,181 +406,12 @@ static void members_killed_while_handling(void **state)
     all_published_was_received();
 }
 
-/* --- Not let in ------------------------------------------------------------
- */
-
-static void wrong_credentials(void **state)
-{
-    SL_CLEANUP(sl_freep)
-    char *wrong = settings_for("slight", "wrong-password", patient);
-    snprintf(topic, sizeof(topic), "nobody-comes-here");
-    SL_CLEANUP(sl_freep)
-    char *nobody = settings_for("nobody", TEST_SERVER_PASSWORD, patient);
-    SL_CLEANUP(sl_freep)
-    char *scram = settings_for("slight", "wrong-password",
-                               "mechanism = \"scram-sha-256\"\n");
-    const struct sl_pubsub_request publish = publish_of("x");
-
-    (void)state;
-    fault_first_call_is("pubsub.kafka", wrong, &publish, SL_UNAUTHENTICATED,
-                        "check user, password and mechanism");
-    fault_first_call_is("pubsub.kafka", nobody, &publish, SL_UNAUTHENTICATED,
-                        "127.0.0.1");
-    fault_first_call_is("pubsub.kafka", scram, &publish, SL_UNAUTHENTICATED,
-                        "SCRAM");
-}
-
-static void a_member_is_told_that_it_is_not_let_in(void **state)
-{
-    SL_CLEANUP(sl_freep)
-    char *wrong = settings_for("slight", "wrong-password", patient);
-    const struct sl_pubsub_request subscribe = {
-        .verb = SL_PUBSUB_SUBSCRIBE,
-        .topic = SL_LITERAL("t"),
-        .group = SL_LITERAL("g"),
-        .member = SL_LITERAL("m"),
-    };
-
-    (void)state;
-    fault_first_call_is("pubsub.kafka", wrong, &subscribe, SL_UNAUTHENTICATED,
-                        "check user, password and mechanism");
-}
-
-static void nobody_listens(void **state)
-{
-    new_topic();
-    const struct sl_pubsub_request publish = publish_of("x");
-
-    (void)state;
-    fault_first_call_is("pubsub.kafka",
-                        "brokers = \"127.0.0.1:1\"\ntimeout = \"1s\"", &publish,
-                        SL_UNAVAILABLE, "127.0.0.1:1");
-    fault_first_call_is(
-        "pubsub.kafka",
-        "brokers = \"no-such-host.invalid:9092\"\ntimeout = \"1s\"", &publish,
-        SL_UNAVAILABLE, "no-such-host.invalid");
-}
-
-static void first_call_over_tls(const struct test_server *of, const char *ca,
-                                enum sl_status expected, const char *says)
-{
-    SL_CLEANUP(sl_freep)
-    char *settings = sl_asprintf(
-        "brokers = \"localhost:%d\"\ntls = true\nca = \"%s/certs/%s\"\n"
-        "user = \"slight\"\npassword = \"%s\"\n",
-        test_server_port(of, "SL_TEST_KAFKA_TLS_PORT"), of->folder, ca,
-        TEST_SERVER_PASSWORD);
-    const struct sl_pubsub_request publish = publish_of("x");
-
-    fault_first_call_is("pubsub.kafka", settings, &publish, expected, says);
-}
-
-static void only_the_right_certificate_will_do(void **state)
-{
-    struct test_server other;
-
-    (void)state;
-    new_topic();
-    first_call_over_tls(&server, "ca.pem", SL_OK, "");
-    first_call_over_tls(&server, "stranger.pem", SL_UNAUTHENTICATED,
-                        "check tls, ca");
-    test_server_start(&other, "kafka", "other");
-    first_call_over_tls(&other, "ca.pem", SL_UNAUTHENTICATED, "check tls, ca");
-    test_server_stop(&other);
-}
-
-/* --- Sizes, topics ------------------------------------------------ */
-
-static void larger_than_the_broker_takes(void **state)
-{
-    struct test_store store;
-    static uint8_t large[2 << 20];
-
-    (void)state;
-    new_topic();
-    struct sl_pubsub_request publish = publish_of("x");
-    open_store(&store, "max-payload = \"4MiB\"");
-    publish.payload = SL_BYTES(large, sizeof(large));
-    fault_call_is(&store, &publish, SL_TOO_LARGE, "max.message.bytes");
-    publish.payload.len = 1000;
-    fault_call_is(&store, &publish, SL_OK, "");
-    test_store_done(&store);
-}
-
-static void a_topic_that_is_not_there(void **state)
-{
-    struct test_store store;
-
-    (void)state;
-    new_topic();
-    const struct sl_pubsub_request publish = publish_of("x");
-    open_store(&store, "create-topics = false");
-    fault_call_is(&store, &publish, SL_NOT_FOUND, "create the topic");
-    test_store_done(&store);
-    open_store(&store, "replication = 3");
-    fault_call_is(&store, &publish, SL_INVALID_ARGUMENT, "replication");
-    test_store_done(&store);
-    open_store(&store, "partitions = 2");
-    fault_call_is(&store, &publish, SL_OK, "");
-    test_store_done(&store);
-}
-
-static void a_lease_that_the_broker_does_not_take(void **state)
-{
-    struct test_store store;
-
-    (void)state;
-    new_topic();
-    open_store(&store, "lease = \"1h\"");
-    const struct sl_pubsub_request subscribe = {
-        .verb = SL_PUBSUB_SUBSCRIBE,
-        .topic = sl_bytes_of(topic),
-        .group = SL_LITERAL("g"),
-        .member = SL_LITERAL("m"),
-    };
-    fault_call_is(&store, &subscribe, SL_INVALID_ARGUMENT, "set a lease");
-    test_store_done(&store);
-}
-
 /* --- The program -----------------------------------------------------------
  */
-
-/* The port that the broker says it has is the proxy's. */
-static int start(void **state)
-{
-    char port[16];
-
-    (void)state;
-    struct proxy *first = proxy_new(0, 1);
-    int free_port = proxy_port(first);
-    proxy_free(first);
-    snprintf(port, sizeof(port), "%d", free_port);
-    setenv("SL_TEST_KAFKA_PROXY", port, 1);
-    setenv("SL_TEST_KAFKA_RESTRICTED", "1", 1);
-    test_server_start(&server, "kafka", "server");
-    proxy =
-        proxy_new(free_port, test_server_port(&server, "SL_TEST_KAFKA_PORT"));
-    return proxy != NULL ? 0 : -1;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    proxy_free(proxy);
-    test_server_stop(&server);
-    return 0;
-}
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_credentials),
-        cmocka_unit_test(a_member_is_told_that_it_is_not_let_in),
-        cmocka_unit_test(nobody_listens),
-        cmocka_unit_test(only_the_right_certificate_will_do),
-        cmocka_unit_test(larger_than_the_broker_takes),
-        cmocka_unit_test(a_topic_that_is_not_there),
-        cmocka_unit_test(a_lease_that_the_broker_does_not_take),
         cmocka_unit_test(a_stalled_connection),
         cmocka_unit_test(a_broker_killed_while_publishing),
         cmocka_unit_test(a_broker_killed_during_batches),
@@ -681,5 +427,5 @@ int main(int argc, char **argv)
         return consume_until_killed();
     if (argc == 2)
         cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, kafka_start, kafka_stop);
 }

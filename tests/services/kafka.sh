@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Apache Kafka, one broker (KRaft), with passwords (PLAIN and SCRAM) on a plain
-# port and on one with TLS.  Tests are `slight`; `limited` may do nothing;
+# port and on one with TLS.  Tests are `slight`, by SCRAM `scram`; `limited` may do nothing;
 # `tell` gives the administrator's arguments to a tool of Kafka
 # with its class first, as the port for the inside needs no password.
 #
@@ -69,7 +69,7 @@ END
         sed -i 's/^ssl.client.auth=.*/ssl.client.auth=none/' "$DIR/server.properties"
     [ -z "${SL_TEST_KAFKA_RESTRICTED:-}" ] || cat >>"$DIR/server.properties" <<END
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS;User:slight
+super.users=User:ANONYMOUS;User:slight;User:scram;User:passing
 END
     # What is acknowledged is on disk.
     [ -z "${SL_TEST_DURABLE:-}" ] || echo log.flush.interval.messages=1 >>"$DIR/server.properties"

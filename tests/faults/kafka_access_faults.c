@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whom a broker of Kafka lets in, and what it lets them do: credentials,
+ * certificates, rights that are taken away while somebody is connected; what it
+ * refuses for its size.
+ */
+#include "faults/kafka_shared.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+static const char patient[] = "timeout = \"5s\"\nretry.backoff = \"5ms\"\n"
+                              "lease = \"3s\"\n";
+
+/* A tool of Kafka, as the administrator: with the topic's name in the words. */
+static void tell(const char *words)
+{
+    SL_CLEANUP(sl_freep)
+    char *all = sl_asprintf("org.apache.kafka.tools.%s", words);
+
+    if (!test_server_tell(&kafka_server, all))
+        fail_msg("%s", all);
+}
+
+/* --- Let in ----------------------------------------------------------------
+ */
+
+/* Over TLS; the name of the user and the mechanism. */
+static char *over_tls(const struct test_server *of, const char *ca,
+                      const char *user, const char *more)
+{
+    return sl_asprintf(
+        "brokers = \"localhost:%d\"\ntls = true\nca = \"%s/certs/%s\"\n"
+        "user = \"%s\"\npassword = \"%s\"\n%s",
+        test_server_port(of, "SL_TEST_KAFKA_TLS_PORT"), of->folder, ca, user,
+        TEST_SERVER_PASSWORD, more);
+}
+
+static void ignore(const struct sl_pubsub_event *event)
+{
+    (void)event;
+}
+
+static void a_login_by_scram(void **state)
+{
+    static const char *const mechanisms[] = {"scram-sha-256", "scram-sha-512"};
+
+    (void)state;
+    kafka_new_topic();
+    const struct sl_pubsub_request publish = kafka_publish_of("x");
+    for (size_t i = 0; i < 2; i++) {
+        SL_CLEANUP(sl_freep)
+        char *more =
+            sl_asprintf("mechanism = \"%s\"\n%s", mechanisms[i], patient);
+        SL_CLEANUP(sl_freep)
+        char *right = over_tls(&kafka_server, "ca.pem", "scram", more);
+        SL_CLEANUP(sl_freep)
+        char *wrong = over_tls(&kafka_server, "ca.pem", "nobody", more);
+        struct test_store store;
+        size_t count;
+
+        fault_open(&store, "pubsub.kafka", right);
+        struct sl_subscription *member = kafka_join(&store);
+        assert_non_null(member);
+        fault_call_is(&store, &publish, SL_OK, "");
+        assert_int_equal(
+            kafka_consume(&store, member, 4500, &count, ignore).status, SL_OK);
+        assert_true(count > 0);
+        sl_subscription_free(member);
+        test_store_done(&store);
+        fault_first_call_is("pubsub.kafka", wrong, &publish, SL_UNAUTHENTICATED,
+                            "check user, password and mechanism");
+    }
+}
+
+/* --- Not let in ------------------------------------------------------------
+ */
+
+static void wrong_credentials(void **state)
+{
+    SL_CLEANUP(sl_freep)
+    char *wrong = kafka_settings("slight", "wrong-password", patient);
+    snprintf(kafka_topic, sizeof(kafka_topic), "nobody-comes-here");
+    SL_CLEANUP(sl_freep)
+    char *nobody = kafka_settings("nobody", TEST_SERVER_PASSWORD, patient);
+    SL_CLEANUP(sl_freep)
+    char *scram = kafka_settings("slight", "wrong-password",
+                                 "mechanism = \"scram-sha-256\"\n");
+    const struct sl_pubsub_request publish = kafka_publish_of("x");
+
+    (void)state;
+    fault_first_call_is("pubsub.kafka", wrong, &publish, SL_UNAUTHENTICATED,
+                        "check user, password and mechanism");
+    fault_first_call_is("pubsub.kafka", nobody, &publish, SL_UNAUTHENTICATED,
+                        "127.0.0.1");
+    fault_first_call_is("pubsub.kafka", scram, &publish, SL_UNAUTHENTICATED,
+                        "SCRAM");
+}
+
+static void a_member_is_told_that_it_is_not_let_in(void **state)
+{
+    SL_CLEANUP(sl_freep)
+    char *wrong = kafka_settings("slight", "wrong-password", patient);
+    const struct sl_pubsub_request subscribe = {
+        .verb = SL_PUBSUB_SUBSCRIBE,
+        .topic = SL_LITERAL("t"),
+        .group = SL_LITERAL("g"),
+        .member = SL_LITERAL("m"),
+    };
+
+    (void)state;
+    fault_first_call_is("pubsub.kafka", wrong, &subscribe, SL_UNAUTHENTICATED,
+                        "check user, password and mechanism");
+}
+
+static void nobody_listens(void **state)
+{
+    kafka_new_topic();
+    const struct sl_pubsub_request publish = kafka_publish_of("x");
+
+    (void)state;
+    fault_first_call_is("pubsub.kafka",
+                        "brokers = \"127.0.0.1:1\"\ntimeout = \"1s\"", &publish,
+                        SL_UNAVAILABLE, "127.0.0.1:1");
+    fault_first_call_is(
+        "pubsub.kafka",
+        "brokers = \"no-such-host.invalid:9092\"\ntimeout = \"1s\"", &publish,
+        SL_UNAVAILABLE, "no-such-host.invalid");
+}
+
+static void first_call_over_tls(const struct test_server *of, const char *ca,
+                                enum sl_status expected, const char *says)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings = over_tls(of, ca, "slight", "");
+    const struct sl_pubsub_request publish = kafka_publish_of("x");
+
+    fault_first_call_is("pubsub.kafka", settings, &publish, expected, says);
+}
+
+static void only_the_right_certificate_will_do(void **state)
+{
+    struct test_server other;
+
+    (void)state;
+    kafka_new_topic();
+    first_call_over_tls(&kafka_server, "ca.pem", SL_OK, "");
+    first_call_over_tls(&kafka_server, "stranger.pem", SL_UNAUTHENTICATED,
+                        "check tls, ca");
+    test_server_start(&other, "kafka", "other");
+    first_call_over_tls(&other, "ca.pem", SL_UNAUTHENTICATED, "check tls, ca");
+    test_server_stop(&other);
+}
+
+/* --- Taken away while connected --------------------------------------------
+ */
+
+/*
+ * Numbers that were published, and those that came.  What was received and not
+ * acknowledged does not count.
+ */
+enum { NUMBERS_MAX = 1000 };
+static bool sent[NUMBERS_MAX], seen[NUMBERS_MAX];
+static int number;
+
+static void see(const struct sl_pubsub_event *event)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%.*s", (int)event->payload.len,
+             (const char *)event->payload.ptr);
+    seen[atoi(text)] = true;
+}
+
+static struct sl_error publish_next(struct test_store *store)
+{
+    struct sl_pubsub_answer answer;
+    char payload[16];
+
+    assert_true(++number < NUMBERS_MAX);
+    snprintf(payload, sizeof(payload), "%d", number);
+    const struct sl_pubsub_request publish = kafka_publish_of(payload);
+    sent[number] =
+        sl_service_do(store->service, NULL, &publish, 1, &answer) == SL_OK;
+    return answer.err;
+}
+
+/* Whether all that was published has come. */
+static bool all_came(void)
+{
+    for (int i = 1; i <= number; i++)
+        if (sent[i] && !seen[i])
+            return false;
+    return true;
+}
+
+static struct sl_error receive_some(struct test_store *store,
+                                    const struct sl_subscription *member)
+{
+    size_t count;
+
+    return kafka_consume(store, member, 200, &count, see);
+}
+
+/* A publisher and a member, whose rights go and come back. */
+struct holder {
+    struct test_store store;
+    struct sl_subscription *member;
+    char *settings;
+};
+
+static struct sl_error publish(struct holder *holder)
+{
+    return publish_next(&holder->store);
+}
+
+/* As whoever uses it would: join anew where the group does not know us. */
+static struct sl_error receive(struct holder *holder)
+{
+    struct sl_error err = {.status = SL_UNAVAILABLE};
+
+    if (holder->member == NULL)
+        holder->member = kafka_try_to_join(&holder->store, &err);
+    if (holder->member == NULL)
+        return err;
+    err = receive_some(&holder->store, holder->member);
+    if (err.status == SL_CONFLICT) {
+        sl_subscription_free(holder->member);
+        holder->member = NULL;
+    }
+    return err;
+}
+
+/* A process that comes meanwhile, and goes. */
+static struct sl_error join_anew(struct holder *holder)
+{
+    struct test_store store;
+    struct sl_error err = {0};
+
+    fault_open(&store, "pubsub.kafka", holder->settings);
+    struct sl_subscription *member = kafka_try_to_join(&store, &err);
+    sl_subscription_free(member);
+    test_store_done(&store);
+    return err;
+}
+
+static bool may_pass(enum sl_status status)
+{
+    return status == SL_UNAVAILABLE || status == SL_TIMEOUT ||
+           status == SL_CONFLICT;
+}
+
+/*
+ * Until it is answered so.  A broker acts on what it was told a moment later,
+ * and librdkafka tells it once: meanwhile it may work, or wait in vain.
+ */
+static void until(struct holder *holder,
+                  struct sl_error (*act)(struct holder *holder),
+                  enum sl_status expected, const char *says)
+{
+    struct sl_error err = {0};
+
+    for (int i = 0; i < 200; i++) {
+        err = act(holder);
+        if (err.status == expected ||
+            (err.status != SL_OK && expected != SL_OK && !may_pass(err.status)))
+            break;
+        usleep(50000);
+    }
+    if (err.status != expected ||
+        (expected != SL_OK && strstr(err.message, says) == NULL))
+        fail_msg("%s: %s", sl_status_text(err.status), err.message);
+    if (expected != SL_OK)
+        assert_null(strstr(err.message, TEST_SERVER_PASSWORD));
+}
+
+static void hold(struct holder *holder, char *settings)
+{
+    memset(sent, 0, sizeof(sent));
+    memset(seen, 0, sizeof(seen));
+    number = 0;
+    *holder = (struct holder){.settings = settings};
+    fault_open(&holder->store, "pubsub.kafka", settings);
+    until(holder, receive, SL_OK, "");
+    until(holder, publish, SL_OK, "");
+    for (int i = 0; i < 100 && !all_came(); i++)
+        until(holder, receive, SL_OK, "");
+    assert_true(all_came());
+    /* To be received later. */
+    until(holder, publish, SL_OK, "");
+}
+
+/* It works again, and nothing that was published is lost. */
+static void let_go(struct holder *holder)
+{
+    until(holder, publish, SL_OK, "");
+    for (int i = 0; i < 100 && !all_came(); i++)
+        until(holder, receive, SL_OK, "");
+    assert_true(all_came());
+    sl_subscription_free(holder->member);
+    test_store_done(&holder->store);
+    free(holder->settings);
+}
+
+/* --add or --remove: what `limited` may do to the topic, or the group. */
+static void acl(const char *change, const char *what)
+{
+    SL_CLEANUP(sl_freep)
+    char *words = sl_asprintf(
+        "AclCommand --force %s --allow-principal User:limited %s --%s %s",
+        change,
+        strcmp(what, "topic") == 0
+            ? "--operation Read --operation Write --operation Describe"
+            : "--operation Read",
+        what, kafka_topic);
+
+    tell(words);
+}
+
+static void hold_rights(struct holder *holder)
+{
+    SL_CLEANUP(sl_freep)
+    char *more = sl_asprintf("%screate-topics = false\n", patient);
+
+    kafka_new_topic();
+    SL_CLEANUP(sl_freep)
+    char *words = sl_asprintf("TopicCommand --create --topic %s", kafka_topic);
+    tell(words);
+    acl("--add", "topic");
+    acl("--add", "group");
+    hold(holder, kafka_settings("limited", TEST_SERVER_PASSWORD, more));
+}
+
+static void rights_to_a_topic_that_are_revoked(void **state)
+{
+    struct holder holder;
+
+    (void)state;
+    hold_rights(&holder);
+    acl("--remove", "topic");
+    until(&holder, publish, SL_PERMISSION_DENIED, "ACLs");
+    until(&holder, receive, SL_PERMISSION_DENIED, "ACLs");
+    until(&holder, join_anew, SL_PERMISSION_DENIED, "ACLs");
+    acl("--add", "topic");
+    let_go(&holder);
+}
+
+static void rights_to_a_group_that_are_revoked(void **state)
+{
+    struct holder holder;
+
+    (void)state;
+    hold_rights(&holder);
+    acl("--remove", "group");
+    until(&holder, receive, SL_PERMISSION_DENIED, "ACLs");
+    until(&holder, join_anew, SL_PERMISSION_DENIED, "ACLs");
+    until(&holder, publish, SL_OK, "");
+    acl("--add", "group");
+    let_go(&holder);
+}
+
+/* The process ends while it has no rights. */
+static void an_end_without_rights(void **state)
+{
+    static const char *const what[] = {"topic", "group"};
+    struct holder holder;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        hold_rights(&holder);
+        acl("--remove", what[i]);
+        until(&holder, receive, SL_PERMISSION_DENIED, "ACLs");
+        sl_subscription_free(holder.member);
+        test_store_done(&holder.store);
+        free(holder.settings);
+    }
+}
+
+/* The broker asks again for credentials, of who is connected. */
+static void credentials_that_are_revoked(void **state)
+{
+    static const char user[] = "--entity-type users --entity-name passing";
+    SL_CLEANUP(sl_freep)
+    char *more = sl_asprintf("%smechanism = \"scram-sha-512\"\n", patient);
+    SL_CLEANUP(sl_freep)
+    char *give = sl_asprintf("ConfigCommand --alter %s --add-config "
+                             "SCRAM-SHA-512=[password=%s]",
+                             user, TEST_SERVER_PASSWORD);
+    SL_CLEANUP(sl_freep)
+    char *change = sl_asprintf("ConfigCommand --alter %s --add-config "
+                               "SCRAM-SHA-512=[password=another]",
+                               user);
+    SL_CLEANUP(sl_freep)
+    char *take = sl_asprintf(
+        "ConfigCommand --alter %s --delete-config SCRAM-SHA-512", user);
+    const char *const ways[] = {take, change};
+    struct holder holder;
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        kafka_new_topic();
+        tell(give);
+        hold(&holder, kafka_settings("passing", TEST_SERVER_PASSWORD, more));
+        tell(ways[i]);
+        until(&holder, publish, SL_UNAUTHENTICATED, "check user, password");
+        until(&holder, receive, SL_UNAUTHENTICATED, "check user, password");
+        until(&holder, join_anew, SL_UNAUTHENTICATED, "check user, password");
+        tell(give);
+        let_go(&holder);
+    }
+}
+
+/* --- Sizes, topics ------------------------------------------------ */
+
+static void larger_than_the_broker_takes(void **state)
+{
+    struct test_store store;
+    static uint8_t large[2 << 20];
+
+    (void)state;
+    kafka_new_topic();
+    struct sl_pubsub_request publish = kafka_publish_of("x");
+    kafka_open(&store, "max-payload = \"4MiB\"");
+    publish.payload = SL_BYTES(large, sizeof(large));
+    fault_call_is(&store, &publish, SL_TOO_LARGE, "max.message.bytes");
+    publish.payload.len = 1000;
+    fault_call_is(&store, &publish, SL_OK, "");
+    test_store_done(&store);
+}
+
+static void a_topic_that_is_not_there(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    kafka_new_topic();
+    const struct sl_pubsub_request publish = kafka_publish_of("x");
+    kafka_open(&store, "create-topics = false");
+    fault_call_is(&store, &publish, SL_NOT_FOUND, "create the topic");
+    test_store_done(&store);
+    kafka_open(&store, "replication = 3");
+    fault_call_is(&store, &publish, SL_INVALID_ARGUMENT, "replication");
+    test_store_done(&store);
+    kafka_open(&store, "partitions = 2");
+    fault_call_is(&store, &publish, SL_OK, "");
+    test_store_done(&store);
+}
+
+static void a_lease_that_the_broker_does_not_take(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    kafka_new_topic();
+    kafka_open(&store, "lease = \"1h\"");
+    const struct sl_pubsub_request subscribe = {
+        .verb = SL_PUBSUB_SUBSCRIBE,
+        .topic = sl_bytes_of(kafka_topic),
+        .group = SL_LITERAL("g"),
+        .member = SL_LITERAL("m"),
+    };
+    fault_call_is(&store, &subscribe, SL_INVALID_ARGUMENT, "set a lease");
+    test_store_done(&store);
+}
+
+/* --- The program -----------------------------------------------------------
+ */
+
+static int start(void **state)
+{
+    setenv("SL_TEST_KAFKA_RESTRICTED", "1", 1);
+    setenv("SL_TEST_KAFKA_REAUTH", "2000", 1);
+    return kafka_start(state);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_login_by_scram),
+        cmocka_unit_test(wrong_credentials),
+        cmocka_unit_test(a_member_is_told_that_it_is_not_let_in),
+        cmocka_unit_test(nobody_listens),
+        cmocka_unit_test(only_the_right_certificate_will_do),
+        cmocka_unit_test(rights_to_a_topic_that_are_revoked),
+        cmocka_unit_test(rights_to_a_group_that_are_revoked),
+        cmocka_unit_test(an_end_without_rights),
+        cmocka_unit_test(credentials_that_are_revoked),
+        cmocka_unit_test(larger_than_the_broker_takes),
+        cmocka_unit_test(a_topic_that_is_not_there),
+        cmocka_unit_test(a_lease_that_the_broker_does_not_take),
+    };
+
+    if (argc == 2)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, start, kafka_stop);
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "faults/kafka_shared.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/alloc.h"
+
+struct test_server kafka_server;
+struct proxy *kafka_proxy;
+char kafka_topic[32];
+
+char *kafka_settings(const char *user, const char *password, const char *more)
+{
+    return sl_asprintf("brokers = \"127.0.0.1:%d\"\nuser = \"%s\"\n"
+                       "password = \"%s\"\n%s",
+                       proxy_port(kafka_proxy), user, password, more);
+}
+
+void kafka_open_as(struct test_store *store, const char *user, const char *more)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings = kafka_settings(user, TEST_SERVER_PASSWORD, more);
+
+    fault_open(store, "pubsub.kafka", settings);
+}
+
+void kafka_open(struct test_store *store, const char *more)
+{
+    kafka_open_as(store, "slight", more);
+}
+
+void kafka_new_topic(void)
+{
+    static int number;
+
+    snprintf(kafka_topic, sizeof(kafka_topic), "topic-%d", ++number);
+}
+
+struct sl_pubsub_request kafka_publish_of(const char *payload)
+{
+    return (struct sl_pubsub_request){.verb = SL_PUBSUB_PUBLISH,
+                                      .topic = sl_bytes_of(kafka_topic),
+                                      .payload = sl_bytes_of(payload)};
+}
+
+struct sl_subscription *kafka_try_to_join(struct test_store *store,
+                                          struct sl_error *err)
+{
+    struct sl_subscription *member =
+        sl_subscription_new(store->service, sl_bytes_of(kafka_topic),
+                            sl_bytes_of(kafka_topic), true);
+    const struct sl_pubsub_request subscribe =
+        sl_subscription_request(member, SL_PUBSUB_SUBSCRIBE);
+    struct sl_pubsub_answer answer;
+
+    if (sl_service_do(store->service, NULL, &subscribe, 1, &answer) != SL_OK) {
+        sl_subscription_free(member);
+        *err = answer.err;
+        return NULL;
+    }
+    sl_subscription_begun(member);
+    return member;
+}
+
+struct sl_subscription *kafka_join(struct test_store *store)
+{
+    struct sl_error err;
+
+    return kafka_try_to_join(store, &err);
+}
+
+struct sl_error kafka_consume(struct test_store *store,
+                              const struct sl_subscription *member,
+                              uint64_t wait_ms, size_t *count,
+                              void (*told)(const struct sl_pubsub_event *event))
+{
+    struct sl_pubsub_request request =
+        sl_subscription_request(member, SL_PUBSUB_RECEIVE);
+    struct sl_pubsub_answer answer, settled;
+
+    request.limit = 20;
+    request.wait_ms = wait_ms;
+    (void)sl_service_do(store->service, NULL, &request, 1, &answer);
+    struct sl_error err = answer.err;
+    *count = answer.event_count;
+    for (size_t i = 0; i < answer.event_count; i++) {
+        told(answer.events[i]);
+        request = sl_subscription_request(member, SL_PUBSUB_ACKNOWLEDGE);
+        request.receipt = answer.events[i]->receipt;
+        enum sl_status each =
+            sl_service_do(store->service, NULL, &request, 1, &settled);
+        if (each != SL_OK && each != SL_CONFLICT)
+            err = settled.err;
+    }
+    sl_pubsub_answer_done(&answer);
+    return err;
+}
+
+/* The port that the broker says it has is the proxy's. */
+int kafka_start(void **state)
+{
+    char port[16];
+
+    (void)state;
+    struct proxy *first = proxy_new(0, 1);
+    int free_port = proxy_port(first);
+    proxy_free(first);
+    snprintf(port, sizeof(port), "%d", free_port);
+    setenv("SL_TEST_KAFKA_PROXY", port, 1);
+    test_server_start(&kafka_server, "kafka", "server");
+    kafka_proxy = proxy_new(
+        free_port, test_server_port(&kafka_server, "SL_TEST_KAFKA_PORT"));
+    return kafka_proxy != NULL ? 0 : -1;
+}
+
+int kafka_stop(void **state)
+{
+    (void)state;
+    proxy_free(kafka_proxy);
+    test_server_stop(&kafka_server);
+    return 0;
+}

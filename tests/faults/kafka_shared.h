@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A broker of the test's own, behind a proxy, and members of its groups. */
+#ifndef TEST_FAULTS_KAFKA_SHARED_H
+#define TEST_FAULTS_KAFKA_SHARED_H
+
+#include "faults/faults.h"
+#include "pubsub/driver.h"
+
+/* Of the program, from kafka_start to kafka_stop, which are cmocka's. */
+extern struct test_server kafka_server;
+/* In front of the port without TLS; the broker says that it has that port. */
+extern struct proxy *kafka_proxy;
+/* Of the test, and the name of its group. */
+extern char kafka_topic[32];
+
+int kafka_start(void **state);
+int kafka_stop(void **state);
+
+/* Of a resource behind the proxy; to be freed. */
+char *kafka_settings(const char *user, const char *password, const char *more);
+/* With the password of all tests. */
+void kafka_open_as(struct test_store *store, const char *user,
+                   const char *more);
+void kafka_open(struct test_store *store, const char *more);
+
+/* kafka_topic is one that was not there. */
+void kafka_new_topic(void);
+struct sl_pubsub_request kafka_publish_of(const char *payload);
+
+/* A member of the topic's group; NULL where that does not work. */
+struct sl_subscription *kafka_try_to_join(struct test_store *store,
+                                          struct sl_error *err);
+struct sl_subscription *kafka_join(struct test_store *store);
+/*
+ * Receive and acknowledge some, once; how many, in *count.  told: before each
+ * is acknowledged.
+ */
+struct sl_error
+kafka_consume(struct test_store *store, const struct sl_subscription *member,
+              uint64_t wait_ms, size_t *count,
+              void (*told)(const struct sl_pubsub_event *event));
+
+#endif
