@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of pubsub.kafka: kafka.c (the driver), kafka_config.c (settings),
- * kafka_error.c (what went wrong), kafka_producer.c, kafka_consumer.c,
- * kafka_rebalance.c, kafka_event.c.
+ * kafka_error.c (what went wrong), kafka_producer.c, kafka_topic.c,
+ * kafka_publish.c, kafka_consumer.c, kafka_rebalance.c, kafka_event.c.
  *
  * librdkafka is thread-safe, has threads of its own and connects anew by
  * itself: the store has one producer, and one consumer for each group and topic
@@ -98,6 +98,12 @@ enum sl_status sl_kafka_fail(const struct sl_kafka_store *store,
                              const char *what, rd_kafka_resp_err_t code,
                              struct sl_error *err);
 
+/*
+ * Of a connection, librdkafka says one and the same where it was cut in the
+ * middle of a handshake, and where a certificate was refused.
+ */
+rd_kafka_resp_err_t sl_kafka_code(rd_kafka_resp_err_t code, const char *text);
+
 void sl_kafka_trouble_init(struct sl_kafka_trouble *trouble);
 void sl_kafka_trouble_note(struct sl_kafka_trouble *trouble,
                            rd_kafka_resp_err_t code, const char *text);
@@ -111,7 +117,7 @@ enum sl_status sl_kafka_fail_with(const struct sl_kafka_store *store,
                                   const char *what, rd_kafka_resp_err_t code,
                                   struct sl_error *err);
 
-/* --- kafka_producer.c --- */
+/* --- kafka_publish.c --- */
 
 struct sl_kafka_batch;
 
@@ -125,12 +131,17 @@ struct sl_kafka_batch *sl_kafka_publish(struct sl_kafka_store *store,
 /* Wait for what became of them, and answer. */
 void sl_kafka_publish_end(struct sl_kafka_store *store,
                           struct sl_kafka_batch *batch);
-void sl_kafka_producer_free(struct sl_kafka_store *store);
+
+/* --- kafka_topic.c --- */
 
 /* The topic, made where that is asked for: how many partitions it has. */
 SL_MUST_CHECK enum sl_status sl_kafka_topic(struct sl_kafka_store *store,
                                             struct sl_op *op, int *partitions,
                                             struct sl_error *err);
+
+/* --- kafka_producer.c --- */
+
+void sl_kafka_producer_free(struct sl_kafka_store *store);
 /* Whether a broker answers and lets us in. */
 SL_MUST_CHECK enum sl_status sl_kafka_reach(struct sl_kafka_store *store,
                                             sl_deadline deadline,

@@ -267,12 +267,34 @@ void sl_kafka_trouble_init(struct sl_kafka_trouble *trouble)
     pthread_mutex_init(&trouble->lock, NULL);
 }
 
+/*
+ * A certificate is refused: ours could not verify the broker's, or the broker
+ * does not take ours.
+ */
+static bool is_about_certificates(const char *text)
+{
+    return text != NULL && (strstr(text, "verif") != NULL ||
+                            (strstr(text, "alert") != NULL &&
+                             (strstr(text, "certificate") != NULL ||
+                              strstr(text, "unknown ca") != NULL)));
+}
+
+rd_kafka_resp_err_t sl_kafka_code(rd_kafka_resp_err_t code, const char *text)
+{
+    /* Who is cut off while it says which mechanisms there are, has not judged.
+     */
+    if (code == LOCAL(AUTHENTICATION) && text != NULL &&
+        strstr(text, "handshake failed: Local:") != NULL)
+        return LOCAL(TRANSPORT);
+    if (code != LOCAL(SSL) && code != LOCAL(TRANSPORT))
+        return code;
+    return is_about_certificates(text) ? LOCAL(SSL) : LOCAL(TRANSPORT);
+}
+
 void sl_kafka_trouble_note(struct sl_kafka_trouble *trouble,
                            rd_kafka_resp_err_t code, const char *text)
 {
-    /* A connection that was cut in the middle of a handshake, too. */
-    if (code == LOCAL(SSL) && (text == NULL || strstr(text, "verif") == NULL))
-        code = LOCAL(TRANSPORT);
+    code = sl_kafka_code(code, text);
     pthread_mutex_lock(&trouble->lock);
     /* That all brokers are down says less than why the last one is. */
     if (trouble->code == 0 || code != LOCAL(ALL_BROKERS_DOWN)) {

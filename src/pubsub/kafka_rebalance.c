@@ -268,6 +268,17 @@ static void add_message(struct sl_kafka_consumer *consumer,
                             message->offset, event);
 }
 
+/* It connects anew by itself. */
+static void note_problem(struct sl_kafka_consumer *consumer,
+                         rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const char *text = rd_kafka_event_error_string(event);
+
+    if (sl_kafka_code(code, text) != RD_KAFKA_RESP_ERR__TRANSPORT)
+        sl_kafka_trouble_note(&consumer->trouble, code, text);
+}
+
 void sl_kafka_consumer_serve(struct sl_kafka_consumer *consumer)
 {
     rd_kafka_event_t *event;
@@ -283,10 +294,7 @@ void sl_kafka_consumer_serve(struct sl_kafka_consumer *consumer)
                 add_message(consumer, message);
             break;
         case RD_KAFKA_EVENT_ERROR:
-            if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__TRANSPORT)
-                sl_kafka_trouble_note(&consumer->trouble,
-                                      rd_kafka_event_error(event),
-                                      rd_kafka_event_error_string(event));
+            note_problem(consumer, event);
             break;
         default:
             break;

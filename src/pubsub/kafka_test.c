@@ -106,6 +106,18 @@ static void trouble_says_why(void **state)
     assert_int_equal(sl_kafka_fail_with(&store, &trouble, "t",
                                         RD_KAFKA_RESP_ERR__TIMED_OUT, &err),
                      SL_UNAVAILABLE);
+    sl_kafka_trouble_note(&trouble, RD_KAFKA_RESP_ERR__AUTHENTICATION,
+                          "SASL PLAIN mechanism handshake failed: Local: "
+                          "Broker transport failure: broker's supported");
+    assert_int_equal(sl_kafka_fail_with(&store, &trouble, "t",
+                                        RD_KAFKA_RESP_ERR__TIMED_OUT, &err),
+                     SL_UNAVAILABLE);
+    /* The broker does not take ours. */
+    sl_kafka_trouble_note(&trouble, RD_KAFKA_RESP_ERR__TRANSPORT,
+                          "Receive failed: sslv3 alert bad certificate");
+    assert_int_equal(sl_kafka_fail_with(&store, &trouble, "t",
+                                        RD_KAFKA_RESP_ERR__TIMED_OUT, &err),
+                     SL_UNAUTHENTICATED);
     pthread_mutex_destroy(&trouble.lock);
 }
 

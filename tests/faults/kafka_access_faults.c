@@ -156,6 +156,39 @@ static void only_the_right_certificate_will_do(void **state)
     test_server_stop(&other);
 }
 
+/* The certificate says who the client is. */
+static void first_call_with(const char *certificate, enum sl_status expected,
+                            const char *says)
+{
+    const char *certs = kafka_server.folder;
+    SL_CLEANUP(sl_freep)
+    char *shown = certificate[0] == '\0'
+                      ? sl_asprintf("%s", "")
+                      : sl_asprintf("certificate = \"%s/certs/%s.pem\"\n"
+                                    "key = \"%s/certs/%s.key\"\n",
+                                    certs, certificate, certs, certificate);
+    SL_CLEANUP(sl_freep)
+    char *settings = sl_asprintf(
+        "brokers = \"localhost:%d\"\ntls = true\n"
+        "ca = \"%s/certs/ca.pem\"\n%s",
+        test_server_port(&kafka_server, "SL_TEST_KAFKA_MUTUAL_PORT"), certs,
+        shown);
+    const struct sl_pubsub_request publish = kafka_publish_of("x");
+
+    fault_first_call_is("pubsub.kafka", settings, &publish, expected, says);
+}
+
+static void certificates_of_clients(void **state)
+{
+    (void)state;
+    kafka_new_topic();
+    first_call_with("client", SL_OK, "");
+    first_call_with("", SL_UNAUTHENTICATED, "certificate");
+    first_call_with("expired", SL_UNAUTHENTICATED, "certificate");
+    /* Let in, and may do nothing. */
+    first_call_with("other", SL_PERMISSION_DENIED, "ACLs");
+}
+
 /* --- Taken away while connected --------------------------------------------
  */
 
@@ -166,6 +199,13 @@ static void only_the_right_certificate_will_do(void **state)
 enum { NUMBERS_MAX = 1000 };
 static bool sent[NUMBERS_MAX], seen[NUMBERS_MAX];
 static int number;
+
+static void forget_numbers(void)
+{
+    memset(sent, 0, sizeof(sent));
+    memset(seen, 0, sizeof(seen));
+    number = 0;
+}
 
 static void see(const struct sl_pubsub_event *event)
 {
@@ -280,9 +320,7 @@ static void until(struct holder *holder,
 
 static void hold(struct holder *holder, char *settings)
 {
-    memset(sent, 0, sizeof(sent));
-    memset(seen, 0, sizeof(seen));
-    number = 0;
+    forget_numbers();
     *holder = (struct holder){.settings = settings};
     fault_open(&holder->store, "pubsub.kafka", settings);
     until(holder, receive, SL_OK, "");
@@ -432,6 +470,109 @@ static void larger_than_the_broker_takes(void **state)
     test_store_done(&store);
 }
 
+static void in_order(const struct sl_pubsub_event *event)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%.*s", (int)event->payload.len,
+             (const char *)event->payload.ptr);
+    assert_int_equal(atoi(text), ++number);
+}
+
+/* Kafka refuses it as a whole; that is no fault of each. */
+static void a_batch_larger_than_the_topic_takes(void **state)
+{
+    enum { COUNT = 60, LARGE = COUNT / 2 };
+    static char payloads[COUNT][30000];
+    struct sl_pubsub_request requests[COUNT];
+    struct sl_pubsub_answer answers[COUNT];
+    struct test_store store;
+    size_t count;
+
+    (void)state;
+    kafka_new_topic();
+    SL_CLEANUP(sl_freep)
+    char *words = sl_asprintf("TopicCommand --create --topic %s --partitions 2 "
+                              "--config max.message.bytes=20000",
+                              kafka_topic);
+    tell(words);
+    kafka_open(&store, patient);
+    struct sl_subscription *member = kafka_join(&store);
+    assert_non_null(member);
+    for (int i = 0, sound = 0; i < COUNT; i++) {
+        snprintf(payloads[i], sizeof(payloads[i]), "%d ",
+                 i == LARGE ? 0 : ++sound);
+        requests[i] = kafka_publish_of("");
+        requests[i].key = SL_LITERAL("key");
+        requests[i].payload =
+            SL_BYTES(payloads[i], i == LARGE ? sizeof(payloads[i]) : 1000);
+    }
+    (void)sl_service_do(store.service, NULL, requests, COUNT, answers);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(answers[i].err.status,
+                         i == LARGE ? SL_TOO_LARGE : SL_OK);
+    number = 0;
+    for (int i = 0; i < 100 && number < COUNT - 1; i++)
+        assert_int_equal(
+            kafka_consume(&store, member, 200, &count, in_order).status, SL_OK);
+    assert_int_equal(number, COUNT - 1);
+    sl_subscription_free(member);
+    test_store_done(&store);
+}
+
+/* A write to its disk fails: such a broker ends.  What it had acknowledged is
+ * there once it has room. */
+static void a_full_disk(void **state)
+{
+    enum { SIZE = 700000, FILE_MAX_KIB = 12288 };
+    static char payload[SIZE];
+    struct test_server other;
+    struct holder holder = {0};
+    struct sl_pubsub_answer answer;
+    char limit[16];
+
+    (void)state;
+    SL_CLEANUP(sl_freep)
+    char *proxy = sl_asprintf("%s", getenv("SL_TEST_KAFKA_PROXY"));
+    snprintf(limit, sizeof(limit), "%d", FILE_MAX_KIB);
+    setenv("SL_TEST_KAFKA_FILE_MAX", limit, 1);
+    unsetenv("SL_TEST_KAFKA_PROXY");
+    test_server_start(&other, "kafka", "server");
+    unsetenv("SL_TEST_KAFKA_FILE_MAX");
+    kafka_new_topic();
+    SL_CLEANUP(sl_freep)
+    char *settings = sl_asprintf(
+        "brokers = \"127.0.0.1:%d\"\nuser = \"slight\"\npassword = \"%s\"\n"
+        "partitions = 1\nmax-payload = \"1MiB\"\n%s",
+        test_server_port(&other, "SL_TEST_KAFKA_PORT"), TEST_SERVER_PASSWORD,
+        patient);
+    holder.settings = settings;
+    fault_open(&holder.store, "pubsub.kafka", settings);
+    forget_numbers();
+    until(&holder, receive, SL_OK, "");
+    do {
+        assert_true(++number < NUMBERS_MAX);
+        snprintf(payload, sizeof(payload), "%d ", number);
+        struct sl_pubsub_request large = kafka_publish_of("");
+        large.payload = SL_BYTES(payload, SIZE);
+        sent[number] = sl_service_do(holder.store.service, NULL, &large, 1,
+                                     &answer) == SL_OK;
+    } while (sent[number]);
+    if (!may_pass(answer.err.status))
+        fail_msg("%s", answer.err.message);
+    assert_true(number > 2);
+    test_server_kill(&other); /* where it has not ended yet */
+    test_server_restart(&other);
+    until(&holder, publish, SL_OK, "");
+    for (int i = 0; i < 200 && !all_came(); i++)
+        (void)receive(&holder);
+    assert_true(all_came());
+    sl_subscription_free(holder.member);
+    test_store_done(&holder.store);
+    test_server_stop(&other);
+    setenv("SL_TEST_KAFKA_PROXY", proxy, 1);
+}
+
 static void a_topic_that_is_not_there(void **state)
 {
     struct test_store store;
@@ -485,11 +626,14 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_member_is_told_that_it_is_not_let_in),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(only_the_right_certificate_will_do),
+        cmocka_unit_test(certificates_of_clients),
         cmocka_unit_test(rights_to_a_topic_that_are_revoked),
         cmocka_unit_test(rights_to_a_group_that_are_revoked),
         cmocka_unit_test(an_end_without_rights),
         cmocka_unit_test(credentials_that_are_revoked),
         cmocka_unit_test(larger_than_the_broker_takes),
+        cmocka_unit_test(a_batch_larger_than_the_topic_takes),
+        cmocka_unit_test(a_full_disk),
         cmocka_unit_test(a_topic_that_is_not_there),
         cmocka_unit_test(a_lease_that_the_broker_does_not_take),
     };

@@ -4,7 +4,7 @@
  * it acknowledges: what was published is what a group receives, at least once,
  * and each key in order, whatever happens between.
  *
- * With --consume this program is a member that is to be killed.
+ * With --consume this program is a member of the group.
  */
 #include "faults/kafka_shared.h"
 
@@ -280,129 +280,138 @@ static void a_stalled_connection(void **state)
     test_store_done(&store);
 }
 
-/* --- A rebalance while handling ------------------------------------------ */
-
-enum { ROUNDS = 6 };
-
-/* A process's worth of members, that come and go. */
-static void *come_and_go(void *context)
-{
-    struct test_store store;
-    size_t count;
-
-    (void)context;
-    for (int i = 0; i < ROUNDS; i++) {
-        kafka_open(&store, patient);
-        struct sl_subscription *member = kafka_join(&store);
-        for (int j = 0; member != NULL && j < 10; j++)
-            (void)kafka_consume(&store, member, 20, &count, note_event);
-        sl_subscription_free(member);
-        test_store_done(&store);
-    }
-    return NULL;
-}
-
-static void members_come_and_go(void **state)
-{
-    enum { PROCESSES = 3 };
-    pthread_t threads[PROCESSES];
-
-    (void)state;
-    new_ledger();
-    publish_each(1000);
-    for (int i = 0; i < PROCESSES; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, NULL),
-                         0);
-    for (int i = 0; i < PROCESSES; i++)
-        pthread_join(threads[i], NULL);
-    all_published_was_received();
-}
-
-/* --- Members that are killed ----------------------------------------------
+/* --- Other processes -------------------------------------------------------
  */
 
-enum { KILLS = 8 };
+enum { KILLS = 5, ROUNDS = 4 };
 
+static volatile sig_atomic_t over;
+
+static void end_it(int signal)
+{
+    (void)signal;
+    over = 1;
+}
+
+/* What is handled, and by whom; it takes a while. */
 static void tell_event(const struct sl_pubsub_event *event)
 {
     char line[48];
-    int len = snprintf(line, sizeof(line), "%.*s\n", (int)event->payload.len,
-                       (const char *)event->payload.ptr);
+    int len = snprintf(line, sizeof(line), "%.*s %d\n", (int)event->payload.len,
+                       (const char *)event->payload.ptr, (int)getpid());
 
     (void)!write(STDOUT_FILENO, line, (size_t)len);
+    usleep(1000);
 }
 
-static int consume_until_killed(void)
+static int consume_until_told(void)
 {
     struct test_store store;
     size_t count;
 
+    signal(SIGTERM, end_it);
     snprintf(kafka_topic, sizeof(kafka_topic), "%s", getenv("SL_TEST_TOPIC"));
     fault_open(&store, "pubsub.kafka", getenv("SL_TEST_TEXT"));
-    for (;;) {
+    while (!over) {
         struct sl_subscription *member = kafka_join(&store);
-        while (member != NULL &&
-               kafka_consume(&store, member, 200, &count, tell_event).status !=
+        while (!over && member != NULL &&
+               kafka_consume(&store, member, 100, &count, tell_event).status !=
                    SL_CONFLICT)
             ;
         sl_subscription_free(member);
     }
+    test_store_done(&store);
     return 0;
 }
 
-static pid_t start_member(int *out)
+/* It writes to this file what it handles. */
+static pid_t start_member(int out)
 {
     SL_CLEANUP(sl_freep)
     char *settings = kafka_settings("slight", TEST_SERVER_PASSWORD, patient);
-    int ends[2];
 
-    assert_int_equal(pipe(ends), 0);
     setenv("SL_TEST_TEXT", settings, 1);
     setenv("SL_TEST_TOPIC", kafka_topic, 1);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
+        dup2(out, STDOUT_FILENO);
         execl(program, program, "--consume", NULL);
         _exit(127);
     }
-    close(ends[1]);
-    *out = ends[0];
     return pid;
 }
 
-static void read_lines(FILE *from, int most)
+static void end_member(pid_t pid, int signal)
+{
+    int status;
+
+    assert_int_equal(kill(pid, signal), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (signal == SIGTERM)
+        assert_int_equal(status, 0);
+}
+
+/* Until this process has handled some; or, 0: there is no more. */
+static void read_lines(FILE *from, pid_t by, int most)
 {
     char line[48];
     char *rest;
 
-    while (most-- > 0 && fgets(line, sizeof(line), from) != NULL) {
+    while (most > 0 && fgets(line, sizeof(line), from) != NULL) {
         if (strchr(line, '\n') == NULL) /* cut off */
             continue;
         long writer = strtol(line, &rest, 10);
-        note(writer, strtol(rest, NULL, 10));
+        long number = strtol(rest, &rest, 10);
+        note(writer, number);
+        most -= strtol(rest, NULL, 10) == by;
     }
+}
+
+/* All write to one pipe, so that what is read is in the order it happened. */
+static void a_rebalance_while_handling(void **state)
+{
+    int ends[2];
+
+    (void)state;
+    new_ledger();
+    publish_each(500);
+    assert_int_equal(pipe(ends), 0);
+    FILE *from = fdopen(ends[0], "r");
+    pid_t first = start_member(ends[1]);
+    read_lines(from, first, 20);
+    for (int i = 0; i < ROUNDS; i++) {
+        pid_t second = start_member(ends[1]);
+        read_lines(from, second, 20);
+        read_lines(from, first, 20);
+        end_member(second, SIGTERM);
+    }
+    read_lines(from, first, 20);
+    end_member(first, SIGTERM);
+    close(ends[1]);
+    read_lines(from, 0, 1);
+    fclose(from);
+    all_published_was_received();
 }
 
 /* Each is killed behind some events that it began to handle. */
 static void members_killed_while_handling(void **state)
 {
-    int fd;
+    int ends[2];
 
     (void)state;
     new_ledger();
-    publish_each(1000);
+    publish_each(500);
+    assert_int_equal(pipe(ends), 0);
+    FILE *from = fdopen(ends[0], "r");
     for (int i = 0; i < KILLS; i++) {
-        pid_t pid = start_member(&fd);
-        FILE *from = fdopen(fd, "r");
-        read_lines(from, 1 + (int)arc4random_uniform(200));
-        assert_int_equal(kill(pid, SIGKILL), 0);
-        assert_int_equal(waitpid(pid, NULL, 0), pid);
-        read_lines(from, INT32_MAX);
-        fclose(from);
+        pid_t pid = start_member(ends[1]);
+        read_lines(from, pid, 1 + (int)arc4random_uniform(200));
+        end_member(pid, SIGKILL);
     }
+    close(ends[1]);
+    read_lines(from, 0, 1);
+    fclose(from);
     all_published_was_received();
 }
 
@@ -418,13 +427,13 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_broker_killed_while_receiving),
         cmocka_unit_test(a_connection_cut_while_publishing),
         cmocka_unit_test(a_connection_cut_while_receiving),
-        cmocka_unit_test(members_come_and_go),
+        cmocka_unit_test(a_rebalance_while_handling),
         cmocka_unit_test(members_killed_while_handling),
     };
 
     program = argv[0];
     if (argc == 2 && strcmp(argv[1], "--consume") == 0)
-        return consume_until_killed();
+        return consume_until_told();
     if (argc == 2)
         cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, kafka_start, kafka_stop);

@@ -75,24 +75,28 @@ struct sl_error kafka_consume(struct test_store *store,
                               uint64_t wait_ms, size_t *count,
                               void (*told)(const struct sl_pubsub_event *event))
 {
+    enum { LIMIT = 20 };
     struct sl_pubsub_request request =
         sl_subscription_request(member, SL_PUBSUB_RECEIVE);
-    struct sl_pubsub_answer answer, settled;
+    struct sl_pubsub_request settle[LIMIT];
+    struct sl_pubsub_answer answer, settled[LIMIT];
 
-    request.limit = 20;
+    request.limit = LIMIT;
     request.wait_ms = wait_ms;
     (void)sl_service_do(store->service, NULL, &request, 1, &answer);
     struct sl_error err = answer.err;
     *count = answer.event_count;
-    for (size_t i = 0; i < answer.event_count; i++) {
+    for (size_t i = 0; i < *count; i++) {
         told(answer.events[i]);
-        request = sl_subscription_request(member, SL_PUBSUB_ACKNOWLEDGE);
-        request.receipt = answer.events[i]->receipt;
-        enum sl_status each =
-            sl_service_do(store->service, NULL, &request, 1, &settled);
-        if (each != SL_OK && each != SL_CONFLICT)
-            err = settled.err;
+        settle[i] = sl_subscription_request(member, SL_PUBSUB_ACKNOWLEDGE);
+        settle[i].receipt = answer.events[i]->receipt;
     }
+    if (*count > 0)
+        (void)sl_service_do(store->service, NULL, settle, *count, settled);
+    for (size_t i = 0; i < *count; i++)
+        if (settled[i].err.status != SL_OK &&
+            settled[i].err.status != SL_CONFLICT)
+            err = settled[i].err;
     sl_pubsub_answer_done(&answer);
     return err;
 }

@@ -7,7 +7,8 @@
 #
 # SL_TEST_KAFKA_PROXY: the port that the plain listener says it has.
 # SL_TEST_KAFKA_REAUTH: how long a connection is trusted, in ms.
-# SL_TEST_KAFKA_CLIENTS=1: the port with TLS wants its clients' certificates.
+# SL_TEST_KAFKA_FILE_MAX: no file of the broker becomes larger, in KiB, as if its
+# disk were full.
 # SL_TEST_KAFKA_RESTRICTED=1: who is not an administrator needs an ACL.
 NAME=kafka
 . "$(dirname "$0")/common.sh"
@@ -30,9 +31,9 @@ user_slight=\"$PASSWORD\" user_limited=\"$PASSWORD\" user_\$ConnectionString=\"E
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@$HOST:$CONTROLLER_PORT
-listeners=INSIDE://$HOST:$INSIDE_PORT,SASL_PLAINTEXT://$HOST:$PORT,SASL_SSL://$HOST:$TLS_PORT,CONTROLLER://$HOST:$CONTROLLER_PORT
-advertised.listeners=INSIDE://$HOST:$INSIDE_PORT,SASL_PLAINTEXT://$HOST:${SL_TEST_KAFKA_PROXY:-$PORT},SASL_SSL://localhost:$TLS_PORT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,INSIDE:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+listeners=INSIDE://$HOST:$INSIDE_PORT,SASL_PLAINTEXT://$HOST:$PORT,SASL_SSL://$HOST:$TLS_PORT,MUTUAL://$HOST:$MUTUAL_PORT,CONTROLLER://$HOST:$CONTROLLER_PORT
+advertised.listeners=INSIDE://$HOST:$INSIDE_PORT,SASL_PLAINTEXT://$HOST:${SL_TEST_KAFKA_PROXY:-$PORT},SASL_SSL://localhost:$TLS_PORT,MUTUAL://localhost:$MUTUAL_PORT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,INSIDE:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,MUTUAL:SSL
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=INSIDE
 sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
@@ -42,7 +43,7 @@ ssl.keystore.password=changeit
 ssl.keystore.type=PKCS12
 ssl.truststore.location=$CERTS/ca.pem
 ssl.truststore.type=PEM
-ssl.client.auth=${SL_TEST_KAFKA_CLIENTS:+required}
+listener.name.mutual.ssl.client.auth=required
 log.dirs=$DIR/data
 num.partitions=4
 default.replication.factor=1
@@ -65,11 +66,9 @@ END
         echo "listener.name.$listener.scram-sha-256.sasl.jaas.config=$scram"
         echo "listener.name.$listener.scram-sha-512.sasl.jaas.config=$scram"
     done >>"$DIR/server.properties"
-    [ -n "${SL_TEST_KAFKA_CLIENTS:-}" ] ||
-        sed -i 's/^ssl.client.auth=.*/ssl.client.auth=none/' "$DIR/server.properties"
     [ -z "${SL_TEST_KAFKA_RESTRICTED:-}" ] || cat >>"$DIR/server.properties" <<END
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:ANONYMOUS;User:slight;User:scram;User:passing
+super.users=User:ANONYMOUS;User:slight;User:scram;User:passing;User:CN=client
 END
     # What is acknowledged is on disk.
     [ -z "${SL_TEST_DURABLE:-}" ] || echo log.flush.interval.messages=1 >>"$DIR/server.properties"
@@ -83,7 +82,7 @@ END
 }
 
 launch() {
-    ports PORT TLS_PORT INSIDE_PORT CONTROLLER_PORT
+    ports PORT TLS_PORT MUTUAL_PORT INSIDE_PORT CONTROLLER_PORT
     lib=$(jars)
     [ -f "$DIR/server.properties" ] || configure
     # shellcheck disable=SC2046 # words are meant
@@ -92,6 +91,7 @@ launch() {
             -t MkU3OEVBNTcwNTJENDM2Qg -c "$DIR/server.properties" \
             --add-scram "SCRAM-SHA-256=[name=scram,password=$PASSWORD]" \
             --add-scram "SCRAM-SHA-512=[name=scram,password=$PASSWORD]" >>"$DIR/log" 2>&1
+    [ -z "${SL_TEST_KAFKA_FILE_MAX:-}" ] || ulimit -f "$SL_TEST_KAFKA_FILE_MAX"
     # shellcheck disable=SC2046
     spawn java $(java_) -cp "$lib/*" kafka.Kafka "$DIR/server.properties"
 }
@@ -113,6 +113,7 @@ describe() {
     cat <<END
 SL_TEST_KAFKA_PORT=$PORT
 SL_TEST_KAFKA_TLS_PORT=$TLS_PORT
+SL_TEST_KAFKA_MUTUAL_PORT=$MUTUAL_PORT
 SL_TEST_KAFKA_INSIDE_PORT=$INSIDE_PORT
 SL_TEST_KAFKA_JARS=$(jars)
 SL_TEST_KAFKA_PASSWORD=$PASSWORD
