@@ -19,7 +19,7 @@ void fault_open(struct test_store *store, const char *driver,
         fail_msg("%s", err.message);
 }
 
-static struct sl_error call(struct test_store *store, const void *request)
+struct sl_error fault_call(struct test_store *store, const void *request)
 {
     SL_CLEANUP(sl_freep)
     void *answer = sl_alloc(store->capability->answer_size);
@@ -45,7 +45,7 @@ static void check(const struct sl_error *err, enum sl_status expected,
 void fault_call_is(struct test_store *store, const void *request,
                    enum sl_status expected, const char *says)
 {
-    const struct sl_error err = call(store, request);
+    const struct sl_error err = fault_call(store, request);
 
     check(&err, expected, says);
 }
@@ -53,12 +53,12 @@ void fault_call_is(struct test_store *store, const void *request,
 void fault_call_soon_is(struct test_store *store, const void *request,
                         enum sl_status expected, const char *says)
 {
-    struct sl_error err = call(store, request);
+    struct sl_error err = fault_call(store, request);
 
     for (int i = 0;
          i < 10 && (err.status == SL_UNAVAILABLE || err.status == SL_TIMEOUT);
          i++)
-        err = call(store, request);
+        err = fault_call(store, request);
     check(&err, expected, says);
 }
 

@@ -24,6 +24,9 @@
 void fault_open(struct test_store *store, const char *driver,
                 const char *settings);
 
+/* Do one request, and how it failed; the answer is gone. */
+struct sl_error fault_call(struct test_store *store, const void *request);
+
 /*
  * Do one request, and check how it is answered: with this status, and a message
  * in which `says` stands.

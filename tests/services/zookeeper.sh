@@ -6,7 +6,7 @@
 #
 # SL_TEST_ENSEMBLE="ID SERVER SERVER SERVER", each SERVER two ports, "A:B": one
 # server of an ensemble.  SL_TEST_CLIENT_AUTH: none, want or need a client's
-# certificate.
+# certificate.  SL_TEST_ZOOKEEPER_TICK: milliseconds, in place of the default.
 NAME=zookeeper
 . "$(dirname "$0")/common.sh"
 
@@ -21,7 +21,7 @@ digest() {
 
 config() {
     cat <<END
-tickTime=2000
+tickTime=${SL_TEST_ZOOKEEPER_TICK:-2000}
 dataDir=$DIR/data
 clientPort=$PORT
 clientPortAddress=$HOST
@@ -36,6 +36,7 @@ ssl.clientAuth=${SL_TEST_CLIENT_AUTH:-want}
 admin.enableServer=false
 4lw.commands.whitelist=*
 maxClientCnxns=0
+enforceQuota=true
 forceSync=$([ -n "${SL_TEST_DURABLE:-}" ] && echo yes || echo no)
 authProvider.sasl=org.apache.zookeeper.server.auth.SASLAuthenticationProvider
 END

@@ -3,7 +3,7 @@
  * lockd.etcd with many who want a lock, on bad days: it never has two holders,
  * whatever happens to servers and connections.
  */
-#include "faults/etcd_shared.h"
+#include "faults/lockd_faults.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -14,8 +14,6 @@
 
 #include "client/http.h"
 
-static _Atomic int inside;
-static _Atomic uint64_t last_token;
 static _Atomic int wrong;
 
 /* --- Many who wait --------------------------------------------------------
@@ -32,7 +30,7 @@ static long transactions(void)
     struct sl_error err;
     char url[64];
 
-    snprintf(url, sizeof(url), "http://127.0.0.1:%d/metrics", etcd_port);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d/metrics", fault_port);
     const struct sl_http_request request = {
         .method = "GET", .url = url, .deadline = sl_deadline_in_ms(20000)};
     assert_int_equal(sl_http_do(http, &request, &answer, &err), SL_OK);
@@ -75,15 +73,15 @@ static void who_waits_is_no_herd(void **state)
 {
     enum { MANY = 60 };
     const struct terms terms = {"many", 30000, 120000, false};
-    const struct sl_lockd_request request = etcd_request_of(terms);
+    const struct sl_lockd_request request = lock_request_of(terms);
     struct test_store stores[2];
     struct one_of_many many[MANY];
     _Atomic int left = MANY;
 
     (void)state;
-    etcd_open_at(&stores[0], etcd_port, "");
-    etcd_open_at(&stores[1], etcd_port, "");
-    struct sl_lock *lock = etcd_must_acquire(&stores[0], terms);
+    fault_open_own(&stores[0], NULL, "");
+    fault_open_own(&stores[1], NULL, "");
+    struct sl_lock *lock = lock_must_acquire(&stores[0], terms);
     long before = transactions();
     for (int i = 0; i < MANY; i++) {
         many[i] = (struct one_of_many){&stores[i % 2], NULL, &left};
@@ -91,7 +89,7 @@ static void who_waits_is_no_herd(void **state)
                           &many[i], &many[i].call);
     }
     usleep(500000);
-    assert_int_equal(etcd_release(&stores[0], lock), SL_OK);
+    assert_int_equal(lock_release(&stores[0], lock), SL_OK);
     while (atomic_load(&left) > 0)
         usleep(10000);
     /* Each enters and looks, and looks once or twice more: in a herd they would
@@ -103,91 +101,6 @@ static void who_waits_is_no_herd(void **state)
         sl_call_release(many[i].call);
     test_store_done(&stores[0]);
     test_store_done(&stores[1]);
-}
-
-/* --- In the middle of traffic --------------------------------------------- */
-
-/* A holder, for as long as it knows that it is one, is alone. */
-static void be_inside(const struct sl_lock *lock)
-{
-    uint64_t token = sl_lock_fencing_token(lock);
-
-    if (atomic_fetch_add(&inside, 1) != 0)
-        atomic_store(&wrong, 1);
-    if (atomic_exchange(&last_token, token) >= token)
-        atomic_store(&wrong, 2);
-    usleep(2000);
-    atomic_fetch_sub(&inside, 1);
-}
-
-static enum sl_status lock_once(struct fault_traffic *traffic, int writer,
-                                int number)
-{
-    struct test_store *store = &traffic->store[writer % 2];
-    struct sl_lock *lock;
-
-    (void)number;
-    enum sl_status status = etcd_acquire(
-        store, (struct terms){"traffic", 2000, 30000, true}, &lock);
-    if (status != SL_OK)
-        return status;
-    be_inside(lock);
-    status = etcd_release(store, lock);
-    return status == SL_CONFLICT ? SL_UNAVAILABLE : status; /* it was cut off */
-}
-
-static void under_traffic(void (*disturb)(void *), void *context, int at,
-                          int at_too)
-{
-    struct test_store stores[2];
-    struct fault_traffic traffic = {.store = stores, .write = lock_once};
-
-    etcd_open_at(&stores[0], at, "timeout = \"3s\"\nretry.backoff = \"5ms\"");
-    etcd_open_at(&stores[1], at_too,
-                 "timeout = \"3s\"\nretry.backoff = \"5ms\"");
-    atomic_store(&last_token, 0);
-    fault_traffic_run(&traffic, disturb, context);
-    assert_int_equal(atomic_load(&wrong), 0);
-    struct sl_lock *lock = etcd_must_acquire(
-        &stores[0], (struct terms){"traffic", 2000, 60000, false});
-    assert_int_equal(etcd_release(&stores[0], lock), SL_OK);
-    test_store_done(&stores[0]);
-    test_store_done(&stores[1]);
-}
-
-static void one_holder_though_the_server_is_killed(void **state)
-{
-    (void)state;
-    under_traffic(fault_kill_now_and_then, &etcd_server, etcd_port, etcd_port);
-}
-
-static void one_holder_though_connections_are_cut(void **state)
-{
-    struct proxy *proxy = proxy_new(0, etcd_port);
-
-    (void)state;
-    under_traffic(fault_cut_now_and_then, proxy, proxy_port(proxy), etcd_port);
-    proxy_free(proxy);
-}
-
-static void stall_now_and_then(void *context)
-{
-    for (int i = 0; i < 3; i++) {
-        usleep(500000);
-        proxy_stall(context, true);
-        usleep(2500000);
-        proxy_stall(context, false);
-        proxy_cut_all(context);
-    }
-}
-
-static void one_holder_though_connections_stall(void **state)
-{
-    struct proxy *proxy = proxy_new(0, etcd_port);
-
-    (void)state;
-    under_traffic(stall_now_and_then, proxy, proxy_port(proxy), etcd_port);
-    proxy_free(proxy);
 }
 
 /* --- A cluster ------------------------------------------------------------ */
@@ -262,18 +175,15 @@ static void a_cluster_of_which_members_die(void **state)
 {
     const struct terms kept = {"kept", 10000, 60000, true};
     struct test_store stores[2];
-    struct fault_traffic traffic = {.store = stores, .write = lock_once};
 
     (void)state;
     start_members();
     open_cluster(&stores[0], 0);
     open_cluster(&stores[1], 1);
-    struct sl_lock *lock = etcd_must_acquire(&stores[0], kept);
-    atomic_store(&last_token, 0);
-    fault_traffic_run(&traffic, kill_members, NULL);
-    assert_int_equal(atomic_load(&wrong), 0);
+    struct sl_lock *lock = lock_must_acquire(&stores[0], kept);
+    lock_take_turns(stores, kill_members, NULL);
     assert_true(sl_lock_is_held(lock)); /* all the time */
-    assert_int_equal(etcd_release(&stores[0], lock), SL_OK);
+    assert_int_equal(lock_release(&stores[0], lock), SL_OK);
     test_store_done(&stores[0]);
     test_store_done(&stores[1]);
     for (int i = 0; i < MEMBERS; i++)
@@ -282,15 +192,19 @@ static void a_cluster_of_which_members_die(void **state)
     unsetenv("SL_TEST_ETCD_MEMBER");
 }
 
+const struct fault_driver fault_driver = {
+    .name = "lockd.etcd",
+    .service = &fault_etcd,
+    LOCKD_FAULT_HOOKS,
+};
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(who_waits_is_no_herd),
-        cmocka_unit_test(one_holder_though_the_server_is_killed),
-        cmocka_unit_test(one_holder_though_connections_are_cut),
-        cmocka_unit_test(one_holder_though_connections_stall),
         cmocka_unit_test(a_cluster_of_which_members_die),
     };
 
-    return cmocka_run_group_tests(tests, etcd_start, etcd_stop);
+    return cmocka_run_group_tests_name("faults.lockd.etcd_many", tests,
+                                       fault_start, fault_stop);
 }

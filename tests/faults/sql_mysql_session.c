@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Types that only MySQL and MariaDB have, and what stays of a session. */
-#include "faults/mysql_faults.h"
+#include "faults/sql_mysql.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,32 +12,14 @@
 static void expect(struct test_store *store, enum sl_sql_type type,
                    const char *text, const char *type_name)
 {
-    struct sl_sql_answer answer;
-
-    if (run_in(store, NULL, SL_SQL_QUERY, "SELECT v FROM one", &answer) !=
-        SL_OK)
-        fail_msg("%s", answer.err.message);
-    assert_int_equal(answer.row_count, 1);
-    assert_int_equal(answer.column_count, 1);
-    const struct sl_sql_value *value = &answer.values[0];
-    if (value->type != type)
-        fail_msg("%s: a %s", type_name, sl_sql_type_text(value->type));
-    struct sl_bytes name = answer.columns[0].type_name;
-    if (!sl_bytes_equal(name, sl_bytes_of(type_name)))
-        fail_msg("%s is called %.*s", type_name, (int)name.len, name.ptr);
-    char is[64] = "";
-    if (type == SL_SQL_INT64)
-        snprintf(is, sizeof(is), "%lld", (long long)value->int64);
-    else if (type == SL_SQL_BOOLEAN)
-        snprintf(is, sizeof(is), "%d", value->boolean);
-    else if (type == SL_SQL_FLOAT64)
-        snprintf(is, sizeof(is), "%g", value->float64);
-    else if (type >= SL_SQL_DECIMAL)
-        snprintf(is, sizeof(is), "%.*s", (int)value->bytes.len,
-                 (const char *)value->bytes.ptr);
-    if (strcmp(is, text) != 0)
-        fail_msg("%s: %s, not %s", type_name, is, text);
-    sl_answers_done(store->service, &answer, 1);
+    OK(sql_query(store, NULL, "SELECT v FROM one"));
+    assert_int_equal(said.rows, 1);
+    if (said.value_type != (int)type)
+        fail_msg("%s: a %s", type_name,
+                 sl_sql_type_text((enum sl_sql_type)said.value_type));
+    assert_string_equal(said.type, type_name);
+    if (strcmp(said.value, text) != 0)
+        fail_msg("%s: %s, not %s", type_name, said.value, text);
 }
 
 static const struct {
@@ -100,29 +82,29 @@ static const struct {
     {"JSON", "'[1, 2]'", SL_SQL_JSON, "[1, 2]", "json"},
 };
 
-static void every_type_of_a_column(void **state)
+void mysql_every_type_of_a_column(void **state)
 {
     struct test_store store;
     char statement[256];
 
     (void)state;
     tell("DROP TABLE IF EXISTS one");
-    open_store(&store, NULL, "");
+    fault_open_own(&store, NULL, "");
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         snprintf(statement, sizeof(statement), "CREATE TABLE one (v %s)",
                  types[i].column);
-        assert_int_equal(run(&store, statement), SL_OK);
+        OK(run(&store, statement));
         snprintf(statement, sizeof(statement), "INSERT INTO one VALUES (%s)",
                  types[i].literal);
-        run_fails(&store, statement, SL_OK, "");
+        IS(run(&store, statement), SL_OK, "");
         expect(&store, types[i].type, types[i].text, types[i].name);
-        assert_int_equal(run(&store, "DROP TABLE one"), SL_OK);
+        OK(run(&store, "DROP TABLE one"));
     }
     test_store_done(&store);
 }
 
 /* Which only a session that is not strict can write. */
-static void zeros_that_are_no_days(void **state)
+void mysql_zeros_that_are_no_days(void **state)
 {
     static const struct {
         const char *column, *literal, *text, *name;
@@ -137,7 +119,7 @@ static void zeros_that_are_no_days(void **state)
 
     (void)state;
     tell("DROP TABLE IF EXISTS one");
-    open_store(&store, NULL, "");
+    fault_open_own(&store, NULL, "");
     for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++) {
         char statement[128];
         tell("SET sql_mode = ''; CREATE TABLE one (v %s); "
@@ -146,46 +128,44 @@ static void zeros_that_are_no_days(void **state)
         expect(&store, SL_SQL_TEXT, zeros[i].text, zeros[i].name);
         snprintf(statement, sizeof(statement), "INSERT INTO one VALUES ('%s')",
                  zeros[i].literal);
-        run_fails(&store, statement, SL_INVALID_ARGUMENT, "");
+        IS(run(&store, statement), SL_INVALID_ARGUMENT, "");
         tell("DROP TABLE one");
     }
     test_store_done(&store);
 }
 
-static void only_mariadb_has_these(void **state)
+void mysql_only_mariadb_has_these(void **state)
 {
     struct test_store store;
 
     (void)state;
     tell("DROP TABLE IF EXISTS one");
-    open_store(&store, NULL, "");
+    fault_open_own(&store, NULL, "");
     if (is_mariadb()) {
-        assert_int_equal(run(&store, "CREATE TABLE one (v UUID)"), SL_OK);
-        assert_int_equal(run(&store,
-                             "INSERT INTO one VALUES "
-                             "('123E4567-e89b-12d3-a456-426614174000')"),
-                         SL_OK);
+        OK(run(&store, "CREATE TABLE one (v UUID)"));
+        OK(run(&store, "INSERT INTO one VALUES "
+                       "('123E4567-e89b-12d3-a456-426614174000')"));
         expect(&store, SL_SQL_UUID, "123e4567-e89b-12d3-a456-426614174000",
                "uuid");
-        assert_int_equal(run(&store, "DROP TABLE one"), SL_OK);
-        assert_int_equal(run(&store, "CREATE TABLE one (v INET6)"), SL_OK);
-        assert_int_equal(run(&store, "INSERT INTO one VALUES ('::1')"), SL_OK);
+        OK(run(&store, "DROP TABLE one"));
+        OK(run(&store, "CREATE TABLE one (v INET6)"));
+        OK(run(&store, "INSERT INTO one VALUES ('::1')"));
         expect(&store, SL_SQL_TEXT, "::1", "inet6");
     } else {
         /* The client library has no place for this one. */
-        assert_int_equal(run(&store, "CREATE TABLE one (v VECTOR(2))"), SL_OK);
-        assert_int_equal(
-            run(&store, "INSERT INTO one VALUES (TO_VECTOR('[1, 2]'))"), SL_OK);
-        run_fails(&store, "SELECT v FROM one", SL_UNSUPPORTED, "convert it");
-        assert_string_equal(value_of(&store, "SELECT FROM_VECTOR(v) FROM one"),
-                            "[1.00000e+00,2.00000e+00]");
+        OK(run(&store, "CREATE TABLE one (v VECTOR(2))"));
+        OK(run(&store, "INSERT INTO one VALUES (TO_VECTOR('[1, 2]'))"));
+        IS(run(&store, "SELECT v FROM one"), SL_UNSUPPORTED, "convert it");
+        assert_string_equal(
+            sql_value_of(&store, "SELECT FROM_VECTOR(v) FROM one"),
+            "[1.00000e+00,2.00000e+00]");
     }
-    assert_int_equal(run(&store, "DROP TABLE one"), SL_OK);
+    OK(run(&store, "DROP TABLE one"));
     test_store_done(&store);
 }
 
 /* An instant is one, wherever it was written down. */
-static void instants_are_brought_to_utc(void **state)
+void mysql_instants_are_brought_to_utc(void **state)
 {
     static const struct {
         const char *in, *out;
@@ -201,8 +181,8 @@ static void instants_are_brought_to_utc(void **state)
 
     (void)state;
     tell("DROP TABLE IF EXISTS one");
-    open_store(&store, NULL, "");
-    assert_int_equal(run(&store, "CREATE TABLE one (v TIMESTAMP(6))"), SL_OK);
+    fault_open_own(&store, NULL, "");
+    OK(run(&store, "CREATE TABLE one (v TIMESTAMP(6))"));
     for (size_t i = 0; i < sizeof(instants) / sizeof(instants[0]); i++) {
         const struct sl_sql_value value = {
             .type = SL_SQL_TIMESTAMP, .bytes = sl_bytes_of(instants[i].in)};
@@ -214,13 +194,13 @@ static void instants_are_brought_to_utc(void **state)
             .set_count = 1};
         fault_call_is(&store, &insert, SL_OK, "");
         expect(&store, SL_SQL_TIMESTAMP, instants[i].out, "timestamp");
-        assert_int_equal(run(&store, "DELETE FROM one"), SL_OK);
+        OK(run(&store, "DELETE FROM one"));
     }
-    assert_int_equal(run(&store, "DROP TABLE one"), SL_OK);
+    OK(run(&store, "DROP TABLE one"));
     test_store_done(&store);
 }
 
-static void what_does_not_fit_is_refused(void **state)
+void mysql_what_does_not_fit_is_refused(void **state)
 {
     static const char *const statements[] = {
         "INSERT INTO strict_one (n) VALUES (1000)",
@@ -232,78 +212,68 @@ static void what_does_not_fit_is_refused(void **state)
     struct test_store store;
 
     (void)state;
-    open_store(&store, NULL, "");
-    assert_int_equal(run(&store, "CREATE TABLE strict_one (n TINYINT, t "
-                                 "VARCHAR(3), d DATE, e ENUM('a'))"),
-                     SL_OK);
+    fault_open_own(&store, NULL, "");
+    OK(run(&store, "CREATE TABLE strict_one (n TINYINT, t "
+                   "VARCHAR(3), d DATE, e ENUM('a'))"));
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
-        run_fails(&store, statements[i], SL_INVALID_ARGUMENT, "");
-    assert_string_equal(value_of(&store, "SELECT count(*) FROM strict_one"),
+        IS(run(&store, statements[i]), SL_INVALID_ARGUMENT, "");
+    assert_string_equal(sql_value_of(&store, "SELECT count(*) FROM strict_one"),
                         "0");
-    assert_int_equal(run(&store, "DROP TABLE strict_one"), SL_OK);
+    OK(run(&store, "DROP TABLE strict_one"));
     test_store_done(&store);
 }
 
 /* --- Sessions ------------------------------------------------------------ */
 
-static void nothing_stays_with_the_session(void **state)
+void mysql_nothing_stays_with_the_session(void **state)
 {
     struct test_store store;
 
     (void)state;
     tell("DROP TABLE IF EXISTS one");
-    open_store(&store, NULL, "connections = 1");
-    run_fails(&store, "SET @x = 1", SL_PERMISSION_DENIED, "session");
-    run_fails(&store, "SELECT @x := 1", SL_PERMISSION_DENIED, "@name");
-    run_fails(&store, "CREATE TEMPORARY TABLE t (id INT)", SL_PERMISSION_DENIED,
-              "temporary");
-    run_fails(&store, "SELECT GET_LOCK('a', 0)", SL_PERMISSION_DENIED, "locks");
+    fault_open_own(&store, NULL, "connections = 1");
+    IS(run(&store, "SET @x = 1"), SL_PERMISSION_DENIED, "session");
+    IS(run(&store, "SELECT @x := 1"), SL_PERMISSION_DENIED, "@name");
+    IS(run(&store, "CREATE TEMPORARY TABLE t (id INT)"), SL_PERMISSION_DENIED,
+       "temporary");
+    IS(run(&store, "SELECT GET_LOCK('a', 0)"), SL_PERMISSION_DENIED, "locks");
     /* A procedure may do all of that; the session is reset. */
     tell_routine(
         "CREATE PROCEDURE untidy() BEGIN SET @x = 1; SET sql_mode = ''; "
         "SET time_zone = '+05:00'; SET autocommit = 0; DO GET_LOCK('a', 0); "
         "CREATE TEMPORARY TABLE left_over (id INT); SELECT 5 AS five; END");
-    assert_string_equal(value_of(&store, "CALL untidy()"), "5");
-    assert_string_equal(value_of(&store, "SELECT @@time_zone"), "+00:00");
+    assert_string_equal(sql_value_of(&store, "CALL untidy()"), "5");
+    assert_string_equal(sql_value_of(&store, "SELECT @@time_zone"), "+00:00");
     assert_non_null(
-        strstr(value_of(&store, "SELECT @@sql_mode"), "STRICT_ALL_TABLES"));
-    assert_string_equal(value_of(&store, "SELECT @@autocommit"), "1");
-    assert_string_equal(value_of(&store, "SELECT IS_FREE_LOCK('a')"), "1");
-    run_fails(&store, "SELECT * FROM left_over", SL_INVALID_ARGUMENT,
-              "left_over");
+        strstr(sql_value_of(&store, "SELECT @@sql_mode"), "STRICT_ALL_TABLES"));
+    assert_string_equal(sql_value_of(&store, "SELECT @@autocommit"), "1");
+    assert_string_equal(sql_value_of(&store, "SELECT IS_FREE_LOCK('a')"), "1");
+    IS(run(&store, "SELECT * FROM left_over"), SL_INVALID_ARGUMENT,
+       "left_over");
     tell("DROP PROCEDURE untidy");
     test_store_done(&store);
 }
 
-static void a_procedure_that_commits_is_found_out(void **state)
+void mysql_a_procedure_that_commits_is_found_out(void **state)
 {
     struct test_store store;
-    struct sl_session *session = NULL;
-    struct sl_error err;
 
     (void)state;
     tell("DROP TABLE IF EXISTS one");
     tell("CREATE TABLE one (v INT)");
     tell_routine("CREATE PROCEDURE commits() BEGIN COMMIT; END");
-    open_store(&store, NULL, "");
-    assert_int_equal(sl_session_open(store.service, &session, &err), SL_OK);
-    assert_int_equal(run_in(&store, session, SL_SQL_BEGIN, "", NULL), SL_OK);
-    assert_int_equal(run_in(&store, session, SL_SQL_EXECUTE,
-                            "INSERT INTO one VALUES (1)", NULL),
-                     SL_OK);
-    assert_int_equal(
-        run_in(&store, session, SL_SQL_EXECUTE, "CALL commits()", NULL),
-        SL_CONFLICT);
-    assert_int_equal(run_in(&store, session, SL_SQL_COMMIT, "", NULL),
-                     SL_CONFLICT);
-    sl_session_close(session);
+    fault_open_own(&store, NULL, "");
+    struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+    OK(sql_execute(&store, tx, "INSERT INTO one VALUES (1)"));
+    IS(sql_execute(&store, tx, "CALL commits()"), SL_CONFLICT, "");
+    IS(sql_end(&store, tx, SL_SQL_COMMIT), SL_CONFLICT, "");
     test_store_done(&store);
     tell("DROP PROCEDURE commits; DROP TABLE one");
 }
 
 /* A query that writes, by a procedure or a function, and whose rows do not fit.
  */
-static void what_writes_and_does_not_fit(void **state)
+void mysql_what_writes_and_does_not_fit(void **state)
 {
     static const char *const queries[] = {
         "CALL writes()",
@@ -319,71 +289,53 @@ static void what_writes_and_does_not_fit(void **state)
     tell_routine(
         "CREATE FUNCTION writes_too() RETURNS INT MODIFIES SQL DATA BEGIN "
         "INSERT INTO one VALUES (2); RETURN 1; END");
-    open_store(&store, NULL, "max-result = \"4KiB\"");
+    fault_open_own(&store, NULL, "max-result = \"4KiB\"");
     for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++) {
-        struct sl_sql_answer answer;
-        run_in(&store, NULL, SL_SQL_QUERY, queries[i], &answer);
-        assert_int_equal(answer.err.status, SL_TOO_LARGE);
-        sl_answers_done(store.service, &answer, 1);
-        assert_string_equal(value_of(&store, "SELECT count(*) FROM one"), "0");
+        IS(sql_query(&store, NULL, queries[i]), SL_TOO_LARGE, "");
+        assert_string_equal(sql_value_of(&store, "SELECT count(*) FROM one"),
+                            "0");
     }
-    assert_string_equal(value_of(&store, "SELECT writes_too()"), "1");
-    assert_string_equal(value_of(&store, "SELECT count(*) FROM one"), "1");
+    assert_string_equal(sql_value_of(&store, "SELECT writes_too()"), "1");
+    assert_string_equal(sql_value_of(&store, "SELECT count(*) FROM one"), "1");
     test_store_done(&store);
     tell("DROP PROCEDURE writes; DROP FUNCTION writes_too; DROP TABLE one");
 }
 
 /* Statements that the server takes as text only. */
-static void what_is_not_prepared(void **state)
+void mysql_what_is_not_prepared(void **state)
 {
     struct test_store store;
 
     (void)state;
     tell("DROP TABLE IF EXISTS one");
-    open_store(&store, NULL, "");
-    assert_int_equal(run(&store, "CREATE TABLE one (v INT)"), SL_OK);
-    assert_int_equal(run(&store, "CREATE TRIGGER doubles BEFORE INSERT ON one "
-                                 "FOR EACH ROW SET NEW.v = 2 * NEW.v"),
-                     SL_OK);
-    assert_int_equal(run(&store, "INSERT INTO one VALUES (21)"), SL_OK);
-    assert_string_equal(value_of(&store, "SELECT v FROM one"), "42");
-    run_fails(&store,
-              "CREATE TRIGGER doubles BEFORE INSERT ON one FOR EACH ROW SET "
-              "NEW.v = 1",
-              SL_ALREADY_EXISTS, "");
-    assert_int_equal(run(&store, "DROP TABLE one"), SL_OK);
+    fault_open_own(&store, NULL, "");
+    OK(run(&store, "CREATE TABLE one (v INT)"));
+    OK(run(&store, "CREATE TRIGGER doubles BEFORE INSERT ON one "
+                   "FOR EACH ROW SET NEW.v = 2 * NEW.v"));
+    OK(run(&store, "INSERT INTO one VALUES (21)"));
+    assert_string_equal(sql_value_of(&store, "SELECT v FROM one"), "42");
+    IS(run(&store,
+           "CREATE TRIGGER doubles BEFORE INSERT ON one FOR EACH ROW SET "
+           "NEW.v = 1"),
+       SL_ALREADY_EXISTS, "");
+    OK(run(&store, "DROP TABLE one"));
     test_store_done(&store);
 }
 
 /* The file of a client is never read, whatever a server or a guest asks. */
-static void no_local_files(void **state)
+void mysql_no_local_files(void **state)
 {
     struct test_store store;
 
     (void)state;
     tell("DROP TABLE IF EXISTS one");
     tell("SET GLOBAL local_infile = 1; CREATE TABLE one (v VARCHAR(1000))");
-    open_store(&store, NULL, "");
+    fault_open_own(&store, NULL, "");
     enum sl_status status =
         run(&store, "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE one");
     assert_int_not_equal(status, SL_OK);
     assert_int_not_equal(status, SL_INTERNAL);
-    assert_string_equal(value_of(&store, "SELECT count(*) FROM one"), "0");
+    assert_string_equal(sql_value_of(&store, "SELECT count(*) FROM one"), "0");
     test_store_done(&store);
     tell("DROP TABLE one");
 }
-
-const struct CMUnitTest mysql_session_tests[] = {
-    cmocka_unit_test(every_type_of_a_column),
-    cmocka_unit_test(zeros_that_are_no_days),
-    cmocka_unit_test(only_mariadb_has_these),
-    cmocka_unit_test(instants_are_brought_to_utc),
-    cmocka_unit_test(what_does_not_fit_is_refused),
-    cmocka_unit_test(nothing_stays_with_the_session),
-    cmocka_unit_test(a_procedure_that_commits_is_found_out),
-    cmocka_unit_test(what_writes_and_does_not_fit),
-    cmocka_unit_test(what_is_not_prepared),
-    cmocka_unit_test(no_local_files),
-};
-const size_t mysql_session_test_count =
-    sizeof(mysql_session_tests) / sizeof(mysql_session_tests[0]);

@@ -5,6 +5,7 @@
  * what fails only at the end.
  */
 #include "faults/postgres.h"
+#include "faults/sql_faults.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 /* One connection, so that the next call has that of the one before. */
 static void open_one(struct test_store *store)
 {
-    postgres_open(store, NULL, "connections = 1");
+    fault_open_own(store, NULL, "connections = 1");
 }
 
 static void value_is(struct test_store *store, const char *query,
@@ -54,7 +55,7 @@ static void a_connection_is_given_back_as_it_was(void **state)
 
     (void)state;
     postgres_tell("GRANT pg_monitor TO slight");
-    postgres_open(&store, NULL, "connections = 1\ntimeout = \"60s\"");
+    fault_open_own(&store, NULL, "connections = 1\ntimeout = \"60s\"");
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         for (int in_transaction = 0; in_transaction < 2; in_transaction++) {
             struct sl_session *tx =
@@ -135,7 +136,7 @@ static void read_only_stays_read_only(void **state)
        SL_INVALID_ARGUMENT, "25006");
     OK(sql_end(&store, tx, SL_SQL_ROLLBACK));
     test_store_done(&store);
-    postgres_open(&store, NULL, "connections = 1\nread-only = true");
+    fault_open_own(&store, NULL, "connections = 1\nread-only = true");
     IS(sql_execute(&store, NULL, "INSERT INTO kept VALUES (1)"),
        SL_INVALID_ARGUMENT, "25006");
     test_store_done(&store);
@@ -253,7 +254,7 @@ static void a_cursor_that_makes_way(void **state)
     size_t rows = 0, other_rows = 0;
 
     (void)state;
-    postgres_open(&store, NULL, "connections = 1\nmax-result = \"1MiB\"");
+    fault_open_own(&store, NULL, "connections = 1\nmax-result = \"1MiB\"");
     struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
     OK(cursor_call(&store, tx, SL_SQL_CURSOR_OPEN, query));
     uint64_t first = said.cursor;
@@ -355,6 +356,11 @@ static void batches_of_what_fails_and_what_does_not(void **state)
     test_store_done(&store);
 }
 
+const struct fault_driver fault_driver = {
+    .name = "sql.postgres",
+    .service = &fault_postgres,
+};
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -369,5 +375,5 @@ int main(void)
         cmocka_unit_test(batches_of_what_fails_and_what_does_not),
     };
 
-    return cmocka_run_group_tests(tests, postgres_start, postgres_stop);
+    return cmocka_run_group_tests(tests, fault_start, fault_stop);
 }

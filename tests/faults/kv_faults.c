@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "faults/kv_faults.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+enum sl_status kv_do(struct test_store *store, enum sl_kv_verb verb,
+                     const char *key, const char *value,
+                     struct sl_kv_answer *out)
+{
+    const struct sl_kv_request request = {.verb = verb,
+                                          .key = sl_bytes_of(key),
+                                          .value = sl_bytes_of(value),
+                                          .delta = 1,
+                                          .limit = 10};
+    struct sl_kv_answer answer;
+
+    sl_service_do(store->service, NULL, &request, 1, &answer);
+    sl_kv_answer_done(&answer);
+    if (out != NULL)
+        *out = answer;
+    return answer.err.status;
+}
+
+enum sl_status kv_set(struct test_store *store, const char *key)
+{
+    return kv_do(store, SL_KV_SET, key, "value", NULL);
+}
+
+const void *kv_write(int number)
+{
+    static const struct sl_kv_request set = {
+        .verb = SL_KV_SET,
+        .key = {(const uint8_t *)"written", 7},
+        .value = {(const uint8_t *)"value", 5}};
+
+    (void)number;
+    return &set;
+}
+
+static const char patient[] =
+    "timeout = \"4s\"\nretry.backoff = \"5ms\"\nconnections = 4";
+
+/* --- Full ------------------------------------------------------------------
+ */
+
+void kv_before_full(struct test_store *store)
+{
+    assert_int_equal(kv_set(store, "before"), SL_OK);
+}
+
+void kv_while_full(struct test_store *store)
+{
+    struct sl_kv_answer answer;
+
+    assert_int_equal(kv_do(store, SL_KV_SET, "more", "v", &answer),
+                     SL_UNAVAILABLE);
+    assert_true(answer.retryable);
+    assert_int_equal(kv_do(store, SL_KV_EXISTS, "before", "", &answer), SL_OK);
+    assert_true(answer.found);
+}
+
+/* --- A server that goes away -----------------------------------------------
+ */
+
+void kv_case_restarted(void **state)
+{
+    struct test_store store;
+    struct sl_kv_answer answer;
+
+    (void)state;
+    fault_open_own(&store, NULL, "");
+    assert_int_equal(kv_set(&store, "before"), SL_OK);
+    test_server_kill(&fault_server);
+    assert_int_equal(kv_set(&store, "while"), SL_UNAVAILABLE);
+    test_server_restart(&fault_server);
+    /* Not idempotent, and yet sure not to have been sent on a dead one. */
+    assert_int_equal(kv_do(&store, SL_KV_INCREMENT, "n", "", NULL), SL_OK);
+    assert_int_equal(kv_do(&store, SL_KV_EXISTS, "before", "", &answer), SL_OK);
+    assert_true(answer.found);
+    test_store_done(&store);
+}
+
+/* --- In the middle of traffic ----------------------------------------------
+ */
+
+static enum sl_status write_number(struct fault_traffic *traffic, int writer,
+                                   int number)
+{
+    char key[16], value[16];
+
+    snprintf(key, sizeof(key), "w%d", writer);
+    snprintf(value, sizeof(value), "%d", number);
+    return kv_do(traffic->store, SL_KV_SET, key, value, NULL);
+}
+
+static int64_t number_under(struct test_store *store, const char *key)
+{
+    const struct sl_kv_request get = {.verb = SL_KV_GET,
+                                      .key = sl_bytes_of(key)};
+    struct sl_kv_answer answer;
+    int64_t number = -1;
+
+    if (sl_service_do(store->service, NULL, &get, 1, &answer) != SL_OK)
+        fail_msg("%s", answer.err.message);
+    assert_true(answer.found);
+    assert_true(sl_bytes_to_integer(answer.value.bytes, &number));
+    sl_kv_answer_done(&answer);
+    return number;
+}
+
+/* What is stored is what was answered last, or was on its way. */
+static void nothing_acknowledged_is_lost(const struct fault_traffic *traffic,
+                                         struct test_store *straight)
+{
+    for (int i = 0; i < FAULT_WRITERS; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "w%d", i);
+        int64_t stored = number_under(straight, key);
+        if (stored < traffic->acknowledged[i] || stored > traffic->attempted[i])
+            fail_msg("%s is %d; %d was acknowledged, %d attempted", key,
+                     (int)stored, traffic->acknowledged[i],
+                     traffic->attempted[i]);
+    }
+}
+
+static void under_traffic(void (*disturb)(void *), void *context,
+                          const struct proxy *proxy)
+{
+    struct test_store store, straight;
+    struct fault_traffic traffic = {.store = &straight, .write = write_number};
+
+    fault_open_own(&straight, NULL, "timeout = \"30s\"");
+    fault_open_own(&store, proxy, patient);
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        assert_int_equal(write_number(&traffic, i, 0), SL_OK);
+    traffic.store = &store;
+    fault_traffic_run(&traffic, disturb, context);
+    fault_works_soon(&store);
+    nothing_acknowledged_is_lost(&traffic, &straight);
+    test_store_done(&store);
+    test_store_done(&straight);
+}
+
+void kv_case_killed(void **state)
+{
+    (void)state;
+    under_traffic(fault_kill_now_and_then, &fault_server, NULL);
+}
+
+void kv_case_cut(void **state)
+{
+    struct proxy *proxy = proxy_new(0, fault_port);
+
+    (void)state;
+    assert_non_null(proxy);
+    under_traffic(fault_cut_anywhere, proxy, proxy);
+    proxy_free(proxy);
+}
+
+static enum sl_status add_one(struct fault_traffic *traffic, int writer,
+                              int number)
+{
+    static _Thread_local int64_t last;
+    struct sl_kv_answer answer;
+
+    (void)writer;
+    if (number == 1)
+        last = 0;
+    enum sl_status status =
+        kv_do(traffic->store, SL_KV_INCREMENT, "sum", "", &answer);
+    if (status == SL_OK && answer.number <= last)
+        return SL_INTERNAL; /* which is wrong */
+    if (status == SL_OK)
+        last = answer.number;
+    return status;
+}
+
+/* All add to one number, which only grows, and no addition counts twice. */
+void kv_case_sums(void **state)
+{
+    struct proxy *proxy = proxy_new(0, fault_port);
+    struct test_store store, straight;
+    struct fault_traffic traffic = {.store = &store, .write = add_one};
+
+    (void)state;
+    assert_non_null(proxy);
+    fault_open_own(&straight, NULL, "timeout = \"30s\"");
+    fault_open_own(&store, proxy, patient);
+    kv_do(&straight, SL_KV_DELETE, "sum", "", NULL);
+    fault_traffic_run(&traffic, fault_cut_anywhere, proxy);
+    /* Writers number their calls; what failed may have been done, or not. */
+    int attempted = 0;
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        attempted += traffic.attempted[i];
+    assert_in_range(number_under(&straight, "sum"),
+                    attempted - traffic.failures, attempted);
+    test_store_done(&store);
+    test_store_done(&straight);
+    proxy_free(proxy);
+}
+
+/* --- Slow ------------------------------------------------------------------
+ */
+
+void kv_case_doubtful(void **state)
+{
+    struct proxy *proxy = proxy_new(0, fault_port);
+    struct test_store store;
+    struct sl_kv_answer answer;
+
+    (void)state;
+    assert_non_null(proxy);
+    /* One connection, so that it is an open one that stalls. */
+    SL_CLEANUP(sl_freep)
+    char *more = sl_asprintf("timeout = \"%s\"\nconnections = 1",
+                             fault_driver.service->timeout);
+    fault_open_own(&store, proxy, more);
+    fault_works_soon(&store);
+    proxy_stall(proxy, true);
+    kv_do(&store, SL_KV_DELETE, "stalled", "", &answer);
+    assert_int_equal(answer.err.status, SL_TIMEOUT);
+    assert_false(answer.retryable);
+    kv_do(&store, SL_KV_GET, "k", "", &answer);
+    assert_int_equal(answer.err.status, SL_TIMEOUT);
+    assert_true(answer.retryable);
+    proxy_stall(proxy, false);
+    proxy_cut_all(proxy);
+    fault_works_soon(&store);
+    test_store_done(&store);
+    proxy_free(proxy);
+}

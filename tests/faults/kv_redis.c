@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kv.redis on bad days, with a real server: the guest's call gets a typed error
+ * by its deadline, and the next one works once the cause is gone.
+ */
+#include "faults/kv_faults.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+#define GIVE                                                                   \
+    {"acl setuser worker reset on '>pw' '~own:*' +get +set +exists +scan"}
+
+static const struct fault_right rights[] = {
+    {.give = GIVE,
+     .take = {"acl setuser worker -set"},
+     .status = SL_PERMISSION_DENIED,
+     .says = "access rules"},
+    {.give = GIVE,
+     .take = {"acl setuser worker resetkeys '~other:*'"},
+     .status = SL_PERMISSION_DENIED,
+     .says = "access rules"},
+    {.give = GIVE, /* the server ends the connection */
+     .take = {"acl deluser worker"},
+     .status = SL_UNAUTHENTICATED,
+     .says = ""},
+    {.take = {NULL}},
+};
+
+const struct fault_driver fault_driver = {
+    .name = "kv.redis",
+    .service = &fault_redis,
+    KV_FAULT_HOOKS,
+    .more_of_worker = "prefix = \"own:\"",
+    .rights = rights,
+};
+
+/* What may be read may not be written. */
+static void a_right_to_read_is_none_to_write(void **state)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings = sl_asprintf("url = \"redis://reader:pw@127.0.0.1:%d\"\n"
+                                 "prefix = \"own:\"",
+                                 fault_port);
+    struct test_store store;
+
+    (void)state;
+    fault_tell("acl setuser reader on '>pw' '~own:*' +get +exists +scan");
+    fault_open(&store, "kv.redis", settings);
+    assert_int_equal(kv_do(&store, SL_KV_GET, "k", "", NULL), SL_OK);
+    assert_int_equal(kv_set(&store, "k"), SL_PERMISSION_DENIED);
+    fault_tell("acl deluser reader");
+    assert_int_equal(kv_do(&store, SL_KV_GET, "k", "", NULL),
+                     SL_UNAUTHENTICATED);
+    test_store_done(&store);
+}
+
+static void a_database_that_is_not_there(void **state)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings = sl_asprintf("url = \"redis://:%s@127.0.0.1:%d/4000\"",
+                                 TEST_SERVER_PASSWORD, fault_port);
+
+    (void)state;
+    fault_first_write_is(settings, SL_INVALID_ARGUMENT, "no such database");
+}
+
+static void a_replica_takes_no_writes(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    fault_open_own(&store, NULL, "retry.attempts = 1");
+    fault_tell("replicaof 127.0.0.1 1");
+    assert_int_equal(kv_set(&store, "k"), SL_UNAVAILABLE);
+    fault_tell("replicaof no one");
+    assert_int_equal(kv_set(&store, "k"), SL_OK);
+    test_store_done(&store);
+}
+
+static void another_type_is_a_conflict(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    fault_tell("rpush list a b");
+    fault_open_own(&store, NULL, "");
+    assert_int_equal(kv_do(&store, SL_KV_GET, "list", "", NULL), SL_CONFLICT);
+    assert_int_equal(kv_do(&store, SL_KV_INCREMENT, "list", "", NULL),
+                     SL_CONFLICT);
+    test_store_done(&store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        KV_FAULT_CASES,
+        FAULT_TWO_PORTS_CASE,
+        cmocka_unit_test(a_right_to_read_is_none_to_write),
+        cmocka_unit_test(a_database_that_is_not_there),
+        cmocka_unit_test(a_replica_takes_no_writes),
+        cmocka_unit_test(another_type_is_a_conflict),
+    };
+
+    return cmocka_run_group_tests_name("faults.kv.redis", tests, fault_start,
+                                       fault_stop);
+}

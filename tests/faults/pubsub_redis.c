@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pubsub.redis on bad days, with a real server that writes to its disk before
+ * it acknowledges: what was published is what a group receives, and each key is
+ * in order, whatever happens between.
+ */
+#include "faults/message_faults.h"
+#include "faults/redis_scripts.h"
+
+#include "pubsub/driver.h"
+
+static const struct sl_pubsub_request publish_x = {
+    .verb = SL_PUBSUB_PUBLISH,
+    .topic = {(const uint8_t *)"t", 1},
+    .payload = {(const uint8_t *)"x", 1},
+};
+
+static const void *write_x(int number)
+{
+    (void)number;
+    return &publish_x;
+}
+
+static const struct fault_right rights[] = {
+    REDIS_RIGHTS("+incr +time +xadd +xtrim +xrange +xrevrange +zadd +zrem "
+                 "+zrange +zrangebyscore +zrangebylex +zscore +hget +hset "
+                 "+hdel +hexists +pexpire"),
+};
+
+const struct fault_driver fault_driver = {
+    .name = "pubsub.redis",
+    .service = &fault_redis,
+    .settings = "prefix = \"own\"",
+    .write = write_x,
+    .rights = rights,
+};
+
+/* --- What is published and received --------------------------------------- */
+
+static enum sl_status publish(struct test_store *store, const char *key,
+                              const char *payload)
+{
+    struct sl_pubsub_request request = publish_x;
+
+    request.payload = sl_bytes_of(payload);
+    request.key = sl_bytes_of(key);
+    return fault_call(store, &request).status;
+}
+
+static enum sl_status handle(struct test_store *store,
+                             const struct sl_subscription *member,
+                             const struct sl_pubsub_event *event)
+{
+    struct sl_pubsub_request acknowledge =
+        sl_subscription_request(member, SL_PUBSUB_ACKNOWLEDGE);
+
+    if (!message_received(event->payload))
+        return SL_OK;
+    acknowledge.receipt = event->receipt;
+    enum sl_status status = fault_call(store, &acknowledge).status;
+    message_settled(event->payload, status);
+    return status == SL_CONFLICT ? SL_OK : status;
+}
+
+static struct sl_subscription *join(struct test_store *store)
+{
+    struct sl_subscription *member = sl_subscription_new(
+        store->service, SL_LITERAL("t"), SL_LITERAL("g"), true);
+    const struct sl_pubsub_request subscribe =
+        sl_subscription_request(member, SL_PUBSUB_SUBSCRIBE);
+    struct sl_pubsub_answer answer;
+
+    if (sl_service_do(store->service, NULL, &subscribe, 1, &answer) != SL_OK) {
+        sl_subscription_free(member);
+        return NULL;
+    }
+    sl_subscription_begun(member);
+    return member;
+}
+
+/* Receive some, once; how many, in *count. */
+static enum sl_status receive_some(struct test_store *store,
+                                   const struct sl_subscription *member,
+                                   uint64_t wait_ms, size_t *count)
+{
+    struct sl_pubsub_request receive =
+        sl_subscription_request(member, SL_PUBSUB_RECEIVE);
+    struct sl_pubsub_answer answer;
+
+    receive.limit = 5;
+    receive.wait_ms = wait_ms;
+    enum sl_status status =
+        sl_service_do(store->service, NULL, &receive, 1, &answer);
+    *count = answer.event_count;
+    for (size_t i = 0; i < answer.event_count; i++) {
+        enum sl_status settled = handle(store, member, answer.events[i]);
+        if (settled != SL_OK)
+            status = settled;
+    }
+    sl_pubsub_answer_done(&answer);
+    return status;
+}
+
+/* As a write of traffic, by a member of its own: who was thought dead, joins
+ * anew. */
+static enum sl_status consume(struct fault_traffic *traffic, int writer,
+                              int number)
+{
+    static struct sl_subscription *members[FAULT_WRITERS];
+    size_t count;
+
+    if (number == 1)
+        members[writer] = NULL;
+    if (members[writer] == NULL)
+        members[writer] = join(traffic->store);
+    if (members[writer] == NULL)
+        return SL_UNAVAILABLE;
+    enum sl_status status =
+        receive_some(traffic->store, members[writer], 50, &count);
+    bool over = atomic_load(&traffic->stop) || status != SL_OK;
+    if (over) {
+        sl_subscription_free(members[writer]);
+        members[writer] = NULL;
+    }
+    return status == SL_CONFLICT ? SL_UNAVAILABLE : status;
+}
+
+static void drain(struct test_store *store)
+{
+    struct sl_subscription *member = join(store);
+    size_t count = 1;
+
+    assert_non_null(member);
+    while (count > 0)
+        assert_int_equal(receive_some(store, member, 3000, &count), SL_OK);
+    sl_subscription_free(member);
+}
+
+const struct message_kind message_kind = {
+    .patient = "timeout = \"2s\"\nretry.backoff = \"5ms\"\nlease = \"1s\"",
+    .send = publish,
+    .consume = consume,
+    .drain = drain,
+    .ordered = true,
+};
+
+/* --- Full, silent, and old ---------------------------------------------- */
+
+static void who_receives_is_not_held_up_by_a_full_server(void **state)
+{
+    struct test_store store;
+    size_t count;
+
+    (void)state;
+    fault_open_own(&store, NULL, "retry.attempts = 1\nlease = \"1s\"");
+    message_new_ledger();
+    struct fault_traffic publisher = {.store = &store};
+    for (int i = 1; i <= 10; i++)
+        assert_int_equal(message_send(&publisher, 0, i), SL_OK);
+    struct sl_subscription *member = join(&store);
+    assert_non_null(member);
+    fault_tell("config set maxmemory 1");
+    fault_call_is(&store, &publish_x, SL_UNAVAILABLE, "out of memory");
+    for (int i = 1; i <= 10; i++) { /* for longer than a lease */
+        assert_int_equal(receive_some(&store, member, 5000, &count), SL_OK);
+        assert_int_equal(count, 1);
+        const struct sl_pubsub_request renew =
+            sl_subscription_request(member, SL_PUBSUB_RENEW);
+        fault_call_is(&store, &renew, SL_OK, "");
+    }
+    fault_tell("config set maxmemory 0");
+    for (int i = 1; i <= 10; i++)
+        assert_int_equal(message_times(0, i), 1);
+    fault_call_is(&store, &publish_x, SL_OK, "");
+    sl_subscription_free(member);
+    test_store_done(&store);
+}
+
+/* Cut off for longer than its lease: the group goes on without it. */
+static void a_member_that_is_cut_off(void **state)
+{
+    struct proxy *proxy = proxy_new(0, fault_port);
+    struct test_store far, near;
+    struct sl_pubsub_answer answer;
+    size_t count;
+
+    (void)state;
+    fault_open_own(&far, proxy, "timeout = \"300ms\"\nlease = \"1s\"");
+    fault_open_own(&near, NULL, "lease = \"1s\"");
+    message_new_ledger();
+    struct fault_traffic publisher = {.store = &near};
+    assert_int_equal(message_send(&publisher, 0, 1), SL_OK);
+    struct sl_subscription *lost = join(&far), *next = join(&near);
+    struct sl_pubsub_request receive =
+        sl_subscription_request(lost, SL_PUBSUB_RECEIVE);
+    receive.limit = 5;
+    assert_int_equal(sl_service_do(far.service, NULL, &receive, 1, &answer),
+                     SL_OK);
+    assert_int_equal(answer.event_count, 1);
+    sl_pubsub_answer_done(&answer);
+    assert_int_equal(receive_some(&near, next, 0, &count), SL_OK);
+    assert_int_equal(count, 0);
+    proxy_stall(proxy, true);
+    assert_int_equal(receive_some(&near, next, 20000, &count), SL_OK);
+    assert_int_equal(count, 1);
+    proxy_stall(proxy, false);
+    proxy_cut_all(proxy);
+    fault_call_soon_is(&far, &receive, SL_CONFLICT, "lease has ended");
+    sl_subscription_free(lost);
+    sl_subscription_free(next);
+    test_store_done(&far);
+    test_store_done(&near);
+    proxy_free(proxy);
+}
+
+/* What is not kept any longer holds up nobody. */
+static void what_is_too_old_is_passed_over(void **state)
+{
+    struct test_store store;
+    size_t count;
+
+    (void)state;
+    fault_open_own(&store, NULL, "lease = \"30s\"");
+    message_new_ledger();
+    struct fault_traffic publisher = {.store = &store};
+    for (int i = 1; i <= 3; i++)
+        assert_int_equal(message_send(&publisher, 0, i), SL_OK);
+    /* Its key is held up by an event that nobody acknowledges. */
+    struct sl_subscription *idle = join(&store), *member = join(&store);
+    struct sl_pubsub_request receive =
+        sl_subscription_request(idle, SL_PUBSUB_RECEIVE);
+    struct sl_pubsub_answer answer;
+    receive.limit = 1000;
+    assert_int_equal(sl_service_do(store.service, NULL, &receive, 1, &answer),
+                     SL_OK);
+    assert_int_equal(answer.event_count, 1);
+    sl_pubsub_answer_done(&answer);
+    fault_tell("del '{own}:topic:t'");
+    sl_subscription_free(idle);
+    assert_int_equal(message_send(&publisher, 0, 4), SL_OK);
+    assert_int_equal(receive_some(&store, member, 20000, &count), SL_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(message_times(0, 4), 1);
+    sl_subscription_free(member);
+    test_store_done(&store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MESSAGE_FAULT_CASES,
+        REDIS_SCRIPT_CASES,
+        cmocka_unit_test(who_receives_is_not_held_up_by_a_full_server),
+        cmocka_unit_test(a_member_that_is_cut_off),
+        cmocka_unit_test(what_is_too_old_is_passed_over),
+    };
+
+    return cmocka_run_group_tests_name("faults.pubsub.redis", tests,
+                                       fault_start, fault_stop);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "faults/sql_faults.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+_Thread_local struct sql_said said;
+
+/* --- Statements ------------------------------------------------------------
+ */
+
+static void take_value(const struct sl_sql_value *value)
+{
+    said.value_type = (int)value->type;
+    if (value->type == SL_SQL_INT64)
+        snprintf(said.value, sizeof(said.value), "%lld",
+                 (long long)value->int64);
+    else if (value->type == SL_SQL_BOOLEAN)
+        snprintf(said.value, sizeof(said.value), "%d", value->boolean);
+    else if (value->type == SL_SQL_FLOAT64)
+        snprintf(said.value, sizeof(said.value), "%g", value->float64);
+    else if (value->type >= SL_SQL_DECIMAL)
+        snprintf(said.value, sizeof(said.value), "%.*s", (int)value->bytes.len,
+                 (const char *)value->bytes.ptr);
+}
+
+enum sl_status sql_call(const struct sql_call *call)
+{
+    const struct sl_sql_parameters none = {NULL, 0};
+    const struct sl_sql_request request = {
+        .verb = call->verb,
+        .statement = sl_bytes_of(call->text != NULL ? call->text : ""),
+        .sets = &none,
+        .set_count = 1,
+        .cursor = said.cursor,
+        .limit = 1000,
+        .isolation = call->isolation,
+        .read_only = call->read_only,
+        .in_transaction =
+            call->session != NULL && (call->verb <= SL_SQL_EXECUTE_MANY ||
+                                      call->verb == SL_SQL_CURSOR_OPEN),
+    };
+    struct sl_sql_answer answer;
+    uint64_t cursor = said.cursor;
+
+    sl_service_do(call->store->service, call->session, &request, 1, &answer);
+    said = (struct sql_said){.status = answer.err.status,
+                             .retryable = answer.retryable,
+                             .rows = answer.row_count,
+                             .cursor = cursor};
+    if (said.status != SL_OK)
+        snprintf(said.message, sizeof(said.message), "%s", answer.err.message);
+    if (call->verb == SL_SQL_CURSOR_OPEN)
+        said.cursor = answer.cursor;
+    if (said.status == SL_OK && answer.row_count > 0)
+        take_value(&answer.values[0]);
+    if (said.status == SL_OK && answer.columns != NULL)
+        snprintf(said.type, sizeof(said.type), "%.*s",
+                 (int)answer.columns[0].type_name.len,
+                 (const char *)answer.columns[0].type_name.ptr);
+    sl_answers_done(call->store->service, &answer, 1);
+    return said.status;
+}
+
+enum sl_status sql_query(struct test_store *store, struct sl_session *session,
+                         const char *text)
+{
+    return sql_call(&(struct sql_call){.store = store,
+                                       .session = session,
+                                       .verb = SL_SQL_QUERY,
+                                       .text = text});
+}
+
+enum sl_status sql_execute(struct test_store *store, struct sl_session *session,
+                           const char *text)
+{
+    return sql_call(&(struct sql_call){.store = store,
+                                       .session = session,
+                                       .verb = SL_SQL_EXECUTE,
+                                       .text = text});
+}
+
+struct sl_session *sql_begin(struct test_store *store,
+                             enum sl_sql_isolation isolation, bool read_only)
+{
+    struct sl_session *session = NULL;
+    struct sl_error err;
+
+    if (sl_session_open(store->service, &session, &err) != SL_OK)
+        fail_msg("%s", err.message);
+    OK(sql_call(&(struct sql_call){.store = store,
+                                   .session = session,
+                                   .verb = SL_SQL_BEGIN,
+                                   .isolation = isolation,
+                                   .read_only = read_only}));
+    return session;
+}
+
+enum sl_status sql_end(struct test_store *store, struct sl_session *session,
+                       enum sl_sql_verb verb)
+{
+    enum sl_status status = sql_call(
+        &(struct sql_call){.store = store, .session = session, .verb = verb});
+
+    sl_session_close(session);
+    return status;
+}
+
+const char *sql_value_of(struct test_store *store, const char *query)
+{
+    OK(sql_query(store, NULL, query));
+    assert_true(said.rows >= 1);
+    return said.value;
+}
+
+/* --- Writes, and a database that is full -----------------------------------
+ */
+
+const void *sql_write(int number)
+{
+    static _Thread_local char text[80];
+    static _Thread_local struct sl_sql_request request;
+    static const struct sl_sql_parameters none = {NULL, 0};
+
+    /* Large enough to fill a database with. */
+    snprintf(text, sizeof(text),
+             "INSERT INTO written VALUES (%d, REPEAT('x', 60000))", number);
+    request = (struct sl_sql_request){.verb = SL_SQL_EXECUTE,
+                                      .statement = sl_bytes_of(text),
+                                      .sets = &none,
+                                      .set_count = 1};
+    return &request;
+}
+
+void sql_prepare(struct test_store *store)
+{
+    OK(sql_execute(store, NULL, "CREATE TABLE written (n INT, v TEXT)"));
+}
+
+/* What is there is there. */
+void sql_while_full(struct test_store *store)
+{
+    assert_string_not_equal(sql_value_of(store, "SELECT count(*) FROM written"),
+                            "0");
+}
+
+/* --- A server that goes away -----------------------------------------------
+ */
+
+void sql_case_restarted(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    fault_open_own(&store, NULL, "");
+    OK(sql_execute(&store, NULL, "CREATE TABLE kept (id INT)"));
+    OK(sql_execute(&store, NULL, "INSERT INTO kept VALUES (1)"));
+    struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+    OK(sql_execute(&store, tx, "INSERT INTO kept VALUES (7)"));
+    test_server_kill(&fault_server);
+    IS(sql_execute(&store, NULL, "INSERT INTO kept VALUES (2)"), SL_UNAVAILABLE,
+       "");
+    test_server_restart(&fault_server);
+    /* Not idempotent, and yet sure not to have been sent on a dead one. */
+    OK(sql_execute(&store, NULL, "INSERT INTO kept VALUES (3)"));
+    /* The transaction is lost as a whole, and does not go on by halves. */
+    enum sl_status status =
+        sql_execute(&store, tx, "INSERT INTO kept VALUES (8)");
+    assert_true(status == SL_UNAVAILABLE || status == SL_CONFLICT);
+    IS(sql_execute(&store, tx, "INSERT INTO kept VALUES (9)"), SL_CONFLICT, "");
+    IS(sql_end(&store, tx, SL_SQL_COMMIT), SL_CONFLICT, "");
+    assert_string_equal(sql_value_of(&store, "SELECT count(*) FROM kept"), "2");
+    OK(sql_execute(&store, NULL, "DROP TABLE kept"));
+    test_store_done(&store);
+}
+
+/* --- In the middle of traffic ----------------------------------------------
+ */
+
+static enum sl_status write_row(struct fault_traffic *traffic, int writer,
+                                int number)
+{
+    char text[80];
+
+    snprintf(text, sizeof(text), "INSERT INTO traffic VALUES (%d, %d)", writer,
+             number);
+    return sql_execute(traffic->store, NULL, text);
+}
+
+/* Every third writer in transactions. */
+static enum sl_status write_somehow(struct fault_traffic *traffic, int writer,
+                                    int number)
+{
+    struct sl_session *session = NULL;
+    struct sl_error err;
+    char text[80];
+
+    if (writer % 3 != 0)
+        return write_row(traffic, writer, number);
+    if (sl_session_open(traffic->store->service, &session, &err) != SL_OK)
+        return err.status;
+    enum sl_status status = sql_call(&(struct sql_call){
+        .store = traffic->store, .session = session, .verb = SL_SQL_BEGIN});
+    snprintf(text, sizeof(text), "INSERT INTO traffic VALUES (%d, %d)", writer,
+             number);
+    if (status == SL_OK)
+        status = sql_execute(traffic->store, session, text);
+    enum sl_status end =
+        sql_end(traffic->store, session,
+                status == SL_OK ? SL_SQL_COMMIT : SL_SQL_ROLLBACK);
+    status = status != SL_OK ? status : end;
+    /* The connection was lost between two of its calls. */
+    return status == SL_CONFLICT ? SL_UNAVAILABLE : status;
+}
+
+static int number_of(struct test_store *store, const char *query)
+{
+    return (int)strtol(sql_value_of(store, query), NULL, 10);
+}
+
+/* Each once at most; and all that was acknowledged. */
+static void nothing_acknowledged_is_lost(struct test_store *straight,
+                                         const struct fault_traffic *traffic)
+{
+    char text[128];
+    int attempted = 0;
+
+    for (int i = 0; i < FAULT_WRITERS; i++) {
+        snprintf(text, sizeof(text),
+                 "SELECT coalesce(max(number), 0) FROM traffic WHERE writer = "
+                 "%d",
+                 i);
+        int most = number_of(straight, text);
+        assert_in_range(most, traffic->acknowledged[i], traffic->attempted[i]);
+        attempted += traffic->attempted[i];
+    }
+    assert_in_range(number_of(straight, "SELECT count(*) FROM traffic"),
+                    attempted - traffic->failures, attempted);
+    assert_int_equal(
+        number_of(straight,
+                  "SELECT count(*) FROM (SELECT 1 FROM traffic GROUP BY "
+                  "writer, number HAVING count(*) > 1) AS twice"),
+        0);
+}
+
+static void under_traffic(void (*disturb)(void *), void *context,
+                          const struct proxy *proxy)
+{
+    struct test_store store, straight;
+    struct fault_traffic traffic = {.store = &store, .write = write_somehow};
+
+    fault_open_own(&straight, NULL, "timeout = \"30s\"");
+    fault_open_own(
+        &store, proxy,
+        "timeout = \"4s\"\nretry.backoff = \"5ms\"\nconnections = 4");
+    OK(sql_execute(&straight, NULL, "DROP TABLE IF EXISTS traffic"));
+    OK(sql_execute(&straight, NULL,
+                   "CREATE TABLE traffic (writer int, number int)"));
+    fault_traffic_run(&traffic, disturb, context);
+    fault_works_soon(&store);
+    nothing_acknowledged_is_lost(&straight, &traffic);
+    test_store_done(&store);
+    test_store_done(&straight);
+}
+
+void sql_case_killed(void **state)
+{
+    (void)state;
+    under_traffic(fault_kill_now_and_then, &fault_server, NULL);
+}
+
+void sql_case_cut(void **state)
+{
+    struct proxy *proxy = proxy_new(0, fault_port);
+
+    (void)state;
+    assert_non_null(proxy);
+    under_traffic(fault_cut_anywhere, proxy, proxy);
+    proxy_free(proxy);
+}
+
+/* --- Slow ------------------------------------------------------------------
+ */
+
+void sql_case_doubtful(void **state)
+{
+    struct proxy *proxy = proxy_new(0, fault_port);
+    struct test_store store;
+
+    (void)state;
+    assert_non_null(proxy);
+    /* One connection, so that it is an open one that stalls. */
+    SL_CLEANUP(sl_freep)
+    char *more = sl_asprintf("timeout = \"%s\"\nconnections = 1",
+                             fault_driver.service->timeout);
+    fault_open_own(&store, proxy, more);
+    fault_works_soon(&store);
+    proxy_stall(proxy, true);
+    IS(sql_query(&store, NULL, "SELECT 1"), SL_TIMEOUT, "");
+    assert_false(said.retryable);
+    proxy_stall(proxy, false);
+    proxy_cut_all(proxy);
+    fault_works_soon(&store);
+    test_store_done(&store);
+    proxy_free(proxy);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the tests of sql.mysql on a real server share: sql_mysql.c has its bad
+ * days, sql_mysql_session.c its types and what stays of a session.
+ * SL_TEST_SERVER is "mysql" or "mariadb".
+ */
+#ifndef TEST_FAULTS_SQL_MYSQL_H
+#define TEST_FAULTS_SQL_MYSQL_H
+
+#include "faults/sql_faults.h"
+
+bool is_mariadb(void);
+
+/* Run statements as the administrator, who needs no quotes around them. */
+void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* One statement, with a ; inside. */
+void tell_routine(const char *statement);
+
+/* One statement, outside of a session. */
+enum sl_status run(struct test_store *store, const char *statement);
+
+/* Types and sessions. */
+void mysql_every_type_of_a_column(void **state);
+void mysql_zeros_that_are_no_days(void **state);
+void mysql_only_mariadb_has_these(void **state);
+void mysql_instants_are_brought_to_utc(void **state);
+void mysql_what_does_not_fit_is_refused(void **state);
+void mysql_nothing_stays_with_the_session(void **state);
+void mysql_a_procedure_that_commits_is_found_out(void **state);
+void mysql_what_writes_and_does_not_fit(void **state);
+void mysql_what_is_not_prepared(void **state);
+void mysql_no_local_files(void **state);
+
+#define MYSQL_SESSION_CASES                                                    \
+    cmocka_unit_test(mysql_every_type_of_a_column),                            \
+        cmocka_unit_test(mysql_zeros_that_are_no_days),                        \
+        cmocka_unit_test(mysql_only_mariadb_has_these),                        \
+        cmocka_unit_test(mysql_instants_are_brought_to_utc),                   \
+        cmocka_unit_test(mysql_what_does_not_fit_is_refused),                  \
+        cmocka_unit_test(mysql_nothing_stays_with_the_session),                \
+        cmocka_unit_test(mysql_a_procedure_that_commits_is_found_out),         \
+        cmocka_unit_test(mysql_what_writes_and_does_not_fit),                  \
+        cmocka_unit_test(mysql_what_is_not_prepared),                          \
+        cmocka_unit_test(mysql_no_local_files)
+
+#endif
