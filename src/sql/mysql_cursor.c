@@ -5,29 +5,9 @@
  * where other statements come between, the server keeps the rows (in a table of
  * its own) and hands out some at a time.
  */
-#include <stdatomic.h>
-
 #include "sql/mysql_run.h"
 
 enum { PREFETCH = 256, PREFETCH_LARGE = 16 };
-
-/* Never used twice, so that none of a lost connection is found again. */
-static uint64_t next_number(void)
-{
-    static _Atomic uint64_t last;
-
-    return atomic_fetch_add(&last, 1) + 1;
-}
-
-/* The cursor of this number; 0 finds a free one. */
-static struct sl_sql_mysql_cursor *find(struct sl_sql_mysql *mysql,
-                                        uint64_t number)
-{
-    for (size_t i = 0; i < SL_SQL_CURSORS_MAX; i++)
-        if (mysql->cursors[i].number == number)
-            return &mysql->cursors[i];
-    return NULL;
-}
 
 static void close_cursor(struct sl_sql_mysql *mysql,
                          struct sl_sql_mysql_cursor *cursor)
@@ -42,9 +22,10 @@ static void close_cursor(struct sl_sql_mysql *mysql,
 
 void sl_sql_mysql_cursor_close(struct sl_sql_mysql *mysql, uint64_t number)
 {
-    struct sl_sql_mysql_cursor *cursor = find(mysql, number);
+    struct sl_sql_mysql_cursor *cursor =
+        sl_sql_cursor_find(mysql->cursors, sizeof(mysql->cursors[0]), number);
 
-    if (number != 0 && cursor != NULL)
+    if (cursor != NULL)
         close_cursor(mysql, cursor);
 }
 
@@ -174,19 +155,13 @@ static enum sl_status begin(struct sl_sql_mysql *mysql,
     return SL_OK;
 }
 
-static enum sl_status only_reads(struct sl_error *err)
-{
-    return sl_fail(err, SL_INVALID_ARGUMENT,
-                   "a cursor is for statements that only read; use query");
-}
-
 static enum sl_status check_kind(const struct sl_sql_mysql_kind *kind,
                                  struct sl_error *err)
 {
     if (kind->denied != NULL)
         return sl_fail(err, SL_PERMISSION_DENIED, "a statement may not use %s",
                        kind->denied);
-    return kind->reads ? SL_OK : only_reads(err);
+    return kind->reads ? SL_OK : sl_sql_cursor_only_reads(err);
 }
 
 static enum sl_status open_once(struct sl_sql_mysql *mysql,
@@ -200,10 +175,10 @@ static enum sl_status open_once(struct sl_sql_mysql *mysql,
 
     if (status != SL_OK)
         return status;
-    cursor->number = next_number();
+    cursor->number = sl_sql_cursor_next_number();
     if (cursor->statement == NULL ||
         mysql_stmt_field_count(cursor->statement->handle) == 0)
-        status = only_reads(err);
+        status = sl_sql_cursor_only_reads(err);
     else
         status = begin(mysql, cursor, op, err);
     if (status != SL_OK)
@@ -217,12 +192,11 @@ enum sl_status sl_sql_mysql_cursor_open(struct sl_sql_mysql *mysql,
     const struct sl_sql_request *request = op->request;
     const struct sl_sql_mysql_kind kind =
         sl_sql_mysql_kind_of(request->statement);
-    struct sl_sql_mysql_cursor *cursor = find(mysql, 0);
+    struct sl_sql_mysql_cursor *cursor =
+        sl_sql_cursor_free(mysql->cursors, sizeof(mysql->cursors[0]), err);
 
     if (cursor == NULL)
-        return sl_fail(err, SL_TOO_LARGE,
-                       "%d cursors are open in this transaction already",
-                       SL_SQL_CURSORS_MAX);
+        return SL_TOO_LARGE;
     mysql->asked = true;
     enum sl_status status = check_kind(&kind, err);
     if (status != SL_OK)
@@ -274,14 +248,11 @@ static enum sl_status read_batch(struct sl_sql_mysql *mysql,
 enum sl_status sl_sql_mysql_cursor_next(struct sl_sql_mysql *mysql,
                                         struct sl_op *op, struct sl_error *err)
 {
-    const struct sl_sql_request *request = op->request;
     struct sl_sql_mysql_cursor *cursor =
-        request->cursor == 0 ? NULL : find(mysql, request->cursor);
+        sl_sql_cursor_of(mysql->cursors, sizeof(mysql->cursors[0]), op, err);
 
     if (cursor == NULL)
-        return sl_fail(err, SL_NOT_FOUND,
-                       "the cursor is over: it failed, or its transaction "
-                       "ended");
+        return SL_NOT_FOUND;
     mysql->asked = true;
     struct sl_sql_result *result = sl_sql_result_new(*op->room);
     enum sl_status status = read_batch(mysql, cursor, op, result, err);

@@ -11,6 +11,7 @@
 #include <mysql.h>
 
 #include "client/url.h"
+#include "sql/cursor.h"
 #include "sql/driver.h"
 
 enum {
@@ -67,7 +68,7 @@ struct sl_sql_mysql_statement {
 };
 
 struct sl_sql_mysql_cursor {
-    uint64_t number;                          /* 0: this one is free */
+    SL_SQL_CURSOR_HEAD
     struct sl_sql_mysql_statement *statement; /* NULL: after the last row */
     bool pending; /* the row it stands on was not answered yet */
 };

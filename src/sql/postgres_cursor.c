@@ -6,30 +6,12 @@
  * rows kept here, and no more than a limit.
  */
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "sql/postgres_state.h"
 
 enum { SAVED_MAX = 64 << 20 }; /* bytes of rows that a cursor keeps here */
-
-/* Never used twice, so that none of a lost connection is found again. */
-static uint64_t next_number(void)
-{
-    static _Atomic uint64_t last;
-
-    return atomic_fetch_add(&last, 1) + 1;
-}
-
-/* The cursor of this number; 0 finds a free one. */
-static struct sl_sql_pg_cursor *find(struct sl_sql_pg *sql, uint64_t number)
-{
-    for (size_t i = 0; i < SL_SQL_CURSORS_MAX; i++)
-        if (sql->cursors[i].number == number)
-            return &sql->cursors[i];
-    return NULL;
-}
 
 static void drop_saved(struct sl_sql_pg_cursor *cursor)
 {
@@ -250,15 +232,12 @@ static enum sl_status read_batch(struct sl_sql_pg *sql,
 enum sl_status sl_sql_pg_cursor_next(struct sl_sql_pg *sql, struct sl_op *op,
                                      struct sl_error *err)
 {
-    const struct sl_sql_request *request = op->request;
     struct sl_sql_pg_cursor *cursor =
-        request->cursor == 0 ? NULL : find(sql, request->cursor);
+        sl_sql_cursor_of(sql->cursors, sizeof(sql->cursors[0]), op, err);
     enum sl_status status = SL_OK;
 
     if (cursor == NULL)
-        return sl_fail(err, SL_NOT_FOUND,
-                       "the cursor is over: it failed, or its transaction "
-                       "ended");
+        return SL_NOT_FOUND;
     sql->asked = true;
     if (sql->active != NULL && sql->active != cursor)
         status = sl_sql_pg_settle(sql, op->deadline, err);
@@ -341,25 +320,22 @@ static enum sl_status declare(struct sl_sql_pg *sql,
 enum sl_status sl_sql_pg_cursor_open(struct sl_sql_pg *sql, struct sl_op *op,
                                      struct sl_error *err)
 {
-    struct sl_sql_pg_cursor *cursor = find(sql, 0);
+    struct sl_sql_pg_cursor *cursor =
+        sl_sql_cursor_free(sql->cursors, sizeof(sql->cursors[0]), err);
     enum sl_status status = SL_OK;
 
     if (cursor == NULL)
-        return sl_fail(err, SL_TOO_LARGE,
-                       "%d cursors are open in this transaction already",
-                       SL_SQL_CURSORS_MAX);
+        return SL_TOO_LARGE;
     /* Only in a transaction does the server keep one. */
     sql->asked = true;
     if (PQtransactionStatus(sql->pg.handle) == PQTRANS_IDLE)
         status = sl_sql_pg_perform(sql, "BEGIN READ ONLY", op->deadline, err);
     if (status != SL_OK)
         return status;
-    cursor->number = next_number();
+    cursor->number = sl_sql_cursor_next_number();
     status = declare(sql, cursor, op, err);
     if (status == SL_UNSUPPORTED || status == SL_PERMISSION_DENIED)
-        status = sl_fail(err, SL_INVALID_ARGUMENT,
-                         "a cursor is for statements that only read; use "
-                         "query");
+        status = sl_sql_cursor_only_reads(err);
     if (status != SL_OK && cursor->number != 0)
         forget(sql, cursor);
     return status;
@@ -369,8 +345,8 @@ enum sl_status sl_sql_pg_cursor_close(struct sl_sql_pg *sql, struct sl_op *op,
                                       struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
-    struct sl_sql_pg_cursor *cursor =
-        request->cursor == 0 ? NULL : find(sql, request->cursor);
+    struct sl_sql_pg_cursor *cursor = sl_sql_cursor_find(
+        sql->cursors, sizeof(sql->cursors[0]), request->cursor);
     enum sl_status status = SL_OK;
     char text[48];
 

@@ -8,6 +8,7 @@
 #define SL_SQL_POSTGRES_STATE_H
 
 #include "client/postgres.h"
+#include "sql/cursor.h"
 #include "sql/driver.h"
 
 enum {
@@ -96,7 +97,7 @@ struct sl_sql_pg_statement {
  */
 
 struct sl_sql_pg_cursor {
-    uint64_t number; /* 0: this one is free */
+    SL_SQL_CURSOR_HEAD
     struct sl_sql_pg_columns columns;
     /* Rows that were read and not answered: saved[first..count). */
     PGresult **saved;

@@ -4,27 +4,8 @@
  * first step tells that a statement works, and what its columns are.
  */
 #include <errno.h>
-#include <stdatomic.h>
 
 #include "sql/sqlite_run.h"
-
-/* Never used twice, so that none of a lost connection is found again. */
-static uint64_t next_number(void)
-{
-    static _Atomic uint64_t last;
-
-    return atomic_fetch_add(&last, 1) + 1;
-}
-
-/* The cursor of this number; 0 finds a free one. */
-static struct sl_sql_sqlite_cursor *find(struct sl_sql_sqlite *sqlite,
-                                         uint64_t number)
-{
-    for (size_t i = 0; i < SL_SQL_CURSORS_MAX; i++)
-        if (sqlite->cursors[i].number == number)
-            return &sqlite->cursors[i];
-    return NULL;
-}
 
 static void close_cursor(struct sl_sql_sqlite *sqlite,
                          struct sl_sql_sqlite_cursor *cursor)
@@ -36,7 +17,8 @@ static void close_cursor(struct sl_sql_sqlite *sqlite,
 
 void sl_sql_sqlite_cursor_close(struct sl_sql_sqlite *sqlite, uint64_t number)
 {
-    struct sl_sql_sqlite_cursor *cursor = find(sqlite, number);
+    struct sl_sql_sqlite_cursor *cursor =
+        sl_sql_cursor_find(sqlite->cursors, sizeof(sqlite->cursors[0]), number);
 
     if (cursor != NULL)
         close_cursor(sqlite, cursor);
@@ -80,8 +62,7 @@ static enum sl_status begin(struct sl_sql_sqlite *sqlite,
 
     if (sqlite3_stmt_readonly(handle) == 0) {
         sl_sql_result_free(result);
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a cursor is for statements that only read; use query");
+        return sl_sql_cursor_only_reads(err);
     }
     enum sl_status status = SL_OK;
     int code = sl_sql_sqlite_bind(handle, &request->sets[0], true);
@@ -106,17 +87,16 @@ enum sl_status sl_sql_sqlite_cursor_open(struct sl_sql_sqlite *sqlite,
                                          struct sl_op *op, struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
-    struct sl_sql_sqlite_cursor *cursor = find(sqlite, 0);
+    struct sl_sql_sqlite_cursor *cursor =
+        sl_sql_cursor_free(sqlite->cursors, sizeof(sqlite->cursors[0]), err);
 
     if (cursor == NULL)
-        return sl_fail(err, SL_TOO_LARGE,
-                       "%d cursors are open in this transaction already",
-                       SL_SQL_CURSORS_MAX);
+        return SL_TOO_LARGE;
     enum sl_status status =
         sl_sql_sqlite_take(sqlite, request->statement, &cursor->statement, err);
     if (status != SL_OK)
         return status;
-    cursor->number = next_number();
+    cursor->number = sl_sql_cursor_next_number();
     status = begin(sqlite, cursor, op, err);
     if (status != SL_OK)
         close_cursor(sqlite, cursor);
@@ -163,12 +143,10 @@ enum sl_status sl_sql_sqlite_cursor_next(struct sl_sql_sqlite *sqlite,
 {
     const struct sl_sql_request *request = op->request;
     struct sl_sql_sqlite_cursor *cursor =
-        request->cursor == 0 ? NULL : find(sqlite, request->cursor);
+        sl_sql_cursor_of(sqlite->cursors, sizeof(sqlite->cursors[0]), op, err);
 
     if (cursor == NULL)
-        return sl_fail(err, SL_NOT_FOUND,
-                       "the cursor is over: it failed, or its transaction "
-                       "ended");
+        return SL_NOT_FOUND;
     sqlite->asked = true;
     struct sl_sql_result *result = sl_sql_result_new(*op->room);
     enum sl_status status =

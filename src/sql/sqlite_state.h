@@ -8,6 +8,7 @@
 #define SL_SQL_SQLITE_STATE_H
 
 #include "client/sqlite.h"
+#include "sql/cursor.h"
 #include "sql/driver.h"
 
 enum {
@@ -33,7 +34,7 @@ struct sl_sql_sqlite_seen {
 };
 
 struct sl_sql_sqlite_cursor {
-    uint64_t number;                           /* 0: this one is free */
+    SL_SQL_CURSOR_HEAD
     struct sl_sql_sqlite_statement *statement; /* NULL: after the last row */
     bool pending; /* the row it stands on was not answered yet */
 };

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sql/cursor.h"
+
+#include <stdatomic.h>
+
+uint64_t sl_sql_cursor_next_number(void)
+{
+    static _Atomic uint64_t last;
+
+    return atomic_fetch_add(&last, 1) + 1;
+}
+
+/* 0 finds a free one. */
+static void *numbered(void *cursors, size_t size, uint64_t number)
+{
+    for (size_t i = 0; i < SL_SQL_CURSORS_MAX; i++) {
+        void *cursor = (char *)cursors + i * size;
+        if (*(const uint64_t *)cursor == number)
+            return cursor;
+    }
+    return NULL;
+}
+
+void *sl_sql_cursor_find(void *cursors, size_t size, uint64_t number)
+{
+    return number == 0 ? NULL : numbered(cursors, size, number);
+}
+
+void *sl_sql_cursor_of(void *cursors, size_t size, const struct sl_op *op,
+                       struct sl_error *err)
+{
+    const struct sl_sql_request *request = op->request;
+    void *cursor = sl_sql_cursor_find(cursors, size, request->cursor);
+
+    if (cursor == NULL)
+        (void)sl_fail(err, SL_NOT_FOUND,
+                      "the cursor is over: it failed, or its transaction "
+                      "ended");
+    return cursor;
+}
+
+void *sl_sql_cursor_free(void *cursors, size_t size, struct sl_error *err)
+{
+    void *cursor = numbered(cursors, size, 0);
+
+    if (cursor == NULL)
+        (void)sl_fail(err, SL_TOO_LARGE,
+                      "%d cursors are open in this transaction already",
+                      SL_SQL_CURSORS_MAX);
+    return cursor;
+}
+
+enum sl_status sl_sql_cursor_only_reads(struct sl_error *err)
+{
+    return sl_fail(err, SL_INVALID_ARGUMENT,
+                   "a cursor is for statements that only read; use query");
+}
