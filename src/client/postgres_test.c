@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "client/postgres.h"
+#include "client/postgres_tables.h"
 
 /* Appendix A of the documentation of PostgreSQL 15, all but what is no error;
  * and two codes that are not in it. */
@@ -191,6 +192,23 @@ static void files_must_be_there(void **state)
     sl_pg_target_free(target);
 }
 
+static void names_of_tables(void **state)
+{
+    static const char *const good[] = {
+        "slight", "A_b-9", "0123456789012345678901234567890123456789"};
+    static const char *const bad[] = {
+        "",    "a b",        "a\"b",
+        "a'b", "a;b",        "a.b",
+        "{t}", "gr\xc3\xbc", "01234567890123456789012345678901234567890"};
+    struct sl_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_int_equal(sl_pg_check_table(&good[i], &err), SL_OK);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(sl_pg_check_table(&bad[i], &err), SL_INVALID_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +218,7 @@ int main(void)
         cmocka_unit_test(urls),
         cmocka_unit_test(modes_and_names),
         cmocka_unit_test(files_must_be_there),
+        cmocka_unit_test(names_of_tables),
     };
 
     return cmocka_run_group_tests_name("client.postgres", tests, NULL, NULL);

@@ -15,23 +15,6 @@
 
 extern const struct sl_driver sl_kv_postgres;
 
-static void names_of_tables(void **state)
-{
-    static const char *const good[] = {
-        "slight", "A_b-9", "0123456789012345678901234567890123456789"};
-    static const char *const bad[] = {
-        "",    "a b",        "a\"b",
-        "a'b", "a;b",        "a.b",
-        "{t}", "gr\xc3\xbc", "01234567890123456789012345678901234567890"};
-    struct sl_error err;
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-        assert_int_equal(sl_pg_check_table(&good[i], &err), SL_OK);
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_int_equal(sl_pg_check_table(&bad[i], &err), SL_INVALID_ARGUMENT);
-}
-
 static void settings(void **state)
 {
     struct sl_pg_tables_options options = {0};
@@ -78,7 +61,6 @@ static void ends_of_prefixes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_of_tables),
         cmocka_unit_test(settings),
         cmocka_unit_test(ends_of_prefixes),
     };

@@ -8,55 +8,17 @@
 #include <cmocka.h>
 
 #include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "lockd/driver.h"
-#include "support/stores.h"
-
-struct fixture {
-    char folder[64];
-    char path[96];
-    char settings[128];
-    struct test_store store;
-};
-
-static void reopen(struct fixture *f)
-{
-    struct sl_error err;
-
-    test_store_done(&f->store);
-    if (test_store_open(&f->store, "lockd.sqlite", f->settings, &err) != SL_OK)
-        fail_msg("%s", err.message);
-}
+#include "support/sqlite_file.h"
 
 static int set_up(void **state)
 {
-    struct fixture *f = sl_alloc(sizeof(*f));
-
-    snprintf(f->folder, sizeof(f->folder), "/tmp/slight-lockd-XXXXXX");
-    if (mkdtemp(f->folder) == NULL)
-        return -1;
-    snprintf(f->path, sizeof(f->path), "%s/locks.db", f->folder);
-    snprintf(f->settings, sizeof(f->settings), "path = \"%s\"", f->path);
-    reopen(f);
-    *state = f;
-    return 0;
+    return sqlite_file_new(state, "lockd.sqlite", "");
 }
 
-static int tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    test_store_done(&f->store);
-    test_remove_folder(f->folder);
-    free(f);
-    return 0;
-}
-
-static struct sl_lockd_answer ask(struct fixture *f,
+static struct sl_lockd_answer ask(struct sqlite_file *f,
                                   struct sl_lockd_request request)
 {
     struct sl_lockd_answer answer;
@@ -65,7 +27,7 @@ static struct sl_lockd_answer ask(struct fixture *f,
     return answer;
 }
 
-static struct sl_lockd_answer acquire(struct fixture *f, const char *key,
+static struct sl_lockd_answer acquire(struct sqlite_file *f, const char *key,
                                       uint64_t ttl_ms)
 {
     return ask(f, (struct sl_lockd_request){.verb = SL_LOCKD_ACQUIRE,
@@ -74,37 +36,20 @@ static struct sl_lockd_answer acquire(struct fixture *f, const char *key,
                                             .has_wait = true});
 }
 
-static bool is_locked(struct fixture *f, const char *key)
+static bool is_locked(struct sqlite_file *f, const char *key)
 {
     return ask(f, (struct sl_lockd_request){.verb = SL_LOCKD_IS_LOCKED,
                                             .key = sl_bytes_of(key)})
         .locked;
 }
 
-/* As somebody with the sqlite3 tool would; the first number it answers. */
-static int64_t sql(struct fixture *f, const char *text)
-{
-    sqlite3 *handle;
-    sqlite3_stmt *statement;
-
-    assert_int_equal(sqlite3_open(f->path, &handle), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(handle, text, -1, &statement, NULL),
-                     SQLITE_OK);
-    int code = sqlite3_step(statement);
-    assert_true(code == SQLITE_ROW || code == SQLITE_DONE);
-    int64_t value = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_finalize(statement);
-    assert_int_equal(sqlite3_close(handle), SQLITE_OK);
-    return value;
-}
-
 static void a_lock_outlives_the_process(void **state)
 {
-    struct fixture *f = *state;
+    struct sqlite_file *f = *state;
     struct sl_lockd_answer first = acquire(f, "key", 600000);
 
     assert_int_equal(first.err.status, SL_OK);
-    reopen(f);
+    sqlite_file_reopen(f);
     assert_true(is_locked(f, "key"));
     assert_int_equal(acquire(f, "key", 600000).err.status, SL_CONFLICT);
     const struct sl_lockd_request release = {.verb = SL_LOCKD_RELEASE,
@@ -112,7 +57,7 @@ static void a_lock_outlives_the_process(void **state)
                                              .holder =
                                                  sl_bytes_of(first.holder)};
     assert_int_equal(ask(f, release).err.status, SL_OK);
-    reopen(f);
+    sqlite_file_reopen(f);
     struct sl_lockd_answer second = acquire(f, "key", 600000);
     assert_int_equal(second.err.status, SL_OK);
     assert_true(second.fencing_token > first.fencing_token);
@@ -122,52 +67,57 @@ static void a_lock_outlives_the_process(void **state)
  * the system's says. */
 static void the_clock_never_goes_back(void **state)
 {
-    struct fixture *f = *state;
+    struct sqlite_file *f = *state;
 
     assert_int_equal(acquire(f, "short", 600000).err.status, SL_OK);
     assert_int_equal(acquire(f, "long", 3600000).err.status, SL_OK);
     test_store_done(&f->store);
-    int64_t end = sql(f, "SELECT expires FROM lock WHERE key = 'short'");
-    (void)sql(f, "UPDATE clock SET boot = 'another', last = "
-                 "(SELECT expires FROM lock WHERE key = 'short')");
-    reopen(f);
+    int64_t end =
+        sqlite_file_number(f, "SELECT expires FROM lock WHERE key = 'short'");
+    (void)sqlite_file_number(f,
+                             "UPDATE clock SET boot = 'another', last = "
+                             "(SELECT expires FROM lock WHERE key = 'short')");
+    sqlite_file_reopen(f);
     assert_false(is_locked(f, "short"));
     assert_true(is_locked(f, "long"));
     struct sl_lockd_answer again = acquire(f, "short", 600000);
     assert_int_equal(again.err.status, SL_OK);
-    assert_true(sql(f, "SELECT expires FROM lock WHERE key = 'short'") >=
-                end + 600000);
+    assert_true(
+        sqlite_file_number(f, "SELECT expires FROM lock WHERE key = 'short'") >=
+        end + 600000);
     /* The same start: nothing is set anew. */
-    int64_t skew = sql(f, "SELECT skew FROM clock");
-    reopen(f);
+    int64_t skew = sqlite_file_number(f, "SELECT skew FROM clock");
+    sqlite_file_reopen(f);
     assert_true(is_locked(f, "short"));
-    assert_int_equal(sql(f, "SELECT skew FROM clock"), skew);
+    assert_int_equal(sqlite_file_number(f, "SELECT skew FROM clock"), skew);
 }
 
 static void what_is_over_is_swept(void **state)
 {
-    struct fixture *f = *state;
+    struct sqlite_file *f = *state;
 
     assert_int_equal(acquire(f, "key", 1000).err.status, SL_OK);
-    for (int i = 0; i < 200 && sql(f, "SELECT count(*) FROM lock") > 0; i++)
+    for (int i = 0;
+         i < 200 && sqlite_file_number(f, "SELECT count(*) FROM lock") > 0; i++)
         sqlite3_sleep(50);
-    assert_int_equal(sql(f, "SELECT count(*) FROM lock"), 0);
+    assert_int_equal(sqlite_file_number(f, "SELECT count(*) FROM lock"), 0);
     assert_true(acquire(f, "key", 1000).fencing_token == 2);
 }
 
 static void another_file_is_refused(void **state)
 {
-    struct fixture *f = *state;
+    struct sqlite_file *f = *state;
 
     test_store_done(&f->store);
-    (void)sql(f, "PRAGMA application_id = 7");
-    reopen(f);
+    (void)sqlite_file_number(f, "PRAGMA application_id = 7");
+    sqlite_file_reopen(f);
     struct sl_lockd_answer answer = acquire(f, "key", 1000);
     assert_int_equal(answer.err.status, SL_INTERNAL);
     assert_non_null(strstr(answer.err.message, "another program"));
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define CASE(name)                                                             \
+    cmocka_unit_test_setup_teardown(name, set_up, sqlite_file_tear_down)
 
 int main(void)
 {
