@@ -64,6 +64,13 @@ execute_process(COMMAND "${CMAKE_SOURCE_DIR}/scripts/librdkafka.sh"
   COMMAND_ERROR_IS_FATAL ANY)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
   "${CMAKE_SOURCE_DIR}/scripts/librdkafka.sh")
+file(STRINGS "${rdkafka_folder}/include/librdkafka/rdkafka.h" rdkafka_version
+  REGEX "^#define RD_KAFKA_VERSION ")
+string(REGEX MATCH "0x(..)(..)(..)" rdkafka_version "${rdkafka_version}")
+math(EXPR major "0x${CMAKE_MATCH_1}")
+math(EXPR minor "0x${CMAKE_MATCH_2}")
+math(EXPR patch "0x${CMAKE_MATCH_3}")
+set(RDKAFKA_VERSION "${major}.${minor}.${patch}")
 add_library(rdkafka STATIC IMPORTED GLOBAL)
 set_target_properties(rdkafka PROPERTIES
   IMPORTED_LOCATION "${rdkafka_folder}/lib/librdkafka.a")
@@ -71,6 +78,15 @@ target_include_directories(rdkafka SYSTEM INTERFACE "${rdkafka_folder}/include")
 target_compile_definitions(rdkafka INTERFACE LIBRDKAFKA_STATICLIB)
 target_link_libraries(rdkafka INTERFACE OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB
   PkgConfig::ZSTD Threads::Threads m dl)
+
+# What a whole program is linked with. A call to a service is memory that one
+# thread takes and another gives back, over which the threads of glibc's
+# allocator meet at locks. The sanitizers bring allocators of their own.
+pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET GLOBAL jemalloc)
+add_library(slight_malloc INTERFACE)
+if(NOT sanitizers)
+  target_link_libraries(slight_malloc INTERFACE PkgConfig::JEMALLOC)
+endif()
 if(BUILD_TESTING)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET GLOBAL cmocka)
 endif()

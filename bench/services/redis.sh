@@ -2,6 +2,8 @@
 # Sourced by bench.sh: a get of kv.redis behind HTTP, to the same guest with a
 # call that asks nobody, near and a millisecond away; queues, topics and locks.
 # shellcheck shell=bash disable=SC2154
+tests/services/redis.sh start "$work/services" >/dev/null
+. "$work/services/redis.env"
 redis-cli -p "$SL_TEST_REDIS_PORT" -a "$SL_TEST_REDIS_PASSWORD" --no-auth-warning \
     set key "$(head -c 768 /dev/urandom | base64 -w0)" >/dev/null
 
@@ -12,8 +14,7 @@ serve_stored() { # NAME TYPE SETTING...: sets url
         'listen = "127.0.0.1:0"' >>"$work/$1.toml"
     "$build/slight" run "$work/$1.toml" 2>"$work/$1.log" &
     servers="$servers $!"
-    until grep -q 'http://' "$work/$1.log"; do sleep 0.1; done
-    url=$(sed -n 's|.*\(http://[^/]*\)/.*|\1|p' "$work/$1.log")
+    await_url "$work/$1.log"
 }
 
 # The mean rate of a name at so many connections.

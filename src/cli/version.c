@@ -16,13 +16,8 @@ static int run_version(const struct sl_args *args)
     (void)args;
     if (sl_tool_versions(&bridge, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_FAILED);
-    /* The versions of the libraries come from CMakeLists.txt: each library's
-     * header belongs to one directory, which is not this one. */
-    printf("slight %s\n%.*s"
-           "sqlite " SL_SQLITE_VERSION "\n"
-           "openssl " SL_OPENSSL_VERSION "\n"
-           "hiredis " SL_HIREDIS_VERSION "\n",
-           SL_VERSION, (int)bridge.len, (const char *)bridge.ptr);
+    printf("slight " SL_VERSION "\n%.*s" SL_LIBRARIES, (int)bridge.len,
+           (const char *)bridge.ptr);
     return SL_EXIT_OK;
 }
 
