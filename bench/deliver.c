@@ -75,9 +75,9 @@ static uint64_t settled(void)
                                                 : (int)SL_PUBSUB_ACKNOWLEDGE]);
 }
 
-static void wait_for(uint64_t count)
+static void wait_for(uint64_t count, long look_every_ns)
 {
-    const struct timespec pause = {.tv_nsec = 20000};
+    const struct timespec pause = {.tv_nsec = look_every_ns};
 
     while (settled() < count)
         nanosleep(&pause, NULL);
@@ -122,13 +122,13 @@ int main(int argc, char **argv)
 
     start = sl_now_ns();
     must(sl_triggers_start(host, manifest, &triggers, &err), &err);
-    wait_for(count);
+    wait_for(count, 1000000);
     printf("handle\t0\t%zu\t%" PRId64 "\n", count, sl_now_ns() - start);
 
     for (size_t i = 0; i < SINGLES; i++) {
         start = sl_now_ns();
         send_some(1);
-        wait_for(count + i + 1);
+        wait_for(count + i + 1, 20000);
         singles[i] = sl_now_ns() - start;
     }
     qsort(singles, SINGLES, sizeof(singles[0]), by_size);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced by bench.sh: topics of Kafka, to what Kafka's own tool publishes on the
 # same broker.  Both without a password and with acks=all, idempotent, the same
-# events; the tool's rate is its own, which leaves the start of its JVM out.
+# events and batches; the tool's rate is its own, which leaves the start of its JVM out.
 # shellcheck shell=bash disable=SC2154
 tests/services/kafka.sh start "$work/services" >/dev/null
 . "$work/services/kafka.env"
@@ -27,6 +27,7 @@ for round in 1 2 3; do # in turn, so that what else the machine does meets both
     java -Xmx512m -cp "$SL_TEST_KAFKA_JARS/*" org.apache.kafka.tools.ProducerPerformance \
         --topic "tool$round" --num-records "$kafka_count" --record-size 1024 --throughput -1 \
         --producer-props bootstrap.servers="$kafka_broker" acks=all enable.idempotence=true \
+        batch.size=131072 linger.ms=5 \
         >"$work/perf" 2>/dev/null
     theirs=$((theirs + $(tail -n 1 "$work/perf" | sed 's/.*sent, \([0-9]*\).*/\1/')))
     {

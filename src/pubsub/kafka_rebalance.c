@@ -54,6 +54,9 @@ static enum sl_status configure(rd_kafka_conf_t *conf,
         {"fetch.message.max.bytes", clamp(kib * 1024, 65536, 1000000000)},
         {"fetch.wait.max.ms", 500},
         {"fetch.error.backoff.ms", 100},
+        /* Once its queue had been full: of a second, as librdkafka has it, most
+         * passed without anything to receive. */
+        {"fetch.queue.backoff.ms", 5},
     };
     const char *const words[][2] = {
         {"group.id", consumer->kafka_group},
