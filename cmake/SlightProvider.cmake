@@ -34,7 +34,7 @@ function(slight_conformance_with capability provider suite service)
     list(APPEND environment "SL_TEST_PREPARE=${settings}.sh")
   endif()
   set_tests_properties(${test} ${test}.guest PROPERTIES
-    TIMEOUT 600 ENVIRONMENT "${environment}")
+    TIMEOUT 600 PROCESSORS 2 ENVIRONMENT "${environment}")
   if(service)
     set_tests_properties(${test} ${test}.guest PROPERTIES
       FIXTURES_REQUIRED service.${service})

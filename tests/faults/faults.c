@@ -114,7 +114,7 @@ void fault_traffic_run(struct fault_traffic *traffic,
     }
     disturb(context);
     usleep(200000);
-    for (int i = 0; i < 600 && atomic_load(&traffic->lucky) < FAULT_WRITERS;
+    for (int i = 0; i < 1800 && atomic_load(&traffic->lucky) < FAULT_WRITERS;
          i++)
         usleep(100000);
     atomic_store(&traffic->stop, true);

@@ -71,8 +71,8 @@ struct fault_traffic {
     _Atomic int lucky; /* writers of which something was acknowledged */
 };
 
-/* Write until disturb has returned and every writer has some acknowledged; a
- * minute later at the latest, which fails the test. */
+/* Write until disturb has returned and every writer has some acknowledged;
+ * three minutes later at the latest, which fails the test. */
 void fault_traffic_run(struct fault_traffic *traffic,
                        void (*disturb)(void *context), void *context);
 

@@ -227,7 +227,7 @@ void lock_case_cut_off(void **state)
 /* By renewals it lives longer than its time, and no longer than they come. */
 void lock_case_away(void **state)
 {
-    const struct terms terms = {"away", 3000, 0, true};
+    const struct terms terms = {"away", 4000, 0, true};
     struct proxy *proxy = proxy_new(0, fault_port);
     struct test_store store;
 
@@ -235,7 +235,7 @@ void lock_case_away(void **state)
     assert_non_null(proxy);
     fault_open_own(&store, proxy, "timeout = \"3s\"");
     struct sl_lock *lock = lock_must_acquire(&store, terms);
-    for (int i = 0; i < 40; i++) {
+    for (int i = 0; i < 45; i++) {
         usleep(100000);
         assert_true(sl_lock_is_held(lock));
     }

