@@ -2,7 +2,8 @@
 /*
  * One connection of sql.mysql: how it waits by a deadline (mysql_wait.c), what
  * statements may do to it (mysql_guard.c), its prepared statements
- * (mysql_statement.c), how values go in (mysql_bind.c) and out (mysql_row.c),
+ * (mysql_statement.c), how values go in (mysql_bind.c) and out (mysql_row.c,
+ * mysql_type.c),
  * and what the server's errors mean (mysql_error.c).
  */
 #ifndef SL_SQL_MYSQL_STATE_H
@@ -164,6 +165,16 @@ sl_sql_mysql_bind(struct sl_sql_mysql *mysql,
                   struct sl_sql_mysql_statement *statement,
                   struct sl_sql_mysql_parameters *parameters,
                   const struct sl_sql_parameters *set, struct sl_error *err);
+
+/* --- mysql_type.c ----------------------------------------------------------
+ */
+
+/* As the type is written in SQL, in small letters. */
+const char *sl_sql_mysql_type_name(const MYSQL_FIELD *field);
+/* Bytes, no text. */
+bool sl_sql_mysql_is_binary(const MYSQL_FIELD *field);
+bool sl_sql_mysql_is_json(const MYSQL_FIELD *field);
+bool sl_sql_mysql_may_be_uuid(const MYSQL_FIELD *field);
 
 /* --- mysql_row.c -----------------------------------------------------------
  */

@@ -2,7 +2,8 @@
 /*
  * One connection of sql.postgres: its prepared statements
  * (postgres_statement.c), how values go in (postgres_parameter.c) and out
- * (postgres_value.c), and what requests do (postgres_run.c, postgres_cursor.c).
+ * (postgres_value.c), and what requests do (postgres_run.c,
+ * postgres_batch.c, postgres_cursor.c).
  */
 #ifndef SL_SQL_POSTGRES_STATE_H
 #define SL_SQL_POSTGRES_STATE_H
@@ -234,10 +235,23 @@ SL_MUST_CHECK enum sl_status sl_sql_pg_perform(struct sl_sql_pg *sql,
                                                sl_deadline deadline,
                                                struct sl_error *err);
 
-/* --- postgres_run.c --- */
+/* --- postgres_batch.c --- */
 
 void sl_sql_pg_run(struct sl_sql_pg *sql, struct sl_op *const ops[],
                    size_t count);
+
+/* --- postgres_run.c --- */
+
+/* Before the first request on a new connection, which is op. */
+SL_MUST_CHECK enum sl_status sl_sql_pg_set_up(struct sl_sql_pg *sql,
+                                              const struct sl_op *op,
+                                              struct sl_error *err);
+/* One request from its start to its answer. */
+void sl_sql_pg_run_alone(struct sl_sql_pg *sql, struct sl_op *op);
+/* For who does so in parts: a request begins; and its answer, if it failed. */
+void sl_sql_pg_start(struct sl_sql_pg *sql);
+void sl_sql_pg_fail(struct sl_sql_pg *sql, struct sl_op *op,
+                    const struct sl_error *err);
 /* Roll back, close cursors, and take away what stayed.  False: it is lost. */
 bool sl_sql_pg_end(struct sl_sql_pg *sql);
 /* Send a prepared statement; its rows come one by one. */
