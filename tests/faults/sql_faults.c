@@ -299,7 +299,7 @@ void sql_case_doubtful(void **state)
     fault_open_own(&store, proxy, more);
     fault_works_soon(&store);
     proxy_stall(proxy, true);
-    IS(sql_query(&store, NULL, "SELECT 1"), SL_TIMEOUT, "");
+    IS(sql_query(&store, NULL, "SELECT 1"), SL_TIMEOUT, "in time");
     assert_false(said.retryable);
     proxy_stall(proxy, false);
     proxy_cut_all(proxy);
