@@ -301,7 +301,7 @@ static void tell_event(const struct sl_pubsub_event *event)
                        (const char *)event->payload.ptr, (int)getpid());
 
     (void)!write(STDOUT_FILENO, line, (size_t)len);
-    usleep(1000);
+    usleep(PACE_US);
 }
 
 static int consume_until_told(void)
@@ -368,14 +368,17 @@ static void read_lines(FILE *from, pid_t by, int most)
     }
 }
 
-/* All write to one pipe, so that what is read is in the order it happened. */
+/*
+ * All write to one pipe, so that what is read is in the order it happened.
+ * There are more events than both handle meanwhile, even on a slow machine.
+ */
 static void a_rebalance_while_handling(void **state)
 {
     int ends[2];
 
     (void)state;
     new_ledger();
-    publish_each(500);
+    publish_each(1000);
     assert_int_equal(pipe(ends), 0);
     FILE *from = fdopen(ends[0], "r");
     pid_t first = start_member(ends[1]);
