@@ -24,24 +24,16 @@ struct sl_tls;
 SL_MUST_CHECK enum sl_status
 sl_tls_new(const char *ca_file, struct sl_tls **out, struct sl_error *err);
 /*
- * Show a certificate: files in PEM, the certificate with those above it, and
- * its key.  SL_INVALID_ARGUMENT where they cannot be used, or are no pair.
+ * Show a certificate to servers that ask for one: files in PEM, cert_file with
+ * those between it and its authority, and its key.  Before the first
+ * connection. SL_INVALID_ARGUMENT where one of the two is NULL, cannot be used,
+ * or they are no pair.
  */
 SL_MUST_CHECK enum sl_status sl_tls_use_certificate(struct sl_tls *tls,
                                                     const char *cert_file,
                                                     const char *key_file,
                                                     struct sl_error *err);
 void sl_tls_free(struct sl_tls *tls); /* NULL is fine */
-
-/*
- * Show a certificate to servers that ask for one: files in PEM, cert_file with
- * those between it and its authority.  Before the first connection.
- * SL_INVALID_ARGUMENT where they cannot be used.
- */
-SL_MUST_CHECK enum sl_status sl_tls_identify(struct sl_tls *tls,
-                                             const char *cert_file,
-                                             const char *key_file,
-                                             struct sl_error *err);
 
 struct sl_conn;
 

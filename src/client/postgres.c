@@ -528,9 +528,10 @@ enum sl_status sl_pg_drain(struct sl_pg *pg, sl_deadline deadline,
             first = first != SL_OK ? first : sl_pg_explain(result, true, err);
         if (status == SL_OK && !pg->lost)
             continue;
-        if (first == SL_OK)
-            first = sl_fail(err, status, "%s", mine.message);
-        return first;
+        if (first != SL_OK)
+            return first;
+        return status != SL_OK ? sl_fail(err, status, "%s", mine.message)
+                               : gone(pg, err);
     }
 }
 

@@ -242,6 +242,7 @@ static const struct {
      "the key cannot be used; only its owner may be able to read it"},
     {"no password supplied", SL_UNAUTHENTICATED,
      "the server asks for a password; set it"},
+    {"unexpected eof", SL_UNAVAILABLE, "the connection was lost"},
     {"SSL error", SL_UNAUTHENTICATED, "no TLS with the server"},
     {"Connection refused", SL_UNAVAILABLE,
      "connection refused; is the server running there?"},

@@ -99,6 +99,9 @@ static void a_failed_connection_is_explained(void **state)
         {"connection to server at \"h\" (1.2.3.4), port 1 failed: Connection "
          "refused\n\tIs the server running on that host\n",
          SL_UNAVAILABLE, "is the server running there? (Connection refused)"},
+        {"connection to server at \"h\", port 1 failed: SSL error: unexpected "
+         "eof while reading\n",
+         SL_UNAVAILABLE, "the connection was lost"},
         {"connection to server at \"h\", port 1 failed: SSL error: certificate "
          "verify failed\n",
          SL_UNAUTHENTICATED, "not trusted; set ca"},

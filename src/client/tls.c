@@ -73,8 +73,8 @@ enum sl_status sl_tls_use_certificate(struct sl_tls *tls, const char *cert_file,
     if (SSL_CTX_use_PrivateKey_file(tls->context, key_file, SSL_FILETYPE_PEM) !=
         1)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%s: no key of the certificate in PEM there: %s",
-                       key_file, sl_tls_reason());
+                       "%s: no private key in PEM there that fits %s: %s",
+                       key_file, cert_file, sl_tls_reason());
     return SL_OK;
 }
 
@@ -84,21 +84,6 @@ void sl_tls_free(struct sl_tls *tls)
         return;
     SSL_CTX_free(tls->context);
     free(tls);
-}
-
-enum sl_status sl_tls_identify(struct sl_tls *tls, const char *cert_file,
-                               const char *key_file, struct sl_error *err)
-{
-    if (SSL_CTX_use_certificate_chain_file(tls->context, cert_file) != 1)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%s: no certificate in PEM there: %s", cert_file,
-                       sl_tls_reason());
-    if (SSL_CTX_use_PrivateKey_file(tls->context, key_file, SSL_FILETYPE_PEM) !=
-        1)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%s: no private key in PEM there that fits %s: %s",
-                       key_file, cert_file, sl_tls_reason());
-    return SL_OK;
 }
 
 static bool is_address(const char *host)

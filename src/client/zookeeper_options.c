@@ -152,8 +152,8 @@ enum sl_status sl_zk_ensemble_init(struct sl_zk_ensemble *ensemble,
     if (status == SL_OK && options->tls)
         status = sl_tls_new(options->ca, &ensemble->tls, err);
     if (status == SL_OK && options->cert != NULL)
-        status =
-            sl_tls_identify(ensemble->tls, options->cert, options->key, err);
+        status = sl_tls_use_certificate(ensemble->tls, options->cert,
+                                        options->key, err);
     if (status != SL_OK)
         return status;
     ensemble->sasl = strcmp(options->auth, "sasl") == 0;
