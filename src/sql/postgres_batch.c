@@ -121,7 +121,7 @@ static enum sl_status read_member(struct sl_sql_pg *sql, struct group *group,
     /* What ended a result that was too large may have come too late for it. */
     bool hit = status == SL_TIMEOUT && group->cancelled;
     group->cancelled = reading.cancelled || (group->cancelled && !hit);
-    if (sql->pg.lost)
+    if (status != SL_OK && sql->pg.lost)
         sl_sql_pg_fail(sql, op, &err);
     else if (sql->old_plan)
         group->rest[i] = ANEW;
@@ -130,6 +130,24 @@ static enum sl_status read_member(struct sl_sql_pg *sql, struct group *group,
     else if (status != SL_OK)
         sl_sql_pg_fail(sql, op, &err);
     return sql->pg.lost ? status : SL_OK;
+}
+
+static void fail_unsent(struct sl_op *const ops[], size_t first, size_t count,
+                        const struct sl_error *err)
+{
+    for (size_t i = first; i < count; i++) {
+        ops[i]->not_sent = true;
+        sl_op_fail(ops[i], err);
+    }
+}
+
+/* Those that the service has not done, and will not. */
+static void fail_lost(struct sl_op *const ops[], size_t first, size_t count)
+{
+    struct sl_error err;
+
+    sl_fail(&err, SL_UNAVAILABLE, "PostgreSQL: the connection was lost before");
+    fail_unsent(ops, first, count, &err);
 }
 
 static void fail_from(struct group *group, size_t first, const char *message)
@@ -165,27 +183,23 @@ static void run_group(struct sl_sql_pg *sql, struct group *group)
         const struct sl_sql_request *request = group->ops[i]->request;
         if (group->rest[i] == ANEW && !sql->pg.lost)
             sl_sql_pg_drop(sql, request->statement);
-        if (group->rest[i] != DONE)
+        if (group->rest[i] != DONE && sql->pg.lost)
+            fail_lost(group->ops, i, i + 1);
+        else if (group->rest[i] != DONE)
             sl_sql_pg_run_alone(sql, group->ops[i]);
     }
 }
 
+/* On a lost connection others' answers may still be on their way. */
 static void flush(struct sl_sql_pg *sql, struct group *group)
 {
-    if (group->count == 1)
+    if (sql->pg.lost)
+        fail_lost(group->ops, 0, group->count);
+    else if (group->count == 1)
         sl_sql_pg_run_alone(sql, group->ops[0]);
     else if (group->count > 1)
         run_group(sql, group);
     *group = (struct group){.count = 0};
-}
-
-static void fail_unsent(struct sl_op *const ops[], size_t first, size_t count,
-                        const struct sl_error *err)
-{
-    for (size_t i = first; i < count; i++) {
-        ops[i]->not_sent = true;
-        sl_op_fail(ops[i], err);
-    }
 }
 
 void sl_sql_pg_run(struct sl_sql_pg *sql, struct sl_op *const ops[],
@@ -208,10 +222,8 @@ void sl_sql_pg_run(struct sl_sql_pg *sql, struct sl_op *const ops[],
             continue;
         flush(sql, &group);
         if (sql->pg.lost) {
-            sl_fail(&err, SL_UNAVAILABLE,
-                    "PostgreSQL: the connection was lost before");
-            fail_unsent(ops, i, count, &err);
-            return;
+            fail_lost(ops, i, count);
+            break;
         }
         sl_sql_pg_run_alone(sql, ops[i]);
     }

@@ -4,6 +4,7 @@
  * back as it was, types that only PostgreSQL has, plans that are outdated, and
  * what fails only at the end.
  */
+#include "base/queue.h"
 #include "faults/postgres.h"
 #include "faults/sql_faults.h"
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* One connection, so that the next call has that of the one before. */
 static void open_one(struct test_store *store)
@@ -356,6 +358,82 @@ static void batches_of_what_fails_and_what_does_not(void **state)
     test_store_done(&store);
 }
 
+struct caller {
+    struct test_store *store;
+    const char *text;
+    pthread_t thread;
+    struct sql_said said;
+};
+
+static void *call(void *context)
+{
+    struct caller *caller = context;
+
+    sql_execute(caller->store, NULL, caller->text);
+    caller->said = said;
+    return NULL;
+}
+
+static void until_queued(struct test_store *store, size_t count)
+{
+    struct sl_queue_load load = {0};
+
+    for (int i = 0; i < 3000; i++) {
+        sl_service_load(store->service, &load);
+        if (load.queued == count && load.running == 1)
+            return;
+        usleep(1000);
+    }
+    fail_msg("%zu calls are queued, not %zu", load.queued, count);
+}
+
+/* One of a batch is too late while it is prepared: those that were to go out
+ * with it are not done, and get nobody else's answer. */
+static void a_batch_whose_connection_is_lost(void **state)
+{
+    struct test_store store, other;
+    struct caller callers[] = {
+        {.store = &store, .text = "SELECT pg_advisory_xact_lock(77)"},
+        {.store = &store, .text = "INSERT INTO counted VALUES (1)"},
+        {.store = &store, .text = "INSERT INTO counted SELECT n FROM locked"},
+    };
+    enum { CALLERS = sizeof(callers) / sizeof(callers[0]) };
+
+    (void)state;
+    fault_open_own(&other, NULL, "timeout = \"30s\"");
+    fault_open_own(&store, NULL,
+                   "connections = 1\ntimeout = \"4s\"\nretry.attempts = 1");
+    OK(sql_execute(&other, NULL, "CREATE TABLE counted (n int)"));
+    OK(sql_execute(&other, NULL, "CREATE TABLE locked (n int)"));
+    OK(sql_execute(&store, NULL, callers[1].text)); /* prepared */
+    struct sl_session *locks = sql_begin(&other, SL_SQL_DEFAULT, false);
+    OK(sql_execute(&other, locks, "LOCK TABLE locked"));
+    struct sl_session *advises = sql_begin(&other, SL_SQL_DEFAULT, false);
+    OK(sql_query(&other, advises, callers[0].text));
+
+    for (size_t i = 0; i < CALLERS; i++) {
+        assert_int_equal(
+            pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
+        until_queued(&store, i);
+    }
+    OK(sql_end(&other, advises, SL_SQL_ROLLBACK));
+    for (size_t i = 0; i < CALLERS; i++)
+        pthread_join(callers[i].thread, NULL);
+    OK(sql_end(&other, locks, SL_SQL_ROLLBACK));
+
+    assert_int_equal(callers[0].said.status, SL_OK);
+    assert_int_equal(callers[1].said.status, SL_UNAVAILABLE);
+    assert_true(callers[1].said.retryable);
+    assert_int_equal(callers[2].said.status, SL_TIMEOUT);
+    assert_string_equal(sql_value_of(&other, "SELECT count(*) FROM counted"),
+                        "1");
+    OK(sql_execute(&store, NULL, callers[1].text));
+    sl_session_close(advises);
+    sl_session_close(locks);
+    test_store_done(&store);
+    test_store_done(&other);
+}
+
 const struct fault_driver fault_driver = {
     .name = "sql.postgres",
     .service = &fault_postgres,
@@ -373,6 +451,7 @@ int main(void)
         cmocka_unit_test(a_cursor_that_makes_way),
         cmocka_unit_test(a_cursor_that_fails),
         cmocka_unit_test(batches_of_what_fails_and_what_does_not),
+        cmocka_unit_test(a_batch_whose_connection_is_lost),
     };
 
     return cmocka_run_group_tests(tests, fault_start, fault_stop);
