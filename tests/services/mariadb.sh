@@ -2,9 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Debian's MariaDB with passwords and TLS on one port; see mysql_family.sh.
 NAME=mariadb
-# After a kill -9 it now and then fails an assertion of its own as it starts
-# (10.11.19, trx0purge.cc: flst_add_first), and works the next time.
-TWICE=yes
 . "$(dirname "$0")/mysql_family.sh"
 
 make_data() {
