@@ -391,28 +391,39 @@ void fault_cut_anywhere(void *proxy)
 /* --- Slow, and full --------------------------------------------------------
  */
 
-void fault_case_stalled(void **state)
+struct proxy *fault_open_stalled(struct test_store *store)
 {
     struct proxy *proxy = proxy_new(0, fault_port);
-    struct test_store store;
-
-    (void)state;
-    assert_non_null(proxy);
-    /* One connection, so that it is an open one that stalls. */
     SL_CLEANUP(sl_freep)
     char *more = sl_asprintf("timeout = \"%s\"\nconnections = 1",
                              fault_driver.service->timeout);
-    fault_open_own(&store, proxy, more);
-    fault_works_soon(&store);
+
+    assert_non_null(proxy);
+    fault_open_own(store, proxy, more);
+    fault_works_soon(store);
     proxy_stall(proxy, true);
+    return proxy;
+}
+
+void fault_stalled_done(struct test_store *store, struct proxy *proxy)
+{
+    proxy_stall(proxy, false);
+    proxy_cut_all(proxy);
+    fault_works_soon(store);
+    test_store_done(store);
+    proxy_free(proxy);
+}
+
+void fault_case_stalled(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    struct proxy *proxy = fault_open_stalled(&store);
     fault_call_is(&store, next_write(), SL_TIMEOUT, "");
     /* And one that is being made. */
     fault_call_is(&store, next_write(), SL_TIMEOUT, "");
-    proxy_stall(proxy, false);
-    proxy_cut_all(proxy);
-    fault_works_soon(&store);
-    test_store_done(&store);
-    proxy_free(proxy);
+    fault_stalled_done(&store, proxy);
 }
 
 void fault_case_delayed(void **state)

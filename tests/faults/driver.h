@@ -133,6 +133,14 @@ void fault_open_at(struct test_store *store, const struct test_server *server,
 void fault_first_write_is(const char *settings, enum sl_status expected,
                           const char *says);
 
+/*
+ * A resource whose one connection, an open one, has just been stalled, as well
+ * as any that is made anew; and its end, with a write that works once the
+ * connection does.
+ */
+struct proxy *fault_open_stalled(struct test_store *store);
+void fault_stalled_done(struct test_store *store, struct proxy *proxy);
+
 /* A write works; the same as soon as the connection does. */
 void fault_works(struct test_store *store);
 void fault_works_soon(struct test_store *store);

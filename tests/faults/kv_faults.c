@@ -208,28 +208,16 @@ void kv_case_sums(void **state)
 
 void kv_case_doubtful(void **state)
 {
-    struct proxy *proxy = proxy_new(0, fault_port);
     struct test_store store;
     struct sl_kv_answer answer;
 
     (void)state;
-    assert_non_null(proxy);
-    /* One connection, so that it is an open one that stalls. */
-    SL_CLEANUP(sl_freep)
-    char *more = sl_asprintf("timeout = \"%s\"\nconnections = 1",
-                             fault_driver.service->timeout);
-    fault_open_own(&store, proxy, more);
-    fault_works_soon(&store);
-    proxy_stall(proxy, true);
+    struct proxy *proxy = fault_open_stalled(&store);
     kv_do(&store, SL_KV_DELETE, "stalled", "", &answer);
     assert_int_equal(answer.err.status, SL_TIMEOUT);
     assert_false(answer.retryable);
     kv_do(&store, SL_KV_GET, "k", "", &answer);
     assert_int_equal(answer.err.status, SL_TIMEOUT);
     assert_true(answer.retryable);
-    proxy_stall(proxy, false);
-    proxy_cut_all(proxy);
-    fault_works_soon(&store);
-    test_store_done(&store);
-    proxy_free(proxy);
+    fault_stalled_done(&store, proxy);
 }

@@ -287,23 +287,11 @@ void sql_case_cut(void **state)
 
 void sql_case_doubtful(void **state)
 {
-    struct proxy *proxy = proxy_new(0, fault_port);
     struct test_store store;
 
     (void)state;
-    assert_non_null(proxy);
-    /* One connection, so that it is an open one that stalls. */
-    SL_CLEANUP(sl_freep)
-    char *more = sl_asprintf("timeout = \"%s\"\nconnections = 1",
-                             fault_driver.service->timeout);
-    fault_open_own(&store, proxy, more);
-    fault_works_soon(&store);
-    proxy_stall(proxy, true);
+    struct proxy *proxy = fault_open_stalled(&store);
     IS(sql_query(&store, NULL, "SELECT 1"), SL_TIMEOUT, "in time");
     assert_false(said.retryable);
-    proxy_stall(proxy, false);
-    proxy_cut_all(proxy);
-    fault_works_soon(&store);
-    test_store_done(&store);
-    proxy_free(proxy);
+    fault_stalled_done(&store, proxy);
 }
