@@ -4,6 +4,7 @@
  * certificates, rights that are taken away while somebody is connected; what it
  * refuses for its size.
  */
+#include "faults/kafka_admin.h"
 #include "faults/kafka_shared.h"
 
 #include <stdio.h>
@@ -15,16 +16,6 @@
 
 static const char patient[] = "timeout = \"5s\"\nretry.backoff = \"5ms\"\n"
                               "lease = \"3s\"\n";
-
-/* A tool of Kafka, as the administrator: with the topic's name in the words. */
-static void tell(const char *words)
-{
-    SL_CLEANUP(sl_freep)
-    char *all = sl_asprintf("org.apache.kafka.tools.%s", words);
-
-    if (!test_server_tell(&kafka_server, all))
-        fail_msg("%s", all);
-}
 
 /* --- Let in ----------------------------------------------------------------
  */
@@ -347,32 +338,15 @@ static void let_go(struct holder *holder)
     free(holder->settings);
 }
 
-/* --add or --remove: what `limited` may do to the topic, or the group. */
-static void acl(const char *change, const char *what)
-{
-    SL_CLEANUP(sl_freep)
-    char *words = sl_asprintf(
-        "AclCommand --force %s --allow-principal User:limited %s --%s %s",
-        change,
-        strcmp(what, "topic") == 0
-            ? "--operation Read --operation Write --operation Describe"
-            : "--operation Read",
-        what, kafka_topic);
-
-    tell(words);
-}
-
 static void hold_rights(struct holder *holder)
 {
     SL_CLEANUP(sl_freep)
     char *more = sl_asprintf("%screate-topics = false\n", patient);
 
     kafka_new_topic();
-    SL_CLEANUP(sl_freep)
-    char *words = sl_asprintf("TopicCommand --create --topic %s", kafka_topic);
-    tell(words);
-    acl("--add", "topic");
-    acl("--add", "group");
+    kafka_make_topic(-1, NULL);
+    kafka_give("topic");
+    kafka_give("group");
     hold(holder, kafka_settings("limited", TEST_SERVER_PASSWORD, more));
 }
 
@@ -382,11 +356,11 @@ static void rights_to_a_topic_that_are_revoked(void **state)
 
     (void)state;
     hold_rights(&holder);
-    acl("--remove", "topic");
+    kafka_take("topic");
     until(&holder, publish, SL_PERMISSION_DENIED, "ACLs");
     until(&holder, receive, SL_PERMISSION_DENIED, "ACLs");
     until(&holder, join_anew, SL_PERMISSION_DENIED, "ACLs");
-    acl("--add", "topic");
+    kafka_give("topic");
     let_go(&holder);
 }
 
@@ -396,11 +370,11 @@ static void rights_to_a_group_that_are_revoked(void **state)
 
     (void)state;
     hold_rights(&holder);
-    acl("--remove", "group");
+    kafka_take("group");
     until(&holder, receive, SL_PERMISSION_DENIED, "ACLs");
     until(&holder, join_anew, SL_PERMISSION_DENIED, "ACLs");
     until(&holder, publish, SL_OK, "");
-    acl("--add", "group");
+    kafka_give("group");
     let_go(&holder);
 }
 
@@ -413,7 +387,7 @@ static void an_end_without_rights(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         hold_rights(&holder);
-        acl("--remove", what[i]);
+        kafka_take(what[i]);
         until(&holder, receive, SL_PERMISSION_DENIED, "ACLs");
         sl_subscription_free(holder.member);
         test_store_done(&holder.store);
@@ -424,33 +398,21 @@ static void an_end_without_rights(void **state)
 /* The broker asks again for credentials, of who is connected. */
 static void credentials_that_are_revoked(void **state)
 {
-    static const char user[] = "--entity-type users --entity-name passing";
+    static const char *const instead[] = {NULL, "another"};
     SL_CLEANUP(sl_freep)
     char *more = sl_asprintf("%smechanism = \"scram-sha-512\"\n", patient);
-    SL_CLEANUP(sl_freep)
-    char *give = sl_asprintf("ConfigCommand --alter %s --add-config "
-                             "SCRAM-SHA-512=[password=%s]",
-                             user, TEST_SERVER_PASSWORD);
-    SL_CLEANUP(sl_freep)
-    char *change = sl_asprintf("ConfigCommand --alter %s --add-config "
-                               "SCRAM-SHA-512=[password=another]",
-                               user);
-    SL_CLEANUP(sl_freep)
-    char *take = sl_asprintf(
-        "ConfigCommand --alter %s --delete-config SCRAM-SHA-512", user);
-    const char *const ways[] = {take, change};
     struct holder holder;
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         kafka_new_topic();
-        tell(give);
+        kafka_set_password("passing", TEST_SERVER_PASSWORD);
         hold(&holder, kafka_settings("passing", TEST_SERVER_PASSWORD, more));
-        tell(ways[i]);
+        kafka_set_password("passing", instead[i]);
         until(&holder, publish, SL_UNAUTHENTICATED, "check user, password");
         until(&holder, receive, SL_UNAUTHENTICATED, "check user, password");
         until(&holder, join_anew, SL_UNAUTHENTICATED, "check user, password");
-        tell(give);
+        kafka_set_password("passing", TEST_SERVER_PASSWORD);
         let_go(&holder);
     }
 }
@@ -494,11 +456,7 @@ static void a_batch_larger_than_the_topic_takes(void **state)
 
     (void)state;
     kafka_new_topic();
-    SL_CLEANUP(sl_freep)
-    char *words = sl_asprintf("TopicCommand --create --topic %s --partitions 2 "
-                              "--config max.message.bytes=20000",
-                              kafka_topic);
-    tell(words);
+    kafka_make_topic(2, "20000");
     kafka_open(&store, "timeout = \"30s\"\n");
     struct sl_subscription *member = kafka_join(&store);
     assert_non_null(member);

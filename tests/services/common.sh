@@ -70,7 +70,7 @@ wait_ready() {
     tries=0
     until ready >/dev/null 2>&1; do
         tries=$((tries + 1))
-        if ! alive || [ "$tries" -gt 900 ]; then
+        if ! alive || [ "$tries" -gt 3000 ]; then
             echo "$NAME does not start; the end of $DIR/log:" >&2
             tail -n 20 "$DIR/log" >&2
             return 1

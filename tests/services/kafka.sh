@@ -13,14 +13,11 @@
 NAME=kafka
 . "$(dirname "$0")/common.sh"
 
-jars() {
-    [ -s "$DIR/jars" ] || "$HERE/../../scripts/services/kafka.sh" >"$DIR/jars"
-    cat "$DIR/jars"
-}
+LIB=$("$HERE/../../scripts/services/kafka.sh")
+. "$HERE/java.sh"
 
 java_() {
-    echo "-Xmx320m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto" \
-        "-Djava.net.preferIPv4Stack=true -Dlog4j2.configurationFile=$DIR/log4j2.yaml"
+    java_options -Xmx320m "-Dlog4j2.configurationFile=$DIR/log4j2.yaml"
 }
 
 configure() {
@@ -81,19 +78,45 @@ END
         -inkey "$CERTS/$CERT.key" -out "$DIR/server.p12" -passout pass:changeit
 }
 
-launch() {
-    ports PORT TLS_PORT MUTUAL_PORT INSIDE_PORT CONTROLLER_PORT
-    lib=$(jars)
-    [ -f "$DIR/server.properties" ] || configure
-    # shellcheck disable=SC2046 # words are meant
-    [ -f "$DIR/data/meta.properties" ] ||
-        java $(java_) -cp "$lib/*" kafka.tools.StorageTool format \
+# An empty folder of data; it is the same for every broker.
+format() {
+    if [ ! -d "$KEPT/data" ]; then
+        # shellcheck disable=SC2046 # words are meant
+        java $(java_) -cp "$LIB/*" kafka.tools.StorageTool format \
             -t MkU3OEVBNTcwNTJENDM2Qg -c "$DIR/server.properties" \
             --add-scram "SCRAM-SHA-256=[name=scram,password=$PASSWORD]" \
             --add-scram "SCRAM-SHA-512=[name=scram,password=$PASSWORD]" >>"$DIR/log" 2>&1
+        mkdir -p "$KEPT"
+        cp -r "$DIR/data" "$KEPT/data.$$"
+        # Somebody else may have been first.
+        mv -T "$KEPT/data.$$" "$KEPT/data" 2>/dev/null || rm -rf "$KEPT/data.$$"
+    else
+        cp -r "$KEPT/data" "$DIR/data"
+    fi
+}
+
+# spawn_broker OVERRIDES OPTIONS-OF-JAVA...
+spawn_broker() {
+    overrides=$1
+    shift
+    # shellcheck disable=SC2046,SC2086
+    spawn java $(java_) "$@" -cp "$LIB/*" kafka.Kafka "$DIR/server.properties" $overrides
+}
+
+# One that comes back waits until the controller takes it for dead that was
+# killed: 9 s, unless told.
+launch() {
+    ports PORT TLS_PORT MUTUAL_PORT INSIDE_PORT CONTROLLER_PORT
+    [ -f "$DIR/server.properties" ] || configure
+    overrides=
+    if [ -f "$DIR/data/meta.properties" ]; then
+        overrides="--override broker.session.timeout.ms=4000 --override broker.heartbeat.interval.ms=400"
+    else
+        format
+    fi
+    learn_classes spawn_broker ""
     [ -z "${SL_TEST_KAFKA_FILE_MAX:-}" ] || ulimit -f "$SL_TEST_KAFKA_FILE_MAX"
-    # shellcheck disable=SC2046
-    spawn java $(java_) -cp "$lib/*" kafka.Kafka "$DIR/server.properties"
+    spawn_broker "$overrides"
 }
 
 # tell CLASS ARGUMENTS...: a tool of Kafka, such as org.apache.kafka.tools.TopicCommand
@@ -101,11 +124,13 @@ tell() {
     class=$1
     shift
     # shellcheck disable=SC2046
-    java $(java_) -cp "$(jars)/*" "$class" --bootstrap-server "$HOST:$INSIDE_PORT" "$@"
+    java $(java_) -cp "$LIB/*" "$class" --bootstrap-server "$HOST:$INSIDE_PORT" "$@"
 }
 
+# kcat waits 2 s where nothing listens yet.
 ready() {
     ports
+    (exec 3<>"/dev/tcp/$HOST/$INSIDE_PORT") 2>/dev/null || return 1
     timeout 5 kcat -L -b "$HOST:$INSIDE_PORT" -m 2 | grep -q 'broker 1 at'
 }
 
@@ -115,7 +140,7 @@ SL_TEST_KAFKA_PORT=$PORT
 SL_TEST_KAFKA_TLS_PORT=$TLS_PORT
 SL_TEST_KAFKA_MUTUAL_PORT=$MUTUAL_PORT
 SL_TEST_KAFKA_INSIDE_PORT=$INSIDE_PORT
-SL_TEST_KAFKA_JARS=$(jars)
+SL_TEST_KAFKA_JARS=$LIB
 SL_TEST_KAFKA_PASSWORD=$PASSWORD
 SL_TEST_KAFKA_BROKERS=$HOST:$PORT
 SL_TEST_KAFKA_TLS_BROKERS=localhost:$TLS_PORT

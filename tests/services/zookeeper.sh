@@ -12,7 +12,7 @@ NAME=zookeeper
 
 ENSEMBLE=${SL_TEST_ENSEMBLE:-} # ID SERVER SERVER SERVER
 LIB=$("$HERE/../../scripts/services/zookeeper.sh")
-JAVA_OPTIONS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -Djava.net.preferIPv4Stack=true"
+. "$HERE/java.sh"
 
 # What ZooKeeper has in place of a password: NAME:HASH.
 digest() {
@@ -48,6 +48,15 @@ END
     [ -z "$ENSEMBLE" ] || printf 'initLimit=10\nsyncLimit=5\n'
 }
 
+# spawn_server OPTIONS-OF-JAVA...
+spawn_server() {
+    # shellcheck disable=SC2046 # words are meant
+    spawn java $(java_options -Xmx128m) "$@" \
+        -Djava.security.auth.login.config="$DIR/jaas" \
+        -Dzookeeper.DigestAuthenticationProvider.superDigest="$(digest super)" \
+        -cp "$LIB/*" org.apache.zookeeper.server.quorum.QuorumPeerMain "$DIR/zoo.cfg"
+}
+
 launch() {
     ports PORT TLS_PORT
     mkdir -p "$DIR/data"
@@ -56,18 +65,16 @@ launch() {
     [ -z "$ENSEMBLE" ] || echo "${ENSEMBLE%% *}" >"$DIR/data/myid"
     printf 'Server {\n  org.apache.zookeeper.server.auth.DigestLoginModule required\n  user_slight="%s";\n};\n' \
         "$PASSWORD" >"$DIR/jaas"
-    # shellcheck disable=SC2086 # words are meant
-    spawn java -Xmx128m $JAVA_OPTIONS \
-        -Djava.security.auth.login.config="$DIR/jaas" \
-        -Dzookeeper.DigestAuthenticationProvider.superDigest="$(digest super)" \
-        -cp "$LIB/*" org.apache.zookeeper.server.quorum.QuorumPeerMain "$DIR/zoo.cfg"
+    # One of an ensemble ends at once only where the others are there.
+    [ -n "$ENSEMBLE" ] || learn_classes spawn_server
+    spawn_server
 }
 
 # As ZooKeeper's own client says it; it tells failures in words only.
 tell() {
-    # shellcheck disable=SC2086 # words are meant
+    # shellcheck disable=SC2046 # words are meant
     answer=$(printf 'addauth digest super:%s\n%s\n' "$PASSWORD" "$*" |
-        java -Xmx64m $JAVA_OPTIONS -cp "$LIB/*" \
+        java $(java_options -Xmx64m) -cp "$LIB/*" \
             org.apache.zookeeper.ZooKeeperMain -server "$HOST:$PORT" 2>&1)
     echo "$answer"
     ! echo "$answer" | grep -qE 'Exception|does not exist|not valid|Insufficient|Usage|ZooKeeper -server'
