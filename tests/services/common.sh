@@ -26,9 +26,13 @@ CERT=${SL_TEST_CERT:-server}
 # When the process began; nothing where it has no thread any more. The first of
 # them may be a zombie while others still hold its ports.
 started_at() {
-    cat "/proc/$1/stat" "/proc/$1"/task/*/stat 2>/dev/null | sed 's/^.*) //' |
-        awk 'NR == 1 { since = $20 } $1 != "Z" && $1 != "X" { runs = 1 }
-            END { if (runs) print since }'
+    local stat line fields since=
+    for stat in "/proc/$1/stat" "/proc/$1"/task/*/stat; do
+        read -r line 2>/dev/null <"$stat" || continue
+        read -r -a fields <<<"${line##*) }"
+        since=${since:-${fields[19]}}
+        case ${fields[0]} in Z | X) ;; *) echo "$since"; return ;; esac
+    done
 }
 
 # In a session of its own, and known by its id and the time it started, so that
