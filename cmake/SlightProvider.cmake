@@ -33,8 +33,14 @@ function(slight_conformance_with capability provider suite service)
   if(EXISTS "${settings}.sh")
     list(APPEND environment "SL_TEST_PREPARE=${settings}.sh")
   endif()
+  # The others wait, for times to live and for each other, more than they compute.
+  if(capability STREQUAL sql)
+    set(processors 2)
+  else()
+    set(processors 1)
+  endif()
   set_tests_properties(${test} ${test}.guest PROPERTIES
-    TIMEOUT 600 PROCESSORS 2 ENVIRONMENT "${environment}")
+    TIMEOUT 600 PROCESSORS ${processors} ENVIRONMENT "${environment}")
   if(service)
     set_tests_properties(${test} ${test}.guest PROPERTIES
       FIXTURES_REQUIRED service.${service})

@@ -17,11 +17,42 @@ shift 2
 cache=${SLIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/slight}/services
 prefix=$cache/$name
 
-[ ! -f "$prefix/run" ] || { echo "$prefix"; exit 0; }
+# With the folders of its libraries, which are looked for once, not at every run.
+launcher() {
+    cat <<'END'
+#!/bin/bash
+here=${0%/*}
+program=$here/$1
+shift
+if [ ! -s "$here/libraries" ]; then
+    {
+        find "$here"/usr/lib* -name 'ld-linux-*.so.*' | head -n 1
+        { find "$here/usr/lib" -maxdepth 2 -name '*.so.*' -printf '%h\n' | sort -u
+          find "$here/usr/lib" -path '*/private' -type d; } | paste -sd :
+    } >"$here/libraries.$$"
+    mv "$here/libraries.$$" "$here/libraries"
+fi
+{ read -r loader; read -r libraries; } <"$here/libraries"
+exec "$loader" --library-path "$libraries" --argv0 "$program" "$program" "$@"
+END
+}
+
+is_there() {
+    [ -f "$prefix/run" ] && [ "$(<"$prefix/run")" = "$(launcher)" ]
+}
+
+write_launcher() { # FOLDER
+    launcher >"$1/run.new"
+    chmod 755 "$1/run.new"
+    mv "$1/run.new" "$1/run"
+}
+
+! is_there || { echo "$prefix"; exit 0; }
 mkdir -p "$cache"
 exec 9>"$cache/$name.lock"
 flock 9
-[ ! -f "$prefix/run" ] || { echo "$prefix"; exit 0; }
+# Unpacked by an older version of this script.
+[ ! -f "$prefix/run" ] || { write_launcher "$prefix"; echo "$prefix"; exit 0; }
 
 # The mirror that this machine uses.
 mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -n 1)
@@ -57,17 +88,7 @@ for file in "$apt"/cache/archives/*.deb; do
 done
 rm -rf "$apt"
 chmod -R go+rX "$work"
-cat >"$work/run" <<'END'
-#!/bin/bash
-here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
-program=$here/$1
-shift
-loader=$(echo "$here"/usr/lib64/ld-linux-*.so.* "$here"/usr/lib/ld-linux-*.so.* | tr ' ' '\n' | grep -v '\*' | head -n 1)
-libraries=$(find "$here/usr/lib" -maxdepth 2 -name '*.so.*' -printf '%h\n' | sort -u)
-libraries=$libraries$(find "$here/usr/lib" -path '*/private' -type d -printf '\n%p')
-exec "$loader" --library-path "$(echo "$libraries" | paste -sd :)" --argv0 "$program" "$program" "$@"
-END
-chmod 755 "$work/run"
+write_launcher "$work"
 rm -rf "$prefix"
 mv "$work" "$prefix"
 echo "$prefix"

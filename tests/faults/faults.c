@@ -76,6 +76,9 @@ void fault_first_call_is(const char *driver, const char *settings,
 /* --- Traffic ---------------------------------------------------------------
  */
 
+/* After a failure: the server that starts needs the processor, too. */
+enum { PAUSE_US = 20000 };
+
 struct writer {
     struct fault_traffic *traffic;
     int number;
@@ -91,12 +94,14 @@ static void *write_on(void *context)
         enum sl_status status = traffic->write(traffic, writer->number, i);
         if (status == SL_OK && traffic->acknowledged[writer->number] == 0)
             atomic_fetch_add(&traffic->lucky, 1);
-        if (status == SL_OK)
+        if (status == SL_OK) {
             traffic->acknowledged[writer->number] = i;
-        else
-            atomic_fetch_add(&traffic->failed, 1);
-        if (status != SL_OK && status != SL_UNAVAILABLE && status != SL_TIMEOUT)
+            continue;
+        }
+        atomic_fetch_add(&traffic->failed, 1);
+        if (status != SL_UNAVAILABLE && status != SL_TIMEOUT)
             atomic_store(&traffic->wrong, (int)status);
+        usleep(PAUSE_US);
     }
     return NULL;
 }

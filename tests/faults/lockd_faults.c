@@ -242,8 +242,8 @@ void lock_case_away(void **state)
     proxy_stall(proxy, true);
     lock_until_lost(lock);
     sl_lock_free(lock);
+    proxy_free(proxy); /* which ends the renewal that waits for an answer */
     test_store_done(&store);
-    proxy_free(proxy);
 }
 
 /* --- In the middle of traffic ----------------------------------------------

@@ -22,6 +22,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 HOST=127.0.0.1
 PASSWORD=slight-test-password # of every service
 CERT=${SL_TEST_CERT:-server}
+SAVED=${SLIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/slight}/services/data
 
 # When the process began; nothing where it has no thread any more. The first of
 # them may be a zombie while others still hold its ports.
@@ -44,15 +45,36 @@ spawn() {
 
 alive() {
     [ -f "$DIR/pid" ] || return 1
-    read -r pid since <"$DIR/pid" || return 1
-    [ -n "$since" ] && [ "$(started_at "$pid")" = "$since" ]
+    read -r pid began <"$DIR/pid" || return 1
+    [ -n "$began" ] && [ "$(started_at "$pid")" = "$began" ]
+}
+
+# fill_data VERSION: what the service's `make_data` puts into $DATA takes seconds,
+# so that each version of a server does it once on a machine; then it is copied.
+fill_data() {
+    kept=$SAVED/$NAME-$(echo "$1 $PASSWORD $(declare -f make_data)" | cksum | cut -d ' ' -f 1)
+    rm -rf "$DATA"
+    if [ -d "$kept" ]; then
+        cp -a "$kept" "$DATA"
+        return
+    fi
+    make_data || return 1
+    (umask 077; mkdir -p "$SAVED")
+    # Another start may have been first; and where there is no room for it, the
+    # next one makes its own.
+    { cp -a "$DATA" "$kept.$$" && mv -T "$kept.$$" "$kept"; } 2>/dev/null ||
+        rm -rf "$kept.$$"
+}
+
+listens() {
+    (exec 3<>"/dev/tcp/$HOST/$1") 2>/dev/null
 }
 
 # A port of the loopback interface that nothing listens on.
 free_port() {
     while :; do
         port=$(shuf -i 20000-32000 -n 1)
-        ! (exec 3<>"/dev/tcp/$HOST/$port") 2>/dev/null || continue
+        ! listens "$port" || continue
         echo "$port"
         return
     done
@@ -70,9 +92,10 @@ ports() {
     done >"$DIR/ports"
 }
 
+# A client is run no sooner than it can connect.
 wait_ready() {
     tries=0
-    until ready >/dev/null 2>&1; do
+    until listens "$PORT" && ready >/dev/null 2>&1; do
         tries=$((tries + 1))
         if ! alive || [ "$tries" -gt 3000 ]; then
             echo "$NAME does not start; the end of $DIR/log:" >&2
@@ -93,11 +116,17 @@ until_gone() {
     ! alive
 }
 
+end() {
+    kill -9 "$pid"
+}
+
+# What is elsewhere than in $FOLDER.
+forget() { :; }
+
+# At once: nobody wants its data any more.
 stop() {
-    if alive; then
-        kill "$pid"
-        until_gone 10 || kill -9 "$pid"
-    fi
+    ! alive || { end; until_gone 10; }
+    forget
     rm -f "$DIR/pid" "$FOLDER/$NAME.env"
 }
 

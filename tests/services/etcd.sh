@@ -34,7 +34,8 @@ launch() {
     # shellcheck disable=SC2086 # words are meant
     set -- "$@" ${SL_TEST_ETCD_ARGS:-}
     [ -z "${SL_TEST_ETCD_CLIENTS:-}" ] || set -- "$@" --client-cert-auth --trusted-ca-file "$CERTS/ca.pem"
-    spawn "$folder/etcd" --name "$member" --data-dir "$DIR/data" \
+    # Each connection logs in, with a password that nobody guesses here.
+    spawn "$folder/etcd" --name "$member" --data-dir "$DIR/data" --bcrypt-cost 4 \
         --listen-client-urls "http://$HOST:$PORT,https://$HOST:$TLS_PORT" \
         --advertise-client-urls "http://$HOST:$PORT" \
         --listen-peer-urls "http://$HOST:$PEER_PORT" \

@@ -9,6 +9,10 @@ make_data() {
         --skip-test-db --auth-root-authentication-method=normal
 }
 
+version() {
+    mariadbd --version
+}
+
 server() {
     spawn mariadbd --no-defaults --user="$(id -un)" --tmpdir="$DIR" \
         --innodb-buffer-pool-size=128M --max-recursive-iterations=4294967295 \

@@ -22,6 +22,10 @@ make_data() {
         --datadir="$DATA"
 }
 
+version() {
+    "$PREFIX/run" usr/sbin/mysqld --version
+}
+
 server() {
     mapfile -t words < <(where)
     spawn "$PREFIX/run" usr/sbin/mysqld "${words[@]}" --mysqlx=OFF \

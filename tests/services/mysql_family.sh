@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What MySQL and MariaDB have in common.  Sourced by the script of each, which
-# sets NAME and defines `make_data` (a new data folder in $DATA), `server` (runs
-# the server with these options) and `client`.
+# sets NAME and defines `make_data` (a new data folder in $DATA), `version`,
+# `server` (runs the server with these options) and `client`.
 #
 # The administrator is root, whom `tell` is; tests are `slight`, which may do
 # anything.  SL_TEST_MYSQL_OPTIONS are more options of the server.
@@ -37,12 +37,10 @@ launch() {
     ports PORT
     places
     if [ ! -f "$DIR/made" ]; then
-        rm -rf "$DATA"
-        make_data >>"$DIR/log" 2>&1 || { tail -n 20 "$DIR/log" >&2; return 1; }
+        fill_data "$(version)" >>"$DIR/log" 2>&1 || { tail -n 20 "$DIR/log" >&2; return 1; }
         touch "$DIR/made"
     fi
-    # After a kill; another process may have that id by now.
-    rm -f "$SOCKET" "$SOCKET.lock"
+    forget # after a kill; another process may have that id by now
     (umask 077; write_users >"$DIR/users.sql")
     durable="--innodb-flush-log-at-trx-commit=0 --innodb-doublewrite=OFF"
     [ -z "${SL_TEST_DURABLE:-}" ] || durable=
@@ -51,6 +49,11 @@ launch() {
         --init-file="$DIR/users.sql" --bind-address="$HOST" --port="$PORT" \
         --ssl-ca="$CERTS/ca.pem" --ssl-cert="$CERTS/$CERT.pem" \
         --ssl-key="$CERTS/$CERT.key" $OPTIONS $durable ${SL_TEST_MYSQL_OPTIONS:-}
+}
+
+forget() {
+    places
+    rm -f "$SOCKET" "$SOCKET.lock"
 }
 
 tell() {

@@ -29,7 +29,6 @@ own() {
 }
 
 make_data() {
-    rm -rf "$DATA"
     mkdir -m 700 "$DATA"
     own "$DATA"
     (umask 077; printf %s "$PASSWORD" >"$DATA.password")
@@ -56,7 +55,8 @@ launch() {
     data_folder
     ports PORT
     until_children_gone
-    [ -f "$DATA/PG_VERSION" ] && [ -f "$DIR/made" ] || make_data
+    [ -f "$DATA/PG_VERSION" ] && [ -f "$DIR/made" ] ||
+        fill_data "$("$BIN/postgres" --version) $(id -u)"
     for file in "$CERT.pem" "$CERT.key" ca.pem; do
         install -m 600 "$CERTS/$file" "$DATA/slight-$file"
         own "$DATA/slight-$file"
@@ -98,14 +98,14 @@ SL_TEST_CA=$CERTS/ca.pem
 END
 }
 
-stop() {
+# Its processes end with it, and give back what they share.
+end() {
+    kill -QUIT "$pid"
+}
+
+forget() {
     data_folder
-    if alive; then
-        kill -INT "$pid" # ends its connections
-        until_gone 10 || kill -9 "$pid"
-    fi
     until_children_gone
-    rm -f "$DIR/pid" "$FOLDER/$NAME.env"
     [ "$(id -u)" != 0 ] || rm -rf "$DATA"
 }
 
