@@ -110,18 +110,19 @@ static void see_at(struct look *look, const struct sl_sql_token *token)
     look->at = is_at;
 }
 
+/* A function's name may be quoted, also that of a built-in one. */
 static void see_parenthesis(struct look *look)
 {
     struct sl_bytes word = look->before.text;
+    bool quoted = look->before.type == SL_SQL_QUOTED && word.ptr[0] == '`';
 
-    /* A quoted name may be one, too. */
-    if (look->before.type == SL_SQL_QUOTED && word.ptr[0] == '`')
-        look->kind.may_write = true;
-    if (look->before.type != SL_SQL_WORD)
+    if (quoted)
+        word = SL_BYTES(word.ptr + 1, word.len - 2);
+    else if (look->before.type != SL_SQL_WORD)
         return;
     if (is_one_of(word, locking))
         look->kind.denied = "locks of the session; use slight:lockd";
-    if (!is_one_of(word, harmless))
+    if (quoted || !is_one_of(word, harmless))
         look->kind.may_write = true;
 }
 

@@ -356,6 +356,8 @@ static const struct {
     {"SELECT '@x', \"@y\", `@z` -- @a", IN_TRANSACTION | READS},
     {"SELECT get_lock('a', 1)", DENIED | IN_TRANSACTION | READS | MAY_WRITE},
     {"SELECT RELEASE_ALL_LOCKS()", DENIED | IN_TRANSACTION | READS | MAY_WRITE},
+    {"SELECT `Get_Lock` ('a', 1)", DENIED | IN_TRANSACTION | READS | MAY_WRITE},
+    {"SELECT 'get_lock' ('a')", IN_TRANSACTION | READS},
     {"SET sql_mode = ''", DENIED},
     {"set @x = 1", DENIED},
     {"USE other", DENIED},

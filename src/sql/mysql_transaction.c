@@ -16,10 +16,12 @@ enum { PACKET_MIN = 1024 * 1024 };
 
 /*
  * || joins texts, as it does everywhere else; what does not fit is refused
- * rather than cut.
+ * rather than cut.  A session that is reset has the server's idea of what
+ * clients speak: the names are those that the library has connected with.
  */
 static const char set_up_session[] =
-    "SET SESSION time_zone = '+00:00', autocommit = 1, sql_mode = "
+    "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION "
+    "time_zone = '+00:00', autocommit = 1, sql_mode = "
     "'PIPES_AS_CONCAT,STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,"
     "NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,"
     "ONLY_FULL_GROUP_BY', net_write_timeout = 28800";
