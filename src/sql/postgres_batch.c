@@ -132,31 +132,24 @@ static enum sl_status read_member(struct sl_sql_pg *sql, struct group *group,
     return sql->pg.lost ? status : SL_OK;
 }
 
-static void fail_unsent(struct sl_op *const ops[], size_t first, size_t count,
-                        const struct sl_error *err)
+/* These and all behind them; sent: the service may have done them. */
+static void fail_from(struct sl_op *const ops[], size_t first, size_t count,
+                      bool sent, const struct sl_error *err)
 {
     for (size_t i = first; i < count; i++) {
-        ops[i]->not_sent = true;
+        ops[i]->not_sent = !sent;
         sl_op_fail(ops[i], err);
     }
 }
 
-/* Those that the service has not done, and will not. */
-static void fail_lost(struct sl_op *const ops[], size_t first, size_t count)
+static void fail_lost(struct sl_op *const ops[], size_t first, size_t count,
+                      bool sent)
 {
     struct sl_error err;
 
-    sl_fail(&err, SL_UNAVAILABLE, "PostgreSQL: the connection was lost before");
-    fail_unsent(ops, first, count, &err);
-}
-
-static void fail_from(struct group *group, size_t first, const char *message)
-{
-    struct sl_error err;
-
-    sl_fail(&err, SL_UNAVAILABLE, "%s", message);
-    for (size_t i = first; i < group->count; i++)
-        sl_op_fail(group->ops[i], &err);
+    sl_fail(&err, SL_UNAVAILABLE,
+            "PostgreSQL: the connection was lost by the call before");
+    fail_from(ops, first, count, sent, &err);
 }
 
 static void run_group(struct sl_sql_pg *sql, struct group *group)
@@ -168,23 +161,20 @@ static void run_group(struct sl_sql_pg *sql, struct group *group)
         return;
     if (send_group(sql, group, &err) != SL_OK) {
         sql->pg.lost = true;
-        fail_from(group, 0, err.message);
+        fail_from(group->ops, 0, group->count, true, &err);
         return;
     }
-    for (size_t i = 0; i < group->count; i++)
-        if (read_member(sql, group, i) != SL_OK) {
-            fail_from(group, i + 1,
-                      "PostgreSQL: the connection was lost by the call before");
-            return;
-        }
-    if (PQexitPipelineMode(sql->pg.handle) != 1)
+    for (size_t i = 0; i < group->count && !sql->pg.lost; i++)
+        if (read_member(sql, group, i) != SL_OK)
+            fail_lost(group->ops, i + 1, group->count, true);
+    if (!sql->pg.lost && PQexitPipelineMode(sql->pg.handle) != 1)
         sql->pg.lost = true;
     for (size_t i = 0; i < group->count; i++) {
         const struct sl_sql_request *request = group->ops[i]->request;
         if (group->rest[i] == ANEW && !sql->pg.lost)
             sl_sql_pg_drop(sql, request->statement);
         if (group->rest[i] != DONE && sql->pg.lost)
-            fail_lost(group->ops, i, i + 1);
+            fail_lost(group->ops, i, i + 1, false);
         else if (group->rest[i] != DONE)
             sl_sql_pg_run_alone(sql, group->ops[i]);
     }
@@ -194,7 +184,7 @@ static void run_group(struct sl_sql_pg *sql, struct group *group)
 static void flush(struct sl_sql_pg *sql, struct group *group)
 {
     if (sql->pg.lost)
-        fail_lost(group->ops, 0, group->count);
+        fail_lost(group->ops, 0, group->count, false);
     else if (group->count == 1)
         sl_sql_pg_run_alone(sql, group->ops[0]);
     else if (group->count > 1)
@@ -209,11 +199,11 @@ void sl_sql_pg_run(struct sl_sql_pg *sql, struct sl_op *const ops[],
     struct sl_error err;
 
     if (sql->active == NULL && sl_pg_is_stale(&sql->pg, NULL, &err)) {
-        fail_unsent(ops, 0, count, &err);
+        fail_from(ops, 0, count, false, &err);
         return;
     }
     if (sql->set_up == NULL && sl_sql_pg_set_up(sql, ops[0], &err) != SL_OK) {
-        fail_unsent(ops, 0, count, &err);
+        fail_from(ops, 0, count, false, &err);
         sql->pg.lost = true;
         return;
     }
@@ -222,7 +212,7 @@ void sl_sql_pg_run(struct sl_sql_pg *sql, struct sl_op *const ops[],
             continue;
         flush(sql, &group);
         if (sql->pg.lost) {
-            fail_lost(ops, i, count);
+            fail_lost(ops, i, count, false);
             break;
         }
         sl_sql_pg_run_alone(sql, ops[i]);

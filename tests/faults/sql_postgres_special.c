@@ -387,6 +387,33 @@ static void until_queued(struct test_store *store, size_t count)
     fail_msg("%zu calls are queued, not %zu", load.queued, count);
 }
 
+/* The first takes an advisory lock that `other` has, so that those behind it
+ * are one batch. */
+static void call_together(struct test_store *other, struct caller callers[],
+                          size_t count)
+{
+    struct sl_session *advises = sql_begin(other, SL_SQL_DEFAULT, false);
+
+    OK(sql_query(other, advises, callers[0].text));
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(
+            pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
+        until_queued(callers[0].store, i);
+    }
+    OK(sql_end(other, advises, SL_SQL_ROLLBACK));
+    for (size_t i = 0; i < count; i++)
+        pthread_join(callers[i].thread, NULL);
+    assert_int_equal(callers[0].said.status, SL_OK);
+}
+
+static void open_for_batches(struct test_store *store, struct test_store *other)
+{
+    fault_open_own(other, NULL, "timeout = \"30s\"");
+    fault_open_own(store, NULL,
+                   "connections = 1\ntimeout = \"4s\"\nretry.attempts = 1");
+    OK(sql_execute(other, NULL, "CREATE TABLE counted (n int)"));
+}
+
 /* One of a batch is too late while it is prepared: those that were to go out
  * with it are not done, and get nobody else's answer. */
 static void a_batch_whose_connection_is_lost(void **state)
@@ -397,39 +424,49 @@ static void a_batch_whose_connection_is_lost(void **state)
         {.store = &store, .text = "INSERT INTO counted VALUES (1)"},
         {.store = &store, .text = "INSERT INTO counted SELECT n FROM locked"},
     };
-    enum { CALLERS = sizeof(callers) / sizeof(callers[0]) };
 
     (void)state;
-    fault_open_own(&other, NULL, "timeout = \"30s\"");
-    fault_open_own(&store, NULL,
-                   "connections = 1\ntimeout = \"4s\"\nretry.attempts = 1");
-    OK(sql_execute(&other, NULL, "CREATE TABLE counted (n int)"));
+    open_for_batches(&store, &other);
     OK(sql_execute(&other, NULL, "CREATE TABLE locked (n int)"));
     OK(sql_execute(&store, NULL, callers[1].text)); /* prepared */
     struct sl_session *locks = sql_begin(&other, SL_SQL_DEFAULT, false);
     OK(sql_execute(&other, locks, "LOCK TABLE locked"));
-    struct sl_session *advises = sql_begin(&other, SL_SQL_DEFAULT, false);
-    OK(sql_query(&other, advises, callers[0].text));
-
-    for (size_t i = 0; i < CALLERS; i++) {
-        assert_int_equal(
-            pthread_create(&callers[i].thread, NULL, call, &callers[i]), 0);
-        until_queued(&store, i);
-    }
-    OK(sql_end(&other, advises, SL_SQL_ROLLBACK));
-    for (size_t i = 0; i < CALLERS; i++)
-        pthread_join(callers[i].thread, NULL);
+    call_together(&other, callers, sizeof(callers) / sizeof(callers[0]));
     OK(sql_end(&other, locks, SL_SQL_ROLLBACK));
 
-    assert_int_equal(callers[0].said.status, SL_OK);
     assert_int_equal(callers[1].said.status, SL_UNAVAILABLE);
     assert_true(callers[1].said.retryable);
     assert_int_equal(callers[2].said.status, SL_TIMEOUT);
     assert_string_equal(sql_value_of(&other, "SELECT count(*) FROM counted"),
                         "1");
     OK(sql_execute(&store, NULL, callers[1].text));
-    sl_session_close(advises);
-    sl_session_close(locks);
+    OK(sql_execute(&other, NULL, "DROP TABLE counted"));
+    test_store_done(&store);
+    test_store_done(&other);
+}
+
+/* Who was to be run anew, behind one that failed, and is not, is told. */
+static void a_batch_that_is_lost_before_it_is_run_anew(void **state)
+{
+    struct test_store store, other;
+    struct caller callers[] = {
+        {.store = &store, .text = "SELECT pg_advisory_xact_lock(77)"},
+        {.store = &store, .text = "SELECT 1 / (random() * 0)::int"},
+        {.store = &store, .text = "SELECT 7"},
+        {.store = &store, .text = "INSERT INTO ending VALUES (1)"},
+    };
+
+    (void)state;
+    open_for_batches(&store, &other);
+    OK(sql_execute(&other, NULL,
+                   "CREATE TABLE ending (n int, CHECK "
+                   "(pg_terminate_backend(pg_backend_pid())))"));
+    call_together(&other, callers, sizeof(callers) / sizeof(callers[0]));
+    assert_int_equal(callers[1].said.status, SL_INVALID_ARGUMENT);
+    assert_int_equal(callers[2].said.status, SL_UNAVAILABLE);
+    assert_true(callers[2].said.retryable);
+    assert_int_equal(callers[3].said.status, SL_UNAVAILABLE);
+    OK(sql_execute(&other, NULL, "DROP TABLE counted"));
     test_store_done(&store);
     test_store_done(&other);
 }
@@ -452,6 +489,7 @@ int main(void)
         cmocka_unit_test(a_cursor_that_fails),
         cmocka_unit_test(batches_of_what_fails_and_what_does_not),
         cmocka_unit_test(a_batch_whose_connection_is_lost),
+        cmocka_unit_test(a_batch_that_is_lost_before_it_is_run_anew),
     };
 
     return cmocka_run_group_tests(tests, fault_start, fault_stop);
