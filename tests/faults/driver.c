@@ -371,23 +371,6 @@ void fault_case_restarted(void **state)
     test_store_done(&store);
 }
 
-/* Also in the middle of a handshake; now and then all is let through. */
-void fault_cut_anywhere(void *proxy)
-{
-    unsigned seed = 7;
-
-    for (int i = 0; i < 20; i++) {
-        seed = seed * 1103515245 + 12345;
-        int most = i % 2 == 0 ? 300 : fault_driver.service->cut_most;
-        proxy_cut_after(proxy, (int64_t)(seed >> 16) % most);
-        usleep(50000);
-        proxy_cut_after(proxy, -1);
-        usleep(100000);
-        if (i % 3 == 0)
-            proxy_cut_all(proxy);
-    }
-}
-
 /* --- Slow, and full --------------------------------------------------------
  */
 

@@ -83,6 +83,16 @@ struct fault_service {
 extern const struct fault_service fault_redis, fault_etcd, fault_postgres,
     fault_mysql, fault_zookeeper;
 
+/* What is written under traffic, and what must be so afterwards; `straight` is
+ * never disturbed. */
+struct fault_writing {
+    void (*begin)(struct test_store *straight);
+    enum sl_status (*write)(struct fault_traffic *traffic, int writer,
+                            int number);
+    void (*check)(const struct fault_traffic *traffic,
+                  struct test_store *straight);
+};
+
 /* The driver that a program is of. */
 struct fault_driver {
     const char *name;
@@ -90,6 +100,8 @@ struct fault_driver {
     const char *settings; /* lines that each resource of it has; may be NULL */
     /* A write that works, by its number; valid until the thread's next one. */
     const void *(*write)(int number);
+    /* For fault_case_killed and fault_case_cut. */
+    struct fault_writing writing;
     /* Of a new server, before any write; may be NULL. */
     void (*prepare)(struct test_store *store);
     /* Where rights are of what a driver does: in place of the service's. */
@@ -152,6 +164,12 @@ void fault_tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 char *fault_tls_settings(const struct test_server *server, const char *host,
                          const char *ca, const char *more);
 
+/* Settings of what is disturbed under traffic. */
+#define FAULT_PATIENT                                                          \
+    "timeout = \"4s\"\nretry.backoff = \"5ms\"\nconnections = 4"
+/* Write while connections are cut, and check. */
+void fault_under_cuts(const struct fault_writing *writing);
+
 /* For fault_traffic_run: cut connections, at places that are the same in every
  * run; context: struct proxy. */
 void fault_cut_anywhere(void *proxy);
@@ -168,6 +186,17 @@ void fault_case_stalled(void **state);
 void fault_case_delayed(void **state);
 void fault_case_revoked(void **state);
 void fault_case_full(void **state);
+
+/* Of drivers that have `writing`: nothing acknowledged is lost. */
+void fault_case_killed(void **state);
+void fault_case_cut(void **state);
+#define FAULT_WRITING_CASES                                                    \
+    {"a server killed under traffic loses nothing", fault_case_killed, NULL,   \
+     NULL, NULL},                                                              \
+    {                                                                          \
+        "connections cut under traffic lose nothing", fault_case_cut, NULL,    \
+            NULL, NULL                                                         \
+    }
 
 /* All of them; each is named as what holds. */
 #define FAULT_DRIVER_CASES                                                     \

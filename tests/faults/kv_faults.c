@@ -41,9 +41,6 @@ const void *kv_write(int number)
     return &set;
 }
 
-static const char patient[] =
-    "timeout = \"4s\"\nretry.backoff = \"5ms\"\nconnections = 4";
-
 /* --- Full ------------------------------------------------------------------
  */
 
@@ -87,8 +84,8 @@ void kv_case_restarted(void **state)
 /* --- In the middle of traffic ----------------------------------------------
  */
 
-static enum sl_status write_number(struct fault_traffic *traffic, int writer,
-                                   int number)
+enum sl_status kv_write_number(struct fault_traffic *traffic, int writer,
+                               int number)
 {
     char key[16], value[16];
 
@@ -112,9 +109,17 @@ static int64_t number_under(struct test_store *store, const char *key)
     return number;
 }
 
+void kv_begin_writing(struct test_store *straight)
+{
+    struct fault_traffic traffic = {.store = straight};
+
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        assert_int_equal(kv_write_number(&traffic, i, 0), SL_OK);
+}
+
 /* What is stored is what was answered last, or was on its way. */
-static void nothing_acknowledged_is_lost(const struct fault_traffic *traffic,
-                                         struct test_store *straight)
+void kv_check_written(const struct fault_traffic *traffic,
+                      struct test_store *straight)
 {
     for (int i = 0; i < FAULT_WRITERS; i++) {
         char key[16];
@@ -125,40 +130,6 @@ static void nothing_acknowledged_is_lost(const struct fault_traffic *traffic,
                      (int)stored, traffic->acknowledged[i],
                      traffic->attempted[i]);
     }
-}
-
-static void under_traffic(void (*disturb)(void *), void *context,
-                          const struct proxy *proxy)
-{
-    struct test_store store, straight;
-    struct fault_traffic traffic = {.store = &straight, .write = write_number};
-
-    fault_open_own(&straight, NULL, "timeout = \"30s\"");
-    fault_open_own(&store, proxy, patient);
-    for (int i = 0; i < FAULT_WRITERS; i++)
-        assert_int_equal(write_number(&traffic, i, 0), SL_OK);
-    traffic.store = &store;
-    fault_traffic_run(&traffic, disturb, context);
-    fault_works_soon(&store);
-    nothing_acknowledged_is_lost(&traffic, &straight);
-    test_store_done(&store);
-    test_store_done(&straight);
-}
-
-void kv_case_killed(void **state)
-{
-    (void)state;
-    under_traffic(fault_kill_now_and_then, &fault_server, NULL);
-}
-
-void kv_case_cut(void **state)
-{
-    struct proxy *proxy = proxy_new(0, fault_port);
-
-    (void)state;
-    assert_non_null(proxy);
-    under_traffic(fault_cut_anywhere, proxy, proxy);
-    proxy_free(proxy);
 }
 
 static enum sl_status add_one(struct fault_traffic *traffic, int writer,
@@ -179,28 +150,29 @@ static enum sl_status add_one(struct fault_traffic *traffic, int writer,
     return status;
 }
 
+static void forget_sum(struct test_store *straight)
+{
+    kv_do(straight, SL_KV_DELETE, "sum", "", NULL);
+}
+
+/* Writers number their calls; what failed may have been done, or not. */
+static void check_sum(const struct fault_traffic *traffic,
+                      struct test_store *straight)
+{
+    int attempted = 0;
+
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        attempted += traffic->attempted[i];
+    assert_in_range(number_under(straight, "sum"),
+                    attempted - traffic->failures, attempted);
+}
+
 /* All add to one number, which only grows, and no addition counts twice. */
 void kv_case_sums(void **state)
 {
-    struct proxy *proxy = proxy_new(0, fault_port);
-    struct test_store store, straight;
-    struct fault_traffic traffic = {.store = &store, .write = add_one};
-
     (void)state;
-    assert_non_null(proxy);
-    fault_open_own(&straight, NULL, "timeout = \"30s\"");
-    fault_open_own(&store, proxy, patient);
-    kv_do(&straight, SL_KV_DELETE, "sum", "", NULL);
-    fault_traffic_run(&traffic, fault_cut_anywhere, proxy);
-    /* Writers number their calls; what failed may have been done, or not. */
-    int attempted = 0;
-    for (int i = 0; i < FAULT_WRITERS; i++)
-        attempted += traffic.attempted[i];
-    assert_in_range(number_under(&straight, "sum"),
-                    attempted - traffic.failures, attempted);
-    test_store_done(&store);
-    test_store_done(&straight);
-    proxy_free(proxy);
+    fault_under_cuts(
+        &(const struct fault_writing){forget_sum, add_one, check_sum});
 }
 
 /* --- Slow ------------------------------------------------------------------

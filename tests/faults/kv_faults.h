@@ -16,23 +16,24 @@ enum sl_status kv_set(struct test_store *store, const char *key);
 const void *kv_write(int number);
 void kv_before_full(struct test_store *store);
 void kv_while_full(struct test_store *store);
+void kv_begin_writing(struct test_store *straight);
+enum sl_status kv_write_number(struct fault_traffic *traffic, int writer,
+                               int number);
+void kv_check_written(const struct fault_traffic *traffic,
+                      struct test_store *straight);
 #define KV_FAULT_HOOKS                                                         \
-    .write = kv_write, .before_full = kv_before_full,                          \
-    .while_full = kv_while_full
+    .write = kv_write,                                                         \
+    .writing = {kv_begin_writing, kv_write_number, kv_check_written},          \
+    .before_full = kv_before_full, .while_full = kv_while_full
 
 void kv_case_restarted(void **state);
-void kv_case_killed(void **state);
-void kv_case_cut(void **state);
 void kv_case_sums(void **state);
 void kv_case_doubtful(void **state);
 
 #define KV_FAULT_CASES                                                         \
     FAULT_DRIVER_CASES,                                                        \
         {"values outlive the server", kv_case_restarted, NULL, NULL, NULL},    \
-        {"a server killed under traffic loses nothing", kv_case_killed, NULL,  \
-         NULL, NULL},                                                          \
-        {"connections cut under traffic lose nothing", kv_case_cut, NULL,      \
-         NULL, NULL},                                                          \
+        FAULT_WRITING_CASES,                                                   \
         {"no addition counts twice", kv_case_sums, NULL, NULL, NULL},          \
     {                                                                          \
         "what may have been done is not repeatable", kv_case_doubtful, NULL,   \

@@ -37,6 +37,11 @@ static void tell(const struct test_server *server, const char *words)
         fail_msg("the server does not take: %s", words);
 }
 
+/* Where it is src/client that looks at them. */
+#define SAYS_OF_CERTIFICATES                                                   \
+    .says_other_name = "not for localhost", .says_not_trusted = "not trusted", \
+    .says_expired = "time of the server's certificate"
+
 /* --- Redis -----------------------------------------------------------------
  */
 
@@ -70,9 +75,7 @@ const struct fault_service fault_redis = {
             {"nobody", "x", NULL, SL_UNAUTHENTICATED, "user or the password"},
             {NULL, NULL, NULL, SL_UNAUTHENTICATED, "set a password"},
         },
-    .says_other_name = "not for localhost",
-    .says_not_trusted = "not trusted",
-    .says_expired = "time of the server's certificate",
+    SAYS_OF_CERTIFICATES,
     .says_refused = ": connection refused",
     .plain_status = SL_TIMEOUT, /* it waits for more of a command */
     .says_tls = "127.0.0.1",
@@ -389,9 +392,7 @@ const struct fault_service fault_zookeeper = {
              ""},
             {"slight", TEST_SERVER_PASSWORD, "path = \"/who6\"", SL_OK, ""},
         },
-    .says_other_name = "not for localhost",
-    .says_not_trusted = "not trusted",
-    .says_expired = "time of the server's certificate",
+    SAYS_OF_CERTIFICATES,
     .says_refused = ": connection refused",
     .plain_status = SL_UNAVAILABLE,
     .says_tls = "127.0.0.1",

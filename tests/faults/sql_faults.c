@@ -190,9 +190,8 @@ static enum sl_status write_row(struct fault_traffic *traffic, int writer,
     return sql_execute(traffic->store, NULL, text);
 }
 
-/* Every third writer in transactions. */
-static enum sl_status write_somehow(struct fault_traffic *traffic, int writer,
-                                    int number)
+enum sl_status sql_write_somehow(struct fault_traffic *traffic, int writer,
+                                 int number)
 {
     struct sl_session *session = NULL;
     struct sl_error err;
@@ -221,9 +220,16 @@ static int number_of(struct test_store *store, const char *query)
     return (int)strtol(sql_value_of(store, query), NULL, 10);
 }
 
+void sql_begin_writing(struct test_store *straight)
+{
+    OK(sql_execute(straight, NULL, "DROP TABLE IF EXISTS traffic"));
+    OK(sql_execute(straight, NULL,
+                   "CREATE TABLE traffic (writer int, number int)"));
+}
+
 /* Each once at most; and all that was acknowledged. */
-static void nothing_acknowledged_is_lost(struct test_store *straight,
-                                         const struct fault_traffic *traffic)
+void sql_check_written(const struct fault_traffic *traffic,
+                       struct test_store *straight)
 {
     char text[128];
     int attempted = 0;
@@ -244,42 +250,6 @@ static void nothing_acknowledged_is_lost(struct test_store *straight,
                   "SELECT count(*) FROM (SELECT 1 FROM traffic GROUP BY "
                   "writer, number HAVING count(*) > 1) AS twice"),
         0);
-}
-
-static void under_traffic(void (*disturb)(void *), void *context,
-                          const struct proxy *proxy)
-{
-    struct test_store store, straight;
-    struct fault_traffic traffic = {.store = &store, .write = write_somehow};
-
-    fault_open_own(&straight, NULL, "timeout = \"30s\"");
-    fault_open_own(
-        &store, proxy,
-        "timeout = \"4s\"\nretry.backoff = \"5ms\"\nconnections = 4");
-    OK(sql_execute(&straight, NULL, "DROP TABLE IF EXISTS traffic"));
-    OK(sql_execute(&straight, NULL,
-                   "CREATE TABLE traffic (writer int, number int)"));
-    fault_traffic_run(&traffic, disturb, context);
-    fault_works_soon(&store);
-    nothing_acknowledged_is_lost(&straight, &traffic);
-    test_store_done(&store);
-    test_store_done(&straight);
-}
-
-void sql_case_killed(void **state)
-{
-    (void)state;
-    under_traffic(fault_kill_now_and_then, &fault_server, NULL);
-}
-
-void sql_case_cut(void **state)
-{
-    struct proxy *proxy = proxy_new(0, fault_port);
-
-    (void)state;
-    assert_non_null(proxy);
-    under_traffic(fault_cut_anywhere, proxy, proxy);
-    proxy_free(proxy);
 }
 
 /* --- Slow ------------------------------------------------------------------

@@ -63,22 +63,25 @@ const char *sql_value_of(struct test_store *store, const char *query);
 const void *sql_write(int number);
 void sql_prepare(struct test_store *store);
 void sql_while_full(struct test_store *store);
+void sql_begin_writing(struct test_store *straight);
+/* Every third writer in transactions. */
+enum sl_status sql_write_somehow(struct fault_traffic *traffic, int writer,
+                                 int number);
+void sql_check_written(const struct fault_traffic *traffic,
+                       struct test_store *straight);
 #define SQL_FAULT_HOOKS                                                        \
-    .write = sql_write, .prepare = sql_prepare, .while_full = sql_while_full
+    .write = sql_write,                                                        \
+    .writing = {sql_begin_writing, sql_write_somehow, sql_check_written},      \
+    .prepare = sql_prepare, .while_full = sql_while_full
 
 void sql_case_restarted(void **state);
-void sql_case_killed(void **state);
-void sql_case_cut(void **state);
 void sql_case_doubtful(void **state);
 
 #define SQL_FAULT_CASES                                                        \
     FAULT_DRIVER_CASES,                                                        \
         {"a restart ends transactions, and nothing else", sql_case_restarted,  \
          NULL, NULL, NULL},                                                    \
-        {"a server killed under traffic loses nothing", sql_case_killed, NULL, \
-         NULL, NULL},                                                          \
-        {"connections cut under traffic lose nothing", sql_case_cut, NULL,     \
-         NULL, NULL},                                                          \
+        FAULT_WRITING_CASES,                                                   \
     {                                                                          \
         "what may have been done is not repeatable", sql_case_doubtful, NULL,  \
             NULL, NULL                                                         \

@@ -20,6 +20,12 @@ void tell_routine(const char *statement);
 /* One statement, outside of a session. */
 enum sl_status run(struct test_store *store, const char *statement);
 
+/* A resource, in whose database there is no table `one`; the case's state. */
+int mysql_open_one(void **state);
+int mysql_done_with_one(void **state);
+#define MYSQL_CASE_OF_ONE(name)                                                \
+    cmocka_unit_test_setup_teardown(name, mysql_open_one, mysql_done_with_one)
+
 /* Types and sessions. */
 void mysql_every_type_of_a_column(void **state);
 void mysql_zeros_that_are_no_days(void **state);
@@ -27,21 +33,23 @@ void mysql_only_mariadb_has_these(void **state);
 void mysql_instants_are_brought_to_utc(void **state);
 void mysql_what_does_not_fit_is_refused(void **state);
 void mysql_nothing_stays_with_the_session(void **state);
+void mysql_sessions_speak_utf8(void **state);
 void mysql_a_procedure_that_commits_is_found_out(void **state);
 void mysql_what_writes_and_does_not_fit(void **state);
 void mysql_what_is_not_prepared(void **state);
 void mysql_no_local_files(void **state);
 
 #define MYSQL_SESSION_CASES                                                    \
-    cmocka_unit_test(mysql_every_type_of_a_column),                            \
-        cmocka_unit_test(mysql_zeros_that_are_no_days),                        \
-        cmocka_unit_test(mysql_only_mariadb_has_these),                        \
-        cmocka_unit_test(mysql_instants_are_brought_to_utc),                   \
-        cmocka_unit_test(mysql_what_does_not_fit_is_refused),                  \
+    MYSQL_CASE_OF_ONE(mysql_every_type_of_a_column),                           \
+        MYSQL_CASE_OF_ONE(mysql_zeros_that_are_no_days),                       \
+        MYSQL_CASE_OF_ONE(mysql_only_mariadb_has_these),                       \
+        MYSQL_CASE_OF_ONE(mysql_instants_are_brought_to_utc),                  \
+        MYSQL_CASE_OF_ONE(mysql_what_does_not_fit_is_refused),                 \
         cmocka_unit_test(mysql_nothing_stays_with_the_session),                \
-        cmocka_unit_test(mysql_a_procedure_that_commits_is_found_out),         \
+        cmocka_unit_test(mysql_sessions_speak_utf8),                           \
+        MYSQL_CASE_OF_ONE(mysql_a_procedure_that_commits_is_found_out),        \
         cmocka_unit_test(mysql_what_writes_and_does_not_fit),                  \
-        cmocka_unit_test(mysql_what_is_not_prepared),                          \
-        cmocka_unit_test(mysql_no_local_files)
+        MYSQL_CASE_OF_ONE(mysql_what_is_not_prepared),                         \
+        MYSQL_CASE_OF_ONE(mysql_no_local_files)
 
 #endif

@@ -6,6 +6,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+int mysql_open_one(void **state)
+{
+    static struct test_store store;
+
+    tell("DROP TABLE IF EXISTS one");
+    fault_open_own(&store, NULL, "");
+    *state = &store;
+    return 0;
+}
+
+int mysql_done_with_one(void **state)
+{
+    test_store_done(*state);
+    return 0;
+}
+
 /* --- Types --------------------------------------------------------------- */
 
 /* What `SELECT v FROM one` answers. */
@@ -84,23 +100,19 @@ static const struct {
 
 void mysql_every_type_of_a_column(void **state)
 {
-    struct test_store store;
+    struct test_store *store = *state;
     char statement[256];
 
-    (void)state;
-    tell("DROP TABLE IF EXISTS one");
-    fault_open_own(&store, NULL, "");
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         snprintf(statement, sizeof(statement), "CREATE TABLE one (v %s)",
                  types[i].column);
-        OK(run(&store, statement));
+        OK(run(store, statement));
         snprintf(statement, sizeof(statement), "INSERT INTO one VALUES (%s)",
                  types[i].literal);
-        IS(run(&store, statement), SL_OK, "");
-        expect(&store, types[i].type, types[i].text, types[i].name);
-        OK(run(&store, "DROP TABLE one"));
+        IS(run(store, statement), SL_OK, "");
+        expect(store, types[i].type, types[i].text, types[i].name);
+        OK(run(store, "DROP TABLE one"));
     }
-    test_store_done(&store);
 }
 
 /* Which only a session that is not strict can write. */
@@ -115,53 +127,44 @@ void mysql_zeros_that_are_no_days(void **state)
         {"TIMESTAMP NULL", "0000-00-00 00:00:00", "0000-00-00 00:00:00",
          "timestamp"},
     };
-    struct test_store store;
+    struct test_store *store = *state;
 
-    (void)state;
-    tell("DROP TABLE IF EXISTS one");
-    fault_open_own(&store, NULL, "");
     for (size_t i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++) {
         char statement[128];
         tell("SET sql_mode = ''; CREATE TABLE one (v %s); "
              "INSERT INTO one VALUES ('%s')",
              zeros[i].column, zeros[i].literal);
-        expect(&store, SL_SQL_TEXT, zeros[i].text, zeros[i].name);
+        expect(store, SL_SQL_TEXT, zeros[i].text, zeros[i].name);
         snprintf(statement, sizeof(statement), "INSERT INTO one VALUES ('%s')",
                  zeros[i].literal);
-        IS(run(&store, statement), SL_INVALID_ARGUMENT, "");
+        IS(run(store, statement), SL_INVALID_ARGUMENT, "");
         tell("DROP TABLE one");
     }
-    test_store_done(&store);
 }
 
 void mysql_only_mariadb_has_these(void **state)
 {
-    struct test_store store;
+    struct test_store *store = *state;
 
-    (void)state;
-    tell("DROP TABLE IF EXISTS one");
-    fault_open_own(&store, NULL, "");
     if (is_mariadb()) {
-        OK(run(&store, "CREATE TABLE one (v UUID)"));
-        OK(run(&store, "INSERT INTO one VALUES "
-                       "('123E4567-e89b-12d3-a456-426614174000')"));
-        expect(&store, SL_SQL_UUID, "123e4567-e89b-12d3-a456-426614174000",
+        OK(run(store, "CREATE TABLE one (v UUID)"));
+        OK(run(store, "INSERT INTO one VALUES "
+                      "('123E4567-e89b-12d3-a456-426614174000')"));
+        expect(store, SL_SQL_UUID, "123e4567-e89b-12d3-a456-426614174000",
                "uuid");
-        OK(run(&store, "DROP TABLE one"));
-        OK(run(&store, "CREATE TABLE one (v INET6)"));
-        OK(run(&store, "INSERT INTO one VALUES ('::1')"));
-        expect(&store, SL_SQL_TEXT, "::1", "inet6");
+        OK(run(store, "DROP TABLE one"));
+        OK(run(store, "CREATE TABLE one (v INET6)"));
+        OK(run(store, "INSERT INTO one VALUES ('::1')"));
+        expect(store, SL_SQL_TEXT, "::1", "inet6");
     } else {
         /* The client library has no place for this one. */
-        OK(run(&store, "CREATE TABLE one (v VECTOR(2))"));
-        OK(run(&store, "INSERT INTO one VALUES (TO_VECTOR('[1, 2]'))"));
-        IS(run(&store, "SELECT v FROM one"), SL_UNSUPPORTED, "convert it");
+        OK(run(store, "CREATE TABLE one (v VECTOR(2))"));
+        OK(run(store, "INSERT INTO one VALUES (TO_VECTOR('[1, 2]'))"));
+        IS(run(store, "SELECT v FROM one"), SL_UNSUPPORTED, "convert it");
         assert_string_equal(
-            sql_value_of(&store, "SELECT FROM_VECTOR(v) FROM one"),
+            sql_value_of(store, "SELECT FROM_VECTOR(v) FROM one"),
             "[1.00000e+00,2.00000e+00]");
     }
-    OK(run(&store, "DROP TABLE one"));
-    test_store_done(&store);
 }
 
 /* An instant is one, wherever it was written down. */
@@ -177,12 +180,9 @@ void mysql_instants_are_brought_to_utc(void **state)
         {"2026-12-31T20:00:00-05:30", "2027-01-01T01:30:00.000000Z"},
         {"2026-11-23T13:37:00.123456789Z", "2026-11-23T13:37:00.123456Z"},
     };
-    struct test_store store;
+    struct test_store *store = *state;
 
-    (void)state;
-    tell("DROP TABLE IF EXISTS one");
-    fault_open_own(&store, NULL, "");
-    OK(run(&store, "CREATE TABLE one (v TIMESTAMP(6))"));
+    OK(run(store, "CREATE TABLE one (v TIMESTAMP(6))"));
     for (size_t i = 0; i < sizeof(instants) / sizeof(instants[0]); i++) {
         const struct sl_sql_value value = {
             .type = SL_SQL_TIMESTAMP, .bytes = sl_bytes_of(instants[i].in)};
@@ -192,12 +192,10 @@ void mysql_instants_are_brought_to_utc(void **state)
             .statement = SL_LITERAL("INSERT INTO one VALUES (?)"),
             .sets = &set,
             .set_count = 1};
-        fault_call_is(&store, &insert, SL_OK, "");
-        expect(&store, SL_SQL_TIMESTAMP, instants[i].out, "timestamp");
-        OK(run(&store, "DELETE FROM one"));
+        fault_call_is(store, &insert, SL_OK, "");
+        expect(store, SL_SQL_TIMESTAMP, instants[i].out, "timestamp");
+        OK(run(store, "DELETE FROM one"));
     }
-    OK(run(&store, "DROP TABLE one"));
-    test_store_done(&store);
 }
 
 void mysql_what_does_not_fit_is_refused(void **state)
@@ -209,18 +207,15 @@ void mysql_what_does_not_fit_is_refused(void **state)
         "INSERT INTO strict_one (d) VALUES ('2026-02-30')",
         "INSERT INTO strict_one (e) VALUES ('other')",
     };
-    struct test_store store;
+    struct test_store *store = *state;
 
-    (void)state;
-    fault_open_own(&store, NULL, "");
-    OK(run(&store, "CREATE TABLE strict_one (n TINYINT, t "
-                   "VARCHAR(3), d DATE, e ENUM('a'))"));
+    OK(run(store, "CREATE TABLE strict_one (n TINYINT, t "
+                  "VARCHAR(3), d DATE, e ENUM('a'))"));
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
-        IS(run(&store, statements[i]), SL_INVALID_ARGUMENT, "");
-    assert_string_equal(sql_value_of(&store, "SELECT count(*) FROM strict_one"),
+        IS(run(store, statements[i]), SL_INVALID_ARGUMENT, "");
+    assert_string_equal(sql_value_of(store, "SELECT count(*) FROM strict_one"),
                         "0");
-    OK(run(&store, "DROP TABLE strict_one"));
-    test_store_done(&store);
+    OK(run(store, "DROP TABLE strict_one"));
 }
 
 /* --- Sessions ------------------------------------------------------------ */
@@ -237,6 +232,8 @@ void mysql_nothing_stays_with_the_session(void **state)
     IS(run(&store, "CREATE TEMPORARY TABLE t (id INT)"), SL_PERMISSION_DENIED,
        "temporary");
     IS(run(&store, "SELECT GET_LOCK('a', 0)"), SL_PERMISSION_DENIED, "locks");
+    IS(run(&store, "SELECT `Get_Lock` ('a', 0)"), SL_PERMISSION_DENIED,
+       "locks");
     /* A procedure may do all of that; the session is reset. */
     tell_routine(
         "CREATE PROCEDURE untidy() BEGIN SET @x = 1; SET sql_mode = ''; "
@@ -254,20 +251,39 @@ void mysql_nothing_stays_with_the_session(void **state)
     test_store_done(&store);
 }
 
-void mysql_a_procedure_that_commits_is_found_out(void **state)
+/* Whatever the server thinks that clients speak, in a new session and in one
+ * that was reset. */
+void mysql_sessions_speak_utf8(void **state)
 {
+    static const char query[] =
+        "SELECT hex(convert('gr\xc3\xbc\xc3\x9f' USING utf8mb4))";
     struct test_store store;
 
     (void)state;
-    tell("DROP TABLE IF EXISTS one");
+    tell("SET GLOBAL character_set_client = latin1, GLOBAL "
+         "character_set_connection = latin1, GLOBAL character_set_results = "
+         "latin1");
+    tell("CREATE PROCEDURE nothing() BEGIN END");
+    fault_open_own(&store, NULL, "connections = 1");
+    assert_string_equal(sql_value_of(&store, query), "6772C3BCC39F");
+    OK(run(&store, "CALL nothing()"));
+    assert_string_equal(sql_value_of(&store, query), "6772C3BCC39F");
+    test_store_done(&store);
+    tell("SET GLOBAL character_set_client = utf8mb4, GLOBAL "
+         "character_set_connection = utf8mb4, GLOBAL character_set_results = "
+         "utf8mb4; DROP PROCEDURE nothing");
+}
+
+void mysql_a_procedure_that_commits_is_found_out(void **state)
+{
+    struct test_store *store = *state;
+
     tell("CREATE TABLE one (v INT)");
     tell_routine("CREATE PROCEDURE commits() BEGIN COMMIT; END");
-    fault_open_own(&store, NULL, "");
-    struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
-    OK(sql_execute(&store, tx, "INSERT INTO one VALUES (1)"));
-    IS(sql_execute(&store, tx, "CALL commits()"), SL_CONFLICT, "");
-    IS(sql_end(&store, tx, SL_SQL_COMMIT), SL_CONFLICT, "");
-    test_store_done(&store);
+    struct sl_session *tx = sql_begin(store, SL_SQL_DEFAULT, false);
+    OK(sql_execute(store, tx, "INSERT INTO one VALUES (1)"));
+    IS(sql_execute(store, tx, "CALL commits()"), SL_CONFLICT, "");
+    IS(sql_end(store, tx, SL_SQL_COMMIT), SL_CONFLICT, "");
     tell("DROP PROCEDURE commits; DROP TABLE one");
 }
 
@@ -304,38 +320,29 @@ void mysql_what_writes_and_does_not_fit(void **state)
 /* Statements that the server takes as text only. */
 void mysql_what_is_not_prepared(void **state)
 {
-    struct test_store store;
+    struct test_store *store = *state;
 
-    (void)state;
-    tell("DROP TABLE IF EXISTS one");
-    fault_open_own(&store, NULL, "");
-    OK(run(&store, "CREATE TABLE one (v INT)"));
-    OK(run(&store, "CREATE TRIGGER doubles BEFORE INSERT ON one "
-                   "FOR EACH ROW SET NEW.v = 2 * NEW.v"));
-    OK(run(&store, "INSERT INTO one VALUES (21)"));
-    assert_string_equal(sql_value_of(&store, "SELECT v FROM one"), "42");
-    IS(run(&store,
+    OK(run(store, "CREATE TABLE one (v INT)"));
+    OK(run(store, "CREATE TRIGGER doubles BEFORE INSERT ON one "
+                  "FOR EACH ROW SET NEW.v = 2 * NEW.v"));
+    OK(run(store, "INSERT INTO one VALUES (21)"));
+    assert_string_equal(sql_value_of(store, "SELECT v FROM one"), "42");
+    IS(run(store,
            "CREATE TRIGGER doubles BEFORE INSERT ON one FOR EACH ROW SET "
            "NEW.v = 1"),
        SL_ALREADY_EXISTS, "");
-    OK(run(&store, "DROP TABLE one"));
-    test_store_done(&store);
 }
 
 /* The file of a client is never read, whatever a server or a guest asks. */
 void mysql_no_local_files(void **state)
 {
-    struct test_store store;
+    struct test_store *store = *state;
 
-    (void)state;
-    tell("DROP TABLE IF EXISTS one");
     tell("SET GLOBAL local_infile = 1; CREATE TABLE one (v VARCHAR(1000))");
-    fault_open_own(&store, NULL, "");
     enum sl_status status =
-        run(&store, "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE one");
+        run(store, "LOAD DATA LOCAL INFILE '/etc/hostname' INTO TABLE one");
     assert_int_not_equal(status, SL_OK);
     assert_int_not_equal(status, SL_INTERNAL);
-    assert_string_equal(sql_value_of(&store, "SELECT count(*) FROM one"), "0");
-    test_store_done(&store);
+    assert_string_equal(sql_value_of(store, "SELECT count(*) FROM one"), "0");
     tell("DROP TABLE one");
 }
