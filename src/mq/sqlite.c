@@ -16,6 +16,7 @@
 
 #include "client/embedded.h"
 #include "mq/driver.h"
+#include "mq/sqlite_schema.h"
 #include "service/attributes.h"
 
 enum {
@@ -23,72 +24,13 @@ enum {
     SWEEP_MS = 50, /* in one go: calls may be coming in */
 };
 
-/* In the file. */
-enum state { READY, HIDDEN, BLOCKED };
-
-enum statement {
-    INSERT,
-    IN_GROUP,
-    FIND_DUPLICATE,
-    NOTE_DUPLICATE,
-    RETURNED,
-    SHOW,
-    NEXT,
-    DELIVER,
-    NEXT_UNTIL,
-    IN_FLIGHT,
-    DELETE,
-    HIDE,
-    UNBLOCK,
-    BURY,
-    COUNT,
-    LAPSED,
-    SWEEP,
-};
-
-static const char *const statements[] = {
-    [INSERT] = "INSERT INTO message (grp, state, until, sent, attributes, "
-               "payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    [IN_GROUP] = "SELECT 1 FROM message WHERE grp = ?1 LIMIT 1",
-    [FIND_DUPLICATE] = "SELECT seq FROM duplicate WHERE id = ?1 AND until > ?2",
-    [NOTE_DUPLICATE] = "INSERT OR REPLACE INTO duplicate (id, seq, until) "
-                       "VALUES (?1, ?2, ?3)",
-    /* What was hidden and is no more; that it is due is not a change by itself.
-     */
-    [RETURNED] = "SELECT seq FROM message WHERE state = 1 AND until <= ?1 "
-                 "LIMIT 1",
-    [SHOW] = "UPDATE message SET state = 0, until = NULL, in_flight = 0 "
-             "WHERE state = 1 AND until <= ?1",
-    [NEXT] = "SELECT seq, grp, deliveries, sent, attributes, payload "
-             "FROM message WHERE state = 0 ORDER BY seq LIMIT 1",
-    [DELIVER] = "UPDATE message SET state = 1, in_flight = 1, until = ?2, "
-                "deliveries = deliveries + 1 WHERE seq = ?1",
-    [NEXT_UNTIL] = "SELECT until FROM message WHERE state = 1 "
-                   "ORDER BY until LIMIT 1",
-    [IN_FLIGHT] = "SELECT grp FROM message WHERE seq = ?1 AND deliveries = ?2 "
-                  "AND state = 1 AND in_flight AND until > ?3",
-    [DELETE] = "DELETE FROM message WHERE seq = ?1",
-    [HIDE] = "UPDATE message SET state = ?2, until = ?3, in_flight = ?4 "
-             "WHERE seq = ?1",
-    [UNBLOCK] = "UPDATE message SET state = iif(until > ?2, 1, 0), "
-                "until = iif(until > ?2, until, NULL) WHERE seq = "
-                "(SELECT seq FROM message WHERE grp = ?1 ORDER BY seq LIMIT 1)",
-    [BURY] = "INSERT INTO dead (seq, grp, deliveries, sent, died, reason, "
-             "attributes, payload) SELECT seq, grp, deliveries, sent, ?2, ?3, "
-             "attributes, payload FROM message WHERE seq = ?1",
-    [COUNT] = "SELECT count(*) FROM message",
-    [LAPSED] = "SELECT 1 FROM duplicate WHERE until <= ?1 LIMIT 1",
-    [SWEEP] = "DELETE FROM duplicate WHERE rowid IN "
-              "(SELECT rowid FROM duplicate WHERE until <= ?1 LIMIT ?2)",
-    NULL,
-};
-
 struct state_of_driver {
     struct sl_embedded embedded;
     struct sl_buf packed; /* attributes */
 };
 
-static sqlite3_stmt *get(struct sl_embedded *state, enum statement which)
+static sqlite3_stmt *get(struct sl_embedded *state,
+                         enum sl_mq_sqlite_statement which)
 {
     return state->statements[which];
 }
@@ -105,7 +47,7 @@ static void put_id(struct sl_op *op, int64_t seq)
 static int find_duplicate(struct sl_embedded *state, struct sl_op *op,
                           bool *found)
 {
-    sqlite3_stmt *find = get(state, FIND_DUPLICATE);
+    sqlite3_stmt *find = get(state, SL_MQ_SQLITE_FIND_DUPLICATE);
     int64_t seq;
 
     *found = false;
@@ -122,7 +64,7 @@ static int find_duplicate(struct sl_embedded *state, struct sl_op *op,
 static int note_duplicate(struct sl_embedded *state, const struct sl_op *op,
                           int64_t seq)
 {
-    sqlite3_stmt *note = get(state, NOTE_DUPLICATE);
+    sqlite3_stmt *note = get(state, SL_MQ_SQLITE_NOTE_DUPLICATE);
 
     if (sl_mq_request_of(op)->deduplication_id.ptr == NULL)
         return SQLITE_OK;
@@ -134,26 +76,31 @@ static int note_duplicate(struct sl_embedded *state, const struct sl_op *op,
 
 /* What a new message is: the first of its group, or behind another one. */
 static int state_of_new(struct sl_embedded *state,
-                        const struct sl_mq_request *request, enum state *which)
+                        const struct sl_mq_request *request,
+                        enum sl_mq_sqlite_state *which)
 {
     int64_t value;
     bool found = false;
     int code = SQLITE_OK;
 
     if (request->group.ptr != NULL) {
-        sl_embedded_bind_text(get(state, IN_GROUP), 1, request->group);
-        code = sl_embedded_look_up(get(state, IN_GROUP), &value, &found);
+        sl_embedded_bind_text(get(state, SL_MQ_SQLITE_IN_GROUP), 1,
+                              request->group);
+        code = sl_embedded_look_up(get(state, SL_MQ_SQLITE_IN_GROUP), &value,
+                                   &found);
     }
-    *which = found ? BLOCKED : request->delay_ms > 0 ? HIDDEN : READY;
+    *which = found                   ? SL_MQ_SQLITE_BLOCKED
+             : request->delay_ms > 0 ? SL_MQ_SQLITE_HIDDEN
+                                     : SL_MQ_SQLITE_READY;
     return code;
 }
 
 static int insert(struct state_of_driver *driver, struct sl_op *op,
-                  enum state which, int64_t *seq)
+                  enum sl_mq_sqlite_state which, int64_t *seq)
 {
     struct sl_embedded *state = &driver->embedded;
     const struct sl_mq_request *request = op->request;
-    sqlite3_stmt *insert = get(state, INSERT);
+    sqlite3_stmt *insert = get(state, SL_MQ_SQLITE_INSERT);
     struct sl_error err;
 
     sl_buf_clear(&driver->packed);
@@ -180,7 +127,7 @@ static int insert(struct state_of_driver *driver, struct sl_op *op,
 
 static int run_send(struct sl_embedded *state, struct sl_op *op)
 {
-    enum state which;
+    enum sl_mq_sqlite_state which;
     int64_t seq = 0;
     bool duplicate;
 
@@ -208,20 +155,20 @@ static int unblock(struct sl_embedded *state, struct sl_op *op,
     if (group.ptr == NULL)
         return SQLITE_OK;
     op->changed = true;
-    sl_embedded_bind_text(get(state, UNBLOCK), 1, group);
-    sqlite3_bind_int64(get(state, UNBLOCK), 2, state->now);
-    return sl_embedded_perform(get(state, UNBLOCK));
+    sl_embedded_bind_text(get(state, SL_MQ_SQLITE_UNBLOCK), 1, group);
+    sqlite3_bind_int64(get(state, SL_MQ_SQLITE_UNBLOCK), 2, state->now);
+    return sl_embedded_perform(get(state, SL_MQ_SQLITE_UNBLOCK));
 }
 
 static int delete_message(struct sl_embedded *state, int64_t seq)
 {
-    sqlite3_bind_int64(get(state, DELETE), 1, seq);
-    return sl_embedded_perform(get(state, DELETE));
+    sqlite3_bind_int64(get(state, SL_MQ_SQLITE_DELETE), 1, seq);
+    return sl_embedded_perform(get(state, SL_MQ_SQLITE_DELETE));
 }
 
 static int bury(struct sl_embedded *state, int64_t seq, struct sl_bytes reason)
 {
-    sqlite3_stmt *bury = get(state, BURY);
+    sqlite3_stmt *bury = get(state, SL_MQ_SQLITE_BURY);
 
     sqlite3_bind_int64(bury, 1, seq);
     sqlite3_bind_int64(bury, 2, sl_wall_ms());
@@ -269,7 +216,7 @@ static int deliver(struct sl_embedded *state, const struct sl_op *op,
     int64_t visibility = request->has_visibility
                              ? (int64_t)request->visibility_ms
                              : sl_mq_config_of(op)->visibility_ms;
-    sqlite3_stmt *deliver = get(state, DELIVER);
+    sqlite3_stmt *deliver = get(state, SL_MQ_SQLITE_DELIVER);
 
     sqlite3_bind_int64(deliver, 1, seq);
     sqlite3_bind_int64(deliver, 2, state->now + visibility);
@@ -285,7 +232,7 @@ static int bury_worn_out(struct sl_embedded *state, struct sl_op *op,
 
     if (copy.ptr != NULL && copy.len <= sizeof(group))
         copy.ptr = memcpy(group, copy.ptr, copy.len);
-    int code = sl_embedded_finish(get(state, NEXT));
+    int code = sl_embedded_finish(get(state, SL_MQ_SQLITE_NEXT));
     if (code == SQLITE_OK)
         code = bury(state, row->seq, SL_LITERAL("max-deliveries"));
     return code == SQLITE_OK ? unblock(state, op, copy) : code;
@@ -294,7 +241,7 @@ static int bury_worn_out(struct sl_embedded *state, struct sl_op *op,
 /* One more message; *more is false where there is none, or no room. */
 static int take_one(struct sl_embedded *state, struct sl_op *op, bool *more)
 {
-    sqlite3_stmt *next = get(state, NEXT);
+    sqlite3_stmt *next = get(state, SL_MQ_SQLITE_NEXT);
     int64_t most = sl_mq_config_of(op)->max_deliveries;
     struct row row;
 
@@ -318,19 +265,21 @@ static int show_returned(struct sl_embedded *state)
     int64_t seq;
     bool found;
 
-    sqlite3_bind_int64(get(state, RETURNED), 1, state->now);
-    int code = sl_embedded_look_up(get(state, RETURNED), &seq, &found);
+    sqlite3_bind_int64(get(state, SL_MQ_SQLITE_RETURNED), 1, state->now);
+    int code =
+        sl_embedded_look_up(get(state, SL_MQ_SQLITE_RETURNED), &seq, &found);
     if (code != SQLITE_OK || !found)
         return code;
-    sqlite3_bind_int64(get(state, SHOW), 1, state->now);
-    return sl_embedded_perform(get(state, SHOW));
+    sqlite3_bind_int64(get(state, SL_MQ_SQLITE_SHOW), 1, state->now);
+    return sl_embedded_perform(get(state, SL_MQ_SQLITE_SHOW));
 }
 
 static int wait_for_more(struct sl_embedded *state, struct sl_op *op)
 {
     int64_t until;
     bool found;
-    int code = sl_embedded_look_up(get(state, NEXT_UNTIL), &until, &found);
+    int code = sl_embedded_look_up(get(state, SL_MQ_SQLITE_NEXT_UNTIL), &until,
+                                   &found);
 
     op->again_at = found ? sl_embedded_deadline(state, until) : SL_NEVER;
     return code;
@@ -360,7 +309,7 @@ static int find_in_flight(struct sl_embedded *state, struct sl_op *op,
                           int64_t *seq, char group[SL_MQ_GROUP_MAX],
                           struct sl_bytes *in_group, bool *found)
 {
-    sqlite3_stmt *find = get(state, IN_FLIGHT);
+    sqlite3_stmt *find = get(state, SL_MQ_SQLITE_IN_FLIGHT);
     int64_t delivery;
 
     *found = false;
@@ -391,10 +340,11 @@ static int find_in_flight(struct sl_embedded *state, struct sl_op *op,
 static int hide(struct sl_embedded *state, int64_t seq, uint64_t ms,
                 bool in_flight)
 {
-    sqlite3_stmt *hide = get(state, HIDE);
+    sqlite3_stmt *hide = get(state, SL_MQ_SQLITE_HIDE);
 
     sqlite3_bind_int64(hide, 1, seq);
-    sqlite3_bind_int64(hide, 2, ms > 0 ? HIDDEN : READY);
+    sqlite3_bind_int64(hide, 2,
+                       ms > 0 ? SL_MQ_SQLITE_HIDDEN : SL_MQ_SQLITE_READY);
     if (ms > 0)
         sqlite3_bind_int64(hide, 3, state->now + (int64_t)ms);
     sqlite3_bind_int64(hide, 4, in_flight);
@@ -432,7 +382,8 @@ static int run_depth(struct sl_embedded *state, struct sl_op *op)
 {
     int64_t count;
     bool found;
-    int code = sl_embedded_look_up(get(state, COUNT), &count, &found);
+    int code =
+        sl_embedded_look_up(get(state, SL_MQ_SQLITE_COUNT), &count, &found);
 
     sl_mq_answer_of(op)->depth = (uint64_t)count;
     return code;
@@ -467,31 +418,10 @@ static void undo(struct sl_op *op)
  */
 
 static const struct sl_embedded_kind kind = {
-    .format =
-        {
-            .application_id = 0x534c6d71, /* "SLmq" */
-            .version = 1,
-            .create =
-                "CREATE TABLE message (seq INTEGER PRIMARY KEY AUTOINCREMENT, "
-                "grp TEXT, state INTEGER NOT NULL, until INTEGER, "
-                "in_flight INTEGER NOT NULL DEFAULT 0, "
-                "deliveries INTEGER NOT NULL DEFAULT 0, sent INTEGER NOT NULL, "
-                "attributes BLOB NOT NULL, payload BLOB NOT NULL);"
-                "CREATE INDEX ready ON message (seq) WHERE state = 0;"
-                "CREATE INDEX hidden ON message (until) WHERE state = 1;"
-                "CREATE INDEX groups ON message (grp, seq) "
-                "WHERE grp IS NOT NULL;"
-                "CREATE TABLE dead (seq INTEGER PRIMARY KEY, grp TEXT, "
-                "deliveries INTEGER NOT NULL, sent INTEGER NOT NULL, "
-                "died INTEGER NOT NULL, reason TEXT NOT NULL, "
-                "attributes BLOB NOT NULL, payload BLOB NOT NULL);"
-                "CREATE TABLE duplicate (id TEXT PRIMARY KEY NOT NULL, "
-                "seq INTEGER NOT NULL, until INTEGER NOT NULL);"
-                "CREATE INDEX lapsing ON duplicate (until);" SL_EMBEDDED_CLOCK
-                "PRAGMA application_id = 0x534c6d71;"
-                "PRAGMA user_version = 1;",
-        },
-    .statements = statements,
+    .format = {.application_id = 0x534c6d71, /* "SLmq" */
+               .version = 1,
+               .create = sl_mq_sqlite_tables},
+    .statements = sl_mq_sqlite_statements,
     .state_size = sizeof(struct state_of_driver),
     .has_clock = true,
     .writes = writes,
@@ -522,7 +452,8 @@ static void sqlite_idle(void *state)
     struct sl_embedded *embedded = state;
 
     embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
-    sl_embedded_sweep(embedded, get(embedded, LAPSED), get(embedded, SWEEP),
+    sl_embedded_sweep(embedded, get(embedded, SL_MQ_SQLITE_LAPSED),
+                      get(embedded, SL_MQ_SQLITE_SWEEP),
                       sl_embedded_now(embedded));
 }
 

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Triggers, and the components that they call. */
+#include "base/alloc.h"
+#include "manifest/shared_test.h"
+
+/* What is missing may stand in the part that could not be read. */
+static void test_triggers(void **state)
+{
+    (void)state;
+    SL_CLEANUP(sl_manifest_freep)
+    struct sl_manifest *m =
+        manifest_good("slightfile.toml", HEAD "[[trigger]]\n"
+                                              "type = \"http\"\n"
+                                              "[[trigger]]\n"
+                                              "type = \"http\"\n"
+                                              "route = \"/api\"\n"
+                                              "[[trigger]]\n"
+                                              "type = \"mq\"\n"
+                                              "resource = \"jobs\"\n"
+                                              "backoff = \"2s\"\n"
+                                              "[[trigger]]\n"
+                                              "type = \"pubsub\"\n"
+                                              "resource = \"events\"\n"
+                                              "topic = \"t\"\n"
+                                              "group = \"g\"\n"
+                                              "[[resource]]\n"
+                                              "name = \"jobs\"\n"
+                                              "type = \"mq.sqlite\"\n"
+                                              "path = \"x\"\n"
+                                              "[[resource]]\n"
+                                              "name = \"events\"\n"
+                                              "type = \"pubsub.sqlite\"\n"
+                                              "path = \"y\"\n");
+
+    assert_int_equal(m->trigger_count, 4);
+    assert_int_equal(m->triggers[0].type, SL_TRIGGER_HTTP);
+    assert_string_equal(m->triggers[0].listen, "127.0.0.1:8080");
+    assert_string_equal(m->triggers[0].route, "/");
+    assert_int_equal(m->triggers[0].max_body, 8 << 20);
+    assert_string_equal(m->triggers[1].route, "/api");
+    assert_ptr_equal(m->triggers[2].resource, &m->resources[0]);
+    assert_int_equal(m->triggers[2].concurrency, 16);
+    assert_int_equal(m->triggers[2].backoff_ms, 2000);
+    assert_ptr_equal(m->triggers[3].resource, &m->resources[1]);
+    assert_string_equal(m->triggers[3].topic, "t");
+    assert_string_equal(m->triggers[3].start, "earliest");
+    assert_null(m->triggers[3].dead_letter);
+}
+
+static void test_components(void **state)
+{
+    (void)state;
+    SL_CLEANUP(sl_manifest_freep)
+    struct sl_manifest *m =
+        manifest_good("slightfile.toml", "slight = 1\n"
+                                         "name = \"orders\"\n"
+                                         "[[component]]\n"
+                                         "name = \"web\"\n"
+                                         "source = \"web.wasm\"\n"
+                                         "resources = [\"b\"]\n"
+                                         "[[component]]\n"
+                                         "name = \"worker\"\n"
+                                         "source = \"worker.wasm\"\n"
+                                         "memory = \"1MiB\"\n"
+                                         "[[resource]]\n"
+                                         "name = \"a\"\n"
+                                         "type = \"kv.memory\"\n"
+                                         "[[resource]]\n"
+                                         "name = \"b\"\n"
+                                         "type = \"kv.memory\"\n"
+                                         "[[trigger]]\n"
+                                         "type = \"http\"\n"
+                                         "component = \"worker\"\n");
+
+    assert_int_equal(m->component_count, 2);
+    assert_string_equal(m->components[0].name, "web");
+    assert_int_equal(m->components[1].memory, 1 << 20);
+    assert_ptr_equal(m->triggers[0].component, &m->components[1]);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            sl_manifest_grants(m, &m->components[0], &m->resources[i]), i == 1);
+    /* One of several may open nothing but what it names. */
+    assert_false(sl_manifest_grants(m, &m->components[1], &m->resources[0]));
+}
+
+#define TWO                                                                    \
+    "slight = 1\n"                                                             \
+    "name = \"orders\"\n"                                                      \
+    "[[component]]\n"                                                          \
+    "name = \"web\"\n"                                                         \
+    "source = \"web.wasm\"\n"                                                  \
+    "[[component]]\n"
+
+static void test_wrong_components(void **state)
+{
+    (void)state;
+    manifest_bad(
+        TWO "name = \"web\"\nsource = \"a.wasm\"\n"
+            "[[trigger]]\ntype = \"http\"\ncomponent = \"web\"\n",
+        "7:8: the component in line 3 has the name \"web\" already; give this "
+        "one another\n");
+    manifest_bad(
+        TWO "name = \"b\"\nsource = \"a.wasm\"\n",
+        "6:1: several components are run by [[trigger]]s, and there is none\n");
+    manifest_bad(
+        TWO "name = \"b\"\nsource = \"a.wasm\"\nresources = [\"x\"]\n"
+            "[[trigger]]\ntype = \"http\"\n",
+        "9:14: \"resources\": there is no [[resource]] \"x\"\n"
+        "10:1: there are several components: [[trigger]] needs \"component\", "
+        "the name of the one to call\n");
+    manifest_bad(TWO "name = \"b\"\nsource = \"a.wasm\"\n"
+                     "[[trigger]]\ntype = \"http\"\ncomponent = \"c\"\n",
+                 "11:13: there is no component \"c\"\n");
+}
+
+static void test_wrong_triggers(void **state)
+{
+    (void)state;
+    manifest_bad(
+        HEAD "[trigger]\ntype = \"http\"\n",
+        "5:1: triggers are a list: write [[trigger]], with two brackets\n");
+    manifest_bad(
+        HEAD "[[trigger]]\n",
+        "5:1: [[trigger]] needs \"type\": \"http\", \"mq\" or \"pubsub\"\n");
+    manifest_bad(
+        HEAD "[[trigger]]\ntype = \"cron\"\n",
+        "6:8: there is no trigger \"cron\"; expected \"http\", \"mq\" or "
+        "\"pubsub\"\n");
+    manifest_bad(
+        HEAD "[[trigger]]\ntype = \"http\"\nroute = \"api\"\n",
+        "7:9: \"route\": a route begins with \"/\", and has no \"?\", \"#\" or "
+        "space\n");
+    manifest_bad(
+        HEAD "[[trigger]]\ntype = \"http\"\n"
+             "[[trigger]]\ntype = \"http\"\n",
+        "7:1: the trigger in line 5 has this route at this address already\n");
+    manifest_bad(
+        HEAD "[[trigger]]\ntype = \"http\"\n"
+             "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
+             "timeout = \"1s\"\n",
+        "7:1: the trigger in line 5 listens there too, with other limits; give "
+        "both the same\n");
+    manifest_bad(HEAD "[[trigger]]\ntype = \"mq\"\nresource = \"jobs\"\n",
+                 "7:12: there is no [[resource]] \"jobs\"\n");
+    manifest_bad(
+        HEAD "[[trigger]]\ntype = \"mq\"\nresource = \"jobs\"\n"
+             "[[resource]]\nname = \"jobs\"\ntype = \"kv.memory\"\n",
+        "7:12: the resource \"jobs\" is of the kind kv; this trigger needs one "
+        "of the kind mq\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_triggers),
+        cmocka_unit_test(test_components),
+        cmocka_unit_test(test_wrong_components),
+        cmocka_unit_test(test_wrong_triggers),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
