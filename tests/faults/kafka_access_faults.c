@@ -31,10 +31,13 @@ static char *over_tls(const struct test_server *of, const char *ca,
         TEST_SERVER_PASSWORD, more);
 }
 
-static void ignore(const struct sl_pubsub_event *event)
+static bool take(const struct sl_pubsub_event *event)
 {
     (void)event;
+    return true;
 }
+
+static const struct member_way taking = {.limit = 20, .received = take};
 
 static void a_login_by_scram(void **state)
 {
@@ -55,13 +58,12 @@ static void a_login_by_scram(void **state)
         size_t count;
 
         fault_open(&store, "pubsub.kafka", right);
-        struct sl_subscription *member = kafka_join(&store);
-        assert_non_null(member);
+        struct sl_subscription *member = member_join(&store, kafka_topic);
         fault_call_is(&store, &publish, SL_OK, "");
         count = 0;
         for (int j = 0; j < 10 && count == 0; j++)
             assert_int_equal(
-                kafka_consume(&store, member, 4500, &count, ignore).status,
+                member_receive(&store, member, &taking, 4500, &count).status,
                 SL_OK);
         assert_true(count > 0);
         sl_subscription_free(member);
@@ -201,13 +203,14 @@ static void forget_numbers(void)
     number = 0;
 }
 
-static void see(const struct sl_pubsub_event *event)
+static bool see(const struct sl_pubsub_event *event)
 {
     char text[16];
 
     snprintf(text, sizeof(text), "%.*s", (int)event->payload.len,
              (const char *)event->payload.ptr);
     seen[atoi(text)] = true;
+    return true;
 }
 
 static struct sl_error publish_next(struct test_store *store)
@@ -232,14 +235,6 @@ static bool all_came(void)
     return true;
 }
 
-static struct sl_error receive_some(struct test_store *store,
-                                    const struct sl_subscription *member)
-{
-    size_t count;
-
-    return kafka_consume(store, member, 200, &count, see);
-}
-
 /* A publisher and a member, whose rights go and come back. */
 struct holder {
     struct test_store store;
@@ -255,13 +250,15 @@ static struct sl_error publish(struct holder *holder)
 /* As whoever uses it would: join anew where the group does not know us. */
 static struct sl_error receive(struct holder *holder)
 {
+    static const struct member_way seeing = {.limit = 20, .received = see};
     struct sl_error err = {.status = SL_UNAVAILABLE};
+    size_t count;
 
     if (holder->member == NULL)
-        holder->member = kafka_try_to_join(&holder->store, &err);
+        holder->member = member_try_to_join(&holder->store, kafka_topic, &err);
     if (holder->member == NULL)
         return err;
-    err = receive_some(&holder->store, holder->member);
+    err = member_receive(&holder->store, holder->member, &seeing, 200, &count);
     if (err.status == SL_CONFLICT) {
         sl_subscription_free(holder->member);
         holder->member = NULL;
@@ -276,7 +273,8 @@ static struct sl_error join_anew(struct holder *holder)
     struct sl_error err = {0};
 
     fault_open(&store, "pubsub.kafka", holder->settings);
-    struct sl_subscription *member = kafka_try_to_join(&store, &err);
+    struct sl_subscription *member =
+        member_try_to_join(&store, kafka_topic, &err);
     sl_subscription_free(member);
     test_store_done(&store);
     return err;
@@ -435,18 +433,21 @@ static void larger_than_the_broker_takes(void **state)
     test_store_done(&store);
 }
 
-static void in_order(const struct sl_pubsub_event *event)
+static bool in_order(const struct sl_pubsub_event *event)
 {
     char text[16];
 
     snprintf(text, sizeof(text), "%.*s", (int)event->payload.len,
              (const char *)event->payload.ptr);
     assert_int_equal(atoi(text), ++number);
+    return true;
 }
 
 /* Kafka refuses it as a whole; that is no fault of each. */
 static void a_batch_larger_than_the_topic_takes(void **state)
 {
+    static const struct member_way ordered = {.limit = 20,
+                                              .received = in_order};
     enum { COUNT = 24, LARGE = COUNT / 2 };
     static char payloads[COUNT][30000];
     struct sl_pubsub_request requests[COUNT];
@@ -458,8 +459,7 @@ static void a_batch_larger_than_the_topic_takes(void **state)
     kafka_new_topic();
     kafka_make_topic(2, "20000");
     kafka_open(&store, "timeout = \"30s\"\n");
-    struct sl_subscription *member = kafka_join(&store);
-    assert_non_null(member);
+    struct sl_subscription *member = member_join(&store, kafka_topic);
     for (int i = 0, sound = 0; i < COUNT; i++) {
         snprintf(payloads[i], sizeof(payloads[i]), "%d ",
                  i == LARGE ? 0 : ++sound);
@@ -475,7 +475,8 @@ static void a_batch_larger_than_the_topic_takes(void **state)
     number = 0;
     for (int i = 0; i < 100 && number < COUNT - 1; i++)
         assert_int_equal(
-            kafka_consume(&store, member, 200, &count, in_order).status, SL_OK);
+            member_receive(&store, member, &ordered, 200, &count).status,
+            SL_OK);
     assert_int_equal(number, COUNT - 1);
     sl_subscription_free(member);
     test_store_done(&store);

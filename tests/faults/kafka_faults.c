@@ -122,7 +122,7 @@ static void note(long writer, long number)
     pthread_mutex_unlock(&ledger.lock);
 }
 
-static void note_event(const struct sl_pubsub_event *event)
+static bool note_event(const struct sl_pubsub_event *event)
 {
     char text[32];
     char *rest;
@@ -131,32 +131,19 @@ static void note_event(const struct sl_pubsub_event *event)
              (const char *)event->payload.ptr);
     long writer = strtol(text, &rest, 10);
     note(writer, strtol(rest, NULL, 10));
+    return true;
 }
+
+static const struct member_way noting = {.limit = 20, .received = note_event};
 
 /* --- Members ---------------------------------------------------------------
  */
 
-/* As a write of traffic, by a member of its own. */
 static enum sl_status consume_some(struct fault_traffic *traffic, int writer,
                                    int number)
 {
-    static struct sl_subscription *members[FAULT_WRITERS];
-    size_t count;
-
-    if (number == 1)
-        members[writer] = NULL;
-    if (members[writer] == NULL)
-        members[writer] = kafka_join(traffic->store);
-    if (members[writer] == NULL)
-        return SL_UNAVAILABLE;
-    enum sl_status status =
-        kafka_consume(traffic->store, members[writer], 50, &count, note_event)
-            .status;
-    if (atomic_load(&traffic->stop) || status == SL_CONFLICT) {
-        sl_subscription_free(members[writer]);
-        members[writer] = NULL;
-    }
-    return status == SL_CONFLICT ? SL_UNAVAILABLE : status;
+    (void)number;
+    return member_consume(traffic, writer, kafka_topic, &noting);
 }
 
 /* Receive the rest; then what was published was received, each key in order. */
@@ -168,11 +155,10 @@ static void all_published_was_received(void)
     size_t count = 1;
 
     kafka_open(&store, settings);
-    struct sl_subscription *member = kafka_join(&store);
-    assert_non_null(member);
+    struct sl_subscription *member = member_join(&store, kafka_topic);
     while (count > 0)
         assert_int_equal(
-            kafka_consume(&store, member, 4500, &count, note_event).status,
+            member_receive(&store, member, &noting, 4500, &count).status,
             SL_OK);
     sl_subscription_free(member);
     test_store_done(&store);
@@ -208,6 +194,7 @@ static void under_traffic(enum sl_status (*write)(struct fault_traffic *traffic,
         publish_each(500);
     kafka_open(&store, patient);
     fault_traffic_run(&traffic, disturb, context);
+    members_leave();
     test_store_done(&store);
     all_published_was_received();
 }
@@ -294,7 +281,7 @@ static void end_it(int signal)
 }
 
 /* What is handled, and by whom; it takes a while. */
-static void tell_event(const struct sl_pubsub_event *event)
+static bool tell_event(const struct sl_pubsub_event *event)
 {
     char line[48];
     int len = snprintf(line, sizeof(line), "%.*s %d\n", (int)event->payload.len,
@@ -302,20 +289,25 @@ static void tell_event(const struct sl_pubsub_event *event)
 
     (void)!write(STDOUT_FILENO, line, (size_t)len);
     usleep(PACE_US);
+    return true;
 }
 
 static int consume_until_told(void)
 {
+    static const struct member_way telling = {.limit = 20,
+                                              .received = tell_event};
     struct test_store store;
+    struct sl_error err;
     size_t count;
 
     signal(SIGTERM, end_it);
     snprintf(kafka_topic, sizeof(kafka_topic), "%s", getenv("SL_TEST_TOPIC"));
     fault_open(&store, "pubsub.kafka", getenv("SL_TEST_TEXT"));
     while (!over) {
-        struct sl_subscription *member = kafka_join(&store);
+        struct sl_subscription *member =
+            member_try_to_join(&store, kafka_topic, &err);
         while (!over && member != NULL &&
-               kafka_consume(&store, member, 100, &count, tell_event).status !=
+               member_receive(&store, member, &telling, 100, &count).status !=
                    SL_CONFLICT)
             ;
         sl_subscription_free(member);

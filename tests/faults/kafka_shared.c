@@ -44,63 +44,6 @@ struct sl_pubsub_request kafka_publish_of(const char *payload)
                                       .payload = sl_bytes_of(payload)};
 }
 
-struct sl_subscription *kafka_try_to_join(struct test_store *store,
-                                          struct sl_error *err)
-{
-    struct sl_subscription *member =
-        sl_subscription_new(store->service, sl_bytes_of(kafka_topic),
-                            sl_bytes_of(kafka_topic), true);
-    const struct sl_pubsub_request subscribe =
-        sl_subscription_request(member, SL_PUBSUB_SUBSCRIBE);
-    struct sl_pubsub_answer answer;
-
-    if (sl_service_do(store->service, NULL, &subscribe, 1, &answer) != SL_OK) {
-        sl_subscription_free(member);
-        *err = answer.err;
-        return NULL;
-    }
-    sl_subscription_begun(member);
-    return member;
-}
-
-struct sl_subscription *kafka_join(struct test_store *store)
-{
-    struct sl_error err;
-
-    return kafka_try_to_join(store, &err);
-}
-
-struct sl_error kafka_consume(struct test_store *store,
-                              const struct sl_subscription *member,
-                              uint64_t wait_ms, size_t *count,
-                              void (*told)(const struct sl_pubsub_event *event))
-{
-    enum { LIMIT = 20 };
-    struct sl_pubsub_request request =
-        sl_subscription_request(member, SL_PUBSUB_RECEIVE);
-    struct sl_pubsub_request settle[LIMIT];
-    struct sl_pubsub_answer answer, settled[LIMIT];
-
-    request.limit = LIMIT;
-    request.wait_ms = wait_ms;
-    (void)sl_service_do(store->service, NULL, &request, 1, &answer);
-    struct sl_error err = answer.err;
-    *count = answer.event_count;
-    for (size_t i = 0; i < *count; i++) {
-        told(answer.events[i]);
-        settle[i] = sl_subscription_request(member, SL_PUBSUB_ACKNOWLEDGE);
-        settle[i].receipt = answer.events[i]->receipt;
-    }
-    if (*count > 0)
-        (void)sl_service_do(store->service, NULL, settle, *count, settled);
-    for (size_t i = 0; i < *count; i++)
-        if (settled[i].err.status != SL_OK &&
-            settled[i].err.status != SL_CONFLICT)
-            err = settled[i].err;
-    sl_pubsub_answer_done(&answer);
-    return err;
-}
-
 /* The port that the broker says it has is the proxy's. */
 int kafka_start(void **state)
 {

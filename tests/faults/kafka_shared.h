@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A broker of the test's own, behind a proxy, and members of its groups. */
+/* A broker of the test's own, behind a proxy. */
 #ifndef TEST_FAULTS_KAFKA_SHARED_H
 #define TEST_FAULTS_KAFKA_SHARED_H
 
-#include "faults/faults.h"
-#include "pubsub/driver.h"
+#include "faults/members.h"
 
 /* Of the program, from kafka_start to kafka_stop, which are cmocka's. */
 extern struct test_server kafka_server;
@@ -26,18 +25,5 @@ void kafka_open(struct test_store *store, const char *more);
 /* kafka_topic is one that was not there. */
 void kafka_new_topic(void);
 struct sl_pubsub_request kafka_publish_of(const char *payload);
-
-/* A member of the topic's group; NULL where that does not work. */
-struct sl_subscription *kafka_try_to_join(struct test_store *store,
-                                          struct sl_error *err);
-struct sl_subscription *kafka_join(struct test_store *store);
-/*
- * Receive and acknowledge some, once; how many, in *count.  told: before each
- * is acknowledged.
- */
-struct sl_error
-kafka_consume(struct test_store *store, const struct sl_subscription *member,
-              uint64_t wait_ms, size_t *count,
-              void (*told)(const struct sl_pubsub_event *event));
 
 #endif

@@ -4,10 +4,9 @@
  * it acknowledges: what was published is what a group receives, and each key is
  * in order, whatever happens between.
  */
+#include "faults/members.h"
 #include "faults/message_faults.h"
 #include "faults/redis_scripts.h"
-
-#include "pubsub/driver.h"
 
 static const struct sl_pubsub_request publish_x = {
     .verb = SL_PUBSUB_PUBLISH,
@@ -47,90 +46,43 @@ static enum sl_status publish(struct test_store *store, const char *key,
     return fault_call(store, &request).status;
 }
 
-static enum sl_status handle(struct test_store *store,
-                             const struct sl_subscription *member,
-                             const struct sl_pubsub_event *event)
+static bool received(const struct sl_pubsub_event *event)
 {
-    struct sl_pubsub_request acknowledge =
-        sl_subscription_request(member, SL_PUBSUB_ACKNOWLEDGE);
+    return message_received(event->payload);
+}
 
-    if (!message_received(event->payload))
-        return SL_OK;
-    acknowledge.receipt = event->receipt;
-    enum sl_status status = fault_call(store, &acknowledge).status;
+static void settled(const struct sl_pubsub_event *event, enum sl_status status)
+{
     message_settled(event->payload, status);
-    return status == SL_CONFLICT ? SL_OK : status;
 }
 
-static struct sl_subscription *join(struct test_store *store)
-{
-    struct sl_subscription *member = sl_subscription_new(
-        store->service, SL_LITERAL("t"), SL_LITERAL("g"), true);
-    const struct sl_pubsub_request subscribe =
-        sl_subscription_request(member, SL_PUBSUB_SUBSCRIBE);
-    struct sl_pubsub_answer answer;
-
-    if (sl_service_do(store->service, NULL, &subscribe, 1, &answer) != SL_OK) {
-        sl_subscription_free(member);
-        return NULL;
-    }
-    sl_subscription_begun(member);
-    return member;
-}
+static const struct member_way way = {
+    .limit = 5,
+    .received = received,
+    .settled = settled,
+};
 
 /* Receive some, once; how many, in *count. */
 static enum sl_status receive_some(struct test_store *store,
                                    const struct sl_subscription *member,
                                    uint64_t wait_ms, size_t *count)
 {
-    struct sl_pubsub_request receive =
-        sl_subscription_request(member, SL_PUBSUB_RECEIVE);
-    struct sl_pubsub_answer answer;
-
-    receive.limit = 5;
-    receive.wait_ms = wait_ms;
-    enum sl_status status =
-        sl_service_do(store->service, NULL, &receive, 1, &answer);
-    *count = answer.event_count;
-    for (size_t i = 0; i < answer.event_count; i++) {
-        enum sl_status settled = handle(store, member, answer.events[i]);
-        if (settled != SL_OK)
-            status = settled;
-    }
-    sl_pubsub_answer_done(&answer);
-    return status;
+    return member_receive(store, member, &way, wait_ms, count).status;
 }
 
-/* As a write of traffic, by a member of its own: who was thought dead, joins
- * anew. */
 static enum sl_status consume(struct fault_traffic *traffic, int writer,
                               int number)
 {
-    static struct sl_subscription *members[FAULT_WRITERS];
-    size_t count;
-
-    if (number == 1)
-        members[writer] = NULL;
-    if (members[writer] == NULL)
-        members[writer] = join(traffic->store);
-    if (members[writer] == NULL)
-        return SL_UNAVAILABLE;
-    enum sl_status status =
-        receive_some(traffic->store, members[writer], 50, &count);
-    bool over = atomic_load(&traffic->stop) || status != SL_OK;
-    if (over) {
-        sl_subscription_free(members[writer]);
-        members[writer] = NULL;
-    }
-    return status == SL_CONFLICT ? SL_UNAVAILABLE : status;
+    (void)number;
+    return member_consume(traffic, writer, "t", &way);
 }
 
 static void drain(struct test_store *store)
 {
-    struct sl_subscription *member = join(store);
+    members_leave();
+    struct sl_subscription *member = member_join(store, "t");
     size_t count = 1;
 
-    assert_non_null(member);
     while (count > 0)
         assert_int_equal(receive_some(store, member, 3000, &count), SL_OK);
     sl_subscription_free(member);
@@ -157,8 +109,7 @@ static void who_receives_is_not_held_up_by_a_full_server(void **state)
     struct fault_traffic publisher = {.store = &store};
     for (int i = 1; i <= 10; i++)
         assert_int_equal(message_send(&publisher, 0, i), SL_OK);
-    struct sl_subscription *member = join(&store);
-    assert_non_null(member);
+    struct sl_subscription *member = member_join(&store, "t");
     fault_tell("config set maxmemory 1");
     fault_call_is(&store, &publish_x, SL_UNAVAILABLE, "out of memory");
     for (int i = 1; i <= 10; i++) {
@@ -190,7 +141,8 @@ static void a_member_that_is_cut_off(void **state)
     message_new_ledger();
     struct fault_traffic publisher = {.store = &near};
     assert_int_equal(message_send(&publisher, 0, 1), SL_OK);
-    struct sl_subscription *lost = join(&far), *next = join(&near);
+    struct sl_subscription *lost = member_join(&far, "t"),
+                           *next = member_join(&near, "t");
     struct sl_pubsub_request receive =
         sl_subscription_request(lost, SL_PUBSUB_RECEIVE);
     receive.limit = 5;
@@ -226,7 +178,8 @@ static void what_is_too_old_is_passed_over(void **state)
     for (int i = 1; i <= 3; i++)
         assert_int_equal(message_send(&publisher, 0, i), SL_OK);
     /* Its key is held up by an event that nobody acknowledges. */
-    struct sl_subscription *idle = join(&store), *member = join(&store);
+    struct sl_subscription *idle = member_join(&store, "t"),
+                           *member = member_join(&store, "t");
     struct sl_pubsub_request receive =
         sl_subscription_request(idle, SL_PUBSUB_RECEIVE);
     struct sl_pubsub_answer answer;
