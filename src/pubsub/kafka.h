@@ -2,7 +2,8 @@
 /*
  * The inside of pubsub.kafka: kafka.c (the driver), kafka_config.c (settings),
  * kafka_error.c (what went wrong), kafka_producer.c, kafka_topic.c,
- * kafka_publish.c, kafka_consumer.c, kafka_rebalance.c, kafka_event.c.
+ * kafka_publish.c, kafka_consumer.c, kafka_member.c, kafka_rebalance.c,
+ * kafka_event.c.
  *
  * librdkafka is thread-safe, has threads of its own and connects anew by
  * itself: the store has one producer, and one consumer for each group and topic
@@ -204,23 +205,45 @@ struct sl_kafka_consumer {
     int64_t probed;
 };
 
+/*
+ * The one of the request, to be released; NULL where there is none.  make: then
+ * there is one.
+ */
+struct sl_kafka_consumer *
+sl_kafka_consumer_hold(struct sl_kafka_store *store,
+                       const struct sl_pubsub_request *request, bool make);
+/*
+ * Of one that has no members any more, the last user makes an end; unless a new
+ * member has come meanwhile, or is about to.  close: whether it is over.
+ */
+void sl_kafka_consumer_release(struct sl_kafka_consumer *consumer, bool close);
+/* With its lock: start it; it joins in the background. */
+SL_MUST_CHECK enum sl_status
+sl_kafka_consumer_start(struct sl_kafka_consumer *consumer,
+                        const struct sl_pubsub_config *config,
+                        struct sl_error *err);
+/* For librdkafka's queues; on one of its threads. */
+void sl_kafka_something_came(rd_kafka_t *client, void *store);
+/* What must be done while nobody receives. */
+void sl_kafka_consumers_idle(struct sl_kafka_store *store);
+void sl_kafka_consumers_free(struct sl_kafka_store *store);
+
+/* --- kafka_member.c --- */
+
 void sl_kafka_subscribe(struct sl_kafka_store *store, struct sl_op *op);
 /* RECEIVE, RETURN, RENEW, LEAVE. */
 void sl_kafka_as_member(struct sl_kafka_store *store, struct sl_op *op);
 /* The ACKNOWLEDGEs among the ops. */
 void sl_kafka_acknowledge(struct sl_kafka_store *store,
                           struct sl_op *const ops[], size_t count);
-/* What must be done while nobody receives. */
-void sl_kafka_consumers_idle(struct sl_kafka_store *store);
-void sl_kafka_consumers_free(struct sl_kafka_store *store);
+/* With the consumer's lock: those that were not said to live are no more.  op:
+ * what is being done, or NULL. */
+void sl_kafka_members_expire(struct sl_kafka_consumer *consumer,
+                             struct sl_op *op);
+void sl_kafka_members_free(struct sl_kafka_consumer *consumer);
 
 /* --- kafka_rebalance.c: all with the consumer's lock held --- */
 
-/* Start one for the topic and group; it joins in the background. */
-SL_MUST_CHECK enum sl_status
-sl_kafka_consumer_start(struct sl_kafka_consumer *consumer,
-                        const struct sl_pubsub_config *config,
-                        struct sl_error *err);
 /* What librdkafka has to say. */
 void sl_kafka_consumer_serve(struct sl_kafka_consumer *consumer);
 /* Once it has joined: see that the group has a position everywhere. */
@@ -233,7 +256,8 @@ sl_kafka_consumer_commit(struct sl_kafka_consumer *consumer,
                          sl_deadline deadline, struct sl_error *err);
 /* More events into the ledger; whether there were some. */
 SL_MUST_CHECK bool sl_kafka_consumer_fetch(struct sl_kafka_consumer *consumer);
-/* Leave the group, and free.  Without the lock; nobody else has it. */
-void sl_kafka_consumer_end(struct sl_kafka_consumer *consumer);
+/* Give up all it has, and leave the group.  Without the lock; nobody else has
+ * it. */
+void sl_kafka_consumer_leave(struct sl_kafka_consumer *consumer);
 
 #endif

@@ -7,8 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-
-enum { BUCKETS_FIRST = 64 };
+#include "pubsub/kafka_keys.h"
 
 enum state {
     READY,
@@ -23,6 +22,7 @@ struct list {
 };
 
 struct sl_kafka_entry {
+    struct sl_kafka_keyed keyed; /* first: see leave_key */
     int32_t partition;
     struct partition *of; /* NULL: an orphan */
     enum state state;
@@ -33,9 +33,6 @@ struct sl_kafka_entry {
     sl_deadline until;
     struct list *list; /* that it is in: ready, hidden, in_flight, orphans */
     struct sl_kafka_entry *before, *next;
-    struct sl_kafka_entry *next_of_key; /* the later one */
-    struct sl_kafka_entry *last_of_key; /* of the first one */
-    struct sl_kafka_entry *next_in_bucket;
 };
 
 /* The events behind its position, as a ring, in the order of their offsets. */
@@ -55,9 +52,7 @@ struct sl_kafka_ledger {
     struct partition *partitions;
     struct list ready, hidden, in_flight;
     struct list orphans; /* of members, and of partitions that are not ours */
-    /* The first entry of each key that is not acknowledged. */
-    struct sl_kafka_entry **buckets;
-    size_t bucket_count, keys;
+    struct sl_kafka_keys keys; /* of what is not acknowledged */
 };
 
 /* --- Lists -----------------------------------------------------------------
@@ -87,110 +82,6 @@ static void insert(struct list *list, struct sl_kafka_entry *before,
     *(entry->next != NULL ? &entry->next->before : &list->last) = entry;
 }
 
-/* --- Keys ------------------------------------------------------------------
- */
-
-static size_t hash(struct sl_bytes key)
-{
-    uint64_t value = UINT64_C(14695981039346656037);
-
-    for (size_t i = 0; i < key.len; i++)
-        value = (value ^ key.ptr[i]) * UINT64_C(1099511628211);
-    return (size_t)(value ^ value >> 32);
-}
-
-static struct sl_kafka_entry **bucket_of(const struct sl_kafka_ledger *ledger,
-                                         struct sl_bytes key)
-{
-    return &ledger->buckets[hash(key) & (ledger->bucket_count - 1)];
-}
-
-static void grow_buckets(struct sl_kafka_ledger *ledger)
-{
-    struct sl_kafka_entry **old = ledger->buckets;
-    size_t count = ledger->bucket_count;
-
-    ledger->bucket_count *= 2;
-    ledger->buckets = sl_alloc_array(ledger->bucket_count, sizeof(*old));
-    for (size_t i = 0; i < count; i++)
-        for (struct sl_kafka_entry *entry = old[i], *next; entry != NULL;
-             entry = next) {
-            struct sl_kafka_entry **bucket =
-                bucket_of(ledger, entry->event->key);
-            next = entry->next_in_bucket;
-            entry->next_in_bucket = *bucket;
-            *bucket = entry;
-        }
-    free(old);
-}
-
-/* Where the first entry of this key stands; *it is NULL where there is none. */
-static struct sl_kafka_entry **find_key(const struct sl_kafka_ledger *ledger,
-                                        struct sl_bytes key)
-{
-    struct sl_kafka_entry **place = bucket_of(ledger, key);
-
-    while (*place != NULL && !sl_bytes_equal((*place)->event->key, key))
-        place = &(*place)->next_in_bucket;
-    return place;
-}
-
-/* Behind the others of its key; whether there are some. */
-static bool queue_behind_key(struct sl_kafka_ledger *ledger,
-                             struct sl_kafka_entry *entry)
-{
-    if (entry->event->key.ptr == NULL)
-        return false;
-    if (ledger->keys > ledger->bucket_count)
-        grow_buckets(ledger);
-    struct sl_kafka_entry *first = *find_key(ledger, entry->event->key);
-    if (first == NULL) {
-        struct sl_kafka_entry **bucket = bucket_of(ledger, entry->event->key);
-        entry->next_in_bucket = *bucket;
-        entry->next_of_key = NULL;
-        entry->last_of_key = entry;
-        *bucket = entry;
-        ledger->keys++;
-        return false;
-    }
-    entry->next_of_key = NULL;
-    first->last_of_key->next_of_key = entry;
-    first->last_of_key = entry;
-    return true;
-}
-
-/* Out of its key's queue; the one that is now the first of it, or NULL. */
-static struct sl_kafka_entry *leave_key(struct sl_kafka_ledger *ledger,
-                                        struct sl_kafka_entry *entry)
-{
-    if (entry->event->key.ptr == NULL)
-        return NULL;
-    struct sl_kafka_entry **place = find_key(ledger, entry->event->key);
-    struct sl_kafka_entry *first = *place;
-    if (first == NULL)
-        return NULL;
-    if (first != entry) {
-        struct sl_kafka_entry *before = first;
-        while (before->next_of_key != NULL && before->next_of_key != entry)
-            before = before->next_of_key;
-        before->next_of_key = entry->next_of_key;
-        if (first->last_of_key == entry)
-            first->last_of_key = before;
-        return NULL;
-    }
-    struct sl_kafka_entry *next = entry->next_of_key;
-    if (next != NULL) {
-        next->next_in_bucket = entry->next_in_bucket;
-        next->last_of_key = entry->last_of_key;
-        *place = next;
-    } else {
-        *place = entry->next_in_bucket;
-        ledger->keys--;
-    }
-    entry->next_of_key = NULL;
-    return next;
-}
-
 /* --- Partitions ------------------------------------------------------------
  */
 
@@ -198,8 +89,7 @@ struct sl_kafka_ledger *sl_kafka_ledger_new(void)
 {
     struct sl_kafka_ledger *ledger = sl_alloc(sizeof(*ledger));
 
-    ledger->bucket_count = BUCKETS_FIRST;
-    ledger->buckets = sl_alloc_array(BUCKETS_FIRST, sizeof(*ledger->buckets));
+    sl_kafka_keys_init(&ledger->keys);
     return ledger;
 }
 
@@ -218,7 +108,7 @@ void sl_kafka_ledger_free(struct sl_kafka_ledger *ledger)
         sl_kafka_ledger_revoke(ledger, ledger->partitions->number);
     while (ledger->orphans.first != NULL)
         entry_free(ledger->orphans.first);
-    free(ledger->buckets);
+    sl_kafka_keys_done(&ledger->keys);
     free(ledger);
 }
 
@@ -235,6 +125,15 @@ static struct partition *find(const struct sl_kafka_ledger *ledger,
 static struct sl_kafka_entry *at(const struct partition *partition, size_t i)
 {
     return partition->ring[(partition->first + i) & (partition->capacity - 1)];
+}
+
+/* Out of its key's queue; the one that is now the first of it, or NULL. */
+static struct sl_kafka_entry *leave_key(struct sl_kafka_ledger *ledger,
+                                        struct sl_kafka_entry *entry)
+{
+    /* An entry begins with its place in that queue. */
+    return (struct sl_kafka_entry *)sl_kafka_keys_remove(&ledger->keys,
+                                                         &entry->keyed);
 }
 
 /* It may be handed out, and has waited: before the others. */
@@ -409,7 +308,8 @@ void sl_kafka_ledger_add(struct sl_kafka_ledger *ledger, int32_t number,
     push(partition, entry);
     partition->end = offset + 1;
     partition->bytes += bytes_of(entry->event);
-    bool behind = queue_behind_key(ledger, entry);
+    entry->keyed.key = entry->event->key;
+    bool behind = sl_kafka_keys_add(&ledger->keys, &entry->keyed);
     if (entry->state == IN_FLIGHT)
         return;
     entry->state = behind ? BLOCKED : READY;

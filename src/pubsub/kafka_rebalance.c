@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A consumer of librdkafka: how it joins and leaves, which partitions it has,
- * where the group is in them.
+ * Which partitions a consumer of librdkafka has, and where the group is in
+ * them.
  *
  * Each partition has a queue of its own, of which as much is taken as the
  * ledger wants; librdkafka stops to fetch a partition whose queue is full.
@@ -26,114 +26,6 @@ enum {
     PAUSE_MS = 20,
 };
 
-/* --- Starting --------------------------------------------------------------
- */
-
-static int64_t clamp(int64_t value, int64_t least, int64_t most)
-{
-    return value < least ? least : value > most ? most : value;
-}
-
-static enum sl_status configure(rd_kafka_conf_t *conf,
-                                const struct sl_kafka_consumer *consumer,
-                                struct sl_error *err)
-{
-    const struct sl_kafka_options *options = consumer->store->options;
-    int64_t kib = (int64_t)consumer->prefetch / 1024;
-    const struct {
-        const char *name;
-        int64_t value;
-    } numbers[] = {
-        {"session.timeout.ms", consumer->lease_ms},
-        {"heartbeat.interval.ms", clamp(consumer->lease_ms / 10, 50, 3000)},
-        {"max.poll.interval.ms",
-         clamp(consumer->lease_ms * 3, 60000, 86400000)},
-        {"auto.commit.interval.ms",
-         options->commit_interval_ms > 0 ? options->commit_interval_ms : 5000},
-        {"queued.max.messages.kbytes", clamp(kib, 64, 2097151)},
-        {"fetch.message.max.bytes", clamp(kib * 1024, 65536, 1000000000)},
-        {"fetch.wait.max.ms", 500},
-        {"fetch.error.backoff.ms", 100},
-        /* Once its queue had been full: of a second, as librdkafka has it, most
-         * passed without anything to receive. */
-        {"fetch.queue.backoff.ms", 5},
-    };
-    const char *const words[][2] = {
-        {"group.id", consumer->kafka_group},
-        {"enable.auto.commit", "true"},
-        {"enable.auto.offset.store", "false"},
-        {"auto.offset.reset", "earliest"},
-        {"partition.assignment.strategy", "cooperative-sticky"},
-    };
-    enum sl_status status = SL_OK;
-
-    for (size_t i = 0; status == SL_OK && i < sizeof(words) / sizeof(words[0]);
-         i++)
-        status = sl_kafka_conf_set(conf, words[i][0], words[i][1], err);
-    for (size_t i = 0;
-         status == SL_OK && i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        status =
-            sl_kafka_conf_number(conf, numbers[i].name, numbers[i].value, err);
-    return status;
-}
-
-/* On a thread of librdkafka. */
-static void something_came(rd_kafka_t *client, void *context)
-{
-    const struct sl_kafka_store *store = context;
-
-    (void)client;
-    if (store->changed != NULL)
-        store->changed(store->context);
-}
-
-static enum sl_status subscribe(struct sl_kafka_consumer *consumer,
-                                struct sl_error *err)
-{
-    rd_kafka_topic_partition_list_t *topics =
-        rd_kafka_topic_partition_list_new(1);
-
-    rd_kafka_poll_set_consumer(consumer->client);
-    consumer->queue = rd_kafka_queue_get_consumer(consumer->client);
-    rd_kafka_queue_cb_event_enable(consumer->queue, something_came,
-                                   consumer->store);
-    rd_kafka_topic_partition_list_add(topics, consumer->kafka_topic,
-                                      RD_KAFKA_PARTITION_UA);
-    rd_kafka_resp_err_t code = rd_kafka_subscribe(consumer->client, topics);
-    rd_kafka_topic_partition_list_destroy(topics);
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR
-               ? SL_OK
-               : sl_kafka_fail(consumer->store, consumer->kafka_topic, code,
-                               err);
-}
-
-enum sl_status sl_kafka_consumer_start(struct sl_kafka_consumer *consumer,
-                                       const struct sl_pubsub_config *config,
-                                       struct sl_error *err)
-{
-    const struct sl_kafka_options *options = consumer->store->options;
-    rd_kafka_conf_t *conf = NULL;
-
-    consumer->lease_ms = config->lease_ms;
-    consumer->prefetch =
-        (size_t)(options->prefetch / (consumer->partition_count + 1));
-    if (consumer->prefetch < (size_t)1 << 18)
-        consumer->prefetch = (size_t)1 << 18;
-    enum sl_status status = sl_kafka_conf(options, &conf, err);
-    if (status != SL_OK)
-        return status;
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_REBALANCE |
-                                       RD_KAFKA_EVENT_ERROR |
-                                       RD_KAFKA_EVENT_OFFSET_COMMIT);
-    status = configure(conf, consumer, err);
-    if (status != SL_OK) {
-        rd_kafka_conf_destroy(conf);
-        return status;
-    }
-    status = sl_kafka_client(RD_KAFKA_CONSUMER, conf, &consumer->client, err);
-    return status == SL_OK ? subscribe(consumer, err) : status;
-}
-
 /* --- Partitions ------------------------------------------------------------
  */
 
@@ -145,7 +37,7 @@ static void add_part(struct sl_kafka_consumer *consumer, int32_t number)
     part->queue = rd_kafka_queue_get_partition(consumer->client,
                                                consumer->kafka_topic, number);
     rd_kafka_queue_forward(part->queue, NULL);
-    rd_kafka_queue_cb_event_enable(part->queue, something_came,
+    rd_kafka_queue_cb_event_enable(part->queue, sl_kafka_something_came,
                                    consumer->store);
     part->next = consumer->parts;
     consumer->parts = part;
@@ -527,41 +419,23 @@ static void leave(struct sl_kafka_consumer *consumer)
     }
 }
 
-void sl_kafka_consumer_end(struct sl_kafka_consumer *consumer)
+void sl_kafka_consumer_leave(struct sl_kafka_consumer *consumer)
 {
-    if (consumer->client != NULL) {
-        if (consumer->queue != NULL) {
-            rd_kafka_queue_cb_event_enable(consumer->queue, NULL, NULL);
-            store_positions(consumer);
-            /* What it waits for an answer to comes first. */
-            consumer->settled = true;
-            take_coming(consumer);
-            consumer->going_until = 0;
-            let_go(consumer);
-        }
-        while (consumer->parts != NULL)
-            remove_part(consumer, consumer->parts->number);
-        if (consumer->queue != NULL) {
-            if (consumer->joined)
-                leave(consumer);
-            rd_kafka_queue_destroy(consumer->queue);
-        }
-        rd_kafka_destroy_flags(consumer->client,
-                               RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (consumer->queue != NULL) {
+        rd_kafka_queue_cb_event_enable(consumer->queue, NULL, NULL);
+        store_positions(consumer);
+        /* What it waits for an answer to comes first. */
+        consumer->settled = true;
+        take_coming(consumer);
+        consumer->going_until = 0;
+        let_go(consumer);
+    }
+    while (consumer->parts != NULL)
+        remove_part(consumer, consumer->parts->number);
+    if (consumer->queue != NULL) {
+        if (consumer->joined)
+            leave(consumer);
+        rd_kafka_queue_destroy(consumer->queue);
     }
     drop_lists(consumer);
-    sl_kafka_ledger_free(consumer->ledger);
-    for (struct sl_kafka_member *member = consumer->members, *next;
-         member != NULL; member = next) {
-        next = member->next;
-        free(member->name);
-        free(member);
-    }
-    pthread_mutex_destroy(&consumer->trouble.lock);
-    pthread_mutex_destroy(&consumer->lock);
-    free(consumer->topic);
-    free(consumer->group);
-    free(consumer->kafka_topic);
-    free(consumer->kafka_group);
-    free(consumer);
 }
