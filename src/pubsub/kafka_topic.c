@@ -7,7 +7,7 @@
 #include "base/alloc.h"
 #include "pubsub/kafka_producer.h"
 
-enum { PAUSE_MS = 20 };
+enum { PAUSE_MS = 20, LEADERS_MS = 2000 };
 
 static struct sl_kafka_topic *find_topic(struct sl_kafka_producer *producer,
                                          struct sl_bytes name)
@@ -116,10 +116,39 @@ static rd_kafka_resp_err_t create(struct sl_kafka_producer *producer,
     return code;
 }
 
-/* What the brokers say of it now. */
+static bool says_it_has_none(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+           code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
+/*
+ * Whether the leaders of these partitions have them, as far as they answer.  A
+ * broker tells of a new partition a moment before it has it: it may refuse a
+ * first request and take the second, from which librdkafka concludes that the
+ * first was taken as well, and reports as published what is lost (KAFKA-15591).
+ */
+static bool leaders_have(struct sl_kafka_producer *producer,
+                         rd_kafka_topic_partition_list_t *partitions,
+                         int timeout_ms)
+{
+    for (int i = 0; i < partitions->cnt; i++)
+        partitions->elems[i].offset = RD_KAFKA_OFFSET_END;
+    if (says_it_has_none(rd_kafka_offsets_for_times(producer->client,
+                                                    partitions, timeout_ms)))
+        return false;
+    for (int i = 0; i < partitions->cnt; i++)
+        if (says_it_has_none(partitions->elems[i].err))
+            return false;
+    return true;
+}
+
+/* What the brokers say of it now; `led`: its partitions that have a leader. */
 static rd_kafka_resp_err_t look_at(struct sl_kafka_producer *producer,
                                    const struct sl_kafka_topic *topic,
-                                   int timeout_ms, int *partitions)
+                                   int timeout_ms, int *partitions,
+                                   rd_kafka_topic_partition_list_t *led)
 {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_resp_err_t code = rd_kafka_metadata(
@@ -131,10 +160,32 @@ static rd_kafka_resp_err_t look_at(struct sl_kafka_producer *producer,
     if (metadata->topic_cnt == 1) {
         code = metadata->topics[0].err;
         *partitions = metadata->topics[0].partition_cnt;
+        for (int i = 0; i < *partitions; i++)
+            if (metadata->topics[0].partitions[i].leader >= 0)
+                rd_kafka_topic_partition_list_add(
+                    led, topic->kafka_name,
+                    metadata->topics[0].partitions[i].id);
     }
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && *partitions == 0)
         code = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     rd_kafka_metadata_destroy(metadata);
+    return code;
+}
+
+/* It is there, and may be published to. */
+static rd_kafka_resp_err_t look(struct sl_kafka_producer *producer,
+                                const struct sl_kafka_topic *topic,
+                                sl_deadline deadline, int *partitions)
+{
+    rd_kafka_topic_partition_list_t *led = rd_kafka_topic_partition_list_new(8);
+    rd_kafka_resp_err_t code =
+        look_at(producer, topic, sl_kafka_slice(deadline, SL_KAFKA_SLICE_MS),
+                partitions, led);
+
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && led->cnt > 0 &&
+        !leaders_have(producer, led, sl_kafka_slice(deadline, LEADERS_MS)))
+        code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+    rd_kafka_topic_partition_list_destroy(led);
     return code;
 }
 
@@ -161,8 +212,7 @@ enum sl_status sl_kafka_topic_find(struct sl_kafka_store *store,
                        "prefix, than the %d bytes that Kafka allows",
                        SL_PUBSUB_NAME_MAX);
     while (!sl_deadline_passed(deadline)) {
-        code = look_at(producer, topic,
-                       sl_kafka_slice(deadline, SL_KAFKA_SLICE_MS), partitions);
+        code = look(producer, topic, deadline, partitions);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
             sl_kafka_topic_set_partitions(store, topic, *partitions);
             return SL_OK;

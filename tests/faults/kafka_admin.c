@@ -47,7 +47,8 @@ static void await(struct asking *asking)
 
 static void end(const struct asking *asking)
 {
-    rd_kafka_event_destroy(asking->answer);
+    if (asking->answer != NULL)
+        rd_kafka_event_destroy(asking->answer);
     rd_kafka_queue_destroy(asking->queue);
     rd_kafka_destroy(asking->client);
 }
@@ -82,6 +83,22 @@ void kafka_make_topic(int partitions, const char *max_bytes)
         fail_msg("%s", rd_kafka_topic_result_error_string(made[0]));
     rd_kafka_NewTopic_destroy(topic);
     end(&asking);
+}
+
+int64_t kafka_count_events(int partitions)
+{
+    const struct asking asking = ask();
+    int64_t count = 0, first, last;
+
+    for (int i = 0; i < partitions; i++) {
+        assert_int_equal(
+            rd_kafka_query_watermark_offsets(asking.client, kafka_topic, i,
+                                             &first, &last, ANSWER_MS),
+            RD_KAFKA_RESP_ERR_NO_ERROR);
+        count += last - first;
+    }
+    end(&asking);
+    return count;
 }
 
 /* --- Rights ----------------------------------------------------------------

@@ -7,9 +7,14 @@
 #ifndef TEST_FAULTS_KAFKA_ADMIN_H
 #define TEST_FAULTS_KAFKA_ADMIN_H
 
+#include <stdint.h>
+
 /* Make kafka_topic.  partitions: -1, as many as the broker has by default;
  * max_bytes: max.message.bytes, or NULL. */
 void kafka_make_topic(int partitions, const char *max_bytes);
+
+/* How many events kafka_topic has. */
+int64_t kafka_count_events(int partitions);
 
 /* What `limited` may do to the "topic", or the "group", of this name. */
 void kafka_give(const char *what);

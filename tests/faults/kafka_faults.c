@@ -6,6 +6,7 @@
  *
  * With --consume this program is a member of the group.
  */
+#include "faults/kafka_admin.h"
 #include "faults/kafka_shared.h"
 
 #include <pthread.h>
@@ -146,6 +147,25 @@ static enum sl_status consume_some(struct fault_traffic *traffic, int writer,
     return member_consume(traffic, writer, kafka_topic, &noting);
 }
 
+static void nothing_is_lost(void)
+{
+    int lost = 0, received = 0;
+    char first[32] = "";
+
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        for (int j = 1; j < NUMBERS_MAX; j++) {
+            received += ledger.seen[i][j];
+            if (!ledger.sent[i][j] || ledger.seen[i][j])
+                continue;
+            if (lost++ == 0)
+                snprintf(first, sizeof(first), "%d %d", i, j);
+        }
+    if (lost > 0)
+        fail_msg("%d were received; %d, the first of them %s, were published "
+                 "and are lost",
+                 received, lost, first);
+}
+
 /* Receive the rest; then what was published was received, each key in order. */
 static void all_published_was_received(void)
 {
@@ -164,10 +184,7 @@ static void all_published_was_received(void)
     test_store_done(&store);
     assert_int_equal(ledger.strange, 0);
     assert_int_equal(ledger.backward, 0);
-    for (int i = 0; i < FAULT_WRITERS; i++)
-        for (int j = 1; j < NUMBERS_MAX; j++)
-            if (ledger.sent[i][j] && !ledger.seen[i][j])
-                fail_msg("%d %d was published and is lost", i, j);
+    nothing_is_lost();
 }
 
 static void publish_each(int count)
@@ -179,6 +196,24 @@ static void publish_each(int count)
     for (int i = 0; i < FAULT_WRITERS; i++)
         for (int j = 1; j <= count / BATCH; j++)
             assert_int_equal(publish_batch(&publisher, i, j), SL_OK);
+    test_store_done(&store);
+}
+
+/* A broker that refuses what comes first, as it does not have the partition of
+ * which it tells, takes what comes next. */
+static void a_topic_that_was_just_made(void **state)
+{
+    enum { TIMES = 25, PARTITIONS = 2 };
+    struct test_store store;
+    struct fault_traffic publisher = {.store = &store};
+
+    (void)state;
+    kafka_open(&store, "partitions = 2\ntimeout = \"30s\"\n");
+    for (int i = 0; i < TIMES; i++) {
+        new_ledger();
+        assert_int_equal(publish_batch(&publisher, 0, 1), SL_OK);
+        assert_int_equal(kafka_count_events(PARTITIONS), BATCH);
+    }
     test_store_done(&store);
 }
 
@@ -417,6 +452,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stalled_connection),
+        cmocka_unit_test(a_topic_that_was_just_made),
         cmocka_unit_test(a_broker_killed_while_publishing),
         cmocka_unit_test(a_broker_killed_during_batches),
         cmocka_unit_test(a_broker_killed_while_receiving),
