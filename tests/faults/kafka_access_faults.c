@@ -5,7 +5,7 @@
  * refuses for its size.
  */
 #include "faults/kafka_admin.h"
-#include "faults/kafka_shared.h"
+#include "faults/kafka_holder.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +14,7 @@
 
 #include "base/alloc.h"
 
-static const char patient[] = "timeout = \"5s\"\nretry.backoff = \"5ms\"\n"
-                              "lease = \"3s\"\n";
+static const char patient[] = KAFKA_PATIENT;
 
 /* --- Let in ----------------------------------------------------------------
  */
@@ -188,154 +187,6 @@ static void certificates_of_clients(void **state)
 /* --- Taken away while connected --------------------------------------------
  */
 
-/*
- * Numbers that were published, and those that came.  What was received and not
- * acknowledged does not count.
- */
-enum { NUMBERS_MAX = 1000 };
-static bool sent[NUMBERS_MAX], seen[NUMBERS_MAX];
-static int number;
-
-static void forget_numbers(void)
-{
-    memset(sent, 0, sizeof(sent));
-    memset(seen, 0, sizeof(seen));
-    number = 0;
-}
-
-static bool see(const struct sl_pubsub_event *event)
-{
-    char text[16];
-
-    snprintf(text, sizeof(text), "%.*s", (int)event->payload.len,
-             (const char *)event->payload.ptr);
-    seen[atoi(text)] = true;
-    return true;
-}
-
-static struct sl_error publish_next(struct test_store *store)
-{
-    struct sl_pubsub_answer answer;
-    char payload[16];
-
-    assert_true(++number < NUMBERS_MAX);
-    snprintf(payload, sizeof(payload), "%d", number);
-    const struct sl_pubsub_request publish = kafka_publish_of(payload);
-    sent[number] =
-        sl_service_do(store->service, NULL, &publish, 1, &answer) == SL_OK;
-    return answer.err;
-}
-
-/* Whether all that was published has come. */
-static bool all_came(void)
-{
-    for (int i = 1; i <= number; i++)
-        if (sent[i] && !seen[i])
-            return false;
-    return true;
-}
-
-/* A publisher and a member, whose rights go and come back. */
-struct holder {
-    struct test_store store;
-    struct sl_subscription *member;
-    char *settings;
-};
-
-static struct sl_error publish(struct holder *holder)
-{
-    return publish_next(&holder->store);
-}
-
-/* As whoever uses it would: join anew where the group does not know us. */
-static struct sl_error receive(struct holder *holder)
-{
-    static const struct member_way seeing = {.limit = 20, .received = see};
-    struct sl_error err = {.status = SL_UNAVAILABLE};
-    size_t count;
-
-    if (holder->member == NULL)
-        holder->member = member_try_to_join(&holder->store, kafka_topic, &err);
-    if (holder->member == NULL)
-        return err;
-    err = member_receive(&holder->store, holder->member, &seeing, 200, &count);
-    if (err.status == SL_CONFLICT) {
-        sl_subscription_free(holder->member);
-        holder->member = NULL;
-    }
-    return err;
-}
-
-/* A process that comes meanwhile, and goes. */
-static struct sl_error join_anew(struct holder *holder)
-{
-    struct test_store store;
-    struct sl_error err = {0};
-
-    fault_open(&store, "pubsub.kafka", holder->settings);
-    struct sl_subscription *member =
-        member_try_to_join(&store, kafka_topic, &err);
-    sl_subscription_free(member);
-    test_store_done(&store);
-    return err;
-}
-
-static bool may_pass(enum sl_status status)
-{
-    return status == SL_UNAVAILABLE || status == SL_TIMEOUT ||
-           status == SL_CONFLICT;
-}
-
-/*
- * Until it is answered so.  A broker acts on what it was told a moment later,
- * and librdkafka tells it once: meanwhile it may work, or wait in vain.
- */
-static void until(struct holder *holder,
-                  struct sl_error (*act)(struct holder *holder),
-                  enum sl_status expected, const char *says)
-{
-    struct sl_error err = {0};
-
-    for (int i = 0; i < 200; i++) {
-        err = act(holder);
-        if (err.status == expected ||
-            (err.status != SL_OK && expected != SL_OK && !may_pass(err.status)))
-            break;
-        usleep(50000);
-    }
-    if (err.status != expected ||
-        (expected != SL_OK && strstr(err.message, says) == NULL))
-        fail_msg("%s: %s", sl_status_text(err.status), err.message);
-    if (expected != SL_OK)
-        assert_null(strstr(err.message, TEST_SERVER_PASSWORD));
-}
-
-static void hold(struct holder *holder, char *settings)
-{
-    forget_numbers();
-    *holder = (struct holder){.settings = settings};
-    fault_open(&holder->store, "pubsub.kafka", settings);
-    until(holder, receive, SL_OK, "");
-    until(holder, publish, SL_OK, "");
-    for (int i = 0; i < 100 && !all_came(); i++)
-        until(holder, receive, SL_OK, "");
-    assert_true(all_came());
-    /* To be received later. */
-    until(holder, publish, SL_OK, "");
-}
-
-/* It works again, and nothing that was published is lost. */
-static void let_go(struct holder *holder)
-{
-    until(holder, publish, SL_OK, "");
-    for (int i = 0; i < 100 && !all_came(); i++)
-        until(holder, receive, SL_OK, "");
-    assert_true(all_came());
-    sl_subscription_free(holder->member);
-    test_store_done(&holder->store);
-    free(holder->settings);
-}
-
 static void hold_rights(struct holder *holder)
 {
     SL_CLEANUP(sl_freep)
@@ -345,7 +196,7 @@ static void hold_rights(struct holder *holder)
     kafka_make_topic(-1, NULL);
     kafka_give("topic");
     kafka_give("group");
-    hold(holder, kafka_settings("limited", TEST_SERVER_PASSWORD, more));
+    holder_begin(holder, kafka_settings("limited", TEST_SERVER_PASSWORD, more));
 }
 
 static void rights_to_a_topic_that_are_revoked(void **state)
@@ -355,11 +206,11 @@ static void rights_to_a_topic_that_are_revoked(void **state)
     (void)state;
     hold_rights(&holder);
     kafka_take("topic");
-    until(&holder, publish, SL_PERMISSION_DENIED, "ACLs");
-    until(&holder, receive, SL_PERMISSION_DENIED, "ACLs");
-    until(&holder, join_anew, SL_PERMISSION_DENIED, "ACLs");
+    holder_until(&holder, holder_publish, SL_PERMISSION_DENIED, "ACLs");
+    holder_until(&holder, holder_receive, SL_PERMISSION_DENIED, "ACLs");
+    holder_until(&holder, holder_join_anew, SL_PERMISSION_DENIED, "ACLs");
     kafka_give("topic");
-    let_go(&holder);
+    holder_end(&holder);
 }
 
 static void rights_to_a_group_that_are_revoked(void **state)
@@ -369,11 +220,11 @@ static void rights_to_a_group_that_are_revoked(void **state)
     (void)state;
     hold_rights(&holder);
     kafka_take("group");
-    until(&holder, receive, SL_PERMISSION_DENIED, "ACLs");
-    until(&holder, join_anew, SL_PERMISSION_DENIED, "ACLs");
-    until(&holder, publish, SL_OK, "");
+    holder_until(&holder, holder_receive, SL_PERMISSION_DENIED, "ACLs");
+    holder_until(&holder, holder_join_anew, SL_PERMISSION_DENIED, "ACLs");
+    holder_until(&holder, holder_publish, SL_OK, "");
     kafka_give("group");
-    let_go(&holder);
+    holder_end(&holder);
 }
 
 /* The process ends while it has no rights. */
@@ -386,10 +237,8 @@ static void an_end_without_rights(void **state)
     for (size_t i = 0; i < 2; i++) {
         hold_rights(&holder);
         kafka_take(what[i]);
-        until(&holder, receive, SL_PERMISSION_DENIED, "ACLs");
-        sl_subscription_free(holder.member);
-        test_store_done(&holder.store);
-        free(holder.settings);
+        holder_until(&holder, holder_receive, SL_PERMISSION_DENIED, "ACLs");
+        holder_free(&holder);
     }
 }
 
@@ -405,13 +254,17 @@ static void credentials_that_are_revoked(void **state)
     for (size_t i = 0; i < 2; i++) {
         kafka_new_topic();
         kafka_set_password("passing", TEST_SERVER_PASSWORD);
-        hold(&holder, kafka_settings("passing", TEST_SERVER_PASSWORD, more));
+        holder_begin(&holder,
+                     kafka_settings("passing", TEST_SERVER_PASSWORD, more));
         kafka_set_password("passing", instead[i]);
-        until(&holder, publish, SL_UNAUTHENTICATED, "check user, password");
-        until(&holder, receive, SL_UNAUTHENTICATED, "check user, password");
-        until(&holder, join_anew, SL_UNAUTHENTICATED, "check user, password");
+        holder_until(&holder, holder_publish, SL_UNAUTHENTICATED,
+                     "check user, password");
+        holder_until(&holder, holder_receive, SL_UNAUTHENTICATED,
+                     "check user, password");
+        holder_until(&holder, holder_join_anew, SL_UNAUTHENTICATED,
+                     "check user, password");
         kafka_set_password("passing", TEST_SERVER_PASSWORD);
-        let_go(&holder);
+        holder_end(&holder);
     }
 }
 
@@ -433,13 +286,15 @@ static void larger_than_the_broker_takes(void **state)
     test_store_done(&store);
 }
 
+static int last_in_order;
+
 static bool in_order(const struct sl_pubsub_event *event)
 {
     char text[16];
 
     snprintf(text, sizeof(text), "%.*s", (int)event->payload.len,
              (const char *)event->payload.ptr);
-    assert_int_equal(atoi(text), ++number);
+    assert_int_equal(atoi(text), ++last_in_order);
     return true;
 }
 
@@ -472,12 +327,12 @@ static void a_batch_larger_than_the_topic_takes(void **state)
     for (int i = 0; i < COUNT; i++)
         assert_int_equal(answers[i].err.status,
                          i == LARGE ? SL_TOO_LARGE : SL_OK);
-    number = 0;
-    for (int i = 0; i < 100 && number < COUNT - 1; i++)
+    last_in_order = 0;
+    for (int i = 0; i < 100 && last_in_order < COUNT - 1; i++)
         assert_int_equal(
             member_receive(&store, member, &ordered, 200, &count).status,
             SL_OK);
-    assert_int_equal(number, COUNT - 1);
+    assert_int_equal(last_in_order, COUNT - 1);
     sl_subscription_free(member);
     test_store_done(&store);
 }
@@ -487,10 +342,9 @@ static void a_batch_larger_than_the_topic_takes(void **state)
 static void a_full_disk(void **state)
 {
     enum { SIZE = 700000, FILE_MAX_KIB = 12288 };
-    static char payload[SIZE];
     struct test_server other;
-    struct holder holder = {0};
-    struct sl_pubsub_answer answer;
+    struct holder holder;
+    struct sl_error err;
     char limit[16];
 
     (void)state;
@@ -502,35 +356,26 @@ static void a_full_disk(void **state)
     test_server_start(&other, "kafka", "server");
     unsetenv("SL_TEST_KAFKA_FILE_MAX");
     kafka_new_topic();
-    SL_CLEANUP(sl_freep)
     char *settings = sl_asprintf(
         "brokers = \"127.0.0.1:%d\"\nuser = \"slight\"\npassword = \"%s\"\n"
         "partitions = 1\nmax-payload = \"1MiB\"\n%s",
         test_server_port(&other, "SL_TEST_KAFKA_PORT"), TEST_SERVER_PASSWORD,
         patient);
-    holder.settings = settings;
-    fault_open(&holder.store, "pubsub.kafka", settings);
-    forget_numbers();
-    until(&holder, receive, SL_OK, "");
-    do {
-        assert_true(++number < NUMBERS_MAX);
-        snprintf(payload, sizeof(payload), "%d ", number);
-        struct sl_pubsub_request large = kafka_publish_of("");
-        large.payload = SL_BYTES(payload, SIZE);
-        sent[number] = sl_service_do(holder.store.service, NULL, &large, 1,
-                                     &answer) == SL_OK;
-    } while (sent[number]);
-    if (!may_pass(answer.err.status))
-        fail_msg("%s", answer.err.message);
-    assert_true(number > 2);
+    holder_open(&holder, settings);
+    holder_until(&holder, holder_receive, SL_OK, "");
+    do
+        err = holder_publish_large(&holder, SIZE);
+    while (err.status == SL_OK);
+    if (!holder_may_pass(err.status))
+        fail_msg("%s", err.message);
+    assert_true(holder_numbers() > 2);
     test_server_kill(&other); /* where it has not ended yet */
     test_server_restart(&other);
-    until(&holder, publish, SL_OK, "");
-    for (int i = 0; i < 200 && !all_came(); i++)
-        (void)receive(&holder);
-    assert_true(all_came());
-    sl_subscription_free(holder.member);
-    test_store_done(&holder.store);
+    holder_until(&holder, holder_publish, SL_OK, "");
+    for (int i = 0; i < 200 && !holder_all_came(); i++)
+        (void)holder_receive(&holder);
+    assert_true(holder_all_came());
+    holder_free(&holder);
     test_server_stop(&other);
     setenv("SL_TEST_KAFKA_PROXY", proxy, 1);
 }

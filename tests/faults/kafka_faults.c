@@ -24,8 +24,7 @@ enum { NUMBERS_MAX = 50000, BATCH = 100, PACE_US = 10000 };
 
 static const char *program;
 
-static const char patient[] = "timeout = \"5s\"\nretry.backoff = \"5ms\"\n"
-                              "lease = \"3s\"\n";
+static const char patient[] = KAFKA_PATIENT;
 
 /* --- What was published, and what was received -------------------------- */
 

@@ -15,6 +15,10 @@ extern char kafka_topic[32];
 int kafka_start(void **state);
 int kafka_stop(void **state);
 
+/* Settings where a broker may be away. */
+#define KAFKA_PATIENT                                                          \
+    "timeout = \"5s\"\nretry.backoff = \"5ms\"\nlease = \"3s\"\n"
+
 /* Of a resource behind the proxy; to be freed. */
 char *kafka_settings(const char *user, const char *password, const char *more);
 /* With the password of all tests. */
