@@ -147,6 +147,15 @@ struct sl_bridge_waker;
 struct sl_bridge_waker *sl_bridge_waker_take(struct sl_bridge_wait *wait);
 void sl_bridge_waker_wake(struct sl_bridge_waker *waker);
 
+/*
+ * For how many milliseconds the host function may keep its thread: no other
+ * guest needs it now, and this one has so much time left.  0: not at all.
+ */
+int64_t sl_bridge_wait_free_ms(const struct sl_bridge_wait *wait);
+/* While a host function runs: what may take long.  Other guests' threads are as
+ * many as before meanwhile. */
+void sl_bridge_block(void (*run)(void *context), void *context);
+
 /* What a guest may know of its lock without asking the service. */
 struct sl_bridge_lock_state {
     struct sl_bytes key; /* as long as the handle is open */

@@ -175,7 +175,7 @@ unsafe fn start<R, A>(
     answers: *mut A,
     made: *mut u32,
 ) -> Started {
-    let mut wait = Wait::default();
+    let mut wait = Wait::of(state);
     let mut call = std::ptr::null_mut();
     // SAFETY: the caller's promise.
     let answered = unsafe {

@@ -31,6 +31,16 @@ struct Ticker {
 /// One guest runs, as long as this lives.
 pub struct Running(Arc<Ticker>);
 
+/// All guests that run.
+pub struct Guests(Arc<Ticker>);
+
+impl Guests {
+    /// Whether the one that asks is the only one.
+    pub fn one(&self) -> bool {
+        self.0.running.load(SeqCst) == 1
+    }
+}
+
 impl Ticker {
     fn begin(&self) {
         // In one order with what tick does: it goes to sleep, then looks once more.
@@ -143,6 +153,10 @@ impl Engine {
             Some(engine) => Ok(engine),
             None => fail(Status::Internal, "no engine"),
         }
+    }
+
+    pub fn guests(&self) -> Guests {
+        Guests(self.ticker.clone())
     }
 
     /// The epoch advances until what this returns is dropped.

@@ -3,6 +3,7 @@
 
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::ResourceTable;
 use wasmtime::ResourceLimiter;
@@ -10,6 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::abi::SlHost;
+use crate::engine::Guests;
 use crate::outbound::{Client, Outbound, Policy};
 
 const TABLE_ELEMENTS: usize = 20_000;
@@ -25,6 +27,8 @@ pub struct State {
     limits: Limits,
     host: Arc<Host>,
     instance: *mut c_void,
+    /// When its time is over.
+    end: Option<Instant>,
 }
 
 // SAFETY: C's instance may be used from any thread, one at a time.
@@ -32,7 +36,12 @@ unsafe impl Send for State {}
 
 impl State {
     /// A new instance, on C's side too.
-    pub fn new(host: &Arc<Host>, wasi: WasiCtx, max_memory: u64) -> Self {
+    pub fn new(
+        host: &Arc<Host>,
+        wasi: WasiCtx,
+        max_memory: u64,
+        timeout: Option<Duration>,
+    ) -> Self {
         // SAFETY: the caller of the bridge vouches for both.
         let instance = unsafe { (host.functions.instance_new)(host.context) };
         let mut table = ResourceTable::new();
@@ -48,7 +57,18 @@ impl State {
             },
             host: host.clone(),
             instance,
+            end: timeout.map(|timeout| Instant::now() + timeout),
         }
+    }
+
+    /// For how long a host function may keep its thread: the next guest comes on
+    /// another one, and nothing else of this guest goes on meanwhile. It is not
+    /// ended before the function is back.
+    pub fn may_block(&self) -> Duration {
+        if self.host.concurrent || !self.host.guests.one() {
+            return Duration::ZERO;
+        }
+        self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
     }
 
     pub fn limiter(&mut self) -> &mut dyn ResourceLimiter {
@@ -119,12 +139,15 @@ pub struct Host {
     pub functions: SlHost,
     pub context: *mut c_void,
     pub client: Client,
+    guests: Guests,
+    /// A guest may have several calls under way.
+    concurrent: bool,
 }
 
 impl Host {
-    pub fn new(functions: SlHost, context: *mut c_void) -> Host {
+    pub fn new(functions: SlHost, context: *mut c_void, guests: Guests, concurrent: bool) -> Host {
         let client = Client::new(Policy { may_request: functions.may_request, context });
-        Host { functions, context, client }
+        Host { functions, context, client, guests, concurrent }
     }
 }
 

@@ -108,7 +108,7 @@ impl Linked {
             0 => most,
             asked => asked.min(most),
         };
-        let state = State::new(&self.host, settings.wasi()?, max_memory);
+        let state = State::new(&self.host, settings.wasi()?, max_memory, settings.timeout);
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(State::limiter);
         store.set_hostcall_fuel(HOSTCALL_FUEL);
@@ -186,7 +186,8 @@ pub unsafe extern "C" fn sl_bridge_program_new(
     // SAFETY: the header's contract: valid pointers.
     unsafe {
         border(err, || {
-            let host = Host::new(*host, context);
+            let concurrent = (*component).0.engine().get_concurrency_support();
+            let host = Host::new(*host, context, (*engine).guests(), concurrent);
             *out = Box::into_raw(Box::new(link(engine, &*component, host)?));
             Ok(())
         })

@@ -2,10 +2,13 @@
 //! Calls that C answers later: a waker, woken once from any thread, and the
 //! future that a guest's fiber sleeps on meanwhile.
 
+use std::ffi::c_void;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+
+use crate::instance;
 
 #[derive(Default)]
 struct State {
@@ -16,13 +19,18 @@ struct State {
 /// `struct sl_bridge_waker`: C's half.
 pub struct CallWaker(Mutex<State>);
 
-/// `struct sl_bridge_wait`: lives on the stack while a host function runs.
-#[derive(Default)]
+/// `struct sl_bridge_wait`: lives on the stack while a host function runs, for this
+/// guest.
 pub struct Wait {
     taken: Option<Arc<CallWaker>>,
+    guest: *const instance::State,
 }
 
 impl Wait {
+    pub fn of(guest: &instance::State) -> Wait {
+        Wait { taken: None, guest }
+    }
+
     /// What to wait for, where C took a waker.
     pub fn woken(self) -> Option<Woken> {
         self.taken.map(Woken)
@@ -72,4 +80,24 @@ pub unsafe extern "C" fn sl_bridge_waker_wake(waker: *const CallWaker) {
     if let Some(waiting) = waiting {
         waiting.wake();
     }
+}
+
+/// # Safety
+/// As above.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_wait_free_ms(wait: *const Wait) -> i64 {
+    // SAFETY: the guest outlives its host function, on this thread.
+    let left = unsafe { (*(*wait).guest).may_block() };
+    i64::try_from(left.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// # Safety
+/// While a host function runs, on its thread.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_block(
+    run: unsafe extern "C" fn(*mut c_void),
+    context: *mut c_void,
+) {
+    // SAFETY: the caller's own function.
+    tokio::task::block_in_place(|| unsafe { run(context) })
 }

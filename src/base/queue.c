@@ -15,7 +15,10 @@
 
 #include "base/alloc.h"
 
-enum { IDLE_EVERY_MS = 1000 };
+enum {
+    IDLE_EVERY_MS = 1000,
+    SLOW_NS = 1000000, /* for one task: much longer than to wake a thread */
+};
 
 struct list {
     struct sl_task *first;
@@ -35,10 +38,16 @@ struct sl_queue {
     unsigned changes;        /* how many there were */
     unsigned queued;         /* in ready; what is delayed was admitted before */
     unsigned sleeping;
-    unsigned woken; /* sleepers that were signalled and have not run yet */
+    unsigned woken;   /* sleepers that were signalled and have not run yet */
+    unsigned looking; /* once more, before they sleep */
     unsigned started;
+    unsigned users; /* of states: those who run something */
+    int64_t pace;   /* of the last run: nanoseconds for one task */
+    bool kept_out;  /* a worker would work, were there a state */
     size_t running; /* tasks */
-    size_t states;  /* of workers */
+    size_t states;  /* kept, or in use */
+    void **kept;    /* states that nobody uses, the last used last */
+    unsigned kept_count;
     bool ending;
     sl_deadline next_idle;
     sl_deadline next_poll;
@@ -94,13 +103,26 @@ static void note_change(struct sl_queue *queue)
     }
 }
 
-/* Take tasks in order, up to the weight, the first whatever it weighs. */
+/* What is slow is shared with those who are free; else one takes all. */
+static unsigned share(const struct sl_queue *queue)
+{
+    unsigned free_workers = queue->config.workers - queue->users;
+
+    if (queue->pace < SLOW_NS)
+        return SL_QUEUE_BATCH_MAX;
+    return (queue->queued + free_workers - 1) / free_workers;
+}
+
+/*
+ * Take tasks in order, up to the weight, the first whatever it weighs.  A state
+ * is free.
+ */
 static size_t take(struct sl_queue *queue, struct sl_task *tasks[])
 {
-    size_t count = 0;
+    size_t count = 0, most = share(queue);
     unsigned weight = 0;
 
-    while (queue->ready.first != NULL && count < SL_QUEUE_BATCH_MAX) {
+    while (queue->ready.first != NULL && count < most) {
         unsigned more = queue->ready.first->weight;
         if (count > 0 && weight + more > queue->config.max_weight)
             break;
@@ -112,13 +134,39 @@ static size_t take(struct sl_queue *queue, struct sl_task *tasks[])
     return count;
 }
 
-/* Somebody sleeps, and is not needed for what was signalled before. */
-static void wake_one(struct sl_queue *queue)
+static void *work(void *arg);
+
+/*
+ * Somebody for what comes now, unless one is on the way already, who takes it
+ * as well or calls the next one.  Where all are at work, they look when they
+ * are done.
+ */
+static enum sl_status call_worker(struct sl_queue *queue, struct sl_error *err)
 {
-    if (queue->sleeping > queue->woken) {
+    if (queue->woken > 0 || queue->looking > 0)
+        return SL_OK;
+    if (queue->sleeping > 0) {
         queue->woken++;
         pthread_cond_signal(&queue->wake);
+        return SL_OK;
     }
+    if (queue->started == queue->config.workers)
+        return SL_OK;
+
+    int error =
+        pthread_create(&queue->threads[queue->started], NULL, work, queue);
+    if (error == 0)
+        queue->started++;
+    else if (queue->started == 0)
+        return sl_fail(err, SL_UNAVAILABLE, "cannot start a thread: %s",
+                       strerror(error));
+    return SL_OK;
+}
+
+static void call_for_rest(struct sl_queue *queue)
+{
+    if (queue->ready.first != NULL)
+        (void)call_worker(queue, NULL);
 }
 
 static bool claim_idle(struct sl_queue *queue)
@@ -142,8 +190,8 @@ static bool claim_poll(struct sl_queue *queue)
     return true;
 }
 
-/* Wait for work, for what is delayed, or for the next idle or poll. */
-static void sleep_locked(struct sl_queue *queue)
+/* When there will be something to do. */
+static sl_deadline next_turn(const struct sl_queue *queue)
 {
     sl_deadline until = queue->ops->idle == NULL ? SL_NEVER : queue->next_idle;
 
@@ -151,6 +199,20 @@ static void sleep_locked(struct sl_queue *queue)
         until = queue->delayed->not_before;
     if (polls(queue) && queue->next_poll < until)
         until = queue->next_poll;
+    return until;
+}
+
+/* Wait for work, for what is delayed, or for the next idle or poll; or until a
+ * state is free. */
+static void sleep_locked(struct sl_queue *queue)
+{
+    sl_deadline until = next_turn(queue);
+
+    if (queue->users == queue->config.workers &&
+        (queue->ready.first != NULL || sl_deadline_passed(until))) {
+        queue->kept_out = true;
+        until = SL_NEVER;
+    }
     queue->sleeping++;
     if (until == SL_NEVER) {
         pthread_cond_wait(&queue->wake, &queue->lock);
@@ -187,26 +249,136 @@ static void block_signals(void)
  */
 static void let_others_run(struct sl_queue *queue)
 {
+    queue->looking++;
     pthread_mutex_unlock(&queue->lock);
     sched_yield();
     pthread_mutex_lock(&queue->lock);
+    queue->looking--;
+}
+
+/* --- States ----------------------------------------------------------------
+ */
+
+/* What is done in one turn. */
+struct turn {
+    void *state; /* first: what ops->run gets is its turn */
+    bool was_new;
+    bool released;
+    struct sl_task **tasks; /* room for SL_QUEUE_BATCH_MAX */
+    size_t count;
+    bool idle;
+    bool poll;
+};
+
+/* The one that was used last, NULL where none is kept: one may be made. */
+static void take_state(struct sl_queue *queue, struct turn *turn)
+{
+    queue->users++;
+    turn->was_new = queue->kept_count == 0;
+    turn->state = turn->was_new ? NULL : queue->kept[--queue->kept_count];
+    turn->released = false;
+}
+
+/* Once in a turn. */
+static void keep_state(struct sl_queue *queue, struct turn *turn)
+{
+    if (turn->released)
+        return;
+    turn->released = true;
+    queue->users--;
+    queue->states += (size_t)(turn->state != NULL) - !turn->was_new;
+    if (turn->state != NULL)
+        queue->kept[queue->kept_count++] = turn->state;
+    if (queue->kept_out || queue->ending) {
+        queue->kept_out = false;
+        pthread_cond_broadcast(&queue->wake);
+    }
+}
+
+void sl_queue_release(struct sl_queue *queue, void **state)
+{
+    struct turn *turn = (struct turn *)(void *)state;
+
+    if (turn->idle || turn->poll) /* are to be done with it */
+        return;
+    pthread_mutex_lock(&queue->lock);
+    keep_state(queue, turn);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+static void close_kept(struct sl_queue *queue)
+{
+    while (queue->kept_count > 0) {
+        void *state = queue->kept[--queue->kept_count];
+        queue->states--;
+        pthread_mutex_unlock(&queue->lock);
+        queue->ops->close(queue->context, state);
+        pthread_mutex_lock(&queue->lock);
+    }
+}
+
+/* --- Working ---------------------------------------------------------------
+ */
+
+/* False: there is nothing to do, or no state to do it with. */
+static bool take_turn(struct sl_queue *queue, struct turn *turn)
+{
+    move_due(queue);
+    if (queue->users == queue->config.workers)
+        return false;
+    turn->count = take(queue, turn->tasks);
+    turn->idle = claim_idle(queue);
+    turn->poll = claim_poll(queue);
+    return turn->count > 0 || turn->idle || turn->poll;
+}
+
+static void run_tasks(struct sl_queue *queue, struct turn *turn)
+{
+    int64_t begin = sl_now_ns();
+
+    pthread_mutex_unlock(&queue->lock);
+    queue->ops->run(queue->context, &turn->state, turn->tasks, turn->count);
+    pthread_mutex_lock(&queue->lock);
+    queue->pace = (sl_now_ns() - begin) / (int64_t)turn->count;
+}
+
+static void look_after(struct sl_queue *queue, struct turn *turn)
+{
+    const struct sl_queue_ops *ops = queue->ops;
+
+    pthread_mutex_unlock(&queue->lock);
+    if (turn->idle)
+        ops->idle(queue->context, &turn->state);
+    bool changed = turn->poll && ops->changed(queue->context, &turn->state);
+    pthread_mutex_lock(&queue->lock);
+    if (changed)
+        note_change(queue);
+}
+
+/* Do it, unlocked meanwhile. */
+static void do_turn(struct sl_queue *queue, struct turn *turn)
+{
+    take_state(queue, turn);
+    queue->running += turn->count;
+    if (turn->count > 0)
+        run_tasks(queue, turn);
+    if (turn->idle || turn->poll)
+        look_after(queue, turn);
+    queue->running -= turn->count;
+    keep_state(queue, turn);
 }
 
 static void *work(void *arg)
 {
     struct sl_queue *queue = arg;
     struct sl_task *tasks[SL_QUEUE_BATCH_MAX];
-    void *state = NULL;
+    struct turn turn = {.tasks = tasks};
     bool rested = false;
 
     block_signals();
     pthread_mutex_lock(&queue->lock);
     while (!queue->ending) {
-        move_due(queue);
-        size_t count = take(queue, tasks);
-        bool idle = claim_idle(queue);
-        bool poll = claim_poll(queue);
-        if (count == 0 && !idle && !poll) {
+        if (!take_turn(queue, &turn)) {
             if (rested)
                 sleep_locked(queue);
             else
@@ -215,26 +387,32 @@ static void *work(void *arg)
             continue;
         }
         rested = false;
-        if (queue->ready.first != NULL)
-            wake_one(queue);
-        queue->running += count;
-        bool had_state = state != NULL;
-        pthread_mutex_unlock(&queue->lock);
-        if (count > 0)
-            queue->ops->run(queue->context, &state, tasks, count);
-        if (idle)
-            queue->ops->idle(queue->context, &state);
-        bool changed = poll && queue->ops->changed(queue->context, &state);
-        pthread_mutex_lock(&queue->lock);
-        queue->running -= count;
-        queue->states += (size_t)(state != NULL) - had_state;
-        if (changed)
-            note_change(queue);
+        call_for_rest(queue);
+        do_turn(queue, &turn);
+    }
+    close_kept(queue);
+    pthread_mutex_unlock(&queue->lock);
+    return NULL;
+}
+
+bool sl_queue_run_here(struct sl_queue *queue, struct sl_task *task,
+                       unsigned weight)
+{
+    struct turn turn = {.tasks = &task, .count = 1};
+    bool here;
+
+    pthread_mutex_lock(&queue->lock);
+    here = !queue->ending && queue->kept_count > 0 && queue->users == 0 &&
+           queue->ready.first == NULL;
+    if (here) {
+        task->weight = weight;
+        task->waits = false;
+        task->seen = queue->changes;
+        do_turn(queue, &turn);
+        call_for_rest(queue);
     }
     pthread_mutex_unlock(&queue->lock);
-    if (state != NULL)
-        queue->ops->close(queue->context, state);
-    return NULL;
+    return here;
 }
 
 struct sl_queue *sl_queue_new(const struct sl_queue_config *config,
@@ -243,6 +421,8 @@ struct sl_queue *sl_queue_new(const struct sl_queue_config *config,
     pthread_condattr_t attributes;
     struct sl_queue *queue =
         sl_alloc(sizeof(*queue) + config->workers * sizeof(pthread_t));
+
+    queue->kept = sl_alloc_array(config->workers, sizeof(*queue->kept));
 
     queue->ops = ops;
     queue->context = context;
@@ -274,6 +454,11 @@ void sl_queue_end(struct sl_queue *queue)
     for (unsigned i = 0; i < queue->started; i++)
         pthread_join(queue->threads[i], NULL);
     queue->started = 0;
+    pthread_mutex_lock(&queue->lock);
+    while (queue->users > 0) /* by sl_queue_run_here */
+        pthread_cond_wait(&queue->wake, &queue->lock);
+    close_kept(queue);
+    pthread_mutex_unlock(&queue->lock);
 
     /* Nobody adds to them any more; who drops may try. */
     struct sl_task *ready = queue->ready.first, *delayed = queue->delayed;
@@ -290,24 +475,8 @@ void sl_queue_free(struct sl_queue *queue)
     sl_queue_end(queue);
     pthread_cond_destroy(&queue->wake);
     pthread_mutex_destroy(&queue->lock);
+    free(queue->kept);
     free(queue);
-}
-
-/* A thread for the next task, unless enough run or one is free. */
-static enum sl_status staff(struct sl_queue *queue, struct sl_error *err)
-{
-    if (queue->sleeping > queue->woken ||
-        queue->started == queue->config.workers)
-        return SL_OK;
-
-    int error =
-        pthread_create(&queue->threads[queue->started], NULL, work, queue);
-    if (error == 0)
-        queue->started++;
-    else if (queue->started == 0)
-        return sl_fail(err, SL_UNAVAILABLE, "cannot start a thread: %s",
-                       strerror(error));
-    return SL_OK;
 }
 
 static void submit(struct sl_queue *queue, struct sl_task *task,
@@ -318,7 +487,6 @@ static void submit(struct sl_queue *queue, struct sl_task *task,
     task->waits = false;
     list_push(&queue->ready, task);
     queue->queued++;
-    wake_one(queue);
 }
 
 enum sl_status sl_queue_submit(struct sl_queue *queue, struct sl_task *task,
@@ -334,7 +502,7 @@ enum sl_status sl_queue_submit(struct sl_queue *queue, struct sl_task *task,
                          "%u calls wait already, as many as max-queued allows",
                          queue->queued);
     else
-        status = staff(queue, err);
+        status = call_worker(queue, err);
     if (status == SL_OK)
         submit(queue, task, weight);
     pthread_mutex_unlock(&queue->lock);
@@ -346,7 +514,7 @@ void sl_queue_submit_last(struct sl_queue *queue, struct sl_task *task)
     pthread_mutex_lock(&queue->lock);
     bool ending = queue->ending;
     if (!ending) {
-        (void)staff(queue, NULL);
+        (void)call_worker(queue, NULL);
         submit(queue, task, 1);
     }
     pthread_mutex_unlock(&queue->lock);
@@ -374,8 +542,7 @@ void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
     *place = task;
     queue->waiting += task->waits;
     /* A sleeper may have to be up sooner than it thinks. */
-    (void)staff(queue, NULL);
-    wake_one(queue);
+    (void)call_worker(queue, NULL);
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -388,7 +555,7 @@ void sl_queue_hurry(struct sl_queue *queue, struct sl_task *task)
         place = &(*place)->next;
     if (*place != NULL) {
         make_ready(queue, place);
-        wake_one(queue);
+        call_for_rest(queue);
     }
     pthread_mutex_unlock(&queue->lock);
 }
@@ -397,8 +564,7 @@ void sl_queue_changed(struct sl_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
     note_change(queue);
-    if (queue->ready.first != NULL)
-        wake_one(queue);
+    call_for_rest(queue);
     pthread_mutex_unlock(&queue->lock);
 }
 

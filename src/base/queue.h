@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The submission queue of a resource: what may wait is put here and done by a
- * few worker threads, each with a state of its own (a connection).
+ * few worker threads, each with one of as many states (connections).
  *
  * A worker takes everything that waits, up to a weight, so that many callers'
- * requests become one batch.  Nothing else in slight starts threads for a
- * service, so this file is where they are bounded.
+ * requests become one batch.  A caller that has nothing else to do may do its
+ * own task with a state that nobody uses.  Nothing else in slight starts
+ * threads for a service, so this file is where they are bounded.
  */
 #ifndef SL_BASE_QUEUE_H
 #define SL_BASE_QUEUE_H
@@ -33,8 +34,8 @@ enum { SL_QUEUE_BATCH_MAX = 1024 };
 struct sl_queue_ops {
     /*
      * Do tasks[0..count), 1 or more, in the order they were submitted.  *state
-     * is this worker's to keep whatever it likes in, NULL at first; nobody else
-     * uses it.  May submit, these tasks too.
+     * is for whatever shall be kept, NULL at first; nobody else uses it
+     * meanwhile.  May submit, these tasks too.
      */
     void (*run)(void *context, void **state, struct sl_task *const tasks[],
                 size_t count);
@@ -43,7 +44,7 @@ struct sl_queue_ops {
     /* May be NULL. Every poll_ms, by one worker, while tasks wait for a change:
      * whether there may have been one. */
     bool (*changed)(void *context, void **state);
-    /* The worker ends, and *state is not NULL. */
+    /* The queue ends, and this was kept. */
     void (*close)(void *context, void *state);
     /* The queue ends, and this task was not run. */
     void (*drop)(void *context, struct sl_task *task);
@@ -80,8 +81,22 @@ SL_MUST_CHECK enum sl_status sl_queue_submit(struct sl_queue *queue,
                                              unsigned weight,
                                              struct sl_error *err);
 
-/* The same with a weight of 1; is never refused, but dropped where the queue is
- * ending. */
+/*
+ * Do a task now, on this thread, with a state that is kept.  False, and nothing
+ * was done, where there is none, or others are at work already: then it is
+ * sooner done together with theirs.
+ */
+SL_MUST_CHECK bool sl_queue_run_here(struct sl_queue *queue,
+                                     struct sl_task *task, unsigned weight);
+
+/*
+ * In ops->run, with its state: what it does from now on needs that no more, and
+ * somebody else may have it.
+ */
+void sl_queue_release(struct sl_queue *queue, void **state);
+
+/* As sl_queue_submit with a weight of 1; is never refused, but dropped where
+ * the queue is ending. */
 void sl_queue_submit_last(struct sl_queue *queue, struct sl_task *task);
 
 /*
@@ -103,7 +118,7 @@ struct sl_queue_load {
     size_t queued;  /* tasks that wait for a worker */
     size_t delayed; /* tasks that wait for a change, or for their time */
     size_t running; /* tasks that are being run */
-    size_t states;  /* workers that keep one */
+    size_t states;  /* kept, or in use */
 };
 
 /* Add what this queue has to *load. */

@@ -159,6 +159,20 @@ static void occupy(struct record *record, struct sl_queue *queue,
     wait_until(record, &record->running, 1);
 }
 
+/* What was submitted is done, and its state kept. */
+static void wait_for_rest(struct record *record, struct sl_queue *queue)
+{
+    struct sl_queue_load load = {.running = 1};
+
+    wait_until(record, &record->done, 1);
+    for (int i = 0; i < PATIENCE_MS && load.running > 0; i++) {
+        usleep(1000);
+        load = (struct sl_queue_load){0};
+        sl_queue_add_load(queue, &load);
+    }
+    assert_int_equal(load.running, 0);
+}
+
 static void what_gathers_is_one_batch_in_order(void **state)
 {
     struct record record;
@@ -279,6 +293,144 @@ static void idle_comes_by_itself(void **state)
     sl_queue_free(queue);
 }
 
+static void what_is_slow_is_shared(void **state)
+{
+    enum { WORKERS = 4 };
+    struct record record;
+    struct item first, items[2 * WORKERS];
+    pthread_t opener;
+    struct sl_queue *queue = make(&record, WORKERS, 1000, 1000);
+
+    (void)state;
+    occupy(&record, queue, &first);
+    assert_int_equal(pthread_create(&opener, NULL, open_gate, &record), 0);
+    wait_for_rest(&record, queue);
+    pthread_join(opener, NULL); /* after 20 ms: each comes to be slow */
+    set_gate(&record, true);
+    for (int i = 0; i < 2 * WORKERS; i++)
+        submit(queue, &items[i], i, 1);
+    wait_until(&record, &record.running, WORKERS); /* at the same time */
+    set_gate(&record, false);
+    wait_until(&record, &record.done, 2 * WORKERS + 1);
+    sl_queue_free(queue);
+    assert_int_equal(record.opened, WORKERS);
+}
+
+/* --- On the caller's thread ------------------------------------------------
+ */
+
+static void a_caller_uses_what_is_kept(void **state)
+{
+    struct record record;
+    struct item items[2];
+    struct sl_queue *queue = make(&record, 2, 10, 10);
+
+    (void)state;
+    items[0].number = 7;
+    assert_false(
+        sl_queue_run_here(queue, &items[0].task, 1)); /* none is kept */
+    submit(queue, &items[0], 7, 1);
+    wait_for_rest(&record, queue);
+    items[1].number = 8;
+    assert_true(sl_queue_run_here(queue, &items[1].task, 1));
+    assert_int_equal(record.done, 2); /* when it is back */
+    assert_int_equal(record.order[1], 8);
+    sl_queue_free(queue);
+    assert_int_equal(record.opened, 1);
+    assert_int_equal(record.closed, 1);
+}
+
+static void a_caller_leaves_it_to_who_is_at_work(void **state)
+{
+    struct record record;
+    struct item first, second, third;
+    struct sl_queue *queue = make(&record, 2, 10, 10);
+
+    (void)state;
+    submit(queue, &first, 0, 1);
+    wait_for_rest(&record, queue);
+    occupy(&record, queue, &second);
+    assert_false(sl_queue_run_here(queue, &third.task, 1));
+    set_gate(&record, false);
+    sl_queue_free(queue);
+    assert_int_equal(record.done, 2);
+}
+
+struct caller {
+    struct sl_queue *queue;
+    struct item item;
+    bool ran;
+};
+
+static void *run_here(void *arg)
+{
+    struct caller *caller = arg;
+
+    caller->ran = sl_queue_run_here(caller->queue, &caller->item.task, 1);
+    return NULL;
+}
+
+/* The only state is the caller's: workers wait for it, and take it up then. */
+static void start_caller(struct record *record, struct sl_queue *queue,
+                         struct caller *caller, pthread_t *thread)
+{
+    struct item first;
+
+    submit(queue, &first, 0, 1);
+    wait_for_rest(record, queue);
+    set_gate(record, true);
+    *caller = (struct caller){.queue = queue, .item = {.number = 1}};
+    assert_int_equal(pthread_create(thread, NULL, run_here, caller), 0);
+    wait_until(record, &record->running, 1);
+}
+
+static void workers_wait_for_a_caller(void **state)
+{
+    struct record record;
+    struct item later[2];
+    struct caller caller;
+    pthread_t thread;
+    struct sl_queue *queue = make(&record, 1, 10, 10);
+
+    (void)state;
+    start_caller(&record, queue, &caller, &thread);
+    submit(queue, &later[0], 2, 1);
+    later[1].number = 3;
+    later[1].task.weight = 1;
+    later[1].task.waits = false;
+    sl_queue_submit_at(queue, &later[1].task, sl_deadline_in_ms(1));
+    usleep(20000);
+    assert_int_equal(record.running, 1); /* and no second one */
+    set_gate(&record, false);
+    pthread_join(thread, NULL);
+    assert_true(caller.ran);
+    wait_until(&record, &record.done, 4);
+    sl_queue_free(queue);
+    assert_int_equal(record.order[1], 1);
+    assert_int_equal(record.opened, 1);
+    assert_int_equal(record.closed, 1);
+}
+
+static void the_end_waits_for_a_caller(void **state)
+{
+    struct record record;
+    struct caller caller;
+    pthread_t thread, opener;
+    struct sl_queue *queue = make(&record, 1, 10, 10);
+
+    (void)state;
+    start_caller(&record, queue, &caller, &thread);
+    assert_int_equal(pthread_create(&opener, NULL, open_gate, &record), 0);
+    sl_queue_end(queue);
+    assert_int_equal(record.done, 2);
+    assert_int_equal(record.closed, 1);
+    pthread_join(opener, NULL);
+    pthread_join(thread, NULL);
+    assert_true(caller.ran);
+    assert_false(sl_queue_run_here(queue, &caller.item.task, 1));
+    sl_queue_free(queue);
+}
+
 /* --- Many threads ------------------------------------------------------- */
 
 struct crowd {
@@ -332,6 +484,11 @@ int main(void)
         cmocka_unit_test(a_task_may_come_again_later),
         cmocka_unit_test(what_waits_at_the_end_is_dropped),
         cmocka_unit_test(idle_comes_by_itself),
+        cmocka_unit_test(what_is_slow_is_shared),
+        cmocka_unit_test(a_caller_uses_what_is_kept),
+        cmocka_unit_test(a_caller_leaves_it_to_who_is_at_work),
+        cmocka_unit_test(workers_wait_for_a_caller),
+        cmocka_unit_test(the_end_waits_for_a_caller),
         cmocka_unit_test(many_submit_and_every_task_runs_once),
     };
 

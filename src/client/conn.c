@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A TCP connection with or without TLS: a non-blocking socket, and poll() with
+ * A TCP connection with or without TLS: a non-blocking socket, waited for with
  * what is left of the deadline.
  */
 #include "client/conn.h"
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/wait.h"
 #include "client/resolve.h"
 #include "client/tls.h"
 
@@ -31,19 +32,14 @@ struct sl_conn {
 static enum sl_status wait_for(const struct sl_conn *conn, short events,
                                sl_deadline deadline, struct sl_error *err)
 {
-    for (;;) {
-        struct pollfd poller = {.fd = conn->fd, .events = events};
-        int left = sl_deadline_left_ms(deadline);
-        int ready = poll(&poller, 1, deadline == SL_NEVER ? -1 : left);
-        if (ready > 0)
-            return SL_OK;
-        if (ready < 0 && errno != EINTR)
-            return sl_fail(err, SL_UNAVAILABLE, "%s: %s", conn->where,
-                           strerror(errno));
-        if (ready == 0 && left == 0)
-            return sl_fail(err, SL_TIMEOUT, "%s: no answer in time",
-                           conn->where);
-    }
+    int ready = sl_wait_fd(conn->fd, events, deadline);
+
+    if (ready > 0)
+        return SL_OK;
+    if (ready < 0)
+        return sl_fail(err, SL_UNAVAILABLE, "%s: %s", conn->where,
+                       strerror(errno));
+    return sl_fail(err, SL_TIMEOUT, "%s: no answer in time", conn->where);
 }
 
 static enum sl_status lost(const struct sl_conn *conn, int error,

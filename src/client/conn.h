@@ -5,7 +5,8 @@
  * context by any number.
  *
  * Writing to a closed connection raises no SIGPIPE on the threads of
- * base/queue.h, which block it; other users of TLS must ignore it themselves.
+ * base/queue.h, which block it, and in slight, which ignores it; other users of
+ * TLS must do so themselves.
  */
 #ifndef SL_CLIENT_CONN_H
 #define SL_CLIENT_CONN_H

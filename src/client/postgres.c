@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections of libpq, never in its blocking way: poll() with what is left of
+ * Connections of libpq, never in its blocking way: waiting with what is left of
  * the deadline.  Nothing comes from the environment or from files in the user's
  * home but what the settings name.
  */
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/wait.h"
 #include "client/resolve.h"
 #include "client/url.h"
 
@@ -25,6 +26,7 @@ enum {
     RECEIVED_MAX =
         288 << 20, /* bytes of one result: the largest row, and more */
     CANCEL_MS = 1000,
+    FRESH_NS = 1000000, /* whoever has just answered is still there */
 };
 
 struct sl_pg_target {
@@ -209,21 +211,11 @@ static bool has_pending(const struct sl_pg *pg)
 /* 1: ready, 0: too late, -1: the socket is of no use. */
 static int wait_for(const struct sl_pg *pg, short events, sl_deadline deadline)
 {
+    int fd = PQsocket(pg->handle);
+
     if ((events & POLLIN) != 0 && has_pending(pg))
         return 1;
-    for (;;) {
-        struct pollfd poller = {.fd = PQsocket(pg->handle), .events = events};
-        int left = sl_deadline_left_ms(deadline);
-        if (poller.fd < 0)
-            return -1;
-        int ready = poll(&poller, 1, deadline == SL_NEVER ? -1 : left);
-        if (ready > 0)
-            return 1;
-        if (ready < 0 && errno != EINTR)
-            return -1;
-        if (ready == 0 && left == 0)
-            return 0;
-    }
+    return fd < 0 ? -1 : sl_wait_fd(fd, events, deadline);
 }
 
 static void ignore_notice(void *context, const PGresult *notice)
@@ -409,6 +401,8 @@ bool sl_pg_is_stale(struct sl_pg *pg, bool *notified, struct sl_error *err)
                 pg->target->where);
         return true;
     }
+    if (notified == NULL && sl_now_ns() - pg->answered < FRESH_NS)
+        return false;
     /* What it says unasked is read, until there is nothing or the end. */
     for (int i = 0; i < 100 && poll(&poller, 1, 0) > 0; i++) {
         if (PQconsumeInput(pg->handle) == 0 ||
@@ -496,6 +490,7 @@ enum sl_status sl_pg_next(struct sl_pg *pg, sl_deadline deadline,
     *result = PQgetResult(pg->handle);
     pg->received = 0;
     pg->reads = 0;
+    pg->answered = sl_now_ns();
     if (PQstatus(pg->handle) != CONNECTION_BAD)
         return SL_OK;
     /* A server that ends says why. */

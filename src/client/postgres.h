@@ -100,8 +100,9 @@ void sl_pg_target_free(struct sl_pg_target *target); /* NULL is fine */
 struct sl_pg {
     PGconn *handle;
     const struct sl_pg_target *target;
-    size_t received; /* bytes, about, since the last result */
-    unsigned reads;  /* since then */
+    size_t received;  /* bytes, about, since the last result */
+    unsigned reads;   /* since then */
+    int64_t answered; /* when the last result came (sl_now_ns) */
     /* No use any more: what was asked and what is answered do not match. */
     bool lost;
 };
@@ -119,7 +120,8 @@ void sl_pg_close(struct sl_pg *pg); /* fine for a zeroed one */
 /*
  * Before something is sent: whether the server has gone, so that it certainly
  * gets none of it.  Then err says so, as SL_UNAVAILABLE.  *notified becomes
- * true where a notification came (LISTEN); NULL: nobody listens.
+ * true where a notification came (LISTEN); NULL: nobody listens, and where it
+ * has just answered it is not looked for.
  */
 SL_MUST_CHECK bool sl_pg_is_stale(struct sl_pg *pg, bool *notified,
                                   struct sl_error *err);

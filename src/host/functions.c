@@ -70,6 +70,21 @@ struct caller {
     struct sl_metric *metrics;
 };
 
+/* A guest that runs alone may as well wait on its own thread. */
+static void submit(struct sl_service *service, struct sl_session *session,
+                   const void *requests, size_t count,
+                   const struct caller *caller)
+{
+    const struct sl_caller guest = {
+        .metrics = caller->metrics,
+        .free_until = sl_deadline_in_ms(sl_bridge_wait_free_ms(caller->wait)),
+        .block = sl_bridge_block,
+    };
+
+    sl_service_submit_for(service, session, &guest, requests, count, wake,
+                          sl_bridge_waker_take(caller->wait), caller->call);
+}
+
 /* A call that needs no session; true where it is answered. */
 static bool call_service(struct sl_service *service, const void *requests,
                          size_t count, void *answers,
@@ -79,9 +94,7 @@ static bool call_service(struct sl_service *service, const void *requests,
         sl_service_try_for(service, caller->metrics, requests, count, answers);
 
     if (!answered)
-        sl_service_submit_for(service, NULL, caller->metrics, requests, count,
-                              wake, sl_bridge_waker_take(caller->wait),
-                              caller->call);
+        submit(service, NULL, requests, count, caller);
     return answered;
 }
 
@@ -101,8 +114,7 @@ static bool call_database(void *instance, const struct sl_object *object,
     }
     if (session == NULL)
         return call_service(service, &request, 1, answers, caller);
-    sl_service_submit_for(service, session, caller->metrics, &request, 1, wake,
-                          sl_bridge_waker_take(caller->wait), caller->call);
+    submit(service, session, &request, 1, caller);
     return false;
 }
 

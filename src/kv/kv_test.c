@@ -93,8 +93,7 @@ static void wrong_arguments_never_reach_the_driver(void **state)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         if (bad[i].key.ptr == (const uint8_t *)long_key)
             bad[i].key.len = SL_KV_KEY_MAX + 1;
-        struct sl_kv_answer answer;
-        assert_true(sl_service_try(f.kv, &bad[i], 1, &answer));
+        struct sl_kv_answer answer = do_one(&f, &bad[i]);
         if (answer.err.status != SL_INVALID_ARGUMENT)
             fail_msg("case %zu: %s", i, sl_status_text(answer.err.status));
         assert_false(answer.retryable);
@@ -168,7 +167,7 @@ static void too_many_requests_are_refused_as_a_whole(void **state)
     sl_service_do(f.kv, NULL, many, SL_KV_MANY_MAX, answers);
     assert_false(answers[0].refused);
     assert_int_equal(f.faulty.ops, SL_KV_MANY_MAX);
-    assert_true(sl_service_try(f.kv, many, 0, answers));
+    assert_int_equal(sl_service_do(f.kv, NULL, many, 0, answers), SL_OK);
     tear_down(&f);
 }
 
@@ -489,7 +488,7 @@ static void a_store_that_ends_answers_what_waits(void **state)
     assert_true(status == SL_OK || status == SL_UNAVAILABLE);
 }
 
-/* --- Inline, and counts ------------------------------------------------- */
+/* --- Inline --------------------------------------------------------------- */
 
 static void what_need_not_wait_is_done_at_once(void **state)
 {
@@ -512,6 +511,70 @@ static void what_need_not_wait_is_done_at_once(void **state)
     tear_down(&f);
 }
 
+/* --- On the caller's thread --------------------------------------------- */
+
+static void block_here(void (*run)(void *context), void *context)
+{
+    run(context);
+}
+
+/* Whether a call of somebody who has so much time was run on this thread. */
+static bool runs_here(struct fixture *f, sl_deadline free_until)
+{
+    const struct sl_caller caller = {.free_until = free_until,
+                                     .block = block_here};
+    struct sl_kv_request get = request(SL_KV_GET, "k");
+    struct submitted one;
+
+    atomic_init(&one.done, 0);
+    sl_service_submit_for(f->kv, NULL, &caller, &get, 1, note_done, &one.done,
+                          &one.call);
+    assert_int_equal(finish(&one), SL_OK);
+    return pthread_equal(f->faulty.ran_on, pthread_self()) != 0;
+}
+
+static void who_is_free_runs_its_own_call(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, &faulty_aside);
+    assert_false(runs_here(&f, SL_NEVER)); /* a connection is to be made */
+    assert_true(runs_here(&f, SL_NEVER));
+    assert_false(runs_here(&f, 0));
+    assert_false(runs_here(&f, sl_deadline_in_ms(19999))); /* of 20000 */
+    assert_true(runs_here(&f, sl_deadline_in_ms(60000)));
+    assert_int_equal(f.faulty.opened, 1);
+    tear_down(&f);
+}
+
+static void what_failed_here_is_repeated(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, &faulty_aside);
+    assert_false(runs_here(&f, SL_NEVER));
+    f.faulty.plans[1].status = SL_UNAVAILABLE;
+    assert_false(runs_here(&f, SL_NEVER)); /* the second try */
+    assert_int_equal(f.faulty.ops, 3);
+    assert_int_equal(f.faulty.opened, 2);
+    tear_down(&f);
+}
+
+static void not_every_driver_may_keep_a_caller(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    set_up(&f, &faulty_driver);
+    assert_false(runs_here(&f, SL_NEVER));
+    assert_false(runs_here(&f, SL_NEVER));
+    tear_down(&f);
+}
+
+/* --- Counts ------------------------------------------------------------- */
+
 static void every_request_is_counted(void **state)
 {
     struct fixture f;
@@ -527,6 +590,13 @@ static void every_request_is_counted(void **state)
     assert_int_equal(sl_metric_count(metric), 3);
     assert_int_equal(metric->by_status[SL_OK], 2);
     assert_int_equal(metric->by_status[SL_INVALID_ARGUMENT], 1);
+
+    struct sl_kv_request both[2] = {get, bad};
+    struct sl_kv_answer answers[2];
+    sl_service_do(f.kv, NULL, both, 2, answers);
+    sl_answers_done(f.kv, answers, 2);
+    assert_int_equal(sl_metric_count(metric), 5);
+    assert_int_equal(metric->by_status[SL_INVALID_ARGUMENT], 2);
     tear_down(&f);
 }
 
@@ -552,6 +622,9 @@ int main(void)
         cmocka_unit_test(too_many_waiting_calls_are_unavailable),
         cmocka_unit_test(a_store_that_ends_answers_what_waits),
         cmocka_unit_test(what_need_not_wait_is_done_at_once),
+        cmocka_unit_test(who_is_free_runs_its_own_call),
+        cmocka_unit_test(what_failed_here_is_repeated),
+        cmocka_unit_test(not_every_driver_may_keep_a_caller),
         cmocka_unit_test(every_request_is_counted),
     };
 

@@ -352,6 +352,7 @@ const struct sl_driver sl_kv_postgres = {
                 SL_KV_FEATURE_ABSENT | SL_KV_FEATURE_INCREMENT |
                 SL_KV_FEATURE_KEYS | SL_KV_FEATURE_DURABLE |
                 SL_KV_FEATURE_SHARED | SL_KV_FEATURE_LINEARIZABLE,
+    .waits_aside = true,
     .max_batch = BATCH_MAX,
     .store_new = postgres_store_new,
     .store_free = sl_pg_tables_store_free,

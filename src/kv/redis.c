@@ -263,6 +263,7 @@ const struct sl_driver sl_kv_redis = {
                 SL_KV_FEATURE_ABSENT | SL_KV_FEATURE_INCREMENT |
                 SL_KV_FEATURE_KEYS | SL_KV_FEATURE_SHARED |
                 SL_KV_FEATURE_LINEARIZABLE,
+    .waits_aside = true,
     .max_batch = MAX_BATCH,
     .store_new = redis_store_new,
     .store_free = redis_store_free,

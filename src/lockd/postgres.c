@@ -267,6 +267,7 @@ const struct sl_driver sl_lockd_postgres = {
     .options_size = sizeof(struct sl_pg_tables_options),
     .features = SL_LOCKD_FEATURE_FAIR | SL_LOCKD_FEATURE_DURABLE |
                 SL_LOCKD_FEATURE_SHARED,
+    .waits_aside = true,
     .max_batch = BATCH_MAX,
     .store_new = postgres_store_new,
     .store_free = sl_pg_tables_store_free,

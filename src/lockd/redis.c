@@ -54,6 +54,7 @@ const struct sl_driver sl_lockd_redis = {
     .options_size = sizeof(struct sl_redis_script_options),
     .features = SL_LOCKD_FEATURE_FAIR | SL_LOCKD_FEATURE_DURABLE |
                 SL_LOCKD_FEATURE_SHARED,
+    .waits_aside = true,
     .max_batch = MAX_BATCH,
     .store_new = redis_store_new,
     .store_free = sl_redis_script_store_free,

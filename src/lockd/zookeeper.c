@@ -176,6 +176,7 @@ const struct sl_driver sl_lockd_zookeeper = {
     .features = SL_LOCKD_FEATURE_FAIR | SL_LOCKD_FEATURE_DURABLE |
                 SL_LOCKD_FEATURE_SHARED,
     .max_states = 1, /* a session is on one connection at a time */
+    .waits_aside = true,
     .max_batch = SL_ZK_BATCH_MAX,
     .store_new = zookeeper_store_new,
     .store_free = zookeeper_store_free,

@@ -50,6 +50,7 @@ const struct sl_driver sl_mq_redis = {
                 SL_MQ_FEATURE_DEDUPLICATION | SL_MQ_FEATURE_DEAD_LETTER |
                 SL_MQ_FEATURE_COUNT | SL_MQ_FEATURE_DURABLE |
                 SL_MQ_FEATURE_SHARED,
+    .waits_aside = true,
     .max_batch = MAX_BATCH,
     .store_new = redis_store_new,
     .store_free = sl_redis_script_store_free,

@@ -53,6 +53,7 @@ const struct sl_driver sl_pubsub_redis = {
     .features = SL_PUBSUB_FEATURE_SUBSCRIBE | SL_PUBSUB_FEATURE_KEYS |
                 SL_PUBSUB_FEATURE_EARLIEST | SL_PUBSUB_FEATURE_DURABLE |
                 SL_PUBSUB_FEATURE_SHARED | SL_PUBSUB_FEATURE_UNDIVIDED,
+    .waits_aside = true,
     .max_batch = MAX_BATCH,
     .store_new = redis_store_new,
     .store_free = sl_redis_script_store_free,

@@ -197,15 +197,19 @@ static void complete(struct sl_call *call)
     call_unref(call);
 }
 
-static void finish_op(struct sl_call *call, size_t i)
+static void count_op(const struct sl_call *call, size_t i)
 {
-    struct sl_service *service = call->lane->service;
     const struct sl_op *op = &call->ops[i];
 
-    call->finished[i] = true;
-    sl_service_finish_op(service, &call->ops[i]);
     sl_metric_record(&call->metrics[sl_op_verb(op)],
                      sl_op_answer(op)->err.status, sl_now_ns() - call->start);
+}
+
+static void finish_op(struct sl_call *call, size_t i)
+{
+    call->finished[i] = true;
+    sl_service_finish_op(call->lane->service, &call->ops[i]);
+    count_op(call, i);
 }
 
 /* Nothing of what is left was sent, and nothing will be. */
@@ -419,6 +423,8 @@ static void run_tasks(void *context, void **state,
             sl_session_run_end(batch.lane, state);
         }
     flush(&batch);
+    /* Whoever is answered may ask again at once. */
+    sl_queue_release(batch.lane->queue, state);
     if (batch.changed)
         sl_queue_changed(batch.lane->service->lane.queue);
     for (size_t i = 0; i < count; i++)
@@ -495,7 +501,22 @@ struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers)
 
 /* --- For callers -------------------------------------------------------- */
 
-static void submit(struct sl_lane *lane, struct sl_metric *metrics,
+/* On the caller's thread, where that may be kept so long. */
+static bool run_here(struct sl_call *call, const struct sl_caller *caller,
+                     unsigned weight)
+{
+    const struct sl_lane *lane = call->lane;
+
+    if (!lane->service->driver->waits_aside ||
+        caller->free_until < call->deadline)
+        return false;
+    sl_block_in(caller->block);
+    bool ran = sl_queue_run_here(lane->queue, &call->task, weight);
+    sl_block_in(NULL);
+    return ran;
+}
+
+static void submit(struct sl_lane *lane, const struct sl_caller *caller,
                    int64_t delay_ms, const void *requests, size_t count,
                    sl_call_done_fn *done, void *context, struct sl_call **out)
 {
@@ -503,41 +524,47 @@ static void submit(struct sl_lane *lane, struct sl_metric *metrics,
     struct sl_error err;
     unsigned weight = 0;
 
-    if (metrics != NULL)
-        call->metrics = metrics;
+    if (caller->metrics != NULL)
+        call->metrics = caller->metrics;
     call->done = done;
     call->context = context;
     *out = call;
     for (size_t i = 0; i < count; i++)
-        weight += !call->finished[i];
+        if (call->finished[i]) /* its arguments are wrong */
+            count_op(call, i);
+        else
+            weight++;
     if (weight == 0) {
         complete(call);
     } else if (delay_ms > 0) {
         call->task.weight = weight;
         call->delayed = true;
         sl_queue_submit_at(lane->queue, &call->task, call->start);
-    } else if (sl_queue_submit(lane->queue, &call->task, weight, &err) !=
-               SL_OK) {
+    } else if (!run_here(call, caller, weight) &&
+               sl_queue_submit(lane->queue, &call->task, weight, &err) !=
+                   SL_OK) {
         finish_unsent(call, &err);
     }
 }
+
+static const struct sl_caller somebody;
 
 void sl_service_submit(struct sl_service *service, struct sl_session *session,
                        const void *requests, size_t count,
                        sl_call_done_fn *done, void *context,
                        struct sl_call **call)
 {
-    sl_service_submit_for(service, session, NULL, requests, count, done,
+    sl_service_submit_for(service, session, &somebody, requests, count, done,
                           context, call);
 }
 
 void sl_service_submit_for(struct sl_service *service,
                            struct sl_session *session,
-                           struct sl_metric *metrics, const void *requests,
+                           const struct sl_caller *caller, const void *requests,
                            size_t count, sl_call_done_fn *done, void *context,
                            struct sl_call **call)
 {
-    submit(session != NULL ? &session->lane : &service->lane, metrics, 0,
+    submit(session != NULL ? &session->lane : &service->lane, caller, 0,
            requests, count, done, context, call);
 }
 
@@ -546,7 +573,7 @@ void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
                              sl_call_done_fn *done, void *context,
                              struct sl_call **call)
 {
-    submit(&service->lane, NULL, delay_ms, requests, count, done, context,
+    submit(&service->lane, &somebody, delay_ms, requests, count, done, context,
            call);
 }
 

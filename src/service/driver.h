@@ -81,6 +81,12 @@ struct sl_driver {
      */
     unsigned inline_verbs;
 
+    /*
+     * Whatever run, and close, wait for, they wait with sl_wait_fd, or in
+     * sl_block (base/wait.h): they may be called on a thread that others need.
+     */
+    bool waits_aside;
+
     /* The most states for submitted calls; 0 leaves it to the manifest. */
     unsigned max_states;
 

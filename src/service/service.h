@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/option.h"
+#include "base/wait.h"
 
 enum {
     SL_SERVICE_POLL_MS = 25 /* how often another process's changes are seen */
@@ -151,10 +152,10 @@ SL_MUST_CHECK enum sl_status sl_service_check(struct sl_service *service,
  */
 
 /*
- * Answer the requests now if that needs no waiting: when an argument is wrong,
- * or the driver can do all of them in place.  False: nothing was done, submit
- * them.  answers[0..count) need not be initialised; after true each is filled
- * and the caller's to finish (sl_answers_done).
+ * Answer the requests now if the driver can do all of them in place, without
+ * waiting, but for those whose arguments are wrong.  False: nothing was done,
+ * submit them.  answers[0..count) need not be initialised; after true each is
+ * filled and the caller's to finish (sl_answers_done).
  */
 SL_MUST_CHECK bool sl_service_try(struct sl_service *service,
                                   const void *requests, size_t count,
@@ -180,10 +181,23 @@ void sl_service_submit(struct sl_service *service, struct sl_session *session,
                        const void *requests, size_t count,
                        sl_call_done_fn *done, void *context,
                        struct sl_call **call);
-/* The same, counted in metrics, which outlive the service; as above. */
+
+/* What is known of a caller. */
+struct sl_caller {
+    struct sl_metric *metrics; /* to count in; they outlive the service */
+    /*
+     * Until when its thread may be kept for the call, where nobody else needs
+     * it much: that saves the way to a driver thread and back.  SIGPIPE is
+     * blocked or ignored there.  0: not at all.
+     */
+    sl_deadline free_until;
+    sl_block_fn *block; /* how that thread waits for long (base/wait.h) */
+};
+
+/* The same for a caller; done may run before this returns. */
 void sl_service_submit_for(struct sl_service *service,
                            struct sl_session *session,
-                           struct sl_metric *metrics, const void *requests,
+                           const struct sl_caller *caller, const void *requests,
                            size_t count, sl_call_done_fn *done, void *context,
                            struct sl_call **call);
 

@@ -338,6 +338,7 @@ const struct sl_sql_driver sl_sql_mysql = {
                .options_size = sizeof(struct options),
                .features = SL_SQL_FEATURE_LAST_INSERT_ID |
                            SL_SQL_FEATURE_WRITERS | SL_SQL_FEATURE_SHARED,
+               .waits_aside = true,
                .max_batch = 1,
                .store_new = mysql_store_new,
                .store_free = mysql_store_free,

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The calls of the client library that wait for the server, by a deadline: its
- * non-blocking interface, and poll().
+ * non-blocking interface, and ours to wait.
  *
  * When the deadline passes the connection is shut down, so that the library
  * comes back by itself and lets go of what it holds.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
+#include "base/wait.h"
 #include "sql/mysql_state.h"
 
 static short events_of(int wanted)
@@ -44,16 +44,10 @@ static int give_up(struct sl_sql_mysql *mysql, int wanted)
 
 static int wait_for(struct sl_sql_mysql *mysql, int wanted)
 {
-    for (;;) {
-        struct pollfd poller = {.fd = mysql_get_socket(mysql->handle),
-                                .events = events_of(wanted)};
-        int left = sl_deadline_left_ms(mysql->deadline);
-        int ready = poll(&poller, 1, mysql->deadline == SL_NEVER ? -1 : left);
-        if (ready > 0)
-            return wanted & ~MYSQL_WAIT_TIMEOUT;
-        if ((ready == 0 && left == 0) || (ready < 0 && errno != EINTR))
-            return give_up(mysql, wanted);
-    }
+    if (sl_wait_fd(mysql_get_socket(mysql->handle), events_of(wanted),
+                   mysql->deadline) > 0)
+        return wanted & ~MYSQL_WAIT_TIMEOUT;
+    return give_up(mysql, wanted);
 }
 
 int sl_sql_mysql_connect(struct sl_sql_mysql *mysql, const char *database)

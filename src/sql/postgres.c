@@ -92,6 +92,7 @@ const struct sl_sql_driver sl_sql_postgres = {
                .features = SL_SQL_FEATURE_NAN | SL_SQL_FEATURE_INFINITY |
                            SL_SQL_FEATURE_WRITERS | SL_SQL_FEATURE_SHARED |
                            SL_SQL_FEATURE_RETURNING | SL_SQL_FEATURE_SCHEMAS,
+               .waits_aside = true,
                .max_batch = SL_SQL_PG_BATCH,
                .store_new = postgres_store_new,
                .store_free = postgres_store_free,

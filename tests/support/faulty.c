@@ -112,6 +112,7 @@ static void run(void *state, struct sl_op *const ops[], size_t count)
         pthread_cond_wait(&faulty->changed, &faulty->lock);
     faulty->waiting--;
     faulty->runs++;
+    faulty->ran_on = pthread_self();
     if (count > faulty->largest_batch)
         faulty->largest_batch = count;
     for (size_t i = 0; i < count; i++)
@@ -135,5 +136,10 @@ const struct sl_driver faulty_inline = {.name = "kv.faulty",
                                         FAULTY_MEMBERS,
                                         .features = ALL_FEATURES,
                                         .inline_verbs = 1U << SL_KV_GET};
+
+const struct sl_driver faulty_aside = {.name = "kv.faulty",
+                                       FAULTY_MEMBERS,
+                                       .features = ALL_FEATURES,
+                                       .waits_aside = true};
 
 const struct sl_driver faulty_poor = {.name = "kv.poor", FAULTY_MEMBERS};

@@ -30,6 +30,7 @@ struct faulty {
     int waiting;
     int opened;
     int closed;
+    pthread_t ran_on; /* the last one */
     size_t largest_batch;
     char keys[FAULTY_SEEN][16]; /* of the ops, in their order */
 };
@@ -41,6 +42,7 @@ struct faulty_options {
 
 extern const struct sl_driver faulty_driver; /* everything is submitted */
 extern const struct sl_driver faulty_inline; /* GET is inline */
+extern const struct sl_driver faulty_aside;  /* may run where others wait */
 extern const struct sl_driver faulty_poor;   /* has no features */
 
 void faulty_init(struct faulty *faulty);
