@@ -8,8 +8,8 @@ BUILD ?= build
 PREFIX ?= /usr/local
 NAME ?= orders
 EXAMPLE_TEXT ?= /usr/share/common-licenses/GPL-3
-# Two at a time of those that compute, which count twice; four of those that wait.
-CTEST := ctest --output-on-failure -j4
+# Three at a time of those that compute, which count twice; six of those that wait.
+CTEST := ctest --output-on-failure -j6
 
 .PHONY: all help build run example test bench check docs asan tsan install clean deps deps-test
 

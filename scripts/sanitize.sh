@@ -24,4 +24,4 @@ esac
 cmake -S . -B $build -G Ninja -DBUILD_TESTING=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     "-DSLIGHT_SANITIZE=$1"
 cmake --build $build
-ctest --test-dir $build --output-on-failure -j4
+ctest --test-dir $build --output-on-failure -j6
