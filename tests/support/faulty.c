@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A driver that fails as a test tells it to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "support/faulty.h"
 
 #include <stdio.h>
@@ -143,3 +150,43 @@ const struct sl_driver faulty_aside = {.name = "kv.faulty",
                                        .waits_aside = true};
 
 const struct sl_driver faulty_poor = {.name = "kv.poor", FAULTY_MEMBERS};
+
+/* --- A store over it ------------------------------------------------------ */
+
+void faulty_store_open(struct faulty_store *f, const struct sl_driver *driver)
+{
+    struct sl_error err;
+
+    faulty_init(&f->faulty);
+    f->options.faulty = &f->faulty;
+    sl_options_default(sl_service_options, &f->config);
+    sl_options_default(sl_kv.options, &f->config);
+    f->config.service.connections = 1;
+    f->config.service.retry_backoff_ms = 1;
+    f->config.service.timeout_ms = 20000;
+    assert_int_equal(sl_service_open(&sl_kv, "test", driver, &f->config.service,
+                                     &f->options, &f->kv, &err),
+                     SL_OK);
+}
+
+void faulty_store_close(struct faulty_store *f)
+{
+    sl_service_free(f->kv);
+    assert_int_equal(f->faulty.opened, f->faulty.closed);
+}
+
+struct sl_kv_request faulty_request(enum sl_kv_verb verb, const char *key)
+{
+    return (struct sl_kv_request){
+        .verb = verb, .key = sl_bytes_of(key), .limit = 10};
+}
+
+struct sl_kv_answer faulty_store_do(struct faulty_store *f,
+                                    const struct sl_kv_request *one)
+{
+    struct sl_kv_answer answer;
+
+    sl_service_do(f->kv, NULL, one, 1, &answer);
+    sl_kv_answer_done(&answer);
+    return answer;
+}

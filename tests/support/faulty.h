@@ -50,4 +50,20 @@ void faulty_set_gate(struct faulty *faulty, bool closed);
 /* Wait until a run waits at the gate. */
 void faulty_wait_run(struct faulty *faulty);
 
+/* One store over the faulty driver. */
+struct faulty_store {
+    struct faulty faulty;
+    struct faulty_options options;
+    struct sl_kv_config config;
+    struct sl_service *kv;
+};
+
+/* On one connection, with a timeout of 20 s.  They fail the test. */
+void faulty_store_open(struct faulty_store *f, const struct sl_driver *driver);
+void faulty_store_close(struct faulty_store *f);
+/* Do one request; the answer's value and keys are thrown away. */
+struct sl_kv_answer faulty_store_do(struct faulty_store *f,
+                                    const struct sl_kv_request *one);
+struct sl_kv_request faulty_request(enum sl_kv_verb verb, const char *key);
+
 #endif
