@@ -41,14 +41,18 @@ make_data() {
 }
 
 # After a kill: the server's processes notice, and the next one waits for that.
+# It would also wait until somebody has asked how the killed one ended, which may
+# take seconds (a zombie), but for the files with its number.
 until_children_gone() {
     [ -f "$DIR/pid" ] || return 0
     read -r old _ <"$DIR/pid"
     tries=100
-    while [ -n "$(ps -o pid= -s "$old")" ] && [ "$tries" -gt 0 ]; do
+    while ps -o stat= -s "$old" | grep -qv '^Z'; do
+        [ "$tries" -gt 0 ] || return 0
         tries=$((tries - 1))
         sleep 0.1
     done
+    rm -f "$DATA/postmaster.pid" "$DATA"/.s.PGSQL.*
 }
 
 launch() {
