@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -85,14 +86,14 @@ static int local_socket(int port, bool listening)
 /* Read what is there. False: this side has ended. */
 static bool take_in(struct link *link, struct way *way)
 {
-    struct chunk *chunk = sl_alloc(sizeof(*chunk) + CHUNK);
-    ssize_t got = recv(way->from, chunk->bytes, CHUNK, MSG_DONTWAIT);
+    char bytes[CHUNK];
+    ssize_t got = recv(way->from, bytes, sizeof(bytes), MSG_DONTWAIT);
 
-    if (got <= 0) {
-        free(chunk);
+    if (got <= 0)
         return got < 0 && (errno == EAGAIN || errno == EINTR);
-    }
+    struct chunk *chunk = sl_alloc(sizeof(*chunk) + (size_t)got);
     chunk->len = (size_t)got;
+    memcpy(chunk->bytes, bytes, chunk->len);
     chunk->due = sl_deadline_in_ms(atomic_load(&link->proxy->delay_ms));
     *way->last = chunk;
     way->last = &chunk->next;
@@ -135,17 +136,15 @@ static bool pass_on(struct link *link, struct way *way)
     return true;
 }
 
-static int wait_ms(const struct way ways[2])
+/* To the nanosecond: one that is late would delay by more than it should. */
+static struct timespec wait_time(const struct way ways[2])
 {
-    int wait = SLICE_MS;
+    int64_t now = sl_now_ns(), left = INT64_C(1000000) * SLICE_MS;
 
-    for (int i = 0; i < 2; i++) {
-        if (ways[i].first == NULL)
-            continue;
-        int left = sl_deadline_left_ms(ways[i].first->due);
-        wait = left < wait ? left : wait;
-    }
-    return wait;
+    for (int i = 0; i < 2; i++)
+        if (ways[i].first != NULL && ways[i].first->due - now < left)
+            left = ways[i].first->due - now;
+    return (struct timespec){.tv_nsec = left < 0 ? 0 : (long)left};
 }
 
 static bool goes_on(const struct link *link)
@@ -169,7 +168,8 @@ static void carry(struct link *link)
         }
         struct pollfd polls[2] = {{.fd = link->client, .events = POLLIN},
                                   {.fd = link->server, .events = POLLIN}};
-        poll(polls, 2, wait_ms(ways));
+        const struct timespec time = wait_time(ways);
+        ppoll(polls, 2, &time, NULL);
         for (int i = 0; i < 2 && open; i++) {
             if (polls[i].revents != 0)
                 open = take_in(link, &ways[i]);
