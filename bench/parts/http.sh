@@ -59,9 +59,11 @@ for connections in 1 64 512; do
     row "http: that, to hello, $at" \
         "$(ratio "$(best stored 1)" "$(best hello 1)")" x 0.7 ge
 done
-"$build/bench/bench-idle" "${hello##*:}" "$hello_server" $((scale * 1000)) >"$calls"
+for _ in 1 2 3; do # in turn, so that what else the machine does meets both
+    "$build/bench/bench-idle" "${hello##*:}" "$hello_server" $((scale * 1000))
+done >"$calls"
 row "http: an idle connection, of $((scale * 1000))" \
-    "$(awk -F '\t' '$1 == "each" { printf "%.1f", $4 / 1024 }' "$calls")" KiB 20 le
+    "$(awk -F '\t' '$1 == "each" { printf "%.1f", $4 / 1024; exit }' "$calls")" KiB 20 le
 row "http: a request of another one meanwhile, to one before" \
-    "$(awk -F '\t' '{ t[$1] = $4 } END { printf "%.2f", t["meanwhile"] / t["before"] }' "$calls")" x 1.25 le
+    "$(awk -F '\t' '{ t[$1] += $4 } END { printf "%.2f", t["meanwhile"] / t["before"] }' "$calls")" x 1.25 le
 stop_servers
