@@ -157,6 +157,14 @@ static void submit(struct faulty_store *f, struct submitted *one,
     sl_service_submit(f->kv, NULL, &get, 1, note_done, &one->done, &one->call);
 }
 
+/* The only connection waits at the gate with this one: what comes gathers. */
+static void occupy(struct faulty_store *f, struct submitted *first)
+{
+    f->faulty.gate_closed = true;
+    submit(f, first, SL_KV_SET, "first");
+    faulty_wait_run(&f->faulty);
+}
+
 static void wait_done(struct submitted *one)
 {
     for (int i = 0; i < 20000 && atomic_load(&one->done) == 0; i++)
@@ -182,9 +190,7 @@ static void calls_that_wait_go_as_one_batch(void **state)
 
     (void)state;
     faulty_store_open(&f, &faulty_driver);
-    f.faulty.gate_closed = true;
-    submit(&f, &first, SL_KV_SET, "first");
-    faulty_wait_run(&f.faulty);
+    occupy(&f, &first);
     for (int i = 0; i < 20; i++)
         submit(&f, &others[i], SL_KV_SET, "other");
     faulty_set_gate(&f.faulty, false);
@@ -203,9 +209,7 @@ static void a_call_given_up_is_not_sent(void **state)
 
     (void)state;
     faulty_store_open(&f, &faulty_driver);
-    f.faulty.gate_closed = true;
-    submit(&f, &first, SL_KV_SET, "first");
-    faulty_wait_run(&f.faulty);
+    occupy(&f, &first);
     submit(&f, &other, SL_KV_SET, "other");
     sl_call_release(other.call);
     sl_call_release(first.call); /* sent: it ends, and nobody reads it */
@@ -224,9 +228,7 @@ static void a_call_may_wait_no_longer_than_its_deadline(void **state)
 
     (void)state;
     faulty_store_open(&f, &faulty_driver);
-    f.faulty.gate_closed = true;
-    submit(&f, &first, SL_KV_SET, "first");
-    faulty_wait_run(&f.faulty);
+    occupy(&f, &first);
     f.config.service.timeout_ms = 1;
     submit(&f, &other, SL_KV_INCREMENT, "other");
     usleep(20000);
@@ -251,9 +253,7 @@ static void too_many_waiting_calls_are_unavailable(void **state)
                                      &f.config.service, &f.options, &f.kv,
                                      &err),
                      SL_OK);
-    f.faulty.gate_closed = true;
-    submit(&f, &first, SL_KV_SET, "first");
-    faulty_wait_run(&f.faulty);
+    occupy(&f, &first);
     submit(&f, &second, SL_KV_SET, "second");
     submit(&f, &third, SL_KV_INCREMENT, "third");
     assert_int_equal(finish(&third), SL_UNAVAILABLE);
@@ -278,9 +278,7 @@ static void a_store_that_ends_answers_what_waits(void **state)
 
     (void)state;
     faulty_store_open(&f, &faulty_driver);
-    f.faulty.gate_closed = true;
-    submit(&f, &first, SL_KV_SET, "first");
-    faulty_wait_run(&f.faulty);
+    occupy(&f, &first);
     submit(&f, &other, SL_KV_SET, "other");
     assert_int_equal(pthread_create(&opener, NULL, open_soon, &f.faulty), 0);
     faulty_store_close(&f);

@@ -261,10 +261,10 @@ bool sl_service_try_for(struct sl_service *service, struct sl_metric *metrics,
                         const void *requests, size_t count, void *answers)
 {
     const struct sl_capability *capability = service->capability;
-    int64_t start = sl_now_ns();
 
     if (service->driver->inline_verbs == 0) /* submit checks them as well */
         return false;
+    int64_t start = sl_now_ns();
     if (!sl_service_precheck(service, requests, count, answers) &&
         !all_inline(service, requests, count, answers))
         return false;

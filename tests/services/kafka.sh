@@ -130,7 +130,7 @@ tell() {
 # kcat waits 2 s where nothing listens yet.
 ready() {
     ports
-    (exec 3<>"/dev/tcp/$HOST/$INSIDE_PORT") 2>/dev/null || return 1
+    listens "$INSIDE_PORT" || return 1
     timeout 5 kcat -L -b "$HOST:$INSIDE_PORT" -m 2 | grep -q 'broker 1 at'
 }
 
