@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A queued call: copied, run in batches with others' on a driver thread, parked
- * while it waits for a change, repeated where that is safe, completed once.
+ * A queued call: copied, run in a batch with others (lane.c), parked while it
+ * waits for a change, repeated where that is safe, completed once.
  *
  * A call has two owners, its caller and the queue; whoever is last frees it.
  * Until the call is done its fields are the queue's, all but `cancelled`.
@@ -12,39 +12,6 @@
 
 #include "base/alloc.h"
 #include "service/internal.h"
-
-struct sl_call {
-    struct sl_task task; /* first: a task is its call */
-    struct sl_lane *lane;
-    sl_call_done_fn *done; /* NULL: nobody waits */
-    void *context;
-    _Atomic unsigned owners;
-    _Atomic bool cancelled;
-    bool collected;
-    bool delayed; /* submitted for later */
-    struct sl_metric *metrics;
-    int64_t start;
-    sl_deadline wait_until; /* of a request that is willing to wait; or 0 */
-    sl_deadline deadline;
-    int64_t tries;
-    size_t room;
-    size_t count;
-    /* count of each: */
-    void *answers;
-    void *requests;
-    struct sl_op *ops;
-    bool *finished;
-};
-
-/* The ops that one run of the driver gets. */
-struct batch {
-    struct sl_lane *lane;
-    void **state;
-    void *over; /* a state to be closed */
-    bool changed;
-    struct sl_op *ops[SL_QUEUE_BATCH_MAX];
-    size_t count;
-};
 
 /* --- Making one --------------------------------------------------------- */
 
@@ -212,8 +179,7 @@ static void finish_op(struct sl_call *call, size_t i)
     count_op(call, i);
 }
 
-/* Nothing of what is left was sent, and nothing will be. */
-static void finish_unsent(struct sl_call *call, const struct sl_error *err)
+void sl_call_finish_unsent(struct sl_call *call, const struct sl_error *err)
 {
     for (size_t i = 0; i < call->count; i++) {
         if (call->finished[i])
@@ -288,8 +254,7 @@ static sl_deadline next_look(const struct sl_call *call)
     return op->again_at < call->wait_until ? op->again_at : call->wait_until;
 }
 
-/* After a run: queue again what may be repeated, or waits, or complete. */
-static void settle(struct sl_call *call)
+void sl_call_settle(struct sl_call *call)
 {
     sl_deadline again = 0;
     size_t repeats = 0;
@@ -319,184 +284,6 @@ static void settle(struct sl_call *call)
     }
     call->tries++;
     queue_again(call, again, false);
-}
-
-/* --- Running ------------------------------------------------------------ */
-
-static enum sl_status open_state(struct batch *batch, struct sl_error *err)
-{
-    const struct sl_service *service = batch->lane->service;
-    sl_deadline soonest = SL_NEVER;
-
-    if (*batch->state != NULL)
-        return SL_OK;
-    for (size_t i = 0; i < batch->count; i++)
-        if (batch->ops[i]->deadline < soonest)
-            soonest = batch->ops[i]->deadline;
-    return service->driver->open(service->store, soonest, batch->state, err);
-}
-
-static void close_over(struct batch *batch)
-{
-    if (batch->over != NULL)
-        batch->lane->service->driver->close(batch->over);
-    batch->over = NULL;
-}
-
-static void flush(struct batch *batch)
-{
-    const struct sl_driver *driver = batch->lane->service->driver;
-    struct sl_error err;
-
-    if (batch->count == 0)
-        return;
-    if (open_state(batch, &err) == SL_OK) {
-        driver->run(*batch->state, batch->ops, batch->count);
-        if (sl_state_is_over(batch->ops, batch->count)) {
-            close_over(batch);
-            batch->over = *batch->state;
-            *batch->state = NULL;
-        }
-    } else {
-        for (size_t i = 0; i < batch->count; i++) {
-            batch->ops[i]->not_sent = true;
-            sl_op_fail(batch->ops[i], &err);
-        }
-    }
-    for (size_t i = 0; i < batch->count; i++)
-        batch->changed = batch->changed || batch->ops[i]->changed;
-    batch->count = 0;
-}
-
-static void give_up(struct batch *batch, struct sl_op *op)
-{
-    const struct sl_driver *driver = batch->lane->service->driver;
-
-    if (op->ticket != 0 && driver->forget != NULL && *batch->state != NULL)
-        driver->forget(*batch->state, op);
-}
-
-/* Put what is left of a call into batches, unless it is too late for it. */
-static void add(struct batch *batch, struct sl_call *call)
-{
-    const struct sl_service *service = batch->lane->service;
-    enum sl_status late = SL_OK;
-
-    if (atomic_load(&call->cancelled))
-        late = SL_UNAVAILABLE; /* nobody reads it */
-    else if (sl_deadline_passed(call->deadline))
-        late = SL_TIMEOUT;
-    for (size_t i = 0; i < call->count; i++) {
-        struct sl_op *op = &call->ops[i];
-        if (call->finished[i])
-            continue;
-        if (late != SL_OK) {
-            give_up(batch, op);
-            op->not_sent = true;
-            sl_fail(&sl_op_answer(op)->err, late,
-                    "waited %lld ms for a connection, as long as the "
-                    "manifest's timeout allows",
-                    (long long)service->config->timeout_ms);
-            continue;
-        }
-        batch->ops[batch->count++] = op;
-        if (batch->count == service->driver->max_batch)
-            flush(batch);
-    }
-}
-
-static void run_tasks(void *context, void **state,
-                      struct sl_task *const tasks[], size_t count)
-{
-    struct batch batch;
-
-    batch.lane = context;
-    batch.state = state;
-    batch.over = NULL;
-    batch.changed = false;
-    batch.count = 0;
-    for (size_t i = 0; i < count; i++)
-        if (tasks[i]->kind == SL_TASK_CALL) {
-            add(&batch, (struct sl_call *)tasks[i]);
-        } else {
-            flush(&batch);
-            sl_session_run_end(batch.lane, state);
-        }
-    flush(&batch);
-    /* Whoever is answered may ask again at once. */
-    sl_queue_release(batch.lane->queue, state);
-    if (batch.changed)
-        sl_queue_changed(batch.lane->service->lane.queue);
-    for (size_t i = 0; i < count; i++)
-        if (tasks[i]->kind == SL_TASK_CALL)
-            settle((struct sl_call *)tasks[i]);
-        else
-            free(tasks[i]);
-    close_over(&batch);
-}
-
-static void idle(void *context, void **state)
-{
-    const struct sl_lane *lane = context;
-
-    if (*state != NULL)
-        lane->service->driver->idle(*state);
-}
-
-static bool changed(void *context, void **state)
-{
-    const struct sl_lane *lane = context;
-
-    /* Without a state nothing was looked at yet. */
-    return *state == NULL || lane->service->driver->changed(*state);
-}
-
-static void close_state(void *context, void *state)
-{
-    const struct sl_lane *lane = context;
-
-    lane->service->driver->close(state);
-}
-
-static void drop(void *context, struct sl_task *task)
-{
-    struct sl_error err;
-
-    (void)context;
-    if (task->kind == SL_TASK_END) {
-        free(task);
-        return;
-    }
-    sl_fail(&err, SL_UNAVAILABLE, "slight is shutting down");
-    finish_unsent((struct sl_call *)task, &err);
-}
-
-struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers)
-{
-    /* With idle or without, with changed or without. */
-    static const struct sl_queue_ops ops[2][2] = {
-        {{.run = run_tasks, .close = close_state, .drop = drop},
-         {.run = run_tasks,
-          .changed = changed,
-          .close = close_state,
-          .drop = drop}},
-        {{.run = run_tasks, .idle = idle, .close = close_state, .drop = drop},
-         {.run = run_tasks,
-          .idle = idle,
-          .changed = changed,
-          .close = close_state,
-          .drop = drop}},
-    };
-    const struct sl_driver *driver = lane->service->driver;
-    const struct sl_queue_config config = {
-        .workers = workers,
-        .max_weight = driver->max_batch,
-        .max_queued = (unsigned)lane->service->config->max_queued,
-        .poll_ms = SL_SERVICE_POLL_MS,
-    };
-
-    return sl_queue_new(
-        &config, &ops[driver->idle != NULL][driver->changed != NULL], lane);
 }
 
 /* --- For callers -------------------------------------------------------- */
@@ -543,7 +330,7 @@ static void submit(struct sl_lane *lane, const struct sl_caller *caller,
     } else if (!run_here(call, caller, weight) &&
                sl_queue_submit(lane->queue, &call->task, weight, &err) !=
                    SL_OK) {
-        finish_unsent(call, &err);
+        sl_call_finish_unsent(call, &err);
     }
 }
 

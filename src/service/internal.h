@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The inside of a service, shared by service.c (what is done at once), call.c
- * (what is queued) and session.c.
+ * (what is queued), lane.c (how it is run) and session.c.
  */
 #ifndef SL_SERVICE_INTERNAL_H
 #define SL_SERVICE_INTERNAL_H
@@ -73,9 +73,6 @@ static inline uint32_t sl_verb_at(const struct sl_capability *capability,
         ->verb;
 }
 
-/* A queue for states of the service (call.c). */
-struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers);
-
 /*
  * Initialise the answers and check the requests into them.  True: there is
  * nothing left to do, as all failed, or there are none.
@@ -98,6 +95,41 @@ bool sl_service_may_repeat(const struct sl_service *service,
 bool sl_state_is_over(struct sl_op *const ops[], size_t count);
 
 void sl_service_unref(struct sl_service *service);
+
+/* --- call.c --- */
+
+struct sl_call {
+    struct sl_task task; /* first: a task is its call */
+    struct sl_lane *lane;
+    sl_call_done_fn *done; /* NULL: nobody waits */
+    void *context;
+    _Atomic unsigned owners;
+    _Atomic bool cancelled;
+    bool collected;
+    bool delayed; /* submitted for later */
+    struct sl_metric *metrics;
+    int64_t start;
+    sl_deadline wait_until; /* of a request that is willing to wait; or 0 */
+    sl_deadline deadline;
+    int64_t tries;
+    size_t room;
+    size_t count;
+    /* count of each: */
+    void *answers;
+    void *requests;
+    struct sl_op *ops;
+    bool *finished;
+};
+
+/* Nothing of what is left was sent, and nothing will be. */
+void sl_call_finish_unsent(struct sl_call *call, const struct sl_error *err);
+/* After a run: queue again what may be repeated, or waits, or complete. */
+void sl_call_settle(struct sl_call *call);
+
+/* --- lane.c --- */
+
+/* A queue for states of the service. */
+struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers);
 
 /* --- session.c --- */
 

@@ -3,8 +3,8 @@
  * Services: what is the same for every capability and driver.
  *
  * A call comes in by sl_service_try, which does what cannot wait on the
- * caller's thread, or by sl_service_submit, which copies and queues it.  call.c
- * has what happens to a queued call.
+ * caller's thread, or by sl_service_submit, which copies and queues it.  What
+ * happens to it then is in call.c, and how it is run in lane.c.
  */
 #include "service/service.h"
 
