@@ -1,14 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Sourced behind lib.sh: a Redis of the test's own, which it may stop and kill.
 
-# A port of the loopback interface that nothing listens on.
 free_port() {
-    while :; do
-        port=$(shuf -i 20000-32000 -n 1)
-        redis-cli -h 127.0.0.1 -p "$port" ping 2>&1 | grep -q refused || continue
-        echo "$port"
-        return
-    done
+    "$HERE/../services/free_port.sh"
 }
 
 server_ready() {

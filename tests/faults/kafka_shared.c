@@ -50,9 +50,7 @@ int kafka_start(void **state)
     char port[16];
 
     (void)state;
-    struct proxy *first = proxy_new(0, 1);
-    int free_port = proxy_port(first);
-    proxy_free(first);
+    int free_port = test_free_port();
     snprintf(port, sizeof(port), "%d", free_port);
     setenv("SL_TEST_KAFKA_PROXY", port, 1);
     test_server_start(&kafka_server, "kafka", "server");

@@ -5,11 +5,9 @@
  */
 #include "faults/lockd_faults.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client/http.h"
@@ -109,30 +107,13 @@ enum { MEMBERS = 3 };
 
 static struct test_server members[MEMBERS];
 
-/* One that nothing listens on. */
-static int free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int result = -1, found = 0;
-
-    while (result != 0) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        found = 20000 + (int)arc4random_uniform(12000);
-        address.sin_port = htons((uint16_t)found);
-        result = bind(fd, (struct sockaddr *)&address, sizeof(address));
-        close(fd);
-    }
-    return found;
-}
-
 static void start_members(void)
 {
     static const char *const names[MEMBERS] = {"a", "b", "c"};
     char cluster[128];
 
-    snprintf(cluster, sizeof(cluster), "a=%d b=%d c=%d", free_port(),
-             free_port(), free_port());
+    snprintf(cluster, sizeof(cluster), "a=%d b=%d c=%d", test_free_port(),
+             test_free_port(), test_free_port());
     setenv("SL_TEST_ETCD_CLUSTER", cluster, 1);
     for (int i = 0; i < MEMBERS; i++) {
         setenv("SL_TEST_ETCD_MEMBER", names[i], 1);

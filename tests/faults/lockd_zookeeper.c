@@ -6,10 +6,8 @@
  */
 #include "faults/lockd_faults.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -121,20 +119,6 @@ static void a_long_time_to_live_is_kept(void **state)
 
 enum { SERVERS = 3 };
 
-static int free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-    assert_true(fd >= 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
 struct ensemble {
     struct test_server servers[SERVERS];
     char peers[128];
@@ -155,7 +139,7 @@ static void start_ensemble(struct ensemble *ensemble)
     size_t length = 0;
 
     for (int i = 0; i < 2 * SERVERS; i++)
-        ports[i] = free_port();
+        ports[i] = test_free_port();
     snprintf(ensemble->peers, sizeof(ensemble->peers), "%d:%d %d:%d %d:%d",
              ports[0], ports[1], ports[2], ports[3], ports[4], ports[5]);
     for (int i = 0; i < SERVERS; i++) {

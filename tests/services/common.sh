@@ -70,16 +70,6 @@ listens() {
     (exec 3<>"/dev/tcp/$HOST/$1") 2>/dev/null
 }
 
-# A port of the loopback interface that nothing listens on.
-free_port() {
-    while :; do
-        port=$(shuf -i 20000-32000 -n 1)
-        ! listens "$port" || continue
-        echo "$port"
-        return
-    done
-}
-
 # ports NAME...: set each variable to a port, the same as before where the server
 # has run already.
 ports() {
@@ -87,7 +77,7 @@ ports() {
     [ ! -f "$DIR/ports" ] || . "$DIR/ports"
     [ $# -gt 0 ] || return 0
     for port_name in "$@"; do
-        eval "[ -n \"\${$port_name:-}\" ]" || eval "$port_name=$(free_port)"
+        eval "[ -n \"\${$port_name:-}\" ]" || eval "$port_name=$("$HERE/free_port.sh")"
         eval "echo $port_name=\$$port_name"
     done >"$DIR/ports"
 }

@@ -80,6 +80,19 @@ static void start_watcher(struct test_server *server)
     server->watched = ends[1];
 }
 
+int test_free_port(void)
+{
+    FILE *script = popen(SL_TEST_SERVICE_SCRIPTS "/free_port.sh", "re");
+    int port = 0;
+
+    if (script == NULL || fscanf(script, "%d", &port) != 1 ||
+        pclose(script) != 0) {
+        fprintf(stderr, "there is no free port\n");
+        abort();
+    }
+    return port;
+}
+
 void test_server_start(struct test_server *server, const char *name,
                        const char *certificate)
 {

@@ -21,6 +21,9 @@ struct test_server {
     int watched;     /* closed: the watcher acts */
 };
 
+/* For what a server is told beforehand; see tests/services/free_port.sh. */
+int test_free_port(void);
+
 /*
  * certificate: of tests/services/certs.sh ("server", "other", "expired").  What
  * it acknowledges is on disk.  It answers when this returns.
