@@ -47,12 +47,12 @@ static enum sl_status step(struct sl_sql_mysql *mysql,
     if (cursor->pending)
         return SL_OK;
     enum sl_status status = SL_OK;
-    if (got != MYSQL_NO_DATA)
+    if (got != MYSQL_NO_DATA) {
+        sl_sql_mysql_has_failed(mysql);
         status = sl_sql_mysql_explain(mysql, cursor->statement->handle,
                                       SL_SQL_MYSQL_RUNNING, err);
-    else
+    } else {
         mysql->streams = false;
-    if (got == MYSQL_NO_DATA) {
         sl_sql_mysql_give(mysql, cursor->statement);
         cursor->statement = NULL;
     }
@@ -116,9 +116,12 @@ static enum sl_status execute(struct sl_sql_mysql *mysql,
     enum sl_status status =
         sl_sql_mysql_bind(mysql, statement, parameters, set, err);
 
-    if (status == SL_OK && sl_sql_mysql_execute(mysql, statement->handle) != 0)
+    if (status == SL_OK &&
+        sl_sql_mysql_execute(mysql, statement->handle) != 0) {
+        sl_sql_mysql_has_failed(mysql);
         status = sl_sql_mysql_explain(mysql, statement->handle,
                                       SL_SQL_MYSQL_RUNNING, err);
+    }
     sl_sql_mysql_parameters_free(parameters);
     if (status == SL_OK)
         status = sl_sql_mysql_see_columns(mysql, statement, err);
@@ -139,6 +142,7 @@ static enum sl_status begin(struct sl_sql_mysql *mysql,
         status = sl_sql_mysql_begin(mysql, SL_SQL_REPEATABLE_READ, true, err);
         mysql->own = status == SL_OK;
     }
+    sl_sql_mysql_note(mysql, &cursor->statement->kind);
     choose_cursor(cursor->statement, mysql->transaction != SL_SQL_MYSQL_NONE);
     if (status == SL_OK)
         status = execute(mysql, cursor->statement, &request->sets[0], err);

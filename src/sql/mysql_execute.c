@@ -115,9 +115,11 @@ static enum sl_status run_sets(struct sl_sql_mysql *mysql,
     for (size_t i = 0; status == SL_OK && i < request->set_count; i++) {
         status = sl_sql_mysql_bind(mysql, statement, parameters,
                                    &request->sets[i], err);
-        if (status == SL_OK)
-            status =
-                run_set(mysql, statement, *op->room, result, op->answer, err);
+        if (status != SL_OK)
+            break;
+        status = run_set(mysql, statement, *op->room, result, op->answer, err);
+        if (status != SL_OK)
+            sl_sql_mysql_has_failed(mysql);
     }
     sl_sql_mysql_parameters_free(parameters);
     return status;
@@ -162,7 +164,6 @@ static enum sl_status run_taken(struct sl_sql_mysql *mysql,
 {
     enum sl_status status = SL_OK;
 
-    mysql->dirty = mysql->dirty || statement->kind.calls;
     if (needs_own_transaction(mysql, statement, op->request)) {
         status = sl_sql_mysql_perform(mysql, "START TRANSACTION", err);
         mysql->own = status == SL_OK;
@@ -190,8 +191,10 @@ static enum sl_status run_text(struct sl_sql_mysql *mysql, struct sl_op *op,
                        "the server takes this statement without parameters, "
                        "and once in a call");
     mysql->asked = true;
-    if (sl_sql_mysql_query(mysql, request->statement) != 0)
+    if (sl_sql_mysql_query(mysql, request->statement) != 0) {
+        sl_sql_mysql_has_failed(mysql);
         return sl_sql_mysql_explain(mysql, NULL, SL_SQL_MYSQL_RUNNING, err);
+    }
     if (mysql_field_count(mysql->handle) > 0) {
         mysql->lost = true; /* rows are on their way */
         return sl_fail(err, SL_UNSUPPORTED,
@@ -239,6 +242,7 @@ static enum sl_status run_once(struct sl_sql_mysql *mysql, struct sl_op *op,
 
     if (status != SL_OK)
         return status;
+    sl_sql_mysql_note(mysql, kind);
     if (request->verb == SL_SQL_QUERY)
         result = sl_sql_result_new(*op->room);
     status = taken == NULL ? run_text(mysql, op, err)

@@ -2,8 +2,9 @@
 /*
  * What statements of guests may do: anything that the database allows its user,
  * but nothing to the session, which is shared, and in a transaction nothing
- * that commits it.  Both show in the words of a statement; what a stored
- * procedure does is undone by resetting the session.
+ * that commits it.  Both show in the words of a statement.  What a stored
+ * routine or a trigger does is told by the server (mysql_wait.c), and undone by
+ * resetting the session.
  */
 #include <string.h>
 #include <strings.h>
@@ -41,6 +42,12 @@ static const char *const denied[] = {
     "UNLOCK", "HANDLER", "FLUSH",   "BACKUP",  NULL,
 };
 
+static const char *const defining[] = {
+    "CREATE", "ALTER", "DROP", "RENAME", NULL,
+};
+
+static const char *const granting[] = {"GRANT", "REVOKE", NULL};
+
 /* Functions that lock for the session. */
 static const char *const locking[] = {
     "GET_LOCK",
@@ -49,38 +56,28 @@ static const char *const locking[] = {
     NULL,
 };
 
-/*
- * What may stand in front of a parenthesis in a statement that reads and is no
- * stored function.  What is not here only costs two more trips to the server.
+/* What may stand in front of a parenthesis, and is no function: reserved words.
  */
-static const char *const harmless[] = {
-    "ABS",          "ALL",         "AND",          "ANY",          "AS",
-    "AVG",          "BETWEEN",     "BY",           "CASE",         "CAST",
-    "CEIL",         "CHAR",        "COALESCE",     "CONCAT",       "CONVERT",
-    "COUNT",        "DATE",        "DATE_ADD",     "DATE_FORMAT",  "DATE_SUB",
-    "DECIMAL",      "DISTINCT",    "ELSE",         "EXISTS",       "EXTRACT",
-    "FLOOR",        "FROM",        "GREATEST",     "GROUP_CONCAT", "HAVING",
-    "HEX",          "IF",          "IFNULL",       "IN",           "JOIN",
-    "JSON_EXTRACT", "JSON_OBJECT", "JSON_UNQUOTE", "JSON_VALUE",   "LEAST",
-    "LEFT",         "LENGTH",      "LIKE",         "LOWER",        "MATCH",
-    "MAX",          "MD5",         "MIN",          "MOD",          "MONTH",
-    "NOT",          "NOW",         "NULLIF",       "ON",           "OR",
-    "OVER",         "POWER",       "REPLACE",      "RIGHT",        "ROUND",
-    "ROW_NUMBER",   "SELECT",      "SHA2",         "SUBSTR",       "SUBSTRING",
-    "SUM",          "THEN",        "TRIM",         "TRUNCATE",     "UNION",
-    "UNHEX",        "UPPER",       "USING",        "VALUES",       "VARCHAR",
-    "WHEN",         "WHERE",       "YEAR",         NULL,
-};
+static const char *const keywords[] = {
+    "ALL",      "AND",   "ANY",    "AS",   "BETWEEN", "BY",     "CASE",
+    "DISTINCT", "ELSE",  "EXISTS", "FROM", "HAVING",  "IN",     "JOIN",
+    "LIKE",     "NOT",   "ON",     "OR",   "OVER",    "SELECT", "THEN",
+    "UNION",    "USING", "VALUES", "WHEN", "WHERE",   NULL};
 
 /* What was seen of a statement so far. */
 struct look {
     struct sl_sql_mysql_kind kind;
     struct sl_sql_token before; /* the last that is more than space */
     size_t words;
-    bool first;   /* nothing was seen yet */
-    bool defines; /* CREATE, ALTER, DROP … */
-    bool at;      /* before is an @ that stands alone so far */
-    bool system;  /* before is @@ */
+    bool first;     /* nothing was seen yet */
+    bool accounts;  /* what has an @ in it may be user@host */
+    bool grants;    /* GRANT, REVOKE */
+    bool at;        /* before is an @ that stands alone so far */
+    bool system;    /* before is @@ */
+    bool space;     /* some was between before and what comes */
+    bool dot;       /* before is one */
+    bool qualified; /* before has one in front of it */
+    enum { NO_TARGET, INTO, TARGET } target; /* before is in INTO name */
 };
 
 static void see_first(struct look *look, const struct sl_sql_token *token)
@@ -93,18 +90,19 @@ static void see_first(struct look *look, const struct sl_sql_token *token)
     kind->in_transaction = kind->reads || is_one_of(token->text, writing);
     kind->inserts = is(token->text, "INSERT") || is(token->text, "REPLACE");
     kind->calls = is(token->text, "CALL");
-    look->defines = !kind->in_transaction;
+    look->grants = is_one_of(token->text, granting);
+    look->accounts = look->grants || is_one_of(token->text, defining);
     if (is_one_of(token->text, denied))
         kind->denied = "what changes the session (SET, USE, LOCK, PREPARE …)";
 }
 
 /* A user's variable is the session's; @@ is only read; 'user'@'host' is in what
- * defines things. */
+ * defines things, and so are bodies of routines, which do not run by that. */
 static void see_at(struct look *look, const struct sl_sql_token *token)
 {
     bool is_at = token->type == SL_SQL_OTHER && token->text.ptr[0] == '@';
 
-    if (look->at && !is_at && !look->system && !look->defines)
+    if (look->at && !is_at && !look->system && !look->accounts)
         look->kind.denied = "variables of the session (@name)";
     look->system = look->at && is_at;
     look->at = is_at;
@@ -122,18 +120,59 @@ static void see_parenthesis(struct look *look)
         return;
     if (is_one_of(word, locking))
         look->kind.denied = "locks of the session; use slight:lockd";
-    if (quoted || !is_one_of(word, harmless))
+    if (!quoted && !look->qualified && is_one_of(word, keywords))
+        return;
+    if (look->target == TARGET)
+        return; /* INSERT INTO name (… */
+    if (quoted || look->qualified || look->space ||
+        !sl_sql_mysql_is_built_in(word))
         look->kind.may_write = true;
 }
 
-/* CREATE [OR REPLACE] TEMPORARY … */
+/* INTO name, INTO database.name */
+static void see_target(struct look *look, const struct sl_sql_token *token)
+{
+    bool dot = token->type == SL_SQL_OTHER && token->text.ptr[0] == '.';
+    bool name = token->type == SL_SQL_WORD || token->type == SL_SQL_QUOTED;
+
+    if (token->type == SL_SQL_WORD && is(token->text, "INTO"))
+        look->target = INTO;
+    else if (look->target == INTO && name)
+        look->target = TARGET;
+    else if (look->target == TARGET && dot)
+        look->target = INTO;
+    else
+        look->target = NO_TARGET;
+}
+
+/* CREATE [OR REPLACE] TEMPORARY …, CREATE [OR REPLACE] TABLE … SELECT */
 static void see_word(struct look *look, const struct sl_sql_token *token)
 {
     enum { IN_FRONT = 4 };
 
-    if (look->defines && ++look->words <= IN_FRONT &&
-        is(token->text, "TEMPORARY"))
+    if (look->kind.in_transaction || look->grants || ++look->words > IN_FRONT)
+        return;
+    if (is(token->text, "TEMPORARY"))
         look->kind.denied = "temporary tables";
+    if (is(token->text, "TABLE"))
+        look->accounts = false;
+}
+
+static void see(struct look *look, const struct sl_sql_token *token)
+{
+    bool other = token->type == SL_SQL_OTHER;
+
+    if (look->first)
+        see_first(look, token);
+    see_at(look, token);
+    if (token->type == SL_SQL_WORD)
+        see_word(look, token);
+    if (other && token->text.ptr[0] == '(')
+        see_parenthesis(look);
+    see_target(look, token);
+    look->qualified = look->dot;
+    look->dot = other && token->text.ptr[0] == '.';
+    look->before = *token;
 }
 
 struct sl_sql_mysql_kind sl_sql_mysql_kind_of(struct sl_bytes text)
@@ -145,15 +184,8 @@ struct sl_sql_mysql_kind sl_sql_mysql_kind_of(struct sl_bytes text)
         struct sl_sql_token token = sl_sql_next(&lexer);
         if (token.type == SL_SQL_END || token.type == SL_SQL_BAD)
             return look.kind;
-        if (token.type == SL_SQL_SPACE)
-            continue;
-        if (look.first)
-            see_first(&look, &token);
-        see_at(&look, &token);
-        if (token.type == SL_SQL_WORD)
-            see_word(&look, &token);
-        if (token.type == SL_SQL_OTHER && token.text.ptr[0] == '(')
-            see_parenthesis(&look);
-        look.before = token;
+        if (token.type != SL_SQL_SPACE)
+            see(&look, &token);
+        look.space = token.type == SL_SQL_SPACE;
     }
 }

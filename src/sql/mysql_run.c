@@ -4,6 +4,43 @@
 
 enum { END_MS = 5000 }; /* for the end of a session, which has no deadline */
 
+static enum sl_status make_clean(struct sl_sql_mysql *mysql,
+                                 struct sl_error *err)
+{
+    sl_sql_mysql_forget(mysql);
+    if (sl_sql_mysql_reset(mysql) != 0)
+        return sl_sql_mysql_explain(mysql, NULL, SL_SQL_MYSQL_PREPARING, err);
+    return sl_sql_mysql_set_up(mysql, err);
+}
+
+void sl_sql_mysql_note(struct sl_sql_mysql *mysql,
+                       const struct sl_sql_mysql_kind *kind)
+{
+    mysql->dirty = mysql->dirty || kind->calls;
+    mysql->doubtful =
+        mysql->doubtful || kind->may_write || !kind->in_transaction;
+}
+
+void sl_sql_mysql_has_failed(struct sl_sql_mysql *mysql)
+{
+    if (mysql->mariadb)
+        mysql->dirty = true;
+    else
+        mysql->doubtful = true;
+}
+
+/* What the server has not told yet it tells with any answer without rows; of
+ * locks it never tells. */
+static enum sl_status settle_doubt(struct sl_sql_mysql *mysql,
+                                   struct sl_error *err)
+{
+    enum sl_status status =
+        sl_sql_mysql_perform(mysql, "DO RELEASE_ALL_LOCKS()", err);
+
+    mysql->doubtful = status != SL_OK;
+    return status;
+}
+
 static enum sl_status begin(struct sl_sql_mysql *mysql, struct sl_op *op,
                             struct sl_error *err)
 {
@@ -107,14 +144,13 @@ static enum sl_status make_ready(struct sl_sql_mysql *mysql,
     if (mysql->transaction != SL_SQL_MYSQL_NONE || mysql->own ||
         request->verb == SL_SQL_ROLLBACK || request->in_transaction)
         return SL_OK;
-    if (mysql->dirty) {
-        sl_sql_mysql_forget(mysql);
-        if (sl_sql_mysql_reset(mysql) != 0)
-            return sl_sql_mysql_explain(mysql, NULL, SL_SQL_MYSQL_PREPARING,
-                                        err);
-        mysql->dirty = false;
-        return sl_sql_mysql_set_up(mysql, err);
-    }
+    enum sl_status status = SL_OK;
+    if (mysql->doubtful && !mysql->dirty)
+        status = settle_doubt(mysql, err);
+    if (status == SL_OK && mysql->dirty)
+        return make_clean(mysql, err);
+    if (status != SL_OK)
+        return status;
     return request->verb == SL_SQL_BEGIN ? SL_OK
                                          : sl_sql_mysql_be_plain(mysql, err);
 }

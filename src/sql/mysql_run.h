@@ -18,6 +18,16 @@ bool sl_sql_mysql_end(struct sl_sql_mysql *mysql);
 SL_MUST_CHECK enum sl_status sl_sql_mysql_set_up(struct sl_sql_mysql *mysql,
                                                  struct sl_error *err);
 
+/*
+ * A statement has failed while it ran.  What it did to the session before MySQL
+ * tells with a later answer, and MariaDB never.
+ */
+void sl_sql_mysql_has_failed(struct sl_sql_mysql *mysql);
+
+/* What a statement that is run next may do to the session. */
+void sl_sql_mysql_note(struct sl_sql_mysql *mysql,
+                       const struct sl_sql_mysql_kind *kind);
+
 /* Run a statement of ours. */
 SL_MUST_CHECK enum sl_status sl_sql_mysql_perform(struct sl_sql_mysql *mysql,
                                                   const char *text,

@@ -35,7 +35,7 @@ struct sl_sql_mysql_kind {
     const char *denied;  /* what it may not do, or NULL */
     bool in_transaction; /* does not commit what came before it */
     bool reads;          /* SELECT and its kin */
-    bool may_write;      /* it reads, and may call a stored function */
+    bool may_write;      /* it may call a stored function */
     bool inserts;
     bool calls; /* a procedure, which may do anything to the session */
 };
@@ -93,6 +93,7 @@ struct sl_sql_mysql {
     bool asked;           /* the server was, by this request */
     bool lost_race;       /* it failed as another transaction came first */
     bool dirty;           /* the session is not as it was */
+    bool doubtful;        /* perhaps; the server has not told yet */
     bool outdated;        /* a statement was prepared for other columns */
     bool streams;         /* rows that nobody wants yet are on their way */
     bool own;             /* a transaction of the driver's own is open */
@@ -108,7 +109,8 @@ struct sl_sql_mysql {
 /* --- mysql_wait.c: the library's calls, by mysql->deadline -----------------
  */
 
-/* Each returns what the library does: 0 where it worked. */
+/* Each returns what the library does: 0 where it worked.  Where the server
+ * tells with its answer that the session was changed, it is dirty. */
 int sl_sql_mysql_connect(struct sl_sql_mysql *mysql, const char *database);
 int sl_sql_mysql_query(struct sl_sql_mysql *mysql, struct sl_bytes text);
 MYSQL_RES *sl_sql_mysql_store_result(struct sl_sql_mysql *mysql);
@@ -131,6 +133,13 @@ bool sl_sql_mysql_is_stale(const struct sl_sql_mysql *mysql);
 
 /* text is a statement that sl_sql_scan accepts. */
 struct sl_sql_mysql_kind sl_sql_mysql_kind_of(struct sl_bytes text);
+
+/* --- mysql_words.c ---------------------------------------------------------
+ */
+
+/* Whether no stored function can be called by that name, written right in front
+ * of a parenthesis. */
+bool sl_sql_mysql_is_built_in(struct sl_bytes word);
 
 /* --- mysql_statement.c -----------------------------------------------------
  */

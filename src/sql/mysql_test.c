@@ -312,7 +312,7 @@ enum {
     DENIED = 1 << 0,
     IN_TRANSACTION = 1 << 1,
     READS = 1 << 2,
-    MAY_WRITE = 1 << 3, /* what reads */
+    MAY_WRITE = 1 << 3, /* by a stored function */
     INSERTS = 1 << 4,
     CALLS = 1 << 5,
 };
@@ -333,7 +333,20 @@ static const struct {
     {"SELECT my_function(1)", IN_TRANSACTION | READS | MAY_WRITE},
     {"SELECT `f`(1)", IN_TRANSACTION | READS | MAY_WRITE},
     {"SELECT f /* */ (1)", IN_TRANSACTION | READS | MAY_WRITE},
+    {"SELECT Date_Add(now(), interval 1 day), yearweek(a), abs(-1), "
+     "char_length(b), datediff(a, b), aes_encrypt(a, b)",
+     IN_TRANSACTION | READS},
+    {"SELECT absolute(1)", IN_TRANSACTION | READS | MAY_WRITE},
+    {"SELECT ab(1)", IN_TRANSACTION | READS | MAY_WRITE},
+    {"SELECT abs (1)", IN_TRANSACTION | READS | MAY_WRITE},
+    {"SELECT d.abs(1)", IN_TRANSACTION | READS | MAY_WRITE},
+    {"SELECT d . abs(1)", IN_TRANSACTION | READS | MAY_WRITE},
+    {"SELECT d.select(1)", IN_TRANSACTION | READS | MAY_WRITE},
     {"INSERT INTO t VALUES (1)", IN_TRANSACTION | INSERTS},
+    {"INSERT INTO t (a, b) VALUES (1, 2)", IN_TRANSACTION | INSERTS},
+    {"INSERT INTO `d`.`t`(a) VALUES (1)", IN_TRANSACTION | INSERTS},
+    {"INSERT INTO t SELECT f(1)", IN_TRANSACTION | INSERTS | MAY_WRITE},
+    {"INSERT INTO t(a) VALUES (f(1))", IN_TRANSACTION | INSERTS | MAY_WRITE},
     {"REPLACE INTO t SET a = 1", IN_TRANSACTION | INSERTS},
     {"UPDATE t SET a = '@x'", IN_TRANSACTION},
     {"DELETE FROM t", IN_TRANSACTION},
@@ -345,6 +358,18 @@ static const struct {
     {"TRUNCATE t", 0},
     {"GRANT SELECT ON t TO 'a'@'b'", 0},
     {"CREATE USER a@b IDENTIFIED BY 'x'", 0},
+    {"CREATE OR REPLACE USER a@b", 0},
+    {"GRANT SELECT ON TABLE t TO a@b", 0},
+    {"CREATE DEFINER=a@b TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET @x = 1",
+     0},
+    {"CREATE TABLE t AS SELECT @x := 1", DENIED},
+    {"CREATE OR REPLACE TABLE t SELECT@x", DENIED},
+    {"CREATE TABLE t AS SELECT @@version", 0},
+    {"ANALYZE SELECT @x := 1", DENIED},
+    {"ANALYZE FORMAT=JSON SELECT @x := 1", DENIED},
+    {"ANALYZE TABLE t", 0},
+    {"GET DIAGNOSTICS @x = NUMBER", DENIED},
+    {"LOAD DATA INFILE 'f' INTO TABLE t (@x) SET a = @x", DENIED},
     {"SELECT @@version", IN_TRANSACTION | READS},
     {"SELECT @@session.sql_mode", IN_TRANSACTION | READS},
     {"SELECT @x", DENIED | IN_TRANSACTION | READS},
@@ -381,7 +406,8 @@ static unsigned kind_of(const char *text)
     return (kind.denied != NULL ? DENIED : 0u) |
            (kind.in_transaction ? IN_TRANSACTION : 0u) |
            (kind.reads ? READS : 0u) |
-           (kind.reads && kind.may_write ? MAY_WRITE : 0u) |
+           (kind.in_transaction && !kind.calls && kind.may_write ? MAY_WRITE
+                                                                 : 0u) |
            (kind.inserts ? INSERTS : 0u) | (kind.calls ? CALLS : 0u);
 }
 

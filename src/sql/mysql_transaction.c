@@ -18,13 +18,16 @@ enum { PACKET_MIN = 1024 * 1024 };
  * || joins texts, as it does everywhere else; what does not fit is refused
  * rather than cut.  A session that is reset has the server's idea of what
  * clients speak: the names are those that the library has connected with.
+ * What changes the session the server tells; what belongs to transactions would
+ * only be taken for that.
  */
-static const char set_up_session[] =
-    "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION "
-    "time_zone = '+00:00', autocommit = 1, sql_mode = "
-    "'PIPES_AS_CONCAT,STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,"
-    "NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,"
-    "ONLY_FULL_GROUP_BY', net_write_timeout = 28800";
+#define SET_UP_SESSION                                                         \
+    "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION "                   \
+    "time_zone = '+00:00', autocommit = 1, sql_mode = "                        \
+    "'PIPES_AS_CONCAT,STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,"  \
+    "NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,"          \
+    "ONLY_FULL_GROUP_BY', net_write_timeout = 28800, "                         \
+    "session_track_state_change = ON, session_track_transaction_info = OFF"
 
 enum sl_status sl_sql_mysql_perform(struct sl_sql_mysql *mysql,
                                     const char *text, struct sl_error *err)
@@ -55,13 +58,14 @@ static enum sl_status ask_packet(struct sl_sql_mysql *mysql,
     return SL_OK;
 }
 
-enum sl_status sl_sql_mysql_set_up(struct sl_sql_mysql *mysql,
+/* For the first time: find out what there is. */
+static enum sl_status set_up_first(struct sl_sql_mysql *mysql,
                                    struct sl_error *err)
 {
     struct sl_error own;
-    enum sl_status status = sl_sql_mysql_perform(mysql, set_up_session, err);
+    enum sl_status status = sl_sql_mysql_perform(mysql, SET_UP_SESSION, err);
 
-    if (status == SL_OK && mysql->max_packet == 0)
+    if (status == SL_OK)
         status = ask_packet(mysql, err);
     if (status != SL_OK || !mysql->mariadb)
         return status;
@@ -70,9 +74,29 @@ enum sl_status sl_sql_mysql_set_up(struct sl_sql_mysql *mysql,
         sl_sql_mysql_perform(mysql,
                              "SET SESSION innodb_snapshot_isolation = OFF",
                              &own) == SL_OK;
-    mysql->snapshots_on = false;
     if (mysql->lost)
         return sl_fail(err, own.status, "%s", own.message);
+    return SL_OK;
+}
+
+enum sl_status sl_sql_mysql_set_up(struct sl_sql_mysql *mysql,
+                                   struct sl_error *err)
+{
+    enum sl_status status;
+
+    if (mysql->max_packet == 0)
+        status = set_up_first(mysql, err);
+    else
+        status = sl_sql_mysql_perform(mysql,
+                                      mysql->has_snapshots ? SET_UP_SESSION
+                                          ", innodb_snapshot_isolation = OFF"
+                                                           : SET_UP_SESSION,
+                                      err);
+    if (status != SL_OK)
+        return status;
+    mysql->snapshots_on = false;
+    mysql->dirty = false; /* by what was set just now */
+    mysql->doubtful = false;
     return SL_OK;
 }
 
@@ -82,6 +106,8 @@ enum sl_status sl_sql_mysql_set_up(struct sl_sql_mysql *mysql,
 static enum sl_status set_snapshots(struct sl_sql_mysql *mysql, bool on,
                                     struct sl_error *err)
 {
+    bool dirty = mysql->dirty;
+
     if (!mysql->has_snapshots || mysql->snapshots_on == on)
         return SL_OK;
     enum sl_status status =
@@ -91,6 +117,7 @@ static enum sl_status set_snapshots(struct sl_sql_mysql *mysql, bool on,
                              err);
     if (status == SL_OK)
         mysql->snapshots_on = on;
+    mysql->dirty = dirty;
     return status;
 }
 

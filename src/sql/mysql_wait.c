@@ -69,6 +69,37 @@ int sl_sql_mysql_connect(struct sl_sql_mysql *mysql, const char *database)
     return result == NULL;
 }
 
+/*
+ * An answer without rows tells what has changed.  In front of rows, and behind
+ * them, there is room for the flag alone: MariaDB sets it, and only for what
+ * the statement did; MySQL keeps it all for its next answer without rows.
+ */
+static void see_answer(struct sl_sql_mysql *mysql, bool rows)
+{
+    const char *changed;
+    size_t len;
+
+    if ((mysql->handle->server_status & SERVER_SESSION_STATE_CHANGED) == 0)
+        return;
+    if (rows ||
+        (mysql_session_track_get_first(
+             mysql->handle, SESSION_TRACK_STATE_CHANGE, &changed, &len) == 0 &&
+         len > 0 && changed[0] == '1'))
+        mysql->dirty = true;
+}
+
+/* The library reads the packet at the end, and not the status in it: the byte
+ * 254, two of the number of warnings, two of the status. */
+static void see_end_of_rows(struct sl_sql_mysql *mysql)
+{
+    enum { END = 254, STATUS_HIGH = 4 };
+    const unsigned char *packet = mysql->handle->net.read_pos;
+
+    if (packet != NULL && packet[0] == END &&
+        (packet[STATUS_HIGH] & SERVER_SESSION_STATE_CHANGED >> 8) != 0)
+        mysql->dirty = true;
+}
+
 int sl_sql_mysql_query(struct sl_sql_mysql *mysql, struct sl_bytes text)
 {
     int result = 0;
@@ -78,6 +109,8 @@ int sl_sql_mysql_query(struct sl_sql_mysql *mysql, struct sl_bytes text)
     while (wanted != 0)
         wanted = mysql_real_query_cont(&result, mysql->handle,
                                        wait_for(mysql, wanted));
+    if (result == 0)
+        see_answer(mysql, mysql_field_count(mysql->handle) > 0);
     return result;
 }
 
@@ -124,6 +157,8 @@ int sl_sql_mysql_execute(struct sl_sql_mysql *mysql, MYSQL_STMT *statement)
     while (wanted != 0)
         wanted = mysql_stmt_execute_cont(&result, statement,
                                          wait_for(mysql, wanted));
+    if (result == 0)
+        see_answer(mysql, mysql_stmt_field_count(statement) > 0);
     return result;
 }
 
@@ -135,6 +170,8 @@ int sl_sql_mysql_fetch(struct sl_sql_mysql *mysql, MYSQL_STMT *statement)
     while (wanted != 0)
         wanted =
             mysql_stmt_fetch_cont(&result, statement, wait_for(mysql, wanted));
+    if (result == MYSQL_NO_DATA)
+        see_end_of_rows(mysql);
     return result;
 }
 

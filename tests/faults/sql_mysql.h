@@ -33,6 +33,10 @@ void mysql_only_mariadb_has_these(void **state);
 void mysql_instants_are_brought_to_utc(void **state);
 void mysql_what_does_not_fit_is_refused(void **state);
 void mysql_nothing_stays_with_the_session(void **state);
+void mysql_what_a_function_leaves(void **state);
+void mysql_what_a_view_leaves(void **state);
+void mysql_what_a_transaction_leaves(void **state);
+void mysql_plain_statements_leave_nothing(void **state);
 void mysql_sessions_speak_utf8(void **state);
 void mysql_a_procedure_that_commits_is_found_out(void **state);
 void mysql_what_writes_and_does_not_fit(void **state);
@@ -46,6 +50,10 @@ void mysql_no_local_files(void **state);
         MYSQL_CASE_OF_ONE(mysql_instants_are_brought_to_utc),                  \
         MYSQL_CASE_OF_ONE(mysql_what_does_not_fit_is_refused),                 \
         cmocka_unit_test(mysql_nothing_stays_with_the_session),                \
+        cmocka_unit_test(mysql_what_a_function_leaves),                        \
+        cmocka_unit_test(mysql_what_a_view_leaves),                            \
+        cmocka_unit_test(mysql_what_a_transaction_leaves),                     \
+        cmocka_unit_test(mysql_plain_statements_leave_nothing),                \
         cmocka_unit_test(mysql_sessions_speak_utf8),                           \
         MYSQL_CASE_OF_ONE(mysql_a_procedure_that_commits_is_found_out),        \
         cmocka_unit_test(mysql_what_writes_and_does_not_fit),                  \

@@ -229,6 +229,9 @@ void mysql_nothing_stays_with_the_session(void **state)
     fault_open_own(&store, NULL, "connections = 1");
     IS(run(&store, "SET @x = 1"), SL_PERMISSION_DENIED, "session");
     IS(run(&store, "SELECT @x := 1"), SL_PERMISSION_DENIED, "@name");
+    IS(run(&store, "CREATE TABLE one AS SELECT @x := 1"), SL_PERMISSION_DENIED,
+       "@name");
+    IS(run(&store, "ANALYZE SELECT @x := 1"), SL_PERMISSION_DENIED, "@name");
     IS(run(&store, "CREATE TEMPORARY TABLE t (id INT)"), SL_PERMISSION_DENIED,
        "temporary");
     IS(run(&store, "SELECT GET_LOCK('a', 0)"), SL_PERMISSION_DENIED, "locks");
@@ -249,6 +252,189 @@ void mysql_nothing_stays_with_the_session(void **state)
        "left_over");
     tell("DROP PROCEDURE untidy");
     test_store_done(&store);
+}
+
+/* Functions and a trigger that change the session, and one that tells. */
+static void open_untidy(struct test_store *store)
+{
+    tell("DROP TABLE IF EXISTS one, two; CREATE TABLE one (v INT PRIMARY KEY);"
+         "CREATE TRIGGER untidy BEFORE INSERT ON one FOR EACH ROW "
+         "SET @left_over = NEW.v;"
+         "CREATE TABLE two (v INT PRIMARY KEY); INSERT INTO two VALUES (1)");
+    tell_routine("CREATE FUNCTION puts_one() RETURNS INT NOT DETERMINISTIC "
+                 "BEGIN SET @left_over = 1; RETURN 7; END");
+    tell_routine("CREATE FUNCTION abs (n INT) RETURNS INT NOT DETERMINISTIC "
+                 "BEGIN SET @left_over = 2; RETURN n; END");
+    tell_routine("CREATE FUNCTION shifts() RETURNS INT NOT DETERMINISTIC "
+                 "BEGIN SET time_zone = '+05:00'; RETURN 7; END");
+    tell_routine("CREATE FUNCTION holds() RETURNS INT NOT DETERMINISTIC "
+                 "BEGIN DO GET_LOCK('held', 0); RETURN 7; END");
+    tell_routine("CREATE FUNCTION keeps() RETURNS INT NOT DETERMINISTIC "
+                 "BEGIN CREATE TEMPORARY TABLE IF NOT EXISTS kept (id INT); "
+                 "RETURN 7; END");
+    tell_routine("CREATE FUNCTION tells() RETURNS INT NOT DETERMINISTIC "
+                 "READS SQL DATA BEGIN RETURN coalesce(@left_over, 0); END");
+    tell("CREATE VIEW viewed AS SELECT puts_one() AS v");
+    fault_open_own(store, NULL, "connections = 1");
+}
+
+static void done_with_untidy(struct test_store *store)
+{
+    test_store_done(store);
+    tell("DROP VIEW viewed; DROP TABLE one, two; DROP FUNCTION puts_one;"
+         "DROP FUNCTION slight.abs; DROP FUNCTION shifts; DROP FUNCTION holds;"
+         "DROP FUNCTION keeps; DROP FUNCTION tells");
+}
+
+static void expect_tidy(struct test_store *store, const char *after)
+{
+    if (strcmp(sql_value_of(store, "SELECT tells()"), "0") != 0)
+        fail_msg("%s leaves @left_over = %s", after, said.value);
+    if (strcmp(sql_value_of(store, "SELECT @@time_zone"), "+00:00") != 0)
+        fail_msg("%s leaves time_zone = %s", after, said.value);
+    if (strcmp(sql_value_of(store, "SELECT IS_FREE_LOCK('held')"), "1") != 0)
+        fail_msg("%s leaves a lock", after);
+    IS(run(store, "SELECT id FROM kept"), SL_INVALID_ARGUMENT, "kept");
+}
+
+void mysql_what_a_function_leaves(void **state)
+{
+    static const struct {
+        const char *statement;
+        enum sl_status status;
+    } cases[] = {
+        {"SELECT puts_one()", SL_OK},
+        {"SELECT puts_one() FROM two", SL_OK},
+        {"SELECT slight.abs(v) FROM two", SL_OK},
+        {"SELECT shifts()", SL_OK},
+        {"SELECT holds()", SL_OK},
+        {"SELECT keeps()", SL_OK},
+        {"DO puts_one()", SL_OK},
+        {"DO holds()", SL_OK},
+        {"UPDATE two SET v = puts_one() - 6", SL_OK},
+        {"INSERT INTO one VALUES (5)", SL_OK}, /* the trigger */
+        {"INSERT INTO one SELECT v FROM two", SL_OK},
+        {"CREATE TABLE three AS SELECT puts_one() AS v", SL_OK},
+        {"DROP TABLE three", SL_OK},
+        /* What fails has run a part of the way. */
+        {"INSERT INTO one VALUES (5)", SL_ALREADY_EXISTS},
+        {"INSERT INTO two VALUES (puts_one()), (7)", SL_ALREADY_EXISTS},
+        {"SELECT puts_one(), (SELECT v FROM two UNION SELECT 9)",
+         SL_INVALID_ARGUMENT},
+    };
+    struct test_store store;
+
+    (void)state;
+    open_untidy(&store);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        IS(run(&store, cases[i].statement), cases[i].status, "");
+        expect_tidy(&store, cases[i].statement);
+    }
+    assert_string_equal(sql_value_of(&store, "SELECT puts_one()"), "7");
+    expect_tidy(&store, "a query");
+    if (is_mariadb()) {
+        const char *insert = "INSERT INTO one VALUES (30) RETURNING v";
+        assert_string_equal(sql_value_of(&store, insert), "30");
+        expect_tidy(&store, insert);
+    }
+    done_with_untidy(&store);
+}
+
+/* MariaDB tells behind the rows; MySQL with the next answer that has none. */
+void mysql_what_a_view_leaves(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    open_untidy(&store);
+    assert_string_equal(sql_value_of(&store, "SELECT v FROM viewed"), "7");
+    if (!is_mariadb())
+        OK(run(&store, "UPDATE two SET v = 1"));
+    expect_tidy(&store, "a view");
+    /* A transaction's end is such an answer. */
+    for (int i = 0; i < 2; i++) {
+        struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+        OK(sql_query(&store, tx, "SELECT tells()"));
+        assert_string_equal(said.value, "0");
+        OK(sql_query(&store, tx, "SELECT v FROM viewed"));
+        OK(sql_query(&store, tx, "SELECT tells()"));
+        assert_string_equal(said.value, "1");
+        OK(sql_end(&store, tx, SL_SQL_COMMIT));
+    }
+    done_with_untidy(&store);
+}
+
+/* To its own end a transaction has what it has set. */
+void mysql_what_a_transaction_leaves(void **state)
+{
+    static const enum sl_sql_verb ends[] = {SL_SQL_COMMIT, SL_SQL_ROLLBACK};
+    struct test_store store;
+
+    (void)state;
+    open_untidy(&store);
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
+        OK(sql_execute(&store, tx, "INSERT INTO one VALUES (40)"));
+        OK(sql_query(&store, tx, "SELECT tells()"));
+        assert_string_equal(said.value, "40");
+        OK(sql_execute(&store, tx, "DELETE FROM one"));
+        OK(sql_end(&store, tx, ends[i]));
+        tx = sql_begin(&store, SL_SQL_REPEATABLE_READ, false);
+        OK(sql_query(&store, tx, "SELECT tells()"));
+        assert_string_equal(said.value, "0");
+        OK(sql_end(&store, tx, SL_SQL_COMMIT));
+        expect_tidy(&store, "a transaction");
+    }
+    done_with_untidy(&store);
+}
+
+/* That this session has prepared so many statements so far, this one with them.
+ */
+static void expect_prepared(struct test_store *store, int count)
+{
+    char query[160];
+
+    snprintf(query, sizeof(query),
+             "SHOW SESSION STATUS WHERE variable_name = 'Com_stmt_prepare' "
+             "AND value = %d",
+             count);
+    OK(sql_query(store, NULL, query));
+    if (said.rows != 1)
+        fail_msg("not %d statements are prepared", count);
+}
+
+/* The session stays, and what is prepared in it, and nothing is asked. */
+void mysql_plain_statements_leave_nothing(void **state)
+{
+    static const char *const statements[] = {
+        "SELECT v FROM two WHERE v IN (1, 2)",
+        "SELECT count(*), max(abs(v)) FROM two",
+        "INSERT INTO two (v) VALUES (2)",
+        "UPDATE two SET v = v + 1 WHERE v = 2",
+        "DELETE FROM two WHERE v = 3",
+        "SHOW TABLES",
+    };
+    enum { COUNT = sizeof(statements) / sizeof(statements[0]), ROUNDS = 5 };
+    struct test_store store;
+
+    (void)state;
+    open_untidy(&store);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < COUNT; i++)
+            OK(run(&store, statements[i]));
+        expect_prepared(&store, COUNT + 1 + round);
+    }
+    OK(sql_query(&store, NULL,
+                 "SHOW SESSION STATUS WHERE variable_name = 'Com_do' "
+                 "AND value = 0"));
+    assert_int_equal(said.rows, 1);
+    /* A function that leaves nothing has nothing reset. */
+    OK(run(&store, "SELECT tells()"));
+    expect_prepared(&store, COUNT + ROUNDS + 3);
+    OK(run(&store, "DO puts_one()"));
+    OK(run(&store, statements[0]));
+    expect_prepared(&store, 2); /* anew */
+    done_with_untidy(&store);
 }
 
 /* Whatever the server thinks that clients speak, in a new session and in one
