@@ -10,6 +10,7 @@
 #     tests/services/NAME.sh kill FOLDER      as kill -9
 #     tests/services/NAME.sh restart FOLDER   after kill, with its data
 #     tests/services/NAME.sh status FOLDER
+#     tests/services/NAME.sh ended FOLDER     its log's end, if it ended by itself
 #     tests/services/NAME.sh tell FOLDER WORDS...
 #
 # The server's data, log and process id are in FOLDER/NAME, its certificates in
@@ -39,6 +40,7 @@ started_at() {
 # In a session of its own, and known by its id and the time it started, so that
 # no other process that has the id later is taken for it.
 spawn() {
+    rm -f "$DIR/killed"
     setsid nohup "$@" >>"$DIR/log" 2>&1 </dev/null 9>&- &
     echo "$! $(started_at $!)" >"$DIR/pid"
 }
@@ -140,7 +142,7 @@ up() {
 }
 
 service_main() {
-    FOLDER=${2:?usage: $0 start|stop|kill|restart|status|tell FOLDER}
+    FOLDER=${2:?usage: $0 start|stop|kill|restart|status|ended|tell FOLDER}
     mkdir -p "$FOLDER"
     FOLDER=$(cd "$FOLDER" && pwd)
     DIR=$FOLDER/$NAME
@@ -157,14 +159,23 @@ service_main() {
         up
         ;;
     stop) stop ;;
-    kill) ! alive || { kill -9 "$pid"; until_gone 10; } ;;
+    kill)
+        touch "$DIR/killed"
+        ! alive || { kill -9 "$pid"; until_gone 10; }
+        ;;
     restart) up ;;
     status) alive && ready >/dev/null && echo "$NAME is up" ;;
+    ended)
+        alive || [ ! -f "$DIR/pid" ] || [ -f "$DIR/killed" ] || {
+            echo "$NAME has ended by itself; the end of $DIR/log:"
+            tail -n 20 "$DIR/log"
+        }
+        ;;
     tell)
         ports
         shift 2
         tell "$@"
         ;;
-    *) echo "usage: $0 start|stop|kill|restart|status|tell FOLDER" >&2; return 2 ;;
+    *) echo "usage: $0 start|stop|kill|restart|status|ended|tell FOLDER" >&2; return 2 ;;
     esac
 }

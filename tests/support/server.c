@@ -45,6 +45,18 @@ static void must(const struct test_server *server, const char *verb)
     give_up(server, verb);
 }
 
+/* Of one that has ended by itself, for whoever looks into why a test failed. */
+static void show_its_end(const struct test_server *server)
+{
+    char command[256];
+
+    snprintf(command, sizeof(command),
+             SL_TEST_SERVICE_SCRIPTS "/%s.sh ended %s >&2", server->name,
+             server->folder);
+    if (system(command) != 0)
+        fprintf(stderr, "%s: nobody knows how it ended\n", server->name);
+}
+
 /* In a process of its own: until the test is over, however. */
 static void watch(const struct test_server *server, int watched)
 {
@@ -58,6 +70,7 @@ static void watch(const struct test_server *server, int watched)
     signal(SIGTERM, SIG_IGN);
     while (read(OWN, &byte, 1) > 0)
         ;
+    show_its_end(server);
     (void)script(server, "stop", "");
     snprintf(command, sizeof(command), "rm -rf %s", server->folder);
     _exit(system(command) == 0 ? 0 : 1);

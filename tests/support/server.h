@@ -33,7 +33,8 @@ void test_server_start(struct test_server *server, const char *name,
 /* kill -9; and start once more on the same ports, with the same data. */
 void test_server_kill(struct test_server *server);
 void test_server_restart(struct test_server *server);
-/* End it and remove its folder. */
+/* End it and remove its folder; where it has ended by itself, the end of its
+ * log is shown. */
 void test_server_stop(struct test_server *server);
 
 /* Run the service's own client with these words of a shell.  False: it failed.
