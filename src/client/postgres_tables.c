@@ -313,9 +313,13 @@ static bool is_gone(const char *sqlstate)
            strcmp(sqlstate, "42883") == 0;
 }
 
-/* What has failed in the server has done nothing. */
+/*
+ * What has failed in the server has done nothing, nor has what the server gave
+ * up to end the connection (57P01): the result of what is done comes before.
+ * done: it did.  Only a pooler, which may not know, says 08....
+ */
 static void fail_by_server(struct state *state, struct sl_op *op,
-                           const PGresult *result)
+                           const PGresult *result, bool done)
 {
     const char *sqlstate = sl_pg_sqlstate(result);
     struct sl_error err;
@@ -327,9 +331,8 @@ static void fail_by_server(struct state *state, struct sl_op *op,
     if (is_gone(sqlstate) || sl_pg_is_retryable(sqlstate))
         status = SL_UNAVAILABLE;
     err.status = status;
-    /* It said so itself, and is there still; so it was rolled back. */
-    op->not_sent = sqlstate[0] != '\0' && strncmp(sqlstate, "57P", 3) != 0 &&
-                   strncmp(sqlstate, "08", 2) != 0;
+    op->not_sent =
+        !done && sqlstate[0] != '\0' && strncmp(sqlstate, "08", 2) != 0;
     sl_op_fail(op, &err);
 }
 
@@ -357,7 +360,7 @@ static enum sl_status read_one(struct state *state, struct sl_op *op,
             answered = true;
             break;
         default:
-            fail_by_server(state, op, result);
+            fail_by_server(state, op, result, answered);
             answered = true;
         }
         if (state->pg.lost)
