@@ -41,6 +41,11 @@ struct fault_right {
     const char *take[FAULT_WORDS];
     enum sl_status status; /* of a write without it */
     const char *says;
+    /*
+     * The server ends the user's connections, perhaps a moment after it said
+     * that it did: a call may go out on one of them, and be unavailable.
+     */
+    bool cuts;
 };
 
 /* A service, whatever its driver is: tests/services/NAME.sh. */
@@ -113,9 +118,16 @@ struct fault_driver {
      */
     void (*before_full)(struct test_store *store);
     void (*while_full)(struct test_store *store);
-    /* Locks: who loses the place in line where a connection is lost is told
-     * that it is held by another. */
-    bool conflict_when_lost;
+    /*
+     * Locks: the driver knows by its own clock that the time to live is over,
+     * and asks no server to learn that a lock is lost.
+     */
+    bool knows_when_lost;
+    /*
+     * Who waits asks for the lock, again and again: where the connection is
+     * lost while it asks, it may have been granted, and is unavailable.
+     */
+    bool asks_in_line;
 };
 
 /* The program's; and its server, from fault_start to fault_stop. */

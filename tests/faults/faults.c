@@ -3,6 +3,7 @@
 #include "faults/faults.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,6 +20,45 @@ void fault_open(struct test_store *store, const char *driver,
         fail_msg("%s", err.message);
 }
 
+_Thread_local struct sl_error fault_said;
+
+void fault_note(const struct sl_error *err)
+{
+    fault_said.status = err->status;
+    snprintf(fault_said.message, sizeof(fault_said.message), "%s",
+             err->status == SL_OK ? "" : err->message);
+}
+
+void fault_status_is(enum sl_status status, enum sl_status expected,
+                     const char *call, const char *file, int line)
+{
+    if (status == expected)
+        return;
+    print_error("%s is \"%s\", not \"%s\": %s\n", call, sl_status_text(status),
+                sl_status_text(expected),
+                fault_said.status == status ? fault_said.message : "");
+    _fail(file, line);
+}
+
+void fault_in_time(const struct test_store *store, int64_t start,
+                   int64_t wait_ms)
+{
+    enum { ROOM = 10 }; /* times what the call may take */
+    const struct sl_service_config *config = store->config;
+    int64_t took_ms = (sl_now_ns() - start) / 1000000;
+
+    if (took_ms > wait_ms + ROOM * config->timeout_ms)
+        fail_msg("answered after %lld ms; the deadline was %lld ms",
+                 (long long)took_ms, (long long)(wait_ms + config->timeout_ms));
+}
+
+static int64_t wait_of(const struct test_store *store, const void *request)
+{
+    return store->capability->wait_ms == NULL
+               ? 0
+               : store->capability->wait_ms(store->config, request);
+}
+
 struct sl_error fault_call(struct test_store *store, const void *request)
 {
     SL_CLEANUP(sl_freep)
@@ -28,6 +68,7 @@ struct sl_error fault_call(struct test_store *store, const void *request)
     sl_service_do(store->service, NULL, request, 1, answer);
     const struct sl_error err = head->err;
     sl_answers_done(store->service, answer, 1);
+    fault_note(&err);
     if (err.status != SL_OK)
         assert_null(strstr(err.message, TEST_SERVER_PASSWORD));
     return err;
@@ -45,8 +86,10 @@ static void check(const struct sl_error *err, enum sl_status expected,
 void fault_call_is(struct test_store *store, const void *request,
                    enum sl_status expected, const char *says)
 {
+    int64_t start = sl_now_ns();
     const struct sl_error err = fault_call(store, request);
 
+    fault_in_time(store, start, wait_of(store, request));
     check(&err, expected, says);
 }
 
@@ -58,6 +101,17 @@ void fault_call_soon_is(struct test_store *store, const void *request,
     for (int i = 0;
          i < 10 && (err.status == SL_UNAVAILABLE || err.status == SL_TIMEOUT);
          i++)
+        err = fault_call(store, request);
+    check(&err, expected, says);
+}
+
+void fault_call_after_cuts_is(struct test_store *store, const void *request,
+                              int connections, enum sl_status expected,
+                              const char *says)
+{
+    struct sl_error err = fault_call(store, request);
+
+    for (int i = 0; i < connections && err.status == SL_UNAVAILABLE; i++)
         err = fault_call(store, request);
     check(&err, expected, says);
 }
@@ -84,6 +138,15 @@ struct writer {
     int number;
 };
 
+static void note_wrong(struct fault_traffic *traffic, enum sl_status status)
+{
+    int none = SL_OK;
+
+    if (atomic_compare_exchange_strong(&traffic->wrong, &none, (int)status) &&
+        fault_said.status == status)
+        traffic->wrong_said = fault_said;
+}
+
 static void *write_on(void *context)
 {
     const struct writer *writer = context;
@@ -100,7 +163,7 @@ static void *write_on(void *context)
         }
         atomic_fetch_add(&traffic->failed, 1);
         if (status != SL_UNAVAILABLE && status != SL_TIMEOUT)
-            atomic_store(&traffic->wrong, (int)status);
+            note_wrong(traffic, status);
         usleep(PAUSE_US);
     }
     return NULL;
@@ -127,8 +190,9 @@ void fault_traffic_run(struct fault_traffic *traffic,
         pthread_join(threads[i], NULL);
     traffic->failures = atomic_load(&traffic->failed);
     if (atomic_load(&traffic->wrong) != SL_OK)
-        fail_msg("a write was answered: %s",
-                 sl_status_text((enum sl_status)atomic_load(&traffic->wrong)));
+        fail_msg("a write was answered: %s: %s",
+                 sl_status_text((enum sl_status)atomic_load(&traffic->wrong)),
+                 traffic->wrong_said.message);
     for (int i = 0; i < FAULT_WRITERS; i++)
         assert_true(traffic->acknowledged[i] > 0);
 }

@@ -24,12 +24,28 @@
 void fault_open(struct test_store *store, const char *driver,
                 const char *settings);
 
+/* How the thread's last call failed, if it did: each helper here and of a
+ * capability notes it. */
+extern _Thread_local struct sl_error fault_said;
+void fault_note(const struct sl_error *err);
+
+/* That a call was answered so; the message of an error is shown. */
+#define assert_status(call, expected)                                          \
+    fault_status_is((call), (expected), #call, __FILE__, __LINE__)
+void fault_status_is(enum sl_status status, enum sl_status expected,
+                     const char *call, const char *file, int line);
+
 /* Do one request, and how it failed; the answer is gone. */
 struct sl_error fault_call(struct test_store *store, const void *request);
 
+/* That a call which began at this time (sl_now_ns) was answered within its
+ * deadline, as the store's settings have it, with room for a busy machine. */
+void fault_in_time(const struct test_store *store, int64_t start,
+                   int64_t wait_ms);
+
 /*
  * Do one request, and check how it is answered: with this status, and a message
- * in which `says` stands.
+ * in which `says` stands, within the store's deadline for a call.
  */
 void fault_call_is(struct test_store *store, const void *request,
                    enum sl_status expected, const char *says);
@@ -41,6 +57,14 @@ void fault_call_is(struct test_store *store, const void *request,
  */
 void fault_call_soon_is(struct test_store *store, const void *request,
                         enum sl_status expected, const char *says);
+
+/*
+ * The same where the server ends its connections, perhaps a moment after it
+ * said so: SL_UNAVAILABLE is passed over, once for each of so many.
+ */
+void fault_call_after_cuts_is(struct test_store *store, const void *request,
+                              int connections, enum sl_status expected,
+                              const char *says);
 
 /* The same with the first call of a resource of its own. */
 void fault_first_call_is(const char *driver, const char *settings,
@@ -68,6 +92,7 @@ struct fault_traffic {
     _Atomic bool stop; /* inside */
     _Atomic int failed;
     _Atomic int wrong;
+    struct sl_error wrong_said; /* of the first one that was */
     _Atomic int lucky; /* writers of which something was acknowledged */
 };
 

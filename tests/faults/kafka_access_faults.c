@@ -61,7 +61,7 @@ static void a_login_by_scram(void **state)
         fault_call_is(&store, &publish, SL_OK, "");
         count = 0;
         for (int j = 0; j < 10 && count == 0; j++)
-            assert_int_equal(
+            assert_status(
                 member_receive(&store, member, &taking, 4500, &count).status,
                 SL_OK);
         assert_true(count > 0);
@@ -325,11 +325,10 @@ static void a_batch_larger_than_the_topic_takes(void **state)
     }
     (void)sl_service_do(store.service, NULL, requests, COUNT, answers);
     for (int i = 0; i < COUNT; i++)
-        assert_int_equal(answers[i].err.status,
-                         i == LARGE ? SL_TOO_LARGE : SL_OK);
+        assert_status(answers[i].err.status, i == LARGE ? SL_TOO_LARGE : SL_OK);
     last_in_order = 0;
     for (int i = 0; i < 100 && last_in_order < COUNT - 1; i++)
-        assert_int_equal(
+        assert_status(
             member_receive(&store, member, &ordered, 200, &count).status,
             SL_OK);
     assert_int_equal(last_in_order, COUNT - 1);

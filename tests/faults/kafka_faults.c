@@ -176,7 +176,7 @@ static void all_published_was_received(void)
     kafka_open(&store, settings);
     struct sl_subscription *member = member_join(&store, kafka_topic);
     while (count > 0)
-        assert_int_equal(
+        assert_status(
             member_receive(&store, member, &noting, 4500, &count).status,
             SL_OK);
     sl_subscription_free(member);
@@ -194,7 +194,7 @@ static void publish_each(int count)
     kafka_open(&store, patient);
     for (int i = 0; i < FAULT_WRITERS; i++)
         for (int j = 1; j <= count / BATCH; j++)
-            assert_int_equal(publish_batch(&publisher, i, j), SL_OK);
+            assert_status(publish_batch(&publisher, i, j), SL_OK);
     test_store_done(&store);
 }
 
@@ -210,7 +210,7 @@ static void a_topic_that_was_just_made(void **state)
     kafka_open(&store, "partitions = 2\ntimeout = \"30s\"\n");
     for (int i = 0; i < TIMES; i++) {
         new_ledger();
-        assert_int_equal(publish_batch(&publisher, 0, 1), SL_OK);
+        assert_status(publish_batch(&publisher, 0, 1), SL_OK);
         assert_int_equal(kafka_count_events(PARTITIONS), BATCH);
     }
     test_store_done(&store);

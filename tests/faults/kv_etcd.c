@@ -35,20 +35,19 @@ static void a_right_to_read_is_none_to_write(void **state)
     fault_tell("user add reader:pw");
     fault_tell("user grant-role reader reader");
     fault_open(&store, "kv.etcd", settings);
-    assert_int_equal(kv_do(&store, SL_KV_GET, "k", "", NULL), SL_OK);
-    assert_int_equal(kv_do(&store, SL_KV_KEYS, "", "", NULL), SL_OK);
-    assert_int_equal(kv_set(&store, "k"), SL_PERMISSION_DENIED);
-    assert_int_equal(kv_do(&store, SL_KV_INCREMENT, "n", "", NULL),
-                     SL_PERMISSION_DENIED);
+    assert_status(kv_do(&store, SL_KV_GET, "k", "", NULL), SL_OK);
+    assert_status(kv_do(&store, SL_KV_KEYS, "", "", NULL), SL_OK);
+    assert_status(kv_set(&store, "k"), SL_PERMISSION_DENIED);
+    assert_status(kv_do(&store, SL_KV_INCREMENT, "n", "", NULL),
+                  SL_PERMISSION_DENIED);
     fault_tell("user revoke-role reader reader");
-    assert_int_equal(kv_do(&store, SL_KV_GET, "k", "", NULL),
-                     SL_PERMISSION_DENIED);
+    assert_status(kv_do(&store, SL_KV_GET, "k", "", NULL),
+                  SL_PERMISSION_DENIED);
     /* Another password: the login of before is no good any more. */
     fault_tell("user delete reader");
     fault_tell("user add reader:other");
     fault_tell("user grant-role reader reader");
-    assert_int_equal(kv_do(&store, SL_KV_GET, "k", "", NULL),
-                     SL_UNAUTHENTICATED);
+    assert_status(kv_do(&store, SL_KV_GET, "k", "", NULL), SL_UNAUTHENTICATED);
     test_store_done(&store);
 }
 
@@ -129,7 +128,7 @@ static void a_value_that_etcd_does_not_take(void **state)
     fault_open_own(&store, NULL, "");
     set_many(&store, COUNT, LARGE, SIZE, statuses);
     for (int i = 0; i < COUNT; i++)
-        assert_int_equal(statuses[i], i == LARGE ? SL_TOO_LARGE : SL_OK);
+        assert_status(statuses[i], i == LARGE ? SL_TOO_LARGE : SL_OK);
     test_store_done(&store);
 }
 
@@ -148,7 +147,7 @@ static void many_are_written_in_parts(void **state)
     fault_open_at(&store, &own, "");
     set_many(&store, COUNT, COUNT, 1, statuses);
     for (int i = 0; i < COUNT; i++)
-        assert_int_equal(statuses[i], SL_OK);
+        assert_status(statuses[i], SL_OK);
     test_store_done(&store);
     test_server_stop(&own);
 }
@@ -174,13 +173,13 @@ static void an_endpoint_that_is_down_is_passed_over(void **state)
 
     (void)state;
     open_two(&store, 1, proxy_port(proxy));
-    assert_int_equal(kv_set(&store, "k"), SL_OK);
+    assert_status(kv_set(&store, "k"), SL_OK);
     test_store_done(&store);
     open_two(&store, proxy_port(proxy), fault_port);
-    assert_int_equal(kv_set(&store, "k"), SL_OK);
+    assert_status(kv_set(&store, "k"), SL_OK);
     assert_true(proxy_connections(proxy) > 0);
     proxy_free(proxy); /* and now it is down */
-    assert_int_equal(kv_do(&store, SL_KV_INCREMENT, "n", "", NULL), SL_OK);
+    assert_status(kv_do(&store, SL_KV_INCREMENT, "n", "", NULL), SL_OK);
     test_store_done(&store);
 }
 
@@ -193,15 +192,15 @@ static void an_endpoint_that_stalls_is_passed_over(void **state)
     /* From the start: each gets its part of the time. */
     proxy_stall(proxy, true);
     open_two(&store, proxy_port(proxy), fault_port);
-    assert_int_equal(kv_set(&store, "k"), SL_OK);
+    assert_status(kv_set(&store, "k"), SL_OK);
     test_store_done(&store);
     /* Later: the call is lost, and the next one goes elsewhere. */
     proxy_stall(proxy, false);
     open_two(&store, proxy_port(proxy), fault_port);
-    assert_int_equal(kv_set(&store, "k"), SL_OK);
+    assert_status(kv_set(&store, "k"), SL_OK);
     proxy_stall(proxy, true);
-    assert_int_equal(kv_set(&store, "k"), SL_TIMEOUT);
-    assert_int_equal(kv_set(&store, "k"), SL_OK);
+    assert_status(kv_set(&store, "k"), SL_TIMEOUT);
+    assert_status(kv_set(&store, "k"), SL_OK);
     test_store_done(&store);
     proxy_free(proxy);
 }

@@ -19,6 +19,7 @@ enum sl_status kv_do(struct test_store *store, enum sl_kv_verb verb,
     struct sl_kv_answer answer;
 
     sl_service_do(store->service, NULL, &request, 1, &answer);
+    fault_note(&answer.err);
     sl_kv_answer_done(&answer);
     if (out != NULL)
         *out = answer;
@@ -46,17 +47,17 @@ const void *kv_write(int number)
 
 void kv_before_full(struct test_store *store)
 {
-    assert_int_equal(kv_set(store, "before"), SL_OK);
+    assert_status(kv_set(store, "before"), SL_OK);
 }
 
 void kv_while_full(struct test_store *store)
 {
     struct sl_kv_answer answer;
 
-    assert_int_equal(kv_do(store, SL_KV_SET, "more", "v", &answer),
-                     SL_UNAVAILABLE);
+    assert_status(kv_do(store, SL_KV_SET, "more", "v", &answer),
+                  SL_UNAVAILABLE);
     assert_true(answer.retryable);
-    assert_int_equal(kv_do(store, SL_KV_EXISTS, "before", "", &answer), SL_OK);
+    assert_status(kv_do(store, SL_KV_EXISTS, "before", "", &answer), SL_OK);
     assert_true(answer.found);
 }
 
@@ -70,13 +71,13 @@ void kv_case_restarted(void **state)
 
     (void)state;
     fault_open_own(&store, NULL, "");
-    assert_int_equal(kv_set(&store, "before"), SL_OK);
+    assert_status(kv_set(&store, "before"), SL_OK);
     test_server_kill(&fault_server);
-    assert_int_equal(kv_set(&store, "while"), SL_UNAVAILABLE);
+    assert_status(kv_set(&store, "while"), SL_UNAVAILABLE);
     test_server_restart(&fault_server);
     /* Not idempotent, and yet sure not to have been sent on a dead one. */
-    assert_int_equal(kv_do(&store, SL_KV_INCREMENT, "n", "", NULL), SL_OK);
-    assert_int_equal(kv_do(&store, SL_KV_EXISTS, "before", "", &answer), SL_OK);
+    assert_status(kv_do(&store, SL_KV_INCREMENT, "n", "", NULL), SL_OK);
+    assert_status(kv_do(&store, SL_KV_EXISTS, "before", "", &answer), SL_OK);
     assert_true(answer.found);
     test_store_done(&store);
 }
@@ -114,7 +115,7 @@ void kv_begin_writing(struct test_store *straight)
     struct fault_traffic traffic = {.store = straight};
 
     for (int i = 0; i < FAULT_WRITERS; i++)
-        assert_int_equal(kv_write_number(&traffic, i, 0), SL_OK);
+        assert_status(kv_write_number(&traffic, i, 0), SL_OK);
 }
 
 /* What is stored is what was answered last, or was on its way. */
@@ -186,10 +187,10 @@ void kv_case_doubtful(void **state)
     (void)state;
     struct proxy *proxy = fault_open_stalled(&store);
     kv_do(&store, SL_KV_DELETE, "stalled", "", &answer);
-    assert_int_equal(answer.err.status, SL_TIMEOUT);
+    assert_status(answer.err.status, SL_TIMEOUT);
     assert_false(answer.retryable);
     kv_do(&store, SL_KV_GET, "k", "", &answer);
-    assert_int_equal(answer.err.status, SL_TIMEOUT);
+    assert_status(answer.err.status, SL_TIMEOUT);
     assert_true(answer.retryable);
     fault_stalled_done(&store, proxy);
 }

@@ -23,15 +23,15 @@ static void a_lock_that_was_deleted_by_hand(void **state)
     (void)state;
     fault_open_own(&store, NULL, "");
     struct sl_lock *lock = lock_must_acquire(&store, terms);
-    assert_int_equal(lock_tell(&store, lock, SL_LOCKD_RENEW), SL_OK);
+    assert_status(lock_tell(&store, lock, SL_LOCKD_RENEW), SL_OK);
     fault_tell("del --prefix slight/lockd/");
-    assert_int_equal(lock_tell(&store, lock, SL_LOCKD_RENEW), SL_CONFLICT);
+    assert_status(lock_tell(&store, lock, SL_LOCKD_RENEW), SL_CONFLICT);
     assert_false(sl_lock_is_held(lock));
     struct sl_lock *next = lock_must_acquire(&store, terms);
     assert_true(sl_lock_fencing_token(next) > sl_lock_fencing_token(lock));
-    assert_int_equal(lock_release(&store, lock), SL_CONFLICT);
-    assert_int_equal(lock_tell(&store, next, SL_LOCKD_RENEW), SL_OK);
-    assert_int_equal(lock_release(&store, next), SL_OK);
+    assert_status(lock_release(&store, lock), SL_CONFLICT);
+    assert_status(lock_tell(&store, next, SL_LOCKD_RENEW), SL_OK);
+    assert_status(lock_release(&store, next), SL_OK);
     test_store_done(&store);
 }
 
@@ -55,7 +55,7 @@ static void a_waiter_that_is_cut_off(void **state)
     usleep(4000000);
     proxy_stall(proxy, false);
     usleep(500000);
-    assert_int_equal(lock_release(&near, lock), SL_OK);
+    assert_status(lock_release(&near, lock), SL_OK);
     lock_waiter_gets_it(&waiter);
     test_store_done(&far);
     test_store_done(&near);
@@ -85,7 +85,7 @@ static void a_waiter_goes_on_over_another_endpoint(void **state)
         usleep(10000);
     proxy_free(proxy); /* one door is shut */
     usleep(1000000);
-    assert_int_equal(lock_release(&near, lock), SL_OK);
+    assert_status(lock_release(&near, lock), SL_OK);
     lock_waiter_gets_it(&waiter);
     test_store_done(&far);
     test_store_done(&near);
@@ -112,12 +112,12 @@ static void a_right_that_is_revoked(void **state)
     fault_open(&store, "lockd.etcd", settings);
     struct sl_lock *lock = lock_must_acquire(&store, terms);
     fault_tell("user revoke-role locker locker");
-    assert_int_equal(lock_tell(&store, lock, SL_LOCKD_RENEW),
-                     SL_PERMISSION_DENIED);
-    assert_int_equal(lock_acquire(&store, terms, &other), SL_PERMISSION_DENIED);
+    assert_status(lock_tell(&store, lock, SL_LOCKD_RENEW),
+                  SL_PERMISSION_DENIED);
+    assert_status(lock_acquire(&store, terms, &other), SL_PERMISSION_DENIED);
     fault_tell("user grant-role locker locker");
-    assert_int_equal(lock_tell(&store, lock, SL_LOCKD_RENEW), SL_OK);
-    assert_int_equal(lock_release(&store, lock), SL_OK);
+    assert_status(lock_tell(&store, lock, SL_LOCKD_RENEW), SL_OK);
+    assert_status(lock_release(&store, lock), SL_OK);
     test_store_done(&store);
 }
 
@@ -147,7 +147,7 @@ static void etcdctl_and_components_exclude_each_other(void **state)
     assert_int_equal(pthread_create(&thread, NULL, lock_by_etcdctl, let_go), 0);
     while (!lock_is_locked(&store, "shared"))
         usleep(10000);
-    assert_int_equal(lock_acquire(&store, once, &lock), SL_CONFLICT);
+    assert_status(lock_acquire(&store, once, &lock), SL_CONFLICT);
     FILE *file = fopen(let_go, "we");
     assert_non_null(file);
     fclose(file);

@@ -31,7 +31,7 @@ static long transactions(void)
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/metrics", fault_port);
     const struct sl_http_request request = {
         .method = "GET", .url = url, .deadline = sl_deadline_in_ms(20000)};
-    assert_int_equal(sl_http_do(http, &request, &answer, &err), SL_OK);
+    assert_status(sl_http_do(http, &request, &answer, &err), SL_OK);
     const char *line =
         memmem(answer.body.ptr, answer.body.len, name, strlen(name));
     assert_non_null(line);
@@ -87,7 +87,7 @@ static void who_waits_is_no_herd(void **state)
                           &many[i], &many[i].call);
     }
     usleep(500000);
-    assert_int_equal(lock_release(&stores[0], lock), SL_OK);
+    assert_status(lock_release(&stores[0], lock), SL_OK);
     while (atomic_load(&left) > 0)
         usleep(10000);
     /* Each enters and looks, and looks once or twice more: in a herd they would
@@ -164,7 +164,7 @@ static void a_cluster_of_which_members_die(void **state)
     struct sl_lock *lock = lock_must_acquire(&stores[0], kept);
     lock_take_turns(stores, kill_members, NULL);
     assert_true(sl_lock_is_held(lock)); /* all the time */
-    assert_int_equal(lock_release(&stores[0], lock), SL_OK);
+    assert_status(lock_release(&stores[0], lock), SL_OK);
     test_store_done(&stores[0]);
     test_store_done(&stores[1]);
     for (int i = 0; i < MEMBERS; i++)

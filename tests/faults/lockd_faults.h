@@ -34,7 +34,7 @@ struct lock_waiter {
     struct test_store *store;
     struct terms terms;
     struct sl_lock *lock;
-    enum sl_status status;
+    struct sl_error said;
     pthread_t thread;
 };
 

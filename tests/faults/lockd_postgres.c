@@ -8,6 +8,7 @@ const struct fault_driver fault_driver = {
     .name = "lockd.postgres",
     .service = &fault_postgres,
     LOCKD_FAULT_HOOKS,
+    .asks_in_line = true,
 };
 
 static void the_least_rights(void **state)

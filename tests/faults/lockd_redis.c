@@ -16,6 +16,7 @@ const struct fault_driver fault_driver = {
     .service = &fault_redis,
     .settings = "prefix = \"own\"",
     LOCKD_FAULT_HOOKS,
+    .asks_in_line = true,
     .rights = rights,
 };
 
@@ -31,9 +32,9 @@ static void tokens_grow_though_the_last_is_lost(void **state)
     fault_tell("flushall");
     struct sl_lock *after = lock_must_acquire(&store, terms);
     assert_true(sl_lock_fencing_token(after) > sl_lock_fencing_token(before));
-    assert_int_equal(lock_tell(&store, before, SL_LOCKD_RENEW), SL_CONFLICT);
-    assert_int_equal(lock_tell(&store, before, SL_LOCKD_RELEASE), SL_CONFLICT);
-    assert_int_equal(lock_tell(&store, after, SL_LOCKD_RELEASE), SL_OK);
+    assert_status(lock_tell(&store, before, SL_LOCKD_RENEW), SL_CONFLICT);
+    assert_status(lock_tell(&store, before, SL_LOCKD_RELEASE), SL_CONFLICT);
+    assert_status(lock_tell(&store, after, SL_LOCKD_RELEASE), SL_OK);
     sl_lock_free(before);
     sl_lock_free(after);
     test_store_done(&store);

@@ -16,7 +16,7 @@ const struct fault_driver fault_driver = {
     .name = "lockd.zookeeper",
     .service = &fault_zookeeper,
     LOCKD_FAULT_HOOKS,
-    .conflict_when_lost = true,
+    .knows_when_lost = true,
 };
 
 /* --- Who may do what ------------------------------------------------------ */
@@ -35,9 +35,9 @@ static void an_acl_that_is_revoked(void **state)
     fault_tell("setAcl /slight-test/revoked/k world:anyone:r");
     fault_call_is(&store, &again, SL_PERMISSION_DENIED, "ACL forbids");
     /* Its own node is its own: renewed, but not to be deleted. */
-    assert_int_equal(lock_tell(&store, lock, SL_LOCKD_RENEW), SL_OK);
-    assert_int_equal(lock_tell(&store, lock, SL_LOCKD_RELEASE),
-                     SL_PERMISSION_DENIED);
+    assert_status(lock_tell(&store, lock, SL_LOCKD_RENEW), SL_OK);
+    assert_status(lock_tell(&store, lock, SL_LOCKD_RELEASE),
+                  SL_PERMISSION_DENIED);
     fault_tell("setAcl /slight-test/revoked/k world:anyone:cdrwa");
     sl_lock_free(lock);
     lock_must_release(&store, lock_must_acquire(&store, patient));
@@ -108,7 +108,7 @@ static void a_long_time_to_live_is_kept(void **state)
         usleep(1000000);
         assert_true(sl_lock_is_held(lock));
     }
-    assert_int_equal(lock_acquire(&other, terms, &next), SL_CONFLICT);
+    assert_status(lock_acquire(&other, terms, &next), SL_CONFLICT);
     lock_must_release(&store, lock);
     test_store_done(&other);
     test_store_done(&store);
@@ -191,7 +191,7 @@ static void an_ensemble_goes_on(void **state)
     open_ensemble(&stores[1], &ensemble);
     struct sl_lock *lock = lock_must_acquire(&stores[0], kept);
     lock_take_turns(stores, kill_each, &ensemble);
-    assert_int_equal(lock_tell(&stores[0], lock, SL_LOCKD_RENEW), SL_OK);
+    assert_status(lock_tell(&stores[0], lock, SL_LOCKD_RENEW), SL_OK);
     assert_true(sl_lock_is_held(lock));
     lock_must_release(&stores[0], lock);
     test_store_done(&stores[0]);

@@ -11,7 +11,9 @@ struct sl_subscription *member_try_to_join(struct test_store *store,
         sl_subscription_request(member, SL_PUBSUB_SUBSCRIBE);
     struct sl_pubsub_answer answer;
 
-    if (sl_service_do(store->service, NULL, &subscribe, 1, &answer) != SL_OK) {
+    (void)sl_service_do(store->service, NULL, &subscribe, 1, &answer);
+    fault_note(&answer.err);
+    if (answer.err.status != SL_OK) {
         sl_subscription_free(member);
         *err = answer.err;
         return NULL;
@@ -81,6 +83,7 @@ struct sl_error member_receive(struct test_store *store,
         settle(store, member, way, answer.events, answer.event_count);
     if (settled.status != SL_OK)
         err = settled;
+    fault_note(&err);
     sl_pubsub_answer_done(&answer);
     return err;
 }

@@ -152,7 +152,7 @@ static void receiving(void (*disturb)(void *), void *context,
     message_new_ledger();
     for (int i = 0; i < FAULT_WRITERS; i++)
         for (int j = 1; j <= EACH; j++)
-            assert_int_equal(message_send(&sender, i, j), SL_OK);
+            assert_status(message_send(&sender, i, j), SL_OK);
     fault_traffic_run(&traffic, disturb, context);
     sent_is_settled(&straight);
     test_store_done(&store);

@@ -22,8 +22,8 @@ static uint64_t depth_of(struct test_store *store)
     const struct sl_mq_request depth = {.verb = SL_MQ_DEPTH};
     struct sl_mq_answer answer;
 
-    assert_int_equal(sl_service_do(store->service, NULL, &depth, 1, &answer),
-                     SL_OK);
+    assert_status(sl_service_do(store->service, NULL, &depth, 1, &answer),
+                  SL_OK);
     return answer.depth;
 }
 
@@ -41,8 +41,8 @@ static void while_full(struct test_store *store)
     const struct sl_mq_request receive = {.verb = SL_MQ_RECEIVE, .limit = 10};
     struct sl_mq_answer answer;
 
-    assert_int_equal(sl_service_do(store->service, NULL, &receive, 1, &answer),
-                     SL_OK);
+    assert_status(sl_service_do(store->service, NULL, &receive, 1, &answer),
+                  SL_OK);
     assert_int_equal(answer.message_count, 1);
     const struct sl_mq_request complete =
         sl_mq_request_for(answer.messages[0], SL_MQ_COMPLETE);
@@ -119,7 +119,7 @@ static void drain(struct test_store *store)
     struct fault_traffic rest = {.store = store};
 
     while (depth_of(store) > 0)
-        assert_int_equal(consume(&rest, 0, 0), SL_OK);
+        assert_status(consume(&rest, 0, 0), SL_OK);
 }
 
 const struct message_kind message_kind = {

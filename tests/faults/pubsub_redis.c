@@ -84,7 +84,7 @@ static void drain(struct test_store *store)
     size_t count = 1;
 
     while (count > 0)
-        assert_int_equal(receive_some(store, member, 3000, &count), SL_OK);
+        assert_status(receive_some(store, member, 3000, &count), SL_OK);
     sl_subscription_free(member);
 }
 
@@ -108,12 +108,12 @@ static void who_receives_is_not_held_up_by_a_full_server(void **state)
     message_new_ledger();
     struct fault_traffic publisher = {.store = &store};
     for (int i = 1; i <= 10; i++)
-        assert_int_equal(message_send(&publisher, 0, i), SL_OK);
+        assert_status(message_send(&publisher, 0, i), SL_OK);
     struct sl_subscription *member = member_join(&store, "t");
     fault_tell("config set maxmemory 1");
     fault_call_is(&store, &publish_x, SL_UNAVAILABLE, "out of memory");
     for (int i = 1; i <= 10; i++) {
-        assert_int_equal(receive_some(&store, member, 5000, &count), SL_OK);
+        assert_status(receive_some(&store, member, 5000, &count), SL_OK);
         assert_int_equal(count, 1);
         const struct sl_pubsub_request renew =
             sl_subscription_request(member, SL_PUBSUB_RENEW);
@@ -140,20 +140,20 @@ static void a_member_that_is_cut_off(void **state)
     fault_open_own(&near, NULL, "lease = \"3s\"");
     message_new_ledger();
     struct fault_traffic publisher = {.store = &near};
-    assert_int_equal(message_send(&publisher, 0, 1), SL_OK);
+    assert_status(message_send(&publisher, 0, 1), SL_OK);
     struct sl_subscription *lost = member_join(&far, "t"),
                            *next = member_join(&near, "t");
     struct sl_pubsub_request receive =
         sl_subscription_request(lost, SL_PUBSUB_RECEIVE);
     receive.limit = 5;
-    assert_int_equal(sl_service_do(far.service, NULL, &receive, 1, &answer),
-                     SL_OK);
+    assert_status(sl_service_do(far.service, NULL, &receive, 1, &answer),
+                  SL_OK);
     assert_int_equal(answer.event_count, 1);
     sl_pubsub_answer_done(&answer);
-    assert_int_equal(receive_some(&near, next, 0, &count), SL_OK);
+    assert_status(receive_some(&near, next, 0, &count), SL_OK);
     assert_int_equal(count, 0);
     proxy_stall(proxy, true);
-    assert_int_equal(receive_some(&near, next, 20000, &count), SL_OK);
+    assert_status(receive_some(&near, next, 20000, &count), SL_OK);
     assert_int_equal(count, 1);
     proxy_stall(proxy, false);
     proxy_cut_all(proxy);
@@ -176,7 +176,7 @@ static void what_is_too_old_is_passed_over(void **state)
     message_new_ledger();
     struct fault_traffic publisher = {.store = &store};
     for (int i = 1; i <= 3; i++)
-        assert_int_equal(message_send(&publisher, 0, i), SL_OK);
+        assert_status(message_send(&publisher, 0, i), SL_OK);
     /* Its key is held up by an event that nobody acknowledges. */
     struct sl_subscription *idle = member_join(&store, "t"),
                            *member = member_join(&store, "t");
@@ -184,14 +184,14 @@ static void what_is_too_old_is_passed_over(void **state)
         sl_subscription_request(idle, SL_PUBSUB_RECEIVE);
     struct sl_pubsub_answer answer;
     receive.limit = 1000;
-    assert_int_equal(sl_service_do(store.service, NULL, &receive, 1, &answer),
-                     SL_OK);
+    assert_status(sl_service_do(store.service, NULL, &receive, 1, &answer),
+                  SL_OK);
     assert_int_equal(answer.event_count, 1);
     sl_pubsub_answer_done(&answer);
     fault_tell("del '{own}:topic:t'");
     sl_subscription_free(idle);
-    assert_int_equal(message_send(&publisher, 0, 4), SL_OK);
-    assert_int_equal(receive_some(&store, member, 20000, &count), SL_OK);
+    assert_status(message_send(&publisher, 0, 4), SL_OK);
+    assert_status(receive_some(&store, member, 20000, &count), SL_OK);
     assert_int_equal(count, 1);
     assert_int_equal(message_times(0, 4), 1);
     sl_subscription_free(member);

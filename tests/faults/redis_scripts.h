@@ -19,10 +19,11 @@
      .take = {"acl setuser worker resetkeys '~{other}:*'"},                    \
      .status = SL_PERMISSION_DENIED,                                           \
      .says = "access rules"},                                                  \
-        {.give = REDIS_GIVE(commands), /* the server ends the connection */    \
+        {.give = REDIS_GIVE(commands),                                         \
          .take = {"acl deluser worker"},                                       \
          .status = SL_UNAUTHENTICATED,                                         \
-         .says = ""},                                                          \
+         .says = "",                                                           \
+         .cuts = true},                                                        \
     {                                                                          \
         .take = { NULL }                                                       \
     }

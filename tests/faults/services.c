@@ -124,7 +124,7 @@ static void etcd_fill(const struct test_server *server)
     fault_open(&store, "kv.etcd", settings);
     for (int i = 0; i < 100 && err.status == SL_OK; i++)
         err = fault_call(&store, &set);
-    assert_int_equal(err.status, SL_UNAVAILABLE);
+    assert_status(err.status, SL_UNAVAILABLE);
     test_store_done(&store);
 }
 
@@ -139,7 +139,7 @@ static void etcd_compact(const struct test_server *server)
 
     fault_open(&store, "kv.etcd", settings);
     sl_service_do(store.service, NULL, &get, 1, &answer);
-    assert_int_equal(answer.err.status, SL_OK);
+    assert_status(answer.err.status, SL_OK);
     snprintf(compact, sizeof(compact), "compact %s", answer.version);
     sl_kv_answer_done(&answer);
     test_store_done(&store);
@@ -246,7 +246,8 @@ static const struct fault_right postgres_rights[] = {
               "pg_terminate_backend(pid, 20000) FROM pg_stat_activity WHERE "
               "usename = 'worker'\""},
      .status = SL_UNAUTHENTICATED,
-     .says = "28000"},
+     .says = "28000",
+     .cuts = true},
     {.take = {NULL}},
 };
 

@@ -47,6 +47,7 @@ enum sl_status sql_call(const struct sql_call *call)
     uint64_t cursor = said.cursor;
 
     sl_service_do(call->store->service, call->session, &request, 1, &answer);
+    fault_note(&answer.err);
     said = (struct sql_said){.status = answer.err.status,
                              .retryable = answer.retryable,
                              .rows = answer.row_count,
@@ -167,9 +168,8 @@ void sql_case_restarted(void **state)
     /* Not idempotent, and yet sure not to have been sent on a dead one. */
     OK(sql_execute(&store, NULL, "INSERT INTO kept VALUES (3)"));
     /* The transaction is lost as a whole, and does not go on by halves. */
-    enum sl_status status =
-        sql_execute(&store, tx, "INSERT INTO kept VALUES (8)");
-    assert_true(status == SL_UNAVAILABLE || status == SL_CONFLICT);
+    IS(sql_execute(&store, tx, "INSERT INTO kept VALUES (8)"), SL_UNAVAILABLE,
+       "");
     IS(sql_execute(&store, tx, "INSERT INTO kept VALUES (9)"), SL_CONFLICT, "");
     IS(sql_end(&store, tx, SL_SQL_COMMIT), SL_CONFLICT, "");
     assert_string_equal(sql_value_of(&store, "SELECT count(*) FROM kept"), "2");

@@ -203,7 +203,7 @@ static void too_many_connections_of_a_user(void **state)
         status = run(&second, "SELECT 1");
         usleep(20000);
     }
-    assert_int_equal(status, SL_OK);
+    assert_status(status, SL_OK);
     test_store_done(&second);
     tell("DROP USER single@'%%'");
 }
@@ -331,7 +331,7 @@ static void killed_by_an_administrator(const char *how)
                           "'%processlist%'"));
     OK(run(&other, statement));
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(caller.status, SL_UNAVAILABLE);
+    assert_status(caller.status, SL_UNAVAILABLE);
     OK(run(&store, "SELECT 1"));
     test_store_done(&other);
     test_store_done(&store);
@@ -373,7 +373,7 @@ static void one_of_a_deadlock_is_told(void **state)
     assert_true(one != (second.status == SL_OK));
     const struct caller *winner = one ? &first : &second;
     const struct caller *loser = one ? &second : &first;
-    assert_int_equal(loser->status, SL_CONFLICT);
+    assert_status(loser->status, SL_CONFLICT);
     assert_true(loser->retryable);
     IS(sql_end(&store, loser->session, SL_SQL_COMMIT), SL_CONFLICT, "");
     OK(sql_end(&store, winner->session, SL_SQL_COMMIT));
