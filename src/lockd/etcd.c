@@ -108,8 +108,10 @@ static void run_release(struct sl_etcd_lock_state *state, struct sl_op *op)
     if (status == SL_OK)
         status = sl_etcd_lease_revoke(&call, holder.lease, &err);
     if (status != SL_OK) {
+        /* A repeat must find what is there now; without one, it is ended. */
         op->not_sent = call.unchanged;
-        sl_etcd_line_waste(line, holder.lease);
+        if (!call.unchanged)
+            sl_etcd_line_waste(line, holder.lease);
         refuse(op, status, &err);
         return;
     }

@@ -35,6 +35,27 @@ static void a_lock_that_was_deleted_by_hand(void **state)
     test_store_done(&store);
 }
 
+/* It may be repeated, and must find what it found before. */
+static void a_release_that_failed_ends_nothing_later(void **state)
+{
+    const struct terms terms = {"later", 30000, 0, true};
+    struct proxy *proxy = proxy_new(0, fault_port);
+    struct test_store store;
+
+    (void)state;
+    fault_open_port(&store, proxy_port(proxy), "retry.attempts = 1");
+    struct sl_lock *lock = lock_must_acquire(&store, terms);
+    proxy_cut_after(proxy, 0);
+    assert_status(lock_tell(&store, lock, SL_LOCKD_RELEASE), SL_UNAVAILABLE);
+    proxy_cut_after(proxy, -1);
+    fault_works_soon(&store);
+    usleep(3000000); /* what has nothing to do looks after leases meanwhile */
+    assert_status(lock_tell(&store, lock, SL_LOCKD_RENEW), SL_OK);
+    lock_must_release(&store, lock);
+    test_store_done(&store);
+    proxy_free(proxy);
+}
+
 /* --- Who waits ------------------------------------------------------------ */
 
 /* Its place in the line ends while it is cut off; it takes another one. */
@@ -174,6 +195,7 @@ int main(void)
         LOCKD_FAULT_CASES,
         FAULT_TWO_PORTS_CASE,
         cmocka_unit_test(a_lock_that_was_deleted_by_hand),
+        cmocka_unit_test(a_release_that_failed_ends_nothing_later),
         cmocka_unit_test(a_waiter_that_is_cut_off),
         cmocka_unit_test(a_waiter_goes_on_over_another_endpoint),
         cmocka_unit_test(a_right_that_is_revoked),
