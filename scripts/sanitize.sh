@@ -14,7 +14,7 @@ address)
     ;;
 thread)
     build=build-tsan
-    export TSAN_OPTIONS=halt_on_error=1
+    export TSAN_OPTIONS="halt_on_error=1 suppressions=$PWD/scripts/tsan.supp"
     ;;
 *)
     echo "usage: $0 address|thread" >&2
