@@ -144,13 +144,13 @@ static enum sl_status make_ready(struct sl_sql_mysql *mysql,
     if (mysql->transaction != SL_SQL_MYSQL_NONE || mysql->own ||
         request->verb == SL_SQL_ROLLBACK || request->in_transaction)
         return SL_OK;
-    enum sl_status status = SL_OK;
-    if (mysql->doubtful && !mysql->dirty)
-        status = settle_doubt(mysql, err);
-    if (status == SL_OK && mysql->dirty)
+    if (mysql->doubtful && !mysql->dirty) {
+        enum sl_status status = settle_doubt(mysql, err);
+        if (status != SL_OK)
+            return status;
+    }
+    if (mysql->dirty)
         return make_clean(mysql, err);
-    if (status != SL_OK)
-        return status;
     return request->verb == SL_SQL_BEGIN ? SL_OK
                                          : sl_sql_mysql_be_plain(mysql, err);
 }
