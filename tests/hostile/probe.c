@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the neighbours of an attacker notice:
+ *
+ *     probe HELLO-URL HEALTH-URL STOP-FILE
+ *
+ * Until STOP-FILE exists it sends GETs to the victim's hello, on four
+ * connections, together a hundred a second, and asks /healthz ten times a
+ * second, on a new connection each time, as a liveness probe does.  At the end
+ * it prints what it found, and exits with 1 unless
+ *
+ *   - every hello was answered with 200, and 99 of 100 within 50 ms,
+ *   - every /healthz was answered with 200, within one second.
+ *
+ * A thread that only sleeps shows by how much the machine itself is late; that
+ * much is added to both bounds.  The environment's SL_TEST_PROBE_FACTOR
+ * multiplies them (under sanitizers).
+ */
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    HELLO_THREADS = 4,
+    HELLO_PAUSE_MS = 40,
+    HEALTH_PAUSE_MS = 100,
+    SLEEP_MS = 10,
+    HELLO_MOST_MS = 50,
+    HEALTH_MOST_MS = 1000,
+    ANSWER_MOST_MS = 30000, /* then it counts as failed */
+    SAMPLES_MAX = 1 << 16,
+};
+
+/* How long each of something took, in milliseconds. */
+struct series {
+    pthread_mutex_t lock;
+    double samples[SAMPLES_MAX];
+    size_t count;
+    size_t failed;
+    char failure[CURL_ERROR_SIZE + 32]; /* the first one */
+};
+
+static struct series hello = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct series health = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct series machine = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static atomic_bool stopping;
+
+static double now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static void pause_ms(double ms)
+{
+    struct timespec pause = {.tv_nsec = (long)(ms * 1e6)};
+
+    if (ms > 0)
+        nanosleep(&pause, NULL);
+}
+
+static void add_sample(struct series *series, double ms)
+{
+    pthread_mutex_lock(&series->lock);
+    if (series->count < SAMPLES_MAX)
+        series->samples[series->count++] = ms;
+    pthread_mutex_unlock(&series->lock);
+}
+
+static void add_failure(struct series *series, const char *what, long status)
+{
+    pthread_mutex_lock(&series->lock);
+    if (series->failed++ == 0)
+        snprintf(series->failure, sizeof(series->failure), "%s (status %ld)",
+                 what, status);
+    pthread_mutex_unlock(&series->lock);
+}
+
+static size_t discard(char *data, size_t size, size_t count, void *context)
+{
+    (void)data;
+    (void)context;
+    return size * count;
+}
+
+static CURL *new_client(const char *url)
+{
+    CURL *client = curl_easy_init();
+
+    if (client == NULL)
+        abort();
+    curl_easy_setopt(client, CURLOPT_URL, url);
+    curl_easy_setopt(client, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(client, CURLOPT_PROXY, "");
+    curl_easy_setopt(client, CURLOPT_WRITEFUNCTION, discard);
+    curl_easy_setopt(client, CURLOPT_TIMEOUT_MS, (long)ANSWER_MOST_MS);
+    return client;
+}
+
+static void ask_once(CURL *client, struct series *series)
+{
+    double begin = now_ms();
+    CURLcode code = curl_easy_perform(client);
+    long status = 0;
+
+    add_sample(series, now_ms() - begin);
+    curl_easy_getinfo(client, CURLINFO_RESPONSE_CODE, &status);
+    if (code != CURLE_OK || status != 200)
+        add_failure(series, curl_easy_strerror(code), status);
+}
+
+static void *ask_hello(void *url)
+{
+    CURL *client = new_client(url);
+
+    while (!atomic_load(&stopping)) {
+        double begin = now_ms();
+        ask_once(client, &hello);
+        pause_ms(HELLO_PAUSE_MS - (now_ms() - begin));
+    }
+    curl_easy_cleanup(client);
+    return NULL;
+}
+
+static void *ask_health(void *url)
+{
+    CURL *client = new_client(url);
+
+    curl_easy_setopt(client, CURLOPT_FRESH_CONNECT, 1L);
+    curl_easy_setopt(client, CURLOPT_FORBID_REUSE, 1L);
+    while (!atomic_load(&stopping)) {
+        ask_once(client, &health);
+        pause_ms(HEALTH_PAUSE_MS);
+    }
+    curl_easy_cleanup(client);
+    return NULL;
+}
+
+/* By how much later than asked for this thread wakes up. */
+static void *watch_machine(void *unused)
+{
+    while (!atomic_load(&stopping)) {
+        double begin = now_ms();
+        pause_ms(SLEEP_MS);
+        add_sample(&machine, now_ms() - begin - SLEEP_MS);
+    }
+    return unused;
+}
+
+static int compare_samples(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double percentile(const struct series *series, double share)
+{
+    size_t index = (size_t)((double)series->count * share);
+
+    if (series->count == 0)
+        return 0;
+    return series->samples[index < series->count ? index : series->count - 1];
+}
+
+static void report(const char *name, struct series *series)
+{
+    qsort(series->samples, series->count, sizeof(double), compare_samples);
+    printf("%-8s %6zu  p50 %8.2f  p99 %8.2f  max %8.2f ms  %zu failed %s\n",
+           name, series->count, percentile(series, 0.5),
+           percentile(series, 0.99), percentile(series, 1), series->failed,
+           series->failure);
+}
+
+static int judge(void)
+{
+    const char *factor_text = getenv("SL_TEST_PROBE_FACTOR");
+    double factor = factor_text != NULL ? atof(factor_text) : 1;
+    double late = percentile(&machine, 0.99);
+    double hello_most = HELLO_MOST_MS * factor + late;
+    double health_most = HEALTH_MOST_MS * factor + percentile(&machine, 1);
+    int bad = 0;
+
+    if (hello.count == 0 || health.count == 0 || hello.failed > 0 ||
+        health.failed > 0)
+        bad = printf("FAIL: not everything was answered\n");
+    if (percentile(&hello, 0.99) > hello_most)
+        bad = printf("FAIL: hello's p99 is above %.2f ms\n", hello_most);
+    if (percentile(&health, 1) > health_most)
+        bad = printf("FAIL: /healthz took longer than %.2f ms\n", health_most);
+    return bad != 0;
+}
+
+int main(int argc, char *argv[])
+{
+    pthread_t threads[HELLO_THREADS + 2];
+    int count = 0;
+
+    if (argc != 4) {
+        fprintf(stderr, "usage: %s HELLO-URL HEALTH-URL STOP-FILE\n", argv[0]);
+        return 2;
+    }
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    while (count < HELLO_THREADS)
+        pthread_create(&threads[count++], NULL, ask_hello, argv[1]);
+    pthread_create(&threads[count++], NULL, ask_health, argv[2]);
+    pthread_create(&threads[count++], NULL, watch_machine, NULL);
+    while (access(argv[3], F_OK) != 0)
+        pause_ms(20);
+    atomic_store(&stopping, true);
+    while (count > 0)
+        pthread_join(threads[--count], NULL);
+    report("hello", &hello);
+    report("healthz", &health);
+    report("machine", &machine);
+    return judge();
+}
