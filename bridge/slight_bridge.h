@@ -104,12 +104,15 @@ sl_bridge_component_serialize(const struct sl_bridge_component *component,
                               struct sl_bridge_sink sink, struct sl_error *err);
 
 /*
- * Map a file of compiled code.  The file is machine code: the caller vouches
- * that only this user could have written it.  SL_NOT_FOUND where there is none;
- * SL_INVALID_ARGUMENT where it is of another engine or damaged.
+ * Map compiled code from a descriptor that can be read, a file's or a memfd's,
+ * which stays the caller's; where it cannot be mapped (no /proc, a file system
+ * without execution), copy it.  It is machine code: the caller vouches that
+ * only this user could have written it, or can while it is in use.
+ * SL_INVALID_ARGUMENT where it is of another engine or damaged, SL_TOO_LARGE
+ * where the component begins with more memory than the engine allows.
  */
 SL_MUST_CHECK enum sl_status
-sl_bridge_component_load(struct sl_bridge_engine *engine, const char *path,
+sl_bridge_component_load(struct sl_bridge_engine *engine, int fd,
                          struct sl_bridge_component **out,
                          struct sl_error *err);
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Components: compile, load compiled code, list imports and exports.
 
-use std::ffi::{c_char, c_void, CStr};
+use std::ffi::{c_int, c_void};
+use std::fs::File;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::unix::fs::FileExt;
 
 use wasmtime::component::types::ComponentItem;
 
@@ -93,24 +96,60 @@ fn compile_failure(cause: &str, max_memory: u64) -> Failure {
     Failure(Status::InvalidArgument, format!("not a valid component: {cause}"))
 }
 
-fn load(engine: &Engine, path: &CStr) -> Fallible<Component> {
-    use wasmtime::component::Component as Compiled;
-
-    let Ok(path) = path.to_str() else {
-        return fail(Status::NotFound, "a path that is not UTF-8");
-    };
-    if !std::path::Path::new(path).is_file() {
-        return fail(Status::NotFound, format!("no compiled code at {path}"));
-    }
-    // SAFETY: the caller vouches for who wrote the file (slight_bridge.h).
-    let mut loaded = unsafe { Compiled::deserialize_file(engine.plain(), path) };
+/// The engine that the code was compiled for.
+///
+/// # Safety
+/// The code is one of ours, and nobody changes it while it is in use.
+unsafe fn load_by(
+    engine: &Engine,
+    load: impl Fn(&wasmtime::Engine) -> wasmtime::Result<wasmtime::component::Component>,
+) -> Fallible<Component> {
+    let mut loaded = load(engine.plain());
     if loaded.is_err() {
-        // SAFETY: as above.
-        loaded = unsafe { Compiled::deserialize_file(engine.concurrent()?, path) };
+        let first = loaded.map_err(|error| load_failure(&error, engine.max_memory));
+        if let Err(failure @ Failure(Status::TooLarge, _)) = first {
+            return Err(failure);
+        }
+        loaded = load(engine.concurrent()?);
     }
     match loaded {
         Ok(component) => Ok(Component(component)),
-        Err(error) => fail(Status::InvalidArgument, one_line(&error)),
+        Err(error) => Err(load_failure(&error, engine.max_memory)),
+    }
+}
+
+fn load_failure(error: &wasmtime::Error, max_memory: u64) -> Failure {
+    let cause = one_line(error);
+    match compile_failure(&cause, max_memory) {
+        failure @ Failure(Status::TooLarge, _) => failure,
+        _ => Failure(Status::InvalidArgument, cause),
+    }
+}
+
+fn load(engine: &Engine, fd: c_int) -> Fallible<Component> {
+    use wasmtime::component::Component as Compiled;
+
+    if fd < 0 {
+        return fail(Status::InvalidArgument, "no descriptor of compiled code");
+    }
+    // SAFETY: it is open as long as this call lasts (slight_bridge.h).
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    // Wasmtime wants a path; this one leads to the file that is open.
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    // SAFETY: the caller vouches for who wrote the file, and can (slight_bridge.h).
+    let mapped = unsafe { load_by(engine, |engine| Compiled::deserialize_file(engine, &path)) };
+    if matches!(mapped, Ok(_) | Err(Failure(Status::TooLarge, _))) {
+        return mapped;
+    }
+    let code = fd.try_clone_to_owned().map(File::from).and_then(|file| {
+        let mut code = vec![0; file.metadata()?.len() as usize];
+        file.read_exact_at(&mut code, 0)?;
+        Ok(code)
+    });
+    match code {
+        // SAFETY: as above.
+        Ok(code) => unsafe { load_by(engine, |engine| Compiled::deserialize(engine, &code)) },
+        Err(error) => fail(Status::Unavailable, format!("the compiled code: {error}")),
     }
 }
 
@@ -165,14 +204,14 @@ pub unsafe extern "C" fn sl_bridge_component_serialize(
 #[no_mangle]
 pub unsafe extern "C" fn sl_bridge_component_load(
     engine: *mut Engine,
-    path: *const c_char,
+    fd: c_int,
     out: *mut *mut Component,
     err: *mut SlError,
 ) -> i32 {
-    // SAFETY: the header's contract: valid pointers, a NUL-terminated path.
+    // SAFETY: the header's contract: valid pointers, a descriptor that is open.
     unsafe {
         border(err, || {
-            *out = Box::into_raw(Box::new(load(&*engine, CStr::from_ptr(path))?));
+            *out = Box::into_raw(Box::new(load(&*engine, fd)?));
             Ok(())
         })
     }

@@ -5,12 +5,16 @@
  *
  * Files appear by rename, so that nobody meets half of one.  Behind the code
  * stands its checksum: what the disk damaged is compiled again, not run.
+ *
+ * The folder is one descriptor, from sl_open_private_folder, and every file is
+ * opened from there, once: what is checked is what is loaded.
  */
 #include "host/cache.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +24,11 @@
 #include <unistd.h>
 
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/folder.h"
 
 enum {
     SUM_SIZE = 32,
@@ -71,35 +77,20 @@ char *sl_cache_folder(void)
     return NULL;
 }
 
-static bool only_ours(const struct stat *info)
-{
-    return info->st_uid == geteuid() && (info->st_mode & 022) == 0;
-}
-
 enum sl_status sl_cache_open(const char *folder, uint64_t bytes_max,
                              struct sl_cache **out, struct sl_error *err)
 {
-    struct stat info;
+    struct sl_error cause;
+    int fd = -1;
 
-    enum sl_status status = sl_make_folders(folder, 0700, err);
-    if (status != SL_OK)
-        return status;
-
-    SL_CLEANUP(sl_closep)
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &info) != 0)
-        return sl_fail(err, SL_UNAVAILABLE, "%s: %s", folder, strerror(errno));
-    if (!only_ours(&info))
-        return sl_fail(err, SL_PERMISSION_DENIED,
-                       "%s: another user could write here; make it this "
-                       "user's alone (chmod 700), or set SLIGHT_CACHE_DIR",
-                       folder);
+    if (sl_open_private_folder(folder, &fd, &cause) != SL_OK)
+        return sl_fail(err, cause.status, "%s; or set SLIGHT_CACHE_DIR",
+                       cause.message);
 
     struct sl_cache *cache = sl_alloc(sizeof(*cache));
     cache->folder = sl_strdup(folder);
     cache->bytes_max = bytes_max;
     cache->fd = fd;
-    fd = -1; /* handed over */
     *out = cache;
     return SL_OK;
 }
@@ -148,23 +139,35 @@ static bool is_whole(int fd, off_t size)
     return whole;
 }
 
-char *sl_cache_find(struct sl_cache *cache, const struct sl_cache_key *key)
+/*
+ * This user's, closed to everybody else, and under no other name: nobody else
+ * can have it open to write, unless it was given to them.
+ */
+static bool only_ours(const struct stat *info)
+{
+    return S_ISREG(info->st_mode) && info->st_uid == geteuid() &&
+           (info->st_mode & 077) == 0 && info->st_nlink == 1;
+}
+
+int sl_cache_find(struct sl_cache *cache, const struct sl_cache_key *key)
 {
     char name[80];
     struct stat info;
 
     entry_name(key, name);
-    SL_CLEANUP(sl_closep)
-    int fd = openat(cache->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    /* A pipe under that name keeps nobody waiting. */
+    int fd =
+        openat(cache->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0)
-        return NULL;
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || !only_ours(&info) ||
+        return -1;
+    if (fstat(fd, &info) != 0 || !only_ours(&info) ||
         !is_whole(fd, info.st_size)) {
+        sl_closep(&fd);
         sl_cache_drop(cache, key);
-        return NULL;
+        return -1;
     }
     futimens(fd, NULL); /* used now: it goes last */
-    return sl_asprintf("%s/%s", cache->folder, name);
+    return fd;
 }
 
 void sl_cache_drop(struct sl_cache *cache, const struct sl_cache_key *key)
@@ -261,32 +264,51 @@ static void evict(struct sl_cache *cache, const char *keep)
     free(list.entries);
 }
 
+static enum sl_status fail_store(const struct sl_cache *cache,
+                                 struct sl_error *err)
+{
+    return sl_fail(err, SL_UNAVAILABLE, "%s: %s", cache->folder,
+                   strerror(errno));
+}
+
+/* A name that no process that was killed has left behind. */
+static void half_name(const struct sl_cache_key *key, char half[120])
+{
+    uint64_t number = 0;
+
+    if (RAND_bytes((uint8_t *)&number, sizeof(number)) != 1)
+        number = (uint64_t)getpid();
+    snprintf(half, 120, "%s.%016" PRIx64 HALF_SUFFIX, key->text, number);
+}
+
 enum sl_status sl_cache_store(struct sl_cache *cache,
                               const struct sl_cache_key *key,
-                              struct sl_bytes code, struct sl_error *err)
+                              struct sl_bytes code, int *out,
+                              struct sl_error *err)
 {
     uint8_t sum[SUM_SIZE];
     char name[80];
     char half[120];
 
     entry_name(key, name);
-    snprintf(half, sizeof(half), "%s.%ld" HALF_SUFFIX, key->text,
-             (long)getpid());
+    half_name(key, half);
     hash(&code, 1, sum);
 
     SL_CLEANUP(sl_closep)
     int fd = openat(cache->fd, half,
-                    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
-        return sl_fail(err, SL_UNAVAILABLE, "%s: %s", cache->folder,
-                       strerror(errno));
-    if (!sl_write_all(fd, code) ||
-        !sl_write_all(fd, SL_BYTES(sum, sizeof(sum))) ||
+        return fail_store(cache, err);
+    /* What the umask took away, and what a default ACL added. */
+    if (fchmod(fd, 0600) != 0 || !sl_write_all(fd, code) ||
+        !sl_write_all(fd, SL_BYTES(sum, sizeof(sum))) || fsync(fd) != 0 ||
         renameat(cache->fd, half, cache->fd, name) != 0) {
-        sl_fail(err, SL_UNAVAILABLE, "%s: %s", cache->folder, strerror(errno));
+        enum sl_status status = fail_store(cache, err);
         unlinkat(cache->fd, half, 0);
-        return SL_UNAVAILABLE;
+        return status;
     }
     evict(cache, name);
+    *out = fd;
+    fd = -1; /* handed over */
     return SL_OK;
 }

@@ -3,7 +3,7 @@
  * Compiled code, kept from one start to the next.
  *
  * A file here is machine code that will be run, so a folder that anybody else
- * could write is refused.  Several processes may use one folder.
+ * could write or replace is refused.  Several processes may use one folder.
  */
 #ifndef SL_HOST_CACHE_H
 #define SL_HOST_CACHE_H
@@ -28,7 +28,9 @@ struct sl_cache_key {
 char *sl_cache_folder(void);
 
 /*
- * Make the folder, if need be, and check that it is this user's alone to write.
+ * Make the folder, if need be, and check that it is this user's alone to write,
+ * and that nobody else could put another one in its place
+ * (sl_open_private_folder).
  */
 SL_MUST_CHECK enum sl_status sl_cache_open(const char *folder,
                                            uint64_t bytes_max,
@@ -41,16 +43,21 @@ struct sl_cache_key sl_cache_key_of(struct sl_bytes wasm,
                                     struct sl_bytes fingerprint);
 
 /*
- * The path of the file under key, the caller's to free; NULL where there is
- * none that is whole and this user's.  The code starts at the file's begin; a
- * checksum stands behind it.
+ * A descriptor of the file under key, to be read, the caller's to close; -1
+ * where there is none that is whole and this user's alone.  What was checked is
+ * the descriptor: load that, not what has the name by then.  The code starts at
+ * the file's begin; a checksum stands behind it.
  */
-char *sl_cache_find(struct sl_cache *cache, const struct sl_cache_key *key);
+SL_MUST_CHECK int sl_cache_find(struct sl_cache *cache,
+                                const struct sl_cache_key *key);
 
-/* Keep code under key, and make room for it. */
+/*
+ * Keep code under key, and make room for it.  *fd is a descriptor of the new
+ * file, as of sl_cache_find; it is left alone on a failure.
+ */
 SL_MUST_CHECK enum sl_status sl_cache_store(struct sl_cache *cache,
                                             const struct sl_cache_key *key,
-                                            struct sl_bytes code,
+                                            struct sl_bytes code, int *fd,
                                             struct sl_error *err);
 
 /* Forget key: what stands there cannot be used. */

@@ -8,10 +8,12 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,17 +63,18 @@ static struct sl_cache_key store(struct fixture *f, const char *wasm,
 {
     struct sl_cache_key key = sl_cache_key_of(sl_bytes_of(wasm), compiler);
 
-    assert_int_equal(sl_cache_store(f->cache, &key, code, &f->err), SL_OK);
+    SL_CLEANUP(sl_closep) int fd = -1;
+
+    assert_int_equal(sl_cache_store(f->cache, &key, code, &fd, &f->err), SL_OK);
+    assert_true(fd >= 0);
     return key;
 }
 
 static bool has(struct fixture *f, const struct sl_cache_key *key)
 {
-    char *path = sl_cache_find(f->cache, key);
-    bool found = path != NULL;
+    SL_CLEANUP(sl_closep) int fd = sl_cache_find(f->cache, key);
 
-    free(path);
-    return found;
+    return fd >= 0;
 }
 
 static void entry_path(struct fixture *f, const struct sl_cache_key *key,
@@ -85,12 +88,12 @@ static void test_what_is_stored_is_found(void **state)
     struct fixture *f = *state;
     const struct sl_bytes code = SL_LITERAL("machine\0code");
     struct sl_cache_key key = store(f, "wasm", code);
-    SL_CLEANUP(sl_buf_done) struct sl_buf content = SL_BUF(1000);
+    SL_CLEANUP(sl_closep) int fd = sl_cache_find(f->cache, &key);
+    uint8_t content[100];
 
-    SL_CLEANUP(sl_freep) char *path = sl_cache_find(f->cache, &key);
-    assert_non_null(path);
-    assert_int_equal(sl_file_read(path, &content, &f->err), SL_OK);
-    assert_true(sl_bytes_start_with(sl_buf_bytes(&content), code));
+    ssize_t got = pread(fd, content, sizeof(content), 0);
+    assert_int_equal(got, code.len + 32); /* the checksum */
+    assert_memory_equal(content, code.ptr, code.len);
 }
 
 static void test_keys_differ(void **state)
@@ -144,6 +147,16 @@ static void test_what_others_could_write_is_refused(void **state)
     entry_path(f, &key, path);
     assert_int_equal(chmod(path, 0666), 0);
     assert_false(has(f, &key));
+    store(f, "wasm", SL_LITERAL("code"));
+    assert_int_equal(chmod(path, 0620), 0);
+    assert_false(has(f, &key));
+    store(f, "wasm", SL_LITERAL("code"));
+    if (geteuid() == 0) { /* only root gives files away */
+        assert_int_equal(chown(path, 65534, 65534), 0);
+        assert_false(has(f, &key));
+        store(f, "wasm", SL_LITERAL("code"));
+    }
+    assert_true(has(f, &key));
 
     assert_int_equal(chmod(f->folder, 0777), 0);
     assert_int_equal(
@@ -165,6 +178,103 @@ static void test_links_are_not_followed(void **state)
     assert_int_equal(rename(path, elsewhere), 0);
     assert_int_equal(symlink(elsewhere, path), 0);
     assert_false(has(f, &key));
+
+    /* Nor a file that has another name as well, where others may have it. */
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(link(elsewhere, path), 0);
+    assert_false(has(f, &key));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_false(has(f, &key)); /* and does not wait for a writer */
+}
+
+/* What has the name by now is not what was found. */
+static void test_what_was_found_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct sl_cache_key key = store(f, "wasm", SL_LITERAL("first"));
+    SL_CLEANUP(sl_closep) int fd = sl_cache_find(f->cache, &key);
+    char content[5];
+
+    store(f, "wasm", SL_LITERAL("other"));
+    assert_int_equal(pread(fd, content, sizeof(content), 0), 5);
+    assert_memory_equal(content, "first", 5);
+}
+
+enum { SWAPS = 3000 };
+
+/*
+ * In a process of its own, as another user where this one is root: point the
+ * link to the victim's folder and to its own in turns, until it is killed.
+ */
+static pid_t swap_links(const char *parent)
+{
+    pid_t pid = fork();
+
+    if (pid != 0)
+        return pid;
+    if (chdir(parent) != 0 || (geteuid() == 0 && setuid(65534) != 0))
+        _exit(1);
+    for (unsigned i = 0;; i++) {
+        unlink("next");
+        if (symlink(i % 2 == 0 ? "../mine" : "evil", "next") != 0)
+            _exit(1);
+        (void)rename("next", "link");
+    }
+}
+
+/* A folder with an entry under the key that says whose it is. */
+static struct sl_cache_key fill(struct fixture *f, const char *name,
+                                const char *code)
+{
+    struct sl_cache *old = f->cache;
+    SL_CLEANUP(sl_freep) char *path = sl_asprintf("%s/%s", f->folder, name);
+
+    assert_int_equal(sl_cache_open(path, 1000, &f->cache, &f->err), SL_OK);
+    struct sl_cache_key key = store(f, "wasm", sl_bytes_of(code));
+    sl_cache_free(f->cache);
+    f->cache = old;
+    return key;
+}
+
+/* Whether the entry that is found by way of path is the attacker's. */
+static bool is_foreign(struct fixture *f, const char *path,
+                       const struct sl_cache_key *key)
+{
+    SL_CLEANUP(sl_cache_freep) struct sl_cache *cache = NULL;
+    char content[4] = "";
+
+    if (sl_cache_open(path, 1000, &cache, &f->err) != SL_OK)
+        return false;
+    SL_CLEANUP(sl_closep) int fd = sl_cache_find(cache, key);
+    return fd >= 0 && pread(fd, content, sizeof(content), 0) == 4 &&
+           memcmp(content, "evil", 4) == 0;
+}
+
+static void test_swapped_links_give_no_foreign_code(void **state)
+{
+    struct fixture *f = *state;
+    SL_CLEANUP(sl_freep) char *theirs = sl_asprintf("%s/theirs", f->folder);
+    SL_CLEANUP(sl_freep) char *evil = sl_asprintf("%s/evil", theirs);
+    SL_CLEANUP(sl_freep) char *link = sl_asprintf("%s/link", theirs);
+    unsigned foreign = 0;
+
+    assert_int_equal(chmod(f->folder, 0755), 0);
+    assert_int_equal(mkdir(theirs, 0755), 0);
+    struct sl_cache_key key = fill(f, "mine", "mine");
+    fill(f, "theirs/evil", "evil");
+    assert_int_equal(chmod(theirs, 0777), 0);
+    if (geteuid() == 0) {
+        assert_int_equal(chown(theirs, 65534, 65534), 0);
+        assert_int_equal(chown(evil, 65534, 65534), 0);
+    }
+
+    pid_t attacker = swap_links(theirs);
+    for (unsigned i = 0; i < SWAPS; i++)
+        foreign += is_foreign(f, link, &key);
+    assert_int_equal(waitpid(attacker, NULL, WNOHANG), 0); /* it still runs */
+    kill(attacker, SIGKILL);
+    assert_int_equal(waitpid(attacker, NULL, 0), attacker);
+    assert_int_equal(foreign, 0);
 }
 
 /* Make an entry look as if it had been used so many seconds ago. */
@@ -249,12 +359,14 @@ static void test_no_room_is_an_error(void **state)
     struct fixture *f = *state;
     struct sl_cache_key key = sl_cache_key_of(SL_LITERAL("w"), compiler);
     char command[128];
+    int fd = -1;
 
     snprintf(command, sizeof(command), "rm -rf '%s'", f->folder);
     assert_int_equal(system(command), 0);
     assert_int_equal(
-        sl_cache_store(f->cache, &key, SL_LITERAL("code"), &f->err),
+        sl_cache_store(f->cache, &key, SL_LITERAL("code"), &fd, &f->err),
         SL_UNAVAILABLE);
+    assert_int_equal(fd, -1);
     assert_false(has(f, &key));
 }
 
@@ -298,6 +410,8 @@ int main(void)
         CASE(test_damage_is_noticed),
         CASE(test_what_others_could_write_is_refused),
         CASE(test_links_are_not_followed),
+        CASE(test_what_was_found_stays),
+        CASE(test_swapped_links_give_no_foreign_code),
         CASE(test_what_is_unused_for_longest_goes_first),
         CASE(test_one_too_large_stays_alone),
         CASE(test_halves_are_cleaned_up),

@@ -74,12 +74,12 @@ static bool load_cached(struct sl_host *host,
                         struct sl_host_component *component,
                         struct sl_cache *cache, const struct sl_cache_key *key)
 {
-    SL_CLEANUP(sl_freep) char *path = sl_cache_find(cache, key);
+    SL_CLEANUP(sl_closep) int fd = sl_cache_find(cache, key);
     struct sl_error err;
 
-    if (path == NULL)
+    if (fd < 0)
         return false;
-    if (sl_bridge_component_load(host->engine, path, &component->component,
+    if (sl_bridge_component_load(host->engine, fd, &component->component,
                                  &err) == SL_OK)
         return true;
     sl_log(SL_LOG_DEBUG, "cache-dropped",
@@ -93,6 +93,7 @@ static void store_cached(const struct sl_host_component *component,
 {
     struct collect code = {.buf = SL_BUF(CODE_BYTES_MAX)};
     const struct sl_bridge_sink sink = {&code, collect};
+    SL_CLEANUP(sl_closep) int fd = -1;
     struct sl_error err;
 
     enum sl_status status =
@@ -100,7 +101,7 @@ static void store_cached(const struct sl_host_component *component,
     if (status == SL_OK && code.status != SL_OK)
         status = sl_fail(&err, code.status, "the compiled code is too large");
     if (status == SL_OK)
-        status = sl_cache_store(cache, key, sl_buf_bytes(&code.buf), &err);
+        status = sl_cache_store(cache, key, sl_buf_bytes(&code.buf), &fd, &err);
     if (status != SL_OK)
         sl_log(SL_LOG_WARN, "not-cached",
                SL_FIELD_STRING("reason", err.message));
