@@ -34,6 +34,9 @@ target=$cache/target-$deps_key
 
 build() {
     echo "slight: building the Rust bridge into $cache; the first time takes about 11 minutes on two cores" >&2
+    # Cargo looks at times only: what it built of another clone, later than these
+    # sources were written, it would take for this one's.
+    rm -rf "$target"/release/.fingerprint/slight-bridge-*
     CARGO_TARGET_DIR=$target RUSTC=$RUSTC "$CARGO" build --release --locked \
         --manifest-path "$bridge/Cargo.toml" >&2
     cp "$target/release/libslight_bridge.a" "$archive.new"
