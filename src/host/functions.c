@@ -68,6 +68,7 @@ struct caller {
     struct sl_bridge_wait *wait;
     struct sl_call **call;
     struct sl_metric *metrics;
+    const void *owner; /* the component */
 };
 
 /* A guest that runs alone may as well wait on its own thread. */
@@ -77,6 +78,7 @@ static void submit(struct sl_service *service, struct sl_session *session,
 {
     const struct sl_caller guest = {
         .metrics = caller->metrics,
+        .owner = caller->owner,
         .free_until = sl_deadline_in_ms(sl_bridge_wait_free_ms(caller->wait)),
         .block = sl_bridge_block,
     };
@@ -249,7 +251,8 @@ static bool call(void *instance, uint32_t handle, const void *requests,
     /* Not open: the bridge's own defect, and it ends the guest. */
     if (object != NULL) {
         const struct caller caller = {
-            wait, out, sl_instance_metrics(instance, object->service)};
+            wait, out, sl_instance_metrics(instance, object->service),
+            sl_instance_component(instance)};
         answered = call_object(instance, object, requests, count, answers, made,
                                &caller);
     }

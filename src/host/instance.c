@@ -217,6 +217,13 @@ struct sl_metric *sl_instance_metrics(void *pointer,
     return grants->metrics[i];
 }
 
+const struct sl_manifest_component *sl_instance_component(void *pointer)
+{
+    const struct sl_grants *grants = ((struct instance *)pointer)->grants;
+
+    return grants->component;
+}
+
 void sl_instance_drop(void *pointer, uint32_t handle)
 {
     struct instance *instance = pointer;

@@ -90,6 +90,9 @@ struct sl_object *sl_instance_find(void *instance, uint32_t handle);
 struct sl_metric *sl_instance_metrics(void *instance,
                                       const struct sl_service *service);
 
+/* Of which component it is; the same for all instances of one. */
+const struct sl_manifest_component *sl_instance_component(void *instance);
+
 void sl_instance_drop(void *instance, uint32_t handle);
 
 #endif

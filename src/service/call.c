@@ -316,11 +316,13 @@ static void submit(struct sl_lane *lane, const struct sl_caller *caller,
     call->done = done;
     call->context = context;
     *out = call;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        call->ops[i].owner = caller->owner;
         if (call->finished[i]) /* its arguments are wrong */
             count_op(call, i);
         else
             weight++;
+    }
     if (weight == 0) {
         complete(call);
     } else if (delay_ms > 0) {

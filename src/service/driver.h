@@ -32,6 +32,7 @@
 /* One request on its way through a driver. */
 struct sl_op {
     const void *config;  /* the capability's struct */
+    const void *owner;   /* of struct sl_caller; to be compared, no more */
     const void *request; /* of the capability; begins with SL_REQUEST_HEAD */
     void *answer;        /* initialised; begins with SL_ANSWER_HEAD */
     sl_deadline deadline;

@@ -186,6 +186,12 @@ void sl_service_submit(struct sl_service *service, struct sl_session *session,
 struct sl_caller {
     struct sl_metric *metrics; /* to count in; they outlive the service */
     /*
+     * Whose call it is, such as a component's: no more than a name, which is
+     * compared.  A driver leaves nothing of one owner's calls where another
+     * owner's find it.  NULL: that of all who say nothing.
+     */
+    const void *owner;
+    /*
      * Until when its thread may be kept for the call, where nobody else needs
      * it much: that saves the way to a driver thread and back.  SIGPIPE is
      * blocked or ignored there.  0: not at all.

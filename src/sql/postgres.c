@@ -4,8 +4,9 @@
  *
  * Statements are prepared and kept on each connection, values travel in the
  * types that the server infers, and results as bytes where their form is known.
- * A connection is given back as it was: what may have left something on it is
- * followed by a reset (postgres_words.c tells which).
+ * A connection is given back as it was: what is known to leave something on it
+ * is followed by a reset (postgres_words.c tells which), and whatever another
+ * component did is, whatever it was (postgres_session.c).
  */
 #include <stdlib.h>
 
@@ -32,20 +33,25 @@ static enum sl_status postgres_store_new(const void *data, void **store,
                                          struct sl_error *err)
 {
     const struct options *options = data;
-    struct sl_pg_target *target = NULL;
+    struct sl_sql_pg_store *made = sl_alloc(sizeof(*made));
     enum sl_status status = sl_pg_target_new(
         &options->server,
         options->read_only ? "-c default_transaction_read_only=on" : "",
-        &target, err);
+        &made->target, err);
 
     if (status == SL_OK)
-        *store = target;
+        *store = made;
+    else
+        free(made);
     return status;
 }
 
-static void postgres_store_free(void *store)
+static void postgres_store_free(void *pointer)
 {
-    sl_pg_target_free(store);
+    struct sl_sql_pg_store *store = pointer;
+
+    sl_pg_target_free(store->target);
+    free(store);
 }
 
 static void postgres_close(void *state)
@@ -59,12 +65,14 @@ static void postgres_close(void *state)
     free(sql);
 }
 
-static enum sl_status postgres_open(void *store, sl_deadline deadline,
+static enum sl_status postgres_open(void *pointer, sl_deadline deadline,
                                     void **state, struct sl_error *err)
 {
+    struct sl_sql_pg_store *store = pointer;
     struct sl_sql_pg *sql = sl_alloc(sizeof(*sql));
-    enum sl_status status = sl_pg_open(&sql->pg, store, deadline, err);
 
+    sql->store = store;
+    enum sl_status status = sl_pg_open(&sql->pg, store->target, deadline, err);
     if (status == SL_OK)
         *state = sql;
     else
@@ -77,9 +85,14 @@ static void postgres_run(void *state, struct sl_op *const ops[], size_t count)
     sl_sql_pg_run(state, ops, count);
 }
 
+/* Nobody waits for this: the next one finds the session in order already. */
 static bool postgres_reset(void *state)
 {
-    return sl_sql_pg_end(state);
+    struct sl_sql_pg *sql = state;
+
+    sql->leaves =
+        sql->leaves || (sql->used && atomic_load(&sql->store->shared));
+    return sl_sql_pg_end(sql);
 }
 
 /* The only symbol this file exports. */

@@ -19,10 +19,13 @@ enum sl_status sl_sql_pg_set_up(struct sl_sql_pg *sql, const struct sl_op *op,
     bool checks = PQserverVersion(sql->pg.handle) >= CHECKS_SINCE;
 
     sql->set_up = sl_asprintf(
-        "SET statement_timeout = %lld%s",
+        "pg_catalog.set_config('statement_timeout', '%lld', false)%s",
         (long long)config->timeout_ms + MORE_MS,
-        checks ? "; SET client_connection_check_interval = 2000" : "");
-    return sl_pg_exec(&sql->pg, sql->set_up, op->deadline, err);
+        checks ? ", pg_catalog.set_config('client_connection_check_interval', "
+                 "'2000', false)"
+               : "");
+    SL_CLEANUP(sl_freep) char *text = sl_asprintf("SELECT %s", sql->set_up);
+    return sl_pg_exec(&sql->pg, text, op->deadline, err);
 }
 
 /* Take away what a statement may have left. */
@@ -30,17 +33,8 @@ static void put_in_order(struct sl_sql_pg *sql)
 {
     struct sl_error err;
 
-    if (!sql->leaves || sql->pg.lost)
-        return;
-    sql->leaves = false;
-    SL_CLEANUP(sl_freep)
-    char *text = sl_asprintf(
-        "SELECT pg_catalog.pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; "
-        "SET SESSION AUTHORIZATION DEFAULT; RESET ALL; DISCARD TEMP; DISCARD "
-        "SEQUENCES; %s",
-        sql->set_up);
-    if (sl_pg_exec(&sql->pg, text, sl_deadline_in_ms(ORDER_MS), &err) != SL_OK)
-        sql->pg.lost = true;
+    if (sql->leaves && !sql->pg.lost)
+        (void)!sl_sql_pg_put_in_order(sql, sl_deadline_in_ms(ORDER_MS), &err);
 }
 
 static void roll_back(struct sl_sql_pg *sql)
@@ -202,9 +196,8 @@ static enum sl_status run_one(struct sl_sql_pg *sql,
     return status;
 }
 
-/* A statement of ours in a pipeline. */
-static enum sl_status send_plain(struct sl_sql_pg *sql, const char *text,
-                                 struct sl_error *err)
+enum sl_status sl_sql_pg_send_plain(struct sl_sql_pg *sql, const char *text,
+                                    struct sl_error *err)
 {
     return sl_pg_sent(
         &sql->pg,
@@ -264,11 +257,11 @@ static enum sl_status run_many(struct sl_sql_pg *sql,
         return status;
     status = sl_pg_sent(&sql->pg, PQenterPipelineMode(sql->pg.handle), err);
     if (status == SL_OK && own)
-        status = send_plain(sql, "BEGIN", err);
+        status = sl_sql_pg_send_plain(sql, "BEGIN", err);
     if (status == SL_OK)
         status = send_sets(sql, statement, op, err);
     if (status == SL_OK && own)
-        status = send_plain(sql, "COMMIT", err);
+        status = sl_sql_pg_send_plain(sql, "COMMIT", err);
     if (status == SL_OK)
         status = sl_pg_sent(&sql->pg, PQpipelineSync(sql->pg.handle), err);
     if (status != SL_OK) {
@@ -381,6 +374,23 @@ static bool comes_too_late(const struct sl_sql_pg *sql,
            sql->transaction != SL_SQL_PG_OPEN;
 }
 
+/* Before what a guest asks for, unless it is in a transaction already. */
+static enum sl_status admit(struct sl_sql_pg *sql, struct sl_op *op,
+                            struct sl_error *err)
+{
+    const struct sl_sql_request *request = op->request;
+
+    if (request->verb == SL_SQL_COMMIT || request->verb == SL_SQL_ROLLBACK ||
+        request->verb == SL_SQL_CURSOR_NEXT ||
+        request->verb == SL_SQL_CURSOR_CLOSE ||
+        sql->transaction != SL_SQL_PG_NONE ||
+        PQtransactionStatus(sql->pg.handle) != PQTRANS_IDLE)
+        return SL_OK;
+    enum sl_status status = sl_sql_pg_admit(sql, op, err);
+    op->not_sent = status != SL_OK;
+    return status;
+}
+
 void sl_sql_pg_start(struct sl_sql_pg *sql)
 {
     sql->asked = sql->race = sql->again = sql->old_plan = false;
@@ -415,6 +425,8 @@ void sl_sql_pg_run_alone(struct sl_sql_pg *sql, struct sl_op *op)
     if (status == SL_OK && comes_too_late(sql, request))
         status = fail_over(sql, &err);
     else if (status == SL_OK)
+        status = admit(sql, op, &err);
+    if (status == SL_OK)
         status = runs[request->verb](sql, op, &err);
     if (status != SL_OK)
         sl_sql_pg_fail(sql, op, &err);

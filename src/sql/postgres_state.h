@@ -8,6 +8,8 @@
 #ifndef SL_SQL_POSTGRES_STATE_H
 #define SL_SQL_POSTGRES_STATE_H
 
+#include <stdatomic.h>
+
 #include "client/postgres.h"
 #include "sql/cursor.h"
 #include "sql/driver.h"
@@ -75,9 +77,10 @@ void sl_sql_pg_columns_done(struct sl_sql_pg_columns *columns);
 
 /* What can be known of a statement by its words. */
 struct sl_sql_pg_words {
-    bool reads;          /* and nothing else */
-    bool leaves;         /* perhaps something on the connection */
-    const char *refused; /* what it may not use, or NULL */
+    bool reads;           /* and nothing else */
+    bool leaves;          /* perhaps something on the connection */
+    const char *refused;  /* what it is and may not be, or NULL */
+    const char *reaching; /* what it may not use, or NULL */
 };
 
 struct sl_sql_pg_words sl_sql_pg_words(struct sl_bytes text);
@@ -119,13 +122,23 @@ enum sl_sql_pg_transaction {
     SL_SQL_PG_FAILED, /* rolled back; its user does not know yet */
 };
 
+/* What all connections of a resource share. */
+struct sl_sql_pg_store {
+    struct sl_pg_target *target;
+    _Atomic(const void *) owner; /* the first that called */
+    atomic_bool shared;          /* another one did, too */
+};
+
 /* Its address must not change while it is open. */
 struct sl_sql_pg {
     struct sl_pg pg;
-    char *set_up;  /* settings that RESET ALL takes away; NULL: not done yet */
-    bool leaves;   /* something may have stayed on the connection */
-    bool asked;    /* the server was, by this request */
-    bool again;    /* its statement was prepared before */
+    struct sl_sql_pg_store *store;
+    char *set_up; /* settings that RESET ALL takes away; NULL: not done yet */
+    const void *owner; /* of what was done since it was put in order */
+    bool used;         /* something was */
+    bool leaves; /* something may have stayed that its owner does not expect */
+    bool asked;  /* the server was, by this request */
+    bool again;  /* its statement was prepared before */
     bool old_plan; /* it failed as what was prepared is outdated */
     bool race;     /* it failed as another transaction came first */
     enum sl_sql_pg_transaction transaction;
@@ -157,6 +170,8 @@ SL_MUST_CHECK enum sl_status
 sl_sql_pg_take_cursor(struct sl_sql_pg *sql, struct sl_bytes text,
                       const char *name, sl_deadline deadline,
                       struct sl_sql_pg_statement **out, struct sl_error *err);
+/* Whether taking it asks the server nothing. */
+bool sl_sql_pg_is_prepared(struct sl_sql_pg *sql, struct sl_bytes text);
 /* What was prepared of it is outdated. */
 void sl_sql_pg_drop(struct sl_sql_pg *sql, struct sl_bytes text);
 void sl_sql_pg_forget(struct sl_sql_pg *sql); /* all of them */
@@ -240,6 +255,40 @@ SL_MUST_CHECK enum sl_status sl_sql_pg_perform(struct sl_sql_pg *sql,
 void sl_sql_pg_run(struct sl_sql_pg *sql, struct sl_op *const ops[],
                    size_t count);
 
+/* --- postgres_session.c --- */
+
+/*
+ * The session is not to be used by op's owner before it was put in order: what
+ * another one did may have left anything (a view may call set_config).
+ */
+bool sl_sql_pg_is_foreign(const struct sl_sql_pg *sql, const struct sl_op *op);
+/* It is op's owner's; put in order before, at the cost of a trip, where it is
+ * foreign.  SL_UNAVAILABLE and lost where that fails. */
+SL_MUST_CHECK enum sl_status sl_sql_pg_admit(struct sl_sql_pg *sql,
+                                             const struct sl_op *op,
+                                             struct sl_error *err);
+/* Take away whatever statements may have left; else the connection is lost. */
+SL_MUST_CHECK enum sl_status sl_sql_pg_put_in_order(struct sl_sql_pg *sql,
+                                                    sl_deadline deadline,
+                                                    struct sl_error *err);
+/*
+ * The same without a trip, in a pipeline: send_order is a part of its own, and
+ * every part behind it begins with send_gate, which fails, and with it its
+ * part, unless the session is in the order that has this number.
+ */
+SL_MUST_CHECK enum sl_status sl_sql_pg_send_order(struct sl_sql_pg *sql,
+                                                  uint64_t number,
+                                                  struct sl_error *err);
+SL_MUST_CHECK enum sl_status sl_sql_pg_send_gate(struct sl_sql_pg *sql,
+                                                 uint64_t number,
+                                                 struct sl_error *err);
+/* At random, and never 0. */
+uint64_t sl_sql_pg_order_number(void);
+/* A failure that says so; what was to follow was certainly not done. */
+enum sl_status sl_sql_pg_not_in_order(struct sl_error *err);
+/* The session is op's owner's, and was put in order where it was foreign. */
+void sl_sql_pg_take_over(struct sl_sql_pg *sql, const struct sl_op *op);
+
 /* --- postgres_run.c --- */
 
 /* Before the first request on a new connection, which is op. */
@@ -254,6 +303,10 @@ void sl_sql_pg_fail(struct sl_sql_pg *sql, struct sl_op *op,
                     const struct sl_error *err);
 /* Roll back, close cursors, and take away what stayed.  False: it is lost. */
 bool sl_sql_pg_end(struct sl_sql_pg *sql);
+/* Send a statement of ours. */
+SL_MUST_CHECK enum sl_status sl_sql_pg_send_plain(struct sl_sql_pg *sql,
+                                                  const char *text,
+                                                  struct sl_error *err);
 /* Send a prepared statement; its rows come one by one. */
 SL_MUST_CHECK enum sl_status
 sl_sql_pg_send(struct sl_sql_pg *sql,

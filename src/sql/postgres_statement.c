@@ -58,6 +58,11 @@ static struct sl_sql_pg_statement *find(struct sl_sql_pg *sql,
     return NULL;
 }
 
+bool sl_sql_pg_is_prepared(struct sl_sql_pg *sql, struct sl_bytes text)
+{
+    return find(sql, text) != NULL;
+}
+
 void sl_sql_pg_forget(struct sl_sql_pg *sql)
 {
     while (sql->cached_count > 0)
@@ -275,6 +280,11 @@ static enum sl_status take_new(struct sl_sql_pg *sql, struct sl_bytes text,
     if (words.refused != NULL)
         return sl_fail(err, SL_PERMISSION_DENIED, "a statement may not be %s",
                        words.refused);
+    if (words.reaching != NULL)
+        return sl_fail(err, SL_PERMISSION_DENIED,
+                       "a statement may not use %s, which may reach other "
+                       "components' statements",
+                       words.reaching);
     enum sl_status status = sl_buf_printf(&sent, err, "%s", before);
     if (status == SL_OK)
         status = sl_sql_rewrite(text, SL_SQL_POSTGRES, &sent, err);

@@ -5,7 +5,8 @@
  * a temporary table), so that the connection is put in order behind it.
  *
  * Whatever is not known is taken to leave something, which costs a moment and
- * does no harm.
+ * does no harm.  What the words do not tell (a view may call anything) its own
+ * component may meet again, and no other one: postgres_session.c sees to that.
  */
 #include <string.h>
 #include <strings.h>
@@ -218,6 +219,19 @@ static const char *const harmless[] = {
     NULL,
 };
 
+/* What reaches the statements of all who share the user, as the server cannot
+ * tell them apart; in whatever place. */
+static const char *const reaching[] = {
+    "pg_cancel_backend",
+    "pg_terminate_backend",
+    "pg_stat_activity",
+    "pg_stat_get_activity",
+    "pg_stat_get_backend_activity",
+    "pg_prepared_statements",
+    "pg_prepared_statement",
+    NULL,
+};
+
 /* Whole statements that have no place beside what the driver does itself. */
 static const char *const refused[] = {
     "COPY",  "PREPARE", "EXECUTE", "DEALLOCATE", "DECLARE", "FETCH", "MOVE",
@@ -233,13 +247,17 @@ static const char *const writers[] = {"INSERT", "UPDATE", "DELETE", "MERGE",
 struct scan {
     struct sl_sql_pg_words words;
     struct sl_bytes last; /* the word or quoted name that is the last token */
+    uint8_t mark;         /* or else what it begins with; 0: nothing yet */
+    size_t depth;         /* of parentheses */
     bool begun;
-    bool dot;    /* the last token is one */
-    bool dotted; /* the last token is a name with a dot in front */
-    bool into;   /* INSERT INTO, and no parenthesis yet */
-    bool insert; /* the word before */
-    bool names;  /* WITH name (…), AS name (…) */
-    bool named;
+    bool main;    /* behind WITH …, the statement itself has begun */
+    bool dot;     /* the last token is one */
+    bool dotted;  /* the last token is a name with a dot in front */
+    bool into;    /* INSERT INTO, and no parenthesis yet */
+    bool insert;  /* the word before, which begins a statement */
+    bool names;   /* the last token is WITH, RECURSIVE or AS */
+    bool named;   /* and the last but one, before a name */
+    bool escapes; /* U&, in front of "…" */
 };
 
 static void see_first(struct scan *scan, struct sl_bytes word)
@@ -250,15 +268,53 @@ static void see_first(struct scan *scan, struct sl_bytes word)
             scan->words.refused = refused[i];
     scan->words.reads = is_one_of(word, readers);
     scan->words.leaves = !scan->words.reads && !is_one_of(word, writers);
+    scan->main = !is_word(word, "WITH");
+}
+
+/* It may name anything else: a column may be called insert. */
+static bool begins_statement(struct scan *scan, struct sl_bytes word)
+{
+    bool outside = scan->begun && scan->depth == 0;
+    bool behind_mark = scan->begun && scan->last.len == 0;
+    bool begins = !scan->begun || (behind_mark && scan->mark == '(') ||
+                  (behind_mark && outside && !scan->main && scan->mark == ')');
+
+    if (outside && (is_one_of(word, readers) || is_one_of(word, writers)))
+        scan->main = true;
+    return begins;
+}
+
+/* The name without its quotes.  A quote in it is doubled, and then it is none
+ * of those that are looked for. */
+static struct sl_bytes plain(struct sl_bytes name)
+{
+    return name.ptr[0] == '"' ? SL_BYTES(name.ptr + 1, name.len - 2) : name;
+}
+
+static void see_name(struct scan *scan, struct sl_bytes name)
+{
+    static const char temporary[] = "pg_temp"; /* pg_temp_3 */
+    struct sl_bytes text = plain(name);
+
+    for (size_t i = 0; reaching[i] != NULL; i++)
+        if (is_word(text, reaching[i]))
+            scan->words.reaching = reaching[i];
+    if (text.len >= strlen(temporary) &&
+        strncasecmp((const char *)text.ptr, temporary, strlen(temporary)) == 0)
+        scan->words.leaves = true;
+    if (name.ptr[0] == '"' && scan->escapes)
+        scan->words.reaching = "a name in U&\"…\"";
+    scan->named = scan->names;
+    scan->names = false;
 }
 
 static void see_word(struct scan *scan, struct sl_bytes word)
 {
-    static const char *const temporary[] = {"TEMP", "TEMPORARY", "pg_temp",
-                                            NULL};
+    static const char *const temporary[] = {"TEMP", "TEMPORARY", NULL};
     static const char *const naming[] = {"WITH", "RECURSIVE", "AS", NULL};
     static const char *const behind_into[] = {
         "SELECT", "VALUES", "TABLE", "WITH", "DEFAULT", "USING", NULL};
+    bool begins = begins_statement(scan, word);
 
     if (!scan->begun)
         see_first(scan, word);
@@ -269,12 +325,13 @@ static void see_word(struct scan *scan, struct sl_bytes word)
     if (is_word(word, "INTO")) {
         /* SELECT … INTO makes a table, perhaps a temporary one. */
         scan->words.leaves = scan->words.leaves || !scan->insert;
-        scan->into = true;
+        scan->into = scan->insert;
     }
     if (is_one_of(word, temporary))
         scan->words.leaves = true;
-    scan->insert = is_word(word, "INSERT") || is_word(word, "MERGE");
-    scan->named = scan->names;
+    scan->insert =
+        begins && (is_word(word, "INSERT") || is_word(word, "MERGE"));
+    see_name(scan, word);
     scan->names = is_one_of(word, naming);
 }
 
@@ -289,20 +346,38 @@ static void see_call(struct scan *scan)
     scan->into = false;
 }
 
+/* Anything but a word or a name. */
+static void see_mark(struct scan *scan, uint8_t mark)
+{
+    if (mark == '(' && scan->last.len > 0)
+        see_call(scan);
+    scan->escapes = mark == '&' && is_word(scan->last, "U");
+    if (mark == '(')
+        scan->depth++;
+    else if (mark == ')' && scan->depth > 0)
+        scan->depth--;
+    scan->insert = scan->names = scan->named = false;
+}
+
 static void see(struct scan *scan, const struct sl_sql_token *token)
 {
+    uint8_t mark = token->text.ptr[0];
     bool name = token->type == SL_SQL_WORD ||
-                (token->type == SL_SQL_QUOTED && token->text.ptr[0] == '"');
-    bool dot = token->type == SL_SQL_OTHER && token->text.ptr[0] == '.';
+                (token->type == SL_SQL_QUOTED && mark == '"');
 
     if (token->type == SL_SQL_WORD)
         see_word(scan, token->text);
-    if (token->type == SL_SQL_OTHER && token->text.ptr[0] == '(' &&
-        scan->last.len > 0)
-        see_call(scan);
+    else if (name)
+        see_name(scan, token->text);
+    else
+        see_mark(scan, token->type == SL_SQL_QUOTED ? '\'' : mark);
+    if (name && token->type != SL_SQL_WORD)
+        scan->insert = false;
     scan->dotted = name && scan->dot;
-    scan->dot = dot;
+    scan->dot = token->type == SL_SQL_OTHER && mark == '.';
+    scan->escapes = scan->escapes && !name;
     scan->last = name ? token->text : (struct sl_bytes){0};
+    scan->mark = mark;
 }
 
 struct sl_sql_pg_words sl_sql_pg_words(struct sl_bytes text)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "faults/sql_faults.h"
 
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,30 @@ static void take_value(const struct sl_sql_value *value)
                  (const char *)value->bytes.ptr);
 }
 
+static void answered(void *context)
+{
+    sem_post(context);
+}
+
+/* As a component of that name does. */
+static void do_for(const struct sql_call *call,
+                   const struct sl_sql_request *request,
+                   struct sl_sql_answer *answer)
+{
+    const struct sl_caller caller = {.owner = call->owner};
+    struct sl_call *submitted;
+    sem_t over;
+
+    sem_init(&over, 0, 0);
+    sl_service_submit_for(call->store->service, call->session, &caller, request,
+                          1, answered, &over, &submitted);
+    while (sem_wait(&over) != 0)
+        continue;
+    sl_call_collect(submitted, answer);
+    sl_call_release(submitted);
+    sem_destroy(&over);
+}
+
 enum sl_status sql_call(const struct sql_call *call)
 {
     const struct sl_sql_parameters none = {NULL, 0};
@@ -46,7 +71,7 @@ enum sl_status sql_call(const struct sql_call *call)
     struct sl_sql_answer answer;
     uint64_t cursor = said.cursor;
 
-    sl_service_do(call->store->service, call->session, &request, 1, &answer);
+    do_for(call, &request, &answer);
     fault_note(&answer.err);
     said = (struct sql_said){.status = answer.err.status,
                              .retryable = answer.retryable,

@@ -17,6 +17,7 @@ struct sql_call {
     const char *text;
     enum sl_sql_isolation isolation;
     bool read_only;
+    const void *owner; /* whose call it is */
 };
 
 /* What came of the last call. */

@@ -96,9 +96,10 @@ static void a_connection_that_is_ended_is_replaced(void **state)
     OK(sql_query(&store, NULL, "SELECT sum(id) FROM ended"));
     assert_string_equal(said.value, "2");
     /* In the middle of a statement it is not known. */
-    IS(sql_query(&store, NULL,
-                 "SELECT pg_terminate_backend(pg_backend_pid()), pg_sleep(9)"),
-       SL_UNAVAILABLE, "57P01");
+    postgres_tell("CREATE VIEW ends AS SELECT "
+                  "pg_terminate_backend(pg_backend_pid()), pg_sleep(9)::text; "
+                  "GRANT SELECT ON ends TO slight");
+    IS(sql_query(&store, NULL, "SELECT * FROM ends"), SL_UNAVAILABLE, "57P01");
     assert_false(said.retryable);
     OK(sql_query(&store, NULL, "SELECT 1"));
     test_store_done(&store);
@@ -131,12 +132,19 @@ static void ways_to_use_tls(void **state)
 
 /* --- Slow, and full ----------------------------------------------------- */
 
+/* What a component may not see. */
+static void show_activity(void)
+{
+    postgres_tell("CREATE OR REPLACE VIEW activity AS SELECT * FROM "
+                  "pg_stat_activity; GRANT SELECT ON activity TO slight");
+}
+
 static void nobody_sleeps(struct test_store *store)
 {
     /* A cancelled one may need a moment to end. */
     for (int i = 0; i < 6000; i++) {
         OK(sql_query(store, NULL,
-                     "SELECT count(*) FROM pg_stat_activity WHERE query LIKE "
+                     "SELECT count(*) FROM activity WHERE query LIKE "
                      "'%pg_sleep(50)%' AND state = 'active' AND pid <> "
                      "pg_backend_pid()"));
         if (strcmp(said.value, "0") == 0)
@@ -151,6 +159,7 @@ static void what_is_too_late_is_cancelled_on_the_server(void **state)
     struct test_store store, other;
 
     (void)state;
+    show_activity();
     fault_open_own(&other, NULL, "");
     fault_open_own(&store, NULL, "timeout = \"2s\"\nconnections = 1");
     fault_works_soon(&store); /* it is connected */
@@ -164,9 +173,10 @@ static void what_is_too_late_is_cancelled_on_the_server(void **state)
     IS(sql_end(&store, tx, SL_SQL_COMMIT), SL_CONFLICT, "");
     /* And by somebody else. */
     postgres_tell("ALTER ROLE slight SET statement_timeout = 0");
-    IS(sql_query(&other, NULL,
-                 "SELECT pg_cancel_backend(pg_backend_pid()), pg_sleep(50)"),
-       SL_TIMEOUT, "57014");
+    postgres_tell("CREATE VIEW cancels AS SELECT "
+                  "pg_cancel_backend(pg_backend_pid()), pg_sleep(50)::text; "
+                  "GRANT SELECT ON cancels TO slight");
+    IS(sql_query(&other, NULL, "SELECT * FROM cancels"), SL_TIMEOUT, "57014");
     OK(sql_query(&other, NULL, "SELECT 1"));
     test_store_done(&store);
     test_store_done(&other);
@@ -255,6 +265,7 @@ static void a_deadlock_and_a_lock_that_is_not_had(void **state)
     pthread_t thread;
 
     (void)state;
+    show_activity();
     fault_open_own(&store, NULL, "");
     OK(sql_execute(&store, NULL, "CREATE TABLE locked (id int, n int)"));
     OK(sql_execute(&store, NULL, "INSERT INTO locked VALUES (1, 0), (2, 0)"));
@@ -273,7 +284,7 @@ static void a_deadlock_and_a_lock_that_is_not_had(void **state)
     void *context[] = {&store, two};
     assert_int_equal(pthread_create(&thread, NULL, update_first, context), 0);
     until(&store, NULL,
-          "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = "
+          "SELECT count(*) FROM activity WHERE wait_event_type = "
           "'Lock'",
           "1");
     postgres_tell("ALTER SYSTEM SET deadlock_timeout = '10ms'");

@@ -29,6 +29,7 @@ struct proxy {
     _Atomic int delay_ms;
     _Atomic int cuts; /* grows with each proxy_cut_all */
     _Atomic int connections;
+    _Atomic int trips;
     _Atomic int live; /* threads */
     _Atomic bool ending;
     pthread_t acceptor;
@@ -56,6 +57,7 @@ struct link {
     int server;
     int cuts;
     int64_t from_server;
+    bool asked; /* the client, since it got something */
 };
 
 static int local_socket(int port, bool listening)
@@ -92,6 +94,10 @@ static bool take_in(struct link *link, struct way *way)
 
     if (got <= 0)
         return got < 0 && (errno == EAGAIN || errno == EINTR);
+    if (way->from == link->client && !link->asked) {
+        link->asked = true;
+        atomic_fetch_add(&link->proxy->trips, 1);
+    }
     struct chunk *chunk = sl_alloc(sizeof(*chunk) + (size_t)got);
     chunk->len = (size_t)got;
     memcpy(chunk->bytes, bytes, chunk->len);
@@ -125,8 +131,10 @@ static bool pass_on(struct link *link, struct way *way)
                 return false;
             sent += (size_t)n;
         }
-        if (way->from == link->server)
+        if (way->from == link->server) {
             link->from_server += (int64_t)len;
+            link->asked = false;
+        }
         if (len < chunk->len)
             return false;
         way->first = chunk->next;
@@ -294,4 +302,9 @@ void proxy_cut_all(struct proxy *proxy)
 int proxy_connections(const struct proxy *proxy)
 {
     return atomic_load(&proxy->connections);
+}
+
+int proxy_trips(const struct proxy *proxy)
+{
+    return atomic_load(&proxy->trips);
 }

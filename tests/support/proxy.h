@@ -27,5 +27,11 @@ void proxy_delay(struct proxy *proxy, int ms);
 void proxy_cut_all(struct proxy *proxy);
 /* Connections made so far. */
 int proxy_connections(const struct proxy *proxy);
+/*
+ * Round trips so far: how often a client sent something after it got something,
+ * and once for each connection.  With a delay between, so that what is sent in
+ * several pieces is not told apart.
+ */
+int proxy_trips(const struct proxy *proxy);
 
 #endif
