@@ -47,8 +47,7 @@ struct sl_queue *sl_queue_new(const struct sl_queue_config *config,
                               const struct sl_queue_ops *ops, void *context)
 {
     pthread_condattr_t attributes;
-    struct sl_queue *queue =
-        sl_alloc(sizeof(*queue) + config->workers * sizeof(pthread_t));
+    struct sl_queue *queue = sl_alloc(sizeof(*queue));
 
     queue->kept = sl_alloc_array(config->workers, sizeof(*queue->kept));
 
@@ -61,46 +60,62 @@ struct sl_queue *sl_queue_new(const struct sl_queue_config *config,
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&queue->wake, &attributes);
     pthread_condattr_destroy(&attributes);
+    if (config->timeout_ms > 0)
+        sl_queue_watch(queue);
     return queue;
+}
+
+static enum sl_status fail_ending(struct sl_error *err)
+{
+    return sl_fail(err, SL_UNAVAILABLE, "slight is shutting down");
+}
+
+static void drop_ending(struct sl_queue *queue, struct sl_task *task)
+{
+    struct sl_error why;
+
+    (void)fail_ending(&why);
+    queue->ops->drop(queue->context, task, &why);
 }
 
 static void drop_all(struct sl_queue *queue, struct sl_task *task)
 {
     while (task != NULL) {
         struct sl_task *next = task->next;
-        queue->ops->drop(queue->context, task);
+        drop_ending(queue, task);
         task = next;
     }
 }
 
-void sl_queue_end(struct sl_queue *queue)
+bool sl_queue_end(struct sl_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
     queue->ending = true;
     pthread_cond_broadcast(&queue->wake);
-    pthread_mutex_unlock(&queue->lock);
-    for (unsigned i = 0; i < queue->started; i++)
-        pthread_join(queue->threads[i], NULL);
-    queue->started = 0;
-    pthread_mutex_lock(&queue->lock);
-    while (queue->users > 0) /* by sl_queue_run_here */
+    /* Users: by sl_queue_run_here as well. */
+    while (queue->started > 0 || queue->users > 0)
         pthread_cond_wait(&queue->wake, &queue->lock);
-    sl_queue_close_kept(queue);
     pthread_mutex_unlock(&queue->lock);
+    sl_queue_unwatch(queue);
 
+    pthread_mutex_lock(&queue->lock);
+    sl_queue_join_ended(queue);
+    sl_queue_close_kept(queue);
+    bool all_back = queue->stuck == 0;
     /* Nobody adds to them any more; who drops may try. */
     struct sl_task *ready = queue->ready.first, *delayed = queue->delayed;
     queue->ready.first = NULL;
     queue->delayed = NULL;
+    pthread_mutex_unlock(&queue->lock);
     drop_all(queue, ready);
     drop_all(queue, delayed);
+    return all_back;
 }
 
 void sl_queue_free(struct sl_queue *queue)
 {
-    if (queue == NULL)
+    if (queue == NULL || !sl_queue_end(queue))
         return;
-    sl_queue_end(queue);
     pthread_cond_destroy(&queue->wake);
     pthread_mutex_destroy(&queue->lock);
     free(queue->kept);
@@ -113,6 +128,7 @@ static void submit(struct sl_queue *queue, struct sl_task *task,
     task->weight = weight;
     task->not_before = 0;
     task->waits = false;
+    task->told = false;
     list_push(&queue->ready, task);
     queue->queued++;
 }
@@ -124,7 +140,9 @@ enum sl_status sl_queue_submit(struct sl_queue *queue, struct sl_task *task,
 
     pthread_mutex_lock(&queue->lock);
     if (queue->ending)
-        status = sl_fail(err, SL_UNAVAILABLE, "slight is shutting down");
+        status = fail_ending(err);
+    else if (sl_queue_allowed(queue) == 0)
+        status = sl_queue_fail_stuck(queue, err);
     else if (queue->queued >= queue->config.max_queued)
         status = sl_fail(err, SL_UNAVAILABLE,
                          "%u calls wait already, as many as max-queued allows",
@@ -147,7 +165,7 @@ void sl_queue_submit_last(struct sl_queue *queue, struct sl_task *task)
     }
     pthread_mutex_unlock(&queue->lock);
     if (ending)
-        queue->ops->drop(queue->context, task);
+        drop_ending(queue, task);
 }
 
 void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
@@ -156,13 +174,14 @@ void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
     pthread_mutex_lock(&queue->lock);
     if (queue->ending) {
         pthread_mutex_unlock(&queue->lock);
-        queue->ops->drop(queue->context, task);
+        drop_ending(queue, task);
         return;
     }
     /* It changed while the task was on its way here. */
     if (task->waits && task->seen != queue->changes)
         when = 0;
     task->not_before = when;
+    task->told = false;
     struct sl_task **place = &queue->delayed;
     while (*place != NULL && (*place)->not_before <= when)
         place = &(*place)->next;
@@ -204,5 +223,8 @@ void sl_queue_add_load(struct sl_queue *queue, struct sl_queue_load *load)
         load->delayed++;
     load->running += queue->running;
     load->states += queue->states;
+    load->stuck += queue->stuck;
+    load->given_up += queue->given_up;
+    load->dead = load->dead || sl_queue_allowed(queue) == 0;
     pthread_mutex_unlock(&queue->lock);
 }

@@ -7,12 +7,18 @@
  * requests become one batch.  A caller that has nothing else to do may do its
  * own task with a state that nobody uses.  Nothing else in slight starts
  * threads for a service, so this file is where they are bounded.
+ *
+ * A task may have a time by which its submitter must have an answer.  When that
+ * is over, ops->late says so, whatever the worker does.  A worker that does not
+ * come back is given up with its state, and replaced by a new one, up to
+ * max_stuck; if it comes back after all, its state is closed and it ends.
  */
 #ifndef SL_BASE_QUEUE_H
 #define SL_BASE_QUEUE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/deadline.h"
 #include "base/error.h"
@@ -21,9 +27,12 @@
 struct sl_task {
     struct sl_task *next;
     sl_deadline not_before;
+    /* The submitter's to set: when ops->late is called; 0: never. */
+    sl_deadline answer_by;
     unsigned weight;
     unsigned kind; /* the caller's to use */
     bool waits;    /* for a change: see sl_queue_submit_at */
+    bool told;     /* ops->late was called */
     unsigned seen; /* changes, when it was last run */
 };
 
@@ -46,8 +55,19 @@ struct sl_queue_ops {
     bool (*changed)(void *context, void **state);
     /* The queue ends, and this was kept. */
     void (*close)(void *context, void *state);
-    /* The queue ends, and this task was not run. */
-    void (*drop)(void *context, struct sl_task *task);
+    /* This task was not run, and will not be; why says the reason. */
+    void (*drop)(void *context, struct sl_task *task,
+                 const struct sl_error *why);
+    /*
+     * All three, where tasks have answer_by; else NULL.  hold keeps the task's
+     * memory until late was called, which takes it back; it is called with the
+     * queue's lock held.  late runs on a thread of its own, while the task is
+     * queued or a worker has it; it stays theirs.
+     */
+    void (*hold)(void *context, struct sl_task *task);
+    void (*late)(void *context, struct sl_task *task, bool running);
+    /* A worker was given up (true), or came back (false). */
+    void (*stuck)(void *context, bool is_stuck);
 };
 
 struct sl_queue_config {
@@ -55,6 +75,19 @@ struct sl_queue_config {
     unsigned max_weight; /* of one batch; a heavier task comes alone */
     unsigned max_queued; /* tasks waiting; one more is refused */
     unsigned poll_ms;    /* how often ops->changed is called, if there is one */
+    /* What follows is for queues with ops->late. */
+    unsigned timeout_ms; /* the least from submit to answer_by; 0: no watch */
+    unsigned max_stuck;  /* workers that are given up and replaced */
+};
+
+enum {
+    /* An answer that comes this late is waited for: drivers look at the clock
+     * now and then, and what they say of it is better than what we can. */
+    SL_QUEUE_LATE_MS = 250,
+    /* Behind the last answer_by of what it runs, a worker is given up. */
+    SL_QUEUE_STUCK_MS = 1000,
+    /* How long a worker may take for what is no task (idle, close). */
+    SL_QUEUE_PATIENCE_MS = 15000,
 };
 
 struct sl_queue;
@@ -66,15 +99,18 @@ struct sl_queue *sl_queue_new(const struct sl_queue_config *config,
 /*
  * Let what runs finish, end the workers, drop what waits.  Not from a worker.
  * What is submitted from now on is refused, or dropped.
+ *
+ * False: a worker that was given up did not come back.  It may use whatever ops
+ * use until the process ends, so that must not be freed.
  */
-void sl_queue_end(struct sl_queue *queue);
-/* End it, if need be, and free it.  NULL is fine. */
+bool sl_queue_end(struct sl_queue *queue);
+/* End it, if need be, and free it, unless a worker was left.  NULL is fine. */
 void sl_queue_free(struct sl_queue *queue);
 
 /*
  * Queue a task.  Weight is what it counts in a batch, 1 or more.
- * SL_UNAVAILABLE, and the task stays the caller's, where too many wait or no
- * thread can be started.
+ * SL_UNAVAILABLE, and the task stays the caller's, where too many wait, no
+ * thread can be started, or all workers are stuck.
  */
 SL_MUST_CHECK enum sl_status sl_queue_submit(struct sl_queue *queue,
                                              struct sl_task *task,
@@ -115,10 +151,13 @@ void sl_queue_changed(struct sl_queue *queue);
 
 /* What there is at this moment. */
 struct sl_queue_load {
-    size_t queued;  /* tasks that wait for a worker */
-    size_t delayed; /* tasks that wait for a change, or for their time */
-    size_t running; /* tasks that are being run */
-    size_t states;  /* kept, or in use */
+    size_t queued;     /* tasks that wait for a worker */
+    size_t delayed;    /* tasks that wait for a change, or for their time */
+    size_t running;    /* tasks that are being run */
+    size_t states;     /* kept, or in use */
+    size_t stuck;      /* workers that were given up and are not back */
+    bool dead;         /* so many that none is left to work */
+    uint64_t given_up; /* workers that ever were */
 };
 
 /* Add what this queue has to *load. */

@@ -119,11 +119,13 @@ static void close_state(void *context, void *state)
     pthread_mutex_unlock(&record->lock);
 }
 
-static void drop(void *context, struct sl_task *task)
+static void drop(void *context, struct sl_task *task,
+                 const struct sl_error *why)
 {
     struct record *record = context;
 
     (void)task;
+    (void)why;
     record->dropped++;
 }
 

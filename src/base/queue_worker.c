@@ -4,8 +4,12 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
 
 /* For one task: much longer than to wake a thread. */
 enum { SLOW_NS = 1000000 };
@@ -31,7 +35,7 @@ static void move_due(struct sl_queue *queue)
 /* What is slow is shared with those who are free; else one takes all. */
 static unsigned share(const struct sl_queue *queue)
 {
-    unsigned free_workers = queue->config.workers - queue->users;
+    unsigned free_workers = sl_queue_allowed(queue) - queue->users;
 
     if (queue->pace < SLOW_NS)
         return SL_QUEUE_BATCH_MAX;
@@ -61,6 +65,22 @@ static size_t take(struct sl_queue *queue, struct sl_task *tasks[])
 
 static void *work(void *arg);
 
+static int start_worker(struct sl_queue *queue)
+{
+    struct sl_queue_worker *worker = sl_alloc(sizeof(*worker));
+
+    worker->queue = queue;
+    int error = pthread_create(&worker->thread, NULL, work, worker);
+    if (error != 0) {
+        free(worker);
+        return error;
+    }
+    worker->next = queue->workers;
+    queue->workers = worker;
+    queue->started++;
+    return 0;
+}
+
 enum sl_status sl_queue_call_worker(struct sl_queue *queue,
                                     struct sl_error *err)
 {
@@ -71,14 +91,11 @@ enum sl_status sl_queue_call_worker(struct sl_queue *queue,
         pthread_cond_signal(&queue->wake);
         return SL_OK;
     }
-    if (queue->started == queue->config.workers)
+    if (queue->started >= sl_queue_allowed(queue))
         return SL_OK;
 
-    int error =
-        pthread_create(&queue->threads[queue->started], NULL, work, queue);
-    if (error == 0)
-        queue->started++;
-    else if (queue->started == 0)
+    int error = start_worker(queue);
+    if (error != 0 && queue->started == 0)
         return sl_fail(err, SL_UNAVAILABLE, "cannot start a thread: %s",
                        strerror(error));
     return SL_OK;
@@ -86,7 +103,8 @@ enum sl_status sl_queue_call_worker(struct sl_queue *queue,
 
 void sl_queue_call_for_rest(struct sl_queue *queue)
 {
-    if (queue->ready.first != NULL)
+    if (queue->ready.first != NULL ||
+        (queue->started == 0 && queue->delayed != NULL))
         (void)sl_queue_call_worker(queue, NULL);
 }
 
@@ -129,7 +147,7 @@ static void sleep_locked(struct sl_queue *queue)
 {
     sl_deadline until = next_turn(queue);
 
-    if (queue->users == queue->config.workers &&
+    if (queue->users >= sl_queue_allowed(queue) &&
         (queue->ready.first != NULL || sl_deadline_passed(until))) {
         queue->kept_out = true;
         until = SL_NEVER;
@@ -180,19 +198,8 @@ static void let_others_run(struct sl_queue *queue)
 /* --- States ----------------------------------------------------------------
  */
 
-/* What is done in one turn. */
-struct turn {
-    void *state; /* first: what ops->run gets is its turn */
-    bool was_new;
-    bool released;
-    struct sl_task **tasks; /* room for SL_QUEUE_BATCH_MAX */
-    size_t count;
-    bool idle;
-    bool poll;
-};
-
 /* The one that was used last, NULL where none is kept: one may be made. */
-static void take_state(struct sl_queue *queue, struct turn *turn)
+static void take_state(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
     queue->users++;
     turn->was_new = queue->kept_count == 0;
@@ -200,31 +207,27 @@ static void take_state(struct sl_queue *queue, struct turn *turn)
     turn->released = false;
 }
 
-/* Once in a turn. */
-static void keep_state(struct sl_queue *queue, struct turn *turn)
+/* Somebody may wait for a state, or for the last one to be given back. */
+static void tell_freed(struct sl_queue *queue)
 {
-    if (turn->released)
-        return;
-    turn->released = true;
     queue->users--;
-    queue->states += (size_t)(turn->state != NULL) - !turn->was_new;
-    if (turn->state != NULL)
-        queue->kept[queue->kept_count++] = turn->state;
     if (queue->kept_out || queue->ending) {
         queue->kept_out = false;
         pthread_cond_broadcast(&queue->wake);
     }
 }
 
-void sl_queue_release(struct sl_queue *queue, void **state)
+/* Once in a turn. */
+static void keep_state(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
-    struct turn *turn = (struct turn *)(void *)state;
-
-    if (turn->idle || turn->poll) /* are to be done with it */
+    if (turn->released)
         return;
-    pthread_mutex_lock(&queue->lock);
-    keep_state(queue, turn);
-    pthread_mutex_unlock(&queue->lock);
+    turn->released = true;
+    queue->states += (size_t)(turn->state != NULL) - !turn->was_new;
+    if (turn->state != NULL)
+        queue->kept[queue->kept_count++] = turn->state;
+    turn->state = NULL;
+    tell_freed(queue);
 }
 
 void sl_queue_close_kept(struct sl_queue *queue)
@@ -238,14 +241,109 @@ void sl_queue_close_kept(struct sl_queue *queue)
     }
 }
 
+/* --- Giving up -------------------------------------------------------------
+ */
+
+unsigned sl_queue_allowed(const struct sl_queue *queue)
+{
+    unsigned most = queue->config.workers + queue->config.max_stuck;
+
+    if (queue->stuck <= queue->config.max_stuck)
+        return queue->config.workers;
+    return most > queue->stuck ? most - queue->stuck : 0;
+}
+
+enum sl_status sl_queue_fail_stuck(const struct sl_queue *queue,
+                                   struct sl_error *err)
+{
+    return sl_fail(err, SL_UNAVAILABLE,
+                   "%u calls never came back from it, and max-stuck allows to "
+                   "replace no more of the connections that they hold; ask for "
+                   "less in one call, raise max-stuck, or restart slight",
+                   queue->stuck);
+}
+
+void sl_queue_give_up(struct sl_queue *queue, struct sl_queue_turn *turn)
+{
+    turn->stuck = true;
+    queue->stuck++;
+    queue->given_up++;
+    if (turn->worker != NULL)
+        queue->started--;
+    if (!turn->released) {
+        turn->released = true;
+        queue->states -= !turn->was_new;
+        tell_freed(queue);
+    }
+    if (queue->ending)
+        pthread_cond_broadcast(&queue->wake);
+}
+
+/* Nothing waits for this thread any more, and the process is about to end:
+ * whatever it would touch now may be gone. */
+static void stay_away(struct sl_queue *queue, const struct sl_queue_turn *turn)
+{
+    if (!turn->stuck || !queue->ending)
+        return;
+    pthread_mutex_unlock(&queue->lock);
+    for (;;)
+        pause();
+}
+
+/* It is back after all; the lock is released meanwhile. */
+static void come_back(struct sl_queue *queue, struct sl_queue_turn *turn)
+{
+    void *state = turn->state;
+
+    pthread_mutex_unlock(&queue->lock);
+    if (state != NULL)
+        queue->ops->close(queue->context, state);
+    queue->ops->stuck(queue->context, false);
+    pthread_mutex_lock(&queue->lock);
+    queue->stuck--;
+    sl_queue_call_for_rest(queue);
+}
+
+void sl_queue_release(struct sl_queue *queue, void **state)
+{
+    struct sl_queue_turn *turn = (struct sl_queue_turn *)(void *)state;
+
+    pthread_mutex_lock(&queue->lock);
+    stay_away(queue, turn);
+    turn->count = 0; /* the tasks are ours now: nobody looks at them */
+    turn->back_by = sl_deadline_in_ms(SL_QUEUE_PATIENCE_MS);
+    if (!turn->idle && !turn->poll) /* are to be done with it */
+        keep_state(queue, turn);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void sl_queue_join_ended(struct sl_queue *queue)
+{
+    struct sl_queue_worker **place = &queue->workers;
+
+    while (*place != NULL) {
+        struct sl_queue_worker *worker = *place;
+        if (!worker->ended) {
+            place = &worker->next;
+            continue;
+        }
+        *place = worker->next;
+        pthread_mutex_unlock(&queue->lock);
+        pthread_join(worker->thread, NULL);
+        free(worker);
+        pthread_mutex_lock(&queue->lock);
+        place = &queue->workers;
+    }
+}
+
 /* --- Working ---------------------------------------------------------------
  */
 
 /* False: there is nothing to do, or no state to do it with. */
-static bool take_turn(struct sl_queue *queue, struct turn *turn)
+static bool take_turn(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
     move_due(queue);
-    if (queue->users == queue->config.workers)
+    if (queue->users >= sl_queue_allowed(queue))
         return false;
     turn->count = take(queue, turn->tasks);
     turn->idle = claim_idle(queue);
@@ -253,17 +351,38 @@ static bool take_turn(struct sl_queue *queue, struct turn *turn)
     return turn->count > 0 || turn->idle || turn->poll;
 }
 
-static void run_tasks(struct sl_queue *queue, struct turn *turn)
+/* When it is to be back, whatever it does. */
+static sl_deadline back_by(const struct sl_queue_turn *turn)
 {
-    int64_t begin = sl_now_ns();
+    sl_deadline last =
+        turn->count == 0 ? sl_deadline_in_ms(SL_QUEUE_PATIENCE_MS) : 0;
 
-    pthread_mutex_unlock(&queue->lock);
-    queue->ops->run(queue->context, &turn->state, turn->tasks, turn->count);
-    pthread_mutex_lock(&queue->lock);
-    queue->pace = (sl_now_ns() - begin) / (int64_t)turn->count;
+    for (size_t i = 0; i < turn->count; i++) {
+        sl_deadline by = turn->tasks[i]->answer_by;
+        if (by == 0) /* the end of a session */
+            by = sl_deadline_in_ms(SL_QUEUE_PATIENCE_MS);
+        if (by > last)
+            last = by;
+    }
+    return last + (sl_deadline)SL_QUEUE_STUCK_MS * 1000000;
 }
 
-static void look_after(struct sl_queue *queue, struct turn *turn)
+static void run_tasks(struct sl_queue *queue, struct sl_queue_turn *turn)
+{
+    size_t count = turn->count;
+    int64_t begin = sl_now_ns();
+
+    queue->running += count;
+    pthread_mutex_unlock(&queue->lock);
+    queue->ops->run(queue->context, &turn->state, turn->tasks, count);
+    pthread_mutex_lock(&queue->lock);
+    stay_away(queue, turn);
+    queue->running -= count;
+    turn->count = 0;
+    queue->pace = (sl_now_ns() - begin) / (int64_t)count;
+}
+
+static void look_after(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
     const struct sl_queue_ops *ops = queue->ops;
 
@@ -272,34 +391,40 @@ static void look_after(struct sl_queue *queue, struct turn *turn)
         ops->idle(queue->context, &turn->state);
     bool changed = turn->poll && ops->changed(queue->context, &turn->state);
     pthread_mutex_lock(&queue->lock);
+    stay_away(queue, turn);
     if (changed)
         sl_queue_note_change(queue);
 }
 
 /* Do it, unlocked meanwhile. */
-static void do_turn(struct sl_queue *queue, struct turn *turn)
+static void do_turn(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
+    struct sl_queue_turn **place = &queue->turns;
+
     take_state(queue, turn);
-    queue->running += turn->count;
+    turn->stuck = false;
+    turn->back_by = back_by(turn);
+    turn->next = queue->turns;
+    queue->turns = turn;
     if (turn->count > 0)
         run_tasks(queue, turn);
-    if (turn->idle || turn->poll)
+    if ((turn->idle || turn->poll) && !turn->stuck)
         look_after(queue, turn);
-    queue->running -= turn->count;
-    keep_state(queue, turn);
+    while (*place != turn)
+        place = &(*place)->next;
+    *place = turn->next;
+    if (turn->stuck)
+        come_back(queue, turn);
+    else
+        keep_state(queue, turn);
 }
 
-static void *work(void *arg)
+static void work_until_end(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
-    struct sl_queue *queue = arg;
-    struct sl_task *tasks[SL_QUEUE_BATCH_MAX];
-    struct turn turn = {.tasks = tasks};
     bool rested = false;
 
-    block_signals();
-    pthread_mutex_lock(&queue->lock);
-    while (!queue->ending) {
-        if (!take_turn(queue, &turn)) {
+    while (!queue->ending && !turn->stuck) {
+        if (!take_turn(queue, turn)) {
             if (rested)
                 sleep_locked(queue);
             else
@@ -309,9 +434,26 @@ static void *work(void *arg)
         }
         rested = false;
         sl_queue_call_for_rest(queue);
-        do_turn(queue, &turn);
+        do_turn(queue, turn);
     }
-    sl_queue_close_kept(queue);
+}
+
+static void *work(void *arg)
+{
+    struct sl_queue_worker *worker = arg;
+    struct sl_queue *queue = worker->queue;
+    struct sl_task *tasks[SL_QUEUE_BATCH_MAX];
+    struct sl_queue_turn turn = {.tasks = tasks, .worker = worker};
+
+    block_signals();
+    pthread_mutex_lock(&queue->lock);
+    work_until_end(queue, &turn);
+    if (queue->ending)
+        sl_queue_close_kept(queue);
+    if (!turn.stuck)
+        queue->started--;
+    worker->ended = true;
+    pthread_cond_broadcast(&queue->wake);
     pthread_mutex_unlock(&queue->lock);
     return NULL;
 }
@@ -319,7 +461,7 @@ static void *work(void *arg)
 bool sl_queue_run_here(struct sl_queue *queue, struct sl_task *task,
                        unsigned weight)
 {
-    struct turn turn = {.tasks = &task, .count = 1};
+    struct sl_queue_turn turn = {.tasks = &task, .count = 1};
     bool here;
 
     pthread_mutex_lock(&queue->lock);

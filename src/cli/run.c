@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "base/deadline.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/option.h"
@@ -228,13 +229,27 @@ static enum sl_status start_management(struct server *server,
 }
 
 /* Ends what was started; the host, which tells the others of their end. */
-static void end_server(struct server *server)
+static void end_server(struct server *server, int code)
 {
     sl_management_stop(server->management);
     sl_triggers_stop(server->triggers);
-    sl_host_free(server->host);
+    if (!sl_host_free(server->host)) {
+        sl_print_warning("a call of a resource never came back; slight ends "
+                         "without it");
+        fflush(NULL);
+        /* What its thread uses stays as it is until the very end. */
+        _exit(code);
+    }
     sl_triggers_free(server->triggers);
     sl_management_free(server->management);
+}
+
+static void leave_by(sl_deadline deadline, int code)
+{
+    int seconds = sl_deadline_left_ms(deadline) / 1000;
+
+    sl_signals_leave_after(
+        seconds > CLOSE_SECONDS ? (unsigned)seconds : CLOSE_SECONDS, code);
 }
 
 /* Until a signal; then what runs may finish. */
@@ -244,12 +259,16 @@ static int serve(const struct server *server, int interrupt, int64_t grace_ms)
 
     sl_triggers_visit(server->triggers, say_trigger, (void *)(uintptr_t)name);
     (void)wait_readable(interrupt, -1);
+    sl_deadline deadline = sl_deadline_in_ms(grace_ms);
     sl_management_drain(server->management);
     int drained = sl_triggers_drain(server->triggers);
     if (!wait_readable(drained, SOON_MS))
         say(name, "draining", "finishing what runs; once more to stop at once");
-    if (wait_readable(drained, grace_ms))
+    if (wait_readable(drained, sl_deadline_left_ms(deadline))) {
+        /* A service that does not let go has what is left of the time. */
+        leave_by(deadline, SL_EXIT_OK);
         return SL_EXIT_OK;
+    }
     sl_print_warning("what still ran after %lld ms was cut",
                      (long long)grace_ms);
     sl_signals_leave_after(CLOSE_SECONDS, SL_EXIT_TIMEOUT);
@@ -339,7 +358,7 @@ static int run_run(const struct sl_args *args)
     if (code == SL_EXIT_OK)
         code = manifest->trigger_count > 0 ? run_triggers(&server, &request)
                                            : run_program(&server, &request.run);
-    end_server(&server);
+    end_server(&server, code);
     return code;
 }
 

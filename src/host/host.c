@@ -117,10 +117,12 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
     return SL_OK;
 }
 
-void sl_host_free(struct sl_host *host)
+bool sl_host_free(struct sl_host *host)
 {
+    bool all_back = true;
+
     if (host == NULL)
-        return;
+        return true;
 
     /* The engine ends the guests, and only they use what comes after it. */
     for (size_t i = 0; i < host->manifest->component_count; i++) {
@@ -132,7 +134,9 @@ void sl_host_free(struct sl_host *host)
     sl_bridge_engine_free(host->engine);
     for (size_t i = 0;
          host->services != NULL && i < host->manifest->resource_count; i++)
-        sl_service_free(host->services[i]);
+        all_back = sl_service_free(host->services[i]) && all_back;
+    if (!all_back) /* what is left may still look at the rest */
+        return false;
     free(host->services);
     for (size_t i = 0; i < host->manifest->component_count; i++) {
         struct sl_metric **metrics = host->components[i].metrics;
@@ -146,6 +150,7 @@ void sl_host_free(struct sl_host *host)
     free(host->message);
     free(host->backtrace);
     free(host);
+    return true;
 }
 
 struct visit {

@@ -36,9 +36,13 @@ SL_MUST_CHECK enum sl_status sl_host_new(const struct sl_manifest *manifest,
 /*
  * End what still runs, close the stores, free.  NULL is fine.  Takes about a
  * second where a component will not end, and longer only where a service keeps
- * a call that it has already been sent, up to the call's deadline.
+ * a call that it has already been sent, up to a second behind its deadline.
+ *
+ * False: such a call has not come back even then, and its thread may look at
+ * the manifest and at all that the host has, so that none of it was freed.  The
+ * process is to end by _exit.
  */
-void sl_host_free(struct sl_host *host);
+bool sl_host_free(struct sl_host *host);
 
 /*
  * Read and compile the manifest's components, or take them from the cache.  The
@@ -153,7 +157,7 @@ struct sl_service *sl_host_service(struct sl_host *host,
 /* For SL_CLEANUP. */
 static inline void sl_host_freep(struct sl_host **host)
 {
-    sl_host_free(*host);
+    (void)sl_host_free(*host);
 }
 
 #endif

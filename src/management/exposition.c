@@ -413,6 +413,9 @@ static void write_loads(const struct writer *writer)
         {"slight_resource_waiting",
          "Calls that wait for a lock, a message, or another try.",
          offsetof(struct sl_queue_load, delayed)},
+        {"slight_resource_stuck",
+         "Connections that were given up and have not come back.",
+         offsetof(struct sl_queue_load, stuck)},
     };
     const struct sl_manifest *manifest = writer->manifest;
 
@@ -431,6 +434,22 @@ static void write_loads(const struct writer *writer)
     }
 }
 
+static void write_given_up(const struct writer *writer)
+{
+    const struct sl_manifest *manifest = writer->manifest;
+    struct sl_queue_load load;
+
+    begin(writer->out, "slight_resource_given_up_total", "counter",
+          "Connections that were given up, as a call did not end.");
+    for (size_t i = 0; i < manifest->resource_count; i++) {
+        sl_service_load(sl_host_service(writer->host, &manifest->resources[i]),
+                        &load);
+        fputs("slight_resource_given_up_total{", writer->out);
+        resource_labels(writer->out, &manifest->resources[i]);
+        fprintf(writer->out, "} %" PRIu64 "\n", load.given_up);
+    }
+}
+
 static void write_resources(const struct writer *writer)
 {
     begin(writer->out, "slight_resource_calls_total", "counter",
@@ -440,6 +459,7 @@ static void write_resources(const struct writer *writer)
           "How long calls took, waiting and repeats included.");
     each_operation(writer, write_durations);
     write_loads(writer);
+    write_given_up(writer);
 }
 
 void sl_exposition_write(FILE *out, struct sl_host *host,

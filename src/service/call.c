@@ -5,6 +5,9 @@
  *
  * A call has two owners, its caller and the queue; whoever is last frees it.
  * Until the call is done its fields are the queue's, all but `cancelled`.
+ *
+ * A call that is not answered by its deadline expires: its caller is told so,
+ * and the queue has it for itself until the driver is back.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -90,6 +93,7 @@ static void set_times(struct sl_call *call, int64_t start)
     call->start = start;
     call->wait_until = wait_ms > 0 ? start + wait_ms * 1000000 : 0;
     call->deadline = start + (wait_ms + service->config->timeout_ms) * 1000000;
+    call->task.answer_by = call->deadline;
     for (size_t i = 0; i < call->count; i++) {
         call->ops[i].deadline = call->deadline;
         call->ops[i].wait_until = call->wait_until;
@@ -128,15 +132,22 @@ static struct sl_call *call_new(struct sl_lane *lane, const void *requests,
     return call;
 }
 
+static bool is_expired(struct sl_call *call)
+{
+    return atomic_load(&call->phase) == SL_CALL_EXPIRED;
+}
+
 /* What nobody is going to read is given back. */
 static void discard(struct sl_call *call)
 {
     struct sl_service *service = call->lane->service;
     const struct sl_capability *capability = service->capability;
+    bool expired = is_expired(call);
 
     for (size_t i = 0; i < call->count && capability->discard != NULL; i++) {
         struct sl_answer *answer = sl_answer_at(capability, call->answers, i);
-        if (answer->err.status == SL_OK)
+        bool collected = call->collected && (call->finished[i] || !expired);
+        if (answer->err.status == SL_OK && !collected)
             capability->discard(service, call->ops[i].request, answer);
     }
 }
@@ -147,14 +158,22 @@ static void call_unref(struct sl_call *call)
 
     if (atomic_fetch_sub(&call->owners, 1) > 1)
         return;
-    if (!call->collected)
-        discard(call);
+    discard(call);
     sl_answers_done(service, call->answers, call->count);
     free(call);
     sl_service_unref(service);
 }
 
 /* --- Ending one --------------------------------------------------------- */
+
+/* False where it expired before. */
+static bool begin_settling(struct sl_call *call)
+{
+    int pending = SL_CALL_PENDING;
+
+    return atomic_compare_exchange_strong(&call->phase, &pending,
+                                          SL_CALL_SETTLING);
+}
 
 /* Every op is finished. */
 static void complete(struct sl_call *call)
@@ -179,8 +198,75 @@ static void finish_op(struct sl_call *call, size_t i)
     count_op(call, i);
 }
 
+/* --- Being late --------------------------------------------------------- */
+
+void sl_call_hold(struct sl_call *call)
+{
+    atomic_fetch_add(&call->owners, 1);
+}
+
+/* What the caller of an expired call gets for what was not finished. */
+static void fill_late(const struct sl_call *call, size_t i,
+                      struct sl_answer *answer)
+{
+    const struct sl_service *service = call->lane->service;
+    long long timeout_ms = (long long)service->config->timeout_ms;
+
+    service->capability->answer_init(answer);
+    if (call->expired_running)
+        sl_fail(&answer->err, SL_TIMEOUT,
+                "it did not answer within %lld ms, the manifest's timeout, "
+                "and did not end what it does either",
+                timeout_ms);
+    else
+        sl_fail(&answer->err, SL_TIMEOUT,
+                "waited %lld ms for a connection, as long as the "
+                "manifest's timeout allows",
+                timeout_ms);
+    answer->retryable =
+        !call->expired_running ||
+        service->capability->is_idempotent(call->ops[i].request);
+    sl_fail_in(&answer->err, "resource \"%s\"", service->name);
+}
+
+void sl_call_late(struct sl_call *call, bool running)
+{
+    int pending = SL_CALL_PENDING;
+
+    if (atomic_compare_exchange_strong(&call->phase, &pending,
+                                       SL_CALL_EXPIRED)) {
+        call->expired_running = running;
+        for (size_t i = 0; i < call->count; i++)
+            if (!call->finished[i])
+                sl_metric_record(&call->metrics[sl_op_verb(&call->ops[i])],
+                                 SL_TIMEOUT, sl_now_ns() - call->start);
+        if (call->done != NULL)
+            call->done(call->context);
+    }
+    call_unref(call);
+}
+
+/* The queue is done with a call that expired.  finished is the caller's to read
+ * by now, and stays as it is. */
+static void end_expired(struct sl_call *call)
+{
+    for (size_t i = 0; i < call->count; i++)
+        if (!call->finished[i])
+            sl_service_finish_op(call->lane->service, &call->ops[i]);
+    call_unref(call);
+}
+
 void sl_call_finish_unsent(struct sl_call *call, const struct sl_error *err)
 {
+    bool expired = !begin_settling(call);
+
+    if (expired) {
+        for (size_t i = 0; i < call->count; i++)
+            if (!call->finished[i])
+                sl_op_fail(&call->ops[i], err);
+        end_expired(call);
+        return;
+    }
     for (size_t i = 0; i < call->count; i++) {
         if (call->finished[i])
             continue;
@@ -240,6 +326,7 @@ static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
         op->lost = false;
     }
     call->task.waits = waits;
+    atomic_store(&call->phase, SL_CALL_PENDING);
     sl_queue_submit_at(call->lane->queue, &call->task, when);
 }
 
@@ -259,6 +346,10 @@ void sl_call_settle(struct sl_call *call)
     sl_deadline again = 0;
     size_t repeats = 0;
 
+    if (!begin_settling(call)) {
+        end_expired(call);
+        return;
+    }
     if (call->wait_until != 0 && !call->finished[0]) {
         sl_deadline look = next_look(call);
         if (look != 0) {
@@ -392,11 +483,19 @@ void sl_service_post(struct sl_service *service, struct sl_session *session,
 void sl_call_collect(struct sl_call *call, void *answers)
 {
     const struct sl_capability *capability = call->lane->service->capability;
+    bool expired = is_expired(call);
 
     call->collected = true;
-    memcpy(answers, call->answers, call->count * capability->answer_size);
-    for (size_t i = 0; i < call->count; i++) /* handed over */
-        capability->answer_init(sl_answer_at(capability, call->answers, i));
+    for (size_t i = 0; i < call->count; i++) {
+        struct sl_answer *to = sl_answer_at(capability, answers, i);
+        if (expired && !call->finished[i]) {
+            fill_late(call, i, to);
+            continue;
+        }
+        void *from = sl_answer_at(capability, call->answers, i);
+        memcpy(to, from, capability->answer_size);
+        capability->answer_init(from); /* handed over */
+    }
 }
 
 void sl_call_release(struct sl_call *call)

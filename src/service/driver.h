@@ -17,8 +17,10 @@
  *
  * A driver promises to answer every op of a batch, each by itself, to leave
  * the rest of a failed op's answer as it was, to be back soon after the last
- * deadline of the batch, and that it logs nothing: it says what went wrong in
- * the answer.  What each verb must do stands in its capability's driver.h.
+ * deadline of the batch (its callers are answered then all the same, and after
+ * SL_QUEUE_STUCK_MS more its state and its thread are given up), and that it
+ * logs nothing: it says what went wrong in the answer.  What each verb must do
+ * stands in its capability's driver.h.
  */
 #ifndef SL_SERVICE_DRIVER_H
 #define SL_SERVICE_DRIVER_H

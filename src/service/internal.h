@@ -27,6 +27,7 @@ struct sl_session {
     struct sl_task end;      /* the last task of each use */
     struct sl_session *next; /* idle ones */
     struct sl_session *all;  /* all of the service */
+    bool stuck;              /* its thread was given up, and is not back */
 };
 
 struct sl_service {
@@ -44,11 +45,14 @@ struct sl_service {
     _Atomic size_t owners;
 
     pthread_mutex_t lock;    /* of what follows */
-    pthread_cond_t unposted; /* `posted` is 0 */
+    pthread_cond_t unposted; /* `posted`, or `checking`, is 0 */
     size_t posted;           /* calls that nobody waits for */
+    size_t checking;         /* sl_service_check is with the driver */
+    sl_deadline check_until; /* its deadline */
     struct sl_session *idle; /* nobody uses them */
     struct sl_session *sessions;
     int64_t session_count;
+    int64_t stuck_sessions;
 };
 
 /* The index-th of an array of the capability's requests or answers. */
@@ -98,6 +102,18 @@ void sl_service_unref(struct sl_service *service);
 
 /* --- call.c --- */
 
+/*
+ * Who has the call in hand.  A queue's worker that is about to finish it, or to
+ * queue it again, takes it from PENDING to SETTLING; who finds that it is late
+ * takes it from PENDING to EXPIRED, and tells the caller, who gets a failure in
+ * place of what a driver may still be writing.
+ */
+enum sl_call_phase {
+    SL_CALL_PENDING,
+    SL_CALL_SETTLING,
+    SL_CALL_EXPIRED,
+};
+
 struct sl_call {
     struct sl_task task; /* first: a task is its call */
     struct sl_lane *lane;
@@ -105,6 +121,8 @@ struct sl_call {
     void *context;
     _Atomic unsigned owners;
     _Atomic bool cancelled;
+    _Atomic int phase;
+    bool expired_running; /* it was with a driver then */
     bool collected;
     bool delayed; /* submitted for later */
     struct sl_metric *metrics;
@@ -114,7 +132,8 @@ struct sl_call {
     int64_t tries;
     size_t room;
     size_t count;
-    /* count of each: */
+    /* count of each; of an expired call the answers that are not finished are
+     * the driver's until it comes back: */
     void *answers;
     void *requests;
     struct sl_op *ops;
@@ -125,11 +144,16 @@ struct sl_call {
 void sl_call_finish_unsent(struct sl_call *call, const struct sl_error *err);
 /* After a run: queue again what may be repeated, or waits, or complete. */
 void sl_call_settle(struct sl_call *call);
+/* Keep it until sl_call_late, which answers it with SL_TIMEOUT unless it is
+ * answered already. */
+void sl_call_hold(struct sl_call *call);
+void sl_call_late(struct sl_call *call, bool running);
 
 /* --- lane.c --- */
 
-/* A queue for states of the service. */
-struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers);
+/* A queue for states of the service; max_stuck of its workers are replaced. */
+struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers,
+                               unsigned max_stuck);
 
 /* --- session.c --- */
 
@@ -138,7 +162,10 @@ enum { SL_TASK_CALL, SL_TASK_END };
 
 /* Run the end of a session's use: put the state in order for the next one. */
 void sl_session_run_end(struct sl_lane *lane, void **state);
-void sl_sessions_end(struct sl_service *service);
+/* Its thread was given up, or is back. */
+void sl_session_set_stuck(struct sl_lane *lane, bool is_stuck);
+/* False: a thread was left (sl_queue_end). */
+bool sl_sessions_end(struct sl_service *service);
 void sl_sessions_free(struct sl_service *service);
 
 #endif

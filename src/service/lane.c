@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "service/internal.h"
 
 /* The ops that one run of the driver gets. */
@@ -15,6 +16,8 @@ struct batch {
     bool changed;
     struct sl_op *ops[SL_QUEUE_BATCH_MAX];
     size_t count;
+    const struct sl_call *calls[SL_QUEUE_BATCH_MAX]; /* that have ops in it */
+    size_t call_count;
 };
 
 static enum sl_status open_state(struct batch *batch, struct sl_error *err)
@@ -37,6 +40,18 @@ static void close_over(struct batch *batch)
     batch->over = NULL;
 }
 
+/*
+ * A session's user was told that a call is over which was not: what it did must
+ * not become part of what comes next.
+ */
+static bool session_is_lost(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->call_count; i++)
+        if (atomic_load(&batch->calls[i]->phase) == SL_CALL_EXPIRED)
+            return batch->lane != &batch->lane->service->lane;
+    return false;
+}
+
 static void flush(struct batch *batch)
 {
     const struct sl_driver *driver = batch->lane->service->driver;
@@ -46,7 +61,8 @@ static void flush(struct batch *batch)
         return;
     if (open_state(batch, &err) == SL_OK) {
         driver->run(*batch->state, batch->ops, batch->count);
-        if (sl_state_is_over(batch->ops, batch->count)) {
+        if (sl_state_is_over(batch->ops, batch->count) ||
+            session_is_lost(batch)) {
             close_over(batch);
             batch->over = *batch->state;
             *batch->state = NULL;
@@ -60,6 +76,7 @@ static void flush(struct batch *batch)
     for (size_t i = 0; i < batch->count; i++)
         batch->changed = batch->changed || batch->ops[i]->changed;
     batch->count = 0;
+    batch->call_count = 0;
 }
 
 static void give_up(struct batch *batch, struct sl_op *op)
@@ -76,7 +93,8 @@ static void add(struct batch *batch, struct sl_call *call)
     const struct sl_service *service = batch->lane->service;
     enum sl_status late = SL_OK;
 
-    if (atomic_load(&call->cancelled))
+    if (atomic_load(&call->cancelled) ||
+        atomic_load(&call->phase) == SL_CALL_EXPIRED)
         late = SL_UNAVAILABLE; /* nobody reads it */
     else if (sl_deadline_passed(call->deadline))
         late = SL_TIMEOUT;
@@ -93,6 +111,9 @@ static void add(struct batch *batch, struct sl_call *call)
                     (long long)service->config->timeout_ms);
             continue;
         }
+        if (batch->call_count == 0 ||
+            batch->calls[batch->call_count - 1] != call)
+            batch->calls[batch->call_count++] = call;
         batch->ops[batch->count++] = op;
         if (batch->count == service->driver->max_batch)
             flush(batch);
@@ -109,6 +130,7 @@ static void run_tasks(void *context, void **state,
     batch.over = NULL;
     batch.changed = false;
     batch.count = 0;
+    batch.call_count = 0;
     for (size_t i = 0; i < count; i++)
         if (tasks[i]->kind == SL_TASK_CALL) {
             add(&batch, (struct sl_call *)tasks[i]);
@@ -152,41 +174,62 @@ static void close_state(void *context, void *state)
     lane->service->driver->close(state);
 }
 
-static void drop(void *context, struct sl_task *task)
+static void drop(void *context, struct sl_task *task,
+                 const struct sl_error *why)
 {
-    struct sl_error err;
-
     (void)context;
-    if (task->kind == SL_TASK_END) {
+    if (task->kind == SL_TASK_END)
         free(task);
-        return;
-    }
-    sl_fail(&err, SL_UNAVAILABLE, "slight is shutting down");
-    sl_call_finish_unsent((struct sl_call *)task, &err);
+    else
+        sl_call_finish_unsent((struct sl_call *)task, why);
 }
 
-struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers)
+/* Only calls have a time by which they must be answered. */
+static void hold(void *context, struct sl_task *task)
 {
+    (void)context;
+    sl_call_hold((struct sl_call *)task);
+}
+
+static void late(void *context, struct sl_task *task, bool running)
+{
+    (void)context;
+    sl_call_late((struct sl_call *)task, running);
+}
+
+static void stuck(void *context, bool is_stuck)
+{
+    struct sl_lane *lane = context;
+    struct sl_service *service = lane->service;
+
+    if (lane != &service->lane)
+        sl_session_set_stuck(lane, is_stuck);
+    if (is_stuck)
+        sl_log(SL_LOG_WARN, "connection-stuck",
+               SL_FIELD_STRING("resource", service->name),
+               SL_FIELD_STRING("type", service->driver->name));
+}
+
+struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers,
+                               unsigned max_stuck)
+{
+#define ALWAYS                                                                 \
+    .run = run_tasks, .close = close_state, .drop = drop, .hold = hold,        \
+    .late = late, .stuck = stuck
     /* With idle or without, with changed or without. */
     static const struct sl_queue_ops ops[2][2] = {
-        {{.run = run_tasks, .close = close_state, .drop = drop},
-         {.run = run_tasks,
-          .changed = changed,
-          .close = close_state,
-          .drop = drop}},
-        {{.run = run_tasks, .idle = idle, .close = close_state, .drop = drop},
-         {.run = run_tasks,
-          .idle = idle,
-          .changed = changed,
-          .close = close_state,
-          .drop = drop}},
+        {{ALWAYS}, {ALWAYS, .changed = changed}},
+        {{ALWAYS, .idle = idle}, {ALWAYS, .idle = idle, .changed = changed}},
     };
+#undef ALWAYS
     const struct sl_driver *driver = lane->service->driver;
     const struct sl_queue_config config = {
         .workers = workers,
         .max_weight = driver->max_batch,
         .max_queued = (unsigned)lane->service->config->max_queued,
         .poll_ms = SL_SERVICE_POLL_MS,
+        .timeout_ms = (unsigned)lane->service->config->timeout_ms,
+        .max_stuck = max_stuck,
     };
 
     return sl_queue_new(

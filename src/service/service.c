@@ -36,6 +36,14 @@ const struct sl_option sl_service_options[] = {
      .max = 1000000,
      .fallback = "10000",
      .help = "the most calls that wait for a connection; more are unavailable"},
+    {.name = "max-stuck",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_service_config, max_stuck),
+     .min = 0,
+     .max = 64,
+     .fallback = "4",
+     .help = "connections given up, as their calls never come back, that are "
+             "replaced by new ones"},
     {.name = "retry.attempts",
      .type = SL_OPTION_INTEGER,
      .offset = offsetof(struct sl_service_config, retry_attempts),
@@ -291,7 +299,19 @@ static void start_queue(struct sl_service *service)
         workers > service->driver->max_states)
         workers = service->driver->max_states;
     service->lane.service = service;
-    service->lane.queue = sl_lane_queue(&service->lane, workers);
+    service->lane.queue = sl_lane_queue(&service->lane, workers,
+                                        (unsigned)service->config->max_stuck);
+}
+
+/* On CLOCK_MONOTONIC. */
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
 }
 
 /* On a thread of the driver's library. */
@@ -323,7 +343,7 @@ enum sl_status sl_service_open(const struct sl_capability *capability,
         sl_alloc_array(capability->verb_count, sizeof(*service->metrics));
     service->owners = 1;
     pthread_mutex_init(&service->lock, NULL);
-    pthread_cond_init(&service->unposted, NULL);
+    init_condition(&service->unposted);
     start_queue(service);
     if (driver->watch != NULL)
         driver->watch(store, something_changed, service);
@@ -344,16 +364,35 @@ void sl_service_unref(struct sl_service *service)
     free(service);
 }
 
-void sl_service_free(struct sl_service *service)
+/* What nobody else waits for.  False: a check has not come back. */
+static bool wait_for_rest(struct sl_service *service)
 {
-    if (service == NULL)
-        return;
+    bool late = false;
+
     pthread_mutex_lock(&service->lock);
     while (service->posted > 0)
         pthread_cond_wait(&service->unposted, &service->lock);
+    sl_deadline until =
+        service->check_until + (sl_deadline)SL_QUEUE_STUCK_MS * 1000000;
+    const struct timespec at = {.tv_sec = until / 1000000000,
+                                .tv_nsec = until % 1000000000};
+    while (service->checking > 0 && !late)
+        late = pthread_cond_timedwait(&service->unposted, &service->lock,
+                                      &at) != 0;
+    bool all_back = service->checking == 0;
     pthread_mutex_unlock(&service->lock);
-    sl_sessions_end(service);
-    sl_queue_end(service->lane.queue);
+    return all_back;
+}
+
+bool sl_service_free(struct sl_service *service)
+{
+    if (service == NULL)
+        return true;
+    bool all_back = wait_for_rest(service);
+    all_back = sl_sessions_end(service) && all_back;
+    all_back = sl_queue_end(service->lane.queue) && all_back;
+    if (!all_back)
+        return false;
     for (unsigned i = 0; i < SL_SERVICE_INLINE_SLOTS; i++) {
         void *state = atomic_load(&service->slots[i]);
         if (state != NULL)
@@ -361,6 +400,7 @@ void sl_service_free(struct sl_service *service)
     }
     service->driver->store_free(service->store);
     sl_service_unref(service);
+    return true;
 }
 
 const char *sl_service_name(const struct sl_service *service)
@@ -393,25 +433,53 @@ void sl_service_load(struct sl_service *service, struct sl_queue_load *out)
 {
     *out = (struct sl_queue_load){0};
     sl_queue_add_load(service->lane.queue, out);
+    bool dead = out->dead;
     pthread_mutex_lock(&service->lock);
     for (struct sl_session *s = service->sessions; s != NULL; s = s->all)
         sl_queue_add_load(s->lane.queue, out);
     pthread_mutex_unlock(&service->lock);
+    out->dead = dead; /* a session that is, does not make the service so */
     for (unsigned i = 0; i < SL_SERVICE_INLINE_SLOTS; i++)
         out->states += atomic_load(&service->slots[i]) != NULL;
+}
+
+static void begin_check(struct sl_service *service, sl_deadline deadline)
+{
+    pthread_mutex_lock(&service->lock);
+    service->checking++;
+    if (deadline > service->check_until)
+        service->check_until = deadline;
+    pthread_mutex_unlock(&service->lock);
+}
+
+static void end_check(struct sl_service *service)
+{
+    pthread_mutex_lock(&service->lock);
+    if (--service->checking == 0)
+        pthread_cond_broadcast(&service->unposted);
+    pthread_mutex_unlock(&service->lock);
 }
 
 enum sl_status sl_service_check(struct sl_service *service,
                                 sl_deadline deadline, struct sl_error *err)
 {
+    struct sl_queue_load load = {0};
     void *state = NULL;
 
-    if (service->driver->check != NULL)
-        return service->driver->check(service->store, deadline, err);
+    sl_queue_add_load(service->lane.queue, &load);
+    if (load.dead)
+        return sl_fail(err, SL_UNAVAILABLE,
+                       "%zu calls never came back from it, and max-stuck "
+                       "allows to replace no more of the connections that "
+                       "they hold; raise max-stuck, or restart slight",
+                       load.stuck);
+    begin_check(service, deadline);
     enum sl_status status =
-        service->driver->open(service->store, deadline, &state, err);
-
-    if (status == SL_OK)
+        service->driver->check != NULL
+            ? service->driver->check(service->store, deadline, err)
+            : service->driver->open(service->store, deadline, &state, err);
+    if (state != NULL)
         service->driver->close(state);
+    end_check(service);
     return status;
 }

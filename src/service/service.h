@@ -54,6 +54,7 @@ struct sl_service_config {
     int64_t retry_attempts;   /* tries in all; 1: no retry */
     int64_t retry_backoff_ms; /* before the second try; doubles, with jitter */
     bool required;            /* slight is not ready without it */
+    int64_t max_stuck;        /* connections that are given up and replaced */
     int64_t max_sessions;     /* of capabilities that have them */
 };
 
@@ -120,8 +121,13 @@ SL_MUST_CHECK enum sl_status sl_service_open(
  * SL_UNAVAILABLE, and free.
  * NULL is fine.  Nobody may use the service any more; calls that were submitted
  * and not released stay valid.
+ *
+ * Waits until what runs is back, or given up: about a second behind its
+ * deadline.  False: a thread was left in the driver.  Nothing that it may use
+ * was freed, config and driver_options must not be either, and the process is
+ * to end by _exit.
  */
-void sl_service_free(struct sl_service *service);
+bool sl_service_free(struct sl_service *service);
 
 const char *sl_service_name(const struct sl_service *service);
 const struct sl_capability *
@@ -173,9 +179,11 @@ struct sl_session;
 typedef void sl_call_done_fn(void *context);
 
 /*
- * Start a call; the requests are copied.  session is NULL where the call needs
- * no state of its own.  *call is set before done runs; the caller must
- * sl_call_release it exactly once, before or after done ran.
+ * Start a call; the requests are copied.  It is answered by its deadline, and
+ * a little more (SL_QUEUE_LATE_MS), with SL_TIMEOUT where the driver has not
+ * come back by then; what that answers later is thrown away.  session is NULL
+ * where the call needs no state of its own.  *call is set before done runs; the
+ * caller must sl_call_release it exactly once, before or after done ran.
  */
 void sl_service_submit(struct sl_service *service, struct sl_session *session,
                        const void *requests, size_t count,
@@ -263,7 +271,7 @@ void sl_session_close(struct sl_session *session);
 /* For SL_CLEANUP. */
 static inline void sl_service_freep(struct sl_service **service)
 {
-    sl_service_free(*service);
+    (void)sl_service_free(*service);
 }
 
 #endif

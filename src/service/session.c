@@ -15,11 +15,62 @@ static struct sl_session *session_new(struct sl_service *service)
     struct sl_session *session = sl_alloc(sizeof(*session));
 
     session->lane.service = service;
-    session->lane.queue = sl_lane_queue(&session->lane, 1);
+    session->lane.queue = sl_lane_queue(&session->lane, 1, 0);
     session->all = service->sessions;
     service->sessions = session;
     service->session_count++;
     return session;
+}
+
+/* One whose thread is there for it. */
+static struct sl_session *take_idle(struct sl_service *service)
+{
+    struct sl_session **place = &service->idle;
+
+    while (*place != NULL && (*place)->stuck)
+        place = &(*place)->next;
+    struct sl_session *session = *place;
+    if (session != NULL)
+        *place = session->next;
+    return session;
+}
+
+/* Those whose threads were given up are replaced, within a bound. */
+static bool may_add(const struct sl_service *service)
+{
+    const struct sl_service_config *config = service->config;
+    int64_t replaced = service->stuck_sessions < config->max_stuck
+                           ? service->stuck_sessions
+                           : config->max_stuck;
+
+    return service->session_count - replaced < config->max_sessions;
+}
+
+static enum sl_status fail_full(const struct sl_service *service,
+                                struct sl_error *err)
+{
+    if (service->stuck_sessions > 0)
+        return sl_fail(err, SL_UNAVAILABLE,
+                       "resource \"%s\": %lld are open already, and %lld of "
+                       "them hold calls that never came back from it; end "
+                       "one, raise max-stuck, or restart slight",
+                       service->name, (long long)service->session_count,
+                       (long long)service->stuck_sessions);
+    return sl_fail(err, SL_UNAVAILABLE,
+                   "resource \"%s\": %lld are open already, as many as "
+                   "the manifest allows; end one first",
+                   service->name, (long long)service->config->max_sessions);
+}
+
+void sl_session_set_stuck(struct sl_lane *lane, bool is_stuck)
+{
+    struct sl_session *session = (struct sl_session *)lane;
+    struct sl_service *service = lane->service;
+
+    pthread_mutex_lock(&service->lock);
+    session->stuck = is_stuck;
+    service->stuck_sessions += is_stuck ? 1 : -1;
+    pthread_mutex_unlock(&service->lock);
 }
 
 enum sl_status sl_session_open(struct sl_service *service,
@@ -28,17 +79,11 @@ enum sl_status sl_session_open(struct sl_service *service,
     enum sl_status status = SL_OK;
 
     pthread_mutex_lock(&service->lock);
-    struct sl_session *session = service->idle;
-    if (session != NULL)
-        service->idle = session->next;
-    else if (service->session_count < service->config->max_sessions)
+    struct sl_session *session = take_idle(service);
+    if (session == NULL && may_add(service))
         session = session_new(service);
-    else
-        status =
-            sl_fail(err, SL_UNAVAILABLE,
-                    "resource \"%s\": %lld are open already, as many as "
-                    "the manifest allows; end one first",
-                    service->name, (long long)service->config->max_sessions);
+    else if (session == NULL)
+        status = fail_full(service, err);
     pthread_mutex_unlock(&service->lock);
     if (status == SL_OK)
         *out = session;
@@ -72,10 +117,13 @@ void sl_session_run_end(struct sl_lane *lane, void **state)
     }
 }
 
-void sl_sessions_end(struct sl_service *service)
+bool sl_sessions_end(struct sl_service *service)
 {
+    bool all_back = true;
+
     for (struct sl_session *s = service->sessions; s != NULL; s = s->all)
-        sl_queue_end(s->lane.queue);
+        all_back = sl_queue_end(s->lane.queue) && all_back;
+    return all_back;
 }
 
 void sl_sessions_free(struct sl_service *service)

@@ -10,7 +10,8 @@
 #include "sql/sqlite_state.h"
 
 enum {
-    PROGRESS_OPS = 1000,           /* between two looks at the deadline */
+    PROGRESS_OPS = 100,            /* between two looks at the deadline */
+    PATTERN_MAX = 5000,            /* of LIKE and GLOB */
     LENGTH_MAX = 64 * 1024 * 1024, /* of a value, and of a row */
     TRIGGER_DEPTH_MAX = 100,
 };
@@ -168,12 +169,15 @@ static int authorize(void *context, int action, const char *first,
     return SQLITE_OK;
 }
 
+bool sl_sql_sqlite_is_late(const struct sl_sql_sqlite *sqlite)
+{
+    return !sqlite->trusted && sl_deadline_passed(sqlite->file.deadline);
+}
+
 /* Not 0: stop. */
 static int look_at_deadline(void *context)
 {
-    const struct sl_sql_sqlite *sqlite = context;
-
-    return !sqlite->trusted && sl_deadline_passed(sqlite->file.deadline);
+    return sl_sql_sqlite_is_late(context);
 }
 
 void sl_sql_sqlite_guard(struct sl_sql_sqlite *sqlite)
@@ -187,6 +191,7 @@ void sl_sql_sqlite_guard(struct sl_sql_sqlite *sqlite)
         {SQLITE_LIMIT_ATTACHED, 0},
         {SQLITE_LIMIT_TRIGGER_DEPTH, TRIGGER_DEPTH_MAX},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_MAX},
     };
     static const struct {
         int option, on;
@@ -206,6 +211,7 @@ void sl_sql_sqlite_guard(struct sl_sql_sqlite *sqlite)
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         sqlite3_db_config(handle, options[i].option, options[i].on, NULL);
     sqlite3_set_authorizer(handle, authorize, sqlite);
+    sl_sql_sqlite_add_functions(sqlite);
     sqlite3_progress_handler(handle, PROGRESS_OPS, look_at_deadline, sqlite);
 }
 

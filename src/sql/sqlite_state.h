@@ -66,6 +66,16 @@ struct sl_sql_sqlite {
 /* Make the connection safe for statements that others wrote. */
 void sl_sql_sqlite_guard(struct sl_sql_sqlite *sqlite);
 
+/* Whether the statement has had its time. */
+bool sl_sql_sqlite_is_late(const struct sl_sql_sqlite *sqlite);
+
+/* --- sqlite_function.c --- */
+
+/* Functions that look at the deadline, in place of SQLite's own. */
+void sl_sql_sqlite_add_functions(struct sl_sql_sqlite *sqlite);
+
+/* --- sqlite_guard.c --- */
+
 /* Run a statement of ours; SQLite's code. */
 int sl_sql_sqlite_exec(struct sl_sql_sqlite *sqlite, const char *text);
 

@@ -79,6 +79,12 @@ static void close_state(void *state)
     pthread_mutex_unlock(&faulty->lock);
 }
 
+static bool reset_state(void *state)
+{
+    (void)state;
+    return true;
+}
+
 static void answer_get(struct faulty *faulty, struct sl_op *op)
 {
     if (!sl_kv_op_make_room(op, faulty->value_len))
@@ -114,8 +120,9 @@ static void run(void *state, struct sl_op *const ops[], size_t count)
 
     pthread_mutex_lock(&faulty->lock);
     faulty->waiting++;
+    bool passes = faulty->stuck != 0 && faulty->waiting > faulty->stuck;
     pthread_cond_broadcast(&faulty->changed);
-    while (faulty->gate_closed)
+    while (faulty->gate_closed && !passes)
         pthread_cond_wait(&faulty->changed, &faulty->lock);
     faulty->waiting--;
     faulty->runs++;
@@ -130,7 +137,7 @@ static void run(void *state, struct sl_op *const ops[], size_t count)
 #define FAULTY_MEMBERS                                                         \
     .options = no_options, .options_size = sizeof(struct faulty_options),      \
     .max_batch = 64, .store_new = store_new, .store_free = store_free,         \
-    .open = open_state, .close = close_state, .run = run
+    .open = open_state, .close = close_state, .run = run, .reset = reset_state
 
 #define ALL_FEATURES                                                           \
     (SL_KV_FEATURE_TTL | SL_KV_FEATURE_VERSION | SL_KV_FEATURE_ABSENT |        \

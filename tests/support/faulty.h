@@ -25,6 +25,7 @@ struct faulty {
     int open_failures; /* so many times open is unavailable, then not */
     size_t value_len;  /* of every GET */
     bool gate_closed;  /* run waits until it opens */
+    int stuck;         /* where not 0, only so many runs wait at the gate */
     int ops;
     int runs;
     int waiting;
