@@ -257,7 +257,7 @@ enum sl_status sl_queue_fail_stuck(const struct sl_queue *queue,
                                    struct sl_error *err)
 {
     return sl_fail(err, SL_UNAVAILABLE,
-                   "%u calls never came back from it, and max-stuck allows to "
+                   "%u of its calls never came back, and max-stuck allows to "
                    "replace no more of the connections that they hold; ask for "
                    "less in one call, raise max-stuck, or restart slight",
                    queue->stuck);

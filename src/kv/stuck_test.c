@@ -262,7 +262,7 @@ static void replacements_have_a_bound(void **state)
         expect(&f, NULL, SL_KV_SET, SL_TIMEOUT, "did not answer");
         wait_given_up(&f, i);
     }
-    expect(&f, NULL, SL_KV_SET, SL_UNAVAILABLE, "3 calls never came back");
+    expect(&f, NULL, SL_KV_SET, SL_UNAVAILABLE, "3 of its calls never came back");
     assert_true(load_of(&f).dead);
     close_stuck(&f);
 }

@@ -151,7 +151,7 @@ static void tell_stuck(const struct check *check, FILE *out)
     sl_service_load(check->service, &load);
     if (load.stuck > 0)
         fprintf(out,
-                "resource \"%s\": %zu calls never came back from it; their "
+                "resource \"%s\": %zu of its calls never came back; their "
                 "connections were given up\n",
                 check->name, load.stuck);
 }

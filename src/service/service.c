@@ -469,7 +469,7 @@ enum sl_status sl_service_check(struct sl_service *service,
     sl_queue_add_load(service->lane.queue, &load);
     if (load.dead)
         return sl_fail(err, SL_UNAVAILABLE,
-                       "%zu calls never came back from it, and max-stuck "
+                       "%zu of its calls never came back, and max-stuck "
                        "allows to replace no more of the connections that "
                        "they hold; raise max-stuck, or restart slight",
                        load.stuck);
