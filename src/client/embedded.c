@@ -13,8 +13,10 @@
 #include "base/file.h"
 
 enum {
-    SAVE_MS = 1000,   /* how often the time is saved, with what is written */
-    SWEEP_ROWS = 100, /* in one transaction: others want to write too */
+    SAVE_MS = 1000,      /* how often the time is saved, with what is written */
+    SWEEP_ROWS = 100,    /* in one transaction: others want to write too */
+    FULL_SWEEP_MS = 20,  /* where the file is full: calls wait for it */
+    FULL_SWEEP_ROWS = 4, /* and few fit into the log */
 };
 
 /* --- Settings --------------------------------------------------------------
@@ -41,9 +43,23 @@ enum sl_status sl_embedded_check_sync(const void *field, struct sl_error *err)
 
 const struct sl_option sl_embedded_options[] = {SL_EMBEDDED_OPTIONS, {0}};
 
-bool sl_embedded_flushes(const struct sl_embedded_options *options)
+struct sl_sqlite_mode
+sl_embedded_mode(const struct sl_embedded_options *options)
 {
-    return strcmp(options->sync, "full") == 0;
+    return (struct sl_sqlite_mode){
+        .flush = strcmp(options->sync, "full") == 0,
+        .max_bytes = options->max_bytes,
+    };
+}
+
+bool sl_embedded_usage(void *store, struct sl_usage *out)
+{
+    const struct sl_embedded_options *options = store;
+    struct sl_sqlite_usage usage;
+
+    bool known = sl_sqlite_usage(options->path, options->max_bytes, &usage);
+    *out = (struct sl_usage){usage.used, usage.limit, usage.files};
+    return known;
 }
 
 enum sl_status sl_embedded_store_new(const void *options, void **store,
@@ -219,7 +235,7 @@ static int start_clock(struct sl_embedded *state, struct sl_bytes boot)
     return sqlite3_finalize(set);
 }
 
-static int open_clock(struct sl_embedded *state, struct sl_bytes boot)
+static int open_clock_once(struct sl_embedded *state, struct sl_bytes boot)
 {
     bool ours;
     int code = read_clock(state, boot, &ours);
@@ -235,6 +251,20 @@ static int open_clock(struct sl_embedded *state, struct sl_bytes boot)
         code = sl_embedded_perform(state->commit);
     if (code != SQLITE_OK)
         sl_embedded_roll_back(state);
+    return code;
+}
+
+/* A process that ended may have left a log that is full. */
+static int open_clock(struct sl_embedded *state, struct sl_bytes boot)
+{
+    int code = open_clock_once(state, boot);
+
+    if (!sl_sqlite_is_full(&state->file, code))
+        return code;
+    sl_sqlite_shorten_log(&state->file);
+    sl_sqlite_set_frees(&state->file, true);
+    code = open_clock_once(state, boot);
+    sl_sqlite_set_frees(&state->file, false);
     return code;
 }
 
@@ -273,6 +303,9 @@ int sl_embedded_commit(struct sl_embedded *state)
 {
     int code = tick(state);
 
+    /* What is kept for those that free room must not be used by others. */
+    if (code == SQLITE_OK && !state->frees && sl_sqlite_is_over(&state->file))
+        code = SQLITE_FULL;
     return code == SQLITE_OK ? sl_embedded_perform(state->commit) : code;
 }
 
@@ -294,6 +327,7 @@ static void undo(const struct sl_embedded *state, struct sl_op *op)
     op->not_sent = false;
     op->again_at = 0;
     op->changed = false;
+    op->full = false;
 }
 
 static void fail_all(const struct sl_embedded *state, struct sl_op *const ops[],
@@ -302,6 +336,7 @@ static void fail_all(const struct sl_embedded *state, struct sl_op *const ops[],
     for (size_t i = 0; i < count; i++) {
         undo(state, ops[i]);
         ops[i]->not_sent = not_sent;
+        ops[i]->full = state->file.full;
         sl_op_fail(ops[i], err);
     }
 }
@@ -371,10 +406,51 @@ static sl_deadline last_deadline(struct sl_op *const ops[], size_t count)
     return last;
 }
 
+static bool all_free(const struct sl_embedded *state, struct sl_op *const ops[],
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!state->kind->frees(ops[i]))
+            return false;
+    return true;
+}
+
+/* What is over gives its room to who waits for it; so does the log. */
+static void make_room(struct sl_embedded *state)
+{
+    sl_deadline deadline = state->file.deadline;
+    sl_deadline soon = sl_deadline_in_ms(FULL_SWEEP_MS);
+
+    sl_sqlite_shorten_log(&state->file);
+    if (state->kind->sweep == NULL)
+        return;
+    state->file.deadline = soon < deadline ? soon : deadline;
+    state->kind->sweep(state);
+    state->file.deadline = deadline;
+}
+
+/* Each in a transaction of its own; with what is kept for it, if it frees. */
+static void run_each(struct sl_embedded *state, struct sl_op *const ops[],
+                     size_t count, bool full)
+{
+    for (size_t i = 0; i < count; i++) {
+        undo(state, ops[i]);
+        sl_sqlite_begin_call(&state->file);
+        state->frees = full && state->kind->frees(ops[i]);
+        if (state->frees)
+            sl_sqlite_set_frees(&state->file, true);
+        (void)run_together(state, &ops[i], 1);
+        if (state->frees)
+            sl_sqlite_set_frees(&state->file, false);
+    }
+    state->frees = false;
+}
+
 void sl_embedded_run(void *context, struct sl_op *const ops[], size_t count)
 {
     struct sl_embedded *state = context;
 
+    sl_sqlite_begin_call(&state->file);
     state->file.deadline = last_deadline(ops, count);
     state->now = sl_embedded_now(state);
     if (!any_writes(state, ops, count)) {
@@ -382,15 +458,18 @@ void sl_embedded_run(void *context, struct sl_op *const ops[], size_t count)
             run_alone(state, ops[i]);
         return;
     }
-    if (run_together(state, ops, count) || count == 1 ||
+    state->frees = all_free(state, ops, count);
+    bool done = run_together(state, ops, count);
+    state->frees = false;
+    bool full = state->file.full;
+    if (done || (count == 1 && !full) ||
         sl_deadline_passed(state->file.deadline))
         return;
 
-    /* One that the disk has no room for must not fail the others. */
-    for (size_t i = 0; i < count; i++) {
-        undo(state, ops[i]);
-        (void)run_together(state, &ops[i], 1);
-    }
+    /* One that there is no room for must not fail the others. */
+    if (full)
+        make_room(state);
+    run_each(state, ops, count, full);
 }
 
 bool sl_embedded_changed(void *context)
@@ -405,23 +484,37 @@ bool sl_embedded_changed(void *context)
     return moved;
 }
 
-static bool sweep_some(sqlite3_stmt *look, sqlite3_stmt *sweep, int64_t now)
+static int delete_some(sqlite3_stmt *sweep, int64_t now, int64_t rows)
+{
+    sqlite3_bind_int64(sweep, 1, now);
+    sqlite3_bind_int64(sweep, 2, rows);
+    return sl_embedded_perform(sweep);
+}
+
+static bool sweep_some(struct sl_embedded *state, sqlite3_stmt *look,
+                       sqlite3_stmt *sweep, int64_t now)
 {
     int64_t found;
 
     sqlite3_bind_int64(look, 1, now);
     if (read_integer(look, &found) != SQLITE_OK)
         return false;
-    sqlite3_bind_int64(sweep, 1, now);
-    sqlite3_bind_int64(sweep, 2, SWEEP_ROWS);
-    return sl_embedded_perform(sweep) == SQLITE_OK;
+    int code = delete_some(sweep, now, SWEEP_ROWS);
+    if (!sl_sqlite_is_full(&state->file, code))
+        return code == SQLITE_OK;
+    sl_sqlite_shorten_log(&state->file);
+    sl_sqlite_set_frees(&state->file, true);
+    code = delete_some(sweep, now, FULL_SWEEP_ROWS);
+    sl_sqlite_set_frees(&state->file, false);
+    return code == SQLITE_OK;
 }
 
 void sl_embedded_sweep(struct sl_embedded *state, sqlite3_stmt *look,
                        sqlite3_stmt *sweep, int64_t now)
 {
+    sl_sqlite_begin_call(&state->file);
     while (!sl_deadline_passed(state->file.deadline) &&
-           sweep_some(look, sweep, now))
+           sweep_some(state, look, sweep, now))
         continue;
 }
 
@@ -480,9 +573,10 @@ enum sl_status sl_embedded_open(const struct sl_embedded_kind *kind,
 {
     struct sl_embedded *state = sl_alloc(kind->state_size);
 
+    const struct sl_sqlite_mode mode = sl_embedded_mode(options);
+
     state->kind = kind;
-    enum sl_status status = sl_sqlite_open(&state->file, options->path,
-                                           sl_embedded_flushes(options),
+    enum sl_status status = sl_sqlite_open(&state->file, options->path, &mode,
                                            &kind->format, deadline, err);
     if (status == SL_OK)
         status = set_up(state, err);

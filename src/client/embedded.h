@@ -19,6 +19,7 @@
 struct sl_embedded_options {
     const char *path;
     const char *sync; /* "full", "normal" */
+    int64_t max_bytes;
 };
 
 enum sl_status sl_embedded_check_path(const void *field, struct sl_error *err);
@@ -33,20 +34,32 @@ enum sl_status sl_embedded_check_sync(const void *field, struct sl_error *err);
      .help = "the database file; it and its folder are made where they are "   \
              "missing",                                                        \
      .check = sl_embedded_check_path},                                         \
-    {                                                                          \
-        .name = "sync", .type = SL_OPTION_STRING,                              \
-        .offset = offsetof(struct sl_embedded_options, sync),                  \
-        .fallback = "full",                                                    \
-        .help = "\"full\": an answered write survives a power failure; "       \
-                "\"normal\": it survives the end of the process, and the "     \
-                "last ones may be lost with the power",                        \
-        .check = sl_embedded_check_sync                                        \
-    }
+        {.name = "sync",                                                       \
+         .type = SL_OPTION_STRING,                                             \
+         .offset = offsetof(struct sl_embedded_options, sync),                 \
+         .fallback = "full",                                                   \
+         .help = "\"full\": an answered write survives a power failure; "      \
+                 "\"normal\": it survives the end of the process, and the "    \
+                 "last ones may be lost with the power",                       \
+         .check = sl_embedded_check_sync},                                     \
+        {.name = "max-bytes",                                                  \
+         .type = SL_OPTION_SIZE,                                               \
+         .offset = offsetof(struct sl_embedded_options, max_bytes),            \
+         .min = SL_SQLITE_BYTES_MIN,                                           \
+         .max = INT64_C(1) << 46,                                              \
+         .fallback = "16GiB",                                                  \
+         .help = "the most that the file and the -wal beside it may take; "    \
+                 "what has no room is too-large"}
 
 /* The above and nothing else. */
 extern const struct sl_option sl_embedded_options[];
 
-bool sl_embedded_flushes(const struct sl_embedded_options *options);
+/* How these settings open the file. */
+struct sl_sqlite_mode
+sl_embedded_mode(const struct sl_embedded_options *options);
+
+/* For a driver's `usage`, whose options begin with these. */
+bool sl_embedded_usage(void *store, struct sl_usage *out);
 
 /* The store of a driver is its options: the file is what states share. */
 enum sl_status sl_embedded_store_new(const void *options, void **store,
@@ -84,6 +97,13 @@ struct sl_embedded_kind {
      * with SQLite.  What writes is inside a transaction. */
     int (*run)(struct sl_embedded *state, struct sl_op *op);
 
+    /* Whether op, which writes, must work where the file is full: it gives
+     * room back, or leads to that. */
+    bool (*frees)(const struct sl_op *op);
+
+    /* May.  Delete what is over, until the deadline of the file. */
+    void (*sweep)(struct sl_embedded *state);
+
     /* Make op's answer what it was before run. */
     void (*undo)(struct sl_op *op);
 
@@ -103,6 +123,7 @@ struct sl_embedded {
     int64_t saved;        /* the last time that is in the file */
     int64_t seen_version; /* of the data */
     int changes_before;   /* this transaction */
+    bool frees;           /* it may use what is kept for that */
 };
 
 /* For a driver's `open`, `close`, `run` and `changed`.  sl_embedded_close is

@@ -263,6 +263,17 @@ static void memory_run(void *state, struct sl_op *const ops[], size_t count)
     }
 }
 
+static bool memory_usage(void *data, struct sl_usage *out)
+{
+    struct sl_kv_memory_store *store = data;
+
+    pthread_rwlock_rdlock(&store->lock);
+    *out = (struct sl_usage){.used = (int64_t)store->bytes,
+                             .limit = (int64_t)store->max_bytes};
+    pthread_rwlock_unlock(&store->lock);
+    return true;
+}
+
 static enum sl_status memory_store_new(const void *options, void **out,
                                        struct sl_error *err)
 {
@@ -314,6 +325,7 @@ const struct sl_driver sl_kv_memory = {
     .max_batch = 64,
     .store_new = memory_store_new,
     .store_free = memory_store_free,
+    .usage = memory_usage,
     .open = memory_open,
     .close = memory_close,
     .run = memory_run,

@@ -367,6 +367,17 @@ static bool writes(const struct sl_op *op)
     return verb == SL_KV_SET || verb == SL_KV_DELETE || verb == SL_KV_INCREMENT;
 }
 
+static bool frees(const struct sl_op *op)
+{
+    return sl_op_verb(op) == SL_KV_DELETE;
+}
+
+static void sweep(struct sl_embedded *embedded)
+{
+    sl_embedded_sweep(embedded, embedded->statements[EXPIRED],
+                      embedded->statements[SWEEP], sl_wall_ms());
+}
+
 static void undo(struct sl_op *op)
 {
     *op->room += sl_kv_answer_of(op)->value.bytes.len;
@@ -404,6 +415,8 @@ static const struct sl_embedded_kind kind = {
     .state_size = sizeof(struct state),
     .writes = writes,
     .run = run,
+    .frees = frees,
+    .sweep = sweep,
     .undo = undo,
     .rolled_back = rolled_back,
 };
@@ -419,8 +432,7 @@ static void sqlite_idle(void *state)
     struct sl_embedded *embedded = state;
 
     embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
-    sl_embedded_sweep(embedded, embedded->statements[EXPIRED],
-                      embedded->statements[SWEEP], sl_wall_ms());
+    sweep(embedded);
 }
 
 /* The only symbol this file exports. */
@@ -440,6 +452,7 @@ const struct sl_driver sl_kv_sqlite = {
     .max_batch = BATCH_MAX,
     .store_new = sl_embedded_store_new,
     .store_free = sl_embedded_store_free,
+    .usage = sl_embedded_usage,
     .open = sqlite_open,
     .close = sl_embedded_close,
     .run = sl_embedded_run,

@@ -229,6 +229,21 @@ static bool writes(const struct sl_op *op)
     return sl_op_verb(op) != SL_LOCKD_IS_LOCKED;
 }
 
+static bool frees(const struct sl_op *op)
+{
+    return sl_op_verb(op) != SL_LOCKD_ACQUIRE;
+}
+
+static void sweep(struct sl_embedded *state)
+{
+    int64_t now = sl_embedded_now(state);
+
+    sl_embedded_sweep(state, state->statements[OVER], state->statements[SWEEP],
+                      now);
+    sl_embedded_sweep(state, state->statements[LAPSED],
+                      state->statements[SWEEP_LAPSED], now);
+}
+
 /* It may have joined the line in what was rolled back; it begins anew. */
 static void undo(struct sl_op *op)
 {
@@ -262,6 +277,8 @@ static const struct sl_embedded_kind kind = {
     .has_clock = true,
     .writes = writes,
     .run = run,
+    .frees = frees,
+    .sweep = sweep,
     .undo = undo,
 };
 
@@ -276,7 +293,9 @@ static void sqlite_forget(void *state, struct sl_op *op)
     struct sl_embedded *embedded = state;
 
     embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
+    sl_sqlite_set_frees(&embedded->file, true);
     (void)leave(embedded, op); /* or it lapses */
+    sl_sqlite_set_frees(&embedded->file, false);
 }
 
 static void sqlite_idle(void *state)
@@ -284,11 +303,7 @@ static void sqlite_idle(void *state)
     struct sl_embedded *embedded = state;
 
     embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
-    int64_t now = sl_embedded_now(embedded);
-    sl_embedded_sweep(embedded, embedded->statements[OVER],
-                      embedded->statements[SWEEP], now);
-    sl_embedded_sweep(embedded, embedded->statements[LAPSED],
-                      embedded->statements[SWEEP_LAPSED], now);
+    sweep(embedded);
 }
 
 /* The only symbol this file exports. */
@@ -306,6 +321,7 @@ const struct sl_driver sl_lockd_sqlite = {
     .max_batch = BATCH_MAX,
     .store_new = sl_embedded_store_new,
     .store_free = sl_embedded_store_free,
+    .usage = sl_embedded_usage,
     .open = sqlite_open,
     .close = sl_embedded_close,
     .run = sl_embedded_run,

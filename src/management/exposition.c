@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/metrics.h"
 #include "base/queue.h"
 #include "management/internal.h"
@@ -450,6 +451,47 @@ static void write_given_up(const struct writer *writer)
     }
 }
 
+/* A number of each resource that holds something itself. */
+static void write_usage(const struct writer *writer,
+                        const struct sl_usage *usages, const char *name,
+                        const char *help, size_t offset)
+{
+    const struct sl_manifest *manifest = writer->manifest;
+
+    begin(writer->out, name, "gauge", help);
+    for (size_t i = 0; i < manifest->resource_count; i++) {
+        if (usages[i].limit == 0)
+            continue;
+        fprintf(writer->out, "%s{", name);
+        resource_labels(writer->out, &manifest->resources[i]);
+        fprintf(writer->out, "} %" PRId64 "\n",
+                *(const int64_t *)(const void *)((const char *)&usages[i] +
+                                                 offset));
+    }
+}
+
+static void write_usages(const struct writer *writer)
+{
+    const struct sl_manifest *manifest = writer->manifest;
+    struct sl_usage *usages =
+        sl_alloc_array(manifest->resource_count + 1, sizeof(*usages));
+
+    for (size_t i = 0; i < manifest->resource_count; i++)
+        if (!sl_service_usage(
+                sl_host_service(writer->host, &manifest->resources[i]),
+                &usages[i]))
+            usages[i] = (struct sl_usage){0};
+    write_usage(writer, usages, "slight_resource_used_bytes",
+                "What an embedded resource holds, without what was deleted.",
+                offsetof(struct sl_usage, used));
+    write_usage(writer, usages, "slight_resource_limit_bytes",
+                "The most that it may hold.", offsetof(struct sl_usage, limit));
+    write_usage(writer, usages, "slight_resource_file_bytes",
+                "What its files take on the disk.",
+                offsetof(struct sl_usage, files));
+    free(usages);
+}
+
 static void write_resources(const struct writer *writer)
 {
     begin(writer->out, "slight_resource_calls_total", "counter",
@@ -460,6 +502,7 @@ static void write_resources(const struct writer *writer)
     each_operation(writer, write_durations);
     write_loads(writer);
     write_given_up(writer);
+    write_usages(writer);
 }
 
 void sl_exposition_write(FILE *out, struct sl_host *host,

@@ -22,7 +22,8 @@ static const char default_text[] = "slight = 1\n"
                                    "[[resource]]\n"
                                    "name = \"default\"\n"
                                    "type = \"kv.sqlite\"\n"
-                                   "path = \".slight/default.db\"\n";
+                                   "path = \".slight/default.db\"\n"
+                                   "max-bytes = \"1GiB\"\n";
 
 static const struct sl_option top_options[] = {
     {.name = "name",

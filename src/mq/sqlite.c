@@ -408,6 +408,18 @@ static bool writes(const struct sl_op *op)
     return sl_op_verb(op) != SL_MQ_DEPTH;
 }
 
+/* To receive leads to room, as well; only a message that is new takes it. */
+static bool frees(const struct sl_op *op)
+{
+    return sl_op_verb(op) != SL_MQ_SEND;
+}
+
+static void sweep(struct sl_embedded *state)
+{
+    sl_embedded_sweep(state, get(state, SL_MQ_SQLITE_LAPSED),
+                      get(state, SL_MQ_SQLITE_SWEEP), sl_embedded_now(state));
+}
+
 static void undo(struct sl_op *op)
 {
     sl_mq_answer_done(op->answer);
@@ -426,6 +438,8 @@ static const struct sl_embedded_kind kind = {
     .has_clock = true,
     .writes = writes,
     .run = run,
+    .frees = frees,
+    .sweep = sweep,
     .undo = undo,
 };
 
@@ -452,9 +466,7 @@ static void sqlite_idle(void *state)
     struct sl_embedded *embedded = state;
 
     embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
-    sl_embedded_sweep(embedded, get(embedded, SL_MQ_SQLITE_LAPSED),
-                      get(embedded, SL_MQ_SQLITE_SWEEP),
-                      sl_embedded_now(embedded));
+    sweep(embedded);
 }
 
 /* The only symbol this file exports. */
@@ -473,6 +485,7 @@ const struct sl_driver sl_mq_sqlite = {
     .max_batch = BATCH_MAX,
     .store_new = sl_embedded_store_new,
     .store_free = sl_embedded_store_free,
+    .usage = sl_embedded_usage,
     .open = sqlite_open,
     .close = sqlite_close,
     .run = sl_embedded_run,

@@ -273,6 +273,20 @@ static bool writes(const struct sl_op *op)
     return true;
 }
 
+/* To receive leads to room, as well; what is new takes it. */
+static bool frees(const struct sl_op *op)
+{
+    return sl_op_verb(op) != SL_PUBSUB_PUBLISH &&
+           sl_op_verb(op) != SL_PUBSUB_SUBSCRIBE;
+}
+
+static void sweep(struct sl_embedded *state)
+{
+    sl_embedded_sweep(state, sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_OVER),
+                      sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_SWEEP),
+                      sl_embedded_now(state));
+}
+
 static void undo(struct sl_op *op)
 {
     sl_pubsub_answer_done(op->answer);
@@ -291,6 +305,8 @@ static const struct sl_embedded_kind kind = {
     .has_clock = true,
     .writes = writes,
     .run = run,
+    .frees = frees,
+    .sweep = sweep,
     .undo = undo,
 };
 
@@ -322,10 +338,7 @@ static void sqlite_idle(void *state)
     struct sl_embedded *embedded = state;
 
     embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
-    sl_embedded_sweep(embedded,
-                      sl_pubsub_sqlite_get(embedded, SL_PUBSUB_SQLITE_OVER),
-                      sl_pubsub_sqlite_get(embedded, SL_PUBSUB_SQLITE_SWEEP),
-                      sl_embedded_now(embedded));
+    sweep(embedded);
 }
 
 /* The only symbol this file exports. */
@@ -343,6 +356,7 @@ const struct sl_driver sl_pubsub_sqlite = {
     .max_batch = BATCH_MAX,
     .store_new = sl_embedded_store_new,
     .store_free = sl_embedded_store_free,
+    .usage = sl_embedded_usage,
     .open = sqlite_open,
     .close = sqlite_close,
     .run = sl_embedded_run,

@@ -55,6 +55,8 @@ struct sl_op {
     int64_t ticket;
     /* Set by the driver: what waits may be able to go on now. */
     bool changed;
+    /* Set by the driver beside SL_TOO_LARGE: the resource has no room left. */
+    bool full;
     /* Set by the driver: its state is of no use any more, whatever it answered.
      */
     bool lost;
@@ -124,6 +126,12 @@ struct sl_driver {
      */
     enum sl_status (*check)(void *store, sl_deadline deadline,
                             struct sl_error *err);
+
+    /*
+     * May.  What the store holds itself, in this machine.  False: it cannot be
+     * told now.  Any thread, also while states are used.
+     */
+    bool (*usage)(void *store, struct sl_usage *out);
 
     /*
      * Must.  Let go of everything open took.  Cannot fail.  Callers have their

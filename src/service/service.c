@@ -95,7 +95,7 @@ void sl_service_finish_op(const struct sl_service *service, struct sl_op *op)
     if (service->capability->finish != NULL)
         service->capability->finish(service->config, answer);
     answer->retryable = answer->retryable || sl_service_may_repeat(service, op);
-    if (is_of_service(answer->err.status))
+    if (is_of_service(answer->err.status) || op->full)
         sl_fail_in(&answer->err, "resource \"%s\"", service->name);
 }
 
@@ -427,6 +427,12 @@ const void *sl_service_config(const struct sl_service *service)
 const struct sl_metric *sl_service_metrics(const struct sl_service *service)
 {
     return service->metrics;
+}
+
+bool sl_service_usage(const struct sl_service *service, struct sl_usage *out)
+{
+    return service->driver->usage != NULL &&
+           service->driver->usage(service->store, out);
 }
 
 void sl_service_load(struct sl_service *service, struct sl_queue_load *out)

@@ -141,6 +141,18 @@ struct sl_metric;
  * since sl_service_open. */
 const struct sl_metric *sl_service_metrics(const struct sl_service *service);
 
+/* What a resource holds itself, in this machine.  All are bytes. */
+struct sl_usage {
+    int64_t used;  /* of what may hold data */
+    int64_t limit; /* the most that `used` may be */
+    int64_t files; /* on the disk, all together; 0: it has none */
+};
+
+/* False: it holds nothing itself, or that cannot be told now.  May read a
+ * disk.  Any thread. */
+SL_MUST_CHECK bool sl_service_usage(const struct sl_service *service,
+                                    struct sl_usage *out);
+
 struct sl_queue_load; /* base/queue.h */
 /* What calls and states there are, those of sessions and of calls that are
  * answered in place among them. */

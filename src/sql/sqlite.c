@@ -50,9 +50,10 @@ static enum sl_status sqlite_open(void *store, sl_deadline deadline,
     const struct options *options = store;
     struct sl_sql_sqlite *sqlite = sl_alloc(sizeof(*sqlite));
 
+    struct sl_sqlite_mode mode = sl_embedded_mode(&options->file);
+    mode.read_only = options->read_only;
     enum sl_status status = sl_sqlite_open_any(
-        &sqlite->file, options->file.path, sl_embedded_flushes(&options->file),
-        options->read_only, deadline, err);
+        &sqlite->file, options->file.path, &mode, deadline, err);
     if (status == SL_OK) {
         sl_sql_sqlite_guard(sqlite);
         *state = sqlite;
@@ -91,6 +92,7 @@ const struct sl_sql_driver sl_sql_sqlite = {
                .max_batch = 1,
                .store_new = sl_embedded_store_new,
                .store_free = sl_embedded_store_free,
+               .usage = sl_embedded_usage,
                .open = sqlite_open,
                .close = sqlite_close,
                .run = sqlite_run,

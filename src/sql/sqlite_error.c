@@ -84,7 +84,7 @@ static const struct meaning {
      "make it here"},
 };
 
-static enum sl_status explain_code(const struct sl_sql_sqlite *sqlite, int code,
+static enum sl_status explain_code(struct sl_sql_sqlite *sqlite, int code,
                                    struct sl_error *err)
 {
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
@@ -93,7 +93,7 @@ static enum sl_status explain_code(const struct sl_sql_sqlite *sqlite, int code,
     return sl_sqlite_explain(&sqlite->file, code, err);
 }
 
-static enum sl_status explain(const struct sl_sql_sqlite *sqlite, int code,
+static enum sl_status explain(struct sl_sql_sqlite *sqlite, int code,
                               enum sl_sql_sqlite_phase phase,
                               struct sl_error *err)
 {

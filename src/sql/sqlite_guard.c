@@ -119,10 +119,41 @@ static bool is_temporary(int action, const char *database)
     }
 }
 
+/* Note whether it may take room, or gives some back. */
+static void note_room(struct sl_sql_sqlite_seen *seen, int action,
+                      const char *table)
+{
+    switch (action) {
+    case SQLITE_INSERT:
+    case SQLITE_UPDATE:
+        seen->grows |= strncasecmp(table, "sqlite_", 7) != 0;
+        return;
+    case SQLITE_CREATE_INDEX:
+    case SQLITE_CREATE_TABLE:
+    case SQLITE_CREATE_TRIGGER:
+    case SQLITE_CREATE_VIEW:
+    case SQLITE_CREATE_VTABLE:
+    case SQLITE_ALTER_TABLE:
+        seen->grows = true;
+        return;
+    case SQLITE_DELETE:
+    case SQLITE_DROP_INDEX:
+    case SQLITE_DROP_TABLE:
+    case SQLITE_DROP_TRIGGER:
+    case SQLITE_DROP_VIEW:
+    case SQLITE_DROP_VTABLE:
+        seen->frees = true;
+        return;
+    default:
+        return;
+    }
+}
+
 /* Note what the statement does by itself, to which table of its user. */
 static void note(struct sl_sql_sqlite_seen *seen, int action, const char *table,
                  const char *trigger)
 {
+    note_room(seen, action, table);
     switch (action) {
     case SQLITE_INSERT:
     case SQLITE_UPDATE:

@@ -21,6 +21,7 @@ void sl_sql_sqlite_end(struct sl_sql_sqlite *sqlite)
         roll_back(sqlite);
     sqlite->transaction = SL_SQL_SQLITE_NONE;
     sqlite->read_only = false;
+    sqlite->grows = false;
 }
 
 /* A statement of ours. */
@@ -64,6 +65,16 @@ static enum sl_status fail_over(const struct sl_sql_sqlite *sqlite,
                    "the transaction was lost, and rolled back; begin anew");
 }
 
+/* COMMIT, unless what was written took the room that is kept for others. */
+static enum sl_status commit_within_limit(struct sl_sql_sqlite *sqlite,
+                                          bool grows, struct sl_error *err)
+{
+    if (grows && sl_sqlite_is_over(&sqlite->file))
+        return sl_sql_sqlite_explain(sqlite, SQLITE_FULL, SL_SQL_SQLITE_RUNNING,
+                                     err);
+    return perform(sqlite, "COMMIT", err);
+}
+
 static enum sl_status commit(struct sl_sql_sqlite *sqlite, struct sl_op *op,
                              struct sl_error *err)
 {
@@ -74,7 +85,7 @@ static enum sl_status commit(struct sl_sql_sqlite *sqlite, struct sl_op *op,
         status = fail_over(sqlite, err);
     } else {
         sl_sql_sqlite_close_cursors(sqlite);
-        status = perform(sqlite, "COMMIT", err);
+        status = commit_within_limit(sqlite, sqlite->grows, err);
     }
     sl_sql_sqlite_end(sqlite);
     return status;
@@ -166,16 +177,28 @@ static enum sl_status run_sets(struct sl_sql_sqlite *sqlite,
 
 /*
  * Whether several steps must happen as a whole, outside of a transaction: sets,
- * or rows of what writes, which may not fit.
+ * or rows of what writes, which may not fit; or a write and a look at how much
+ * room it took.
  */
-static bool needs_own_transaction(const struct sl_sql_sqlite *sqlite,
-                                  sqlite3_stmt *handle,
-                                  const struct sl_sql_request *request)
+static bool
+needs_own_transaction(struct sl_sql_sqlite *sqlite,
+                      const struct sl_sql_sqlite_statement *statement,
+                      const struct sl_sql_request *request)
 {
     return sqlite->transaction == SL_SQL_SQLITE_NONE &&
-           sqlite3_stmt_readonly(handle) == 0 &&
-           (request->set_count > 1 || (request->verb == SL_SQL_QUERY &&
-                                       sqlite3_column_count(handle) > 0));
+           sqlite3_stmt_readonly(statement->handle) == 0 &&
+           (request->set_count > 1 ||
+            (request->verb == SL_SQL_QUERY &&
+             sqlite3_column_count(statement->handle) > 0) ||
+            (!statement->frees && sl_sqlite_is_at_limit(&sqlite->file)));
+}
+
+/* What frees room may use what is kept for that. */
+static void set_frees(struct sl_sql_sqlite *sqlite, bool frees)
+{
+    sqlite->trusted = true;
+    sl_sqlite_set_frees(&sqlite->file, frees);
+    sqlite->trusted = false;
 }
 
 static enum sl_status run_taken(struct sl_sql_sqlite *sqlite,
@@ -184,18 +207,24 @@ static enum sl_status run_taken(struct sl_sql_sqlite *sqlite,
                                 struct sl_error *err)
 {
     sqlite3_stmt *handle = statement->handle;
-    bool own = needs_own_transaction(sqlite, handle, op->request);
+    bool own = needs_own_transaction(sqlite, statement, op->request);
     enum sl_status status = SL_OK;
 
     if (sqlite->read_only && sqlite3_stmt_readonly(handle) == 0)
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "the transaction is read-only");
+    if (statement->frees)
+        set_frees(sqlite, true);
+    else
+        sqlite->grows |= sqlite3_stmt_readonly(handle) == 0;
     if (own)
         status = perform(sqlite, "BEGIN IMMEDIATE", err);
     if (status == SL_OK)
         status = run_sets(sqlite, statement, op, result, err);
     if (status == SL_OK && own)
-        status = perform(sqlite, "COMMIT", err);
+        status = commit_within_limit(sqlite, !statement->frees, err);
+    if (statement->frees)
+        set_frees(sqlite, false);
     return status;
 }
 
@@ -245,8 +274,11 @@ static void fail(struct sl_sql_sqlite *sqlite, struct sl_op *op,
     struct sl_sql_answer *answer = op->answer;
     bool alone = sqlite->transaction == SL_SQL_SQLITE_NONE;
 
+    op->full = sqlite->file.full;
     if (sqlite->asked) {
         roll_back(sqlite);
+        if (op->full)
+            sl_sqlite_shorten_log(&sqlite->file);
         if (!alone)
             sqlite->transaction = SL_SQL_SQLITE_FAILED;
     }
@@ -286,6 +318,7 @@ void sl_sql_sqlite_run(struct sl_sql_sqlite *sqlite, struct sl_op *op)
     struct sl_error err;
     enum sl_status status;
 
+    sl_sqlite_begin_call(&sqlite->file);
     sqlite->file.deadline = op->deadline;
     sqlite->lost_race = false;
     sqlite->asked = false;

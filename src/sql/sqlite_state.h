@@ -23,6 +23,7 @@ struct sl_sql_sqlite_statement {
     size_t len;
     bool counts;  /* INSERT, UPDATE or DELETE: changes are to be told */
     bool inserts; /* INSERT */
+    bool frees;   /* only deletes, or drops */
 };
 
 /* What the authorizer of SQLite says of the statement being prepared. */
@@ -30,6 +31,8 @@ struct sl_sql_sqlite_seen {
     bool changes; /* rows of a table, by the statement itself */
     bool inserts;
     bool schema;        /* CREATE, DROP, ALTER */
+    bool grows;         /* INSERT, UPDATE, CREATE, ALTER, in triggers too */
+    bool frees;         /* DELETE, DROP */
     const char *denied; /* what was, or NULL */
 };
 
@@ -58,6 +61,7 @@ struct sl_sql_sqlite {
     size_t cached_count;
     enum sl_sql_sqlite_transaction transaction;
     bool read_only; /* the transaction */
+    bool grows;     /* the transaction has written what may take room */
     struct sl_sql_sqlite_cursor cursors[SL_SQL_CURSORS_MAX];
 };
 

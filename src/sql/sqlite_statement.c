@@ -70,6 +70,7 @@ static enum sl_status prepare(struct sl_sql_sqlite *sqlite,
                                      err);
     statement->counts = sqlite->seen.changes && !sqlite->seen.schema;
     statement->inserts = statement->counts && sqlite->seen.inserts;
+    statement->frees = sqlite->seen.frees && !sqlite->seen.grows;
     if (statement->handle == NULL)
         return sl_fail(err, SL_INVALID_ARGUMENT, "there is no statement");
     return rest[0] == '\0' ? SL_OK : check_rest(sqlite, rest, err);
