@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What statements of guests may do: anything that the database allows its user,
- * but nothing to the session, which is shared, and in a transaction nothing
- * that commits it.  Both show in the words of a statement.  What a stored
- * routine or a trigger does is told by the server (mysql_wait.c), and undone by
- * resetting the session.
+ * but nothing to the session, which is shared, nothing with the statements of
+ * others who have the same user, and in a transaction nothing that commits it.
+ * All show in the words of a statement.  What a stored routine or a trigger
+ * does to the session is told by the server (mysql_wait.c), and undone by
+ * resetting it.
  */
 #include <string.h>
 #include <strings.h>
@@ -47,6 +48,15 @@ static const char *const defining[] = {
 };
 
 static const char *const granting[] = {"GRANT", "REVOKE", NULL};
+
+/* Where the server shows the statements of its other connections. */
+static const char *const revealing[] = {
+    "PROCESSLIST", "PERFORMANCE_SCHEMA", "INNODB_TRX",
+    "GENERAL_LOG", "SLOW_LOG",           NULL,
+};
+
+/* SHOW … of them. */
+static const char *const shown[] = {"EXPLAIN", "ANALYZE", "ENGINE", NULL};
 
 /* Functions that lock for the session. */
 static const char *const locking[] = {
@@ -94,6 +104,32 @@ static void see_first(struct look *look, const struct sl_sql_token *token)
     look->accounts = look->grants || is_one_of(token->text, defining);
     if (is_one_of(token->text, denied))
         kind->denied = "what changes the session (SET, USE, LOCK, PREPARE …)";
+}
+
+/* The name without its quotes, or what is no name: empty. */
+static struct sl_bytes name_of(const struct sl_sql_token *token)
+{
+    if (token->type == SL_SQL_QUOTED && token->text.ptr[0] == '`')
+        return SL_BYTES(token->text.ptr + 1, token->text.len - 2);
+    return token->type == SL_SQL_WORD ? token->text : SL_BYTES("", 0);
+}
+
+/*
+ * What shows the statements of the user's other connections, and ends them: the
+ * server lets a user do both.  KILL is reserved: it is no name but in quotes.
+ */
+static void see_others(struct look *look, const struct sl_sql_token *token)
+{
+    struct sl_bytes name = name_of(token), before = name_of(&look->before);
+    bool word = token->type == SL_SQL_WORD;
+    bool dot = token->type == SL_SQL_OTHER && token->text.ptr[0] == '.';
+
+    if ((word && !look->dot && is(name, "KILL")) ||
+        is_one_of(name, revealing) || (dot && is(before, "SYS")) ||
+        (word && is(before, "SHOW") && is_one_of(name, shown)) ||
+        (word && is(before, "FOR") && is(name, "CONNECTION")))
+        look->kind.denied = "others' statements (KILL, SHOW PROCESSLIST, "
+                            "performance_schema, sys …)";
 }
 
 /* A user's variable is the session's; @@ is only read; 'user'@'host' is in what
@@ -165,6 +201,7 @@ static void see(struct look *look, const struct sl_sql_token *token)
     if (look->first)
         see_first(look, token);
     see_at(look, token);
+    see_others(look, token);
     if (token->type == SL_SQL_WORD)
         see_word(look, token);
     if (other && token->text.ptr[0] == '(')

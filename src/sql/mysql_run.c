@@ -136,14 +136,25 @@ static bool comes_too_late(const struct sl_sql_mysql *mysql,
            mysql->transaction != SL_SQL_MYSQL_OPEN;
 }
 
+/* Behind another component's rows there may be what the server has not told. */
+static void note_owner(struct sl_sql_mysql *mysql, const void *owner)
+{
+    if (mysql->used && mysql->owner != owner)
+        mysql->doubtful = true;
+    mysql->owner = owner;
+    mysql->used = true;
+}
+
 /* As every request expects it: the session is that of nobody. */
 static enum sl_status make_ready(struct sl_sql_mysql *mysql,
-                                 const struct sl_sql_request *request,
-                                 struct sl_error *err)
+                                 const struct sl_op *op, struct sl_error *err)
 {
+    const struct sl_sql_request *request = op->request;
+
     if (mysql->transaction != SL_SQL_MYSQL_NONE || mysql->own ||
         request->verb == SL_SQL_ROLLBACK || request->in_transaction)
         return SL_OK;
+    note_owner(mysql, op->owner);
     if (mysql->doubtful && !mysql->dirty) {
         enum sl_status status = settle_doubt(mysql, err);
         if (status != SL_OK)
@@ -175,7 +186,7 @@ static enum sl_status dispatch(struct sl_sql_mysql *mysql, struct sl_op *op,
 
     if (comes_too_late(mysql, request))
         return fail_over(mysql, err);
-    enum sl_status status = make_ready(mysql, request, err);
+    enum sl_status status = make_ready(mysql, op, err);
     if (status != SL_OK) {
         op->not_sent = true;
         return status;

@@ -94,6 +94,8 @@ struct sl_sql_mysql {
     bool lost_race;       /* it failed as another transaction came first */
     bool dirty;           /* the session is not as it was */
     bool doubtful;        /* perhaps; the server has not told yet */
+    bool used;            /* by somebody */
+    const void *owner;    /* whose statement was the last */
     bool outdated;        /* a statement was prepared for other columns */
     bool streams;         /* rows that nobody wants yet are on their way */
     bool own;             /* a transaction of the driver's own is open */

@@ -142,21 +142,56 @@ static void what_is_revoked_is_gone(void **state)
     tell("DROP USER revoked@'%%'; DROP TABLE work");
 }
 
+/* What a component may neither see nor end. */
+static void show_processes(void)
+{
+    tell(
+        "CREATE OR REPLACE SQL SECURITY DEFINER VIEW processes AS SELECT * "
+        "FROM information_schema.processlist;"
+        "DROP PROCEDURE IF EXISTS end_one; DROP PROCEDURE IF EXISTS end_query");
+    tell_routine("CREATE PROCEDURE end_one(n BIGINT) BEGIN DECLARE CONTINUE "
+                 "HANDLER FOR 1094 BEGIN END; KILL n; END");
+    tell_routine("CREATE PROCEDURE end_query(n BIGINT) BEGIN DECLARE CONTINUE "
+                 "HANDLER FOR 1094 BEGIN END; KILL QUERY n; END");
+}
+
+static void others_are_out_of_reach(void **state)
+{
+    static const char *const denied[] = {
+        "KILL 1",
+        "KILL QUERY 1",
+        "SHOW PROCESSLIST",
+        "SELECT info FROM information_schema.`processlist`",
+        "SELECT * FROM performance_schema.threads",
+        "SELECT * FROM sys.session",
+        "CREATE PROCEDURE ends() KILL 1",
+    };
+    struct test_store store;
+
+    (void)state;
+    fault_open_own(&store, NULL, "connections = 1");
+    for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++)
+        IS(run(&store, denied[i]), SL_PERMISSION_DENIED, "others' statements");
+    OK(run(&store, "SELECT connection_id()"));
+    test_store_done(&store);
+}
+
 static void kill_connections_of(const char *user)
 {
     struct test_store store;
     char query[256];
 
+    show_processes();
     fault_open_own(&store, NULL, "");
     for (int i = 0; i < 50; i++) {
         snprintf(query, sizeof(query),
-                 "SELECT coalesce(max(id), 0) FROM "
-                 "information_schema.processlist WHERE user = '%s'",
+                 "SELECT coalesce(max(id), 0) FROM processes WHERE user = "
+                 "'%s'",
                  user);
         const char *id = sql_value_of(&store, query);
         if (strcmp(id, "0") == 0)
             break;
-        snprintf(query, sizeof(query), "KILL %.20s", id);
+        snprintf(query, sizeof(query), "CALL end_one(%.20s)", id);
         (void)run(&store, query); /* it may be gone */
     }
     test_store_done(&store);
@@ -235,7 +270,7 @@ static bool is_running(struct test_store *store, const char *part)
     char query[256];
 
     snprintf(query, sizeof(query),
-             "SELECT count(*) FROM information_schema.processlist WHERE "
+             "SELECT count(*) FROM processes WHERE "
              "command = 'Execute' AND info LIKE '%%%s%%' AND info NOT LIKE "
              "'%%processlist%%'",
              part);
@@ -267,6 +302,7 @@ static void what_outlasts_its_deadline_is_killed(void **state)
     struct sl_session *tx = NULL;
 
     (void)state;
+    show_processes();
     fault_open_own(&store, NULL, "timeout = \"30s\"");
     fault_open_own(&hasty, NULL, "timeout = \"700ms\"");
     OK(run(&store, "CREATE TABLE slow (n INT)"));
@@ -319,14 +355,15 @@ static void killed_by_an_administrator(const char *how)
     pthread_t thread;
     char statement[256];
 
+    show_processes();
     fault_open_own(&store, NULL, "retry.attempts = 1\ntimeout = \"60s\"");
     fault_open_own(&other, NULL, "");
     struct caller caller = {.store = &store, .statement = LONG_QUERY};
     assert_int_equal(pthread_create(&thread, NULL, call, &caller), 0);
     until_running(&other, "collations d", true);
-    snprintf(statement, sizeof(statement), "%s %.20s", how,
+    snprintf(statement, sizeof(statement), "CALL %s(%.20s)", how,
              sql_value_of(&other,
-                          "SELECT max(id) FROM information_schema.processlist "
+                          "SELECT max(id) FROM processes "
                           "WHERE info LIKE '%collations d%' AND info NOT LIKE "
                           "'%processlist%'"));
     OK(run(&other, statement));
@@ -340,13 +377,13 @@ static void killed_by_an_administrator(const char *how)
 static void a_killed_query_is_unavailable(void **state)
 {
     (void)state;
-    killed_by_an_administrator("KILL QUERY");
+    killed_by_an_administrator("end_query");
 }
 
 static void a_killed_connection_is_unavailable(void **state)
 {
     (void)state;
-    killed_by_an_administrator("KILL");
+    killed_by_an_administrator("end_one");
 }
 
 static void one_of_a_deadlock_is_told(void **state)
@@ -468,6 +505,7 @@ int main(void)
         cmocka_unit_test(an_account_that_is_locked_or_dropped_while_connected),
         cmocka_unit_test(too_many_connections_of_a_user),
         cmocka_unit_test(an_idle_connection_that_was_closed),
+        cmocka_unit_test(others_are_out_of_reach),
         cmocka_unit_test(what_outlasts_its_deadline_is_killed),
         cmocka_unit_test(a_killed_query_is_unavailable),
         cmocka_unit_test(a_killed_connection_is_unavailable),

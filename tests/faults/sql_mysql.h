@@ -35,6 +35,7 @@ void mysql_what_does_not_fit_is_refused(void **state);
 void mysql_nothing_stays_with_the_session(void **state);
 void mysql_what_a_function_leaves(void **state);
 void mysql_what_a_view_leaves(void **state);
+void mysql_nothing_is_left_for_another_component(void **state);
 void mysql_what_a_transaction_leaves(void **state);
 void mysql_plain_statements_leave_nothing(void **state);
 void mysql_sessions_speak_utf8(void **state);
@@ -52,6 +53,7 @@ void mysql_no_local_files(void **state);
         cmocka_unit_test(mysql_nothing_stays_with_the_session),                \
         cmocka_unit_test(mysql_what_a_function_leaves),                        \
         cmocka_unit_test(mysql_what_a_view_leaves),                            \
+        cmocka_unit_test(mysql_nothing_is_left_for_another_component),         \
         cmocka_unit_test(mysql_what_a_transaction_leaves),                     \
         cmocka_unit_test(mysql_plain_statements_leave_nothing),                \
         cmocka_unit_test(mysql_sessions_speak_utf8),                           \

@@ -364,6 +364,38 @@ void mysql_what_a_view_leaves(void **state)
     done_with_untidy(&store);
 }
 
+static enum sl_status ask(struct test_store *store, const char *owner,
+                          const char *text)
+{
+    return sql_call(&(struct sql_call){
+        .store = store, .verb = SL_SQL_QUERY, .text = text, .owner = owner});
+}
+
+/* Whatever is behind a view. */
+void mysql_nothing_is_left_for_another_component(void **state)
+{
+    static const char attacker[] = "attacker", victim[] = "victim";
+    struct test_store store;
+
+    (void)state;
+    open_untidy(&store);
+    tell("CREATE VIEW shifted AS SELECT shifts() AS v;"
+         "CREATE VIEW held AS SELECT holds() AS v");
+    for (int i = 0; i < 2; i++) {
+        OK(ask(&store, attacker, "SELECT v FROM viewed"));
+        OK(ask(&store, victim, "SELECT tells()"));
+        assert_string_equal(said.value, "0");
+        OK(ask(&store, attacker, "SELECT v FROM shifted"));
+        OK(ask(&store, victim, "SELECT @@time_zone"));
+        assert_string_equal(said.value, "+00:00");
+        OK(ask(&store, attacker, "SELECT v FROM held"));
+        OK(ask(&store, victim, "SELECT IS_FREE_LOCK('held')"));
+        assert_string_equal(said.value, "1");
+    }
+    tell("DROP VIEW shifted, held");
+    done_with_untidy(&store);
+}
+
 /* To its own end a transaction has what it has set. */
 void mysql_what_a_transaction_leaves(void **state)
 {
