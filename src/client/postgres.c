@@ -88,15 +88,6 @@ enum sl_status sl_pg_check_name(const void *field, struct sl_error *err)
     return SL_OK;
 }
 
-static bool is_loopback(const char *host)
-{
-    struct in_addr address;
-
-    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
-           (inet_pton(AF_INET, host, &address) == 1 &&
-            ntohl(address.s_addr) >> 24 == 127);
-}
-
 /* libpq has no way to say "the system's" before version 16. */
 static const char *system_authorities(void)
 {
@@ -166,8 +157,9 @@ static const char *tls_mode(const struct sl_pg_target *target)
 
     if (strcmp(options->tls, "auto") != 0)
         return options->tls;
-    return options->ca == NULL && is_loopback(target->url.host) ? "prefer"
-                                                                : "verify-full";
+    return options->ca == NULL && sl_is_loopback(target->url.host)
+               ? "prefer"
+               : "verify-full";
 }
 
 enum sl_status sl_pg_target_new(const struct sl_pg_options *options,

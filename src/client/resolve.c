@@ -5,6 +5,7 @@
  */
 #include "client/resolve.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,4 +138,13 @@ enum sl_status sl_resolve(const char *host, int port, sl_deadline deadline,
     if (getaddrinfo(host, text, &numeric, out) == 0)
         return SL_OK;
     return resolve_name(host, text, deadline, out, err);
+}
+
+bool sl_is_loopback(const char *host)
+{
+    struct in_addr address;
+
+    return strcmp(host, "localhost") == 0 || strcmp(host, "::1") == 0 ||
+           (inet_pton(AF_INET, host, &address) == 1 &&
+            ntohl(address.s_addr) >> 24 == 127);
 }

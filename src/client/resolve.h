@@ -4,6 +4,7 @@
 #define SL_CLIENT_RESOLVE_H
 
 #include <netdb.h>
+#include <stdbool.h>
 
 #include "base/deadline.h"
 #include "base/error.h"
@@ -16,5 +17,9 @@ SL_MUST_CHECK enum sl_status sl_resolve(const char *host, int port,
                                         sl_deadline deadline,
                                         struct addrinfo **out,
                                         struct sl_error *err);
+
+/* Whether host, as a URL has it, is this machine: localhost, 127.0.0.0/8, ::1.
+ * No name is looked up. */
+bool sl_is_loopback(const char *host);
 
 #endif

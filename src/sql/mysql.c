@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "client/public_key.h"
 #include "client/resolve.h"
 #include "client/url.h"
 #include "sql/mysql_run.h"
@@ -31,6 +32,7 @@ struct options {
     const char *ca;
     const char *certificate;
     const char *key;
+    const char *server_key;
 };
 
 static enum sl_status check_url(const void *field, struct sl_error *err)
@@ -83,6 +85,12 @@ static const struct sl_option option_table[] = {
      .type = SL_OPTION_PATH,
      .offset = offsetof(struct options, key),
      .help = "the private key of that certificate, in PEM"},
+    {.name = "server-public-key",
+     .type = SL_OPTION_PATH,
+     .offset = offsetof(struct options, server_key),
+     .help = "a file with the server's RSA public key in PEM, by which "
+             "mysql:// to another machine may log in with "
+             "caching_sha2_password"},
     {0},
 };
 
@@ -128,11 +136,22 @@ static enum sl_status mysql_store_new(const void *options, void **store,
     made->ca = mine->ca;
     made->certificate = mine->certificate;
     made->key = mine->key;
+    made->server_key = mine->server_key;
     made->tls = strcmp(made->url.scheme, "mysqls") == 0;
     if (!made->tls && (made->ca != NULL || made->certificate != NULL)) {
         mysql_store_free(made);
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "certificates are for TLS; write mysqls:// in the url");
+    }
+    if (made->server_key != NULL)
+        status = made->tls
+                     ? sl_fail(err, SL_INVALID_ARGUMENT,
+                               "server-public-key is for mysql://; over TLS "
+                               "the certificate proves the server")
+                     : sl_public_key_check(made->server_key, err);
+    if (status != SL_OK) {
+        mysql_store_free(made);
+        return status;
     }
     *store = made;
     return SL_OK;
@@ -155,10 +174,21 @@ static void set_tls(MYSQL *handle, const struct sl_sql_mysql_store *store)
     mysql_optionsv(handle, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
 }
 
-/* The ways to log in that do not show the password to the server. */
+/* The ways to log in that show the password to nobody but the server. */
 static const char safe_plugins[] =
     "mysql_native_password,caching_sha2_password,sha256_password,"
     "client_ed25519";
+
+/* And those that show it to nobody: the others encrypt it with the key of
+ * whoever answers. */
+static const char blind_plugins[] = "mysql_native_password,client_ed25519";
+
+/* Who answers is the server, or can read no password that it gets. */
+static bool knows_server(const struct sl_sql_mysql_store *store)
+{
+    return store->tls || store->server_key != NULL ||
+           sl_is_loopback(store->url.host);
+}
 
 /*
  * seconds: for what the library reads before the socket is told not to block
@@ -180,7 +210,10 @@ static MYSQL *handle_new(const struct sl_sql_mysql_store *store,
     mysql_optionsv(handle, MYSQL_OPT_LOCAL_INFILE, &no);
     mysql_optionsv(handle, MYSQL_SET_CHARSET_NAME, "utf8mb4");
     mysql_optionsv(handle, MYSQL_OPT_MAX_ALLOWED_PACKET, &most);
-    mysql_optionsv(handle, MARIADB_OPT_RESTRICTED_AUTH, safe_plugins);
+    mysql_optionsv(handle, MARIADB_OPT_RESTRICTED_AUTH,
+                   knows_server(store) ? safe_plugins : blind_plugins);
+    if (store->server_key != NULL)
+        mysql_optionsv(handle, MYSQL_SERVER_PUBLIC_KEY, store->server_key);
     mysql_optionsv(handle, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name",
                    "slight");
     set_tls(handle, store);
@@ -220,12 +253,36 @@ static bool is_of_mariadb(unsigned code)
     return code == USER_IS_BLOCKED || code == ACCOUNT_HAS_BEEN_LOCKED;
 }
 
+/* Why there is no connection. */
+static enum sl_status explain_connect(struct sl_sql_mysql *mysql,
+                                      struct sl_error *err)
+{
+    enum { RESTRICTED_AUTH = 5010 };
+    const struct sl_sql_mysql_store *store = mysql->store;
+    unsigned code = mysql_errno(mysql->handle);
+
+    mysql->mariadb = is_of_mariadb(code);
+    if (mysql->expired)
+        return sl_fail(err, SL_TIMEOUT, "no connection in time%s",
+                       store->tls ? "; does the server speak TLS?" : "");
+    if (code == RESTRICTED_AUTH && !knows_server(store))
+        return sl_fail(err, SL_UNAUTHENTICATED,
+                       "the way to log in that is asked for gives the password "
+                       "to whoever answers, without TLS: write mysqls:// in "
+                       "the url, or give the server's key "
+                       "(server-public-key)");
+    return sl_sql_mysql_explain(mysql, NULL, SL_SQL_MYSQL_CONNECTING, err);
+}
+
 static enum sl_status connect_to(struct sl_sql_mysql *mysql,
                                  struct sl_error *err)
 {
     const struct sl_sql_mysql_store *store = mysql->store;
     enum sl_status status = resolve(mysql, err);
 
+    /* Of a file that it cannot read the library asks the server for the key. */
+    if (status == SL_OK && store->server_key != NULL)
+        status = sl_public_key_check(store->server_key, err);
     if (status != SL_OK)
         return status;
     mysql->handle = handle_new(
@@ -233,12 +290,7 @@ static enum sl_status connect_to(struct sl_sql_mysql *mysql,
     if (mysql->handle == NULL)
         return sl_fail(err, SL_UNAVAILABLE, "no memory for a connection");
     if (sl_sql_mysql_connect(mysql, store->database) != 0) {
-        mysql->mariadb = is_of_mariadb(mysql_errno(mysql->handle));
-        status = mysql->expired
-                     ? sl_fail(err, SL_TIMEOUT, "no connection in time%s",
-                               store->tls ? "; does the server speak TLS?" : "")
-                     : sl_sql_mysql_explain(mysql, NULL,
-                                            SL_SQL_MYSQL_CONNECTING, err);
+        status = explain_connect(mysql, err);
         return fail_at(store, err) == SL_OK ? status : err->status;
     }
     mysql->mariadb = mariadb_connection(mysql->handle) != 0;

@@ -27,6 +27,7 @@ struct sl_sql_mysql_store {
     const char *password;
     const char *database;
     const char *ca, *certificate, *key;
+    const char *server_key; /* a file, of its public key; or NULL */
     bool tls;
 };
 

@@ -100,6 +100,63 @@ static void every_way_to_log_in_that_is_safe(void **state)
                   SL_UNAUTHENTICATED, "Access denied");
 }
 
+static void expect_refused(const char *more, const char *says)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings =
+        sl_asprintf("url = \"mysql://slight@0.0.0.0/slight\"\n%s", more);
+    struct test_store store;
+    struct sl_error err;
+
+    assert_int_equal(test_store_open(&store, "sql.mysql", settings, &err),
+                     SL_INVALID_ARGUMENT);
+    assert_non_null(strstr(err.message, says));
+    test_store_done(&store);
+}
+
+/* A name of this machine that is not known to be one. */
+static void log_in_from_afar(const char *more, enum sl_status expected,
+                             const char *says)
+{
+    first_call_is(
+        sl_asprintf("url = \"mysql://slight:%s@0.0.0.0:%d/slight\"\n%s",
+                    TEST_SERVER_PASSWORD, fault_port, more),
+        expected, says);
+}
+
+/* Who answers may be anybody, and would read the password. */
+static void a_key_that_the_server_gives_is_not_trusted(void **state)
+{
+    SL_CLEANUP(sl_freep)
+    char *make = sl_asprintf("openssl genrsa 2048 2>/dev/null | openssl rsa "
+                             "-pubout >'%s/other.pem' 2>/dev/null && echo "
+                             "none >'%s/none.pem'",
+                             fault_server.folder, fault_server.folder);
+    SL_CLEANUP(sl_freep)
+    char *right =
+        sl_asprintf("server-public-key = \"%s/mysql/data/public_key.pem\"",
+                    fault_server.folder);
+    SL_CLEANUP(sl_freep)
+    char *other = sl_asprintf("server-public-key = \"%s/other.pem\"",
+                              fault_server.folder);
+    SL_CLEANUP(sl_freep)
+    char *none =
+        sl_asprintf("server-public-key = \"%s/none.pem\"", fault_server.folder);
+
+    (void)state;
+    if (is_mariadb()) { /* by mysql_native_password */
+        log_in_from_afar("", SL_OK, "");
+        return;
+    }
+    assert_int_equal(system(make), 0);
+    log_in_from_afar("", SL_UNAUTHENTICATED, "server-public-key");
+    tell("FLUSH PRIVILEGES"); /* the server has forgotten whom it knows */
+    log_in_from_afar(right, SL_OK, "");
+    tell("FLUSH PRIVILEGES");
+    log_in_from_afar(other, SL_UNAUTHENTICATED, "");
+    expect_refused(none, "RSA public key");
+}
+
 static void a_client_certificate_is_shown(void **state)
 {
     SL_CLEANUP(sl_freep)
@@ -500,6 +557,7 @@ int main(void)
         SQL_FAULT_CASES,
         cmocka_unit_test(a_user_without_rights),
         cmocka_unit_test(every_way_to_log_in_that_is_safe),
+        cmocka_unit_test(a_key_that_the_server_gives_is_not_trusted),
         cmocka_unit_test(a_client_certificate_is_shown),
         cmocka_unit_test(what_is_revoked_is_gone),
         cmocka_unit_test(an_account_that_is_locked_or_dropped_while_connected),
