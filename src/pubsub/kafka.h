@@ -35,6 +35,7 @@ struct sl_kafka_options {
     const char *client_id;
     const char *prefix;
     bool create_topics;
+    int64_t max_topics;
     int64_t partitions;
     int64_t replication;
     const char *partitioner;

@@ -116,6 +116,49 @@ static rd_kafka_resp_err_t create(struct sl_kafka_producer *producer,
     return code;
 }
 
+/* Those at the brokers that have the resource's prefix, whoever made them. */
+static int64_t count_topics(const struct sl_kafka_options *options,
+                            const struct rd_kafka_metadata *metadata)
+{
+    size_t len = strlen(options->prefix);
+    int64_t count = 0;
+
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        const char *name = metadata->topics[i].topic;
+        count += strncmp(name, "__", 2) != 0 &&
+                 strncmp(name, options->prefix, len) == 0;
+    }
+    return count;
+}
+
+/*
+ * A guest chooses names: without an end to it, it could fill the brokers.  Two
+ * that look at once may make one more each.
+ */
+static enum sl_status check_room(struct sl_kafka_store *store,
+                                 struct sl_kafka_producer *producer,
+                                 const char *name, int timeout_ms,
+                                 struct sl_error *err)
+{
+    const struct sl_kafka_options *options = store->options;
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(producer->client, 1, NULL, &metadata, timeout_ms);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return sl_kafka_fail_with(store, &producer->trouble, name, code, err);
+    int64_t count = count_topics(options, metadata);
+    rd_kafka_metadata_destroy(metadata);
+    if (count < options->max_topics)
+        return SL_OK;
+    return sl_fail(err, SL_TOO_LARGE,
+                   "%s: there are %lld topics that begin with \"%s\" already, "
+                   "and max-topics is %lld; create the topic, or set "
+                   "max-topics in the manifest",
+                   name, (long long)count, options->prefix,
+                   (long long)options->max_topics);
+}
+
 static bool says_it_has_none(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
@@ -220,6 +263,11 @@ enum sl_status sl_kafka_topic_find(struct sl_kafka_store *store,
         if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !asked) {
             if (!store->options->create_topics)
                 break;
+            enum sl_status room =
+                check_room(store, producer, topic->name,
+                           sl_deadline_left_ms(deadline), err);
+            if (room != SL_OK)
+                return room;
             code = create(producer, topic->kafka_name,
                           sl_deadline_left_ms(deadline));
             asked = code == RD_KAFKA_RESP_ERR_NO_ERROR;

@@ -397,6 +397,27 @@ static void a_topic_that_is_not_there(void **state)
     test_store_done(&store);
 }
 
+/* A guest that publishes to ever new ones finds an end. */
+static void no_more_topics_than_are_allowed(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    kafka_open(&store, "prefix = \"bounded-\"\nmax-topics = 2");
+    for (int i = 0; i < 2; i++) {
+        kafka_new_topic();
+        const struct sl_pubsub_request publish = kafka_publish_of("x");
+        fault_call_is(&store, &publish, SL_OK, "");
+    }
+    kafka_new_topic();
+    const struct sl_pubsub_request publish = kafka_publish_of("x");
+    fault_call_is(&store, &publish, SL_TOO_LARGE, "max-topics");
+    test_store_done(&store);
+    kafka_open(&store, "prefix = \"bounded-\"\nmax-topics = 3");
+    fault_call_is(&store, &publish, SL_OK, "");
+    test_store_done(&store);
+}
+
 static void a_lease_that_the_broker_does_not_take(void **state)
 {
     struct test_store store;
@@ -441,6 +462,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_batch_larger_than_the_topic_takes),
         cmocka_unit_test(a_full_disk),
         cmocka_unit_test(a_topic_that_is_not_there),
+        cmocka_unit_test(no_more_topics_than_are_allowed),
         cmocka_unit_test(a_lease_that_the_broker_does_not_take),
     };
 
