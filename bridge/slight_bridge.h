@@ -98,6 +98,18 @@ SL_MUST_CHECK enum sl_status sl_bridge_component_compile(
     struct sl_bridge_engine *engine, struct sl_bytes wasm,
     struct sl_bridge_component **out, struct sl_error *err);
 
+/*
+ * The same without an engine, in a process that only compiles: the code goes to
+ * sink, in one piece, and sl_bridge_component_load of an engine with this
+ * configuration takes it.  SL_INVALID_ARGUMENT where it is not valid,
+ * SL_UNAVAILABLE where there is not enough memory, as far as that can be told:
+ * mostly the process is ended then (SIGABRT).
+ */
+SL_MUST_CHECK enum sl_status
+sl_bridge_compile(const struct sl_bridge_engine_config *config,
+                  struct sl_bytes wasm, struct sl_bridge_sink sink,
+                  struct sl_error *err);
+
 /* The compiled code, for sl_bridge_component_load. */
 SL_MUST_CHECK enum sl_status
 sl_bridge_component_serialize(const struct sl_bridge_component *component,

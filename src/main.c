@@ -2,9 +2,11 @@
 /* The program: see cli/. */
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "host/compile.h"
 
 /*
  * Whoever starts us may have closed a standard stream.  The next file that is
@@ -26,5 +28,7 @@ int main(int argc, char *argv[])
         return SL_EXIT_FAILED;
     /* A reader that went away is an error of the write, for us and guests. */
     signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], SL_COMPILE_ARGUMENT) == 0)
+        _exit(sl_compile_child(argc, (const char *const *)argv));
     return sl_cli_main(argc, (const char *const *)argv);
 }

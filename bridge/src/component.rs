@@ -61,7 +61,7 @@ pub fn one_line(error: &wasmtime::Error) -> String {
 /// WASI 0.3 has asynchronous functions, which only one of the engines knows. The
 /// name may also stand in data: then the component is compiled for more than it
 /// needs.
-fn names_wasi_3(wasm: &[u8]) -> bool {
+pub fn names_wasi_3(wasm: &[u8]) -> bool {
     const MARK: &[u8] = b"@0.3.";
     wasm.windows(MARK.len()).any(|window| window == MARK)
 }
@@ -84,7 +84,7 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Fallible<Component> {
 }
 
 /// Valid components may need more than an engine's instances may have.
-fn compile_failure(cause: &str, max_memory: u64) -> Failure {
+pub fn compile_failure(cause: &str, max_memory: u64) -> Failure {
     if cause.contains("memory does not fit in pooling allocator") {
         return Failure(
             Status::TooLarge,

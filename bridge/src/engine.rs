@@ -185,6 +185,14 @@ fn wasm_engine(config: &SlEngineConfig, concurrent: bool) -> Fallible<wasmtime::
         .or_else(|error| fail(Status::Internal, format!("no engine: {error:#}")))
 }
 
+/// What compiles for an engine of this configuration, and runs nothing.
+pub fn compiler_of(
+    _config: &SlEngineConfig,
+    concurrent: bool,
+) -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&base_config(concurrent))
+}
+
 fn base_config(concurrent: bool) -> Config {
     let mut config = Config::new();
     config

@@ -5,6 +5,7 @@
 mod abi;
 mod attributes;
 mod call;
+mod compiler;
 mod component;
 mod engine;
 mod exchange;

@@ -43,6 +43,13 @@ static enum sl_status fail_errno(struct sl_error *err, const char *path,
     }
 }
 
+static enum sl_status fail_limit(struct sl_error *err, const char *path,
+                                 uint64_t limit)
+{
+    return sl_fail(err, SL_TOO_LARGE, "%s: larger than %ju bytes", path,
+                   (uintmax_t)limit);
+}
+
 enum sl_status sl_file_read(const char *path, struct sl_buf *out,
                             struct sl_error *err)
 {
@@ -53,8 +60,7 @@ enum sl_status sl_file_read(const char *path, struct sl_buf *out,
         return fail_errno(err, path, errno);
     if (S_ISREG(info.st_mode) && info.st_size > 0 &&
         (uintmax_t)info.st_size > out->limit - out->len)
-        return sl_fail(err, SL_TOO_LARGE, "%s: larger than %zu bytes", path,
-                       out->limit);
+        return fail_limit(err, path, out->limit);
 
     for (;;) {
         size_t room = out->limit - out->len;
@@ -80,9 +86,33 @@ enum sl_status sl_file_read(const char *path, struct sl_buf *out,
         if (got == 0)
             return SL_OK;
         if (more == 0)
-            return sl_fail(err, SL_TOO_LARGE, "%s: larger than %zu bytes", path,
-                           out->limit);
+            return fail_limit(err, path, out->limit);
         out->len += (size_t)got;
+    }
+}
+
+enum sl_status sl_file_copy(const char *path, int to, uint64_t limit,
+                            struct sl_error *err)
+{
+    SL_CLEANUP(sl_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    SL_CLEANUP(sl_freep) uint8_t *piece = sl_alloc(READ_AT_ONCE);
+    struct stat info;
+    ssize_t got;
+
+    if (fd < 0 || fstat(fd, &info) != 0)
+        return fail_errno(err, path, errno);
+    if (S_ISREG(info.st_mode) && (uintmax_t)info.st_size > limit)
+        return fail_limit(err, path, limit);
+    for (uint64_t copied = 0;; copied += (uint64_t)got) {
+        do
+            got = read(fd, piece, READ_AT_ONCE);
+        while (got < 0 && errno == EINTR);
+        if (got == 0)
+            return SL_OK;
+        if (got > 0 && (uint64_t)got > limit - copied)
+            return fail_limit(err, path, limit);
+        if (got < 0 || !sl_write_all(to, SL_BYTES(piece, (size_t)got)))
+            return fail_errno(err, path, errno);
     }
 }
 

@@ -17,6 +17,13 @@ SL_MUST_CHECK enum sl_status sl_file_read(const char *path, struct sl_buf *out,
                                           struct sl_error *err);
 
 /*
+ * Write the content of a file to a descriptor, of which nothing is kept in
+ * memory.  Errors are those of sl_file_read; limit is in bytes.
+ */
+SL_MUST_CHECK enum sl_status sl_file_copy(const char *path, int to,
+                                          uint64_t limit, struct sl_error *err);
+
+/*
  * Replace a file's content, as the umask has it.  Under the path stands the old
  * content or the new one, never a part: it is written beside and renamed.  What
  * is no plain file, such as /dev/stdout or a link, is written in place.

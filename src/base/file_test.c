@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,6 +100,26 @@ static void test_the_limit_is_exact(void **state)
                      SL_TOO_LARGE);
 }
 
+static void test_what_is_copied(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t large[300 * 1000];
+    SL_CLEANUP(sl_closep) int to = memfd_create("copy", MFD_CLOEXEC);
+    struct stat info;
+
+    write_file(f, SL_BYTES(large, sizeof(large)));
+    assert_int_equal(sl_file_copy(f->path, to, sizeof(large), &f->err), SL_OK);
+    assert_int_equal(fstat(to, &info), 0);
+    assert_int_equal(info.st_size, sizeof(large));
+    assert_int_equal(sl_file_copy(f->path, to, sizeof(large) - 1, &f->err),
+                     SL_TOO_LARGE);
+    assert_int_equal(sl_file_copy("/dev/zero", to, 100 * 1000, &f->err),
+                     SL_TOO_LARGE);
+    assert_int_equal(sl_file_copy(f->folder, to, 100, &f->err),
+                     SL_INVALID_ARGUMENT);
+    assert_int_equal(sl_file_copy("/nowhere", to, 100, &f->err), SL_NOT_FOUND);
+}
+
 static void test_what_cannot_be_read(void **state)
 {
     struct fixture *f = *state;
@@ -185,6 +206,7 @@ int main(void)
         CASE(test_what_is_written_is_read),
         CASE(test_reading_appends),
         CASE(test_the_limit_is_exact),
+        CASE(test_what_is_copied),
         CASE(test_what_cannot_be_read),
         CASE(test_writing_leaves_nothing_beside),
         CASE(test_what_cannot_be_written),

@@ -130,13 +130,14 @@ static int run_check(const struct sl_args *args)
     int code = sl_target_open(sl_args_operand(args, 0),
                               sl_args_value(args, "manifest"), &manifest);
     if (code == SL_EXIT_OK)
-        code = sl_target_load(manifest, &host);
+        code = sl_target_load(manifest, args, &host);
     if (code == SL_EXIT_OK)
         code = check_host(manifest, host);
     return code;
 }
 
 static const struct sl_command_option options[] = {
+    SL_TARGET_COMPILE_OPTIONS,
     {.name = "manifest",
      .argument = "FILE",
      .kind = SL_ARGUMENT_FILE,

@@ -253,6 +253,20 @@ static void test_compiled_code_is_cached(void **state)
     says(f, "sum cache/* | diff -q - damaged", 1, "differ");
 }
 
+static void test_limits_of_compiling(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f, EMPTY_COMPONENT "\"$SLIGHT\" check a.wasm --compile-timeout x", 2,
+         "error: --compile-timeout x: ");
+    says(f, EMPTY_COMPONENT "\"$SLIGHT\" run a.wasm --compile-memory 1MB", 2,
+         "error: --compile-memory 1MB: ");
+    says(f, "\"$SLIGHT\" compile-child", 75, "is for slight itself");
+    says(f, "truncate -s 300M a.wasm; \"$SLIGHT\" check a.wasm", 4,
+         "error: a.wasm: larger than 268435456 bytes; raise max-size in "
+         "[component] of the manifest\n");
+}
+
 static void test_no_cache_is_no_failure(void **state)
 {
     struct fixture *f = *state;
@@ -363,6 +377,7 @@ int main(void)
         CASE(test_wrong_manifest),
         CASE(test_what_is_no_component),
         CASE(test_compiled_code_is_cached),
+        CASE(test_limits_of_compiling),
         CASE(test_no_cache_is_no_failure),
         CASE(test_providers),
         CASE(test_wit),

@@ -351,7 +351,7 @@ static int run_run(const struct sl_args *args)
     int code = sl_target_open(sl_args_operand(args, 0),
                               sl_args_value(args, "manifest"), &manifest);
     if (code == SL_EXIT_OK)
-        code = sl_target_load(manifest, &server.host);
+        code = sl_target_load(manifest, args, &server.host);
     if (code == SL_EXIT_OK)
         code = sl_target_missing(manifest, server.host);
     server.manifest = manifest;
@@ -385,6 +385,7 @@ static const struct sl_command_option options[] = {
     {.name = "log-format",
      .argument = "FORMAT",
      .help = "text or json; text on a terminal, json elsewhere, unless given"},
+    SL_TARGET_COMPILE_OPTIONS,
     {.name = "manifest",
      .argument = "FILE",
      .kind = SL_ARGUMENT_FILE,

@@ -35,6 +35,8 @@ int sl_signals_catch(void)
 {
     struct sigaction action = {.sa_handler = handle};
 
+    if (event >= 0)
+        return event;
     event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (event < 0)
         return -1;

@@ -8,8 +8,7 @@
 /*
  * From now on the first of the two is caught and makes the descriptor that is
  * returned readable; a second one ends the process at once.  -1 where that
- * cannot be had, and everything stays as it was.
- */
+XX */
 int sl_signals_catch(void);
 
 /* The signal that was caught; 0: none. */

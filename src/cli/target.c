@@ -10,7 +10,9 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "base/option.h"
 #include "cli/print.h"
+#include "cli/signals.h"
 
 struct problems {
     const char *path; /* of the manifest */
@@ -118,17 +120,46 @@ static void print_place(const struct sl_manifest *manifest, size_t index)
                 manifest->path, place.line, place.column, sl_style_off(stderr));
 }
 
-int sl_target_load(const struct sl_manifest *manifest, struct sl_host **out)
+static bool parse_compiling(const struct sl_args *args,
+                            struct sl_host_compiling *compiling)
 {
-    const struct sl_host_config config = {.progress = true};
+    const char *timeout = sl_args_value(args, "compile-timeout");
+    const char *memory = sl_args_value(args, "compile-memory");
+    struct sl_error err;
+
+    *compiling = (struct sl_host_compiling){
+        .apart = true, .timeout_ms = -1, .memory = -1, .interrupt = -1};
+    if (timeout != NULL &&
+        sl_parse_duration(timeout, &compiling->timeout_ms, &err) != SL_OK) {
+        sl_print_error("--compile-timeout %s: %s", timeout, err.message);
+        return false;
+    }
+    if (memory != NULL &&
+        sl_parse_size(memory, &compiling->memory, &err) != SL_OK) {
+        sl_print_error("--compile-memory %s: %s", memory, err.message);
+        return false;
+    }
+    return true;
+}
+
+int sl_target_load(const struct sl_manifest *manifest,
+                   const struct sl_args *args, struct sl_host **out)
+{
+    struct sl_host_config config = {.progress = true};
     SL_CLEANUP(sl_host_freep) struct sl_host *host = NULL;
     struct sl_error err;
 
+    if (!parse_compiling(args, &config.compiling))
+        return SL_EXIT_USAGE;
+    config.compiling.interrupt = sl_signals_catch();
     if (sl_host_new(manifest, &config, &host, &err) != SL_OK)
         return sl_print_failure(&err, err.status == SL_INVALID_ARGUMENT
                                           ? SL_EXIT_MANIFEST
                                           : SL_EXIT_FAILED);
-    if (sl_host_load(host, &err) != SL_OK) {
+    enum sl_status status = sl_host_load(host, &err);
+    if (sl_signals_caught() != 0)
+        return SL_EXIT_SIGNAL + sl_signals_caught();
+    if (status != SL_OK) {
         print_place(manifest, sl_host_loaded(host));
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
     }

@@ -18,8 +18,24 @@
 int sl_target_open(const char *operand, const char *manifest_file,
                    struct sl_manifest **out);
 
-/* Open a host for the manifest and load the component, with the same rules. */
-int sl_target_load(const struct sl_manifest *manifest, struct sl_host **out);
+/* The options of compiling, for the tables of commands that load. */
+#define SL_TARGET_COMPILE_OPTIONS                                              \
+    {.name = "compile-timeout",                                                \
+     .argument = "DURATION",                                                   \
+     .help = "end compiling a component after this time, in place of the "     \
+             "manifest's, 60s unless given; 0s: never"},                       \
+        {.name = "compile-memory",                                             \
+         .argument = "SIZE",                                                   \
+         .help = "the most memory that compiling a component may take, in "    \
+                 "place of the manifest's, 2GiB unless given"}
+
+/*
+ * Open a host for the manifest and load the components, with the same rules.
+ * args has the options above.  From now on SIGINT and SIGTERM are caught
+ * (signals.h); one that comes meanwhile ends the loading.
+ */
+int sl_target_load(const struct sl_manifest *manifest,
+                   const struct sl_args *args, struct sl_host **out);
 
 /* Say that the component's imports are not all provided, and which are not. */
 int sl_target_missing(const struct sl_manifest *manifest, struct sl_host *host);

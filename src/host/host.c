@@ -93,14 +93,15 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
 {
     SL_CLEANUP(sl_host_freep) struct sl_host *host = sl_alloc(sizeof(*host));
     uint32_t instances = instances_of(manifest, config);
-    const struct sl_bridge_engine_config engine = {
+
+    host->manifest = manifest;
+    host->progress = config->progress;
+    host->compiling = config->compiling;
+    host->engine_config = (struct sl_bridge_engine_config){
         .max_instances = instances,
         .warm_instances = instances,
         .max_memory = memory_of(manifest),
     };
-
-    host->manifest = manifest;
-    host->progress = config->progress;
     host->components =
         sl_alloc_array(manifest->component_count, sizeof(*host->components));
     host->done = eventfd(0, EFD_CLOEXEC);
@@ -109,7 +110,7 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
 
     enum sl_status status = open_services(host, err);
     if (status == SL_OK)
-        status = sl_bridge_engine_new(&engine, &host->engine, err);
+        status = sl_bridge_engine_new(&host->engine_config, &host->engine, err);
     if (status != SL_OK)
         return status;
     *out = host;

@@ -17,10 +17,23 @@
 
 struct sl_host;
 
+/* How components are compiled that are not in the cache. */
+struct sl_host_compiling {
+    /* In processes of their own, within limits, one after the other; the
+     * program's main calls sl_compile_child for them (compile.h).  Otherwise
+     * here, without limits, and nothing else counts. */
+    bool apart;
+    int64_t timeout_ms; /* each; 0: no limit; -1: the manifest's */
+    int64_t memory;     /* bytes, each; -1: the manifest's */
+    int interrupt;      /* readable: give up at once; -1: none */
+};
+
 struct sl_host_config {
     uint32_t max_instances; /* at once; 0: 1 */
-    /* Tell the terminal at standard error, if it is one, about a compilation
-     * that takes its time. */
+    struct sl_host_compiling compiling;
+    /* Tell standard error about a compilation that takes its time: a terminal
+     * each second, the log (where it is none, and compiling is apart) after two
+     * seconds and at the end. */
     bool progress;
 };
 
@@ -47,7 +60,9 @@ bool sl_host_free(struct sl_host *host);
 /*
  * Read and compile the manifest's components, or take them from the cache.  The
  * message of a failure names the file and says what to do; sl_host_loaded is
- * the index of the component, then.
+ * the index of the component, then.  SL_TIMEOUT and SL_UNAVAILABLE: a limit of
+ * compiling was met; SL_CONFLICT: interrupted.  Other programs are started here
+ * only, and in none of the functions that come after it.
  */
 SL_MUST_CHECK enum sl_status sl_host_load(struct sl_host *host,
                                           struct sl_error *err);

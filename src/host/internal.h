@@ -23,6 +23,8 @@ struct sl_host {
     const struct sl_manifest *manifest;
     bool progress;
     struct sl_service **services; /* one a resource */
+    struct sl_host_compiling compiling;
+    struct sl_bridge_engine_config engine_config;
     struct sl_bridge_engine *engine;
     struct sl_host_component *components; /* as many as the manifest has */
     size_t loaded;                        /* of them */

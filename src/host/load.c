@@ -4,18 +4,73 @@
  */
 #include "host/host.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "host/cache.h"
+#include "host/compile.h"
 #include "host/internal.h"
 #include "host/progress.h"
 
-/* No component is this large; a file that is was named by mistake. */
-#define WASM_BYTES_MAX ((size_t)1024 * 1024 * 1024)
 #define CODE_BYTES_MAX ((size_t)4 * 1024 * 1024 * 1024)
+
+/*
+ * The bytes of a component: a copy that nobody changes between what is looked
+ * at and what is compiled.
+ */
+struct source {
+    int fd; /* a memfd */
+    struct sl_bytes bytes;
+};
+
+static void source_done(struct source *source)
+{
+    if (source->bytes.len > 0)
+        munmap((void *)(uintptr_t)source->bytes.ptr, source->bytes.len);
+    source->bytes.len = 0;
+    sl_closep(&source->fd);
+}
+
+/* All bytes of a descriptor; none where there are none, or an error. */
+static struct sl_bytes map_all(int fd)
+{
+    struct stat info;
+    void *map = MAP_FAILED;
+
+    if (fstat(fd, &info) == 0 && info.st_size > 0)
+        map = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    return map == MAP_FAILED ? SL_BYTES(NULL, 0)
+                             : SL_BYTES(map, (size_t)info.st_size);
+}
+
+static enum sl_status open_source(const struct sl_manifest_component *component,
+                                  struct source *source, struct sl_error *err)
+{
+    struct sl_error cause;
+
+    source->fd = memfd_create("slight-source", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (source->fd < 0)
+        return sl_fail(err, SL_UNAVAILABLE, "%s: memfd: %s", component->source,
+                       strerror(errno));
+    enum sl_status status = sl_file_copy(component->source, source->fd,
+                                         (uint64_t)component->max_size, &cause);
+    if (status != SL_OK)
+        return sl_fail(err, status, "%s%s", cause.message,
+                       status == SL_TOO_LARGE
+                           ? "; raise max-size in [component] of the manifest"
+                           : "");
+    (void)fcntl(source->fd, F_ADD_SEALS,
+                F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW);
+    source->bytes = map_all(source->fd);
+    return SL_OK;
+}
 
 /* A sink of the bridge that fills a buffer. */
 struct collect {
@@ -88,76 +143,136 @@ static bool load_cached(struct sl_host *host,
     return false;
 }
 
-static void store_cached(const struct sl_host_component *component,
-                         struct sl_cache *cache, const struct sl_cache_key *key)
+/* A descriptor of the entry; -1 where it is not kept. */
+static int store_cached(struct sl_cache *cache, const struct sl_cache_key *key,
+                        struct sl_bytes code)
+{
+    struct sl_error err;
+    int fd = -1;
+
+    if (sl_cache_store(cache, key, code, &fd, &err) != SL_OK)
+        sl_log(SL_LOG_WARN, "not-cached",
+               SL_FIELD_STRING("reason", err.message));
+    return fd;
+}
+
+/* From another process: see compile.h. */
+static enum sl_status compile_apart(struct sl_host *host,
+                                    struct sl_host_component *component,
+                                    const struct source *source, int *code,
+                                    struct sl_error *err)
+{
+    const struct sl_manifest_component *of = component->manifest;
+    const struct sl_host_compiling *limits = &host->compiling;
+    bool is_terminal = isatty(STDERR_FILENO) == 1;
+    const struct sl_compile compile = {
+        .source = of->source,
+        .wasm = source->fd,
+        .engine = &host->engine_config,
+        .timeout_ms = limits->timeout_ms >= 0 ? limits->timeout_ms
+                                              : of->compile_timeout_ms,
+        .memory = limits->memory >= 0 ? limits->memory : of->compile_memory,
+        .interrupt = limits->interrupt,
+        .tell = host->progress && !is_terminal,
+    };
+    struct sl_progress *progress =
+        host->progress ? sl_progress_start(of->source) : NULL;
+
+    enum sl_status status = sl_compile(&compile, code, err);
+    sl_progress_end(progress);
+    return status;
+}
+
+static enum sl_status fail_compiled(const struct sl_host_component *component,
+                                    const struct sl_error *cause,
+                                    struct sl_error *err)
+{
+    return sl_fail(err, cause->status, "%s: %s%s", component->manifest->source,
+                   cause->message,
+                   cause->status == SL_TOO_LARGE
+                       ? "; raise memory in [component] of the manifest"
+                       : "");
+}
+
+static enum sl_status compile_here(struct sl_host *host,
+                                   struct sl_host_component *component,
+                                   struct sl_bytes wasm, struct sl_cache *cache,
+                                   const struct sl_cache_key *key,
+                                   struct sl_error *err)
 {
     struct collect code = {.buf = SL_BUF(CODE_BYTES_MAX)};
     const struct sl_bridge_sink sink = {&code, collect};
-    SL_CLEANUP(sl_closep) int fd = -1;
-    struct sl_error err;
+    struct sl_error cause;
 
-    enum sl_status status =
-        sl_bridge_component_serialize(component->component, sink, &err);
-    if (status == SL_OK && code.status != SL_OK)
-        status = sl_fail(&err, code.status, "the compiled code is too large");
-    if (status == SL_OK)
-        status = sl_cache_store(cache, key, sl_buf_bytes(&code.buf), &fd, &err);
-    if (status != SL_OK)
-        sl_log(SL_LOG_WARN, "not-cached",
-               SL_FIELD_STRING("reason", err.message));
+    if (sl_bridge_component_compile(host->engine, wasm, &component->component,
+                                    &cause) != SL_OK)
+        return fail_compiled(component, &cause, err);
+    if (cache != NULL &&
+        sl_bridge_component_serialize(component->component, sink, &cause) ==
+            SL_OK &&
+        code.status == SL_OK) {
+        int fd = store_cached(cache, key, sl_buf_bytes(&code.buf));
+        sl_closep(&fd);
+    }
     sl_buf_done(&code.buf);
+    return SL_OK;
 }
 
-static enum sl_status compile(struct sl_host *host,
-                              struct sl_host_component *component,
-                              struct sl_bytes wasm, struct sl_error *err)
+static enum sl_status
+compile(struct sl_host *host, struct sl_host_component *component,
+        const struct source *source, struct sl_cache *cache,
+        const struct sl_cache_key *key, struct sl_error *err)
 {
-    const char *source = component->manifest->source;
-    struct sl_progress *progress =
-        host->progress ? sl_progress_start(source) : NULL;
-
+    SL_CLEANUP(sl_closep) int code = -1;
+    SL_CLEANUP(sl_closep) int kept = -1;
     struct sl_error cause;
-    enum sl_status status = sl_bridge_component_compile(
-        host->engine, wasm, &component->component, &cause);
-    sl_progress_end(progress);
-    if (status == SL_OK)
-        return SL_OK;
-    return sl_fail(err, status, "%s: %s%s", source, cause.message,
-                   status == SL_TOO_LARGE
-                       ? "; raise memory in [component] of the manifest"
-                       : "");
+
+    if (!host->compiling.apart)
+        return compile_here(host, component, source->bytes, cache, key, err);
+    enum sl_status status = compile_apart(host, component, source, &code, err);
+    if (status != SL_OK)
+        return status;
+    if (cache != NULL) {
+        struct sl_bytes bytes = map_all(code);
+        kept = store_cached(cache, key, bytes);
+        if (bytes.len > 0)
+            munmap((void *)(uintptr_t)bytes.ptr, bytes.len);
+    }
+    if (sl_bridge_component_load(host->engine, kept >= 0 ? kept : code,
+                                 &component->component, &cause) != SL_OK)
+        return fail_compiled(component, &cause, err);
+    return SL_OK;
+}
+
+static struct sl_cache_key key_of(const struct sl_host *host,
+                                  struct sl_bytes wasm)
+{
+    struct collect print = {.buf = SL_BUF(64 * 1024)};
+    const struct sl_bridge_sink sink = {&print, collect};
+
+    sl_bridge_engine_fingerprint(host->engine, sink);
+    struct sl_cache_key key = sl_cache_key_of(wasm, sl_buf_bytes(&print.buf));
+    sl_buf_done(&print.buf);
+    return key;
 }
 
 static enum sl_status load(struct sl_host *host,
                            struct sl_host_component *component,
                            struct sl_error *err)
 {
-    const char *path = component->manifest->source;
-    SL_CLEANUP(sl_buf_done) struct sl_buf wasm = SL_BUF(WASM_BYTES_MAX);
+    SL_CLEANUP(source_done) struct source source = {.fd = -1};
 
-    enum sl_status status = sl_file_read(path, &wasm, err);
+    enum sl_status status = open_source(component->manifest, &source, err);
     if (status == SL_OK)
-        status = check_kind(path, sl_buf_bytes(&wasm), err);
+        status = check_kind(component->manifest->source, source.bytes, err);
     if (status != SL_OK)
         return status;
 
     SL_CLEANUP(sl_cache_freep) struct sl_cache *cache = open_cache();
-    if (cache == NULL)
-        return compile(host, component, sl_buf_bytes(&wasm), err);
-
-    struct collect print = {.buf = SL_BUF(64 * 1024)};
-    const struct sl_bridge_sink sink = {&print, collect};
-    sl_bridge_engine_fingerprint(host->engine, sink);
-    struct sl_cache_key key =
-        sl_cache_key_of(sl_buf_bytes(&wasm), sl_buf_bytes(&print.buf));
-    sl_buf_done(&print.buf);
-
-    if (load_cached(host, component, cache, &key))
+    const struct sl_cache_key key = key_of(host, source.bytes);
+    if (cache != NULL && load_cached(host, component, cache, &key))
         return SL_OK;
-    status = compile(host, component, sl_buf_bytes(&wasm), err);
-    if (status == SL_OK)
-        store_cached(component, cache, &key);
-    return status;
+    return compile(host, component, &source, cache, &key, err);
 }
 
 enum sl_status sl_host_load(struct sl_host *host, struct sl_error *err)

@@ -59,6 +59,9 @@ struct sl_manifest_component {
     struct sl_toml_place source_place; /* zero where no file named it */
     int64_t memory;                    /* bytes of linear memory */
     int64_t timeout_ms;                /* 0: no limit */
+    int64_t max_size;                  /* bytes of the file */
+    int64_t compile_timeout_ms;        /* 0: no limit */
+    int64_t compile_memory;            /* bytes, of the compiler */
     const char **args;
     size_t arg_count;
     struct sl_manifest_variable *env;

@@ -137,7 +137,9 @@ static void test_unknown_keys(void **state)
     manifest_bad(
         HEAD "frobnicate = 1\n",
         "5:1: unknown key \"frobnicate\" in [component]; it takes source, "
-        "memory, timeout, args, env, directories, resources, allowed-hosts\n");
+        "memory, timeout, max-size, compile-timeout, compile-memory, args, "
+        "env, "
+        "directories, resources, allowed-hosts\n");
     manifest_bad(
         HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
              "retry = { atempts = 3 }\n",
@@ -151,7 +153,8 @@ static void test_unknown_keys(void **state)
     manifest_bad(
         HEAD "\"a\\nb\" = 1\n[resources]\n",
         "5:1: unknown key \"a?b\" in [component]; it takes source, memory, "
-        "timeout, args, env, directories, resources, allowed-hosts\n"
+        "timeout, max-size, compile-timeout, compile-memory, args, env, "
+        "directories, resources, allowed-hosts\n"
         "6:2: unknown key \"resources\" in the manifest; did you mean "
         "\"resource\"?\n");
 }

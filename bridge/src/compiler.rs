@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Compiling alone: what a process needs that only compiles, and has neither a
+//! pool nor threads for guests.
+
+use crate::abi::{
+    border, fail, Failure, Fallible, SlBytes, SlEngineConfig, SlError, SlSink, Status,
+};
+use crate::component::{compile_failure, names_wasi_3, one_line};
+use crate::engine::compiler_of;
+
+/// As compiling for an engine of this configuration does (component.rs).
+fn compile(config: &SlEngineConfig, wasm: &[u8]) -> Fallible<Vec<u8>> {
+    let with = |concurrent| compiler_of(config, concurrent)?.precompile_component(wasm);
+    let mut code = Err(wasmtime::Error::msg("not tried"));
+    if !names_wasi_3(wasm) {
+        code = with(false);
+    }
+    if code.is_err() {
+        code = with(true);
+    }
+    code.or_else(|error| Err(failure(&one_line(&error), config.max_memory)))
+}
+
+/// A lack of memory is not the component's being wrong.
+fn failure(cause: &str, max_memory: u64) -> Failure {
+    if cause.contains("Cannot allocate memory") || cause.contains("out of memory") {
+        return Failure(Status::Unavailable, cause.to_owned());
+    }
+    compile_failure(cause, max_memory)
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_compile(
+    config: *const SlEngineConfig,
+    wasm: SlBytes,
+    sink: SlSink,
+    err: *mut SlError,
+) -> i32 {
+    // A panic is answered as an error; nothing is to be read on the terminal.
+    std::panic::set_hook(Box::new(|_| {}));
+    // SAFETY: the header's contract: valid pointers, borrowed for this call.
+    unsafe {
+        border(err, || {
+            let code = compile(&*config, wasm.get())?;
+            if code.is_empty() {
+                return fail(Status::Internal, "no code");
+            }
+            sink.write(&code);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The process that compiles: it limits itself before it looks at the component.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "host/compile.h"
+#include "host/compile_internal.h"
+
+static int fail_child(enum sl_status status, const char *message)
+{
+    (void)!write(STDERR_FILENO, message, strlen(message));
+    return SL_COMPILE_FAILED + (int)status;
+}
+
+/* What may be written already, as the kernel counts it for RLIMIT_DATA; 0 where
+ * that is not known. */
+static uint64_t data_bytes(void)
+{
+    uint64_t kib = 0;
+    char line[128];
+    FILE *file = fopen("/proc/self/status", "re");
+
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        if (strncmp(line, "VmData:", 7) == 0)
+            kib = strtoull(line + 7, NULL, 10);
+    if (file != NULL)
+        fclose(file);
+    return kib * 1024;
+}
+
+static void limit(__rlimit_resource_t resource, uint64_t value)
+{
+    struct rlimit limit;
+
+    if (getrlimit(resource, &limit) != 0 || value >= limit.rlim_max)
+        return; /* what holds already is less */
+    limit.rlim_cur = value;
+    limit.rlim_max = value;
+    (void)setrlimit(resource, &limit);
+}
+
+/* Of all that are short of memory, this process is the one to be ended. */
+static void be_first_to_go(void)
+{
+    SL_CLEANUP(sl_closep)
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd >= 0)
+        (void)!sl_write_all(fd, SL_LITERAL("1000"));
+}
+
+static void limit_child(uint64_t memory, uint64_t cpu_seconds)
+{
+    be_first_to_go();
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_FSIZE, memory);
+    if (cpu_seconds > 0)
+        limit(RLIMIT_CPU, cpu_seconds);
+    limit(RLIMIT_DATA, data_bytes() + memory);
+}
+
+static void write_code(void *context, struct sl_bytes code)
+{
+    bool *written = context;
+
+    *written = sl_write_all(STDOUT_FILENO, code);
+}
+
+int sl_compile_within(const struct sl_bridge_engine_config *engine,
+                      uint64_t memory, uint64_t cpu_seconds)
+{
+    struct stat info;
+    struct sl_error err;
+    bool written = false;
+    const struct sl_bridge_sink sink = {&written, write_code};
+
+    if (fstat(STDIN_FILENO, &info) != 0 || info.st_size <= 0)
+        return fail_child(SL_INTERNAL, "there is nothing to be compiled");
+    void *wasm = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE,
+                      STDIN_FILENO, 0);
+    if (wasm == MAP_FAILED)
+        return fail_child(SL_INTERNAL, "mmap");
+    limit_child(memory, cpu_seconds);
+    enum sl_status status = sl_bridge_compile(
+        engine, SL_BYTES(wasm, (size_t)info.st_size), sink, &err);
+    if (status != SL_OK)
+        return fail_child(status, err.message);
+    return written ? 0
+                   : fail_child(SL_UNAVAILABLE, "the code cannot be written");
+}
+
+/* The configuration, as hexadecimal digits. */
+static bool parse_engine(const char *text,
+                         struct sl_bridge_engine_config *engine)
+{
+    uint8_t *bytes = (uint8_t *)engine;
+
+    if (strlen(text) != 2 * sizeof(*engine))
+        return false;
+    for (size_t i = 0; i < sizeof(*engine); i++) {
+        const char digits[3] = {text[2 * i], text[2 * i + 1]};
+        char *end;
+        bytes[i] = (uint8_t)strtoul(digits, &end, 16);
+        if (*end != '\0')
+            return false;
+    }
+    return true;
+}
+
+int sl_compile_child(int argc, const char *const argv[])
+{
+    struct sl_bridge_engine_config engine;
+
+    if (argc != 5 || !parse_engine(argv[2], &engine))
+        return fail_child(SL_INTERNAL, "slight compile-child is for slight "
+                                       "itself");
+    return sl_compile_within(&engine, strtoull(argv[3], NULL, 10),
+                             strtoull(argv[4], NULL, 10));
+}
