@@ -49,14 +49,14 @@ static bool join(struct sl_sql_pg *sql, struct group *group, struct sl_op *op)
         return false;
     sl_sql_pg_start(sql);
     /* What a name in it means depends on the session. */
-    if (!sl_sql_pg_is_prepared(sql, request->statement) &&
+    if (!sl_sql_pg_is_prepared(sql, op->owner, request->statement) &&
         sl_sql_pg_admit(sql, op, &err) != SL_OK) {
         op->not_sent = true;
         sl_sql_pg_fail(sql, op, &err);
         return true;
     }
-    if (sl_sql_pg_take(sql, request->statement, op->deadline, &statement,
-                       &err) != SL_OK) {
+    if (sl_sql_pg_take(sql, op->owner, request->statement, op->deadline,
+                       &statement, &err) != SL_OK) {
         sl_sql_pg_fail(sql, op, &err);
         return true;
     }
@@ -310,7 +310,7 @@ static void run_group(struct sl_sql_pg *sql, struct group *group)
     for (size_t i = 0; i < group->count; i++) {
         const struct sl_sql_request *request = group->ops[i]->request;
         if (group->rest[i] == ANEW && !sql->pg.lost)
-            sl_sql_pg_drop(sql, request->statement);
+            sl_sql_pg_drop(sql, group->ops[i]->owner, request->statement);
         if (group->rest[i] != DONE && sql->pg.lost)
             fail_lost(group->ops, i, i + 1, false);
         else if (group->rest[i] != DONE)

@@ -315,8 +315,8 @@ static enum sl_status try_statement(struct sl_sql_pg *sql, struct sl_op *op,
 
     if (request->set_count == 0)
         return SL_OK;
-    enum sl_status status =
-        sl_sql_pg_take(sql, request->statement, op->deadline, &statement, err);
+    enum sl_status status = sl_sql_pg_take(sql, op->owner, request->statement,
+                                           op->deadline, &statement, err);
     if (status != SL_OK)
         return status;
     sql->asked = true;
@@ -335,7 +335,7 @@ static enum sl_status statement(struct sl_sql_pg *sql, struct sl_op *op,
         return status;
     /* It did nothing yet. */
     roll_back(sql);
-    sl_sql_pg_drop(sql, request->statement);
+    sl_sql_pg_drop(sql, op->owner, request->statement);
     sql->old_plan = false;
     return try_statement(sql, op, err);
 }
@@ -359,7 +359,7 @@ void sl_sql_pg_fail(struct sl_sql_pg *sql, struct sl_op *op,
             sql->transaction = SL_SQL_PG_FAILED;
     }
     if (sql->old_plan && !sql->pg.lost)
-        sl_sql_pg_drop(sql, request->statement);
+        sl_sql_pg_drop(sql, op->owner, request->statement);
     answer->affected = 0;
     sl_op_fail(op, err);
     answer->retryable = sql->race;

@@ -87,7 +87,8 @@ struct sl_sql_pg_words sl_sql_pg_words(struct sl_bytes text);
 
 struct sl_sql_pg_statement {
     char name[32];
-    bool keeps; /* for later; of the others there is one at a time */
+    bool keeps;        /* for later; of the others there is one at a time */
+    const void *owner; /* in whose session it was prepared */
     char *text;
     size_t len;
     uint64_t hash;
@@ -157,23 +158,24 @@ struct sl_sql_pg {
 /* --- postgres_statement.c --- */
 
 /*
- * The statement, prepared now or before; borrowed until SL_SQL_PG_BATCH others
- * were taken, or one that is not kept.
+ * The owner's statement, prepared now or before; borrowed until SL_SQL_PG_BATCH
+ * others were taken, or one that is not kept.
  */
-SL_MUST_CHECK enum sl_status sl_sql_pg_take(struct sl_sql_pg *sql,
-                                            struct sl_bytes text,
-                                            sl_deadline deadline,
-                                            struct sl_sql_pg_statement **out,
-                                            struct sl_error *err);
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_take(struct sl_sql_pg *sql, const void *owner, struct sl_bytes text,
+               sl_deadline deadline, struct sl_sql_pg_statement **out,
+               struct sl_error *err);
 /* As above, of a cursor: `DECLARE name …`, which is not kept. */
 SL_MUST_CHECK enum sl_status
 sl_sql_pg_take_cursor(struct sl_sql_pg *sql, struct sl_bytes text,
                       const char *name, sl_deadline deadline,
                       struct sl_sql_pg_statement **out, struct sl_error *err);
 /* Whether taking it asks the server nothing. */
-bool sl_sql_pg_is_prepared(struct sl_sql_pg *sql, struct sl_bytes text);
+bool sl_sql_pg_is_prepared(struct sl_sql_pg *sql, const void *owner,
+                           struct sl_bytes text);
 /* What was prepared of it is outdated. */
-void sl_sql_pg_drop(struct sl_sql_pg *sql, struct sl_bytes text);
+void sl_sql_pg_drop(struct sl_sql_pg *sql, const void *owner,
+                    struct sl_bytes text);
 void sl_sql_pg_forget(struct sl_sql_pg *sql); /* all of them */
 
 /* What a description says of columns; asks the server for names of types. */

@@ -43,13 +43,16 @@ static struct sl_sql_pg_statement *remove_at(struct sl_sql_pg *sql,
     return statement;
 }
 
+/* What another owner prepared may mean something else: literals were read as
+ * that one's session had it (DateStyle). */
 static struct sl_sql_pg_statement *find(struct sl_sql_pg *sql,
-                                        struct sl_bytes text)
+                                        const void *owner, struct sl_bytes text)
 {
     uint64_t hash = hash_of(text);
 
     for (size_t i = sql->cached_count; i-- > 0;)
-        if (sql->cached[i]->hash == hash && sql->cached[i]->len == text.len &&
+        if (sql->cached[i]->hash == hash && sql->cached[i]->owner == owner &&
+            sql->cached[i]->len == text.len &&
             memcmp(sql->cached[i]->text, text.ptr, text.len) == 0) {
             struct sl_sql_pg_statement *found = remove_at(sql, i);
             sql->cached[sql->cached_count++] = found;
@@ -58,9 +61,10 @@ static struct sl_sql_pg_statement *find(struct sl_sql_pg *sql,
     return NULL;
 }
 
-bool sl_sql_pg_is_prepared(struct sl_sql_pg *sql, struct sl_bytes text)
+bool sl_sql_pg_is_prepared(struct sl_sql_pg *sql, const void *owner,
+                           struct sl_bytes text)
 {
-    return find(sql, text) != NULL;
+    return find(sql, owner, text) != NULL;
 }
 
 void sl_sql_pg_forget(struct sl_sql_pg *sql)
@@ -83,13 +87,14 @@ static enum sl_status deallocate(struct sl_sql_pg *sql,
     return sl_sql_pg_perform(sql, text, deadline, err);
 }
 
-void sl_sql_pg_drop(struct sl_sql_pg *sql, struct sl_bytes text)
+void sl_sql_pg_drop(struct sl_sql_pg *sql, const void *owner,
+                    struct sl_bytes text)
 {
     enum { SOON_MS = 1000 };
     struct sl_error err;
 
     /* The server may know it no more; then this fails. */
-    if (find(sql, text) != NULL)
+    if (find(sql, owner, text) != NULL)
         (void)!deallocate(sql, remove_at(sql, sql->cached_count - 1),
                           sl_deadline_in_ms(SOON_MS), &err);
 }
@@ -268,9 +273,9 @@ static enum sl_status prepare(struct sl_sql_pg *sql,
 }
 
 /* In front of the statement stands `before`; the server gets it with $1, …. */
-static enum sl_status take_new(struct sl_sql_pg *sql, struct sl_bytes text,
-                               const char *before, bool keeps,
-                               sl_deadline deadline,
+static enum sl_status take_new(struct sl_sql_pg *sql, const void *owner,
+                               struct sl_bytes text, const char *before,
+                               bool keeps, sl_deadline deadline,
                                struct sl_sql_pg_statement **out,
                                struct sl_error *err)
 {
@@ -294,6 +299,7 @@ static enum sl_status take_new(struct sl_sql_pg *sql, struct sl_bytes text,
         return status;
     struct sl_sql_pg_statement *statement = sl_alloc(sizeof(*statement));
     statement->words = words;
+    statement->owner = owner;
     statement->text = sl_strndup(text.ptr, text.len);
     statement->len = text.len;
     statement->hash = hash_of(text);
@@ -310,15 +316,16 @@ static enum sl_status take_new(struct sl_sql_pg *sql, struct sl_bytes text,
     return keep(sql, statement, deadline, err);
 }
 
-enum sl_status sl_sql_pg_take(struct sl_sql_pg *sql, struct sl_bytes text,
-                              sl_deadline deadline,
+enum sl_status sl_sql_pg_take(struct sl_sql_pg *sql, const void *owner,
+                              struct sl_bytes text, sl_deadline deadline,
                               struct sl_sql_pg_statement **out,
                               struct sl_error *err)
 {
-    *out = find(sql, text);
+    *out = find(sql, owner, text);
     sql->again = *out != NULL;
-    return *out != NULL ? SL_OK
-                        : take_new(sql, text, "", true, deadline, out, err);
+    return *out != NULL
+               ? SL_OK
+               : take_new(sql, owner, text, "", true, deadline, out, err);
 }
 
 enum sl_status sl_sql_pg_take_cursor(struct sl_sql_pg *sql,
@@ -330,5 +337,5 @@ enum sl_status sl_sql_pg_take_cursor(struct sl_sql_pg *sql,
     char before[64];
 
     snprintf(before, sizeof(before), "DECLARE %s NO SCROLL CURSOR FOR ", name);
-    return take_new(sql, text, before, false, deadline, out, err);
+    return take_new(sql, sql->owner, text, before, false, deadline, out, err);
 }

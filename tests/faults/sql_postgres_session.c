@@ -217,6 +217,29 @@ static void nothing_is_left_for_another_component(void **state)
     test_store_done(&other);
 }
 
+/* What is prepared for one has that one's literals. */
+static void nobody_is_given_anothers_statement(void **state)
+{
+    static const char month[] = "SELECT date '01/02/2026'::text";
+    struct test_store store;
+
+    (void)state;
+    fault_open_own(&store, NULL, "connections = 1");
+    OK(sql_execute(&store, NULL,
+                   "CREATE VIEW days_first AS SELECT set_config('DateStyle', "
+                   "'ISO, DMY', false)"));
+    for (int i = 0; i < 2; i++) {
+        OK(run(&store, NULL, attacker, SL_SQL_QUERY,
+               "SELECT * FROM days_first"));
+        OK(run(&store, NULL, attacker, SL_SQL_QUERY, month));
+        assert_string_equal(said.value, "2026-02-01");
+        OK(run(&store, NULL, victim, SL_SQL_QUERY, month));
+        assert_string_equal(said.value, "2026-01-02");
+    }
+    OK(sql_execute(&store, NULL, "DROP VIEW days_first"));
+    test_store_done(&store);
+}
+
 /* --- Many at once ----------------------------------------------------------
  */
 
@@ -312,8 +335,9 @@ static void an_ordinary_statement_is_one_trip(void **state)
     fault_open_own(&store, proxy, "connections = 1\ntimeout = \"60s\"");
     OK(sql_execute(&store, NULL, "CREATE TABLE prices (n int)"));
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
-        OK(run(&store, NULL, attacker, statements[i].verb,
-               statements[i].text)); /* prepared */
+        for (size_t j = 0; j < 2; j++) /* prepared, for each */
+            OK(run(&store, NULL, j == 0 ? attacker : victim, statements[i].verb,
+                   statements[i].text));
     proxy_delay(proxy, DELAY_MS);
     for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
         for (size_t j = 0; j < sizeof(owners) / sizeof(owners[0]); j++)
@@ -358,6 +382,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_left_for_another_component),
+        cmocka_unit_test(nobody_is_given_anothers_statement),
         cmocka_unit_test(nothing_is_left_within_a_batch),
         cmocka_unit_test(an_ordinary_statement_is_one_trip),
         cmocka_unit_test(others_statements_are_out_of_reach),
