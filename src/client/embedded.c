@@ -13,6 +13,7 @@
 #include "base/file.h"
 
 enum {
+    PROGRESS_OPS = 1000, /* between two looks at the deadline */
     SAVE_MS = 1000,      /* how often the time is saved, with what is written */
     SWEEP_ROWS = 100,    /* in one transaction: others want to write too */
     FULL_SWEEP_MS = 20,  /* where the file is full: calls wait for it */
@@ -379,6 +380,8 @@ static bool run_together(struct sl_embedded *state, struct sl_op *const ops[],
 static void run_alone(struct sl_embedded *state, struct sl_op *op)
 {
     struct sl_error err;
+
+    state->file.deadline = op->deadline;
     int code = state->kind->run(state, op);
 
     if (code == SQLITE_OK)
@@ -454,8 +457,10 @@ void sl_embedded_run(void *context, struct sl_op *const ops[], size_t count)
     state->file.deadline = last_deadline(ops, count);
     state->now = sl_embedded_now(state);
     if (!any_writes(state, ops, count)) {
+        state->only_reads = true;
         for (size_t i = 0; i < count; i++)
             run_alone(state, ops[i]);
+        state->only_reads = false;
         return;
     }
     state->frees = all_free(state, ops, count);
@@ -528,6 +533,14 @@ static int prepare(struct sl_embedded *state, const char *text,
                               SQLITE_PREPARE_PERSISTENT, statement, NULL);
 }
 
+/* Not 0: stop.  Rows that are over may be many, before one that is not. */
+static int look_at_deadline(void *context)
+{
+    const struct sl_embedded *state = context;
+
+    return state->only_reads && sl_deadline_passed(state->file.deadline);
+}
+
 static int prepare_all(struct sl_embedded *state)
 {
     const struct sl_embedded_kind *kind = state->kind;
@@ -556,6 +569,8 @@ static enum sl_status set_up(struct sl_embedded *state, struct sl_error *err)
     struct sl_buf boot SL_CLEANUP(sl_buf_done) = SL_BUF(256);
     int code = prepare_all(state);
 
+    sqlite3_progress_handler(state->file.handle, PROGRESS_OPS, look_at_deadline,
+                             state);
     if (code == SQLITE_OK && state->kind->has_clock) {
         enum sl_status status = read_boot(&boot, err);
         if (status != SL_OK)

@@ -121,6 +121,7 @@ struct sl_embedded {
                   * of this batch */
     int64_t skew;
     int64_t saved;        /* the last time that is in the file */
+    bool only_reads;      /* what runs ends at the deadline of the file */
     int64_t seen_version; /* of the data */
     int changes_before;   /* this transaction */
     bool frees;           /* it may use what is kept for that */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +21,8 @@ enum { CHECKPOINT_PAGES = 1000 };
 /* How much of a large value's log stays after a checkpoint. */
 #define LOG_KEPT (INT64_C(16) << 20)
 
+enum { WAIT_MAX_MS = 200 };
+
 /* SQLite's primary codes: https://www.sqlite.org/rescode.html */
 static const struct meaning {
     int code;
@@ -30,6 +33,7 @@ static const struct meaning {
      "another process held its lock until the deadline"},
     {SQLITE_LOCKED, SL_TIMEOUT,
      "another process held its lock until the deadline"},
+    {SQLITE_INTERRUPT, SL_TIMEOUT, "it had to be looked at until the deadline"},
     {SQLITE_PROTOCOL, SL_UNAVAILABLE, "too many processes begin at once"},
     {SQLITE_FULL, SL_UNAVAILABLE, "the disk is full; make room on it"},
     {SQLITE_IOERR, SL_UNAVAILABLE, "cannot read or write it"},
@@ -111,15 +115,27 @@ enum sl_status sl_sqlite_explain(struct sl_sqlite_file *file, int code,
     return explain(file->path, code, reason, err);
 }
 
-/* Wait a little; 0 gives up. */
+/*
+ * Wait a little; 0 gives up.  Those who wait are threads that look again and
+ * again, as many as max-transactions allows: the more of them there are in this
+ * process, the longer each waits, so that all together look no more often.
+ */
 static int wait_busy(void *context, int times)
 {
+    static _Atomic int waiting;
     const struct sl_sqlite_file *file = context;
     long ms = times < 8 ? 1 : 5;
 
     if (sl_deadline_passed(file->deadline))
         return 0;
+    int others = atomic_fetch_add(&waiting, 1);
+    if (times >= 8)
+        ms += 4 * others < WAIT_MAX_MS ? 4 * others : WAIT_MAX_MS;
+    int left = sl_deadline_left_ms(file->deadline);
+    if (ms > left)
+        ms = left;
     nanosleep(&(struct timespec){.tv_nsec = ms * 1000000}, NULL);
+    atomic_fetch_sub(&waiting, 1);
     return 1;
 }
 

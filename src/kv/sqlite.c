@@ -22,7 +22,8 @@
 enum {
     VERSION_BLOCK = 10000,
     BATCH_MAX = 256,
-    SWEEP_MS = 50, /* in one go: calls may be coming in */
+    SWEEP_MS = 50,             /* in one go: calls may be coming in */
+    IN_PLACE_MAX = 512 * 1024, /* bytes of a value: less than a millisecond */
 };
 
 /* A connection with its statements. */
@@ -34,6 +35,8 @@ struct state {
 
 /* What the parameters of all statements mean. */
 enum { KEY = 1, NOW, VERSION, EXPIRES, VALUE, EXPECTED, FROM = 1, TO = 3 };
+/* Of GET: the largest value that is read. */
+enum { LARGEST = 3 };
 
 #define ALIVE "(expires IS NULL OR expires > ?2)"
 #define UPSERT                                                                 \
@@ -57,7 +60,9 @@ enum statement {
 };
 
 static const char *const statements[] = {
-    [GET] = "SELECT version, value FROM entries WHERE key = ?1 AND " ALIVE,
+    /* The length stands in the row itself; to learn it reads nothing else. */
+    [GET] = "SELECT version, CASE WHEN length(value) <= ?3 THEN value END, "
+            "length(value) <= ?3 FROM entries WHERE key = ?1 AND " ALIVE,
     [EXISTS] = "SELECT 1 FROM entries WHERE key = ?1 AND " ALIVE,
     [SET] = UPSERT,
     [SET_ABSENT] = UPSERT " WHERE expires <= ?2",
@@ -118,7 +123,10 @@ static int run_get(struct state *state, struct sl_op *op)
 {
     sqlite3_stmt *get = with_key(state, GET, sl_kv_request_of(op)->key);
 
-    if (sqlite3_step(get) == SQLITE_ROW) {
+    sqlite3_bind_int64(get, LARGEST, op->in_place ? IN_PLACE_MAX : INT64_MAX);
+    bool found = sqlite3_step(get) == SQLITE_ROW;
+    op->too_long = found && sqlite3_column_int(get, 2) == 0;
+    if (found && !op->too_long) {
         struct sl_bytes value = sl_embedded_blob(get, 1);
         if (sl_kv_op_make_room(op, value.len) &&
             sl_held_copy(&sl_kv_answer_of(op)->value, value,
@@ -221,6 +229,7 @@ static int read_number(struct state *state, struct sl_bytes key,
 {
     sqlite3_stmt *get = with_key(state, GET, key);
 
+    sqlite3_bind_int64(get, LARGEST, INT64_MAX);
     *number = 0;
     *valid = true;
     *found = sqlite3_step(get) == SQLITE_ROW;

@@ -371,6 +371,68 @@ static void test_a_large_value(void **state)
     free(bytes);
 }
 
+/* As run_one, with an op of its own. */
+static struct sl_kv_answer run_op(struct fixture *f, struct sl_op *op,
+                                  const struct sl_kv_request *request)
+{
+    struct sl_kv_answer answer;
+    size_t room = SIZE_MAX;
+
+    sl_kv_answer_init(&answer);
+    op->request = request;
+    op->answer = &answer;
+    op->room = &room;
+    f->store.driver->run(f->state, &op, 1);
+    return answer;
+}
+
+/* On a thread that others need nothing is read that takes long. */
+static void test_only_small_values_are_read_in_place(void **state)
+{
+    const struct sl_kv_request get = request(SL_KV_GET, "key");
+    static const size_t sizes[] = {0, 512 * 1024, 512 * 1024 + 1};
+    struct fixture *f = *state;
+    uint8_t *bytes = sl_alloc(1 << 20);
+
+    for (size_t i = 0; i < 3; i++)
+        for (int in_place = 0; in_place < 2; in_place++) {
+            struct sl_op op = {.deadline = sl_deadline_in_ms(60000),
+                               .in_place = in_place};
+            struct sl_kv_request write = set("key", "");
+            write.value = SL_BYTES(bytes, sizes[i]);
+            write_one(f, write);
+            struct sl_kv_answer answer = run_op(f, &op, &get);
+            assert_int_equal(answer.err.status, SL_OK);
+            assert_int_equal(op.too_long, in_place && i == 2);
+            assert_int_equal(answer.found, !op.too_long);
+            assert_int_equal(answer.value.bytes.len,
+                             op.too_long ? 0 : sizes[i]);
+            sl_kv_answer_done(&answer);
+        }
+    free(bytes);
+}
+
+/* Many rows that have expired stand before the first one that has not. */
+static void test_a_read_ends_at_its_deadline(void **state)
+{
+    struct sl_kv_request keys = request(SL_KV_KEYS, "");
+    struct sl_op op = {.deadline = sl_deadline_in_ms(0)};
+    struct fixture *f = *state;
+
+    (void)sql(f->path, "INSERT INTO entries SELECT printf('%08d', i), i, 1, '' "
+                       "FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                       "SELECT i + 1 FROM n LIMIT 20000) SELECT i FROM n)");
+    keys.limit = 10;
+    struct sl_kv_answer answer = run_op(f, &op, &keys);
+    assert_int_equal(answer.err.status, SL_TIMEOUT);
+    assert_int_equal(answer.key_count, 0);
+    sl_kv_answer_done(&answer);
+    op.deadline = sl_deadline_in_ms(60000);
+    answer = run_op(f, &op, &keys);
+    assert_int_equal(answer.err.status, SL_OK);
+    sl_kv_answer_done(&answer);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "increment") == 0)
@@ -389,6 +451,8 @@ int main(int argc, char **argv)
         TEST_NO_FILE(test_kill_loses_nothing),
         TEST(test_a_lock_outlasts_the_deadline),
         TEST(test_a_large_value),
+        TEST(test_only_small_values_are_read_in_place),
+        TEST(test_a_read_ends_at_its_deadline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

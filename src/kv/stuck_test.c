@@ -38,7 +38,7 @@ static void open_with_timeout(struct faulty_store *f,
 
     open_stuck(f, driver, stuck);
     sl_service_free(f->kv);
-    f->config.service.timeout_ms = 50;
+    f->config.service.timeout_ms = 500;
     f->config.service.max_stuck = max_stuck;
     f->config.service.retry_attempts = 1;
     assert_int_equal(sl_service_open(&sl_kv, "test", driver, &f->config.service,
@@ -88,7 +88,7 @@ static void a_call_is_answered(void **state)
     (void)state;
     open_with_timeout(&f, &faulty_driver, 1, 4);
     f.faulty.value_len = 100; /* an answer that nobody reads */
-    expect(&f, NULL, SL_KV_GET, SL_TIMEOUT, "did not answer within 50 ms");
+    expect(&f, NULL, SL_KV_GET, SL_TIMEOUT, "did not answer within 500 ms");
     const struct sl_metric *metric = &sl_service_metrics(f.kv)[SL_KV_GET];
     assert_int_equal(metric->by_status[SL_TIMEOUT], 1);
     wait_given_up(&f, 1);
@@ -262,7 +262,8 @@ static void replacements_have_a_bound(void **state)
         expect(&f, NULL, SL_KV_SET, SL_TIMEOUT, "did not answer");
         wait_given_up(&f, i);
     }
-    expect(&f, NULL, SL_KV_SET, SL_UNAVAILABLE, "3 of its calls never came back");
+    expect(&f, NULL, SL_KV_SET, SL_UNAVAILABLE,
+           "3 of its calls never came back");
     assert_true(load_of(&f).dead);
     close_stuck(&f);
 }

@@ -60,6 +60,11 @@ struct sl_op {
     /* Set by the driver: its state is of no use any more, whatever it answered.
      */
     bool lost;
+    /* It is run in place, on a thread that others need. */
+    bool in_place;
+    /* Set by the driver, only where in_place: this takes longer than a
+     * millisecond, and is to be submitted; nothing was done. */
+    bool too_long;
 };
 
 struct sl_driver {
@@ -81,8 +86,9 @@ struct sl_driver {
     unsigned features; /* of the capability's driver.h */
 
     /*
-     * Verbs (1 << verb) that never wait, so that they are run on the caller's
-     * thread, with a state that is kept for that.  0: none.
+     * Verbs (1 << verb) that never wait, and change nothing or are done within
+     * a millisecond, so that they are run on the caller's thread, with a state
+     * that is kept for that.  0: none.
      */
     unsigned inline_verbs;
 

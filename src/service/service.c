@@ -211,8 +211,21 @@ static void run_inline(struct sl_service *service, struct sl_op *ops[],
         give_state(service, state);
 }
 
-/* Do those that passed the checks, a few at a time. */
-static void do_inline(struct sl_service *service, const void *requests,
+/* False where one of them is to be submitted. */
+static bool finish_inline(struct sl_service *service, struct sl_op ops[],
+                          size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (ops[i].too_long)
+            return false;
+    for (size_t i = 0; i < count; i++)
+        sl_service_finish_op(service, &ops[i]);
+    return true;
+}
+
+/* Do those that passed the checks, a few at a time.  False: submit them, from
+ * the first on; what was answered is to be thrown away. */
+static bool do_inline(struct sl_service *service, const void *requests,
                       size_t count, void *answers, int64_t start)
 {
     enum { AT_ONCE = 16 };
@@ -235,15 +248,17 @@ static void do_inline(struct sl_service *service, const void *requests,
                 .answer = answer,
                 .deadline = start + service->config->timeout_ms * 1000000,
                 .room = &room,
+                .in_place = true,
             };
             batch[filled] = &ops[filled];
             filled++;
         }
         if (filled > 0)
             run_inline(service, batch, filled);
-        for (size_t j = 0; j < filled; j++)
-            sl_service_finish_op(service, &ops[j]);
+        if (!finish_inline(service, ops, filled))
+            return false;
     }
+    return true;
 }
 
 static bool all_inline(const struct sl_service *service, const void *requests,
@@ -276,8 +291,11 @@ bool sl_service_try_for(struct sl_service *service, struct sl_metric *metrics,
     if (!sl_service_precheck(service, requests, count, answers) &&
         !all_inline(service, requests, count, answers))
         return false;
-    if (count > 0 && !sl_answer_at(capability, answers, 0)->refused)
-        do_inline(service, requests, count, answers, start);
+    if (count > 0 && !sl_answer_at(capability, answers, 0)->refused &&
+        !do_inline(service, requests, count, answers, start)) {
+        sl_answers_done(service, answers, count);
+        return false;
+    }
 
     int64_t took = sl_now_ns() - start;
     if (metrics == NULL)

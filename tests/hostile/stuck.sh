@@ -41,7 +41,7 @@ SHOP=$(address_at 127.0.0.4)
 
 # post ADDRESS PATH STATEMENT [SECONDS]: answered within so many, into out.
 post() {
-    WHAT="$3"
+    WHAT=$(printf '%.80s' "$3")
     code=$(curl -s -m "${4:-2}" -o out -w '%{http_code}' --data-binary "$3" "$1$2") ||
         fail "not answered within ${4:-2} s"
 }
