@@ -10,6 +10,7 @@
 
 #include <pthread.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { SL_QUEUE_IDLE_EVERY_MS = 1000 };
 
@@ -23,6 +24,7 @@ struct sl_queue_worker {
     struct sl_queue *queue;
     struct sl_queue_worker *next;
     pthread_t thread;
+    pid_t id; /* the system's; 0 before it runs */
     bool ended;
 };
 

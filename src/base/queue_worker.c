@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 
 /* For one task: much longer than to wake a thread. */
 enum { SLOW_NS = 1000000 };
+
+enum { LEAST_PRIORITY = 19 }; /* of setpriority() */
 
 /* --- Taking tasks ----------------------------------------------------------
  */
@@ -268,8 +271,11 @@ void sl_queue_give_up(struct sl_queue *queue, struct sl_queue_turn *turn)
     turn->stuck = true;
     queue->stuck++;
     queue->given_up++;
-    if (turn->worker != NULL)
+    if (turn->worker != NULL) {
         queue->started--;
+        /* It may work on, so others come first. */
+        (void)setpriority(PRIO_PROCESS, (id_t)turn->worker->id, LEAST_PRIORITY);
+    }
     if (!turn->released) {
         turn->released = true;
         queue->states -= !turn->was_new;
@@ -447,6 +453,7 @@ static void *work(void *arg)
 
     block_signals();
     pthread_mutex_lock(&queue->lock);
+    worker->id = gettid();
     work_until_end(queue, &turn);
     if (queue->ending)
         sl_queue_close_kept(queue);
