@@ -10,17 +10,62 @@
 #include "cli/target.h"
 #include "manifest/capabilities.h"
 
-/* A package of the specification, and what its resources' types begin with. */
-static bool imports_kv(const char *name)
+/* The interface that opens resources of a kind; its import needs one. */
+static const struct kind {
+    const char *name; /* of the capability */
+    const char *import;
+} kinds[] = {
+    {"kv", "slight:kv/store@"},      {"lockd", "slight:lockd/locks@"},
+    {"mq", "slight:mq/queue@"},      {"pubsub", "slight:pubsub/topics@"},
+    {"sql", "slight:sql/database@"},
+};
+
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+static void note_import(bool uses[KINDS], const char *name)
 {
-    return strncmp(name, "slight:kv/", strlen("slight:kv/")) == 0;
+    for (size_t i = 0; i < KINDS; i++)
+        if (strncmp(name, kinds[i].import, strlen(kinds[i].import)) == 0)
+            uses[i] = true;
+}
+
+/* The kinds of what the component may open are needed no more. */
+static void forget_granted(bool uses[KINDS], const struct sl_manifest *manifest,
+                           const struct sl_manifest_component *component)
+{
+    for (size_t i = 0; i < manifest->resource_count; i++) {
+        const struct sl_manifest_resource *resource = &manifest->resources[i];
+        const char *name = sl_capability_info(resource->capability).name;
+        for (size_t k = 0; k < KINDS; k++)
+            if (sl_manifest_grants(manifest, component, resource) &&
+                strcmp(kinds[k].name, name) == 0)
+                uses[k] = false;
+    }
+}
+
+/* How many. */
+static size_t warn_of_missing(const bool needs[KINDS],
+                              const struct sl_manifest *manifest)
+{
+    size_t count = 0;
+
+    for (size_t k = 0; k < KINDS; k++) {
+        if (!needs[k])
+            continue;
+        count++;
+        sl_print_warning("a component imports slight:%s, and %s grants it no "
+                         "resource of that kind: whatever it opens will be "
+                         "refused; add [[resource]]",
+                         kinds[k].name,
+                         manifest->path != NULL ? manifest->path
+                                                : "the built-in manifest");
+    }
+    return count;
 }
 
 static void print_import(void *context, const struct sl_host_import *import)
 {
-    bool *uses_kv = context;
-
-    *uses_kv = *uses_kv || imports_kv(import->name);
+    note_import(context, import->name);
     if (import->provided) {
         fputs("  ", stdout);
         sl_print_text(stdout, import->name);
@@ -58,12 +103,9 @@ static void print_limits(const struct sl_manifest_component *component)
     putchar('\n');
 }
 
-/* How many resources it may open. */
-static size_t print_grants(const struct sl_manifest *manifest,
-                           const struct sl_manifest_component *component)
+static void print_grants(const struct sl_manifest *manifest,
+                         const struct sl_manifest_component *component)
 {
-    size_t granted = 0;
-
     printf("\n%s grants%s%s\n",
            manifest->path != NULL ? manifest->path
                                   : "without a manifest, slight",
@@ -73,7 +115,6 @@ static size_t print_grants(const struct sl_manifest *manifest,
         const struct sl_manifest_resource *resource = &manifest->resources[i];
         if (!sl_manifest_grants(manifest, component, resource))
             continue;
-        granted++;
         printf("  resource %s, %s\n", resource->name,
                sl_driver_info(resource->driver).name);
     }
@@ -90,21 +131,29 @@ static size_t print_grants(const struct sl_manifest *manifest,
         if (manifest->triggers[i].component == component)
             print_trigger(&manifest->triggers[i]);
     print_limits(component);
-    return granted;
 }
 
-static int check_host(const struct sl_manifest *manifest, struct sl_host *host)
+static void warn_risk(const char *resource, const char *text)
+{
+    sl_print_warning("resource \"%s\": %s", resource, text);
+}
+
+/* strict: a warning is a failure. */
+static int check_host(const struct sl_manifest *manifest, struct sl_host *host,
+                      bool strict)
 {
     struct sl_error err;
-    bool needs_kv = false;
+    bool needs[KINDS] = {false};
 
     for (size_t i = 0; i < manifest->component_count; i++) {
-        bool uses_kv = false;
+        bool uses[KINDS] = {false};
         printf("%s%s imports\n", i > 0 ? "\n" : "",
                manifest->components[i].source);
-        sl_host_imports(host, i, print_import, &uses_kv);
-        size_t granted = print_grants(manifest, &manifest->components[i]);
-        needs_kv = needs_kv || (uses_kv && granted == 0);
+        sl_host_imports(host, i, print_import, uses);
+        print_grants(manifest, &manifest->components[i]);
+        forget_granted(uses, manifest, &manifest->components[i]);
+        for (size_t k = 0; k < KINDS; k++)
+            needs[k] = needs[k] || uses[k];
     }
     fflush(stdout);
     int code = sl_target_missing(manifest, host);
@@ -112,11 +161,13 @@ static int check_host(const struct sl_manifest *manifest, struct sl_host *host)
         return code;
     if (sl_host_link(host, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
-    if (needs_kv)
-        sl_print_warning("a component imports slight:kv, and %s grants it no "
-                         "resource of that kind: whatever it opens will be "
-                         "refused; add [[resource]]",
-                         manifest->path);
+    size_t warnings = warn_of_missing(needs, manifest);
+    warnings += sl_target_risks(manifest, warn_risk);
+    if (strict && warnings > 0) {
+        sl_print_error("%zu warning%s, and --strict allows none", warnings,
+                       warnings > 1 ? "s" : "");
+        return SL_EXIT_FAILED;
+    }
     printf("\n%sready to run%s\n", sl_style_on(stdout, SL_STYLE_GREEN),
            sl_style_off(stdout));
     return SL_EXIT_OK;
@@ -132,7 +183,7 @@ static int run_check(const struct sl_args *args)
     if (code == SL_EXIT_OK)
         code = sl_target_load(manifest, args, &host);
     if (code == SL_EXIT_OK)
-        code = check_host(manifest, host);
+        code = check_host(manifest, host, sl_args_has(args, "strict"));
     return code;
 }
 
@@ -142,6 +193,7 @@ static const struct sl_command_option options[] = {
      .argument = "FILE",
      .kind = SL_ARGUMENT_FILE,
      .help = "check the component that is named with this manifest"},
+    {.name = "strict", .help = "exit with 1 where there are warnings"},
     {0},
 };
 
@@ -159,7 +211,10 @@ const struct sl_command sl_command_check = {
     .text = "Reads the manifest, compiles the component and links it, and runs "
             "nothing: no\n"
             "service is contacted. The operand is as for \"slight run\".\n\n"
-            "Exit code 0: it can be run, 3: the manifest is wrong, 4: the "
+            "Warns where a password would go to another machine without "
+            "TLS.\n\n"
+            "Exit code 0: it can be run, 1: it can, but there are warnings and "
+            "--strict, 3: the manifest is wrong, 4: the "
             "component cannot be\n"
             "loaded, or imports what nobody provides.\n",
     .options = options,

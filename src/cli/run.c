@@ -340,6 +340,12 @@ static bool set_log(const struct sl_args *args)
     return true;
 }
 
+static void log_risk(const char *resource, const char *text)
+{
+    sl_log(SL_LOG_WARN, "risk", SL_FIELD_STRING("resource", resource),
+           SL_FIELD_STRING("reason", text));
+}
+
 static int run_run(const struct sl_args *args)
 {
     SL_CLEANUP(sl_manifest_freep) struct sl_manifest *manifest = NULL;
@@ -355,6 +361,8 @@ static int run_run(const struct sl_args *args)
     if (code == SL_EXIT_OK)
         code = sl_target_missing(manifest, server.host);
     server.manifest = manifest;
+    if (code == SL_EXIT_OK)
+        (void)sl_target_risks(manifest, log_risk);
     if (code == SL_EXIT_OK)
         code = manifest->trigger_count > 0 ? run_triggers(&server, &request)
                                            : run_program(&server, &request.run);

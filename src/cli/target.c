@@ -192,3 +192,30 @@ int sl_target_missing(const struct sl_manifest *manifest, struct sl_host *host)
     }
     return code;
 }
+
+struct risk {
+    const char *resource;
+    sl_target_risk_fn *tell;
+    size_t count;
+};
+
+static void tell_risk(void *context, const char *text)
+{
+    struct risk *risk = context;
+
+    risk->count++;
+    risk->tell(risk->resource, text);
+}
+
+size_t sl_target_risks(const struct sl_manifest *manifest,
+                       sl_target_risk_fn *tell)
+{
+    struct risk risk = {.tell = tell};
+
+    for (size_t i = 0; i < manifest->resource_count; i++) {
+        const struct sl_manifest_resource *resource = &manifest->resources[i];
+        risk.resource = resource->name;
+        sl_driver_risks(resource->driver, resource->options, tell_risk, &risk);
+    }
+    return risk.count;
+}

@@ -37,6 +37,11 @@ int sl_target_open(const char *operand, const char *manifest_file,
 int sl_target_load(const struct sl_manifest *manifest,
                    const struct sl_args *args, struct sl_host **out);
 
+/* Tell each risk of the resources, with their names; how many. */
+typedef void sl_target_risk_fn(const char *resource, const char *text);
+size_t sl_target_risks(const struct sl_manifest *manifest,
+                       sl_target_risk_fn *tell);
+
 /* Say that the component's imports are not all provided, and which are not. */
 int sl_target_missing(const struct sl_manifest *manifest, struct sl_host *host);
 

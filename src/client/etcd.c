@@ -6,6 +6,7 @@
  * each costs the server a slow hash.  Whoever finds it stale gets a new one.
  */
 #include "client/etcd.h"
+#include "client/peer.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -504,4 +505,13 @@ enum sl_status sl_etcd_range(struct sl_buf *out, struct sl_bytes first,
     return status == SL_OK ? sl_etcd_bytes(out, "range_end", behind(&prefix),
                                            SL_BYTES(NULL, 0), err)
                            : status;
+}
+
+void sl_etcd_risks(const void *data, sl_risk_fn *tell, void *context)
+{
+    const struct sl_etcd_options *options = data;
+
+    if (options->password != NULL)
+        sl_peer_tell_of_list(options->endpoints, "http", "use https://", tell,
+                             context);
 }

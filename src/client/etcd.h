@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/option.h"
 #include "client/json.h"
+#include "service/service.h"
 
 /* --- Settings ------------------------------------------------------------ */
 
@@ -70,6 +71,9 @@ enum sl_status sl_etcd_check_prefix(const void *field, struct sl_error *err);
          .type = SL_OPTION_PATH,                                               \
          .offset = offsetof(struct sl_etcd_options, key),                      \
          .help = "the key of the certificate, in PEM"}
+
+/* For a driver's `risks`, whose options begin with these. */
+void sl_etcd_risks(const void *options, sl_risk_fn *tell, void *context);
 
 /* --- A cluster ------------------------------------------------------------ */
 

@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/wait.h"
+#include "client/peer.h"
 #include "client/resolve.h"
 #include "client/url.h"
 
@@ -557,4 +558,14 @@ bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline)
     }
     sl_pg_close(&other);
     return told;
+}
+
+void sl_pg_risks(const void *data, sl_risk_fn *tell, void *context)
+{
+    const struct sl_pg_options *options = data;
+
+    if (strcmp(options->tls, "prefer") == 0 ||
+        strcmp(options->tls, "disable") == 0)
+        sl_peer_tell_of_url(options->url, NULL, options->password,
+                            "set tls = \"verify-full\"", tell, context);
 }

@@ -14,6 +14,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/option.h"
+#include "service/service.h"
 
 /* --- Settings --------------------------------------------------------------
  */
@@ -182,5 +183,8 @@ enum sl_status sl_pg_explain(const PGresult *result, bool show_message,
 /* The same of a connection that failed, by libpq's text (verbose). */
 enum sl_status sl_pg_explain_connect(const char *text, const char *where,
                                      struct sl_error *err);
+
+/* For a driver's `risks`, whose options begin with these. */
+void sl_pg_risks(const void *options, sl_risk_fn *tell, void *context);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections to Redis, and pipelines. */
 #include "client/redis.h"
+#include "client/peer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -323,4 +324,12 @@ void sl_redis_pipeline(struct sl_redis *redis,
         fail_from(ops, i, count, &err, false);
         return;
     }
+}
+
+void sl_redis_risks(const void *data, sl_risk_fn *tell, void *context)
+{
+    const struct sl_redis_options *options = data;
+
+    sl_peer_tell_of_url(options->url, "redis", options->password,
+                        "use rediss://", tell, context);
 }

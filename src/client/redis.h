@@ -62,6 +62,9 @@ enum sl_status sl_redis_check_url(const void *field, struct sl_error *err);
          .help = "a file of authorities in PEM to trust instead of the "       \
                  "system's, for rediss://"}
 
+/* For a driver's `risks`, whose options begin with these. */
+void sl_redis_risks(const void *options, sl_risk_fn *tell, void *context);
+
 /* What all connections share: options, read. */
 struct sl_redis_server {
     struct sl_url url;

@@ -16,6 +16,7 @@
 #include "base/option.h"
 #include "client/conn.h"
 #include "client/zookeeper_protocol.h"
+#include "service/service.h"
 
 /* --- Settings --------------------------------------------------------------
  */
@@ -215,5 +216,8 @@ sl_zk_answer_challenge(struct sl_bytes challenge, const char *user,
                        const char *password, const char *cnonce,
                        struct sl_buf *answer, char proof[SL_ZK_PROOF_MAX],
                        struct sl_error *err);
+
+/* For a driver's `risks`, whose options begin with these. */
+void sl_zk_risks(const void *options, sl_risk_fn *tell, void *context);
 
 #endif

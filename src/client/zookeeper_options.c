@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The settings of ZooKeeper's client: ensembles, paths, whom to be. */
+#include "client/peer.h"
 #include "client/zookeeper.h"
 
 #include <stdlib.h>
@@ -171,4 +172,13 @@ void sl_zk_ensemble_done(struct sl_zk_ensemble *ensemble)
     free(ensemble->chroot);
     sl_tls_free(ensemble->tls);
     memset(ensemble, 0, sizeof(*ensemble));
+}
+
+void sl_zk_risks(const void *data, sl_risk_fn *tell, void *context)
+{
+    const struct sl_zk_options *options = data;
+
+    if (options->password != NULL && !options->tls)
+        sl_peer_tell_of_list(options->servers, NULL, "set tls = true", tell,
+                             context);
 }

@@ -422,6 +422,7 @@ const struct sl_driver sl_kv_etcd = {
                 SL_KV_FEATURE_DURABLE | SL_KV_FEATURE_SHARED |
                 SL_KV_FEATURE_LINEARIZABLE,
     .max_batch = 1000,
+    .risks = sl_etcd_risks,
     .store_new = etcd_store_new,
     .store_free = etcd_store_free,
     .open = etcd_open,

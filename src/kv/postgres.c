@@ -354,6 +354,7 @@ const struct sl_driver sl_kv_postgres = {
                 SL_KV_FEATURE_SHARED | SL_KV_FEATURE_LINEARIZABLE,
     .waits_aside = true,
     .max_batch = BATCH_MAX,
+    .risks = sl_pg_risks,
     .store_new = postgres_store_new,
     .store_free = sl_pg_tables_store_free,
     .open = sl_pg_tables_open,

@@ -265,6 +265,7 @@ const struct sl_driver sl_kv_redis = {
                 SL_KV_FEATURE_LINEARIZABLE,
     .waits_aside = true,
     .max_batch = MAX_BATCH,
+    .risks = sl_redis_risks,
     .store_new = redis_store_new,
     .store_free = redis_store_free,
     .open = redis_open,

@@ -312,6 +312,7 @@ const struct sl_driver sl_lockd_etcd = {
     .features = SL_LOCKD_FEATURE_FAIR | SL_LOCKD_FEATURE_DURABLE |
                 SL_LOCKD_FEATURE_SHARED,
     .max_batch = 1,
+    .risks = sl_etcd_risks,
     .store_new = etcd_store_new,
     .store_free = etcd_store_free,
     .open = etcd_open,

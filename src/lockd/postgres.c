@@ -269,6 +269,7 @@ const struct sl_driver sl_lockd_postgres = {
                 SL_LOCKD_FEATURE_SHARED,
     .waits_aside = true,
     .max_batch = BATCH_MAX,
+    .risks = sl_pg_risks,
     .store_new = postgres_store_new,
     .store_free = sl_pg_tables_store_free,
     .open = sl_pg_tables_open,

@@ -56,6 +56,7 @@ const struct sl_driver sl_lockd_redis = {
                 SL_LOCKD_FEATURE_SHARED,
     .waits_aside = true,
     .max_batch = MAX_BATCH,
+    .risks = sl_redis_risks,
     .store_new = redis_store_new,
     .store_free = sl_redis_script_store_free,
     .open = sl_redis_script_open,

@@ -178,6 +178,7 @@ const struct sl_driver sl_lockd_zookeeper = {
     .max_states = 1, /* a session is on one connection at a time */
     .waits_aside = true,
     .max_batch = SL_ZK_BATCH_MAX,
+    .risks = sl_zk_risks,
     .store_new = zookeeper_store_new,
     .store_free = zookeeper_store_free,
     .open = zookeeper_open,

@@ -52,6 +52,7 @@ const struct sl_driver sl_mq_redis = {
                 SL_MQ_FEATURE_SHARED,
     .waits_aside = true,
     .max_batch = MAX_BATCH,
+    .risks = sl_redis_risks,
     .store_new = redis_store_new,
     .store_free = sl_redis_script_store_free,
     .open = sl_redis_script_open,

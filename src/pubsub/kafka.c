@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "client/peer.h"
 #include "pubsub/kafka.h"
 
 static enum sl_status kafka_store_new(const void *options, void **out,
@@ -89,6 +90,17 @@ static void kafka_idle(void *state)
     sl_kafka_consumers_idle(state);
 }
 
+/* SCRAM keeps the password itself from being read, not from being guessed, and
+ * not what is sent afterwards. */
+static void risks(const void *data, sl_risk_fn *tell, void *context)
+{
+    const struct sl_kafka_options *options = data;
+
+    if (options->password != NULL && !options->tls)
+        sl_peer_tell_of_list(options->brokers, NULL, "set tls = true", tell,
+                             context);
+}
+
 /* The only symbol this file exports. */
 const struct sl_driver sl_pubsub_kafka = {
     .name = "pubsub.kafka",
@@ -100,6 +112,7 @@ const struct sl_driver sl_pubsub_kafka = {
                 SL_PUBSUB_FEATURE_EARLIEST | SL_PUBSUB_FEATURE_DURABLE |
                 SL_PUBSUB_FEATURE_SHARED,
     .max_batch = SL_KAFKA_BATCH,
+    .risks = risks,
     .store_new = kafka_store_new,
     .watch = kafka_watch,
     .store_free = kafka_store_free,

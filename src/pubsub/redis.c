@@ -55,6 +55,7 @@ const struct sl_driver sl_pubsub_redis = {
                 SL_PUBSUB_FEATURE_SHARED | SL_PUBSUB_FEATURE_UNDIVIDED,
     .waits_aside = true,
     .max_batch = MAX_BATCH,
+    .risks = sl_redis_risks,
     .store_new = redis_store_new,
     .store_free = sl_redis_script_store_free,
     .open = sl_redis_script_open,

@@ -113,6 +113,12 @@ struct sl_driver {
                                 struct sl_error *err);
 
     /*
+     * May.  Tell what is risky in these options: a password that would go to
+     * another machine without TLS (client/peer.h).
+     */
+    void (*risks)(const void *options, sl_risk_fn *tell, void *context);
+
+    /*
      * May.  Called once, behind store_new.  What the store may call, from any
      * thread that a library of its own has and until store_free returns, to say
      * that ops that wait may be able to go on: changed(context).

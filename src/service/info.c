@@ -41,6 +41,13 @@ struct sl_driver_info sl_driver_info(const struct sl_driver *driver)
     };
 }
 
+void sl_driver_risks(const struct sl_driver *driver, const void *options,
+                     sl_risk_fn *tell, void *context)
+{
+    if (driver->risks != NULL)
+        driver->risks(options, tell, context);
+}
+
 enum sl_status sl_check_features(const struct sl_capability *capability,
                                  const struct sl_driver *driver,
                                  unsigned features, struct sl_error *err)

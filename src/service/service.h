@@ -100,6 +100,13 @@ const struct sl_driver *
 sl_capability_driver(const struct sl_capability *capability, size_t index);
 struct sl_driver_info sl_driver_info(const struct sl_driver *driver);
 
+/* One sentence on what an operator should know; it holds no secret. */
+typedef void sl_risk_fn(void *context, const char *text);
+
+/* Tell what is risky in a driver's options, which are checked.  Asks nobody. */
+void sl_driver_risks(const struct sl_driver *driver, const void *options,
+                     sl_risk_fn *tell, void *context);
+
 /* --- Opening ---------------------------------------------------------------
  */
 

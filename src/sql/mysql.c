@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "client/peer.h"
 #include "client/public_key.h"
 #include "client/resolve.h"
 #include "client/url.h"
@@ -96,6 +97,14 @@ static const struct sl_option option_table[] = {
 
 /* --- Stores -----------------------------------------------------------------
  */
+
+static void risks(const void *data, sl_risk_fn *tell, void *context)
+{
+    const struct options *options = data;
+
+    sl_peer_tell_of_url(options->url, "mysql", options->password,
+                        "use mysqls://", tell, context);
+}
 
 static void init_library(void)
 {
@@ -392,6 +401,7 @@ const struct sl_sql_driver sl_sql_mysql = {
                            SL_SQL_FEATURE_WRITERS | SL_SQL_FEATURE_SHARED,
                .waits_aside = true,
                .max_batch = 1,
+               .risks = risks,
                .store_new = mysql_store_new,
                .store_free = mysql_store_free,
                .open = mysql_state_open,

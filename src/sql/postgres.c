@@ -107,6 +107,7 @@ const struct sl_sql_driver sl_sql_postgres = {
                            SL_SQL_FEATURE_RETURNING | SL_SQL_FEATURE_SCHEMAS,
                .waits_aside = true,
                .max_batch = SL_SQL_PG_BATCH,
+               .risks = sl_pg_risks,
                .store_new = postgres_store_new,
                .store_free = postgres_store_free,
                .open = postgres_open,
