@@ -218,7 +218,8 @@ static pid_t swap_links(const char *parent)
         unlink("next");
         if (symlink(i % 2 == 0 ? "../mine" : "evil", "next") != 0)
             _exit(1);
-        (void)rename("next", "link");
+        if (rename("next", "link") != 0)
+            _exit(1);
     }
 }
 
@@ -268,6 +269,10 @@ static void test_swapped_links_give_no_foreign_code(void **state)
         assert_int_equal(chown(evil, 65534, 65534), 0);
     }
 
+    /* From the start: what is missing would be made, and be no link. */
+    assert_int_equal(symlink("../mine", link), 0);
+    if (geteuid() == 0)
+        assert_int_equal(lchown(link, 65534, 65534), 0);
     pid_t attacker = swap_links(theirs);
     for (unsigned i = 0; i < SWAPS; i++)
         foreign += is_foreign(f, link, &key);
