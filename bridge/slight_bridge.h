@@ -300,6 +300,16 @@ struct sl_bridge_directory {
 typedef void sl_bridge_output_fn(void *context, int stream,
                                  struct sl_bytes bytes);
 
+/*
+ * Write bytes of a guest to a standard stream, 1 or 2.  How many were taken; or
+ * minus an errno.  may_wait: take all of them, for as long as it needs; without
+ * it, as many as can be written without waiting, perhaps none.  For each stream
+ * one call at a time, on any thread; one may still wait when the engine is
+ * gone.
+ */
+typedef int64_t sl_bridge_write_fn(void *context, int stream,
+                                   struct sl_bytes bytes, bool may_wait);
+
 /* What an instance gets.  Zero means none, but where it says otherwise. */
 struct sl_bridge_run {
     const struct sl_bytes *args; /* the first one is the program's name */
@@ -308,13 +318,16 @@ struct sl_bridge_run {
     size_t env_count;
     const struct sl_bridge_directory *directories;
     size_t directory_count;
-    bool inherit_stdin;  /* otherwise empty */
-    bool inherit_stdout; /* otherwise discarded */
-    bool inherit_stderr;
+    bool inherit_stdin;      /* otherwise empty */
+    bool stdout_is_terminal; /* what the guest is told */
+    bool stderr_is_terminal;
     uint64_t max_memory; /* bytes of linear memory, all memories together; 0:
                             what the engine allows */
     uint64_t timeout_ms; /* of wall clock, waiting included; 0: no limit */
-    sl_bridge_output_fn *output; /* NULL: as inherit_stdout, inherit_stderr */
+    /* Standard output and error: in lines, which nobody waits for; or bytes,
+     * for which the guest waits, and nobody else.  Both NULL: discarded. */
+    sl_bridge_output_fn *output;
+    sl_bridge_write_fn *write;
     void *output_context;
 };
 
@@ -637,7 +650,7 @@ SL_BRIDGE_SIZE(sl_bridge_engine_config, 32);
 SL_BRIDGE_SHAPE(sl_bridge_engine_config, keep_resident, 24);
 SL_BRIDGE_SIZE(sl_bridge_extern, 72);
 SL_BRIDGE_SHAPE(sl_bridge_extern, is_instance, 64);
-SL_BRIDGE_SIZE(sl_bridge_run, 88);
+SL_BRIDGE_SIZE(sl_bridge_run, 96);
 SL_BRIDGE_SHAPE(sl_bridge_run, inherit_stdin, 48);
 SL_BRIDGE_SHAPE(sl_bridge_run, timeout_ms, 64);
 SL_BRIDGE_SHAPE(sl_bridge_run, output, 72);

@@ -718,11 +718,12 @@ pub struct SlRun {
     pub directories: *const SlDirectory,
     pub directory_count: usize,
     pub inherit_stdin: bool,
-    pub inherit_stdout: bool,
-    pub inherit_stderr: bool,
+    pub stdout_is_terminal: bool,
+    pub stderr_is_terminal: bool,
     pub max_memory: u64,
     pub timeout_ms: u64,
     pub output: Option<unsafe extern "C" fn(*mut c_void, i32, SlBytes)>,
+    pub write: Option<unsafe extern "C" fn(*mut c_void, i32, SlBytes, bool) -> i64>,
     pub output_context: *mut c_void,
 }
 
@@ -952,7 +953,7 @@ shape!(
 );
 shape!(SlEngineConfig, 32, keep_resident = 24);
 shape!(SlExtern, 72, is_instance = 64);
-shape!(SlRun, 88, inherit_stdin = 48, timeout_ms = 64, output = 72);
+shape!(SlRun, 96, inherit_stdin = 48, timeout_ms = 64, output = 72);
 shape!(SlOutcome, 40, backtrace = 24);
 shape!(SlHttpServer, 40, address = 16, port = 32, is_tls = 34);
 shape!(SlHttpRoute, 48, program = 16, reuse = 24, content_type = 32);

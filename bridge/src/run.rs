@@ -3,7 +3,6 @@
 
 use std::ffi::c_void;
 use std::future::Future;
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +53,20 @@ fn cause(error: &wasmtime::Error) -> String {
     error.chain().last().map(|cause| cause.to_string()).unwrap_or_default().replace('\n', " ")
 }
 
+/// A name or a path of the guest's: what ends lines or moves a cursor in it is
+/// escaped, so that a frame is one line.
+fn in_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\u{2028}' | '\u{2029}' => line.extend(character.escape_unicode()),
+            _ if character.is_control() => line.extend(character.escape_default()),
+            _ => line.push(character),
+        }
+    }
+    line
+}
+
 /// "  0: name (file:line)", a line for each frame.
 fn frames(backtrace: &WasmBacktrace) -> String {
     let mut text = String::new();
@@ -72,7 +85,8 @@ fn frames(backtrace: &WasmBacktrace) -> String {
                 None => format!(" ({file})"),
             })
         });
-        text.push_str(&format!("{index:>3}: {name}{}\n", place.unwrap_or_default()));
+        let place = place.unwrap_or_default();
+        text.push_str(&format!("{index:>3}: {}{}\n", in_line(&name), in_line(&place)));
     }
     text
 }
@@ -118,6 +132,13 @@ async fn run_once(linked: &Linked, settings: &Settings) -> Outcome {
     }
 }
 
+/// With its output written to the end.
+async fn run_drained(linked: &Linked, settings: &Settings) -> Outcome {
+    let outcome = run_once(linked, settings).await;
+    settings.drained().await;
+    outcome
+}
+
 /// While a guest runs, within its time.
 pub async fn within(
     linked: &Linked,
@@ -146,9 +167,6 @@ unsafe impl Send for Done {}
 
 impl Done {
     pub fn call(self, outcome: &Outcome) {
-        // What Rust's standard output still holds, C's exit would lose. Where
-        // nobody reads it any more there is nobody to tell.
-        let _ = std::io::stdout().flush();
         let outcome = SlOutcome {
             end: outcome.end,
             exit_code: outcome.exit_code,
@@ -201,7 +219,7 @@ pub unsafe extern "C" fn sl_bridge_program_start(
         Ok(Ok(settings)) => {
             let runner = linked.clone();
             let run = async move {
-                within(&runner, settings.timeout, run_once(&runner, &settings)).await
+                within(&runner, settings.timeout, run_drained(&runner, &settings)).await
             };
             start(linked, run, done);
         }

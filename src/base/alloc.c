@@ -2,16 +2,30 @@
 /* Memory for what we size ourselves: it is there, or the process ends. */
 #include "base/alloc.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* Without memory, and without waiting for who reads. */
+static void say_and_abort(void)
+{
+    static const char text[] = "slight: out of memory\n";
+    struct pollfd poll_fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+    if (poll(&poll_fd, 1, 0) > 0) {
+        ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
+        (void)written;
+    }
+    abort();
+}
 
 static void *must(void *memory)
 {
     if (memory == NULL) {
-        fputs("slight: out of memory\n", stderr);
-        abort();
+        say_and_abort();
     }
     return memory;
 }

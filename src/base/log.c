@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Log lines.  Each is put together first and written by one call, so that lines
- * of several threads do not mix.
+ * Log lines.  Each is put together first and then queued to be written, so that
+ * lines of several threads do not mix.
  */
 #include "base/log.h"
 
@@ -11,8 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/escape.h"
+#include "base/output.h"
 
 enum { FIELD_MAX = 2048 };
 
@@ -80,52 +83,13 @@ enum sl_log_format sl_log_format(void)
 /* --- Text ------------------------------------------------------------------
  */
 
-/* Of a character of UTF-8 at the start of text, the length; 0: it is none. */
-static size_t character(struct sl_bytes text)
-{
-    const uint8_t *p = text.ptr;
-    size_t len = p[0] < 0x80                   ? 1
-                 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2
-                 : (p[0] & 0xf0) == 0xe0       ? 3
-                 : p[0] >= 0xf0 && p[0] < 0xf5 ? 4
-                                               : 0;
-
-    if (len == 0 || len > text.len)
-        return 0;
-    for (size_t i = 1; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    /* No longer than need be, no surrogate, nothing beyond the last one. */
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
-}
-
-/*
- * In quotes, as JSON has them.  What a service or a guest wrote must not look
- * like a line of its own, or play tricks with a terminal.
- */
+/* In quotes, as JSON has them. */
 static void put_quoted(FILE *line, struct sl_bytes text)
 {
     fputc('"', line);
     if (text.len > FIELD_MAX)
         text.len = FIELD_MAX;
-    while (text.len > 0) {
-        size_t len = character(text);
-        if (len == 0)
-            fputs("\xef\xbf\xbd", line);
-        else if (text.ptr[0] == '"' || text.ptr[0] == '\\')
-            fprintf(line, "\\%c", text.ptr[0]);
-        else if (text.ptr[0] == '\n')
-            fputs("\\n", line);
-        else if (text.ptr[0] < ' ' || text.ptr[0] == 0x7f)
-            fprintf(line, "\\u%04x", text.ptr[0]);
-        else
-            fwrite(text.ptr, 1, len, line);
-        len = len == 0 ? 1 : len;
-        text = SL_BYTES(text.ptr + len, text.len - len);
-    }
+    sl_escape(line, text, SL_ESCAPE_QUOTED);
     fputc('"', line);
 }
 
@@ -171,36 +135,48 @@ static void put_time(FILE *line)
     fprintf(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 
-void sl_log_write(int fd, enum sl_log_level level, const char *event,
-                  const struct sl_log_field *fields, size_t count)
+static void put_fields(FILE *line, bool is_json,
+                       const struct sl_log_field *fields, size_t count)
 {
-    bool is_json = sl_log_format() == SL_LOG_JSON;
-    SL_CLEANUP(sl_freep) char *text = NULL;
-    size_t len = 0;
-    FILE *line = open_memstream(&text, &len);
-
-    if (line == NULL)
-        return; /* there is nowhere to say so */
-    fputs(is_json ? "{\"time\":\"" : "", line);
-    put_time(line);
-    if (is_json)
-        fprintf(line, "\",\"level\":\"%s\",\"event\":\"%s\"",
-                level_names[level], event);
-    else
-        fprintf(line, " level=%s event=%s", level_names[level], event);
     for (size_t i = 0; i < count; i++) {
         if (fields[i].name == NULL)
             continue;
-        if (is_json)
-            fprintf(line, ",\"%s\":", fields[i].name);
-        else
-            fprintf(line, " %s=", fields[i].name);
+        fprintf(line, is_json ? ",\"%s\":" : " %s=", fields[i].name);
         put_value(line, &fields[i], is_json);
     }
-    fputs(is_json ? "}\n" : "\n", line);
-    if (fclose(line) != 0)
-        return;
+}
 
-    ssize_t written = write(fd, text, len);
-    (void)written; /* as above */
+char *sl_log_text(enum sl_log_level level, const char *event,
+                  const struct sl_log_field *fields, size_t count, size_t *len)
+{
+    bool is_json = sl_log_format() == SL_LOG_JSON;
+    char *text = NULL;
+    FILE *line = open_memstream(&text, len);
+
+    if (line == NULL)
+        return NULL;
+    fputs(is_json ? "{\"time\":\"" : "", line);
+    put_time(line);
+    fprintf(line,
+            is_json ? "\",\"level\":\"%s\",\"event\":\"%s\""
+                    : " level=%s event=%s",
+            level_names[level], event);
+    put_fields(line, is_json, fields, count);
+    fputs(is_json ? "}\n" : "\n", line);
+    if (fclose(line) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+void sl_log_write(enum sl_log_level level, const char *event,
+                  const struct sl_log_field *fields, size_t count)
+{
+    size_t len = 0;
+    SL_CLEANUP(sl_freep)
+    char *text = sl_log_text(level, event, fields, count, &len);
+
+    if (text != NULL) /* otherwise there is nowhere to say so */
+        sl_output_write(STDERR_FILENO, SL_OUTPUT_LOG, SL_BYTES(text, len),
+                        NULL);
 }

@@ -12,7 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -59,8 +58,8 @@ struct sl_log_field {
         SL_FIELD_INTEGER,
         SL_FIELD_MS, /* from nanoseconds, with three decimals */
     } type;
-    struct sl_bytes text; /* any bytes: what cannot be shown is replaced, what
-                             is beyond 2 KiB is cut */
+    struct sl_bytes text; /* any bytes: what is not printable is escaped
+                             (base/escape.h), what is beyond 2 KiB is cut */
     int64_t number;
 };
 
@@ -76,10 +75,16 @@ struct sl_log_field {
         .name = (field), .type = SL_FIELD_MS, .number = (int64_t)(ns)})
 
 /*
- * Write an entry to a descriptor by one write, whatever the level in force.  A
- * field without a name is left away.  Never a secret.
+ * An entry, with its newline; the caller's to free.  NULL where there is no
+ * memory for it.  A field without a name is left away.  Never a secret.
  */
-void sl_log_write(int fd, enum sl_log_level level, const char *event,
+SL_MUST_CHECK char *sl_log_text(enum sl_log_level level, const char *event,
+                                const struct sl_log_field *fields, size_t count,
+                                size_t *len);
+
+/* Write an entry to standard error (base/output.h), whatever the level in
+ * force.  Any thread. */
+void sl_log_write(enum sl_log_level level, const char *event,
                   const struct sl_log_field *fields, size_t count);
 
 /* sl_log(SL_LOG_WARN, "no-cache", SL_FIELD_STRING("reason", text), ...): to
@@ -88,7 +93,7 @@ void sl_log_write(int fd, enum sl_log_level level, const char *event,
     do {                                                                       \
         if (sl_log_wants(level)) {                                             \
             const struct sl_log_field sl_log_fields_[] = {__VA_ARGS__};        \
-            sl_log_write(STDERR_FILENO, level, event, sl_log_fields_,          \
+            sl_log_write(level, event, sl_log_fields_,                         \
                          sizeof(sl_log_fields_) / sizeof(sl_log_fields_[0]));  \
         }                                                                      \
     } while (0)

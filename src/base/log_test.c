@@ -143,7 +143,7 @@ static void test_json(void **state)
         {"\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
         {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
         {"\xf5\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
-        {"\t\x7f\"\\", "\"\\u0009\\u007f\\\"\\\\\""},
+        {"\t\x7f\"\\", "\"\\t\\u007f\\\"\\\\\""},
     };
     char line[1024], expected[256];
 

@@ -21,7 +21,7 @@ static enum sl_status write_file(void *context, struct sl_bytes name,
 
     enum sl_status status = sl_file_write(path, content, err);
     if (status == SL_OK)
-        printf("%s\n", path);
+        sl_print_line(stdout, "%s", path);
     return status;
 }
 

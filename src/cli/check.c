@@ -67,26 +67,25 @@ static void print_import(void *context, const struct sl_host_import *import)
 {
     note_import(context, import->name);
     if (import->provided) {
-        fputs("  ", stdout);
-        sl_print_text(stdout, import->name);
-        putchar('\n');
+        sl_print_line(stdout, "  %s", import->name);
         return;
     }
     printf("  %s", sl_style_on(stdout, SL_STYLE_RED));
     sl_print_text(stdout, import->name);
-    printf("  missing:%s %s\n", sl_style_off(stdout), import->hint);
+    printf("  missing:%s ", sl_style_off(stdout));
+    sl_print_line(stdout, "%s", import->hint);
 }
 
 static void print_trigger(const struct sl_manifest_trigger *trigger)
 {
     printf("  trigger %s, ", sl_manifest_trigger_name(trigger->type));
     if (trigger->type == SL_TRIGGER_HTTP)
-        printf("%s%s\n", trigger->listen, trigger->route);
+        sl_print_line(stdout, "%s%s", trigger->listen, trigger->route);
     else if (trigger->type == SL_TRIGGER_MQ)
-        printf("resource %s\n", trigger->resource_name);
+        sl_print_line(stdout, "resource %s", trigger->resource_name);
     else
-        printf("topic %s of %s, group %s\n", trigger->topic,
-               trigger->resource_name, trigger->group);
+        sl_print_line(stdout, "topic %s of %s, group %s", trigger->topic,
+                      trigger->resource_name, trigger->group);
 }
 
 static void print_limits(const struct sl_manifest_component *component)
@@ -106,27 +105,30 @@ static void print_limits(const struct sl_manifest_component *component)
 static void print_grants(const struct sl_manifest *manifest,
                          const struct sl_manifest_component *component)
 {
-    printf("\n%s grants%s%s\n",
-           manifest->path != NULL ? manifest->path
-                                  : "without a manifest, slight",
-           manifest->component_count > 1 ? " " : "",
-           manifest->component_count > 1 ? component->name : "");
+    putchar('\n');
+    sl_print_line(stdout, "%s grants%s%s",
+                  manifest->path != NULL ? manifest->path
+                                         : "without a manifest, slight",
+                  manifest->component_count > 1 ? " " : "",
+                  manifest->component_count > 1 ? component->name : "");
     for (size_t i = 0; i < manifest->resource_count; i++) {
         const struct sl_manifest_resource *resource = &manifest->resources[i];
         if (!sl_manifest_grants(manifest, component, resource))
             continue;
-        printf("  resource %s, %s\n", resource->name,
-               sl_driver_info(resource->driver).name);
+        sl_print_line(stdout, "  resource %s, %s", resource->name,
+                      sl_driver_info(resource->driver).name);
     }
     for (size_t i = 0; i < component->directory_count; i++)
-        printf("  folder %s as %s, %s\n", component->directories[i].host,
-               component->directories[i].guest,
-               component->directories[i].writable ? "to read and write"
-                                                  : "to read only");
+        sl_print_line(stdout, "  folder %s as %s, %s",
+                      component->directories[i].host,
+                      component->directories[i].guest,
+                      component->directories[i].writable ? "to read and write"
+                                                         : "to read only");
     for (size_t i = 0; i < component->env_count; i++)
-        printf("  variable %s\n", component->env[i].name);
+        sl_print_line(stdout, "  variable %s", component->env[i].name);
     for (size_t i = 0; i < component->allowed_host_count; i++)
-        printf("  requests to %s\n", component->allowed_hosts[i].text);
+        sl_print_line(stdout, "  requests to %s",
+                      component->allowed_hosts[i].text);
     for (size_t i = 0; i < manifest->trigger_count; i++)
         if (manifest->triggers[i].component == component)
             print_trigger(&manifest->triggers[i]);
@@ -147,8 +149,8 @@ static int check_host(const struct sl_manifest *manifest, struct sl_host *host,
 
     for (size_t i = 0; i < manifest->component_count; i++) {
         bool uses[KINDS] = {false};
-        printf("%s%s imports\n", i > 0 ? "\n" : "",
-               manifest->components[i].source);
+        fputs(i > 0 ? "\n" : "", stdout);
+        sl_print_line(stdout, "%s imports", manifest->components[i].source);
         sl_host_imports(host, i, print_import, uses);
         print_grants(manifest, &manifest->components[i]);
         forget_granted(uses, manifest, &manifest->components[i]);

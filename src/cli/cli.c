@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/output.h"
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/print.h"
@@ -73,5 +74,6 @@ int sl_cli_main(int argc, const char *const argv[])
     /* A full disk or a closed pipe is told by the last write. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == SL_EXIT_OK)
         code = SL_EXIT_FAILED;
+    sl_output_flush(SL_OUTPUT_FLUSH_MS);
     return code;
 }

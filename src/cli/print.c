@@ -10,6 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
+#include "base/bytes.h"
+#include "base/escape.h"
+#include "base/output.h"
+
 static bool has_colour(FILE *out)
 {
     const char *no_color = getenv("NO_COLOR");
@@ -44,35 +49,60 @@ const char *sl_style_off(FILE *out)
     return has_colour(out) ? "\033[0m" : "";
 }
 
-static void print_safely(FILE *out, const char *text, char keep)
-{
-    for (; *text != '\0'; text++) {
-        bool control = (unsigned char)*text < ' ' || *text == 0x7f;
-        putc(control && *text != keep ? '?' : *text, out);
-    }
-}
-
 void sl_print_text(FILE *out, const char *text)
 {
-    print_safely(out, text, '\0');
+    sl_escape(out, sl_bytes_of(text), SL_ESCAPE_LINE);
 }
 
 void sl_print_lines(FILE *out, const char *text)
 {
-    print_safely(out, text, '\n');
+    sl_escape(out, sl_bytes_of(text), SL_ESCAPE_LINES);
+}
+
+void sl_print_line(FILE *out, const char *fmt, ...)
+{
+    SL_CLEANUP(sl_freep) char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    int len = vasprintf(&text, fmt, args);
+    va_end(args);
+    if (len < 0)
+        return;
+    sl_print_text(out, text);
+    fputc('\n', out);
+}
+
+FILE *sl_message_open(struct sl_message *message)
+{
+    *message = (struct sl_message){0};
+    message->out = open_memstream(&message->text, &message->len);
+    return message->out != NULL ? message->out : stderr;
+}
+
+void sl_message_close(struct sl_message *message)
+{
+    if (message->out != NULL && fclose(message->out) == 0) {
+        fflush(stdout); /* what was said before comes before */
+        sl_output_write(STDERR_FILENO, SL_OUTPUT_LOG,
+                        SL_BYTES(message->text, message->len), NULL);
+    }
+    free(message->text);
 }
 
 static void SL_PRINTF(3, 0) print_message(enum sl_style style, const char *word,
                                           const char *fmt, va_list args)
 {
-    char message[2048];
+    char text[2048];
+    struct sl_message message;
+    FILE *out = sl_message_open(&message);
 
-    vsnprintf(message, sizeof(message), fmt, args);
-    fflush(stdout); /* what was said before comes before */
-    fprintf(stderr, "%s%s:%s ", sl_style_on(stderr, style), word,
+    vsnprintf(text, sizeof(text), fmt, args);
+    fprintf(out, "%s%s:%s ", sl_style_on(stderr, style), word,
             sl_style_off(stderr));
-    sl_print_text(stderr, message);
-    fputc('\n', stderr);
+    sl_print_text(out, text);
+    fputc('\n', out);
+    sl_message_close(&message);
 }
 
 void sl_print_error(const char *fmt, ...)

@@ -26,11 +26,25 @@ void sl_print_error(const char *fmt, ...) SL_PRINTF(1, 2);
 void sl_print_warning(const char *fmt, ...) SL_PRINTF(1, 2);
 
 /*
- * What others wrote, with "?" for control characters, so that it cannot play
- * tricks with a terminal.  The second one keeps newlines.
+ * What others wrote, escaped (base/escape.h), so that it cannot play tricks
+ * with a terminal.  The second one keeps newlines and tabs.
  */
 void sl_print_text(FILE *out, const char *text);
 void sl_print_lines(FILE *out, const char *text);
+/* As printf does, all of it escaped, and a newline. */
+void sl_print_line(FILE *out, const char *fmt, ...) SL_PRINTF(2, 3);
+
+/* A text for standard error that is put together first, then written
+ * (base/output.h). */
+struct sl_message {
+    FILE *out;
+    char *text;
+    size_t len;
+};
+
+/* Where to write it; once for each sl_message_close, which writes and frees. */
+FILE *sl_message_open(struct sl_message *message);
+void sl_message_close(struct sl_message *message);
 
 /* Print err as an error and return code. */
 int sl_print_failure(const struct sl_error *err, int code);

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/option.h"
+#include "base/output.h"
 #include "cli/command.h"
 #include "cli/print.h"
 #include "cli/signals.h"
@@ -121,6 +122,8 @@ static bool add_option(struct request *request, const struct sl_arg *arg)
         return add_directory(request, arg->value);
     if (strcmp(name, "timeout") == 0)
         return set_duration(name, arg->value, &request->run.timeout_ms);
+    if (strcmp(name, "raw-output") == 0)
+        request->run.raw_output = true;
     if (strcmp(name, "grace") == 0)
         return set_duration(name, arg->value, &request->grace_ms);
     return true;
@@ -149,6 +152,14 @@ static bool make_request(const struct sl_args *args, struct request *request)
     return true;
 }
 
+static void print_backtrace(const char *backtrace)
+{
+    struct sl_message message;
+
+    sl_print_lines(sl_message_open(&message), backtrace);
+    sl_message_close(&message);
+}
+
 static int tell_end(const struct sl_manifest *manifest,
                     const struct sl_host_outcome *outcome)
 {
@@ -158,7 +169,7 @@ static int tell_end(const struct sl_manifest *manifest,
     case SL_HOST_TRAPPED:
         sl_print_error("component \"%s\" trapped: %s", manifest->name,
                        outcome->message);
-        sl_print_lines(stderr, outcome->backtrace);
+        print_backtrace(outcome->backtrace);
         return SL_EXIT_TRAP;
     case SL_HOST_TIMED_OUT:
         sl_print_error("component \"%s\" took too long and was ended; allow "
@@ -179,11 +190,16 @@ static void say(const char *name, const char *event, const char *text)
         SL_FIELD_STRING("text", text),
     };
 
-    if (sl_log_format() == SL_LOG_JSON)
-        sl_log_write(STDERR_FILENO, SL_LOG_INFO, event, fields, 2);
-    else
-        fprintf(stderr, "%s%s%s %s\n", sl_style_on(stderr, SL_STYLE_GREEN),
-                name, sl_style_off(stderr), text);
+    if (sl_log_format() == SL_LOG_JSON) {
+        sl_log_write(SL_LOG_INFO, event, fields, 2);
+        return;
+    }
+    struct sl_message message;
+    FILE *out = sl_message_open(&message);
+    fprintf(out, "%s%s%s ", sl_style_on(stderr, SL_STYLE_GREEN), name,
+            sl_style_off(stderr));
+    sl_print_line(out, "%s", text);
+    sl_message_close(&message);
 }
 
 static void say_trigger(void *context, const char *text)
@@ -354,6 +370,7 @@ static int run_run(const struct sl_args *args)
 
     if (!make_request(args, &request) || !set_log(args))
         return SL_EXIT_USAGE;
+    sl_output_start();
     int code = sl_target_open(sl_args_operand(args, 0),
                               sl_args_value(args, "manifest"), &manifest);
     if (code == SL_EXIT_OK)
@@ -387,6 +404,9 @@ static const struct sl_command_option options[] = {
      .argument = "DURATION",
      .help = "with triggers: how long what runs may take to finish after "
              "SIGTERM or SIGINT; 30s unless given"},
+    {.name = "raw-output",
+     .help = "let a program that is run once write what is not printable to "
+             "a terminal, as colours are"},
     {.name = "log-level",
      .argument = "LEVEL",
      .help = "error, warn, info (each request) or debug; warn unless given"},

@@ -24,13 +24,18 @@ static void print_problem(void *context, struct sl_toml_place place,
 {
     struct problems *problems = context;
 
+    struct sl_message text;
+    FILE *out = sl_message_open(&text);
+
     problems->count++;
-    fprintf(stderr, "%s%s:%u:%u:%s %serror:%s ",
-            sl_style_on(stderr, SL_STYLE_BOLD), problems->path, place.line,
-            place.column, sl_style_off(stderr),
-            sl_style_on(stderr, SL_STYLE_RED), sl_style_off(stderr));
-    sl_print_text(stderr, message);
-    fputc('\n', stderr);
+    fputs(sl_style_on(stderr, SL_STYLE_BOLD), out);
+    sl_print_text(out, problems->path);
+    fprintf(out, ":%u:%u:%s %serror:%s ", place.line, place.column,
+            sl_style_off(stderr), sl_style_on(stderr, SL_STYLE_RED),
+            sl_style_off(stderr));
+    sl_print_text(out, message);
+    fputc('\n', out);
+    sl_message_close(&text);
 }
 
 static int read_manifest(const char *path, struct sl_manifest **out)
@@ -115,9 +120,15 @@ static void print_place(const struct sl_manifest *manifest, size_t index)
 {
     struct sl_toml_place place = manifest->components[index].source_place;
 
-    if (place.line > 0)
-        fprintf(stderr, "%s%s:%u:%u:%s ", sl_style_on(stderr, SL_STYLE_BOLD),
-                manifest->path, place.line, place.column, sl_style_off(stderr));
+    struct sl_message message;
+
+    if (place.line == 0)
+        return;
+    FILE *out = sl_message_open(&message);
+    fputs(sl_style_on(stderr, SL_STYLE_BOLD), out);
+    sl_print_text(out, manifest->path);
+    fprintf(out, ":%u:%u:%s ", place.line, place.column, sl_style_off(stderr));
+    sl_message_close(&message);
 }
 
 static bool parse_compiling(const struct sl_args *args,
@@ -173,9 +184,11 @@ static void print_missing(void *context, const struct sl_host_import *import)
     (void)context;
     if (import->provided)
         return;
-    fputs("  ", stderr);
-    sl_print_text(stderr, import->name);
-    fprintf(stderr, ": %s\n", import->hint);
+    struct sl_message text;
+
+    sl_print_line(sl_message_open(&text), "  %s: %s", import->name,
+                  import->hint);
+    sl_message_close(&text);
 }
 
 int sl_target_missing(const struct sl_manifest *manifest, struct sl_host *host)

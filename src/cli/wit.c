@@ -38,7 +38,7 @@ static int run_wit(const struct sl_args *args)
         else if (write_file(folder, file, &err) != SL_OK)
             return sl_print_failure(&err, SL_EXIT_FAILED);
         else
-            printf("%s/%s\n", folder, file->path);
+            sl_print_line(stdout, "%s/%s", folder, file->path);
     }
     return SL_EXIT_OK;
 }

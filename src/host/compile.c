@@ -174,7 +174,7 @@ static void tell(const struct sl_compile *compile, const char *event,
         SL_FIELD_TIME("time", sl_now_ns() - begin_ns),
     };
 
-    sl_log_write(STDERR_FILENO, SL_LOG_INFO, event, fields, 2);
+    sl_log_write(SL_LOG_INFO, event, fields, 2);
 }
 
 static int until(int64_t begin_ns, int64_t after_ms)

@@ -17,6 +17,7 @@
 #include "host/functions.h"
 #include "host/imports.h"
 #include "host/internal.h"
+#include "host/output.h"
 
 /* What the component may open, and where its calls are counted. */
 static void grant(const struct sl_host *host,
@@ -104,6 +105,9 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
     };
     host->components =
         sl_alloc_array(manifest->component_count, sizeof(*host->components));
+    for (size_t i = 0; i < manifest->component_count; i++)
+        sl_host_output_init(&host->components[i].output,
+                            manifest->components[i].output_rate);
     host->done = eventfd(0, EFD_CLOEXEC);
     if (host->done < 0)
         return sl_fail(err, SL_UNAVAILABLE, "eventfd: %s", strerror(errno));
@@ -145,6 +149,7 @@ bool sl_host_free(struct sl_host *host)
              metrics != NULL && j < host->manifest->resource_count; j++)
             free(metrics[j]);
         free(metrics);
+        sl_host_output_done(&host->components[i].output);
     }
     free(host->components);
     sl_closep(&host->done);
@@ -195,6 +200,14 @@ sl_host_instances(const struct sl_host *host,
                   const struct sl_manifest_component *component)
 {
     return &host->components[component - host->manifest->components].instances;
+}
+
+const struct sl_output_lost *
+sl_host_output_lost(const struct sl_host *host,
+                    const struct sl_manifest_component *component)
+{
+    return &host->components[component - host->manifest->components]
+                .output.lost;
 }
 
 const struct sl_metric *

@@ -101,6 +101,7 @@ struct sl_host_run {
     const struct sl_manifest_directory *directories; /* beside the manifest's */
     size_t directory_count;
     int64_t timeout_ms; /* -1: the manifest's; 0: no limit */
+    bool raw_output;    /* what is not printable goes to terminals as it is */
     /* A descriptor that becomes readable when the run shall be given up; -1:
      * none. */
     int interrupt;
@@ -121,8 +122,9 @@ struct sl_host_outcome {
     const char *backtrace; /* of a trap: where in the component; may be "" */
 };
 
-/* Run the first component once, with this process's standard streams.  Fails if
- * it cannot start. */
+/* Run the first component once, with this process's standard streams: what it
+ * writes to a terminal is escaped (base/escape.h).  Fails if it cannot start.
+ */
 SL_MUST_CHECK enum sl_status sl_host_run(struct sl_host *host,
                                          const struct sl_host_run *run,
                                          struct sl_host_outcome *outcome,
@@ -133,7 +135,7 @@ SL_MUST_CHECK enum sl_status sl_host_run(struct sl_host *host,
 /*
  * What the instances get that triggers start, once; before them, after
  * sl_host_link.  Their lines go to the standard streams, with the name of the
- * component before them.
+ * component before them, escaped, within the manifest's output-rate.
  */
 SL_MUST_CHECK enum sl_status sl_host_prepare(struct sl_host *host,
                                              const struct sl_host_run *run,
@@ -147,6 +149,12 @@ struct sl_host_instances {
 const struct sl_host_instances *
 sl_host_instances(const struct sl_host *host,
                   const struct sl_manifest_component *component);
+
+/* Lines that a component wrote and nobody will read. */
+struct sl_output_lost;
+const struct sl_output_lost *
+sl_host_output_lost(const struct sl_host *host,
+                    const struct sl_manifest_component *component);
 
 /*
  * Calls of a resource by a component, one per verb of the capability; NULL

@@ -5,6 +5,7 @@
 #include "host/progress.h"
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,14 +13,29 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/escape.h"
+#include "base/output.h"
 
 struct sl_progress {
-    const char *what;
+    char *what; /* escaped */
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool ended;
 };
+
+/* A terminal may be stopped, too. */
+static void SL_PRINTF(1, 2) say(const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, fmt);
+    int len = vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    if (len > 0)
+        sl_output_write(STDERR_FILENO, SL_OUTPUT_LOG, sl_bytes_of(text), NULL);
+}
 
 static void *tell(void *context)
 {
@@ -36,12 +52,11 @@ static void *tell(void *context)
                                       &next) == 0)
             ;
         if (!progress->ended)
-            fprintf(stderr, "\r\033[Kcompiling %s, once: %u s", progress->what,
-                    ++seconds);
+            say("\r\033[Kcompiling %s, once: %u s", progress->what, ++seconds);
     }
     pthread_mutex_unlock(&progress->lock);
     if (seconds > 0)
-        fputs("\r\033[K", stderr);
+        say("\r\033[K");
     return NULL;
 }
 
@@ -51,11 +66,12 @@ struct sl_progress *sl_progress_start(const char *what)
         return NULL;
 
     struct sl_progress *progress = sl_alloc(sizeof(*progress));
-    progress->what = what;
+    progress->what = sl_escaped(sl_bytes_of(what), SL_ESCAPE_LINE);
     pthread_mutex_init(&progress->lock, NULL);
     pthread_cond_init(&progress->changed, NULL);
     if (pthread_create(&progress->thread, NULL, tell, progress) == 0)
         return progress;
+    free(progress->what);
     free(progress);
     return NULL;
 }
@@ -71,5 +87,6 @@ void sl_progress_end(struct sl_progress *progress)
     pthread_join(progress->thread, NULL);
     pthread_cond_destroy(&progress->changed);
     pthread_mutex_destroy(&progress->lock);
+    free(progress->what);
     free(progress);
 }

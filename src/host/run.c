@@ -13,8 +13,8 @@
 
 #include "base/alloc.h"
 #include "base/border.h"
-#include "base/log.h"
 #include "host/internal.h"
+#include "host/output.h"
 
 /* Runs on a thread of the engine; the eventfd orders it with wait_for_end. */
 static void run_done(void *context, const struct sl_bridge_outcome *outcome)
@@ -150,34 +150,14 @@ static void start(struct sl_host *host, const struct sl_host_run *run)
     struct sl_bridge_run request =
         make_run(host->components[0].manifest, run, &lists);
 
+    sl_host_stdio_prepare(run->raw_output);
     request.inherit_stdin = true;
-    request.inherit_stdout = true;
-    request.inherit_stderr = true;
+    request.stdout_is_terminal = isatty(STDOUT_FILENO) == 1;
+    request.stderr_is_terminal = isatty(STDERR_FILENO) == 1;
+    request.write = sl_host_stdio_write;
     sl_border_leave();
     sl_bridge_program_start(host->components[0].program, &request, run_done,
                             host);
-}
-
-/* Whose line it is, since many instances write; the stream is 1 or 2. */
-static void write_line(void *context, int stream, struct sl_bytes line)
-{
-    const struct sl_manifest_component *component = context;
-    FILE *out = stream == 1 ? stdout : stderr;
-
-    sl_border_enter();
-    if (sl_log_format() == SL_LOG_JSON) {
-        const struct sl_log_field fields[] = {
-            SL_FIELD_STRING("component", component->name),
-            SL_FIELD_STRING("stream", stream == 1 ? "stdout" : "stderr"),
-            SL_FIELD("line", line),
-        };
-        sl_log_write(stream, SL_LOG_INFO, "output", fields, 3);
-    } else {
-        fprintf(out, "[%s] %.*s\n", component->name, (int)line.len,
-                (const char *)line.ptr);
-        fflush(out);
-    }
-    sl_border_leave();
 }
 
 /* The longest that a trigger of it allows; each keeps to its own. */
@@ -206,8 +186,8 @@ enum sl_status sl_host_prepare(struct sl_host *host,
         if (request.timeout_ms == 0)
             request.timeout_ms =
                 (uint64_t)trigger_timeout_ms(manifest, component);
-        request.output = write_line;
-        request.output_context = component;
+        request.output = sl_host_output_line;
+        request.output_context = &host->components[i];
         sl_border_leave();
         enum sl_status status = sl_bridge_program_prepare(
             host->components[i].program, &request, err);
@@ -258,8 +238,10 @@ enum sl_status sl_host_run(struct sl_host *host, const struct sl_host_run *run,
     host->backtrace = NULL;
 
     start(host, run);
-    if (wait_for_end(host, run->interrupt))
+    if (wait_for_end(host, run->interrupt)) {
+        sl_host_stdio_finish();
         return fill_outcome(host, outcome, err);
+    }
     *outcome = (struct sl_host_outcome){
         .end = SL_HOST_INTERRUPTED,
         .message = "",

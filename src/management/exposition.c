@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/escape.h"
 #include "base/metrics.h"
 #include "base/queue.h"
 #include "management/internal.h"
@@ -31,17 +32,18 @@ static void begin(FILE *out, const char *name, const char *type,
     fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* name="value", escaped. */
+/* name="value"; what is not printable in it is escaped, and then what the
+ * format wants escaped. */
 static void label(FILE *out, const char *name, const char *value)
 {
+    SL_CLEANUP(sl_freep)
+    char *shown = sl_escaped(sl_bytes_of(value), SL_ESCAPE_LINE);
+
     fprintf(out, "%s=\"", name);
-    for (; *value != '\0'; value++) {
-        if (*value == '\\' || *value == '"')
-            fprintf(out, "\\%c", *value);
-        else if (*value == '\n')
-            fputs("\\n", out);
-        else
-            fputc(*value, out);
+    for (const char *at = shown; *at != '\0'; at++) {
+        if (*at == '\\' || *at == '"')
+            fputc('\\', out);
+        fputc(*at, out);
     }
     fputc('"', out);
 }
@@ -516,4 +518,5 @@ void sl_exposition_write(FILE *out, struct sl_host *host,
     if (triggers != NULL)
         write_triggers(&writer);
     write_resources(&writer);
+    sl_exposition_write_lost(out, host, manifest);
 }

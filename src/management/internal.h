@@ -16,6 +16,13 @@ void sl_exposition_write(FILE *out, struct sl_host *host,
                          const struct sl_manifest *manifest,
                          const struct sl_triggers *triggers);
 
+/* --- exposition_output.c ---------------------------------------------------
+ */
+
+/* What was to be written to the standard streams, and was not. */
+void sl_exposition_write_lost(FILE *out, const struct sl_host *host,
+                              const struct sl_manifest *manifest);
+
 /* --- readiness.c -----------------------------------------------------------
  */
 

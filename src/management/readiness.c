@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/deadline.h"
+#include "base/escape.h"
 #include "base/queue.h"
 #include "management/internal.h"
 
@@ -172,7 +173,9 @@ bool sl_readiness_check(struct sl_readiness *readiness, FILE *out)
             continue;
         }
         ready = false;
-        fprintf(out, "resource \"%s\": %s\n", check->name, check->err.message);
+        fprintf(out, "resource \"%s\": ", check->name);
+        sl_escape(out, sl_bytes_of(check->err.message), SL_ESCAPE_LINE);
+        fputc('\n', out);
     }
     pthread_mutex_unlock(&readiness->mutex);
     return ready;

@@ -69,6 +69,13 @@ const struct sl_option sl_manifest_component_options[] = {
      .max = (int64_t)1024 * 1024 * 1024 * 1024,
      .fallback = "2GiB",
      .help = "the most memory that compiling it may take"},
+    {.name = "output-rate",
+     .type = SL_OPTION_SIZE,
+     .offset = offsetof(struct sl_manifest_component, output_rate),
+     .max = (int64_t)1024 * 1024 * 1024 * 1024,
+     .fallback = "1MiB",
+     .help = "with triggers: what its instances may write to standard output "
+             "and error in a second, all together; 0B is no limit"},
     {0},
 };
 
