@@ -55,6 +55,7 @@ pkg_check_modules(CURL REQUIRED IMPORTED_TARGET GLOBAL libcurl>=7.85)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET GLOBAL jansson)
 pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET GLOBAL libpq)
 pkg_check_modules(MARIADB REQUIRED IMPORTED_TARGET GLOBAL libmariadb)
+pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET GLOBAL libseccomp>=2.5)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET GLOBAL libzstd)
 find_package(ZLIB REQUIRED)
 

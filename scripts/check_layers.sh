@@ -24,15 +24,15 @@ may_use() {
     shift
     pattern=$(printf '%s|' "$directory" "$@")
     includes "src/$directory" |
-        grep -E ' (base|service|client|kv|lockd|sql|mq|pubsub|manifest|host|trigger|management|cli)/' |
+        grep -E ' (base|service|sandbox|client|kv|lockd|sql|mq|pubsub|manifest|host|trigger|management|cli)/' |
         grep -vE " (${pattern%|})/" |
         while read -r file header; do echo "$file includes $header"; done
 }
 
 all="base service kv lockd sql mq pubsub"
-for rule in "base" "service base" "client base service" "kv base service client" "sql base service client" "lockd base service client" "mq base service client" "pubsub base service client" \
-    "manifest $all" "host $all manifest" "trigger $all manifest host" "management base service manifest host trigger" \
-    "cli base service manifest host trigger management"; do
+for rule in "base" "sandbox base" "service base" "client base service" "kv base service client" "sql base service client" "lockd base service client" "mq base service client" "pubsub base service client" \
+    "manifest $all" "host $all manifest sandbox" "trigger $all manifest host" "management base service manifest host trigger" \
+    "cli base service sandbox manifest host trigger management"; do
     # shellcheck disable=SC2086 # words are meant
     found=$(may_use $rule)
     [ -z "$found" ] || wrong "$found"
@@ -50,7 +50,7 @@ for directory in base service client kv sql lockd mq pubsub manifest cli; do
 done
 
 # A library's header is included in one directory only.
-for library in sqlite3.h hiredis/ librdkafka/ openssl/ssl.h curl/ jansson.h libpq-fe.h mysql.h; do
+for library in sqlite3.h hiredis/ librdkafka/ openssl/ssl.h curl/ jansson.h libpq-fe.h mysql.h seccomp.h; do
     places=$(grep -lE "^#include <$library" src/*/*.[ch] | grep -v _test | xargs -n1 dirname | sort -u)
     [ "$(echo "$places" | wc -l)" -le 1 ] || wrong "<$library> is included in:" $places
 done

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 # clang 19 and its parts compile guests in C.
 BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
     libhiredis-dev libzstd-dev zlib1g-dev libpq-dev libmariadb-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32
-    libcurl4-openssl-dev libjansson-dev libjemalloc-dev
+    libcurl4-openssl-dev libjansson-dev libjemalloc-dev libseccomp-dev
     ca-certificates"
 # A guest in Rust needs a compiler whose standard library has sources.
 GUEST="rustc-web cargo-web rust-web-src rust-web-llvm lld-22"

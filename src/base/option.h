@@ -30,6 +30,14 @@ struct sl_option {
     size_t offset; /* of the field in the struct that is filled */
     bool required;
     bool secret; /* never logged or printed */
+    /* Of a PATH: slight makes and changes the file, and others beside it.
+     * Otherwise it only reads what is there. */
+    bool is_store;
+    /* Of a STRING: it is the URL of a service, or a list of host[:port] with
+     * commas, and this the port where none is named.  Nothing but the ports of
+     * these is connected to by a driver that has such options.  0: it is not.
+     */
+    int port;
     int64_t min; /* of numbers, durations and sizes; 0 and 0: no bounds */
     int64_t max;
     const char *fallback; /* as it would be written in the manifest */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/confine.h"
 #include "cli/print.h"
 #include "cli/target.h"
 #include "manifest/capabilities.h"
@@ -170,6 +171,7 @@ static int check_host(const struct sl_manifest *manifest, struct sl_host *host,
                        warnings > 1 ? "s" : "");
         return SL_EXIT_FAILED;
     }
+    sl_confine_print();
     printf("\n%sready to run%s\n", sl_style_on(stdout, SL_STYLE_GREEN),
            sl_style_off(stdout));
     return SL_EXIT_OK;

@@ -20,6 +20,7 @@
 #include "base/option.h"
 #include "base/output.h"
 #include "cli/command.h"
+#include "cli/confine.h"
 #include "cli/print.h"
 #include "cli/signals.h"
 #include "cli/target.h"
@@ -41,6 +42,7 @@ struct request {
     char **owned;
     size_t owned_count;
     int64_t grace_ms;
+    bool no_sandbox;
 };
 
 static void request_done(struct request *request)
@@ -126,6 +128,8 @@ static bool add_option(struct request *request, const struct sl_arg *arg)
         request->run.raw_output = true;
     if (strcmp(name, "grace") == 0)
         return set_duration(name, arg->value, &request->grace_ms);
+    if (strcmp(name, "no-sandbox") == 0)
+        request->no_sandbox = true;
     return true;
 }
 
@@ -291,6 +295,11 @@ static int serve(const struct server *server, int interrupt, int64_t grace_ms)
     return SL_EXIT_TIMEOUT;
 }
 
+static int confine_calls(const struct request *request)
+{
+    return request->no_sandbox ? SL_EXIT_OK : sl_confine_calls();
+}
+
 static int run_triggers(struct server *server, const struct request *request)
 {
     struct sl_host *host = server->host;
@@ -299,29 +308,37 @@ static int run_triggers(struct server *server, const struct request *request)
     enum sl_status status = sl_host_link(host, &err);
     if (status == SL_OK)
         status = sl_host_prepare(host, &request->run, &err);
+    if (status != SL_OK)
+        return sl_print_failure(&err, SL_EXIT_COMPONENT);
     sl_raise_file_limit();
     int interrupt = sl_signals_catch();
-    if (status == SL_OK)
-        status =
-            sl_triggers_start(host, server->manifest, &server->triggers, &err);
+    int code = confine_calls(request);
+    if (code != SL_EXIT_OK)
+        return code;
+    status = sl_triggers_start(host, server->manifest, &server->triggers, &err);
     if (status == SL_OK)
         status = start_management(server, &err);
     return status == SL_OK ? serve(server, interrupt, request->grace_ms)
                            : sl_print_failure(&err, SL_EXIT_COMPONENT);
 }
 
-static int run_program(struct server *server, struct sl_host_run *run)
+static int run_program(struct server *server, struct request *request)
 {
+    struct sl_host_run *run = &request->run;
     struct sl_host_outcome outcome;
     struct sl_error err;
 
-    if (sl_host_link(server->host, &err) != SL_OK ||
-        start_management(server, &err) != SL_OK)
+    if (sl_host_link(server->host, &err) != SL_OK)
+        return sl_print_failure(&err, SL_EXIT_COMPONENT);
+    int code = confine_calls(request);
+    if (code != SL_EXIT_OK)
+        return code;
+    if (start_management(server, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
     run->interrupt = sl_signals_catch();
     if (sl_host_run(server->host, run, &outcome, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
-    int code = tell_end(server->manifest, &outcome);
+    code = tell_end(server->manifest, &outcome);
     if (outcome.end == SL_HOST_TIMED_OUT || outcome.end == SL_HOST_INTERRUPTED)
         sl_signals_leave_after(CLOSE_SECONDS, code);
     return code;
@@ -365,14 +382,18 @@ static void log_risk(const char *resource, const char *text)
 static int run_run(const struct sl_args *args)
 {
     SL_CLEANUP(sl_manifest_freep) struct sl_manifest *manifest = NULL;
+    SL_CLEANUP(sl_sandbox_freep) struct sl_sandbox *sandbox = NULL;
     SL_CLEANUP(request_done) struct request request;
     struct server server = {0};
 
     if (!make_request(args, &request) || !set_log(args))
         return SL_EXIT_USAGE;
-    sl_output_start();
     int code = sl_target_open(sl_args_operand(args, 0),
                               sl_args_value(args, "manifest"), &manifest);
+    /* Before anything starts a thread. */
+    if (code == SL_EXIT_OK && !request.no_sandbox)
+        code = sl_confine_files(manifest, &request.run, &sandbox);
+    sl_output_start();
     if (code == SL_EXIT_OK)
         code = sl_target_load(manifest, args, &server.host);
     if (code == SL_EXIT_OK)
@@ -382,8 +403,9 @@ static int run_run(const struct sl_args *args)
         (void)sl_target_risks(manifest, log_risk);
     if (code == SL_EXIT_OK)
         code = manifest->trigger_count > 0 ? run_triggers(&server, &request)
-                                           : run_program(&server, &request.run);
+                                           : run_program(&server, &request);
     end_server(&server, code);
+    sl_sandbox_tidy(sandbox);
     return code;
 }
 
@@ -407,6 +429,8 @@ static const struct sl_command_option options[] = {
     {.name = "raw-output",
      .help = "let a program that is run once write what is not printable to "
              "a terminal, as colours are"},
+    {.name = "no-sandbox",
+     .help = "do not confine this process (Landlock, seccomp)"},
     {.name = "log-level",
      .argument = "LEVEL",
      .help = "error, warn, info (each request) or debug; warn unless given"},
@@ -451,6 +475,9 @@ const struct sl_command sl_command_run = {
             "stops at once.\n"
             "With [management] in it, operators read /metrics, /healthz and "
             "/readyz.\n\n"
+            "slight confines itself to the files, ports and system calls that "
+            "this takes,\n"
+            "as far as the kernel can (docs/sandbox.md).\n\n"
             "What stands behind -- is for the component, in place of the "
             "manifest's args.\n\n"
             "The exit code is the component's own; 2: wrong usage, 3: wrong "

@@ -31,6 +31,7 @@ enum sl_status sl_embedded_check_sync(const void *field, struct sl_error *err);
      .type = SL_OPTION_PATH,                                                   \
      .offset = offsetof(struct sl_embedded_options, path),                     \
      .required = true,                                                         \
+     .is_store = true,                                                         \
      .help = "the database file; it and its folder are made where they are "   \
              "missing",                                                        \
      .check = sl_embedded_check_path},                                         \

@@ -39,6 +39,7 @@ enum sl_status sl_etcd_check_prefix(const void *field, struct sl_error *err);
      .type = SL_OPTION_STRING,                                                 \
      .offset = offsetof(struct sl_etcd_options, endpoints),                    \
      .required = true,                                                         \
+     .port = 2379,                                                             \
      .check = sl_etcd_check_endpoints,                                         \
      .help = "https://host:2379 (or http://) of each member, separated by "    \
              "commas; the first that answers is used"},                        \

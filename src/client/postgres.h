@@ -41,6 +41,7 @@ enum sl_status sl_pg_check_name(const void *field, struct sl_error *err);
      .offset = offsetof(struct sl_pg_options, url),                            \
      .required = true,                                                         \
      .secret = true,                                                           \
+     .port = 5432,                                                             \
      .check = sl_pg_check_url,                                                 \
      .help = "postgres://[user[:password]@]host[:5432]/database"},             \
         {.name = "user",                                                       \

@@ -35,6 +35,7 @@ enum sl_status sl_redis_check_url(const void *field, struct sl_error *err);
      .offset = offsetof(struct sl_redis_options, url),                         \
      .required = true,                                                         \
      .secret = true,                                                           \
+     .port = 6379,                                                             \
      .check = sl_redis_check_url,                                              \
      .help =                                                                   \
          "redis://[user:password@]host[:6379][/db], or rediss:// for TLS"},    \

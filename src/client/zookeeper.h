@@ -43,6 +43,7 @@ enum sl_status sl_zk_check_path(const void *field, struct sl_error *err);
      .type = SL_OPTION_STRING,                                                 \
      .offset = offsetof(struct sl_zk_options, servers),                        \
      .required = true,                                                         \
+     .port = 2181,                                                             \
      .check = sl_zk_check_servers,                                             \
      .help = "the ensemble, as ZooKeeper writes it: "                          \
              "host[:2181],host[:2181]…[/chroot]"},                             \

@@ -111,6 +111,7 @@ const struct sl_driver sl_pubsub_kafka = {
     .features = SL_PUBSUB_FEATURE_SUBSCRIBE | SL_PUBSUB_FEATURE_KEYS |
                 SL_PUBSUB_FEATURE_EARLIEST | SL_PUBSUB_FEATURE_DURABLE |
                 SL_PUBSUB_FEATURE_SHARED,
+    .connects_anywhere = true, /* the cluster names its brokers */
     .max_batch = SL_KAFKA_BATCH,
     .risks = risks,
     .store_new = kafka_store_new,

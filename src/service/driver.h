@@ -86,6 +86,13 @@ struct sl_driver {
     unsigned features; /* of the capability's driver.h */
 
     /*
+     * Whether it connects to addresses that its service tells it.  Otherwise
+     * the ports in its options (struct sl_option) are all that it may connect
+     * to; where there are none, it uses no network.
+     */
+    bool connects_anywhere;
+
+    /*
      * Verbs (1 << verb) that never wait, and change nothing or are done within
      * a millisecond, so that they are run on the caller's thread, with a state
      * that is kept for that.  0: none.

@@ -38,6 +38,7 @@ struct sl_driver_info sl_driver_info(const struct sl_driver *driver)
         .options = driver->options,
         .options_size = driver->options_size,
         .features = driver->features,
+        .connects_anywhere = driver->connects_anywhere,
     };
 }
 

@@ -91,6 +91,7 @@ struct sl_driver_info {
     const struct sl_option *options;
     size_t options_size; /* of the struct that they fill */
     unsigned features;
+    bool connects_anywhere; /* also where no option names it */
 };
 
 struct sl_capability_info

@@ -57,6 +57,7 @@ static const struct sl_option option_table[] = {
      .offset = offsetof(struct options, url),
      .required = true,
      .secret = true,
+     .port = 3306,
      .check = check_url,
      .help = "mysql://[user:password@]host[:3306][/database], or mysqls:// "
              "for TLS, which verifies the server's certificate and name"},
