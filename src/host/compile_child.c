@@ -22,20 +22,42 @@ static int fail_child(enum sl_status status, const char *message)
     return SL_COMPILE_FAILED + (int)status;
 }
 
-/* What may be written already, as the kernel counts it for RLIMIT_DATA; 0 where
- * that is not known. */
+/* Whether a page more would be within a limit of this many bytes. */
+static bool fits_within(const struct rlimit *before, uint64_t bytes)
+{
+    const struct rlimit tried = {bytes, before->rlim_max};
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    if (setrlimit(RLIMIT_DATA, &tried) != 0)
+        return true;
+    void *at = mmap(NULL, page, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return at != MAP_FAILED && munmap(at, page) == 0;
+}
+
+/*
+ * What may be written already, as the kernel counts it for RLIMIT_DATA, to the
+ * next MiB.  The kernel is asked by trying: the sandbox, which holds for this
+ * process as well, has no /proc for it.
+ */
 static uint64_t data_bytes(void)
 {
-    uint64_t kib = 0;
-    char line[128];
-    FILE *file = fopen("/proc/self/status", "re");
+    uint64_t low = 0, high = UINT64_C(1) << 36;
+    struct rlimit before;
 
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
-        if (strncmp(line, "VmData:", 7) == 0)
-            kib = strtoull(line + 7, NULL, 10);
-    if (file != NULL)
-        fclose(file);
-    return kib * 1024;
+    if (getrlimit(RLIMIT_DATA, &before) != 0)
+        return 0;
+    if (before.rlim_cur < high)
+        high = before.rlim_cur;
+    while (high - low > 1 << 20) {
+        uint64_t middle = low + (high - low) / 2;
+        if (fits_within(&before, middle))
+            high = middle;
+        else
+            low = middle;
+    }
+    (void)setrlimit(RLIMIT_DATA, &before);
+    return high;
 }
 
 static void limit(__rlimit_resource_t resource, uint64_t value)
@@ -49,7 +71,8 @@ static void limit(__rlimit_resource_t resource, uint64_t value)
     (void)setrlimit(resource, &limit);
 }
 
-/* Of all that are short of memory, this process is the one to be ended. */
+/* Of all that are short of memory, this process is the one to be ended.  In the
+ * sandbox it may not say so, and its limits have to do. */
 static void be_first_to_go(void)
 {
     SL_CLEANUP(sl_closep)

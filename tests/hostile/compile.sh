@@ -85,6 +85,7 @@ lacks err event=compile-end
 
 # Whoever is killed takes the compiler along.
 WHAT="SIGKILL"
+rm -f out err
 "$SLIGHT" check targets.wasm >out 2>err &
 pid=$!
 PIDS="$PIDS $pid"
@@ -97,6 +98,7 @@ wait_for 60 ended "${child% }"
 
 # It has no more than it needs: three streams, no variables.
 WHAT="the process that compiles"
+rm -f out err
 SECRET=hidden "$SLIGHT" check targets.wasm >out 2>err &
 pid=$!
 PIDS="$PIDS $pid"
