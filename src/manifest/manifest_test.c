@@ -428,6 +428,14 @@ static void test_default(void **state)
     assert_string_equal(manifest->resources[0].name, "default");
     assert_string_equal(sl_driver_info(manifest->resources[0].driver).name,
                         "kv.sqlite");
+    /* One request must not fill the disk of who only tries something. */
+    const struct sl_option *limit = sl_option_find(
+        sl_driver_info(manifest->resources[0].driver).options, "max-bytes");
+    assert_int_equal(
+        *(const int64_t *)(const void *)((const char *)manifest->resources[0]
+                                             .options +
+                                         limit->offset),
+        INT64_C(1) << 30);
 }
 
 static void test_file(void **state)

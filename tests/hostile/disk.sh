@@ -1,0 +1,88 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# An attacker writes without end, in one request for each embedded driver: the
+# files stay below max-bytes, the victim is answered all the while, and who uses
+# the same resource can still delete.  The store of a component without a manifest
+# is kv.sqlite with 1 GiB (manifest_test.c).
+. "$(dirname "$0")/lib.sh"
+
+resource() {
+    printf '[[resource]]\nname = "%s"\ntype = "%s"\nmax-bytes = "%s"\n' "$1" "$2" "$3"
+    [ "$2" = kv.memory ] || printf 'path = "%s.db"\n' "$1"
+    printf 'timeout = "20s"\n'
+}
+
+{
+    cat <<END
+slight = 1
+name = "app"
+[[component]]
+name = "attacker"
+source = "$SL_TEST_HOSTILE/hostile-disk.wasm"
+resources = ["kv", "default", "mq", "pubsub", "lockd", "sql"]
+[[component]]
+name = "other"
+source = "$SL_TEST_HOSTILE/hostile-disk.wasm"
+resources = ["kv", "default", "mq", "lockd", "sql"]
+[[trigger]]
+type = "http"
+component = "attacker"
+listen = "127.0.0.2:0"
+timeout = "60s"
+[[trigger]]
+type = "http"
+component = "other"
+listen = "127.0.0.4:0"
+timeout = "60s"
+END
+    resource kv kv.sqlite 16MiB
+    resource default kv.memory 16MiB
+    resource mq mq.sqlite 16MiB
+    resource pubsub pubsub.sqlite 16MiB
+    resource lockd lockd.sqlite 1MiB
+    resource sql sql.sqlite 16MiB
+    victim
+} >app.toml
+serve_hostile
+OTHER=$(address_at 127.0.0.4)
+
+# The file and its log; the index of that is not counted.
+below() {
+    bytes=$(cat "$1.db" "$1.db-wal" | wc -c)
+    [ "$bytes" -le "$2" ] || fail "$1 takes $bytes bytes"
+}
+
+value_of() {
+    curl -s -m 20 "$HEALTH/metrics" | sed -n "s/^slight_resource_$1{resource=\"$2\".*} //p"
+}
+
+probe_start
+for kind in kv mq pubsub lockd sql default; do
+    WHAT="fill $kind"
+    code=$(curl -s -m 60 -o out -w '%{http_code}' "$ATTACKER/fill/$kind")
+    [ "$code" = 400 ] || fail "answered $code"
+    says out "raise"
+    says out "max-bytes"
+    used=$(value_of used_bytes $kind) limit=$(value_of limit_bytes $kind)
+    [ "$kind" = lockd ] || [ "$used" -gt $((limit / 2)) ] || fail "$used of $limit"
+    [ "$used" -le "$limit" ] || fail "$used of $limit"
+done
+for kind in kv mq pubsub sql; do
+    WHAT="the file of $kind"
+    below $kind 16777216
+done
+WHAT="the file of lockd"
+below lockd 1048576
+for kind in kv mq lockd sql default; do
+    WHAT="free $kind"
+    code=$(curl -s -m 60 -o out -w '%{http_code}' "$OTHER/free/$kind")
+    [ "$code" = 200 ] || fail "answered $code"
+done
+for kind in kv sql default; do
+    WHAT="metrics of $kind"
+    [ "$(value_of used_bytes $kind)" -lt 1000000 ] || fail "$(value_of used_bytes $kind) used"
+done
+probe_stop
+rss_below 400
+stop TERM 0
+finish
