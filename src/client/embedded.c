@@ -422,11 +422,11 @@ static bool all_free(const struct sl_embedded *state, struct sl_op *const ops[],
 static void make_room(struct sl_embedded *state)
 {
     sl_deadline deadline = state->file.deadline;
-    sl_deadline soon = sl_deadline_in_ms(FULL_SWEEP_MS);
 
-    sl_sqlite_shorten_log(&state->file);
+    sl_sqlite_shorten_log(&state->file); /* which may take long */
     if (state->kind->sweep == NULL)
         return;
+    sl_deadline soon = sl_deadline_in_ms(FULL_SWEEP_MS);
     state->file.deadline = soon < deadline ? soon : deadline;
     state->kind->sweep(state);
     state->file.deadline = deadline;
@@ -518,8 +518,9 @@ void sl_embedded_sweep(struct sl_embedded *state, sqlite3_stmt *look,
                        sqlite3_stmt *sweep, int64_t now)
 {
     sl_sqlite_begin_call(&state->file);
-    while (!sl_deadline_passed(state->file.deadline) &&
-           sweep_some(state, look, sweep, now))
+    /* Once at least: who waits for room must not wait in vain. */
+    while (sweep_some(state, look, sweep, now) &&
+           !sl_deadline_passed(state->file.deadline))
         continue;
 }
 
