@@ -259,6 +259,13 @@ struct sl_bridge_host {
      */
     bool (*may_request)(void *context,
                         const struct sl_bridge_http_server *server);
+    /*
+     * WASI holds so many bytes of the host's memory for the instance, headers
+     * and bodies, and may come to hold `more` before this is called again.
+     * False where that is beyond the instance's budget: every call of wasi:http
+     * traps from then on.
+     */
+    bool (*hold)(void *instance, size_t bytes, size_t more);
 };
 
 /* --- Programs --------------------------------------------------------- */
@@ -633,9 +640,10 @@ SL_BRIDGE_SIZE(sl_pubsub_answer, 568);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, events, 520);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, event_count, 528);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, memory, 536);
-SL_BRIDGE_SIZE(sl_bridge_host, 112);
+SL_BRIDGE_SIZE(sl_bridge_host, 120);
 SL_BRIDGE_SHAPE(sl_bridge_host, pubsub_event, 96);
 SL_BRIDGE_SHAPE(sl_bridge_host, may_request, 104);
+SL_BRIDGE_SHAPE(sl_bridge_host, hold, 112);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, address, 16);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, port, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, is_tls, 34);

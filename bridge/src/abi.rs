@@ -191,11 +191,11 @@ pub struct SlKvRequest {
 }
 
 impl SlKvRequest {
-    pub fn new(verb: Verb, key: &[u8]) -> Self {
+    pub fn new(verb: Verb, key: SlBytes) -> Self {
         SlKvRequest {
             verb,
             condition: Condition::Always,
-            key: SlBytes::of(key),
+            key,
             value: SlBytes::EMPTY,
             version: SlBytes::EMPTY,
             cursor: SlBytes::EMPTY,
@@ -209,7 +209,9 @@ impl SlKvRequest {
 }
 
 pub const KV_MANY_MAX: usize = 1000;
-const KV_VERSION_MAX: usize = 64;
+pub const KV_KEY_MAX: usize = 1024;
+pub const KV_CURSOR_MAX: usize = 1 << 20;
+pub const KV_VERSION_MAX: usize = 64;
 
 /// `SL_ANSWER_HEAD`, with which every answer begins.
 #[repr(C)]
@@ -276,6 +278,7 @@ impl Drop for SlKvAnswer {
 
 pub const SQL_PARAMETERS_MAX: usize = 32766;
 pub const SQL_SETS_MAX: usize = 10000;
+pub const SQL_STATEMENT_MAX: usize = 1 << 20;
 
 #[repr(i32)]
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -333,11 +336,11 @@ pub struct SlSqlRequest {
 }
 
 impl SlSqlRequest {
-    pub fn new(verb: SqlVerb, statement: &[u8]) -> Self {
+    pub fn new(verb: SqlVerb, statement: SlBytes) -> Self {
         SlSqlRequest {
             verb,
             isolation: 0,
-            statement: SlBytes::of(statement),
+            statement,
             sets: std::ptr::null(),
             set_count: 0,
             cursor: 0,
@@ -397,12 +400,12 @@ pub struct SlLockdRequest {
 }
 
 impl SlLockdRequest {
-    pub fn new(verb: LockdVerb, key: &[u8]) -> Self {
+    pub fn new(verb: LockdVerb, key: SlBytes) -> Self {
         SlLockdRequest {
             verb,
             has_wait: false,
             keep_alive: false,
-            key: SlBytes::of(key),
+            key,
             holder: SlBytes::EMPTY,
             ttl_ms: 0,
             wait_ms: 0,
@@ -410,6 +413,7 @@ impl SlLockdRequest {
     }
 }
 
+pub const LOCKD_KEY_MAX: usize = 512;
 const LOCKD_HOLDER_MAX: usize = 128;
 
 #[repr(C)]
@@ -437,6 +441,8 @@ pub struct SlLockState {
 
 pub const MQ_MANY_MAX: usize = 1000;
 pub const MQ_RECEIVE_MAX: usize = 100;
+pub const MQ_GROUP_MAX: usize = 128;
+pub const MQ_REASON_MAX: usize = 1024;
 
 #[repr(u32)]
 #[derive(Clone, Copy)]
@@ -534,6 +540,7 @@ unsafe impl Answer for SlMqAnswer {}
 
 pub const PUBSUB_MANY_MAX: usize = 1000;
 pub const PUBSUB_RECEIVE_MAX: usize = 1000;
+pub const PUBSUB_NAME_MAX: usize = 249;
 
 /// Those that a guest's calls need; C has more.
 #[repr(u32)]
@@ -664,6 +671,7 @@ pub struct SlHost {
     pub mq_message: unsafe extern "C" fn(*mut c_void, u32) -> *const SlMqMessage,
     pub pubsub_event: unsafe extern "C" fn(*mut c_void, u32) -> *const SlPubsubEvent,
     pub may_request: unsafe extern "C" fn(*mut c_void, *const SlHttpServer) -> bool,
+    pub hold: unsafe extern "C" fn(*mut c_void, usize, usize) -> bool,
 }
 
 /// Where a guest's request would go.
@@ -942,14 +950,15 @@ shape!(SlPubsubEvent, 112, key = 48, attributes = 64, receipt = 80, delivery_cou
 shape!(SlPubsubAnswer, 568, events = 520, event_count = 528, memory = 536);
 shape!(
     SlHost,
-    112,
+    120,
     call = 32,
     release = 56,
     sql_columns = 64,
     lock_state = 72,
     mq_message = 88,
     pubsub_event = 96,
-    may_request = 104
+    may_request = 104,
+    hold = 112
 );
 shape!(SlEngineConfig, 32, keep_resident = 24);
 shape!(SlExtern, 72, is_instance = 64);

@@ -1,37 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The attributes of messages and events, in and out.
 
-use std::borrow::Cow;
-
-use wasmtime::component::{WasmList, WasmStr};
 use wasmtime::Result;
 
 use crate::abi::{slice, SlBytes, SlPair};
-use crate::call::Store;
-
-/// In the guest's memory.
-pub type Attributes = WasmList<(WasmStr, WasmStr)>;
-
-/// A name and its value as they lie there; converted where the guest's strings are
-/// not UTF-8.
-pub type TextPair<'a> = (Cow<'a, str>, Cow<'a, str>);
+use crate::lift::{Converted, Items, Text, Touched};
 
 pub const ATTRIBUTES_MAX: usize = 64;
+const ATTRIBUTE_BYTES_MAX: usize = 64 << 10;
 
-pub fn attribute_texts<'a>(
-    store: &'a Store<'_>,
-    list: &[(WasmStr, WasmStr)],
-) -> Result<Vec<TextPair<'a>>> {
-    list.iter().map(|(name, value)| Ok((name.to_str(store)?, value.to_str(store)?))).collect()
-}
+/// In the guest's memory.
+pub type Attributes = Items<(Text, Text), ATTRIBUTES_MAX>;
 
-/// In C's terms; they borrow from the texts.
-pub fn pairs_of(texts: &[TextPair<'_>]) -> Vec<SlPair> {
-    let pair = |(name, value): &TextPair<'_>| SlPair {
-        name: SlBytes::of(name.as_bytes()),
-        value: SlBytes::of(value.as_bytes()),
-    };
-    texts.iter().map(pair).collect()
+impl Attributes {
+    pub fn touched(&self, before: Touched) -> Touched {
+        self.0.iter().fold(before, |sum, (name, value)| sum.text(name).text(value))
+    }
+
+    /// In C's terms. Those that are too long together are not read; C refuses them
+    /// by their lengths.
+    pub fn pairs(&self, texts: &mut Converted) -> Result<Vec<SlPair>> {
+        let together = self.touched(Touched::default()).read;
+        let most = if together > ATTRIBUTE_BYTES_MAX { 0 } else { ATTRIBUTE_BYTES_MAX };
+        self.0
+            .iter()
+            .map(|(name, value)| {
+                Ok(SlPair { name: name.read(most, texts)?, value: value.read(most, texts)? })
+            })
+            .collect()
+    }
 }
 
 /// # Safety

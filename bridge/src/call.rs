@@ -2,15 +2,15 @@
 //! A call of the host, whatever its capability: requests go to C as they lie in
 //! the guest's memory, answers come back at once or later.
 
-use std::borrow::Cow;
 use std::ffi::c_void;
 use std::future::{ready, Future};
 use std::mem::MaybeUninit;
 
-use wasmtime::component::{ComponentType, Lift, Lower, WasmList, WasmStr};
+use wasmtime::component::{ComponentType, Lower};
 use wasmtime::{Result, StoreContextMut};
 
-use crate::abi::{Answer, Head, SlBytes, SlError, SlHost};
+use crate::abi::{Answer, Head, SlError, SlHost};
+use crate::lift::{touching, Converted, Text, Touched, CALL_BYTES_MAX};
 use crate::program::State;
 use crate::wait::{Wait, Woken};
 
@@ -420,15 +420,18 @@ struct Instance(*mut c_void);
 // SAFETY: an instance may be used from any thread, one at a time.
 unsafe impl Send for Instance {}
 
+/// The bytes in a name of the manifest; C refuses a longer one.
+const NAME_MAX: usize = 128;
+
 /// Open a resource of the manifest, of this capability.
-pub fn open(store: &Store<'_>, capability: &std::ffi::CStr, name: &WasmStr) -> Result<Reply<u32>> {
-    let name = name.to_str(store)?;
+pub fn open(store: &Store<'_>, capability: &std::ffi::CStr, name: &Text) -> Result<Reply<u32>> {
+    let mut texts = Converted::default();
+    let name = name.read(NAME_MAX, &mut texts)?;
     let state = store.data();
     let mut handle = 0;
     let mut err = MaybeUninit::<SlError>::uninit();
     // SAFETY: name is borrowed until C returns; err is filled where it fails.
     unsafe {
-        let name = SlBytes::of(name.as_bytes());
         let open = state.host().open;
         match open(state.instance(), capability.as_ptr(), name, &mut handle, err.as_mut_ptr()) {
             0 => Ok(Ok(handle)),
@@ -445,11 +448,26 @@ pub fn drop_handle(store: &Store<'_>, handle: u32) -> Result<()> {
     Ok(())
 }
 
-/// The first of a list, at most `most`.
-pub fn head<T: Lift>(store: &mut Store<'_>, list: &WasmList<T>, most: usize) -> Result<Vec<T>> {
-    list.iter(store)?.take(most).collect()
+/// What a guest is told of a call that touches too much of its memory.
+fn too_large(touched: usize) -> Error {
+    Error {
+        code: ErrorCode::TooLarge,
+        message: format!(
+            "a call with {touched} bytes: at most {CALL_BYTES_MAX} together; make several calls"
+        ),
+        retryable: false,
+    }
 }
 
-pub fn texts<'a>(store: &'a Store<'_>, list: &[WasmStr]) -> Result<Vec<Cow<'a, str>>> {
-    list.iter().map(|text| text.to_str(store)).collect()
+/// Start a call with so many requests, if what they touch together is not too much.
+/// A single one has its own limits, which C knows.
+pub fn within_call<'a, T: Send + 'a>(
+    touched: Touched,
+    count: usize,
+    go: impl FnOnce() -> Result<Later<'a, Reply<T>>>,
+) -> Later<'a, Reply<T>> {
+    if touched.bytes() > CALL_BYTES_MAX && count > 1 {
+        return now(Ok(Err(too_large(touched.bytes()))));
+    }
+    touching(touched, go).unwrap_or_else(|error| now(Err(error)))
 }

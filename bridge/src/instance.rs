@@ -12,6 +12,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::abi::SlHost;
 use crate::engine::Guests;
+use crate::holdings::{Holdings, FIELDS_MAX};
 use crate::outbound::{Client, Outbound, Policy};
 
 const TABLE_ELEMENTS: usize = 20_000;
@@ -24,6 +25,10 @@ pub struct State {
     http: WasiHttpCtx,
     outbound: Outbound,
     table: ResourceTable,
+    holdings: Holdings,
+    /// In place of the table where the instance holds too much: nothing is in it,
+    /// and nothing may be, so that every call traps.
+    none: ResourceTable,
     limits: Limits,
     host: Arc<Host>,
     instance: *mut c_void,
@@ -46,11 +51,17 @@ impl State {
         let instance = unsafe { (host.functions.instance_new)(host.context) };
         let mut table = ResourceTable::new();
         table.set_max_capacity(RESOURCES_MAX);
+        let mut none = ResourceTable::new();
+        none.set_max_capacity(0);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_MAX);
         State {
             wasi,
-            http: WasiHttpCtx::new(),
+            http,
             outbound: Outbound::new(host),
             table,
+            holdings: Holdings::default(),
+            none,
             limits: Limits {
                 max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
                 memory: 0,
@@ -99,7 +110,13 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outbound }
+        let (hold, instance) = (self.host.functions.hold, self.instance);
+        let may_call = self.holdings.may_call(&mut self.table, |bytes, more| {
+            // SAFETY: the instance is alive as long as this.
+            unsafe { hold(instance, bytes, more) }
+        });
+        let table = if may_call { &mut self.table } else { &mut self.none };
+        WasiHttpCtxView { ctx: &mut self.http, table, hooks: &mut self.outbound }
     }
 }
 

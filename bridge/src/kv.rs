@@ -2,17 +2,16 @@
 //! `slight:kv/store@0.1.0`: arguments as they lie in the guest's memory go to C,
 //! answers go back. Only typed functions; nothing is decided here.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
-use wasmtime::component::{
-    ComponentType, Lift, Linker, Lower, Resource, ResourceType, WasmList, WasmStr,
-};
+use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType};
 use wasmtime::Result;
 
-use crate::abi::{Answer, Condition, Held, SlBytes, SlKvAnswer, SlKvRequest, Verb, KV_MANY_MAX};
-use crate::call::{all, check, drop_handle, each, head, many, now, one, open, texts, Later};
-use crate::call::{Reply, Store};
+use crate::abi::{
+    Answer, Condition, Held, SlKvAnswer, SlKvRequest, Verb, KV_CURSOR_MAX, KV_KEY_MAX, KV_MANY_MAX,
+    KV_VERSION_MAX,
+};
+use crate::call::{all, check, drop_handle, each, many, now, one, open, Later, Reply, Store};
+use crate::lift::{touching, Blob, Converted, Items, Text, Touched};
 use crate::program::State;
 
 /// The resource type `bucket`; what it stands for, only C knows.
@@ -33,7 +32,7 @@ enum WriteCondition {
     #[component(name = "absent")]
     Absent,
     #[component(name = "version")]
-    Version(WasmStr),
+    Version(Text),
 }
 
 #[derive(ComponentType, Lift)]
@@ -93,50 +92,58 @@ fn page(answer: &mut SlKvAnswer) -> Reply<Page> {
 
 /// A request made of texts and bytes that lie in the guest's memory.
 macro_rules! requests_one {
-    ($store:ident, $bucket:ident, $verb:expr, $key:ident, $convert:expr, |$request:ident| $fill:block) => {{
-        let started = (|| {
-            let key = $key.to_str(&$store)?;
-            let mut $request = SlKvRequest::new($verb, key.as_bytes());
+    ($store:ident, $bucket:ident, $verb:expr, $key:ident, $convert:expr, |$request:ident, $texts:ident| $fill:block) => {{
+        let started: Result<_> = (|| {
+            let mut $texts = Converted::default();
+            let key = $key.read(KV_KEY_MAX, &mut $texts)?;
+            let mut $request = SlKvRequest::new($verb, key);
             $fill
-            Ok(one(&$store, $bucket.rep(), &$request, $convert))
+            let touched = Touched { read: 0, copied: $request.value.len };
+            Ok(touching(touched, || one(&$store, $bucket.rep(), &$request, $convert)))
         })();
         started.unwrap_or_else(|error| now(Err(error)))
     }};
 }
 
 fn many_keys<T: Send + 'static>(
-    mut store: Store<'_>,
+    store: &Store<'_>,
     bucket: &Resource<Bucket>,
     verb: Verb,
-    keys: &WasmList<WasmStr>,
+    keys: &Keys,
     convert: impl FnOnce(&mut [SlKvAnswer]) -> T + Send + 'static,
 ) -> Result<Later<'static, T>> {
-    let keys = head(&mut store, keys, KV_MANY_MAX + 1)?;
-    let keys = texts(&store, &keys)?;
-    let requests: Vec<_> = keys.iter().map(|key| SlKvRequest::new(verb, key.as_bytes())).collect();
-    Ok(many(&store, bucket.rep(), &requests, convert))
+    let mut texts = Converted::default();
+    let requests: Vec<_> = keys
+        .0
+        .iter()
+        .map(|key| Ok(SlKvRequest::new(verb, key.read(KV_KEY_MAX, &mut texts)?)))
+        .collect::<Result<_>>()?;
+    Ok(many(store, bucket.rep(), &requests, convert))
 }
 
 fn set_many(
-    mut store: Store<'_>,
+    store: &Store<'_>,
     bucket: &Resource<Bucket>,
-    entries: &WasmList<(WasmStr, WasmList<u8>)>,
+    entries: &Entries,
 ) -> Result<Later<'static, Reply<Vec<Reply<()>>>>> {
-    let entries = head(&mut store, entries, KV_MANY_MAX + 1)?;
-    let keys: Vec<_> = entries.iter().map(|(key, _)| key.to_str(&store)).collect::<Result<_>>()?;
-    let requests: Vec<_> = keys
+    let mut texts = Converted::default();
+    let requests: Vec<_> = entries
+        .0
         .iter()
-        .zip(&entries)
-        .map(|(key, (_, value))| {
-            let mut request = SlKvRequest::new(Verb::Set, key.as_bytes());
-            request.value = SlBytes::of(value.as_le_slice(&store));
-            request
+        .map(|(key, value)| {
+            let mut request = SlKvRequest::new(Verb::Set, key.read(KV_KEY_MAX, &mut texts)?);
+            request.value = value.bytes();
+            Ok(request)
         })
-        .collect();
-    Ok(many(&store, bucket.rep(), &requests, |answers| each(answers, nothing)))
+        .collect::<Result<_>>()?;
+    // C refuses the call where they are too much, before it copies any.
+    let touched = entries.0.iter().fold(Touched::default(), |sum, (_, value)| sum.blob(value));
+    Ok(touching(touched, || many(store, bucket.rep(), &requests, |answers| each(answers, nothing))))
 }
 
 type This = Resource<Bucket>;
+type Keys = Items<Text, KV_MANY_MAX>;
+type Entries = Items<(Text, Blob), KV_MANY_MAX>;
 
 pub fn link(linker: &mut Linker<State>) -> Result<()> {
     let mut kv = linker.instance("slight:kv/store@0.1.0")?;
@@ -144,34 +151,30 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     kv.resource("bucket", ResourceType::host::<Bucket>(), |store, bucket| {
         drop_handle(&store, bucket)
     })?;
-    kv.func_wrap("[static]bucket.open", |store: Store<'_>, (name,): (WasmStr,)| {
+    kv.func_wrap("[static]bucket.open", |store: Store<'_>, (name,): (Text,)| {
         Ok((open(&store, c"kv", &name)?.map(Resource::<Bucket>::new_own),))
     })?;
-    kv.func_wrap_async("[method]bucket.get", |store, (this, key): (This, WasmStr)| {
-        requests_one!(store, this, Verb::Get, key, value, |_request| {})
+    kv.func_wrap_async("[method]bucket.get", |store, (this, key): (This, Text)| {
+        requests_one!(store, this, Verb::Get, key, value, |_request, _texts| {})
     })?;
-    kv.func_wrap_async("[method]bucket.get-entry", |store, (this, key): (This, WasmStr)| {
-        requests_one!(store, this, Verb::Get, key, entry, |request| {
+    kv.func_wrap_async("[method]bucket.get-entry", |store, (this, key): (This, Text)| {
+        requests_one!(store, this, Verb::Get, key, entry, |request, _texts| {
             request.want_version = true;
         })
     })?;
-    kv.func_wrap_async("[method]bucket.exists", |store, (this, key): (This, WasmStr)| {
-        requests_one!(store, this, Verb::Exists, key, found, |_request| {})
+    kv.func_wrap_async("[method]bucket.exists", |store, (this, key): (This, Text)| {
+        requests_one!(store, this, Verb::Exists, key, found, |_request, _texts| {})
+    })?;
+    kv.func_wrap_async("[method]bucket.set", |store, (this, key, value): (This, Text, Blob)| {
+        requests_one!(store, this, Verb::Set, key, nothing, |request, _texts| {
+            request.value = value.bytes();
+        })
     })?;
     kv.func_wrap_async(
-        "[method]bucket.set",
-        |store, (this, key, value): (This, WasmStr, WasmList<u8>)| {
-            requests_one!(store, this, Verb::Set, key, nothing, |request| {
-                request.value = SlBytes::of(value.as_le_slice(&store));
-            })
-        },
-    )?;
-    kv.func_wrap_async(
         "[method]bucket.set-with",
-        |store, (this, key, value, options): (This, WasmStr, WasmList<u8>, SetOptions)| {
-            let mut held = Cow::Borrowed("");
-            requests_one!(store, this, Verb::Set, key, version, |request| {
-                request.value = SlBytes::of(value.as_le_slice(&store));
+        |store, (this, key, value, options): (This, Text, Blob, SetOptions)| {
+            requests_one!(store, this, Verb::Set, key, version, |request, texts| {
+                request.value = value.bytes();
                 request.want_version = true;
                 request.has_ttl = options.ttl_ms.is_some();
                 request.ttl_ms = options.ttl_ms.unwrap_or(0);
@@ -179,68 +182,54 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
                     WriteCondition::Always => Condition::Always,
                     WriteCondition::Absent => Condition::Absent,
                     WriteCondition::Version(version) => {
-                        held = version.to_str(&store)?;
-                        request.version = SlBytes::of(held.as_bytes());
+                        request.version = version.read(KV_VERSION_MAX, &mut texts)?;
                         Condition::Version
                     }
                 };
             })
         },
     )?;
-    kv.func_wrap_async("[method]bucket.delete", |store, (this, key): (This, WasmStr)| {
-        requests_one!(store, this, Verb::Delete, key, found, |_request| {})
+    kv.func_wrap_async("[method]bucket.delete", |store, (this, key): (This, Text)| {
+        requests_one!(store, this, Verb::Delete, key, found, |_request, _texts| {})
     })?;
     kv.func_wrap_async(
         "[method]bucket.delete-if",
-        |store, (this, key, version): (This, WasmStr, WasmStr)| {
-            let mut held = Cow::Borrowed("");
-            requests_one!(store, this, Verb::Delete, key, nothing, |request| {
-                held = version.to_str(&store)?;
-                request.version = SlBytes::of(held.as_bytes());
+        |store, (this, key, version): (This, Text, Text)| {
+            requests_one!(store, this, Verb::Delete, key, nothing, |request, texts| {
+                request.version = version.read(KV_VERSION_MAX, &mut texts)?;
                 request.condition = Condition::Version;
             })
         },
     )?;
     kv.func_wrap_async(
         "[method]bucket.increment",
-        |store, (this, key, delta): (This, WasmStr, i64)| {
-            requests_one!(store, this, Verb::Increment, key, number, |request| {
+        |store, (this, key, delta): (This, Text, i64)| {
+            requests_one!(store, this, Verb::Increment, key, number, |request, _texts| {
                 request.delta = delta;
             })
         },
     )?;
     kv.func_wrap_async(
         "[method]bucket.keys",
-        |store, (this, prefix, cursor, limit): (This, WasmStr, Option<WasmStr>, u32)| {
-            let mut held = Cow::Borrowed("");
-            requests_one!(store, this, Verb::Keys, prefix, page, |request| {
+        |store, (this, prefix, cursor, limit): (This, Text, Option<Text>, u32)| {
+            requests_one!(store, this, Verb::Keys, prefix, page, |request, texts| {
                 if let Some(cursor) = &cursor {
-                    held = cursor.to_str(&store)?;
-                    request.cursor = SlBytes::of(held.as_bytes());
+                    request.cursor = cursor.read(KV_CURSOR_MAX, &mut texts)?;
                 }
                 request.limit = limit;
             })
         },
     )?;
-    kv.func_wrap_async(
-        "[method]bucket.get-many",
-        |store, (this, keys): (This, WasmList<WasmStr>)| {
-            many_keys(store, &this, Verb::Get, &keys, |answers| all(answers, value))
-                .unwrap_or_else(|error| now(Err(error)))
-        },
-    )?;
-    kv.func_wrap_async(
-        "[method]bucket.set-many",
-        |store, (this, entries): (This, WasmList<(WasmStr, WasmList<u8>)>)| {
-            set_many(store, &this, &entries).unwrap_or_else(|error| now(Err(error)))
-        },
-    )?;
-    kv.func_wrap_async(
-        "[method]bucket.delete-many",
-        |store, (this, keys): (This, WasmList<WasmStr>)| {
-            many_keys(store, &this, Verb::Delete, &keys, |answers| each(answers, found))
-                .unwrap_or_else(|error| now(Err(error)))
-        },
-    )?;
+    kv.func_wrap_async("[method]bucket.get-many", |store, (this, keys): (This, Keys)| {
+        many_keys(&store, &this, Verb::Get, &keys, |answers| all(answers, value))
+            .unwrap_or_else(|error| now(Err(error)))
+    })?;
+    kv.func_wrap_async("[method]bucket.set-many", |store, (this, entries): (This, Entries)| {
+        set_many(&store, &this, &entries).unwrap_or_else(|error| now(Err(error)))
+    })?;
+    kv.func_wrap_async("[method]bucket.delete-many", |store, (this, keys): (This, Keys)| {
+        many_keys(&store, &this, Verb::Delete, &keys, |answers| each(answers, found))
+            .unwrap_or_else(|error| now(Err(error)))
+    })?;
     Ok(())
 }

@@ -3,11 +3,14 @@
 
 use std::mem::MaybeUninit;
 
-use wasmtime::component::{ComponentType, Lift, Linker, Resource, ResourceType, WasmStr};
+use wasmtime::component::{ComponentType, Lift, Linker, Resource, ResourceType};
 use wasmtime::Result;
 
-use crate::abi::{slice, Answer, LockdVerb, SlLockState, SlLockdAnswer, SlLockdRequest};
+use crate::abi::{
+    slice, Answer, LockdVerb, SlBytes, SlLockState, SlLockdAnswer, SlLockdRequest, LOCKD_KEY_MAX,
+};
 use crate::call::{check, drop_handle, make, now, one, open, tell, Later, Reply, Store};
+use crate::lift::{Converted, Text};
 use crate::program::State;
 
 /// The resource types; what they stand for, only C knows.
@@ -28,14 +31,15 @@ struct Options {
 fn acquire<'a>(
     store: Store<'a>,
     service: &Resource<Service>,
-    key: &WasmStr,
+    key: &Text,
     options: &Options,
 ) -> Later<'a, Reply<Resource<Lock>>> {
-    let text = match key.to_str(&store) {
-        Ok(text) => text.into_owned(),
+    let mut texts = Converted::default();
+    let key = match key.read(LOCKD_KEY_MAX, &mut texts) {
+        Ok(key) => key,
         Err(error) => return now(Err(error)),
     };
-    let mut request = SlLockdRequest::new(LockdVerb::Acquire, text.as_bytes());
+    let mut request = SlLockdRequest::new(LockdVerb::Acquire, key);
     request.ttl_ms = options.ttl_ms;
     request.has_wait = options.wait_ms.is_some();
     request.wait_ms = options.wait_ms.unwrap_or(0);
@@ -46,26 +50,27 @@ fn acquire<'a>(
 fn is_locked(
     store: &Store<'_>,
     service: &Resource<Service>,
-    key: &WasmStr,
+    key: &Text,
 ) -> Later<'static, Reply<bool>> {
-    let text = match key.to_str(store) {
-        Ok(text) => text,
+    let mut texts = Converted::default();
+    let key = match key.read(LOCKD_KEY_MAX, &mut texts) {
+        Ok(key) => key,
         Err(error) => return now(Err(error)),
     };
-    let request = SlLockdRequest::new(LockdVerb::IsLocked, text.as_bytes());
+    let request = SlLockdRequest::new(LockdVerb::IsLocked, key);
     one(store, service.rep(), &request, |answer: &mut SlLockdAnswer| {
         check(answer.head()).map(|()| answer.locked)
     })
 }
 
 fn renew<'a>(store: Store<'a>, lock: &Resource<Lock>) -> Later<'a, Reply<()>> {
-    let request = SlLockdRequest::new(LockdVerb::Renew, &[]);
+    let request = SlLockdRequest::new(LockdVerb::Renew, SlBytes::EMPTY);
     tell::<_, SlLockdAnswer>(store, lock.rep(), &request, false)
 }
 
 /// Takes the lock, whatever it answers.
 fn release<'a>(store: Store<'a>, lock: &Resource<Lock>) -> Later<'a, Reply<()>> {
-    let request = SlLockdRequest::new(LockdVerb::Release, &[]);
+    let request = SlLockdRequest::new(LockdVerb::Release, SlBytes::EMPTY);
     tell::<_, SlLockdAnswer>(store, lock.rep(), &request, true)
 }
 
@@ -101,18 +106,18 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     lockd.resource("lock", ResourceType::host::<Lock>(), |store, handle| {
         drop_handle(&store, handle)
     })?;
-    lockd.func_wrap("[static]service.open", |store: Store<'_>, (name,): (WasmStr,)| {
+    lockd.func_wrap("[static]service.open", |store: Store<'_>, (name,): (Text,)| {
         Ok((open(&store, c"lockd", &name)?.map(Resource::<Service>::new_own),))
     })?;
     lockd.func_wrap_async(
         "[method]service.acquire",
-        |store, (this, key, options): (Resource<Service>, WasmStr, Options)| {
+        |store, (this, key, options): (Resource<Service>, Text, Options)| {
             acquire(store, &this, &key, &options)
         },
     )?;
     lockd.func_wrap_async(
         "[method]service.is-locked",
-        |store, (this, key): (Resource<Service>, WasmStr)| is_locked(&store, &this, &key),
+        |store, (this, key): (Resource<Service>, Text)| is_locked(&store, &this, &key),
     )?;
     lockd.func_wrap("[method]lock.key", |store: Store<'_>, (this,): (Resource<Lock>,)| {
         state(&store, &this, key_of)

@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `slight:mq/queue@0.1.0`.
 
-use std::borrow::Cow;
-
-use wasmtime::component::{
-    ComponentType, Lift, Linker, Lower, Resource, ResourceType, WasmList, WasmStr,
-};
+use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType};
 use wasmtime::Result;
 
 use crate::abi::{
-    slice, Answer, MqVerb, SlBytes, SlMqAnswer, SlMqMessage, SlMqRequest, SlPair, MQ_MANY_MAX,
-    MQ_RECEIVE_MAX,
+    slice, Answer, MqVerb, SlBytes, SlMqAnswer, SlMqMessage, SlMqRequest, SlPair, MQ_GROUP_MAX,
+    MQ_MANY_MAX, MQ_REASON_MAX, MQ_RECEIVE_MAX,
 };
-use crate::attributes::{
-    attribute_texts, lowered, pairs_of, text, Attributes, TextPair, ATTRIBUTES_MAX,
-};
+use crate::attributes::{lowered, text, Attributes};
 use crate::call::{
-    check, drop_handle, each, head, make_many, many, now, one, open, tell, Later, Reply, Store,
+    check, drop_handle, each, make_many, many, now, one, open, tell, within_call, Later, Reply,
+    Store,
 };
+use crate::lift::{Blob, Converted, Items, Text, Touched};
 use crate::program::State;
 
 /// The resource types; what they stand for, only C knows.
@@ -28,13 +24,13 @@ struct Message;
 #[derive(ComponentType, Lift)]
 #[component(record)]
 struct Outgoing {
-    payload: WasmList<u8>,
+    payload: Blob,
     attributes: Attributes,
     #[component(name = "delay-ms")]
     delay_ms: Option<u64>,
-    group: Option<WasmStr>,
+    group: Option<Text>,
     #[component(name = "deduplication-id")]
-    deduplication_id: Option<WasmStr>,
+    deduplication_id: Option<Text>,
 }
 
 #[derive(ComponentType, Lift)]
@@ -79,65 +75,50 @@ impl Delivery {
     }
 }
 
-/// The texts of a message to send, as they lie in the guest's memory; converted
-/// where its strings are not UTF-8.
-struct Texts<'a> {
-    attributes: Vec<TextPair<'a>>,
-    group: Option<Cow<'a, str>>,
-    deduplication_id: Option<Cow<'a, str>>,
-}
+impl Outgoing {
+    fn touched(&self, before: Touched) -> Touched {
+        let texts = [&self.group, &self.deduplication_id];
+        let sum = texts.into_iter().flatten().fold(before, |sum, text| sum.text(text));
+        self.attributes.touched(sum.blob(&self.payload))
+    }
 
-fn optional<'a>(store: &'a Store<'_>, text: &Option<WasmStr>) -> Result<Option<Cow<'a, str>>> {
-    text.as_ref().map(|text| text.to_str(store)).transpose()
-}
-
-fn texts_of<'a>(
-    store: &'a Store<'_>,
-    message: &Outgoing,
-    attributes: &[(WasmStr, WasmStr)],
-) -> Result<Texts<'a>> {
-    Ok(Texts {
-        attributes: attribute_texts(store, attributes)?,
-        group: optional(store, &message.group)?,
-        deduplication_id: optional(store, &message.deduplication_id)?,
-    })
+    fn request(&self, pairs: &[SlPair], texts: &mut Converted) -> Result<SlMqRequest> {
+        Ok(SlMqRequest {
+            payload: self.payload.bytes(),
+            attributes: pairs.as_ptr(),
+            attribute_count: pairs.len(),
+            group: optional(&self.group, texts)?,
+            deduplication_id: optional(&self.deduplication_id, texts)?,
+            delay_ms: self.delay_ms.unwrap_or(0),
+            ..SlMqRequest::new(MqVerb::Send)
+        })
+    }
 }
 
 /// None is no bytes at no place; an empty one has a place.
-fn bytes_of(text: &Option<Cow<'_, str>>) -> SlBytes {
-    text.as_ref().map_or(SlBytes::EMPTY, |text| SlBytes::of(text.as_bytes()))
+fn optional(text: &Option<Text>, texts: &mut Converted) -> Result<SlBytes> {
+    text.as_ref().map_or(Ok(SlBytes::EMPTY), |text| text.read(MQ_GROUP_MAX, texts))
 }
 
 /// Run `go` with a request for each message.
-fn with_messages<T>(
-    mut store: Store<'_>,
+fn with_messages<T: Send + 'static>(
     messages: &[Outgoing],
-    go: impl FnOnce(&Store<'_>, &[SlMqRequest]) -> T,
-) -> Result<T> {
-    let attributes: Vec<Vec<(WasmStr, WasmStr)>> = messages
-        .iter()
-        .map(|message| head(&mut store, &message.attributes, ATTRIBUTES_MAX + 1))
-        .collect::<Result<_>>()?;
-    let texts: Vec<Texts<'_>> = messages
-        .iter()
-        .zip(&attributes)
-        .map(|(message, attributes)| texts_of(&store, message, attributes))
-        .collect::<Result<_>>()?;
-    let pairs: Vec<Vec<SlPair>> = texts.iter().map(|texts| pairs_of(&texts.attributes)).collect();
-    let requests: Vec<SlMqRequest> = messages
-        .iter()
-        .zip(texts.iter().zip(&pairs))
-        .map(|(message, (texts, pairs))| SlMqRequest {
-            payload: SlBytes::of(message.payload.as_le_slice(&store)),
-            attributes: pairs.as_ptr(),
-            attribute_count: pairs.len(),
-            group: bytes_of(&texts.group),
-            deduplication_id: bytes_of(&texts.deduplication_id),
-            delay_ms: message.delay_ms.unwrap_or(0),
-            ..SlMqRequest::new(MqVerb::Send)
-        })
-        .collect();
-    Ok(go(&store, &requests))
+    go: impl FnOnce(&[SlMqRequest]) -> Later<'static, Reply<T>>,
+) -> Later<'static, Reply<T>> {
+    let touched = messages.iter().fold(Touched::default(), |sum, message| message.touched(sum));
+    within_call(touched, messages.len(), || {
+        let mut texts = Converted::default();
+        let pairs: Vec<Vec<SlPair>> = messages
+            .iter()
+            .map(|message| message.attributes.pairs(&mut texts))
+            .collect::<Result<_>>()?;
+        let requests: Vec<SlMqRequest> = messages
+            .iter()
+            .zip(&pairs)
+            .map(|(message, pairs)| message.request(pairs, &mut texts))
+            .collect::<Result<_>>()?;
+        Ok(go(&requests))
+    })
 }
 
 fn sent(answer: &mut SlMqAnswer) -> Reply<String> {
@@ -145,26 +126,21 @@ fn sent(answer: &mut SlMqAnswer) -> Reply<String> {
 }
 
 fn send(
-    store: Store<'_>,
+    store: &Store<'_>,
     queue: &Resource<Queue>,
     message: Outgoing,
 ) -> Later<'static, Reply<String>> {
-    with_messages(store, &[message], |store, requests| one(store, queue.rep(), &requests[0], sent))
-        .unwrap_or_else(|error| now(Err(error)))
+    with_messages(&[message], |requests| one(store, queue.rep(), &requests[0], sent))
 }
 
 fn send_many(
-    mut store: Store<'_>,
+    store: &Store<'_>,
     queue: &Resource<Queue>,
-    messages: &WasmList<Outgoing>,
+    messages: &Messages,
 ) -> Later<'static, Reply<Vec<Reply<String>>>> {
-    let handle = queue.rep();
-    let started = head(&mut store, messages, MQ_MANY_MAX + 1).and_then(|messages| {
-        with_messages(store, &messages, |store, requests| {
-            many(store, handle, requests, |answers: &mut [SlMqAnswer]| each(answers, sent))
-        })
-    });
-    started.unwrap_or_else(|error| now(Err(error)))
+    with_messages(&messages.0, |requests| {
+        many(store, queue.rep(), requests, |answers: &mut [SlMqAnswer]| each(answers, sent))
+    })
 }
 
 fn receive<'a>(
@@ -198,17 +174,18 @@ fn get(store: &Store<'_>, this: &Resource<Message>) -> Result<(Delivery,)> {
 fn dead_letter<'a>(
     store: Store<'a>,
     this: &Resource<Message>,
-    reason: &WasmStr,
+    reason: &Text,
 ) -> Later<'a, Reply<()>> {
-    let reason = match reason.to_str(&store) {
-        Ok(reason) => reason.into_owned(),
-        Err(error) => return now(Err(error)),
-    };
+    let mut texts = Converted::default();
     let mut request = SlMqRequest::new(MqVerb::DeadLetter);
-    request.reason = SlBytes::of(reason.as_bytes());
+    match reason.read(MQ_REASON_MAX, &mut texts) {
+        Ok(reason) => request.reason = reason,
+        Err(error) => return now(Err(error)),
+    }
     tell::<_, SlMqAnswer>(store, this.rep(), &request, true)
 }
 
+type Messages = Items<Outgoing, MQ_MANY_MAX>;
 type ThisQueue = Resource<Queue>;
 type ThisMessage = Resource<Message>;
 
@@ -222,17 +199,15 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     mq.resource("message", ResourceType::host::<Message>(), |store, handle| {
         drop_handle(&store, handle)
     })?;
-    mq.func_wrap("[static]queue.open", |store: Store<'_>, (name,): (WasmStr,)| {
+    mq.func_wrap("[static]queue.open", |store: Store<'_>, (name,): (Text,)| {
         Ok((open(&store, c"mq", &name)?.map(Resource::<Queue>::new_own),))
     })?;
     mq.func_wrap_async("[method]queue.send", |store, (this, message): (ThisQueue, Outgoing)| {
-        send(store, &this, message)
+        send(&store, &this, message)
     })?;
     mq.func_wrap_async(
         "[method]queue.send-many",
-        |store, (this, messages): (ThisQueue, WasmList<Outgoing>)| {
-            send_many(store, &this, &messages)
-        },
+        |store, (this, messages): (ThisQueue, Messages)| send_many(&store, &this, &messages),
     )?;
     mq.func_wrap_async(
         "[method]queue.receive",
@@ -260,7 +235,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     )?;
     mq.func_wrap_async(
         "[static]message.dead-letter",
-        |store, (this, reason): (ThisMessage, WasmStr)| dead_letter(store, &this, &reason),
+        |store, (this, reason): (ThisMessage, Text)| dead_letter(store, &this, &reason),
     )?;
     mq.func_wrap_async(
         "[method]message.extend",

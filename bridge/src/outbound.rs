@@ -26,6 +26,7 @@ use tokio::time::{sleep, timeout, Instant, Sleep};
 use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::abi::{SlBytes, SlHttpServer};
+use crate::holdings::BODY_PIECE;
 use crate::instance::Host;
 
 /// Where the guest does not say how long.
@@ -316,6 +317,14 @@ type Sent =
     Result<(Response<WasiBody>, Box<dyn Future<Output = Result<(), HttpError>> + Send>), HttpError>;
 
 impl WasiHttpHooks for Outbound {
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_PIECE
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_PIECE
+    }
+
     fn send_request(
         &mut self,
         request: Request<WasiBody>,

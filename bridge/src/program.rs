@@ -15,8 +15,10 @@ use crate::instance::Host;
 pub use crate::instance::State;
 use crate::settings::Settings;
 
-/// Guests pass what they like; C has the limits, and says so in its errors.
-const HOSTCALL_FUEL: usize = usize::MAX;
+/// The bytes that one call of WASI may make of its arguments, and what a guest's
+/// function may answer with: all of it is copied. slight's own interfaces lift
+/// without copying, and count for themselves (lift.rs).
+pub const HOSTCALL_FUEL: usize = 16 << 20;
 
 /// What a component exports, of what the host calls.
 #[derive(Default)]

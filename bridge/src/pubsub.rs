@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `slight:pubsub/topics@0.1.0`.
 
-use wasmtime::component::{
-    ComponentType, Lift, Linker, Lower, Resource, ResourceType, WasmList, WasmStr,
-};
+use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType};
 use wasmtime::Result;
 
 use crate::abi::{
     slice, Answer, PubsubVerb, SlBytes, SlPair, SlPubsubAnswer, SlPubsubEvent, SlPubsubRequest,
-    PUBSUB_MANY_MAX, PUBSUB_RECEIVE_MAX,
+    PUBSUB_MANY_MAX, PUBSUB_NAME_MAX, PUBSUB_RECEIVE_MAX,
 };
-use crate::attributes::{
-    attribute_texts, lowered, pairs_of, text, Attributes, TextPair, ATTRIBUTES_MAX,
-};
+use crate::attributes::{lowered, text, Attributes};
 use crate::call::{
-    check, drop_handle, each, head, make, make_many, many, now, one, open, tell, Later, Reply,
-    Store,
+    check, drop_handle, each, make, make_many, many, now, one, open, tell, within_call, Later,
+    Reply, Store,
 };
+use crate::lift::{Blob, Converted, Items, Text, Touched};
 use crate::program::State;
 
 /// The resource types; what they stand for, only C knows.
@@ -28,8 +25,8 @@ struct Delivery;
 #[derive(ComponentType, Lift)]
 #[component(record)]
 struct Outgoing {
-    payload: WasmList<u8>,
-    key: Option<WasmList<u8>>,
+    payload: Blob,
+    key: Option<Blob>,
     attributes: Attributes,
 }
 
@@ -47,8 +44,8 @@ enum Start {
 #[derive(ComponentType, Lift)]
 #[component(record)]
 struct SubscribeOptions {
-    topic: WasmStr,
-    group: WasmStr,
+    topic: Text,
+    group: Text,
     start: Start,
 }
 
@@ -83,37 +80,40 @@ impl Event {
     }
 }
 
-/// Run `go` with a request for each event.
-fn with_events<T>(
-    mut store: Store<'_>,
-    topic: &WasmStr,
-    events: &[Outgoing],
-    go: impl FnOnce(&Store<'_>, &[SlPubsubRequest]) -> T,
-) -> Result<T> {
-    let attributes: Vec<Vec<(WasmStr, WasmStr)>> = events
-        .iter()
-        .map(|event| head(&mut store, &event.attributes, ATTRIBUTES_MAX + 1))
-        .collect::<Result<_>>()?;
-    let texts: Vec<Vec<TextPair<'_>>> =
-        attributes.iter().map(|list| attribute_texts(&store, list)).collect::<Result<_>>()?;
-    let pairs: Vec<Vec<SlPair>> = texts.iter().map(|texts| pairs_of(texts)).collect();
-    let topic = topic.to_str(&store)?;
-    let requests: Vec<SlPubsubRequest> = events
-        .iter()
-        .zip(&pairs)
-        .map(|(event, pairs)| SlPubsubRequest {
-            topic: SlBytes::of(topic.as_bytes()),
-            payload: SlBytes::of(event.payload.as_le_slice(&store)),
-            key: event
-                .key
-                .as_ref()
-                .map_or(SlBytes::EMPTY, |key| SlBytes::of(key.as_le_slice(&store))),
+impl Outgoing {
+    fn touched(&self, before: Touched) -> Touched {
+        let sum = self.key.iter().fold(before.blob(&self.payload), Touched::blob);
+        self.attributes.touched(sum)
+    }
+
+    fn request(&self, topic: SlBytes, pairs: &[SlPair]) -> SlPubsubRequest {
+        SlPubsubRequest {
+            topic,
+            payload: self.payload.bytes(),
+            key: self.key.as_ref().map_or(SlBytes::EMPTY, Blob::bytes),
             attributes: pairs.as_ptr(),
             attribute_count: pairs.len(),
             ..SlPubsubRequest::new(PubsubVerb::Publish)
-        })
-        .collect();
-    Ok(go(&store, &requests))
+        }
+    }
+}
+
+/// Run `go` with a request for each event.
+fn with_events<T: Send + 'static>(
+    topic: &Text,
+    events: &[Outgoing],
+    go: impl FnOnce(&[SlPubsubRequest]) -> Later<'static, Reply<T>>,
+) -> Later<'static, Reply<T>> {
+    let touched = events.iter().fold(Touched::default(), |sum, event| event.touched(sum));
+    within_call(touched, events.len(), || {
+        let mut texts = Converted::default();
+        let topic = topic.read(PUBSUB_NAME_MAX, &mut texts)?;
+        let pairs: Vec<Vec<SlPair>> =
+            events.iter().map(|event| event.attributes.pairs(&mut texts)).collect::<Result<_>>()?;
+        let requests: Vec<SlPubsubRequest> =
+            events.iter().zip(&pairs).map(|(event, pairs)| event.request(topic, pairs)).collect();
+        Ok(go(&requests))
+    })
 }
 
 fn nothing(answer: &mut SlPubsubAnswer) -> Reply<()> {
@@ -121,30 +121,23 @@ fn nothing(answer: &mut SlPubsubAnswer) -> Reply<()> {
 }
 
 fn publish(
-    store: Store<'_>,
+    store: &Store<'_>,
     broker: &Resource<Broker>,
-    topic: &WasmStr,
+    topic: &Text,
     event: Outgoing,
 ) -> Later<'static, Reply<()>> {
-    with_events(store, topic, &[event], |store, requests| {
-        one(store, broker.rep(), &requests[0], nothing)
-    })
-    .unwrap_or_else(|error| now(Err(error)))
+    with_events(topic, &[event], |requests| one(store, broker.rep(), &requests[0], nothing))
 }
 
 fn publish_many(
-    mut store: Store<'_>,
+    store: &Store<'_>,
     broker: &Resource<Broker>,
-    topic: &WasmStr,
-    events: &WasmList<Outgoing>,
+    topic: &Text,
+    events: &Events,
 ) -> Later<'static, Reply<Vec<Reply<()>>>> {
-    let handle = broker.rep();
-    let started = head(&mut store, events, PUBSUB_MANY_MAX + 1).and_then(|events| {
-        with_events(store, topic, &events, |store, requests| {
-            many(store, handle, requests, |answers: &mut [SlPubsubAnswer]| each(answers, nothing))
-        })
-    });
-    started.unwrap_or_else(|error| now(Err(error)))
+    with_events(topic, &events.0, |requests| {
+        many(store, broker.rep(), requests, |answers: &mut [SlPubsubAnswer]| each(answers, nothing))
+    })
 }
 
 fn subscribe<'a>(
@@ -152,17 +145,16 @@ fn subscribe<'a>(
     broker: &Resource<Broker>,
     options: &SubscribeOptions,
 ) -> Later<'a, Reply<Resource<Subscription>>> {
-    let names = (|| {
-        let topic = options.topic.to_str(&store)?.into_owned();
-        Ok((topic, options.group.to_str(&store)?.into_owned()))
-    })();
-    let (topic, group) = match names {
-        Ok(names) => names,
-        Err(error) => return now(Err(error)),
+    let mut texts = Converted::default();
+    let topic = options.topic.read(PUBSUB_NAME_MAX, &mut texts);
+    let group = options.group.read(PUBSUB_NAME_MAX, &mut texts);
+    let (topic, group) = match (topic, group) {
+        (Ok(topic), Ok(group)) => (topic, group),
+        (Err(error), _) | (_, Err(error)) => return now(Err(error)),
     };
     let request = SlPubsubRequest {
-        topic: SlBytes::of(topic.as_bytes()),
-        group: SlBytes::of(group.as_bytes()),
+        topic,
+        group,
         from_earliest: options.start == Start::Earliest,
         ..SlPubsubRequest::new(PubsubVerb::Subscribe)
     };
@@ -193,6 +185,8 @@ fn get(store: &Store<'_>, this: &Resource<Delivery>) -> Result<(Event,)> {
     }
 }
 
+type Events = Items<Outgoing, PUBSUB_MANY_MAX>;
+
 pub fn link(linker: &mut Linker<State>) -> Result<()> {
     linker.instance("slight:pubsub/types@0.1.0")?;
     let mut pubsub = linker.instance("slight:pubsub/topics@0.1.0")?;
@@ -206,19 +200,19 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     pubsub.resource("delivery", ResourceType::host::<Delivery>(), |store, handle| {
         drop_handle(&store, handle)
     })?;
-    pubsub.func_wrap("[static]broker.open", |store: Store<'_>, (name,): (WasmStr,)| {
+    pubsub.func_wrap("[static]broker.open", |store: Store<'_>, (name,): (Text,)| {
         Ok((open(&store, c"pubsub", &name)?.map(Resource::<Broker>::new_own),))
     })?;
     pubsub.func_wrap_async(
         "[method]broker.publish",
-        |store, (this, topic, event): (Resource<Broker>, WasmStr, Outgoing)| {
-            publish(store, &this, &topic, event)
+        |store, (this, topic, event): (Resource<Broker>, Text, Outgoing)| {
+            publish(&store, &this, &topic, event)
         },
     )?;
     pubsub.func_wrap_async(
         "[method]broker.publish-many",
-        |store, (this, topic, events): (Resource<Broker>, WasmStr, WasmList<Outgoing>)| {
-            publish_many(store, &this, &topic, &events)
+        |store, (this, topic, events): (Resource<Broker>, Text, Events)| {
+            publish_many(&store, &this, &topic, &events)
         },
     )?;
     pubsub.func_wrap_async(

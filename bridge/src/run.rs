@@ -13,7 +13,7 @@ use wasmtime_wasi::I32Exit;
 use crate::abi::{End, SlBytes, SlOutcome, SlRun};
 use crate::component::one_line;
 use crate::instance::State;
-use crate::program::{Exports, Linked, Program};
+use crate::program::{Exports, Linked, Program, HOSTCALL_FUEL};
 use crate::settings::Settings;
 
 /// How a run ended.
@@ -42,7 +42,7 @@ impl Outcome {
                 let text = trap.to_string();
                 text.strip_prefix("wasm trap: ").unwrap_or(&text).to_string()
             }
-            None => cause(error),
+            None => in_our_words(cause(error)),
         };
         Outcome { end: End::Trapped, exit_code: 0, message, backtrace }
     }
@@ -65,6 +65,21 @@ fn in_line(text: &str) -> String {
         }
     }
     line
+}
+
+/// Wasmtime has no type for what a guest's call ran out of.
+fn in_our_words(message: String) -> String {
+    // Of the table that an instance has, or gets when it holds too much
+    // (instance.rs).
+    if message.contains("resource table has no free keys") || message == "resource not present" {
+        return "it holds too many resources of WASI, or too many bytes of headers and bodies; \
+                drop what is not needed any more, or raise host-memory in the manifest"
+            .into();
+    }
+    if !message.contains("fuel allocated for hostcalls") {
+        return message;
+    }
+    format!("one call of WASI passed more than {} MiB; pass less at a time", HOSTCALL_FUEL >> 20)
 }
 
 /// "  0: name (file:line)", a line for each frame.

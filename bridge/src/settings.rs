@@ -10,6 +10,9 @@ use crate::component::one_line;
 use crate::lines::{Lines, Sink};
 use crate::stdio::{Stdio, Writer};
 
+/// Bytes of one call for random ones: what takes longer keeps a thread.
+const RANDOM_MAX: u64 = 1 << 20;
+
 struct Directory {
     host: String,
     guest: String,
@@ -88,6 +91,7 @@ impl Settings {
     pub fn wasi(&self) -> Fallible<WasiCtx> {
         let mut builder = WasiCtxBuilder::new();
         builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+        builder.max_random_size(RANDOM_MAX);
         builder.args(&self.args).envs(&self.env);
         for directory in &self.directories {
             let perms = if directory.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };

@@ -2,22 +2,20 @@
 //! `slight:sql/database@0.1.0`. Parameters go to C as they lie in the guest's
 //! memory; rows go into it from where C has them.
 
-use std::borrow::Cow;
 use std::mem::MaybeUninit;
 
 use wasmtime::component::__internal::{
     CanonicalAbiInfo, InstanceType, InterfaceType, LowerContext,
 };
-use wasmtime::component::{
-    ComponentType, Lift, Linker, Lower, Resource, ResourceType, WasmList, WasmStr,
-};
+use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType};
 use wasmtime::Result;
 
 use crate::abi::{
     slice, Answer, Held, SlBytes, SlSqlAnswer, SlSqlColumn, SlSqlData, SlSqlParameters,
-    SlSqlRequest, SlSqlValue, SqlVerb, SQL_PARAMETERS_MAX, SQL_SETS_MAX,
+    SlSqlRequest, SlSqlValue, SqlVerb, SQL_PARAMETERS_MAX, SQL_SETS_MAX, SQL_STATEMENT_MAX,
 };
-use crate::call::{check, drop_handle, head, make, now, one, open, Later, Reply, Store};
+use crate::call::{check, drop_handle, make, one, open, within_call, Later, Reply, Store};
+use crate::lift::{Blob, Converted, Gather, Lists, One, Text, Touched, CALL_BYTES_MAX};
 use crate::program::State;
 
 /// The resource types; what they stand for, only C knows.
@@ -38,21 +36,21 @@ enum Parameter {
     #[component(name = "float64")]
     Float64(f64),
     #[component(name = "decimal")]
-    Decimal(WasmStr),
+    Decimal(Text),
     #[component(name = "text")]
-    Text(WasmStr),
+    Text(Text),
     #[component(name = "bytes")]
-    Bytes(WasmList<u8>),
+    Bytes(Blob),
     #[component(name = "date")]
-    Date(WasmStr),
+    Date(Text),
     #[component(name = "time")]
-    Time(WasmStr),
+    Time(Text),
     #[component(name = "timestamp")]
-    Timestamp(WasmStr),
+    Timestamp(Text),
     #[component(name = "uuid")]
-    Uuid(WasmStr),
+    Uuid(Text),
     #[component(name = "json")]
-    Json(WasmStr),
+    Json(Text),
 }
 
 /// The same of a row; borrows from the answer's memory, see `Kept`.
@@ -161,111 +159,110 @@ unsafe impl<T: Lower> Lower for Kept<T> {
     }
 }
 
-/// The texts and sets of a call's parameters, in C's terms.
+/// The parameters of a call, in C's terms; and the texts among them, which are read
+/// when all lengths are known.
 struct Sets {
     values: Vec<SlSqlValue>,
     ends: Vec<usize>,
+    /// By the place of its value.
+    texts: Vec<(usize, Text)>,
+    touched: Touched,
 }
 
-/// Bytes of one parameter: C's value, and what it points to where it had to be
-/// converted (a guest whose strings are not UTF-8).
-fn value_of<'a>(
-    store: &'a Store<'_>,
-    parameter: &'a Parameter,
-    converted: &mut Vec<String>,
-) -> Result<SlSqlValue> {
-    let bytes = SlBytes::EMPTY;
-    let mut text = |type_: u32, text: &WasmStr| -> Result<SlSqlValue> {
-        let bytes = match text.to_str(store)? {
-            Cow::Borrowed(text) => SlBytes::of(text.as_bytes()),
-            Cow::Owned(text) => {
-                // What a String points to stays where it is when it moves.
-                let bytes = SlBytes::of(text.as_bytes());
-                converted.push(text);
-                bytes
-            }
+// SAFETY: what its values point to is read only by the host function that lifted
+// them.
+unsafe impl Send for Sets {}
+// SAFETY: as above.
+unsafe impl Sync for Sets {}
+
+impl Gather for Sets {
+    type Element = Parameter;
+    const LISTS_MAX: usize = SQL_SETS_MAX;
+    const ELEMENTS_MAX: usize = SQL_PARAMETERS_MAX;
+
+    /// Room for what is going to be taken: for nothing where there are too many.
+    fn begin(lists: usize, elements: usize) -> Self {
+        let touched = Touched { read: 0, copied: elements.saturating_mul(size_of::<SlSqlValue>()) };
+        let room = if touched.bytes() > CALL_BYTES_MAX { 0 } else { elements };
+        Sets {
+            values: Vec::with_capacity(room),
+            ends: Vec::with_capacity(lists),
+            texts: Vec::new(),
+            touched,
+        }
+    }
+
+    fn add(&mut self, parameter: Parameter) -> bool {
+        let bytes = |bytes| SlSqlData { bytes };
+        let mut text = |type_: u32, text: Text| {
+            self.touched = self.touched.text(&text);
+            self.texts.push((self.values.len(), text));
+            (type_, bytes(SlBytes::EMPTY))
         };
-        Ok(SlSqlValue { type_, data: SlSqlData { bytes } })
-    };
-    Ok(match parameter {
-        Parameter::Null => SlSqlValue { type_: 0, data: SlSqlData { bytes } },
-        Parameter::Boolean(boolean) => {
-            SlSqlValue { type_: 1, data: SlSqlData { boolean: *boolean } }
-        }
-        Parameter::Int64(int64) => SlSqlValue { type_: 2, data: SlSqlData { int64: *int64 } },
-        Parameter::Float64(float64) => {
-            SlSqlValue { type_: 3, data: SlSqlData { float64: *float64 } }
-        }
-        Parameter::Decimal(value) => text(4, value)?,
-        Parameter::Text(value) => text(5, value)?,
-        Parameter::Bytes(value) => {
-            let bytes = SlBytes::of(value.as_le_slice(store));
-            SlSqlValue { type_: 6, data: SlSqlData { bytes } }
-        }
-        Parameter::Date(value) => text(7, value)?,
-        Parameter::Time(value) => text(8, value)?,
-        Parameter::Timestamp(value) => text(9, value)?,
-        Parameter::Uuid(value) => text(10, value)?,
-        Parameter::Json(value) => text(11, value)?,
-    })
-}
+        let (type_, data) = match parameter {
+            Parameter::Null => (0, bytes(SlBytes::EMPTY)),
+            Parameter::Boolean(boolean) => (1, SlSqlData { boolean }),
+            Parameter::Int64(int64) => (2, SlSqlData { int64 }),
+            Parameter::Float64(float64) => (3, SlSqlData { float64 }),
+            Parameter::Decimal(value) => text(4, value),
+            Parameter::Text(value) => text(5, value),
+            Parameter::Bytes(value) => {
+                self.touched = self.touched.blob(&value);
+                (6, bytes(value.bytes()))
+            }
+            Parameter::Date(value) => text(7, value),
+            Parameter::Time(value) => text(8, value),
+            Parameter::Timestamp(value) => text(9, value),
+            Parameter::Uuid(value) => text(10, value),
+            Parameter::Json(value) => text(11, value),
+        };
+        self.values.push(SlSqlValue { type_, data });
+        self.touched.bytes() <= CALL_BYTES_MAX
+    }
 
-fn sets_of(
-    store: &Store<'_>,
-    lists: &[Vec<Parameter>],
-    converted: &mut Vec<String>,
-) -> Result<Sets> {
-    let mut sets = Sets { values: Vec::new(), ends: Vec::with_capacity(lists.len()) };
-    for parameter in lists.iter().flatten() {
-        sets.values.push(value_of(store, parameter, converted)?);
+    fn end_list(&mut self) {
+        self.ends.push(self.values.len());
     }
-    let mut end = 0;
-    for list in lists {
-        end += list.len();
-        sets.ends.push(end);
-    }
-    Ok(sets)
 }
 
 impl Sets {
-    fn parameters(&self) -> Vec<SlSqlParameters> {
+    /// Read the texts; what it gives borrows from this and from `texts`.
+    fn parameters(&mut self, texts: &mut Converted) -> Result<Vec<SlSqlParameters>> {
+        for (place, text) in &self.texts {
+            let bytes = text.read(CALL_BYTES_MAX, texts)?;
+            if let Some(value) = self.values.get_mut(*place) {
+                value.data = SlSqlData { bytes };
+            }
+        }
         let mut begin = 0;
         let set = |end: &usize| {
             let values = &self.values[begin..*end];
             begin = *end;
             SlSqlParameters { values: values.as_ptr(), count: values.len() }
         };
-        self.ends.iter().map(set).collect()
+        Ok(self.ends.iter().map(set).collect())
     }
 }
 
-/// Run `go` with a request for the statement and its parameters.
-fn with_statement<'a, T>(
-    mut store: Store<'a>,
+/// Run `go` with a request for the statement and its parameters, unless those are
+/// too much together.
+fn with_statement<'a, T: Send + 'a>(
     verb: SqlVerb,
-    statement: &WasmStr,
-    lists: &[WasmList<Parameter>],
+    statement: &Text,
+    mut sets: Sets,
     in_transaction: bool,
-    go: impl FnOnce(Store<'a>, &SlSqlRequest) -> T,
-) -> Result<T> {
-    let lists: Vec<Vec<Parameter>> = lists
-        .iter()
-        .map(|list| head(&mut store, list, SQL_PARAMETERS_MAX + 1))
-        .collect::<Result<_>>()?;
-    let mut converted = Vec::new();
-    let sets = sets_of(&store, &lists, &mut converted)?;
-    let parameters = sets.parameters();
-    let text = statement.to_str(&store)?;
-    let mut request = SlSqlRequest::new(verb, text.as_bytes());
-    request.sets = parameters.as_ptr();
-    request.set_count = parameters.len();
-    request.in_transaction = in_transaction;
-    let owned;
-    if let Cow::Owned(text) = text {
-        owned = text;
-        request.statement = SlBytes::of(owned.as_bytes());
-    }
-    Ok(go(store, &request))
+    go: impl FnOnce(&SlSqlRequest) -> Later<'a, Reply<T>>,
+) -> Later<'a, Reply<T>> {
+    within_call(sets.touched, usize::MAX, move || {
+        let mut texts = Converted::default();
+        let parameters = sets.parameters(&mut texts)?;
+        let text = statement.read(SQL_STATEMENT_MAX, &mut texts)?;
+        let mut request = SlSqlRequest::new(verb, text);
+        request.sets = parameters.as_ptr();
+        request.set_count = parameters.len();
+        request.in_transaction = in_transaction;
+        Ok(go(&request))
+    })
 }
 
 /// # Safety
@@ -353,41 +350,25 @@ fn nothing(answer: &mut SlSqlAnswer) -> Reply<()> {
 
 /// A statement on a connection or a transaction, for what its answer is.
 fn statement<T: Send + 'static>(
-    store: Store<'_>,
+    store: &Store<'_>,
     on: (u32, bool),
     verb: SqlVerb,
-    text: &WasmStr,
-    lists: &[WasmList<Parameter>],
-    convert: fn(&mut SlSqlAnswer) -> T,
-) -> Later<'static, T> {
-    with_statement(store, verb, text, lists, on.1, |store, request| {
-        one(&store, on.0, request, convert)
-    })
-    .unwrap_or_else(|error| now(Err(error)))
-}
-
-fn execute_many(
-    mut store: Store<'_>,
-    on: (u32, bool),
-    text: &WasmStr,
-    lists: &WasmList<WasmList<Parameter>>,
-) -> Later<'static, Reply<Done>> {
-    match head(&mut store, lists, SQL_SETS_MAX + 1) {
-        Ok(lists) => statement(store, on, SqlVerb::ExecuteMany, text, &lists, done),
-        Err(error) => now(Err(error)),
-    }
+    text: &Text,
+    sets: Sets,
+    convert: fn(&mut SlSqlAnswer) -> Reply<T>,
+) -> Later<'static, Reply<T>> {
+    with_statement(verb, text, sets, on.1, |request| one(store, on.0, request, convert))
 }
 
 fn open_cursor<'a>(
     store: Store<'a>,
     on: (u32, bool),
-    text: &WasmStr,
-    list: WasmList<Parameter>,
+    text: &Text,
+    sets: Sets,
 ) -> Later<'a, Reply<Resource<Cursor>>> {
-    with_statement(store, SqlVerb::CursorOpen, text, &[list], on.1, |store, request| {
+    with_statement(SqlVerb::CursorOpen, text, sets, on.1, |request| {
         make(store, on.0, request, |_: &mut SlSqlAnswer, made| Resource::new_own(made))
     })
-    .unwrap_or_else(|error| now(Err(error)))
 }
 
 fn begin<'a>(
@@ -396,7 +377,7 @@ fn begin<'a>(
     isolation: Isolation,
     read_only: bool,
 ) -> Later<'a, Reply<Resource<Transaction>>> {
-    let mut request = SlSqlRequest::new(SqlVerb::Begin, &[]);
+    let mut request = SlSqlRequest::new(SqlVerb::Begin, SlBytes::EMPTY);
     request.isolation = isolation as u32;
     request.read_only = read_only;
     make(store, connection.rep(), &request, |_: &mut SlSqlAnswer, made| Resource::new_own(made))
@@ -409,7 +390,7 @@ fn end<'a>(
     verb: SqlVerb,
 ) -> Later<'a, Reply<()>> {
     let handle = transaction.rep();
-    let ended = one(&store, handle, &SlSqlRequest::new(verb, &[]), nothing);
+    let ended = one(&store, handle, &SlSqlRequest::new(verb, SlBytes::EMPTY), nothing);
     Box::new(async move {
         let ended = Box::into_pin(ended).await;
         drop_handle(&store, handle)?;
@@ -441,36 +422,37 @@ struct OwnedColumn {
 
 type ThisConnection = Resource<Connection>;
 type ThisTransaction = Resource<Transaction>;
-type Parameters = WasmList<Parameter>;
-type ParameterLists = WasmList<WasmList<Parameter>>;
+type Parameters = One<Sets>;
+type ParameterLists = Lists<Sets>;
 
 /// The functions that a connection and a transaction both have.
 macro_rules! statements {
     ($sql:ident, $resource:literal, $This:ty, $in_transaction:literal) => {
         $sql.func_wrap_async(
             concat!("[method]", $resource, ".query"),
-            |store, (this, text, list): ($This, WasmStr, Parameters)| {
+            |store, (this, text, list): ($This, Text, Parameters)| {
                 let on = (this.rep(), $in_transaction);
-                statement(store, on, SqlVerb::Query, &text, &[list], queried)
+                statement(&store, on, SqlVerb::Query, &text, list.0, queried)
             },
         )?;
         $sql.func_wrap_async(
             concat!("[method]", $resource, ".execute"),
-            |store, (this, text, list): ($This, WasmStr, Parameters)| {
+            |store, (this, text, list): ($This, Text, Parameters)| {
                 let on = (this.rep(), $in_transaction);
-                statement(store, on, SqlVerb::Execute, &text, &[list], done)
+                statement(&store, on, SqlVerb::Execute, &text, list.0, done)
             },
         )?;
         $sql.func_wrap_async(
             concat!("[method]", $resource, ".execute-many"),
-            |store, (this, text, lists): ($This, WasmStr, ParameterLists)| {
-                execute_many(store, (this.rep(), $in_transaction), &text, &lists)
+            |store, (this, text, lists): ($This, Text, ParameterLists)| {
+                let on = (this.rep(), $in_transaction);
+                statement(&store, on, SqlVerb::ExecuteMany, &text, lists.0, done)
             },
         )?;
         $sql.func_wrap_async(
             concat!("[method]", $resource, ".open-cursor"),
-            |store, (this, text, list): ($This, WasmStr, Parameters)| {
-                open_cursor(store, (this.rep(), $in_transaction), &text, list)
+            |store, (this, text, list): ($This, Text, Parameters)| {
+                open_cursor(store, (this.rep(), $in_transaction), &text, list.0)
             },
         )?;
     };
@@ -488,7 +470,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     sql.resource("transaction", ResourceType::host::<Transaction>(), |store, handle| {
         drop_handle(&store, handle)
     })?;
-    sql.func_wrap("[static]connection.open", |store: Store<'_>, (name,): (WasmStr,)| {
+    sql.func_wrap("[static]connection.open", |store: Store<'_>, (name,): (Text,)| {
         Ok((open(&store, c"sql", &name)?.map(Resource::<Connection>::new_own),))
     })?;
     statements!(sql, "connection", ThisConnection, false);
@@ -509,7 +491,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
         Ok((cursor_columns(&store, &this),))
     })?;
     sql.func_wrap_async("[method]cursor.next", |store, (this, limit): (Resource<Cursor>, u32)| {
-        let mut request = SlSqlRequest::new(SqlVerb::CursorNext, &[]);
+        let mut request = SlSqlRequest::new(SqlVerb::CursorNext, SlBytes::EMPTY);
         request.limit = limit;
         one(&store, this.rep(), &request, fetched)
     })?;

@@ -96,6 +96,9 @@ static void print_limits(const struct sl_manifest_component *component)
     sl_option_write_amount(SL_OPTION_SIZE, component->memory, amount,
                            sizeof(amount));
     printf("  %s of memory", amount);
+    sl_option_write_amount(SL_OPTION_SIZE, component->host_memory, amount,
+                           sizeof(amount));
+    printf(", %s of the host's", amount);
     sl_option_write_amount(SL_OPTION_DURATION_MS, component->timeout_ms, amount,
                            sizeof(amount));
     if (component->timeout_ms > 0)

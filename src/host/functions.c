@@ -401,6 +401,14 @@ static bool may_request(void *context,
     return may;
 }
 
+static bool hold(void *instance, size_t bytes, size_t more)
+{
+    sl_border_enter();
+    bool may = sl_instance_hold(instance, bytes, more);
+    sl_border_leave();
+    return may;
+}
+
 const struct sl_bridge_host sl_host_functions = {
     .instance_new = instance_new,
     .instance_free = instance_free,
@@ -416,4 +424,5 @@ const struct sl_bridge_host sl_host_functions = {
     .mq_message = mq_message,
     .pubsub_event = pubsub_event,
     .may_request = may_request,
+    .hold = hold,
 };

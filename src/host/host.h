@@ -145,6 +145,8 @@ SL_MUST_CHECK enum sl_status sl_host_prepare(struct sl_host *host,
 struct sl_host_instances {
     _Atomic uint64_t begun; /* since the start */
     _Atomic uint64_t ended;
+    _Atomic uint64_t held;    /* bytes of the host's memory, now */
+    _Atomic uint64_t refused; /* times that host-memory was not enough */
 };
 const struct sl_host_instances *
 sl_host_instances(const struct sl_host *host,

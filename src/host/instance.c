@@ -7,6 +7,7 @@
  */
 #include "host/instance.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,14 @@ struct instance {
     uint32_t count; /* of slots that were ever used */
     uint32_t capacity;
     uint16_t first_free;
+    size_t own;     /* bytes that its handles hold */
+    size_t of_wasi; /* bytes, when WASI was last asked */
+    size_t coming;  /* that it may hold since then */
 };
+
+/* What a handle of slight costs, beside what is received with it: an object of
+ * its kind, its place in the table. */
+enum { HANDLE_BYTES = 512 };
 
 static void done(struct sl_object *object)
 {
@@ -57,6 +65,37 @@ static void done(struct sl_object *object)
     if (object->kind == SL_OBJECT_DELIVERY)
         sl_delivery_free(object->delivery);
     object->kind = SL_OBJECT_NONE;
+}
+
+static void set_held(struct instance *instance, size_t own, size_t of_wasi)
+{
+    _Atomic uint64_t *held = &instance->grants->instances->held;
+
+    atomic_fetch_add_explicit(held,
+                              own + of_wasi - instance->own - instance->of_wasi,
+                              memory_order_relaxed);
+    instance->own = own;
+    instance->of_wasi = of_wasi;
+}
+
+/* Whether it may hold as much, by handles and WASI together. */
+static bool may_hold(struct instance *instance, size_t own, size_t of_wasi)
+{
+    size_t most = (size_t)instance->grants->component->host_memory;
+
+    if (own <= most && of_wasi <= most - own)
+        return true;
+    sl_count(&instance->grants->instances->refused);
+    return false;
+}
+
+bool sl_instance_hold(void *pointer, size_t bytes, size_t more)
+{
+    struct instance *instance = pointer;
+
+    set_held(instance, instance->own, bytes);
+    instance->coming = more;
+    return may_hold(instance, instance->own, bytes + more);
 }
 
 void *sl_instance_new(void *grants)
@@ -76,6 +115,7 @@ void sl_instance_free(void *pointer)
     sl_count(&instance->grants->instances->ended);
     for (uint32_t i = 0; i < instance->count; i++)
         done(&instance->slots[i].object);
+    set_held(instance, 0, 0);
     free(instance->slots);
     free(instance);
 }
@@ -133,12 +173,29 @@ static uint16_t take_slot(struct instance *instance)
     return (uint16_t)instance->count++;
 }
 
+static enum sl_status no_memory(const struct instance *instance, size_t bytes,
+                                struct sl_error *err)
+{
+    const struct sl_manifest_component *component = instance->grants->component;
+
+    return sl_fail(err, SL_TOO_LARGE,
+                   "component \"%s\" holds %zu bytes of the host's memory, and "
+                   "with %zu more has passed its %" PRId64
+                   "; drop what it has received, receive less at a time, or "
+                   "raise host-memory in the manifest",
+                   component->name, instance->own + instance->of_wasi, bytes,
+                   component->host_memory);
+}
+
 enum sl_status sl_instance_add(void *pointer, const struct sl_object *object,
                                uint32_t *handle, struct sl_error *err)
 {
     struct instance *instance = pointer;
-    uint16_t index = take_slot(instance);
+    size_t own = instance->own + HANDLE_BYTES + object->bytes;
 
+    if (!may_hold(instance, own, instance->of_wasi + instance->coming))
+        return no_memory(instance, object->bytes, err);
+    uint16_t index = take_slot(instance);
     if (index == NO_SLOT)
         return sl_fail(err, SL_TOO_LARGE,
                        "component \"%s\" has %d resources open, the most "
@@ -147,6 +204,7 @@ enum sl_status sl_instance_add(void *pointer, const struct sl_object *object,
                        SL_INSTANCE_HANDLES_MAX);
     struct slot *slot = &instance->slots[index];
     slot->object = *object;
+    set_held(instance, own, instance->of_wasi);
     *handle = slot->uses << INDEX_BITS | index;
     return SL_OK;
 }
@@ -230,6 +288,8 @@ void sl_instance_drop(void *pointer, uint32_t handle)
     struct slot *slot = find_slot(instance, handle);
 
     if (slot != NULL) {
+        set_held(instance, instance->own - HANDLE_BYTES - slot->object.bytes,
+                 instance->of_wasi);
         done(&slot->object);
         slot->uses++;
         slot->next_free = instance->first_free;

@@ -49,6 +49,7 @@ struct sl_object {
         SL_OBJECT_DELIVERY,
     } kind;
     struct sl_service *service;
+    size_t bytes; /* that it holds beside its handle: a message's, an event's */
     union {
         struct sl_transaction *transaction;   /* owned */
         struct sl_cursor *cursor;             /* owned */
@@ -75,7 +76,8 @@ sl_instance_open(void *instance, const char *capability, struct sl_bytes name,
 
 /*
  * A handle for an object, which is the instance's then.  SL_TOO_LARGE with
- * SL_INSTANCE_HANDLES_MAX handles open.
+ * SL_INSTANCE_HANDLES_MAX handles open, or where the instance would hold more
+ * of the host's memory than the manifest's host-memory.
  */
 SL_MUST_CHECK enum sl_status sl_instance_add(void *instance,
                                              const struct sl_object *object,
@@ -92,6 +94,12 @@ struct sl_metric *sl_instance_metrics(void *instance,
 
 /* Of which component it is; the same for all instances of one. */
 const struct sl_manifest_component *sl_instance_component(void *instance);
+
+/*
+ * WASI holds so many bytes for the instance, and may come to hold `more` before
+ * this is called again.  False where that is more than host-memory.
+ */
+SL_MUST_CHECK bool sl_instance_hold(void *instance, size_t bytes, size_t more);
 
 void sl_instance_drop(void *instance, uint32_t handle);
 

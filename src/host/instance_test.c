@@ -34,7 +34,10 @@ static struct sl_service *const services[] = {
     (struct sl_service *)&second_service,
 };
 
-static struct sl_manifest_component component = {.name = "orders"};
+enum { HOST_MEMORY = 4 << 20 };
+
+static struct sl_manifest_component component = {.name = "orders",
+                                                 .host_memory = HOST_MEMORY};
 
 static struct sl_host_instances instances;
 static struct sl_grants grants = {
@@ -190,6 +193,33 @@ static void test_one_slot_used_very_often(void **state)
     }
 }
 
+/* Handles, what was received, and WASI: together. */
+static void test_no_more_than_host_memory(void **state)
+{
+    struct sl_object object = {.kind = SL_OBJECT_SERVICE,
+                               .service = (struct sl_service *)&first_service,
+                               .bytes = HOST_MEMORY / 2};
+    struct sl_error err;
+    uint32_t first, next;
+
+    assert_int_equal(sl_instance_add(*state, &object, &first, &err), SL_OK);
+    assert_int_equal(sl_instance_add(*state, &object, &next, &err),
+                     SL_TOO_LARGE);
+    assert_non_null(strstr(err.message, "raise host-memory"));
+    assert_true(sl_instance_hold(*state, HOST_MEMORY / 4, 1000));
+    assert_int_equal(instances.held, 512 + HOST_MEMORY / 2 + HOST_MEMORY / 4);
+    assert_false(sl_instance_hold(*state, HOST_MEMORY / 4, HOST_MEMORY / 4));
+    assert_int_equal(instances.refused, 2);
+
+    sl_instance_drop(*state, first);
+    assert_int_equal(instances.held, HOST_MEMORY / 4);
+    assert_true(sl_instance_hold(*state, 0, 0));
+    assert_int_equal(sl_instance_add(*state, &object, &first, &err), SL_OK);
+    tear_down(state);
+    assert_int_equal(instances.held, 0);
+    set_up(state);
+}
+
 static void test_instances_share_nothing(void **state)
 {
     void *other = sl_instance_new(&grants);
@@ -211,6 +241,7 @@ int main(void)
         CASE(test_handles_that_never_were),
         CASE(test_no_more_than_so_many),
         CASE(test_one_slot_used_very_often),
+        CASE(test_no_more_than_host_memory),
         CASE(test_instances_share_nothing),
     };
 

@@ -18,6 +18,7 @@ static enum sl_status adopt(void *instance, struct sl_service *service,
     const struct sl_object object = {
         .kind = SL_OBJECT_MESSAGE,
         .service = service,
+        .bytes = sl_mq_message_bytes(*taken),
         .message = sl_alloc(sizeof(*object.message)),
     };
 

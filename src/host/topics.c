@@ -19,6 +19,7 @@ static enum sl_status adopt(void *instance, const struct sl_object *from,
     const struct sl_object object = {
         .kind = SL_OBJECT_DELIVERY,
         .service = from->service,
+        .bytes = sl_pubsub_event_bytes(*taken),
         .delivery = sl_alloc(sizeof(*object.delivery)),
     };
 

@@ -136,6 +136,15 @@ static void write_histogram(FILE *out, const char *name,
 /* --- Components ------------------------------------------------------------
  */
 
+/* A sample of the i-th component. */
+static void component_sample(const struct writer *writer, const char *name,
+                             size_t i, const _Atomic uint64_t *value)
+{
+    fprintf(writer->out, "%s{", name);
+    label(writer->out, "component", writer->manifest->components[i].name);
+    fprintf(writer->out, "} %" PRIu64 "\n", sl_counted(value));
+}
+
 static void write_components(const struct writer *writer)
 {
     const struct sl_manifest *manifest = writer->manifest;
@@ -161,6 +170,19 @@ static void write_components(const struct writer *writer)
         label(out, "component", manifest->components[i].name);
         fprintf(out, "} %" PRIu64 "\n", sl_counted(&instances->begun) - ended);
     }
+    begin(out, "slight_component_host_memory_bytes", "gauge",
+          "Memory of slight that the component's instances hold.");
+    for (size_t i = 0; i < manifest->component_count; i++)
+        component_sample(
+            writer, "slight_component_host_memory_bytes", i,
+            &sl_host_instances(writer->host, &manifest->components[i])->held);
+    begin(out, "slight_component_host_memory_refused_total", "counter",
+          "Calls that the component's host-memory was not enough for.");
+    for (size_t i = 0; i < manifest->component_count; i++)
+        component_sample(
+            writer, "slight_component_host_memory_refused_total", i,
+            &sl_host_instances(writer->host, &manifest->components[i])
+                 ->refused);
 }
 
 /* --- Triggers --------------------------------------------------------------

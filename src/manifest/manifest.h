@@ -58,11 +58,12 @@ struct sl_manifest_component {
     const char *source;                /* path of the component */
     struct sl_toml_place source_place; /* zero where no file named it */
     int64_t memory;                    /* bytes of linear memory */
-    int64_t timeout_ms;                /* 0: no limit */
-    int64_t max_size;                  /* bytes of the file */
-    int64_t compile_timeout_ms;        /* 0: no limit */
-    int64_t compile_memory;            /* bytes, of the compiler */
-    int64_t output_rate;               /* bytes a second; 0: no limit */
+    int64_t host_memory; /* bytes of the host's that an instance may hold */
+    int64_t timeout_ms;  /* 0: no limit */
+    int64_t max_size;    /* bytes of the file */
+    int64_t compile_timeout_ms; /* 0: no limit */
+    int64_t compile_memory;     /* bytes, of the compiler */
+    int64_t output_rate;        /* bytes a second; 0: no limit */
     const char **args;
     size_t arg_count;
     struct sl_manifest_variable *env;

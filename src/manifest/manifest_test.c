@@ -137,7 +137,8 @@ static void test_unknown_keys(void **state)
     manifest_bad(
         HEAD "frobnicate = 1\n",
         "5:1: unknown key \"frobnicate\" in [component]; it takes source, "
-        "memory, timeout, max-size, compile-timeout, compile-memory, args, "
+        "memory, host-memory, timeout, max-size, compile-timeout, "
+        "compile-memory, args, "
         "env, "
         "directories, resources, allowed-hosts\n");
     manifest_bad(
@@ -153,7 +154,8 @@ static void test_unknown_keys(void **state)
     manifest_bad(
         HEAD "\"a\\nb\" = 1\n[resources]\n",
         "5:1: unknown key \"a?b\" in [component]; it takes source, memory, "
-        "timeout, max-size, compile-timeout, compile-memory, args, env, "
+        "host-memory, timeout, max-size, compile-timeout, compile-memory, "
+        "args, env, "
         "directories, resources, allowed-hosts\n"
         "6:2: unknown key \"resources\" in the manifest; did you mean "
         "\"resource\"?\n");

@@ -14,7 +14,7 @@ struct batch {
     struct sl_mq_message *messages[SL_MQ_RECEIVE_MAX];
 };
 
-static size_t bytes_of(const struct sl_mq_message *message)
+size_t sl_mq_message_bytes(const struct sl_mq_message *message)
 {
     size_t bytes = message->id.len + message->payload.len + message->group.len +
                    message->receipt.len;
@@ -28,7 +28,8 @@ static size_t bytes_of(const struct sl_mq_message *message)
 struct sl_mq_message *sl_mq_message_copy(const struct sl_mq_message *message)
 {
     size_t pairs = message->attribute_count * sizeof(struct sl_pair);
-    uint8_t *block = malloc(sizeof(*message) + pairs + bytes_of(message));
+    uint8_t *block =
+        malloc(sizeof(*message) + pairs + sl_mq_message_bytes(message));
 
     if (block == NULL)
         return NULL;

@@ -94,6 +94,8 @@ extern const struct sl_capability sl_mq;
 /* A copy of message, which may borrow; NULL where there is no memory. */
 struct sl_mq_message *sl_mq_message_copy(const struct sl_mq_message *message);
 void sl_mq_message_free(struct sl_mq_message *message);
+/* What it holds beside itself, about. */
+size_t sl_mq_message_bytes(const struct sl_mq_message *message);
 
 /* Abandon the messages of an answer that nobody took; does not wait. */
 void sl_mq_give_back(struct sl_service *service,

@@ -14,7 +14,7 @@ struct batch {
     struct sl_pubsub_event *events[SL_PUBSUB_RECEIVE_MAX];
 };
 
-static size_t bytes_of(const struct sl_pubsub_event *event)
+size_t sl_pubsub_event_bytes(const struct sl_pubsub_event *event)
 {
     size_t bytes = event->topic.len + event->id.len + event->payload.len +
                    event->key.len + event->receipt.len;
@@ -28,7 +28,8 @@ struct sl_pubsub_event *
 sl_pubsub_event_copy(const struct sl_pubsub_event *event)
 {
     size_t pairs = event->attribute_count * sizeof(struct sl_pair);
-    uint8_t *block = malloc(sizeof(*event) + pairs + bytes_of(event));
+    uint8_t *block =
+        malloc(sizeof(*event) + pairs + sl_pubsub_event_bytes(event));
 
     if (block == NULL)
         return NULL;

@@ -94,6 +94,8 @@ extern const struct sl_capability sl_pubsub;
 struct sl_pubsub_event *
 sl_pubsub_event_copy(const struct sl_pubsub_event *event);
 void sl_pubsub_event_free(struct sl_pubsub_event *event);
+/* What it holds beside itself, about. */
+size_t sl_pubsub_event_bytes(const struct sl_pubsub_event *event);
 
 /* --- A member of a group ----------------------------------------------------
  */

@@ -156,9 +156,11 @@ static enum sl_status check_sets(const struct sl_sql_driver *driver,
                                  const struct sl_sql_request *request,
                                  size_t placeholders, struct sl_error *err)
 {
-    enum sl_status status = SL_OK;
+    enum sl_status status;
     struct place place = {.set_count = request->set_count};
 
+    /* Before any is read: they may all lie at the same place. */
+    status = check_total(request, err);
     for (size_t i = 0; status == SL_OK && i < request->set_count; i++) {
         const struct sl_sql_parameters *set = &request->sets[i];
         status = check_count(request, i, placeholders, err);
@@ -168,7 +170,7 @@ static enum sl_status check_sets(const struct sl_sql_driver *driver,
             status = check_value(driver, config, &place, &set->values[j], err);
         }
     }
-    return status == SL_OK ? check_total(request, err) : status;
+    return status;
 }
 
 /* --- Requests ----------------------------------------------------------------

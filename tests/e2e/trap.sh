@@ -38,7 +38,7 @@ traps drop-twice ': drop_twice' 'unknown handle index'
 lines drop_twice
 traps use-dropped 'bucket_get (' 'unknown handle index'
 traps use-invented 'bucket_get (' 'unknown handle index 12345'
-traps pass-outside 'bucket_get (' 'string pointer/length out of bounds'
+traps pass-outside 'bucket_get (' 'a pointer and a length are out of bounds'
 traps pass-no-text 'bucket_get (' 'invalid utf-8'
 
 # Nothing is left behind: the next run is as good as the first.

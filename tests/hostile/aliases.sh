@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Lists whose entries all point at the same bytes: gigabytes for whoever believes
+# them.  Each is refused by its lengths, at once, and the neighbours notice nothing.
+. "$(dirname "$0")/lib.sh"
+
+{
+    printf 'slight = 1\nname = "app"\n'
+    victim
+    cat <<END
+[[component]]
+name = "attacker"
+source = "$SL_TEST_HOSTILE/hostile-aliases.wasm"
+resources = ["kv", "db", "mq", "pubsub", "lockd"]
+[[trigger]]
+type = "http"
+component = "attacker"
+listen = "127.0.0.2:0"
+[[resource]]
+name = "kv"
+type = "kv.memory"
+[[resource]]
+name = "db"
+type = "sql.sqlite"
+path = "db"
+[[resource]]
+name = "mq"
+type = "mq.sqlite"
+path = "mq"
+[[resource]]
+name = "pubsub"
+type = "pubsub.sqlite"
+path = "pubsub"
+[[resource]]
+name = "lockd"
+type = "lockd.sqlite"
+path = "lockd"
+END
+} >app.toml
+serve_hostile
+
+# attack PATH TEXT: what is answered has TEXT in it.
+attack() {
+    WHAT="$1"
+    curl -s -m 20 "$ATTACKER$1" >answer || fail "no answer: $?"
+    says answer "$2"
+}
+
+probe_start
+for _ in 1 2 3; do
+    attack /nulls "bytes: at most 67108864 together; make several calls"
+    attack /json "bytes: at most 67108864 together; make several calls"
+    attack /get "0 a key of 16777216 bytes"
+    attack /delete "0 a key of 16777216 bytes"
+    attack /values "6 the values of one call together are at most 67108864"
+    attack /messages "bytes: at most 67108864 together; make several calls"
+    attack /messages/attributes "bytes: at most 67108864 together; make several calls"
+    attack /events "bytes: at most 67108864 together; make several calls"
+    attack /events/attributes "bytes: at most 67108864 together; make several calls"
+    attack /lock "0 a key of 16777216 bytes"
+    attack /name "whose name no manifest could have"
+    attack /value "ok"
+done
+
+# WASI has no answer for it: that instance ends, and nothing else.
+for _ in 1 2 3; do
+    WHAT="/fields"
+    code=$(curl -s -m 20 -o answer -w '%{http_code}' "$ATTACKER/fields")
+    [ "$code" = 500 ] || fail "answered $code: $(cat answer)"
+done
+says served "one call of WASI passed more than 16 MiB"
+probe_stop
+rss_below 300
+
+stop TERM 0
+finish
