@@ -138,7 +138,7 @@ static void test_unknown_keys(void **state)
         HEAD "frobnicate = 1\n",
         "5:1: unknown key \"frobnicate\" in [component]; it takes source, "
         "memory, host-memory, timeout, max-size, compile-timeout, "
-        "compile-memory, args, "
+        "compile-memory, output-rate, args, "
         "env, "
         "directories, resources, allowed-hosts\n");
     manifest_bad(
@@ -155,7 +155,7 @@ static void test_unknown_keys(void **state)
         HEAD "\"a\\nb\" = 1\n[resources]\n",
         "5:1: unknown key \"a?b\" in [component]; it takes source, memory, "
         "host-memory, timeout, max-size, compile-timeout, compile-memory, "
-        "args, env, "
+        "output-rate, args, env, "
         "directories, resources, allowed-hosts\n"
         "6:2: unknown key \"resources\" in the manifest; did you mean "
         "\"resource\"?\n");
