@@ -85,6 +85,15 @@ hardening() {
     [ "$size" -le $((40 * 1000 * 1000)) ] || { echo "$size bytes" >&2; return 1; }
 }
 
+# A promise of docs/security.md without its test is none.
+promises() {
+    tests=$(ctest --test-dir "$build" -N | sed -n 's/^ *Test *#[0-9]*: //p')
+    named=$(grep -oE '`(hostile|e2e|host|base)\.[a-z_.]+`' docs/security.md | tr -d '`' | sort -u)
+    for name in $named; do
+        echo "$tests" | grep -qx "$name" || { echo "docs/security.md: no test $name" >&2; return 1; }
+    done
+}
+
 check "format of C" format_c
 check "format of Rust" format_rust
 check "banned functions" banned
@@ -93,5 +102,6 @@ check "layers" scripts/check_layers.sh "$build"
 check "no warnings (gcc, clang)" warnings
 check "no symbol twice" duplicate_symbols
 check "docs are generated (make docs)" scripts/docs.sh "$build" --check
+check "promises have tests (docs/security.md)" promises
 check "release: hardened, stripped, at most 40 MB" hardening
 exit $failed
