@@ -7,6 +7,7 @@
  *
  * Prints what the guest prints, then "instance <tab> 0 <tab> n <tab> ns".
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -116,6 +117,16 @@ static void run_done(void *context, const struct sl_bridge_outcome *outcome)
     pthread_mutex_unlock(&run->lock);
 }
 
+/* A sl_bridge_write_fn. */
+static int64_t write_stream(void *context, int stream, struct sl_bytes bytes,
+                            bool may_wait)
+{
+    (void)context;
+    (void)may_wait;
+    ssize_t len = write(stream, bytes.ptr, bytes.len);
+    return len < 0 ? -errno : len;
+}
+
 static int run_calls(struct sl_bridge_program *program, const char *ms)
 {
     const struct sl_bytes args[] = {SL_LITERAL("guest"), SL_LITERAL("calls"),
@@ -124,8 +135,7 @@ static int run_calls(struct sl_bridge_program *program, const char *ms)
     const struct sl_bridge_run config = {
         .args = args,
         .arg_count = sizeof(args) / sizeof(args[0]),
-        .inherit_stdout = true,
-        .inherit_stderr = true,
+        .write = write_stream,
     };
     struct run run = {.lock = PTHREAD_MUTEX_INITIALIZER,
                       .ended = PTHREAD_COND_INITIALIZER};

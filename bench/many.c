@@ -17,6 +17,7 @@
 
 #include "base/deadline.h"
 #include "host/internal.h"
+#include "host/output.h"
 
 struct crowd {
     pthread_mutex_t lock;
@@ -108,7 +109,7 @@ int main(int argc, char **argv)
                                     sl_bytes_of(argv[4]), sl_bytes_of(argv[5]),
                                     sl_bytes_of(argv[6])};
     const struct sl_bridge_run run = {
-        .args = args, .arg_count = 5, .inherit_stderr = true};
+        .args = args, .arg_count = 5, .write = sl_host_stdio_write};
 
     must(sl_manifest_read(argv[1], tell_problem, NULL, &manifest, &err), &err);
     must(sl_host_new(manifest, &config, &host, &err), &err);
