@@ -12,10 +12,16 @@ use tokio::runtime::Runtime;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::abi::{border, fail, quiet_border, Fallible, SlEngineConfig, SlError, SlSink, Status};
+use crate::background::{self, Background};
 
-const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(5);
+/// The same while guests compute for long.
+const FAST_TICK: Duration = Duration::from_millis(1);
 /// After so many without a guest the clock stops.
-const TICKS_IDLE: u32 = 100;
+const TICKS_IDLE: u32 = 200;
+/// Of its tasks, after which a thread looks for sockets and timers. Each may be a
+/// guest's slice.
+const EVENT_INTERVAL: u32 = 16;
 const MIB: usize = 1 << 20;
 
 /// Advances the epoch, and with it the guests' turns, while any guest runs. A
@@ -56,14 +62,16 @@ impl Ticker {
         self.woken.notify_one();
     }
 
-    fn tick(&self, engines: &Engines) {
+    fn tick(&self, engines: &Engines, background: &Background) {
         let mut idle = 0;
         let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
         while !*ending {
             idle = if self.running.load(SeqCst) > 0 { 0 } else { idle + 1 };
             if idle < TICKS_IDLE {
                 drop(ending);
-                std::thread::sleep(TICK);
+                let is_busy = background.is_used() || background::gave_way_lately();
+                std::thread::sleep(if is_busy { FAST_TICK } else { TICK });
+                background::note_tick();
                 engines.increment_epoch();
                 ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
                 continue;
@@ -90,6 +98,7 @@ impl Drop for Running {
 pub struct Engine {
     engines: Arc<Engines>,
     pub runtime: Runtime,
+    pub background: Arc<Background>,
     pub max_memory: u64,
     ticker: Arc<Ticker>,
     thread: Option<JoinHandle<()>>,
@@ -121,6 +130,7 @@ impl Engine {
         }
         let runtime = builder
             .thread_name("slight-guest")
+            .event_interval(EVENT_INTERVAL)
             .enable_all()
             .build()
             .or_else(|error| fail(Status::Unavailable, format!("no threads: {error}")))?;
@@ -130,13 +140,14 @@ impl Engine {
             ending: Mutex::new(false),
             woken: Condvar::new(),
         });
-        let (clock, clocked) = (ticker.clone(), engines.clone());
+        let background = Background::new(runtime.handle().clone());
+        let (clock, clocked, busy) = (ticker.clone(), engines.clone(), background.clone());
         let thread = std::thread::Builder::new()
             .name("slight-epoch".into())
-            .spawn(move || clock.tick(&clocked))
+            .spawn(move || clock.tick(&clocked, &busy))
             .or_else(|error| fail(Status::Unavailable, format!("no threads: {error}")))?;
         let max_memory = max_memory(config);
-        Ok(Engine { engines, runtime, max_memory, ticker, thread: Some(thread) })
+        Ok(Engine { engines, runtime, background, max_memory, ticker, thread: Some(thread) })
     }
 
     pub fn plain(&self) -> &wasmtime::Engine {
@@ -262,7 +273,9 @@ pub unsafe extern "C" fn sl_bridge_engine_free(engine: *mut Engine) {
         let ticker = engine.ticker.clone();
         // A guest that loops is only cut off when it gives way, so that the
         // clock goes on until the runtime has ended.
+        engine.background.begin_end();
         engine.runtime.shutdown_timeout(Duration::from_secs(1));
+        engine.background.end(Duration::from_secs(1));
         ticker.end();
         if let Some(thread) = thread {
             let _ = thread.join();

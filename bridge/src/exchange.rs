@@ -280,9 +280,11 @@ async fn respond(
     let (sender, receiver) = oneshot::channel();
     let deadline = tokio::time::Instant::now() + shared.request_timeout;
     let (noted, limit) = (exchange.clone(), shared.request_timeout);
-    let guest = async move { component.answer(request, sender).await };
-    let mut work: Work = Box::pin(async move {
+    let guest = component.clone().fair(async move {
         let _permit: OwnedSemaphorePermit = permit;
+        component.answer(request, sender).await
+    });
+    let mut work: Work = Box::pin(async move {
         match tokio::time::timeout_at(deadline, guest).await {
             Ok(None) => {}
             Ok(Some(outcome)) => noted.note(outcome),

@@ -4,6 +4,8 @@
 
 use std::ffi::c_void;
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, ComponentType, Lift, Lower};
 
@@ -12,7 +14,7 @@ use crate::attributes::text;
 use crate::mq::Delivery;
 use crate::program::{Linked, Program};
 use crate::pubsub::Event;
-use crate::run::{not_started, start, within, Done, DoneFn, Outcome};
+use crate::run::{fairly, not_started, start, Done, DoneFn, Outcome};
 
 #[derive(ComponentType, Lift)]
 #[component(variant)]
@@ -79,10 +81,9 @@ pub unsafe extern "C" fn sl_bridge_program_handle_message(
         let borrowed = borrowed;
         // SAFETY: as above; C promises UTF-8.
         let params = unsafe { (text(borrowed.0), Delivery::of(borrowed.1)) };
-        let index = runner.exports.mq.as_ref();
-        within(&runner, runner.settings().timeout, call(&runner, index, params)).await
+        call(&runner, runner.exports.mq.as_ref(), params).await
     };
-    start(&linked, boxed(run), Done { done, context });
+    begin(&linked, run, Done { done, context });
 }
 
 /// # Safety
@@ -102,14 +103,13 @@ pub unsafe extern "C" fn sl_bridge_program_handle_event(
         let borrowed = borrowed;
         // SAFETY: as above; C promises UTF-8.
         let params = unsafe { (text(borrowed.0), Event::of(borrowed.1)) };
-        let index = runner.exports.pubsub.as_ref();
-        within(&runner, runner.settings().timeout, call(&runner, index, params)).await
+        call(&runner, runner.exports.pubsub.as_ref(), params).await
     };
-    start(&linked, boxed(run), Done { done, context });
+    begin(&linked, run, Done { done, context });
 }
 
-fn boxed<'a>(
-    run: impl Future<Output = Outcome> + Send + 'a,
-) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send + 'a>> {
-    Box::pin(run)
+fn begin(linked: &Arc<Linked>, run: impl Future<Output = Outcome> + Send + 'static, done: Done) {
+    let runner = linked.clone();
+    let run = async move { fairly(&runner, runner.settings().timeout, run).await };
+    start(linked, Box::pin(run) as Pin<Box<dyn Future<Output = Outcome> + Send>>, done);
 }

@@ -11,6 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::abi::SlHost;
+use crate::background::is_background;
 use crate::engine::Guests;
 use crate::holdings::{Holdings, FIELDS_MAX};
 use crate::outbound::{Client, Outbound, Policy};
@@ -76,7 +77,8 @@ impl State {
     /// another one, and nothing else of this guest goes on meanwhile. It is not
     /// ended before the function is back.
     pub fn may_block(&self) -> Duration {
-        if self.host.concurrent || !self.host.guests.one() {
+        // The background's threads are for those that compute.
+        if is_background() || self.host.concurrent || !self.host.guests.one() {
             return Duration::ZERO;
         }
         self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))

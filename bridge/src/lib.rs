@@ -4,6 +4,7 @@
 
 mod abi;
 mod attributes;
+mod background;
 mod call;
 mod compiler;
 mod component;

@@ -2,6 +2,7 @@
 //! Programs: a component linked once, run any number of times at once.
 
 use std::ffi::c_void;
+use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
@@ -9,6 +10,7 @@ use wasmtime::component::{ComponentExportIndex, InstancePre, Linker};
 use wasmtime::Store;
 
 use crate::abi::{border, fail, quiet_border, Failure, Fallible, SlError, SlHost, SlRun, Status};
+use crate::background::{on_deadline, Fair, SLICE_TICKS};
 use crate::component::{one_line, split_name, Component};
 use crate::engine::Engine;
 use crate::instance::Host;
@@ -114,9 +116,18 @@ impl Linked {
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(State::limiter);
         store.set_hostcall_fuel(HOSTCALL_FUEL);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
+        store.set_epoch_deadline(SLICE_TICKS);
+        store.epoch_deadline_callback(|_| Ok(on_deadline()));
         Ok(store)
+    }
+
+    /// A guest's work, which gives way to others' where it takes long.
+    pub fn fair<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Fair<T> {
+        let program = Arc::as_ptr(self) as usize;
+        Fair::new(&self.engine().background, program, Box::pin(work))
     }
 
     /// What sl_bridge_program_prepare gave.

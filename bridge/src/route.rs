@@ -4,6 +4,7 @@
 //! other; or C.
 
 use std::ffi::c_void;
+use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use wasmtime_wasi_http::p3::Request as Request3;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use crate::abi::{End, Failure, Fallible, SlBytes, SlSink, Status};
+use crate::background::Fair;
 use crate::component::one_line;
 use crate::exchange::RequestBody;
 use crate::instance::State;
@@ -149,6 +151,13 @@ impl Component {
         };
         let guest = guest.map_err(|error| not_started(&error))?;
         Ok(Instance { store, guest, answered: 0 })
+    }
+
+    pub fn fair<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Fair<T> {
+        self.linked.fair(work)
     }
 
     fn take_idle(&self) -> Option<Instance> {

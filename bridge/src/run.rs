@@ -169,6 +169,19 @@ pub async fn within(
     })
 }
 
+/// The same of one among many: it gives way to others where it takes long.
+pub async fn fairly(
+    linked: &Arc<Linked>,
+    timeout: Option<Duration>,
+    run: impl Future<Output = Outcome> + Send + 'static,
+) -> Outcome {
+    let mut guest = linked.fair(run);
+    let outcome = within(linked, timeout, &mut guest).await;
+    // What it borrows is C's again after this.
+    guest.cancel().await;
+    outcome
+}
+
 pub type DoneFn = unsafe extern "C" fn(*mut c_void, *const SlOutcome);
 
 /// C's callback, called exactly once.
