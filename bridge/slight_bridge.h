@@ -52,11 +52,14 @@ struct sl_bridge_engine_config {
     /* Bytes of a freed slot's linear memory that stay resident for the next
      * instance; 0.  More is faster and costs memory for each warm slot. */
     uint64_t keep_resident;
+    uint64_t max_table_elements; /* of each table; 20,000.  A table may begin
+                                    with more, and then not grow */
 };
 
 /*
- * An engine with its threads.  A process needs one.  Where the kernel has not
- * the address space for the pool, instances are allocated one by one instead.
+ * An engine with its threads.  A process needs one.  The room for instances is
+ * made with the first program, for all components that were compiled or loaded
+ * by then: as many instances as were asked for, or as fit.
  */
 SL_MUST_CHECK enum sl_status
 sl_bridge_engine_new(const struct sl_bridge_engine_config *config,
@@ -67,6 +70,23 @@ sl_bridge_engine_new(const struct sl_bridge_engine_config *config,
  * fine.  Programs and components made from it must be freed before.
  */
 void sl_bridge_engine_free(struct sl_bridge_engine *engine);
+
+enum sl_bridge_short {
+    SL_BRIDGE_SHORT_NOTHING,
+    SL_BRIDGE_SHORT_ADDRESS_SPACE, /* its limit (ulimit -v) allows no more */
+    SL_BRIDGE_SHORT_MAPS,          /* vm.max_map_count allows no more */
+};
+
+/* The room for instances: more at once fail to start. */
+struct sl_bridge_room {
+    uint32_t asked;
+    uint32_t instances;
+    enum sl_bridge_short short_of;
+};
+
+/* False before there is a program. */
+bool sl_bridge_engine_room(const struct sl_bridge_engine *engine,
+                           struct sl_bridge_room *room);
 
 /*
  * Names everything that compiled code depends on: Wasmtime's version, the
@@ -410,6 +430,7 @@ struct sl_bridge_http_route {
     struct sl_bridge_program *program;
     uint32_t reuse; /* requests that an instance answers, one after the other;
                        1: each has a fresh one */
+    uint32_t max_requests; /* of this route, at once; 0: the config's */
     struct sl_bytes content_type; /* of what C answers */
 };
 
@@ -448,8 +469,8 @@ struct sl_bridge_http_config {
     uint64_t request_timeout_ms; /* then 504, or where the response has begun,
                                     the connection is cut */
     uint32_t max_connections;    /* more wait to be accepted */
-    uint32_t max_requests; /* at once; more wait a quarter of a second, then
-                              503 */
+    uint32_t max_requests; /* at once, of each route that has no number of its
+                              own; more wait a quarter of a second, then 503 */
     sl_bridge_http_ended_fn *ended;
     void *context;
     sl_bridge_http_answer_fn *answer; /* NULL where every route has a program */
@@ -647,14 +668,15 @@ SL_BRIDGE_SHAPE(sl_bridge_host, hold, 112);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, address, 16);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, port, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, is_tls, 34);
-SL_BRIDGE_SHAPE(sl_bridge_http_route, reuse, 24);
+SL_BRIDGE_SHAPE(sl_bridge_http_route, max_requests, 28);
 SL_BRIDGE_SHAPE(sl_bridge_http_route, content_type, 32);
 SL_BRIDGE_SHAPE(sl_bridge_host, lock_state, 72);
 SL_BRIDGE_SHAPE(sl_bridge_host, mq_message, 88);
 SL_BRIDGE_SHAPE(sl_bridge_host, call, 32);
 SL_BRIDGE_SHAPE(sl_bridge_host, release, 56);
 SL_BRIDGE_SHAPE(sl_bridge_host, sql_columns, 64);
-SL_BRIDGE_SIZE(sl_bridge_engine_config, 32);
+SL_BRIDGE_SIZE(sl_bridge_engine_config, 40);
+SL_BRIDGE_SIZE(sl_bridge_room, 12);
 SL_BRIDGE_SHAPE(sl_bridge_engine_config, keep_resident, 24);
 SL_BRIDGE_SIZE(sl_bridge_extern, 72);
 SL_BRIDGE_SHAPE(sl_bridge_extern, is_instance, 64);

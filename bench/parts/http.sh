@@ -67,3 +67,28 @@ row "http: an idle connection, of $((scale * 1000))" \
 row "http: a request of another one meanwhile, to one before" \
     "$(awk -F '\t' '{ t[$1] += $4 } END { printf "%.2f", t["meanwhile"] / t["before"] }' "$calls")" x 1.25 le
 stop_servers
+
+# A component whose neighbour loops: alone, and with a hundred of those requests.
+{
+    printf 'slight = 1\nname = "bench"\n'
+    for name in hello looping; do
+        printf '[[component]]\nname = "%s"\nsource = "%s"\n[[trigger]]\ntype = "http"\ncomponent = "%s"\nlisten = "127.0.0.1:0"\nroute = "/%s"\n' \
+            "$name" "$build/bench/bench-$name.wasm" "$name" "$name"
+        printf 'timeout = "5m"\n'
+    done
+} >"$work/looping.toml"
+"$build/slight" run "$work/looping.toml" --grace 1s 2>"$work/looping.log" &
+servers="$servers $!"
+await_url "$work/looping.log"
+: >"$calls"
+for _ in 1 2 3; do echo "before $(load "$url/hello" 16)" >>"$calls"; done
+for _ in $(seq 100); do
+    curl -s -m 300 -o /dev/null "$url/looping" &
+    servers="$servers $!"
+done
+sleep 1
+for _ in 1 2 3; do echo "beside $(load "$url/hello" 16)" >>"$calls"; done
+row "http: hello beside 100 requests that loop, p99" "$(best beside 2)" ms 25 le
+row "http: that, to hello before, 16 connections" \
+    "$(ratio "$(best beside 1)" "$(best before 1)")" x
+stop_servers

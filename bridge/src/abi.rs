@@ -691,6 +691,14 @@ pub struct SlEngineConfig {
     pub max_memory: u64,
     pub warm_instances: u32,
     pub keep_resident: u64,
+    pub max_table_elements: u64,
+}
+
+#[repr(C)]
+pub struct SlRoom {
+    pub asked: u32,
+    pub instances: u32,
+    pub short: crate::pool::Short,
 }
 
 #[repr(C)]
@@ -740,6 +748,7 @@ pub struct SlHttpRoute {
     pub prefix: SlBytes,
     pub program: *const crate::program::Program,
     pub reuse: u32,
+    pub max_requests: u32,
     pub content_type: SlBytes,
 }
 
@@ -960,12 +969,13 @@ shape!(
     may_request = 104,
     hold = 112
 );
-shape!(SlEngineConfig, 32, keep_resident = 24);
+shape!(SlEngineConfig, 40, keep_resident = 24);
+shape!(SlRoom, 12);
 shape!(SlExtern, 72, is_instance = 64);
 shape!(SlRun, 96, inherit_stdin = 48, timeout_ms = 64, output = 72);
 shape!(SlOutcome, 40, backtrace = 24);
 shape!(SlHttpServer, 40, address = 16, port = 32, is_tls = 34);
-shape!(SlHttpRoute, 48, program = 16, reuse = 24, content_type = 32);
+shape!(SlHttpRoute, 48, program = 16, max_requests = 28, content_type = 32);
 shape!(SlHttpConfig, 96, max_header_bytes = 32, max_connections = 64, ended = 72, answer = 88);
 shape!(SlHttpEnd, 120, status = 56, ns = 64, message = 88);
 shape!(SlToml, 72, key = 24, child_count = 64);

@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use wasmtime::UpdateDeadline;
 
 /// The processor time that a guest may use on the runtime's threads.
-const FOREGROUND: Duration = Duration::from_millis(2);
+const FOREGROUND: Duration = Duration::from_millis(1);
 /// A guest that waited for so many times of what it used begins anew.
 const FORGIVEN: u32 = 20;
 /// The clock's ticks after which a guest on the runtime's threads gives way.

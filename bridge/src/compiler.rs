@@ -5,7 +5,7 @@
 use crate::abi::{
     border, fail, Failure, Fallible, SlBytes, SlEngineConfig, SlError, SlSink, Status,
 };
-use crate::component::{compile_failure, names_wasi_3, one_line};
+use crate::component::{names_wasi_3, one_line};
 use crate::engine::compiler_of;
 
 /// As compiling for an engine of this configuration does (component.rs).
@@ -18,15 +18,15 @@ fn compile(config: &SlEngineConfig, wasm: &[u8]) -> Fallible<Vec<u8>> {
     if code.is_err() {
         code = with(true);
     }
-    code.or_else(|error| Err(failure(&one_line(&error), config.max_memory)))
+    code.or_else(|error| Err(failure(&one_line(&error))))
 }
 
 /// A lack of memory is not the component's being wrong.
-fn failure(cause: &str, max_memory: u64) -> Failure {
+fn failure(cause: &str) -> Failure {
     if cause.contains("Cannot allocate memory") || cause.contains("out of memory") {
         return Failure(Status::Unavailable, cause.to_owned());
     }
-    compile_failure(cause, max_memory)
+    Failure(Status::InvalidArgument, format!("not a valid component: {cause}"))
 }
 
 /// # Safety

@@ -3,7 +3,7 @@
 
 use std::ffi::{c_int, c_void};
 use std::fs::File;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use wasmtime::component::types::ComponentItem;
@@ -12,8 +12,62 @@ use crate::abi::{
     border, fail, quiet_border, Failure, Fallible, SlBytes, SlError, SlExtern, SlSink, Status,
 };
 use crate::engine::Engine;
+use crate::pool::Needs;
 
-pub struct Component(pub wasmtime::component::Component);
+/// A component as its compiler's engine has it; a program has it in an engine with room
+/// for instances.
+pub struct Component {
+    pub compiled: wasmtime::component::Component,
+    needs: Needs,
+    /// What it was loaded from.
+    file: Option<OwnedFd>,
+}
+
+impl Component {
+    fn new(
+        engine: &Engine,
+        compiled: wasmtime::component::Component,
+        file: Option<OwnedFd>,
+    ) -> Fallible<Component> {
+        let needs = Needs::of(compiled.resources_required());
+        if needs.memory > engine.max_memory {
+            let (needed, most) = (needs.memory, engine.max_memory);
+            return fail(
+                Status::TooLarge,
+                format!(
+                    "it needs {needed} bytes of memory at its start, more than the {most} bytes \
+                     that it may have"
+                ),
+            );
+        }
+        engine.note_needs(needs);
+        Ok(Component { compiled, needs, file })
+    }
+
+    /// The elements that a table of it may have: those that it begins with in any case.
+    pub fn max_elements(&self, engine: &Engine) -> usize {
+        usize::try_from(self.needs.elements.max(engine.max_elements())).unwrap_or(usize::MAX)
+    }
+
+    /// The same where instances can be made of it.
+    pub fn pooled(&self, engine: &Engine) -> Fallible<wasmtime::component::Component> {
+        use wasmtime::component::Component as Compiled;
+
+        let concurrent = self.compiled.engine().get_concurrency_support();
+        let pool = engine.pooled(concurrent)?;
+        let defect = |error: wasmtime::Error| Failure(Status::Internal, one_line(&error));
+        if let Some(file) = &self.file {
+            let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+            // SAFETY: as when it was loaded, from the same file.
+            if let Ok(component) = unsafe { Compiled::deserialize_file(pool, path) } {
+                return Ok(component);
+            }
+        }
+        let code = self.compiled.serialize().map_err(defect)?;
+        // SAFETY: it was just made by the engine.
+        unsafe { Compiled::deserialize(pool, code) }.map_err(defect)
+    }
+}
 
 #[repr(i32)]
 #[derive(Debug, PartialEq)]
@@ -71,29 +125,18 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Fallible<Component> {
 
     let mut compiled = Err(wasmtime::Error::msg("not tried"));
     if !names_wasi_3(wasm) {
-        compiled = Compiled::from_binary(engine.plain(), wasm);
+        compiled = Compiled::from_binary(engine.compiler(false)?, wasm);
     }
     // It may have asynchronous functions of its own.
     if compiled.is_err() {
-        compiled = Compiled::from_binary(engine.concurrent()?, wasm);
+        compiled = Compiled::from_binary(engine.compiler(true)?, wasm);
     }
     match compiled {
-        Ok(component) => Ok(Component(component)),
-        Err(error) => Err(compile_failure(&one_line(&error), engine.max_memory)),
+        Ok(component) => Component::new(engine, component, None),
+        Err(error) => {
+            fail(Status::InvalidArgument, format!("not a valid component: {}", one_line(&error)))
+        }
     }
-}
-
-/// Valid components may need more than an engine's instances may have.
-pub fn compile_failure(cause: &str, max_memory: u64) -> Failure {
-    if cause.contains("memory does not fit in pooling allocator") {
-        return Failure(
-            Status::TooLarge,
-            format!(
-                "it needs more memory at its start than the {max_memory} bytes that it may have"
-            ),
-        );
-    }
-    Failure(Status::InvalidArgument, format!("not a valid component: {cause}"))
 }
 
 /// The engine that the code was compiled for.
@@ -103,27 +146,12 @@ pub fn compile_failure(cause: &str, max_memory: u64) -> Failure {
 unsafe fn load_by(
     engine: &Engine,
     load: impl Fn(&wasmtime::Engine) -> wasmtime::Result<wasmtime::component::Component>,
-) -> Fallible<Component> {
-    let mut loaded = load(engine.plain());
-    if loaded.is_err() {
-        let first = loaded.map_err(|error| load_failure(&error, engine.max_memory));
-        if let Err(failure @ Failure(Status::TooLarge, _)) = first {
-            return Err(failure);
-        }
-        loaded = load(engine.concurrent()?);
-    }
-    match loaded {
-        Ok(component) => Ok(Component(component)),
-        Err(error) => Err(load_failure(&error, engine.max_memory)),
-    }
-}
-
-fn load_failure(error: &wasmtime::Error, max_memory: u64) -> Failure {
-    let cause = one_line(error);
-    match compile_failure(&cause, max_memory) {
-        failure @ Failure(Status::TooLarge, _) => failure,
-        _ => Failure(Status::InvalidArgument, cause),
-    }
+) -> Fallible<wasmtime::component::Component> {
+    load(engine.compiler(false)?)
+        .or_else(|_| {
+            load(engine.compiler(true).map_err(|failure| wasmtime::Error::msg(failure.1))?)
+        })
+        .map_err(|error| Failure(Status::InvalidArgument, one_line(&error)))
 }
 
 fn load(engine: &Engine, fd: c_int) -> Fallible<Component> {
@@ -138,8 +166,8 @@ fn load(engine: &Engine, fd: c_int) -> Fallible<Component> {
     let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     // SAFETY: the caller vouches for who wrote the file, and can (slight_bridge.h).
     let mapped = unsafe { load_by(engine, |engine| Compiled::deserialize_file(engine, &path)) };
-    if matches!(mapped, Ok(_) | Err(Failure(Status::TooLarge, _))) {
-        return mapped;
+    if let Ok(component) = mapped {
+        return Component::new(engine, component, fd.try_clone_to_owned().ok());
     }
     let code = fd.try_clone_to_owned().map(File::from).and_then(|file| {
         let mut code = vec![0; file.metadata()?.len() as usize];
@@ -148,7 +176,10 @@ fn load(engine: &Engine, fd: c_int) -> Fallible<Component> {
     });
     match code {
         // SAFETY: as above.
-        Ok(code) => unsafe { load_by(engine, |engine| Compiled::deserialize(engine, &code)) },
+        Ok(code) => unsafe {
+            let component = load_by(engine, |engine| Compiled::deserialize(engine, &code))?;
+            Component::new(engine, component, None)
+        },
         Err(error) => fail(Status::Unavailable, format!("the compiled code: {error}")),
     }
 }
@@ -189,7 +220,7 @@ pub unsafe extern "C" fn sl_bridge_component_serialize(
 ) -> i32 {
     // SAFETY: the header's contract: valid pointers, borrowed for this call.
     unsafe {
-        border(err, || match (*component).0.serialize() {
+        border(err, || match (*component).compiled.serialize() {
             Ok(bytes) => {
                 sink.write(&bytes);
                 Ok(())
@@ -264,7 +295,7 @@ pub unsafe extern "C" fn sl_bridge_component_imports(
 ) {
     // SAFETY: a live component; visit and context as the header says.
     quiet_border((), || unsafe {
-        let component = &(*component).0;
+        let component = &(*component).compiled;
         for (name, item) in component.component_type().imports(component.engine()) {
             tell(name, &item.ty, visit, context);
         }
@@ -281,7 +312,7 @@ pub unsafe extern "C" fn sl_bridge_component_exports(
 ) {
     // SAFETY: a live component; visit and context as the header says.
     quiet_border((), || unsafe {
-        let component = &(*component).0;
+        let component = &(*component).compiled;
         for (name, item) in component.component_type().exports(component.engine()) {
             tell(name, &item.ty, visit, context);
         }

@@ -9,10 +9,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::abi::{border, fail, quiet_border, Fallible, SlEngineConfig, SlError, SlSink, Status};
+use crate::abi::{
+    border, fail, quiet_border, Failure, Fallible, SlEngineConfig, SlError, SlRoom, SlSink, Status,
+};
 use crate::background::{self, Background};
+use crate::pool::{self, Layout, Needs, Room};
 
 const TICK: Duration = Duration::from_millis(5);
 /// The same while guests compute for long.
@@ -22,7 +24,6 @@ const TICKS_IDLE: u32 = 200;
 /// Of its tasks, after which a thread looks for sockets and timers. Each may be a
 /// guest's slice.
 const EVENT_INTERVAL: u32 = 16;
-const MIB: usize = 1 << 20;
 
 /// Advances the epoch, and with it the guests' turns, while any guest runs. A
 /// guest may run for microseconds, so that its begin and its end cost no more than
@@ -92,9 +93,10 @@ impl Drop for Running {
     }
 }
 
-/// Two of Wasmtime's engines: what WASI 0.3 and asynchronous functions need makes
-/// every call and every instance slower by a third, so that only components that
-/// use them have it. The second one is made when the first such component comes.
+/// Two pairs of Wasmtime's engines: what WASI 0.3 and asynchronous functions need makes
+/// every call and every instance slower by a third, so that only components that use
+/// them have it. Of a pair one compiles and loads, which tells what instances need; the
+/// other one has room for instances, and is made when the first program is.
 pub struct Engine {
     engines: Arc<Engines>,
     pub runtime: Runtime,
@@ -104,26 +106,48 @@ pub struct Engine {
     thread: Option<JoinHandle<()>>,
 }
 
+#[derive(Default)]
+struct Pair {
+    compiler: OnceLock<wasmtime::Engine>,
+    pooled: OnceLock<(wasmtime::Engine, Room)>,
+}
+
 struct Engines {
-    plain: wasmtime::Engine,
-    concurrent: OnceLock<wasmtime::Engine>,
+    plain: Pair,
+    concurrent: Pair,
+    /// Of all components that were compiled or loaded.
+    needs: Mutex<Needs>,
+    layout: Layout,
     config: SlEngineConfig,
 }
 
 impl Engines {
+    fn pair(&self, concurrent: bool) -> &Pair {
+        if concurrent {
+            &self.concurrent
+        } else {
+            &self.plain
+        }
+    }
+
     fn increment_epoch(&self) {
-        self.plain.increment_epoch();
-        if let Some(concurrent) = self.concurrent.get() {
-            concurrent.increment_epoch();
+        for pair in [&self.plain, &self.concurrent] {
+            if let Some((engine, _)) = pair.pooled.get() {
+                engine.increment_epoch();
+            }
         }
     }
 }
 
 impl Engine {
     fn new(config: &SlEngineConfig) -> Fallible<Engine> {
-        let plain = wasm_engine(config, false)?;
-        let engines = Engines { plain, concurrent: OnceLock::new(), config: *config };
-        let engines = Arc::new(engines);
+        let engines = Arc::new(Engines {
+            plain: Pair::default(),
+            concurrent: Pair::default(),
+            needs: Mutex::default(),
+            layout: Layout::of(config),
+            config: *config,
+        });
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         if config.threads > 0 {
             builder.worker_threads(config.threads as usize);
@@ -146,24 +170,55 @@ impl Engine {
             .name("slight-epoch".into())
             .spawn(move || clock.tick(&clocked, &busy))
             .or_else(|error| fail(Status::Unavailable, format!("no threads: {error}")))?;
-        let max_memory = max_memory(config);
+        let max_memory = pool::max_memory(config);
         Ok(Engine { engines, runtime, background, max_memory, ticker, thread: Some(thread) })
     }
 
-    pub fn plain(&self) -> &wasmtime::Engine {
-        &self.engines.plain
+    /// For compiling, and for loading compiled code, to see what it needs.
+    pub fn compiler(&self, concurrent: bool) -> Fallible<&wasmtime::Engine> {
+        let pair = self.engines.pair(concurrent);
+        if pair.compiler.get().is_none() {
+            let config = pool::base_config(self.engines.layout, concurrent);
+            let engine = wasmtime::Engine::new(&config)
+                .or_else(|error| fail(Status::Internal, format!("no engine: {error:#}")))?;
+            // Another thread may have been faster; then that one counts.
+            let _ = pair.compiler.set(engine);
+        }
+        pair.compiler.get().ok_or_else(|| Failure(Status::Internal, "no engine".into()))
     }
 
-    pub fn concurrent(&self) -> Fallible<&wasmtime::Engine> {
-        if self.engines.concurrent.get().is_none() {
-            let engine = wasm_engine(&self.engines.config, true)?;
-            // Another thread may have been faster; then that one counts.
-            let _ = self.engines.concurrent.set(engine);
+    /// The room for instances must be enough for one more component. Once there is a
+    /// program, the room is fixed.
+    pub fn note_needs(&self, needs: Needs) {
+        let mut all = self.engines.needs.lock().unwrap_or_else(PoisonError::into_inner);
+        *all = all.most(needs);
+    }
+
+    /// For instances.
+    pub fn pooled(&self, concurrent: bool) -> Fallible<&wasmtime::Engine> {
+        let pair = self.engines.pair(concurrent);
+        if pair.pooled.get().is_none() {
+            let engines = &self.engines;
+            let needs = *engines.needs.lock().unwrap_or_else(PoisonError::into_inner);
+            let pooled = pool::pooled(&engines.config, engines.layout, needs, concurrent)?;
+            let _ = pair.pooled.set(pooled);
         }
-        match self.engines.concurrent.get() {
-            Some(engine) => Ok(engine),
+        match pair.pooled.get() {
+            Some((engine, _)) => Ok(engine),
             None => fail(Status::Internal, "no engine"),
         }
+    }
+
+    /// The elements that a table of an instance may have.
+    pub fn max_elements(&self) -> u64 {
+        pool::max_elements(&self.engines.config)
+    }
+
+    /// The least room of the engines that there are.
+    fn room(&self) -> Option<Room> {
+        let pairs = [&self.engines.plain, &self.engines.concurrent];
+        let rooms = pairs.iter().filter_map(|pair| pair.pooled.get()).map(|(_, room)| *room);
+        rooms.min_by_key(|room| room.instances)
     }
 
     pub fn guests(&self) -> Guests {
@@ -177,67 +232,12 @@ impl Engine {
     }
 }
 
-fn or_default<T: Default + PartialEq>(value: T, default: T) -> T {
-    if value == T::default() {
-        default
-    } else {
-        value
-    }
-}
-
-fn max_memory(config: &SlEngineConfig) -> u64 {
-    or_default(config.max_memory, 64 * MIB as u64)
-}
-
-/// Pooled, or where the address space is too small for that, one by one.
-fn wasm_engine(config: &SlEngineConfig, concurrent: bool) -> Fallible<wasmtime::Engine> {
-    pooled(config, concurrent)
-        .or_else(|_| wasmtime::Engine::new(&base_config(concurrent)))
-        .or_else(|error| fail(Status::Internal, format!("no engine: {error:#}")))
-}
-
 /// What compiles for an engine of this configuration, and runs nothing.
 pub fn compiler_of(
-    _config: &SlEngineConfig,
+    config: &SlEngineConfig,
     concurrent: bool,
 ) -> wasmtime::Result<wasmtime::Engine> {
-    wasmtime::Engine::new(&base_config(concurrent))
-}
-
-fn base_config(concurrent: bool) -> Config {
-    let mut config = Config::new();
-    config
-        .epoch_interruption(true)
-        .concurrency_support(concurrent)
-        .wasm_component_model_async(concurrent)
-        .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable);
-    config
-}
-
-/// What a small component needs, times the instances that may run at once. A
-/// component made from a core module has up to seven of them (its own, the
-/// adapter, and what joins both to the host), and three tables.
-fn pooled(config: &SlEngineConfig, concurrent: bool) -> wasmtime::Result<wasmtime::Engine> {
-    let instances = or_default(config.max_instances, 1000);
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(instances)
-        .total_core_instances(instances.saturating_mul(8))
-        .total_memories(instances)
-        .total_tables(instances.saturating_mul(4))
-        .total_stacks(instances)
-        .max_core_instances_per_component(64)
-        .max_memories_per_component(16)
-        .max_tables_per_component(32)
-        .max_tables_per_module(8)
-        .max_memory_size(usize::try_from(max_memory(config)).unwrap_or(usize::MAX))
-        .max_unused_warm_slots(or_default(config.warm_instances, 100))
-        .linear_memory_keep_resident(or_default(config.keep_resident, MIB as u64) as usize)
-        .table_keep_resident(64 << 10)
-        .async_stack_keep_resident(32 << 10)
-        .pagemap_scan(Enabled::Auto);
-    let mut wasm = base_config(concurrent);
-    wasm.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    wasmtime::Engine::new(&wasm)
+    wasmtime::Engine::new(&pool::base_config(Layout::of(config), concurrent))
 }
 
 /// # Safety
@@ -290,10 +290,26 @@ pub unsafe extern "C" fn sl_bridge_engine_fingerprint(engine: *const Engine, sin
     quiet_border((), || {
         let mut hasher = DefaultHasher::new();
         // SAFETY: a live engine.
-        unsafe { (*engine).plain().precompile_compatibility_hash().hash(&mut hasher) };
+        if let Ok(engine) = unsafe { (*engine).compiler(false) } {
+            engine.precompile_compatibility_hash().hash(&mut hasher);
+        }
         sink.write(
             format!("wasmtime {} {:016x}", crate::version_of("wasmtime"), hasher.finish())
                 .as_bytes(),
         );
+    })
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_engine_room(engine: *const Engine, out: *mut SlRoom) -> bool {
+    quiet_border(false, || {
+        // SAFETY: a live engine.
+        let Some(room) = (unsafe { (*engine).room() }) else { return false };
+        let room = SlRoom { asked: room.asked, instances: room.instances, short: room.short };
+        // SAFETY: a place to write to.
+        unsafe { *out = room };
+        true
     })
 }

@@ -247,6 +247,8 @@ async fn respond(
 ) -> Result<Response<ResponseBody>, Refusal> {
     const LATE: Refusal = Refusal(StatusCode::GATEWAY_TIMEOUT, "the request timed out\n");
     const BUSY: Refusal = Refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once\n");
+    const SHORT: Refusal =
+        Refusal(StatusCode::SERVICE_UNAVAILABLE, "no room for the request now\n");
 
     let Some(route) = find_route(&shared.routes, request.uri().path()) else {
         return Err(Refusal(StatusCode::NOT_FOUND, "not found\n"));
@@ -264,7 +266,7 @@ async fn respond(
         return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"));
     }
     // The one before may have been answered, and its instance be just ending.
-    let turn = shared.requests.clone().acquire_owned();
+    let turn = shared.routes[route].requests.clone().acquire_owned();
     let Ok(Ok(permit)) = tokio::time::timeout(BUSY_WAIT, turn).await else {
         return Err(BUSY);
     };
@@ -317,7 +319,7 @@ async fn respond(
             let why = exchange.outcome.lock().unwrap_or_else(PoisonError::into_inner);
             match &*why {
                 Some(outcome) if outcome.end == End::TimedOut => Err(LATE),
-                Some(outcome) if outcome.message.contains("concurrent limit") => Err(BUSY),
+                Some(outcome) if outcome.is_short => Err(SHORT),
                 Some(_) => Err(FAILED),
                 None => {
                     drop(why);

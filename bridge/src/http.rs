@@ -49,9 +49,7 @@ pub struct Shared {
     pub idle_timeout: Duration,
     pub request_timeout: Duration,
     pub max_connections: u32,
-    pub max_requests: u32,
     pub connections: Arc<Semaphore>,
-    pub requests: Arc<Semaphore>,
     pub ended: Ended,
 }
 
@@ -253,7 +251,10 @@ unsafe fn routes_of(config: &SlHttpConfig) -> Fallible<Vec<Route>> {
             (None, Some(call)) => Target::host(call, config.context, content_type)?,
             (None, None) => return fail(Status::InvalidArgument, "nobody answers a route"),
         };
-        routes.push(Route { prefix: prefix.to_owned(), target });
+        let max_requests =
+            if route.max_requests == 0 { config.max_requests } else { route.max_requests };
+        let requests = Arc::new(Semaphore::new(max_requests as usize));
+        routes.push(Route { prefix: prefix.to_owned(), target, max_requests, requests });
     }
     Ok(routes)
 }
@@ -274,9 +275,7 @@ unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server
         idle_timeout: ms(config.idle_timeout_ms),
         request_timeout: ms(config.request_timeout_ms),
         max_connections: config.max_connections,
-        max_requests: config.max_requests,
         connections: Arc::new(Semaphore::new(config.max_connections as usize)),
-        requests: Arc::new(Semaphore::new(config.max_requests as usize)),
         ended: Ended { call: config.ended, context: config.context },
     });
     let (phase, phases) = watch::channel(Phase::Serving);
@@ -287,7 +286,9 @@ unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server
 /// Every connection and every guest is gone.
 async fn all_gone(shared: &Shared) {
     let _ = shared.connections.acquire_many(shared.max_connections).await;
-    let _ = shared.requests.acquire_many(shared.max_requests).await;
+    for route in &shared.routes {
+        let _ = route.requests.acquire_many(route.max_requests).await;
+    }
 }
 
 struct Drained {
@@ -346,7 +347,8 @@ pub unsafe extern "C" fn sl_bridge_http_load(
             most.saturating_sub(u32::try_from(free.available_permits()).unwrap_or(most))
         };
         *connections = used(shared.max_connections, &shared.connections);
-        *requests = used(shared.max_requests, &shared.requests);
+        let routes = shared.routes.iter();
+        *requests = routes.map(|route| used(route.max_requests, &route.requests)).sum();
     }
 }
 

@@ -16,7 +16,6 @@ use crate::engine::Guests;
 use crate::holdings::{Holdings, FIELDS_MAX};
 use crate::outbound::{Client, Outbound, Policy};
 
-const TABLE_ELEMENTS: usize = 20_000;
 /// Of WASI: streams, headers, files. Each may be some kilobytes of ours.
 const RESOURCES_MAX: usize = 4096;
 
@@ -66,6 +65,7 @@ impl State {
             limits: Limits {
                 max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
                 memory: 0,
+                max_elements: 0,
             },
             host: host.clone(),
             instance,
@@ -82,6 +82,11 @@ impl State {
             return Duration::ZERO;
         }
         self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// So many in each table.
+    pub fn allow_elements(&mut self, max_elements: usize) {
+        self.limits.max_elements = max_elements;
     }
 
     pub fn limiter(&mut self) -> &mut dyn ResourceLimiter {
@@ -126,6 +131,8 @@ impl WasiHttpView for State {
 struct Limits {
     max_memory: usize,
     memory: usize,
+    /// Of each table.
+    max_elements: usize,
 }
 
 impl ResourceLimiter for Limits {
@@ -149,7 +156,7 @@ impl ResourceLimiter for Limits {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS)
+        Ok(desired <= self.max_elements)
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Linked {
     pub pre: InstancePre<State>,
     pub exports: Exports,
     host: Arc<Host>,
+    /// Of each table of an instance.
+    max_elements: usize,
     /// Of the instances that triggers start.
     settings: OnceLock<Settings>,
 }
@@ -112,7 +114,8 @@ impl Linked {
             0 => most,
             asked => asked.min(most),
         };
-        let state = State::new(&self.host, settings.wasi()?, max_memory, settings.timeout);
+        let mut state = State::new(&self.host, settings.wasi()?, max_memory, settings.timeout);
+        state.allow_elements(self.max_elements);
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(State::limiter);
         store.set_hostcall_fuel(HOSTCALL_FUEL);
@@ -158,7 +161,11 @@ fn link_failure(error: &wasmtime::Error) -> Failure {
 }
 
 fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Program> {
-    let wasm = component.0.engine();
+    // SAFETY: the caller's: it is alive.
+    let running = unsafe { &*engine };
+    let max_elements = component.max_elements(running);
+    let component = component.pooled(running)?;
+    let wasm = component.engine();
     let defect = |error: wasmtime::Error| Failure(Status::Internal, one_line(&error));
     let mut linker = Linker::<State>::new(wasm);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(defect)?;
@@ -173,14 +180,15 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
     crate::lockd::link(&mut linker).map_err(defect)?;
     crate::mq::link(&mut linker).map_err(defect)?;
     crate::pubsub::link(&mut linker).map_err(defect)?;
-    let pre = linker.instantiate_pre(&component.0).map_err(|error| link_failure(&error))?;
-    let exports = Exports::of(&component.0);
+    let pre = linker.instantiate_pre(&component).map_err(|error| link_failure(&error))?;
+    let exports = Exports::of(&component);
     let engine = Arc::new(EngineRef(engine));
     Ok(Program(Arc::new(Linked {
         engine,
         pre,
         exports,
         host: Arc::new(host),
+        max_elements,
         settings: OnceLock::new(),
     })))
 }
@@ -199,7 +207,7 @@ pub unsafe extern "C" fn sl_bridge_program_new(
     // SAFETY: the header's contract: valid pointers.
     unsafe {
         border(err, || {
-            let concurrent = (*component).0.engine().get_concurrency_support();
+            let concurrent = (*component).compiled.engine().get_concurrency_support();
             let host = Host::new(*host, context, (*engine).guests(), concurrent);
             *out = Box::into_raw(Box::new(link(engine, &*component, host)?));
             Ok(())

@@ -12,7 +12,7 @@ use http::header::{HeaderValue, CONTENT_TYPE, HOST};
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, Semaphore};
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme as Scheme2;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
@@ -52,6 +52,9 @@ struct Instance {
 pub struct Route {
     pub prefix: String,
     pub target: Target,
+    /// At once; one route's do not hold up another's.
+    pub max_requests: u32,
+    pub requests: Arc<Semaphore>,
 }
 
 pub enum Target {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::component::Instance;
-use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime::{OutOfMemory, PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::abi::{End, SlBytes, SlOutcome, SlRun};
@@ -22,11 +22,19 @@ pub struct Outcome {
     pub exit_code: i32,
     pub message: String,
     pub backtrace: String,
+    /// There was no room for the instance: later there may be.
+    pub is_short: bool,
 }
 
 impl Outcome {
     pub fn new(end: End, exit_code: i32, message: impl Into<String>) -> Self {
-        Outcome { end, exit_code, message: message.into(), backtrace: String::new() }
+        Outcome {
+            end,
+            exit_code,
+            message: message.into(),
+            backtrace: String::new(),
+            is_short: false,
+        }
     }
 
     pub fn of(error: &wasmtime::Error) -> Self {
@@ -44,7 +52,7 @@ impl Outcome {
             }
             None => in_our_words(cause(error)),
         };
-        Outcome { end: End::Trapped, exit_code: 0, message, backtrace }
+        Outcome { end: End::Trapped, exit_code: 0, message, backtrace, is_short: false }
     }
 }
 
@@ -129,7 +137,22 @@ pub fn not_started(error: &wasmtime::Error) -> Outcome {
     if error.is::<Trap>() {
         return Outcome::of(error);
     }
-    Outcome::new(End::Failed, 0, one_line(error))
+    let mut outcome = Outcome::new(End::Failed, 0, one_line(error));
+    if is_short_of_room(error) {
+        outcome.is_short = true;
+        outcome.message = format!("no room for another instance: {}", outcome.message);
+    }
+    outcome
+}
+
+/// What the pool, or the kernel, does not have now.
+fn is_short_of_room(error: &wasmtime::Error) -> bool {
+    if error.is::<PoolConcurrencyLimitError>() || error.is::<OutOfMemory>() {
+        return true;
+    }
+    // The kernel's number has a type of its own in there; its text is the system's.
+    let no_memory = std::io::Error::from_raw_os_error(libc::ENOMEM).to_string();
+    error.chain().any(|cause| cause.to_string() == no_memory)
 }
 
 async fn run_once(linked: &Linked, settings: &Settings) -> Outcome {

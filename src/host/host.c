@@ -88,6 +88,16 @@ static uint64_t memory_of(const struct sl_manifest *manifest)
     return (uint64_t)most;
 }
 
+static uint64_t table_elements_of(const struct sl_manifest *manifest)
+{
+    int64_t most = 0;
+
+    for (size_t i = 0; i < manifest->component_count; i++)
+        if (manifest->components[i].table_elements > most)
+            most = manifest->components[i].table_elements;
+    return (uint64_t)most;
+}
+
 enum sl_status sl_host_new(const struct sl_manifest *manifest,
                            const struct sl_host_config *config,
                            struct sl_host **out, struct sl_error *err)
@@ -102,6 +112,7 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
         .max_instances = instances,
         .warm_instances = instances,
         .max_memory = memory_of(manifest),
+        .max_table_elements = table_elements_of(manifest),
     };
     host->components =
         sl_alloc_array(manifest->component_count, sizeof(*host->components));
@@ -284,6 +295,29 @@ static enum sl_status check_exports(const struct sl_host *host,
                    "that can be run");
 }
 
+/* An operator who is told at the start need not guess it from 503s. */
+static void warn_of_room(const struct sl_host *host)
+{
+    static const char *const reasons[] = {
+        [SL_BRIDGE_SHORT_NOTHING] = "",
+        [SL_BRIDGE_SHORT_ADDRESS_SPACE] =
+            "the address space (ulimit -v) has no more room; raise its limit, "
+            "or lower \"concurrency\" in [[trigger]] or \"memory\" in "
+            "[component]",
+        [SL_BRIDGE_SHORT_MAPS] =
+            "the system's vm.max_map_count allows no more; raise it, or lower "
+            "\"concurrency\" in [[trigger]]",
+    };
+    struct sl_bridge_room room;
+
+    if (sl_bridge_engine_room(host->engine, &room) &&
+        room.instances < room.asked)
+        sl_log(SL_LOG_WARN, "few-instances",
+               SL_FIELD_NUMBER("wanted", room.asked),
+               SL_FIELD_NUMBER("room", room.instances),
+               SL_FIELD_STRING("reason", reasons[room.short_of]));
+}
+
 enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
 {
     for (size_t i = 0; i < host->manifest->component_count; i++) {
@@ -296,5 +330,6 @@ enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
         if (status != SL_OK)
             return sl_fail_in(err, "%s", component->manifest->source);
     }
+    warn_of_room(host);
     return SL_OK;
 }

@@ -52,6 +52,14 @@ const struct sl_option sl_manifest_component_options[] = {
      .fallback = "32MiB",
      .help = "the most memory of the host that an instance may hold: HTTP "
              "headers and bodies, received messages, handles"},
+    {.name = "table-elements",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_manifest_component, table_elements),
+     .min = 1,
+     .max = 10000000,
+     .fallback = "20000",
+     .help = "the most functions and references that each of its tables may "
+             "hold; one may begin with more, and then not grow"},
     {.name = "timeout",
      .type = SL_OPTION_DURATION_MS,
      .offset = offsetof(struct sl_manifest_component, timeout_ms),

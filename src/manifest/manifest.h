@@ -58,6 +58,7 @@ struct sl_manifest_component {
     const char *source;                /* path of the component */
     struct sl_toml_place source_place; /* zero where no file named it */
     int64_t memory;                    /* bytes of linear memory */
+    int64_t table_elements;            /* of each table */
     int64_t host_memory; /* bytes of the host's that an instance may hold */
     int64_t timeout_ms;  /* 0: no limit */
     int64_t max_size;    /* bytes of the file */

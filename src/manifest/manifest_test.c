@@ -137,7 +137,8 @@ static void test_unknown_keys(void **state)
     manifest_bad(
         HEAD "frobnicate = 1\n",
         "5:1: unknown key \"frobnicate\" in [component]; it takes source, "
-        "memory, host-memory, timeout, max-size, compile-timeout, "
+        "memory, host-memory, table-elements, timeout, max-size, "
+        "compile-timeout, "
         "compile-memory, output-rate, args, "
         "env, "
         "directories, resources, allowed-hosts\n");
@@ -154,7 +155,8 @@ static void test_unknown_keys(void **state)
     manifest_bad(
         HEAD "\"a\\nb\" = 1\n[resources]\n",
         "5:1: unknown key \"a?b\" in [component]; it takes source, memory, "
-        "host-memory, timeout, max-size, compile-timeout, compile-memory, "
+        "host-memory, table-elements, timeout, max-size, compile-timeout, "
+        "compile-memory, "
         "output-rate, args, env, "
         "directories, resources, allowed-hosts\n"
         "6:2: unknown key \"resources\" in the manifest; did you mean "

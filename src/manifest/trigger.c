@@ -96,7 +96,7 @@ static const struct sl_option http_options[] = {
      .min = 1,
      .max = SL_TRIGGER_CONCURRENCY_MAX,
      .fallback = "1000",
-     .help = "requests at once, an instance each; 503 beyond"},
+     .help = "requests of this route at once, an instance each; 503 beyond"},
     {.name = "reuse",
      .type = SL_OPTION_INTEGER,
      .offset = AT(reuse),
@@ -304,8 +304,7 @@ static void check_shared(struct sl_manifest_reader *reader,
                  other->idle_timeout_ms != trigger->idle_timeout_ms ||
                  other->max_header != trigger->max_header ||
                  other->max_body != trigger->max_body ||
-                 other->max_connections != trigger->max_connections ||
-                 other->concurrency != trigger->concurrency)
+                 other->max_connections != trigger->max_connections)
             sl_manifest_wrong(reader, table->place,
                               "the trigger in line %u listens there too, with "
                               "other limits; give both the same",

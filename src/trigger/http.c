@@ -98,6 +98,7 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
                 .program =
                     sl_host_program(host, manifest->triggers[i].component),
                 .reuse = (uint32_t)manifest->triggers[i].reuse,
+                .max_requests = (uint32_t)manifest->triggers[i].concurrency,
             };
         }
     const struct sl_bridge_http_config config = {

@@ -31,7 +31,7 @@ attack() {
 app 120s
 serve_hostile --grace 2s
 attack 100 /spin
-sleep 1
+sleep 2
 probe_start
 sleep 8
 probe_stop
