@@ -61,7 +61,8 @@ static bool join(struct sl_sql_pg *sql, struct group *group, struct sl_op *op)
         return true;
     }
     if (!statement->keeps ||
-        (request->verb == SL_SQL_QUERY && !statement->words.reads))
+        (request->verb == SL_SQL_QUERY &&
+         (!statement->words.reads || !statement->described)))
         return false;
     group->ops[group->count] = op;
     group->statements[group->count++] = statement;

@@ -86,6 +86,10 @@ static enum sl_status take_rows(struct sl_sql_pg_reading *reading,
 
     if (reading->rows == NULL)
         return SL_OK;
+    if (!reading->has_columns && reading->learned != NULL) {
+        sl_sql_pg_take_columns(result, reading->learned);
+        reading->columns = reading->learned;
+    }
     if (!reading->has_columns)
         status = sl_sql_pg_read_columns(reading->columns, result, reading->rows,
                                         err);

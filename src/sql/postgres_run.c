@@ -146,15 +146,39 @@ enum sl_status sl_sql_pg_send(struct sl_sql_pg *sql,
     return sl_pg_sent(&sql->pg, sent, err);
 }
 
+/* What the first result told of a statement that was not described. */
+static enum sl_status learn_columns(struct sl_sql_pg *sql,
+                                    struct sl_sql_pg_statement *statement,
+                                    struct sl_sql_pg_columns *learned,
+                                    struct sl_sql_result *result,
+                                    sl_deadline deadline, struct sl_error *err)
+{
+    enum sl_status status = sl_sql_pg_name_types(sql, deadline, learned, err);
+
+    for (size_t i = 0; status == SL_OK && i < learned->count; i++)
+        status = sl_sql_result_type_name(
+            result, i, sl_bytes_of(learned->list[i].type_name), err);
+    if (status != SL_OK)
+        return status;
+    learned->binary = false; /* as the first one was asked for */
+    statement->columns = *learned;
+    *learned = (struct sl_sql_pg_columns){0};
+    statement->described = true;
+    return SL_OK;
+}
+
 /* One set, with its rows into result; NULL throws them away. */
 static enum sl_status run_set(struct sl_sql_pg *sql,
-                              const struct sl_sql_pg_statement *statement,
+                              struct sl_sql_pg_statement *statement,
                               struct sl_op *op, struct sl_sql_result *result,
                               struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
+    struct sl_sql_pg_columns learned = {0};
+    bool learns = !statement->described && result != NULL;
     struct sl_sql_pg_reading reading = {
         .columns = &statement->columns,
+        .learned = learns ? &learned : NULL,
         .rows = result,
         .set = &request->sets[0],
         .answer = result == NULL ? op->answer : NULL,
@@ -166,7 +190,12 @@ static enum sl_status run_set(struct sl_sql_pg *sql,
     if (status != SL_OK)
         return status;
     (void)PQsetSingleRowMode(sql->pg.handle);
-    return sl_sql_pg_read(sql, &reading, err);
+    status = sl_sql_pg_read(sql, &reading, err);
+    if (status == SL_OK && learns)
+        status =
+            learn_columns(sql, statement, &learned, result, op->deadline, err);
+    sl_sql_pg_columns_done(&learned);
+    return status;
 }
 
 /* Rows of what writes, outside of a transaction: they may not fit. */
@@ -176,11 +205,11 @@ static bool needs_own_transaction(const struct sl_sql_pg *sql,
 {
     return sql->transaction == SL_SQL_PG_NONE &&
            request->verb == SL_SQL_QUERY && !statement->words.reads &&
-           statement->columns.count > 0;
+           (!statement->described || statement->columns.count > 0);
 }
 
 static enum sl_status run_one(struct sl_sql_pg *sql,
-                              const struct sl_sql_pg_statement *statement,
+                              struct sl_sql_pg_statement *statement,
                               struct sl_op *op, struct sl_sql_result *result,
                               struct sl_error *err)
 {
@@ -286,7 +315,7 @@ static enum sl_status pin_read_only(struct sl_sql_pg *sql,
 }
 
 static enum sl_status run_taken(struct sl_sql_pg *sql,
-                                const struct sl_sql_pg_statement *statement,
+                                struct sl_sql_pg_statement *statement,
                                 struct sl_op *op, struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;

@@ -18,6 +18,13 @@ enum {
     SL_SQL_PG_CACHED = 128,         /* statements that are kept */
     SL_SQL_PG_CACHED_BYTES = 16384, /* in the text of one */
     SL_SQL_PG_BATCH = 32,           /* in one go; fewer than are kept */
+    /*
+     * Placeholders of a statement that libpq can have described: of every
+     * version it takes a ParameterDescription of no more than 30,000 bytes for
+     * a sign that it has lost its place, and closes the connection.  The
+     * message has 4 bytes for each, and 6 before.
+     */
+    SL_SQL_PG_DESCRIBED = (30000 - 6) / 4,
 };
 
 /* --- Types (postgres_type.c) -----------------------------------------------
@@ -95,6 +102,9 @@ struct sl_sql_pg_statement {
     struct sl_sql_pg_words words;
     struct sl_sql_pg_column *parameters;
     size_t parameter_count;
+    /* Else it has too many placeholders for that; its columns are learned from
+     * its first result. */
+    bool described;
     struct sl_sql_pg_columns columns;
 };
 
@@ -178,7 +188,14 @@ void sl_sql_pg_drop(struct sl_sql_pg *sql, const void *owner,
                     struct sl_bytes text);
 void sl_sql_pg_forget(struct sl_sql_pg *sql); /* all of them */
 
-/* What a description says of columns; asks the server for names of types. */
+/* What a description or a result says of columns, but for names of types. */
+void sl_sql_pg_take_columns(const PGresult *from,
+                            struct sl_sql_pg_columns *columns);
+/* Add the names of types, for which it may ask the server. */
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_name_types(struct sl_sql_pg *sql, sl_deadline deadline,
+                     struct sl_sql_pg_columns *columns, struct sl_error *err);
+/* Both; what fails leaves no columns. */
 SL_MUST_CHECK enum sl_status
 sl_sql_pg_describe(struct sl_sql_pg *sql, const PGresult *description,
                    sl_deadline deadline, struct sl_sql_pg_columns *columns,
@@ -224,6 +241,9 @@ sl_sql_pg_read_value(enum sl_sql_pg_kind kind, bool binary,
 /* What to do with the results of a statement. */
 struct sl_sql_pg_reading {
     const struct sl_sql_pg_columns *columns;
+    /* Where they are not known: filled by the first result, without names of
+     * types; else NULL. */
+    struct sl_sql_pg_columns *learned;
     struct sl_sql_result *rows;          /* NULL: they are thrown away */
     const struct sl_sql_parameters *set; /* not to be quoted; may be NULL */
     struct sl_sql_answer *answer;        /* counts; may be NULL */

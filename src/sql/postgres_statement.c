@@ -144,46 +144,68 @@ static enum sl_status ask_name(struct sl_sql_pg *sql, Oid oid,
     return sl_pg_drain(&sql->pg, deadline, err);
 }
 
+void sl_sql_pg_take_columns(const PGresult *from,
+                            struct sl_sql_pg_columns *columns)
+{
+    size_t count = (size_t)PQnfields(from);
+
+    columns->list = sl_alloc_array(count, sizeof(*columns->list));
+    columns->count = count;
+    columns->binary = true;
+    for (size_t i = 0; i < count; i++) {
+        Oid oid = PQftype(from, (int)i);
+        const struct sl_sql_pg_type *type = sl_sql_pg_find_type(oid);
+        columns->list[i].oid = oid;
+        columns->list[i].kind = type != NULL ? type->kind : SL_SQL_PG_OTHER;
+        if (columns->list[i].kind == SL_SQL_PG_OTHER)
+            columns->binary = false; /* libpq asks for all alike */
+    }
+}
+
+enum sl_status sl_sql_pg_name_types(struct sl_sql_pg *sql, sl_deadline deadline,
+                                    struct sl_sql_pg_columns *columns,
+                                    struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    for (size_t i = 0; i < columns->count && status == SL_OK; i++) {
+        struct sl_sql_pg_column *column = &columns->list[i];
+        const struct sl_sql_pg_type *type = sl_sql_pg_find_type(column->oid);
+        if (type != NULL)
+            column->type_name = sl_strdup(type->name);
+        else
+            status =
+                ask_name(sql, column->oid, deadline, &column->type_name, err);
+    }
+    return status;
+}
+
 enum sl_status sl_sql_pg_describe(struct sl_sql_pg *sql,
                                   const PGresult *description,
                                   sl_deadline deadline,
                                   struct sl_sql_pg_columns *columns,
                                   struct sl_error *err)
 {
-    size_t count = (size_t)PQnfields(description);
-    enum sl_status status = SL_OK;
-
-    columns->list = sl_alloc_array(count, sizeof(*columns->list));
-    columns->count = count;
-    columns->binary = true;
-    for (size_t i = 0; i < count && status == SL_OK; i++) {
-        Oid oid = PQftype(description, (int)i);
-        const struct sl_sql_pg_type *type = sl_sql_pg_find_type(oid);
-        struct sl_sql_pg_column *column = &columns->list[i];
-        column->oid = oid;
-        column->kind = type != NULL ? type->kind : SL_SQL_PG_OTHER;
-        if (column->kind == SL_SQL_PG_OTHER)
-            columns->binary = false; /* libpq asks for all alike */
-        if (type != NULL)
-            column->type_name = sl_strdup(type->name);
-        else
-            status = ask_name(sql, oid, deadline, &column->type_name, err);
-    }
+    sl_sql_pg_take_columns(description, columns);
+    enum sl_status status = sl_sql_pg_name_types(sql, deadline, columns, err);
     if (status != SL_OK)
         sl_sql_pg_columns_done(columns);
     return status;
 }
 
+/* Of a description; or where there is none, one in each row. */
 static void take_parameters(struct sl_sql_pg_statement *statement,
-                            const PGresult *description)
+                            const PGresult *from)
 {
-    size_t count = (size_t)PQnparams(description);
+    int count = statement->described ? PQnparams(from) : PQntuples(from);
 
-    statement->parameters =
-        sl_alloc_array(count, sizeof(*statement->parameters));
-    statement->parameter_count = count;
-    for (size_t i = 0; i < count; i++) {
-        Oid oid = PQparamtype(description, (int)i);
+    statement->parameter_count = (size_t)count;
+    statement->parameters = sl_alloc_array(statement->parameter_count,
+                                           sizeof(*statement->parameters));
+    for (int i = 0; i < count; i++) {
+        Oid oid = statement->described
+                      ? PQparamtype(from, i)
+                      : (Oid)strtoul(PQgetvalue(from, i, 0), NULL, 10);
         const struct sl_sql_pg_type *type = sl_sql_pg_find_type(oid);
         statement->parameters[i].oid = oid;
         statement->parameters[i].kind =
@@ -194,8 +216,23 @@ static void take_parameters(struct sl_sql_pg_statement *statement,
 /* --- Preparing -------------------------------------------------------------
  */
 
+/* The types of the placeholders come in rows, which may be many.  Nothing of it
+ * is looked up by search_path. */
+static int send_ask_types(PGconn *handle, const char *name)
+{
+    char text[240];
+
+    snprintf(text, sizeof(text),
+             "SELECT pg_catalog.unnest(parameter_types)::pg_catalog.oid FROM "
+             "pg_catalog.pg_prepared_statements WHERE name "
+             "OPERATOR(pg_catalog.=) '%s'",
+             name);
+    return PQsendQueryParams(handle, text, 0, NULL, NULL, NULL, NULL, 0);
+}
+
 /* In one go: forget the last one that is not kept, prepare, and describe. */
-static enum sl_status send_prepare(struct sl_sql_pg *sql, const char *name,
+static enum sl_status send_prepare(struct sl_sql_pg *sql,
+                                   const struct sl_sql_pg_statement *statement,
                                    const char *text, struct sl_error *err)
 {
     PGconn *handle = sql->pg.handle;
@@ -210,15 +247,17 @@ static enum sl_status send_prepare(struct sl_sql_pg *sql, const char *name,
                 PQsendQueryParams(handle, forget, 0, NULL, NULL, NULL, NULL, 0);
     }
     if (sent == 1)
-        sent = PQsendPrepare(handle, name, text, 0, NULL);
+        sent = PQsendPrepare(handle, statement->name, text, 0, NULL);
     if (sent == 1)
-        sent = PQsendDescribePrepared(handle, name);
+        sent = statement->described
+                   ? PQsendDescribePrepared(handle, statement->name)
+                   : send_ask_types(handle, statement->name);
     if (sent == 1)
         sent = PQpipelineSync(handle);
     return sl_pg_sent(&sql->pg, sent, err);
 }
 
-/* Read to the end of the pipeline; the description, or what went wrong. */
+/* Read to the end of the pipeline; the last result, or what went wrong. */
 static enum sl_status read_prepared(struct sl_sql_pg *sql, sl_deadline deadline,
                                     PGresult **description,
                                     struct sl_error *err)
@@ -239,6 +278,7 @@ static enum sl_status read_prepared(struct sl_sql_pg *sql, sl_deadline deadline,
                 return failed;
             break;
         case PGRES_COMMAND_OK:
+        case PGRES_TUPLES_OK:
             sl_pg_clear(description);
             *description = result;
             result = NULL; /* handed over */
@@ -252,6 +292,28 @@ static enum sl_status read_prepared(struct sl_sql_pg *sql, sl_deadline deadline,
     }
 }
 
+static enum sl_status check_types(const PGresult *types, struct sl_error *err)
+{
+    return PQresultStatus(types) == PGRES_TUPLES_OK && PQntuples(types) > 0
+               ? SL_OK
+               : sl_fail(err, SL_INTERNAL,
+                         "PostgreSQL does not tell the types of the "
+                         "placeholders");
+}
+
+/* Where the server knows a statement that nothing here is going to know, it is
+ * forgotten with the next one that is prepared.  last: the result of it. */
+static void note_once(struct sl_sql_pg *sql,
+                      const struct sl_sql_pg_statement *statement,
+                      PGresult *last, bool failed)
+{
+    /* Behind what failed that of the preparation, which has no tag, is last. */
+    bool known = last != NULL && (!failed || PQcmdStatus(last)[0] == '\0');
+
+    if (known && (failed || !statement->keeps))
+        snprintf(sql->once, sizeof(sql->once), "%s", statement->name);
+}
+
 static enum sl_status prepare(struct sl_sql_pg *sql,
                               struct sl_sql_pg_statement *statement,
                               const char *text, sl_deadline deadline,
@@ -260,16 +322,18 @@ static enum sl_status prepare(struct sl_sql_pg *sql,
     SL_CLEANUP(sl_pg_clear) PGresult *description = NULL;
 
     sql->asked = true;
-    enum sl_status status = send_prepare(sql, statement->name, text, err);
+    enum sl_status status = send_prepare(sql, statement, text, err);
     if (status == SL_OK)
         status = read_prepared(sql, deadline, &description, err);
+    if (status == SL_OK && !statement->described)
+        status = check_types(description, err);
+    note_once(sql, statement, description, status != SL_OK);
     if (status != SL_OK || description == NULL)
         return status;
-    if (!statement->keeps)
-        snprintf(sql->once, sizeof(sql->once), "%s", statement->name);
     take_parameters(statement, description);
-    return sl_sql_pg_describe(sql, description, deadline, &statement->columns,
-                              err);
+    return statement->described ? sl_sql_pg_describe(sql, description, deadline,
+                                                     &statement->columns, err)
+                                : SL_OK;
 }
 
 /* In front of the statement stands `before`; the server gets it with $1, …. */
@@ -290,7 +354,11 @@ static enum sl_status take_new(struct sl_sql_pg *sql, const void *owner,
                        "a statement may not use %s, which may reach other "
                        "components' statements",
                        words.reaching);
-    enum sl_status status = sl_buf_printf(&sent, err, "%s", before);
+    size_t placeholders = 0;
+    enum sl_status status =
+        sl_sql_scan(text, SL_SQL_POSTGRES, &placeholders, err);
+    if (status == SL_OK)
+        status = sl_buf_printf(&sent, err, "%s", before);
     if (status == SL_OK)
         status = sl_sql_rewrite(text, SL_SQL_POSTGRES, &sent, err);
     if (status == SL_OK)
@@ -303,6 +371,7 @@ static enum sl_status take_new(struct sl_sql_pg *sql, const void *owner,
     statement->text = sl_strndup(text.ptr, text.len);
     statement->len = text.len;
     statement->hash = hash_of(text);
+    statement->described = placeholders <= SL_SQL_PG_DESCRIBED;
     statement->keeps =
         keeps && !words.leaves && text.len <= SL_SQL_PG_CACHED_BYTES;
     snprintf(statement->name, sizeof(statement->name), "sl_s%" PRIu64,

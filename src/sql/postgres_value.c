@@ -467,10 +467,12 @@ enum sl_status sl_sql_pg_read_columns(const struct sl_sql_pg_columns *columns,
 
     if ((size_t)PQnfields(from) != columns->count)
         return wrong("such columns", err);
-    for (size_t i = 0; status == SL_OK && i < columns->count; i++)
-        status =
-            sl_sql_result_column(result, sl_bytes_of(PQfname(from, (int)i)),
-                                 sl_bytes_of(columns->list[i].type_name), err);
+    for (size_t i = 0; status == SL_OK && i < columns->count; i++) {
+        const char *type_name = columns->list[i].type_name;
+        status = sl_sql_result_column(
+            result, sl_bytes_of(PQfname(from, (int)i)),
+            sl_bytes_of(type_name != NULL ? type_name : ""), err);
+    }
     return status;
 }
 

@@ -159,6 +159,17 @@ enum sl_status sl_sql_result_column(struct sl_sql_result *result,
     return SL_OK;
 }
 
+enum sl_status sl_sql_result_type_name(struct sl_sql_result *result, size_t i,
+                                       struct sl_bytes type_name,
+                                       struct sl_error *err)
+{
+    enum sl_status status = take_room(result, type_name.len, err);
+
+    return status == SL_OK ? copy_name(result, type_name,
+                                       &result->columns[i].type_name, err)
+                           : status;
+}
+
 enum sl_status sl_sql_result_value(struct sl_sql_result *result,
                                    const struct sl_sql_value *value,
                                    struct sl_error *err)

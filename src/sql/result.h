@@ -26,6 +26,11 @@ SL_MUST_CHECK enum sl_status sl_sql_result_column(struct sl_sql_result *result,
                                                   struct sl_bytes type_name,
                                                   struct sl_error *err);
 
+/* Give column i, which has none, its type_name; as above. */
+SL_MUST_CHECK enum sl_status
+sl_sql_result_type_name(struct sl_sql_result *result, size_t i,
+                        struct sl_bytes type_name, struct sl_error *err);
+
 /* Add a value; its bytes are copied.  SL_TOO_LARGE where there is no room. */
 SL_MUST_CHECK enum sl_status
 sl_sql_result_value(struct sl_sql_result *result,

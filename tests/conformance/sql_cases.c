@@ -10,9 +10,9 @@
 #include "sql_same.h"
 
 static const struct sql_case *const lists[] = {
-    sql_value_cases,  sql_injection_cases,   sql_statement_cases,
-    sql_limit_cases,  sql_transaction_cases, sql_isolation_cases,
-    sql_cursor_cases, sql_side_cases,
+    sql_value_cases,     sql_injection_cases, sql_statement_cases,
+    sql_limit_cases,     sql_parameter_cases, sql_transaction_cases,
+    sql_isolation_cases, sql_cursor_cases,    sql_side_cases,
 };
 
 /* What the features lack is a feature too, for cases about its absence. */

@@ -181,6 +181,7 @@ extern const struct sql_case sql_value_cases[];
 extern const struct sql_case sql_injection_cases[];
 extern const struct sql_case sql_statement_cases[];
 extern const struct sql_case sql_limit_cases[];
+extern const struct sql_case sql_parameter_cases[];
 extern const struct sql_case sql_transaction_cases[];
 extern const struct sql_case sql_isolation_cases[];
 extern const struct sql_case sql_cursor_cases[];

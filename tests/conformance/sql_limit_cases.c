@@ -18,42 +18,6 @@ static void long_statements(struct sql *sql)
     free(text);
 }
 
-/* "SELECT count(*) FROM items WHERE id IN (?,?,…)" */
-static char *query_of(size_t placeholders)
-{
-    static const char start[] = "SELECT count(*) FROM items WHERE id IN (";
-    char *text = sql_repeat(',', sizeof(start) + 2 * placeholders);
-
-    memcpy(text, start, sizeof(start) - 1);
-    for (size_t i = 0; i < placeholders; i++)
-        text[sizeof(start) - 1 + 2 * i] = '?';
-    text[sizeof(start) - 2 + 2 * placeholders] = ')';
-    text[sizeof(start) - 1 + 2 * placeholders] = '\0';
-    return text;
-}
-
-static void many_parameters(struct sql *sql)
-{
-    enum { MOST = SQL_PARAMETERS_MAX };
-    static struct sql_value values[MOST + 1];
-    struct sql_rows rows = {0};
-
-    DO(sql, NULL, "CREATE TABLE items (id INTEGER)");
-    DO(sql, NULL, "INSERT INTO items VALUES (5), (32765), (32766)");
-    for (int i = 0; i <= MOST; i++)
-        values[i] = sql_int(i);
-    char *query = query_of(MOST);
-    OK(sql_query(sql, NULL, query, (struct sql_set){values, MOST}, &rows));
-    CHECK(rows.values[0].int64 == 2);
-    sql_rows_done(&rows);
-    free(query);
-    query = query_of(MOST + 1);
-    FAILS(
-        sql_query(sql, NULL, query, (struct sql_set){values, MOST + 1}, &rows),
-        SQL_TOO_LARGE);
-    free(query);
-}
-
 static void large_values(struct sql *sql)
 {
     struct sql_done done;
@@ -174,7 +138,6 @@ static void what_writes_and_does_not_fit(struct sql *sql)
 
 const struct sql_case sql_limit_cases[] = {
     {"limits: a long statement", 0, long_statements},
-    {"limits: many parameters", 0, many_parameters},
     {"limits: a large value", 0, large_values},
     {"limits: many values together", 0, many_values_together},
     {"limits: many sets", 0, many_sets},

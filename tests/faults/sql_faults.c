@@ -52,13 +52,25 @@ static void do_for(const struct sql_call *call,
     sem_destroy(&over);
 }
 
+/* The numbers from 0 on; the caller frees them. */
+static struct sl_sql_value *make_numbers(size_t count)
+{
+    struct sl_sql_value *values = sl_alloc_array(count, sizeof(*values));
+
+    for (size_t i = 0; i < count; i++)
+        values[i] =
+            (struct sl_sql_value){.type = SL_SQL_INT64, .int64 = (int64_t)i};
+    return values;
+}
+
 enum sl_status sql_call(const struct sql_call *call)
 {
-    const struct sl_sql_parameters none = {NULL, 0};
+    SL_CLEANUP(sl_freep) void *values = make_numbers(call->numbers);
+    const struct sl_sql_parameters set = {values, call->numbers};
     const struct sl_sql_request request = {
         .verb = call->verb,
         .statement = sl_bytes_of(call->text != NULL ? call->text : ""),
-        .sets = &none,
+        .sets = &set,
         .set_count = 1,
         .cursor = said.cursor,
         .limit = 1000,
@@ -89,6 +101,23 @@ enum sl_status sql_call(const struct sql_call *call)
                  (const char *)answer.columns[0].type_name.ptr);
     sl_answers_done(call->store->service, &answer, 1);
     return said.status;
+}
+
+enum sl_status sql_many(struct test_store *store, const void *owner,
+                        enum sl_sql_verb verb, const char *start)
+{
+    enum { MANY = 7499 };
+    char text[2 * MANY + 128];
+    size_t len = (size_t)snprintf(text, sizeof(text), "%s", start);
+
+    for (size_t i = 0; i < MANY; i++, len += 2)
+        memcpy(text + len, "?,", 2);
+    memcpy(text + len - 1, ")", 2);
+    return sql_call(&(struct sql_call){.store = store,
+                                       .verb = verb,
+                                       .text = text,
+                                       .owner = owner,
+                                       .numbers = MANY});
 }
 
 enum sl_status sql_query(struct test_store *store, struct sl_session *session,

@@ -18,6 +18,7 @@ struct sql_call {
     enum sl_sql_isolation isolation;
     bool read_only;
     const void *owner; /* whose call it is */
+    size_t numbers;    /* its parameters: as many, from 0 on */
 };
 
 /* What came of the last call. */
@@ -39,6 +40,10 @@ enum sl_status sql_query(struct test_store *store, struct sl_session *session,
                          const char *text);
 enum sl_status sql_execute(struct test_store *store, struct sl_session *session,
                            const char *text);
+/* More parameters than libpq can have described: start, as many placeholders
+ * with commas between, and ")". */
+enum sl_status sql_many(struct test_store *store, const void *owner,
+                        enum sl_sql_verb verb, const char *start);
 /* A transaction in a session of its own; to be closed by sl_session_close. */
 struct sl_session *sql_begin(struct test_store *store,
                              enum sl_sql_isolation isolation, bool read_only);

@@ -299,6 +299,36 @@ static void a_deadlock_and_a_lock_that_is_not_had(void **state)
     test_store_done(&store);
 }
 
+/* --- Many parameters ---------------------------------------------------- */
+
+/* Its columns are known only by the result, and so are the names of types. */
+static void many_parameters_find_types_of_postgres(void **state)
+{
+    static const struct {
+        const char *query, *type, *value;
+    } cases[] = {
+        {"SELECT 'sad'::mood, 7 WHERE 7 IN (", "mood", "sad"},
+        {"SELECT '{sad}'::mood[], 7 WHERE 7 IN (", "mood[]", "{sad}"},
+        {"SELECT 7, 'sad'::mood WHERE 7 IN (", "int4", "7"},
+        {"SELECT interval '1 day' WHERE 7 IN (", "interval", "1 day"},
+        {"SELECT '\\x00ff'::bytea::text WHERE 7 IN (", "text", "\\x00ff"},
+    };
+    struct test_store store;
+
+    (void)state;
+    fault_open_own(&store, NULL, "connections = 1");
+    OK(sql_execute(&store, NULL, "CREATE TYPE mood AS ENUM ('sad')"));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        for (int again = 0; again < 2; again++) {
+            OK(sql_many(&store, NULL, SL_SQL_QUERY, cases[i].query));
+            assert_int_equal(said.rows, 1);
+            assert_string_equal(said.value, cases[i].value);
+            assert_string_equal(said.type, cases[i].type);
+        }
+    OK(sql_execute(&store, NULL, "DROP TYPE mood"));
+    test_store_done(&store);
+}
+
 const struct fault_driver fault_driver = {
     .name = "sql.postgres",
     .service = &fault_postgres,
@@ -318,6 +348,7 @@ int main(void)
         cmocka_unit_test(limits_of_the_server),
         cmocka_unit_test(serialization_failures_may_be_done_again),
         cmocka_unit_test(a_deadlock_and_a_lock_that_is_not_had),
+        cmocka_unit_test(many_parameters_find_types_of_postgres),
     };
 
     return cmocka_run_group_tests_name("faults.sql.postgres", tests,

@@ -240,6 +240,30 @@ static void nobody_is_given_anothers_statement(void **state)
     test_store_done(&store);
 }
 
+/* --- Many parameters -------------------------------------------------------
+ */
+
+static void nothing_is_left_for_many_parameters(void **state)
+{
+    static const char insert[] = "INSERT INTO prices SELECT 7 WHERE 7 IN (";
+    struct test_store store, other;
+
+    (void)state;
+    fault_open_own(&other, NULL, "");
+    define(&other);
+    fault_open_own(&store, NULL, "connections = 1\ntimeout = \"60s\"");
+    OK(sql_many(&store, victim, SL_SQL_EXECUTE, insert));
+    for (size_t i = 0; i < ATTACKS; i++) {
+        OK(sql_many(&store, attacker, SL_SQL_QUERY, "SELECT 1 WHERE 7 IN ("));
+        OK(run(&store, NULL, attacker, SL_SQL_EXECUTE, attacks[i].does));
+        OK(sql_many(&store, victim, SL_SQL_EXECUTE, insert));
+        counts_are(&other, i + 2, attacks[i].does);
+    }
+    test_store_done(&store);
+    undefine(&other);
+    test_store_done(&other);
+}
+
 /* --- Many at once ----------------------------------------------------------
  */
 
@@ -314,6 +338,53 @@ static int trips_of(struct proxy *proxy, struct test_store *store,
     return proxy_trips(proxy) - before;
 }
 
+static int trips_of_many(struct proxy *proxy, struct test_store *store,
+                         const char *owner, enum sl_sql_verb verb,
+                         const char *start)
+{
+    int before = proxy_trips(proxy);
+
+    OK(sql_many(store, owner, verb, start));
+    return proxy_trips(proxy) - before;
+}
+
+/* One to prepare, and one to run it: no more than of a few. */
+static void many_parameters_take_no_more_trips(void **state)
+{
+    enum { DELAY_MS = 100 };
+    static const char select[] = "SELECT n FROM prices WHERE n IN (";
+    static const char delete[] = "DELETE FROM prices WHERE n IN (";
+    struct proxy *proxy = proxy_new(0, fault_port);
+    struct test_store store;
+
+    (void)state;
+    assert_non_null(proxy);
+    fault_open_own(&store, proxy, "connections = 1\ntimeout = \"60s\"");
+    OK(sql_execute(&store, NULL, "CREATE TABLE prices (n int)"));
+    OK(run(&store, NULL, victim, SL_SQL_QUERY, "SELECT 1"));
+    proxy_delay(proxy, DELAY_MS);
+    for (int i = 0; i < 3; i++) {
+        int expected = i == 0 ? 2 : 1;
+        assert_int_equal(
+            trips_of_many(proxy, &store, victim, SL_SQL_QUERY, select),
+            expected);
+        assert_int_equal(
+            trips_of_many(proxy, &store, victim, SL_SQL_EXECUTE, delete),
+            expected);
+    }
+    /* And behind another one's. */
+    OK(run(&store, NULL, attacker, SL_SQL_QUERY, "SELECT 1"));
+    assert_int_equal(trips_of_many(proxy, &store, victim, SL_SQL_QUERY, select),
+                     1);
+    OK(run(&store, NULL, attacker, SL_SQL_QUERY, "SELECT 1"));
+    assert_int_equal(
+        trips_of_many(proxy, &store, victim, SL_SQL_EXECUTE, delete), 1);
+    proxy_delay(proxy, 0);
+    OK(sql_execute(&store, NULL, "DROP TABLE prices"));
+    test_store_done(&store);
+    proxy_free(proxy);
+}
+
 static void an_ordinary_statement_is_one_trip(void **state)
 {
     enum { DELAY_MS = 100 };
@@ -383,8 +454,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_left_for_another_component),
         cmocka_unit_test(nobody_is_given_anothers_statement),
+        cmocka_unit_test(nothing_is_left_for_many_parameters),
         cmocka_unit_test(nothing_is_left_within_a_batch),
         cmocka_unit_test(an_ordinary_statement_is_one_trip),
+        cmocka_unit_test(many_parameters_take_no_more_trips),
         cmocka_unit_test(others_statements_are_out_of_reach),
     };
 
