@@ -458,6 +458,9 @@ struct sl_bridge_http_end {
 typedef void sl_bridge_http_ended_fn(void *context,
                                      const struct sl_bridge_http_end *end);
 
+/* Whether a request with this Host is answered; otherwise 421.  Any thread. */
+typedef bool sl_bridge_http_may_ask_fn(void *context, struct sl_bytes host);
+
 /* Nothing is zero but where it says so. */
 struct sl_bridge_http_config {
     struct sl_bytes listen; /* "127.0.0.1:8080", "[::]:80"; port 0: any */
@@ -474,6 +477,14 @@ struct sl_bridge_http_config {
     sl_bridge_http_ended_fn *ended;
     void *context;
     sl_bridge_http_answer_fn *answer; /* NULL where every route has a program */
+    /* Of one address (IPv6: of one network of 64 bits) at once; more are closed
+     * as soon as they are accepted.  0: no limit. */
+    uint32_t max_peer_connections;
+    /* In both cases the connection that is idle for longest, a twentieth of a
+     * second at least, is closed instead, if there is one: so one that is slow,
+     * or silent, keeps nobody out. */
+    bool close_idle;
+    sl_bridge_http_may_ask_fn *may_ask; /* NULL: whatever the host is */
 };
 
 /*
@@ -686,11 +697,13 @@ SL_BRIDGE_SHAPE(sl_bridge_run, timeout_ms, 64);
 SL_BRIDGE_SHAPE(sl_bridge_run, output, 72);
 SL_BRIDGE_SIZE(sl_bridge_http_route, 48);
 SL_BRIDGE_SIZE(sl_bridge_http_server, 40);
-SL_BRIDGE_SIZE(sl_bridge_http_config, 96);
+SL_BRIDGE_SIZE(sl_bridge_http_config, 112);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_header_bytes, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_connections, 64);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, ended, 72);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, answer, 88);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, close_idle, 100);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, may_ask, 104);
 SL_BRIDGE_SIZE(sl_bridge_http_end, 120);
 SL_BRIDGE_SHAPE(sl_bridge_http_end, status, 56);
 SL_BRIDGE_SHAPE(sl_bridge_http_end, ns, 64);

@@ -766,6 +766,9 @@ pub struct SlHttpConfig {
     pub ended: unsafe extern "C" fn(*mut c_void, *const SlHttpEnd),
     pub context: *mut c_void,
     pub answer: Option<unsafe extern "C" fn(*mut c_void, usize, SlSink) -> u32>,
+    pub max_peer_connections: u32,
+    pub close_idle: bool,
+    pub may_ask: Option<unsafe extern "C" fn(*mut c_void, SlBytes) -> bool>,
 }
 
 #[repr(C)]
@@ -976,7 +979,16 @@ shape!(SlRun, 96, inherit_stdin = 48, timeout_ms = 64, output = 72);
 shape!(SlOutcome, 40, backtrace = 24);
 shape!(SlHttpServer, 40, address = 16, port = 32, is_tls = 34);
 shape!(SlHttpRoute, 48, program = 16, max_requests = 28, content_type = 32);
-shape!(SlHttpConfig, 96, max_header_bytes = 32, max_connections = 64, ended = 72, answer = 88);
+shape!(
+    SlHttpConfig,
+    112,
+    max_header_bytes = 32,
+    max_connections = 64,
+    ended = 72,
+    answer = 88,
+    close_idle = 100,
+    may_ask = 104
+);
 shape!(SlHttpEnd, 120, status = 56, ns = 64, message = 88);
 shape!(SlToml, 72, key = 24, child_count = 64);
 shape!(SlDirectory, 40);

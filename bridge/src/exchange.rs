@@ -21,6 +21,7 @@ use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
 use crate::abi::{End, SlBytes, SlHttpEnd};
 use crate::http::Shared;
+use crate::peers::Busy;
 use crate::route::{find_route, Host, Target};
 use crate::run::Outcome;
 
@@ -41,6 +42,7 @@ pub struct Exchange {
     bytes_out: AtomicU64,
     route: Mutex<Option<usize>>,
     outcome: Mutex<Option<Outcome>>,
+    _busy: Busy,
 }
 
 impl Exchange {
@@ -240,6 +242,19 @@ async fn ask_host(
     }))
 }
 
+const MISDIRECTED: Refusal = Refusal(
+    StatusCode::MISDIRECTED_REQUEST,
+    "this Host is not in allowed-hosts of the listener; add it there, or ask by an address\n",
+);
+
+/// Every host that the request names is one that C answers to.
+fn may_ask(shared: &Shared, request: &Request<Incoming>) -> bool {
+    let Some(may_ask) = &shared.may_ask else { return true };
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let fields = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes);
+    authority.into_iter().chain(fields).all(|host| may_ask.allows(host))
+}
+
 async fn respond(
     shared: &Arc<Shared>,
     exchange: &Arc<Exchange>,
@@ -250,6 +265,9 @@ async fn respond(
     const SHORT: Refusal =
         Refusal(StatusCode::SERVICE_UNAVAILABLE, "no room for the request now\n");
 
+    if !may_ask(shared, &request) {
+        return Err(MISDIRECTED);
+    }
     let Some(route) = find_route(&shared.routes, request.uri().path()) else {
         return Err(Refusal(StatusCode::NOT_FOUND, "not found\n"));
     };
@@ -352,6 +370,7 @@ fn request_id(request: &Request<Incoming>) -> String {
 
 pub async fn answer(
     shared: Arc<Shared>,
+    busy: Busy,
     mut request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let id = request_id(&request);
@@ -369,6 +388,7 @@ pub async fn answer(
         bytes_out: AtomicU64::new(0),
         route: Mutex::new(None),
         outcome: Mutex::new(None),
+        _busy: busy,
         shared: shared.clone(),
     });
     let mut response = match respond(&shared, &exchange, request).await {

@@ -3,7 +3,7 @@
 
 use std::ffi::c_void;
 use std::future::Future;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::{pin, Pin};
 use std::sync::Arc;
 use std::task::{ready, Context, Poll};
@@ -12,14 +12,16 @@ use std::time::Duration;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::{watch, Semaphore};
+use tokio::sync::{watch, AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 
 use crate::abi::{
-    border, fail, quiet_border, slice, Failure, Fallible, SlError, SlHttpConfig, SlHttpEnd, Status,
+    border, fail, quiet_border, slice, Failure, Fallible, SlBytes, SlError, SlHttpConfig,
+    SlHttpEnd, Status,
 };
 use crate::engine::Engine;
 use crate::exchange::answer;
+use crate::peers::{Kept, Peers, Seat, GRACE};
 use crate::route::{Route, Target};
 
 const BACKLOG: u32 = 4096;
@@ -41,6 +43,24 @@ unsafe impl Send for Ended {}
 // SAFETY: as above.
 unsafe impl Sync for Ended {}
 
+/// Whether C answers requests of this host; the first `Host` of a request.
+pub struct MayAsk {
+    call: unsafe extern "C" fn(*mut c_void, SlBytes) -> bool,
+    context: *mut c_void,
+}
+
+// SAFETY: the function may be called on any thread (slight_bridge.h).
+unsafe impl Send for MayAsk {}
+// SAFETY: as above.
+unsafe impl Sync for MayAsk {}
+
+impl MayAsk {
+    pub fn allows(&self, host: &[u8]) -> bool {
+        // SAFETY: the caller of the bridge vouches for both.
+        unsafe { (self.call)(self.context, SlBytes::of(host)) }
+    }
+}
+
 /// What all connections share.
 pub struct Shared {
     pub routes: Vec<Route>,
@@ -51,6 +71,11 @@ pub struct Shared {
     pub max_connections: u32,
     pub connections: Arc<Semaphore>,
     pub ended: Ended,
+    pub may_ask: Option<MayAsk>,
+    peers: Arc<Peers>,
+    /// Of one peer; 0: as many as there are.
+    max_peer_connections: u32,
+    close_idle: bool,
 }
 
 /// What is told to the listeners and connections of a server.
@@ -162,7 +187,12 @@ impl AsyncWrite for Patient {
     }
 }
 
-async fn serve(shared: Arc<Shared>, stream: TcpStream, mut phase: watch::Receiver<Phase>) {
+async fn serve(
+    shared: Arc<Shared>,
+    stream: TcpStream,
+    mut phase: watch::Receiver<Phase>,
+    seat: Seat,
+) {
     let _ = stream.set_nodelay(true);
     let patience = shared.request_timeout;
     let io = TokioIo::new(Patient { stream, patience, stalled: None });
@@ -172,13 +202,18 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, mut phase: watch::Receive
         .header_read_timeout(shared.idle_timeout)
         .max_buf_size(shared.max_header_bytes.max(HEADER_BYTES_MIN))
         .max_headers(HEADERS_MAX);
-    let service = hyper::service::service_fn(move |request| answer(shared.clone(), request));
+    let closed = seat.closed();
+    let mut closed = pin!(closed.notified());
+    let service =
+        hyper::service::service_fn(move |request| answer(shared.clone(), seat.busy(), request));
     let mut connection = pin!(builder.serve_connection(io, service));
     loop {
-        let changed = match first_of(connection.as_mut(), pin!(phase.changed())).await {
-            // Whatever went wrong, the client knows, or is gone.
-            First::One(_) => return,
-            First::Other(changed) => changed,
+        let told = async { first_of(closed.as_mut(), pin!(phase.changed())).await };
+        let changed = match first_of(connection.as_mut(), pin!(told)).await {
+            // Whatever went wrong, the client knows, or is gone; or another one has
+            // its place.
+            First::One(_) | First::Other(First::One(())) => return,
+            First::Other(First::Other(changed)) => changed,
         };
         if changed.is_err() || *phase.borrow_and_update() == Phase::Cut {
             return;
@@ -187,20 +222,61 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream, mut phase: watch::Receive
     }
 }
 
+/// A place for a connection. Where all are taken, and C wants that, the one that is
+/// idle for longest goes; else somebody has to leave.
+async fn place(shared: &Shared) -> Result<OwnedSemaphorePermit, AcquireError> {
+    loop {
+        if !shared.close_idle {
+            return shared.connections.clone().acquire_owned().await;
+        }
+        if shared.connections.available_permits() == 0 {
+            let _ = shared.peers.close_idle(None);
+        }
+        let free = shared.connections.clone().acquire_owned();
+        if let Ok(permit) = tokio::time::timeout(GRACE, free).await {
+            return permit;
+        }
+    }
+}
+
+/// Whether one more connection of this peer is within its limit, if need be with
+/// one less that is idle.
+async fn may_enter(shared: &Shared, peer: IpAddr) -> bool {
+    let has_room = || {
+        let max = shared.max_peer_connections;
+        max == 0 || shared.peers.count(peer) < max
+    };
+    if has_room() || !shared.close_idle {
+        return has_room();
+    }
+    match shared.peers.close_idle(Some(peer)) {
+        Ok(()) => true,
+        Err(Kept::Busy) => false,
+        Err(Kept::Young) => {
+            tokio::time::sleep(GRACE).await;
+            has_room() || shared.peers.close_idle(Some(peer)).is_ok()
+        }
+    }
+}
+
 async fn accept(shared: Arc<Shared>, listener: TcpListener, mut phase: watch::Receiver<Phase>) {
     loop {
         let next = pin!(async {
-            let permit = shared.connections.clone().acquire_owned().await;
+            let permit = place(&shared).await;
             (permit, listener.accept().await)
         });
         let First::One(next) = first_of(next, pin!(phase.changed())).await else {
             return;
         };
         match next {
-            (Ok(permit), Ok((stream, _))) => {
+            (Ok(permit), Ok((stream, address))) => {
+                if !may_enter(&shared, address.ip()).await {
+                    continue;
+                }
+                let seat = shared.peers.enter(address.ip());
                 let (shared, phase) = (shared.clone(), phase.clone());
                 tokio::spawn(async move {
-                    serve(shared, stream, phase).await;
+                    serve(shared, stream, phase, seat).await;
                     drop(permit);
                 });
             }
@@ -277,6 +353,10 @@ unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server
         max_connections: config.max_connections,
         connections: Arc::new(Semaphore::new(config.max_connections as usize)),
         ended: Ended { call: config.ended, context: config.context },
+        may_ask: config.may_ask.map(|call| MayAsk { call, context: config.context }),
+        peers: Arc::default(),
+        max_peer_connections: config.max_peer_connections,
+        close_idle: config.close_idle,
     });
     let (phase, phases) = watch::channel(Phase::Serving);
     runtime.spawn(accept(shared.clone(), listener, phases));

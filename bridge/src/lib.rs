@@ -20,6 +20,7 @@ mod lines;
 mod lockd;
 mod mq;
 mod outbound;
+mod peers;
 mod pool;
 mod program;
 mod pubsub;

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/bytes.h"
+#include "base/hide.h"
 #include "base/option.h"
 #include "cli/print.h"
 #include "cli/signals.h"
@@ -208,6 +209,7 @@ int sl_target_missing(const struct sl_manifest *manifest, struct sl_host *host)
 
 struct risk {
     const char *resource;
+    const struct sl_hidden *hidden;
     sl_target_risk_fn *tell;
     size_t count;
 };
@@ -215,9 +217,12 @@ struct risk {
 static void tell_risk(void *context, const char *text)
 {
     struct risk *risk = context;
+    struct sl_error shown;
 
+    sl_fail(&shown, SL_INVALID_ARGUMENT, "%s", text);
+    sl_hide(risk->hidden, &shown);
     risk->count++;
-    risk->tell(risk->resource, text);
+    risk->tell(risk->resource, shown.message);
 }
 
 size_t sl_target_risks(const struct sl_manifest *manifest,
@@ -228,6 +233,7 @@ size_t sl_target_risks(const struct sl_manifest *manifest,
     for (size_t i = 0; i < manifest->resource_count; i++) {
         const struct sl_manifest_resource *resource = &manifest->resources[i];
         risk.resource = resource->name;
+        risk.hidden = resource->config->hidden;
         sl_driver_risks(resource->driver, resource->options, tell_risk, &risk);
     }
     return risk.count;

@@ -23,6 +23,16 @@ void sl_exposition_write(FILE *out, struct sl_host *host,
 void sl_exposition_write_lost(FILE *out, const struct sl_host *host,
                               const struct sl_manifest *manifest);
 
+/* --- hosts.c ---------------------------------------------------------------
+ */
+
+/*
+ * Whether it answers requests with this Host (the port does not count): an
+ * address, localhost, the name it listens at, and those of allowed-hosts.
+ */
+bool sl_management_allows(const struct sl_manifest_management *settings,
+                          struct sl_bytes field);
+
 /* --- readiness.c -----------------------------------------------------------
  */
 

@@ -23,6 +23,7 @@ enum {
     CONNECTIONS_MAX = 256,
     HEADER_MAX = 16 * 1024,
     TIMEOUT_MS = 10000,
+    HEADER_MS = 5000, /* until the header of a request has come */
 };
 
 struct sl_management {
@@ -105,6 +106,14 @@ static void ended(void *context, const struct sl_bridge_http_end *http_end)
     (void)http_end;
 }
 
+/* On threads of the engine. */
+static bool may_ask(void *context, struct sl_bytes host)
+{
+    const struct sl_management *management = context;
+
+    return sl_management_allows(management->manifest->management, host);
+}
+
 static enum sl_status listen_at(struct sl_management *management,
                                 struct sl_error *err)
 {
@@ -130,13 +139,17 @@ static enum sl_status listen_at(struct sl_management *management,
         .route_count = ROUTE_COUNT,
         .max_header_bytes = HEADER_MAX,
         .max_body_bytes = 1,
-        .idle_timeout_ms = TIMEOUT_MS,
+        .idle_timeout_ms = HEADER_MS,
         .request_timeout_ms = TIMEOUT_MS,
         .max_connections = CONNECTIONS_MAX,
         .max_requests = REQUESTS_MAX,
         .ended = ended,
         .context = management,
         .answer = answer,
+        .max_peer_connections =
+            (uint32_t)management->manifest->management->max_peer_connections,
+        .close_idle = true,
+        .may_ask = may_ask,
     };
     sl_border_leave();
     return sl_bridge_http_start(sl_host_engine(management->host), &config,

@@ -42,6 +42,14 @@ const struct sl_option sl_manifest_management_options[] = {
      .fallback = "127.0.0.1:9090",
      .help = "the address and port of /metrics, /healthz and /readyz; whoever "
              "reaches it may read them"},
+    {.name = "max-connections-per-peer",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_manifest_management, max_peer_connections),
+     .min = 1,
+     .max = 256,
+     .fallback = "64",
+     .help = "connections of one address at once; another one takes the place "
+             "of the one that is idle for longest"},
     {0},
 };
 
@@ -202,6 +210,33 @@ static bool read_format(struct sl_manifest_reader *reader,
     return false;
 }
 
+static void read_allowed_hosts(struct sl_manifest_reader *reader,
+                               const struct sl_toml *node,
+                               struct sl_manifest_management *management)
+{
+    if (node->type != SL_TOML_ARRAY) {
+        sl_manifest_wrong(reader, node->place,
+                          "\"allowed-hosts\": expected an array of strings, "
+                          "found %s",
+                          sl_manifest_type_text(node->type));
+        return;
+    }
+    management->allowed_hosts = sl_manifest_own(
+        reader->manifest, sl_alloc_array(node->child_count + 1,
+                                         sizeof(*management->allowed_hosts)));
+    for (size_t i = 0; i < node->child_count; i++) {
+        const struct sl_toml *child = &node->children[i];
+        const char *name =
+            sl_manifest_string(reader, child, "allowed-hosts", NULL);
+        if (name != NULL && !sl_manifest_is_name(sl_bytes_of(name)))
+            sl_manifest_wrong(reader, child->place,
+                              "\"allowed-hosts\": expected names of this "
+                              "machine, without scheme and port");
+        else if (name != NULL)
+            management->allowed_hosts[management->allowed_host_count++] = name;
+    }
+}
+
 static void read_management(struct sl_manifest_reader *reader,
                             const struct sl_toml *node)
 {
@@ -211,12 +246,15 @@ static void read_management(struct sl_manifest_reader *reader,
         {sl_manifest_management_options, management},
         {NULL, NULL},
     };
-    const char *const others[] = {NULL};
+    const char *const others[] = {"allowed-hosts", NULL};
 
-    if (node->type == SL_TOML_TABLE)
+    if (node->type == SL_TOML_TABLE) {
         sl_manifest_read_section(reader, node, "[management]", sections,
                                  others);
-    else
+        const struct sl_toml *hosts = sl_manifest_get(node, "allowed-hosts");
+        if (hosts != NULL)
+            read_allowed_hosts(reader, hosts, management);
+    } else
         sl_manifest_wrong(reader, node->place,
                           "\"management\": expected a table, found %s",
                           sl_manifest_type_text(node->type));

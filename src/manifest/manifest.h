@@ -101,6 +101,7 @@ struct sl_manifest_trigger {
     int64_t max_header;
     int64_t max_body;
     int64_t max_connections;
+    int64_t max_peer_connections; /* 0: no limit but that */
 
     /* mq, pubsub */
     const char *resource_name;
@@ -119,6 +120,9 @@ struct sl_manifest_trigger {
 /* [management]: what operators ask. */
 struct sl_manifest_management {
     const char *listen; /* "127.0.0.1:9090" */
+    int64_t max_peer_connections;
+    const char **allowed_hosts; /* names, by which it may be asked, too */
+    size_t allowed_host_count;
 };
 
 /* Everything in it lives until sl_manifest_free; do not change it. */

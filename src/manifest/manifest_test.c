@@ -279,6 +279,10 @@ static void test_management(void **state)
         manifest_good("slightfile.toml", HEAD "[management]\n");
 
     assert_string_equal(manifest->management->listen, "127.0.0.1:9090");
+    assert_int_equal(manifest->management->max_peer_connections, 64);
+    manifest_bad(HEAD "[management]\nallowed-hosts = [\"http://x\"]\n",
+                 "6:18: \"allowed-hosts\": expected names of this machine, "
+                 "without scheme and port\n");
     manifest_bad(HEAD "[management]\nlisten = 9090\nlissen = \"x\"\n",
                  "6:10: \"listen\": expected a string\n"
                  "7:1: unknown key \"lissen\" in [management]; did you mean "

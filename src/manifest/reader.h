@@ -17,7 +17,8 @@ struct sl_manifest_reader {
     const char *folder; /* of the manifest, with a slash, or "" */
     struct sl_manifest_problem *problems;
     size_t problem_count;
-    size_t syntax_count; /* of them; they come first */
+    size_t syntax_count;      /* of them; they come first */
+    struct sl_hidden *hidden; /* what ${...} gave to this resource */
 };
 
 /* Note what is wrong; told later, in the order of the file. */

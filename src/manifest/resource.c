@@ -115,7 +115,9 @@ static void read_resource(struct sl_manifest_reader *reader,
         {info.options, options},
         {NULL, NULL},
     };
+    reader->hidden = NULL;
     sl_manifest_read_section(reader, table, "[[resource]]", sections, others);
+    ((struct sl_service_config *)config)->hidden = reader->hidden;
     if (resource.name == NULL)
         return;
     check_unique(reader, table, &resource);

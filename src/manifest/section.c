@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hide.h"
 
 enum { FULL_NAME_MAX = 256 };
 
@@ -113,6 +114,16 @@ static bool value_of(struct walk *walk, const struct sl_option *option,
     return false;
 }
 
+static void hide(struct sl_manifest_reader *reader, const char *text,
+                 bool is_address)
+{
+    struct sl_hidden *before = reader->hidden;
+
+    reader->hidden = sl_hidden_add(before, text, is_address);
+    for (struct sl_hidden *e = reader->hidden; e != before; e = e->next)
+        sl_manifest_own(reader->manifest, e);
+}
+
 static void set_option(struct walk *walk,
                        const struct sl_manifest_section *section,
                        const struct sl_option *option,
@@ -124,6 +135,8 @@ static void set_option(struct walk *walk,
 
     if (!value_of(walk, option, option->name, node, &value, &filled))
         return;
+    if (filled && value.type == SL_SETTING_TEXT)
+        hide(walk->reader, value.text, option->port != 0);
     if (sl_option_set(option, &value, section->target, &err) == SL_OK)
         return;
     /* The message may show the value, which came from outside. */

@@ -90,6 +90,13 @@ static const struct sl_option http_options[] = {
      .max = 1000000,
      .fallback = "10000",
      .help = "connections at once; more wait"},
+    {.name = "max-connections-per-peer",
+     .type = SL_OPTION_INTEGER,
+     .offset = AT(max_peer_connections),
+     .max = 1000000,
+     .fallback = "0",
+     .help = "connections of one address at once, more are closed; 0: no limit "
+             "of its own, as behind a proxy, which is one address"},
     {.name = "concurrency",
      .type = SL_OPTION_INTEGER,
      .offset = AT(concurrency),

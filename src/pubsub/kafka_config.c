@@ -73,6 +73,7 @@ const struct sl_option sl_kafka_option_table[] = {
      .type = SL_OPTION_STRING,
      FIELD(brokers),
      .required = true,
+     .port = 9092,
      .check = check_brokers,
      .help = "host:port of one broker or, separated by commas, of several; "
              "they name the others"},

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/hide.h"
 #include "service/internal.h"
 
 const struct sl_option sl_service_options[] = {
@@ -97,6 +98,8 @@ void sl_service_finish_op(const struct sl_service *service, struct sl_op *op)
     answer->retryable = answer->retryable || sl_service_may_repeat(service, op);
     if (is_of_service(answer->err.status) || op->full)
         sl_fail_in(&answer->err, "resource \"%s\"", service->name);
+    if (answer->err.status != SL_OK)
+        sl_hide(service->config->hidden, &answer->err);
 }
 
 bool sl_state_is_over(struct sl_op *const ops[], size_t count)
@@ -505,5 +508,7 @@ enum sl_status sl_service_check(struct sl_service *service,
     if (state != NULL)
         service->driver->close(state);
     end_check(service);
+    if (status != SL_OK)
+        sl_hide(service->config->hidden, err);
     return status;
 }

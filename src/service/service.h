@@ -47,6 +47,7 @@ struct sl_answer {
 };
 
 /* The settings of every resource; the capability's follow in its own struct. */
+struct sl_hidden;
 struct sl_service_config {
     int64_t timeout_ms;       /* the deadline of a call */
     int64_t connections;      /* driver threads, each with a state */
@@ -56,6 +57,9 @@ struct sl_service_config {
     bool required;            /* slight is not ready without it */
     int64_t max_stuck;        /* connections that are given up and replaced */
     int64_t max_sessions;     /* of capabilities that have them */
+    /* By no option: what came from outside, and is in no message (base/hide.h).
+     */
+    const struct sl_hidden *hidden;
 };
 
 /* The table of the above but max_sessions, ended by a zeroed entry. */

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/hide.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static const char mark[] = "${...}";
+
+static struct sl_hidden *add(struct sl_hidden *list, const char *text,
+                             size_t len)
+{
+    if (len == 0)
+        return list;
+    struct sl_hidden *entry = sl_alloc(sizeof(*entry) + len + 1);
+    memcpy(entry->text, text, len);
+    entry->next = list;
+    return entry;
+}
+
+/* [user[:password]@]host[:port] */
+static struct sl_hidden *add_authority(struct sl_hidden *list, const char *text,
+                                       size_t len)
+{
+    const char *at = memrchr(text, '@', len);
+
+    if (at != NULL) {
+        size_t user = (size_t)(at - text);
+        const char *colon = memchr(text, ':', user);
+        list = add(list, text, colon != NULL ? (size_t)(colon - text) : user);
+        if (colon != NULL)
+            list = add(list, colon + 1, (size_t)(at - colon) - 1);
+        len -= user + 1;
+        text = at + 1;
+    }
+    const char *bracket =
+        len > 0 && text[0] == '[' ? memchr(text, ']', len) : NULL;
+    if (bracket != NULL)
+        return add(list, text + 1, (size_t)(bracket - text) - 1);
+    const char *colon = memchr(text, ':', len);
+    return add(list, text, colon != NULL ? (size_t)(colon - text) : len);
+}
+
+static struct sl_hidden *add_address(struct sl_hidden *list, const char *text,
+                                     size_t len)
+{
+    const char *slashes = memmem(text, len, "://", 3);
+    const char *authority = slashes != NULL ? slashes + 3 : text;
+    size_t rest = len - (size_t)(authority - text);
+    const char *slash = memchr(authority, '/', rest);
+
+    if (slash == NULL)
+        return add_authority(list, authority, rest);
+    list = add(list, slash + 1, rest - (size_t)(slash - authority) - 1);
+    return add_authority(list, authority, (size_t)(slash - authority));
+}
+
+struct sl_hidden *sl_hidden_add(struct sl_hidden *list, const char *value,
+                                bool is_address)
+{
+    list = add(list, value, strlen(value));
+    while (is_address && *value != '\0') {
+        size_t len = strcspn(value, ",");
+        list = add_address(list, value, len);
+        value += len + (value[len] == ',');
+    }
+    return list;
+}
+
+static bool is_of_word(char c)
+{
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+/* The length of the longest that stands here; 0: none does. */
+static size_t find(const struct sl_hidden *list, const char *start,
+                   const char *at)
+{
+    size_t longest = 0;
+
+    for (; list != NULL; list = list->next) {
+        size_t len = strlen(list->text);
+        if (len <= longest || strncmp(at, list->text, len) != 0)
+            continue;
+        bool begins =
+            at == start || !is_of_word(at[-1]) || !is_of_word(list->text[0]);
+        bool ends = !is_of_word(at[len]) || !is_of_word(list->text[len - 1]);
+        if (begins && ends)
+            longest = len;
+    }
+    return longest;
+}
+
+void sl_hide(const struct sl_hidden *list, struct sl_error *err)
+{
+    char shown[SL_ERROR_MESSAGE_MAX];
+    size_t len = 0;
+
+    if (list == NULL || err == NULL)
+        return;
+    for (const char *at = err->message;
+         *at != '\0' && len < sizeof(shown) - 1;) {
+        size_t found = find(list, err->message, at);
+        if (found == 0) {
+            shown[len++] = *at++;
+            continue;
+        }
+        for (size_t i = 0; mark[i] != '\0' && len < sizeof(shown) - 1; i++)
+            shown[len++] = mark[i];
+        at += found;
+    }
+    shown[len] = '\0';
+    memcpy(err->message, shown, len + 1);
+}
