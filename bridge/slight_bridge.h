@@ -430,7 +430,7 @@ struct sl_bridge_http_route {
     struct sl_bridge_program *program;
     uint32_t reuse; /* requests that an instance answers, one after the other;
                        1: each has a fresh one */
-    uint32_t max_requests; /* of this route, at once; 0: the config's */
+    uint32_t max_requests;        /* of this route, at once; 0: the config's */
     struct sl_bytes content_type; /* of what C answers */
 };
 

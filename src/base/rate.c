@@ -21,7 +21,7 @@ void sl_rate_done(struct sl_rate *rate)
  * whole one. */
 static void refill(struct sl_rate *rate, int64_t now_ns)
 {
-    double per_ns = (double)rate->per_second / NS_PER_SECOND;
+    double per_ns = (double)rate->per_second / (double)NS_PER_SECOND;
     double more = (double)(now_ns - rate->at_ns) * per_ns;
 
     if (more < 1)
