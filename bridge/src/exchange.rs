@@ -323,6 +323,10 @@ async fn respond(
         receiver.as_mut().poll(context)
     })
     .await;
+    // A guest in the background may let go of its answer before its end is known here.
+    if received.is_err() && !ended {
+        work.as_mut().await;
+    }
     match received {
         Ok(Ok(response)) => {
             let work = (!ended).then_some(work);
