@@ -257,6 +257,7 @@ static void end_server(struct server *server, int code)
         sl_print_warning("a call of a resource never came back; slight ends "
                          "without it");
         fflush(NULL);
+        sl_output_flush(SL_OUTPUT_FLUSH_MS);
         /* What its thread uses stays as it is until the very end. */
         _exit(code);
     }

@@ -49,7 +49,7 @@ works
 port=$(free_port)
 store "redis://:secret@127.0.0.1:$port"
 answers unavailable "127.0.0.1:$port"
-store "redis://:secret@no-such-host.invalid"
+store "rediss://:secret@no-such-host.invalid"
 answers unavailable "no-such-host.invalid"
 
 # --- Not let in ---
