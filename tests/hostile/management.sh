@@ -76,11 +76,9 @@ kill "$HOLD"
 
 # --- Slow questions: more than are answered at once. /healthz is beside them.
 probe_start
-for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24; do
-    curl -s -m 10 -o slow "$HEALTH/readyz" &
-    PIDS="$PIDS $!"
-done
-sleep 3
+curl -s -m 20 -Z --parallel-immediate --parallel-max 24 -o slow "$HEALTH/readyz?[1-96]" &
+PIDS="$PIDS $!"
+sleep 6
 probe_stop
 
 # --- A page of another site.
