@@ -215,8 +215,8 @@ static void fill_late(const struct sl_call *call, size_t i,
     service->capability->answer_init(answer);
     if (call->expired_running)
         sl_fail(&answer->err, SL_TIMEOUT,
-                "it did not answer within %lld ms, the manifest's timeout, "
-                "and did not end what it does either",
+                "no answer in time: it did not answer within %lld ms, the "
+                "manifest's timeout, and did not end what it does either",
                 timeout_ms);
     else
         sl_fail(&answer->err, SL_TIMEOUT,
