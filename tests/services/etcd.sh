@@ -65,14 +65,14 @@ ready() {
         return
     fi
     # A step that timed out may have been done: then it is not an error again.
-    if [ -f "$DIR/made" ] || tell get x; then
-        tell get x && touch "$DIR/made"
-        return
+    # Nobody without a user is let in once all are.
+    if [ ! -f "$DIR/made" ] && ctl get x; then
+        once user add "root:$PASSWORD" && once user grant-role root root &&
+            once role add keys && once role grant-permission keys --prefix=true readwrite "" &&
+            once user add "slight:$PASSWORD" && once user grant-role slight keys &&
+            once auth enable || return 1
     fi
-    ctl get x && once user add "root:$PASSWORD" && once user grant-role root root &&
-        once role add keys && once role grant-permission keys --prefix=true readwrite "" &&
-        once user add "slight:$PASSWORD" && once user grant-role slight keys &&
-        once auth enable && tell get x && touch "$DIR/made"
+    tell get x && touch "$DIR/made"
 }
 
 # etcdctl, for what may be there already.
