@@ -42,7 +42,8 @@ static bool fits_within(const struct rlimit *before, uint64_t bytes)
  */
 static uint64_t data_bytes(void)
 {
-    uint64_t low = 0, high = UINT64_C(1) << 36;
+    /* All that a process can have: a sanitizer maps terabytes. */
+    uint64_t low = 0, high = UINT64_C(1) << 47;
     struct rlimit before;
 
     if (getrlimit(RLIMIT_DATA, &before) != 0)
