@@ -11,7 +11,7 @@ EXAMPLE_TEXT ?= /usr/share/common-licenses/GPL-3
 # Three at a time of those that compute, which count twice; six of those that wait.
 CTEST := ctest --output-on-failure -j6
 
-.PHONY: all help build run example test bench check docs asan tsan install clean deps deps-test
+.PHONY: all help build run example test bench check docs asan tsan full install clean deps deps-test
 
 all: build
 
@@ -46,11 +46,15 @@ check: deps-test ## format, layers, warnings, duplicate symbols, generated docs
 docs: build ## write what the program tells into docs/
 	@scripts/docs.sh $(BUILD)
 
-asan: deps-test ## every test under AddressSanitizer and UBSan
+asan: deps-test ## the tests under AddressSanitizer and UBSan
 	@scripts/sanitize.sh address
 
-tsan: deps-test ## every test under ThreadSanitizer
+tsan: deps-test ## the tests under ThreadSanitizer
 	@scripts/sanitize.sh thread
+
+full: test check ## everything, and all tests again under both sanitizers
+	@scripts/sanitize.sh address all
+	@scripts/sanitize.sh thread all
 
 bench: ## measure; a table, and build/bench.json
 	@scripts/deps.sh build test bench

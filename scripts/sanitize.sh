@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Every test with the C code under a sanitizer: scripts/sanitize.sh address|thread
+# The tests with the C code under a sanitizer: scripts/sanitize.sh address|thread [all]
+# Without "all" those labelled `once` are left out.
 # Rust and WebAssembly code is not instrumented; the bridge is the same archive.
 set -eu
 cd "$(dirname "$0")/.."
@@ -24,4 +25,7 @@ esac
 cmake -S . -B $build -G Ninja -DBUILD_TESTING=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
     "-DSLIGHT_SANITIZE=$1"
 cmake --build $build
-ctest --test-dir $build --output-on-failure -j6
+less="-LE once"
+[ "${2:-}" != all ] || less=
+# shellcheck disable=SC2086 # words are meant
+ctest --test-dir $build --output-on-failure -j6 $less
