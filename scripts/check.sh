@@ -89,8 +89,8 @@ hardening() {
 promises() {
     tests=$(ctest --test-dir "$build" -N | sed -n 's/^ *Test *#[0-9]*: //p')
     named=$(grep -oE '`(hostile|e2e|host|base)\.[a-z_.]+`' docs/security.md | tr -d '`' | sort -u)
-    for name in $named; do
-        echo "$tests" | grep -qx "$name" || { echo "docs/security.md: no test $name" >&2; return 1; }
+    for test in $named; do
+        echo "$tests" | grep -qx "$test" || { echo "docs/security.md: no test $test" >&2; return 1; }
     done
 }
 

@@ -301,12 +301,12 @@ static void warn_of_room(const struct sl_host *host)
     static const char *const reasons[] = {
         [SL_BRIDGE_SHORT_NOTHING] = "",
         [SL_BRIDGE_SHORT_ADDRESS_SPACE] =
-            "the address space (ulimit -v) has no more room; raise its limit, "
-            "or lower \"concurrency\" in [[trigger]] or \"memory\" in "
-            "[component]",
+            ("the address space (ulimit -v) has no more room; raise its limit, "
+             "or lower \"concurrency\" in [[trigger]] or \"memory\" in "
+             "[component]"),
         [SL_BRIDGE_SHORT_MAPS] =
-            "the system's vm.max_map_count allows no more; raise it, or lower "
-            "\"concurrency\" in [[trigger]]",
+            ("the system's vm.max_map_count allows no more; raise it, or "
+             "lower \"concurrency\" in [[trigger]]"),
     };
     struct sl_bridge_room room;
 
