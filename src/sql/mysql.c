@@ -316,6 +316,9 @@ static void disconnect(struct sl_sql_mysql *mysql)
         shutdown(mysql_get_socket(mysql->handle), SHUT_RDWR);
     sl_sql_mysql_close_cursors(mysql);
     sl_sql_mysql_forget(mysql);
+    /* The library (3.3) frees its copy only where it gets another one. */
+    if (mysql->store->server_key != NULL)
+        mysql_optionsv(mysql->handle, MYSQL_SERVER_PUBLIC_KEY, NULL);
     mysql_close(mysql->handle);
     mysql->handle = NULL;
 }
