@@ -127,10 +127,23 @@ static uint64_t lost_by(const struct sl_output_lost *lost,
 
 /* Nobody reads: nobody waits, and what does not fit is counted; logs have room
  * when guests have none.  Then somebody does, and one line says how many. */
+/* What all notices say together: one, or more where a second went by. */
+static uint64_t told_lost(const char *text)
+{
+    static const char sign[] = "event=output-dropped entries=";
+    uint64_t sum = 0;
+
+    while ((text = strstr(text, sign)) != NULL) {
+        text += sizeof(sign) - 1;
+        sum += strtoull(text, NULL, 10);
+    }
+    return sum;
+}
+
 static void test_nobody_reads(void **state)
 {
     struct sl_output_lost lost = {0};
-    char line[1001], notice[64];
+    char line[1001];
 
     (void)state;
     memset(line, 'x', sizeof(line));
@@ -154,12 +167,7 @@ static void test_nobody_reads(void **state)
 
     char *text = flush_and_read();
     assert_non_null(strstr(text, "still room\n"));
-    snprintf(notice, sizeof(notice), "event=output-dropped entries=%llu\n",
-             (unsigned long long)(guests + logs));
-    if (strstr(text, notice) == NULL)
-        fail_msg("there is no \"%s\"", notice);
-    assert_null(
-        strstr(strstr(text, notice) + strlen(notice), "output-dropped"));
+    assert_int_equal(told_lost(text), guests + logs);
     free(text);
 }
 

@@ -222,6 +222,7 @@ static void they_answer_the_same_at_random(void **state)
 
 /* Each takes hours in SQLite's own form, or ends before the deadline in ours.
  */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 static void all_of_them_end(void **state)
 {
     static const char *const long_ones[] = {
@@ -258,6 +259,7 @@ static void all_of_them_end(void **state)
     expect_status(f, "SELECT 'a' LIKE replace(hex(zeroblob(3000)), '0', 'aa')",
                   SL_INVALID_ARGUMENT);
 }
+#endif
 
 int main(void)
 {
@@ -266,7 +268,11 @@ int main(void)
                                         close_pair),
         cmocka_unit_test_setup_teardown(they_answer_the_same_at_random,
                                         open_pair, close_pair),
+/* Under a sanitizer SQLite's own functions, between two looks at the clock,
+ * take longer than a call that is late is waited for. */
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
         SQLITE_CASE(all_of_them_end),
+#endif
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

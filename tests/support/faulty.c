@@ -166,6 +166,7 @@ void faulty_store_open(struct faulty_store *f, const struct sl_driver *driver)
 
     faulty_init(&f->faulty);
     f->options.faulty = &f->faulty;
+    f->config = (struct sl_kv_config){0};
     sl_options_default(sl_service_options, &f->config);
     sl_options_default(sl_kv.options, &f->config);
     f->config.service.connections = 1;
