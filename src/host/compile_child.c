@@ -19,6 +19,7 @@
 static int fail_child(enum sl_status status, const char *message)
 {
     (void)!write(STDERR_FILENO, message, strlen(message));
+    (void)close(STDERR_FILENO); /* what a library says at the end is no part */
     return SL_COMPILE_FAILED + (int)status;
 }
 
