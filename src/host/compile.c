@@ -217,10 +217,11 @@ static void watch_child(const struct sl_compile *compile, struct child *child)
         tell(compile, "compile-end", begin_ns);
 }
 
-/* It has ended, or is: what ends already keeps its own code. */
+/* It ends by itself once it has closed its message; or it has to. */
 static void end_child(struct child *child)
 {
-    kill(child->pid, SIGKILL);
+    if (child->interrupted || child->timed_out)
+        kill(child->pid, SIGKILL);
     while (waitpid(child->pid, &child->status, 0) < 0 && errno == EINTR)
         ;
     sl_closep(&child->message);
