@@ -111,7 +111,10 @@ static bool may_ask(void *context, struct sl_bytes host)
 {
     const struct sl_management *management = context;
 
-    return sl_management_allows(management->manifest->management, host);
+    sl_border_enter();
+    bool allows = sl_management_allows(management->manifest->management, host);
+    sl_border_leave();
+    return allows;
 }
 
 static enum sl_status listen_at(struct sl_management *management,
