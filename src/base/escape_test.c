@@ -44,7 +44,7 @@ static const struct {
     {ROW("\xc2\x80\xc2\x85\xc2\x9b"
          "2J\xc2\x9f"),
      "\\u0080\\u0085\\u009b2J\\u009f", "\\u0080\\u0085\\u009b2J\\u009f"},
-    /* The first one that is none. */
+    /* The first character behind the C1 controls. */
     {ROW("\xc2\xa0"), "\xc2\xa0", "\xc2\xa0"},
     /* Format characters. */
     {ROW("\xc2\xad"), "\\u00ad", "\\u00ad"},

@@ -436,7 +436,7 @@ static void test_default(void **state)
     assert_string_equal(manifest->resources[0].name, "default");
     assert_string_equal(sl_driver_info(manifest->resources[0].driver).name,
                         "kv.sqlite");
-    /* One request must not fill the disk of who only tries something. */
+    /* One request must not fill the disk of somebody who tries slight out. */
     const struct sl_option *limit = sl_option_find(
         sl_driver_info(manifest->resources[0].driver).options, "max-bytes");
     assert_int_equal(
