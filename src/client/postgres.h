@@ -173,6 +173,12 @@ enum sl_status sl_pg_status_of(const char *sqlstate);
 bool sl_pg_is_retryable(const char *sqlstate);
 /* The SQLSTATE of a result; "" where it has none. */
 const char *sl_pg_sqlstate(const PGresult *result);
+/*
+ * Whether what failed so has certainly changed nothing.  Not of a server that
+ * breaks down (PANIC), whose log may hold the commit; of one that does not know
+ * (40003); or of a pooler, which alone says 08.
+ */
+bool sl_pg_is_undone(const PGresult *result);
 
 /*
  * Fill err with what the server said.  show_message: all of it; otherwise, as

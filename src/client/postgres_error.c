@@ -98,6 +98,17 @@ bool sl_pg_is_retryable(const char *sqlstate)
     return meaning != NULL && meaning->retryable;
 }
 
+bool sl_pg_is_undone(const PGresult *result)
+{
+    const char *sqlstate = sl_pg_sqlstate(result);
+    const char *severity =
+        PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    return sqlstate[0] != '\0' && strncmp(sqlstate, "08", 2) != 0 &&
+           strcmp(sqlstate, "40003") != 0 &&
+           (severity == NULL || strcmp(severity, "PANIC") != 0);
+}
+
 const char *sl_pg_sqlstate(const PGresult *result)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);

@@ -316,7 +316,7 @@ static bool is_gone(const char *sqlstate)
 /*
  * What has failed in the server has done nothing, nor has what the server gave
  * up to end the connection (57P01): the result of what is done comes before.
- * done: it did.  Only a pooler, which may not know, says 08....
+ * done: it did.
  */
 static void fail_by_server(struct state *state, struct sl_op *op,
                            const PGresult *result, bool done)
@@ -331,8 +331,7 @@ static void fail_by_server(struct state *state, struct sl_op *op,
     if (is_gone(sqlstate) || sl_pg_is_retryable(sqlstate))
         status = SL_UNAVAILABLE;
     err.status = status;
-    op->not_sent =
-        !done && sqlstate[0] != '\0' && strncmp(sqlstate, "08", 2) != 0;
+    op->not_sent = !done && sl_pg_is_undone(result);
     sl_op_fail(op, &err);
 }
 

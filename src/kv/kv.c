@@ -117,22 +117,17 @@ static void request_copy(void *to, const void *from, uint8_t **tail)
     copy->cursor = sl_copy_bytes(tail, request->cursor);
 }
 
-static bool is_idempotent(const void *pointer)
+/*
+ * Reads.  A second SET would undo what another client has written, and was told
+ * is written, since the first.
+ */
+static bool is_repeatable(const void *config, const void *pointer)
 {
     const struct sl_kv_request *request = pointer;
 
-    switch ((enum sl_kv_verb)request->verb) {
-    case SL_KV_GET:
-    case SL_KV_EXISTS:
-    case SL_KV_KEYS:
-        return true;
-    case SL_KV_SET:
-        return request->condition == SL_KV_ALWAYS;
-    case SL_KV_DELETE: /* a repeat would say that there was nothing */
-    case SL_KV_INCREMENT:
-        return false;
-    }
-    return false;
+    (void)config;
+    return request->verb == SL_KV_GET || request->verb == SL_KV_EXISTS ||
+           request->verb == SL_KV_KEYS;
 }
 
 static size_t room(const void *config, size_t count)
@@ -167,7 +162,7 @@ const struct sl_capability sl_kv = {
     .request_copy = request_copy,
     .check_call = sl_kv_check_call,
     .check = sl_kv_check_request,
-    .is_idempotent = is_idempotent,
+    .is_repeatable = is_repeatable,
     .finish = limit_value,
     .room = room,
 };

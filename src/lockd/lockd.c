@@ -107,10 +107,12 @@ static enum sl_status check(const struct sl_driver *driver, const void *config,
  * A RENEW is one: the later one counts.  A RELEASE that is repeated might say
  * that the lock was lost, and an ACQUIRE would wait for itself.
  */
-static bool is_idempotent(const void *pointer)
+/* A RENEW names its grant, and never makes the time that is left shorter. */
+static bool is_repeatable(const void *config, const void *pointer)
 {
     const struct sl_lockd_request *request = pointer;
 
+    (void)config;
     return request->verb == SL_LOCKD_RENEW ||
            request->verb == SL_LOCKD_IS_LOCKED;
 }
@@ -165,7 +167,7 @@ const struct sl_capability sl_lockd = {
     .request_bytes = request_bytes,
     .request_copy = request_copy,
     .check = check,
-    .is_idempotent = is_idempotent,
+    .is_repeatable = is_repeatable,
     .wait_ms = wait_ms,
     .discard = discard,
     .room = room,

@@ -74,7 +74,7 @@ static void check_capability(const struct sl_capability *capability)
     assert_non_null(capability->request_bytes);
     assert_non_null(capability->request_copy);
     assert_non_null(capability->check);
-    assert_non_null(capability->is_idempotent);
+    assert_non_null(capability->is_repeatable);
     for (unsigned i = 0; i < capability->verb_count; i++)
         assert_non_null(capability->verbs[i]);
     for (const struct sl_feature *f = capability->features; f->name; f++)

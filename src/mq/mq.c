@@ -203,13 +203,20 @@ static enum sl_status check(const struct sl_driver *driver, const void *config,
  */
 
 /* What was settled may not be told from what came back. */
-static bool is_idempotent(const void *pointer)
+/*
+ * A SEND with an id is the same one as long as the service remembers that, and
+ * no try of a call comes later than its timeout.  Not an EXTEND: it may undo
+ * one that came in between.
+ */
+static bool is_repeatable(const void *config, const void *pointer)
 {
     const struct sl_mq_request *request = pointer;
+    const struct sl_service_config *service = config;
 
-    return request->verb == SL_MQ_EXTEND || request->verb == SL_MQ_DEPTH ||
+    return request->verb == SL_MQ_DEPTH ||
            (request->verb == SL_MQ_SEND &&
-            request->deduplication_id.ptr != NULL);
+            request->deduplication_id.ptr != NULL &&
+            service->timeout_ms < SL_MQ_DEDUPLICATION_MS);
 }
 
 static int64_t wait_ms(const void *config, const void *pointer)
@@ -262,7 +269,7 @@ const struct sl_capability sl_mq = {
     .request_copy = request_copy,
     .check_call = check_call,
     .check = check,
-    .is_idempotent = is_idempotent,
+    .is_repeatable = is_repeatable,
     .wait_ms = wait_ms,
     .discard = discard,
     .room = room,

@@ -197,10 +197,12 @@ static enum sl_status check(const struct sl_driver *driver, const void *config,
 /* --- For the service -------------------------------------------------------
  */
 
-static bool is_idempotent(const void *pointer)
+/* What names a member, which nobody else has. */
+static bool is_repeatable(const void *config, const void *pointer)
 {
     const struct sl_pubsub_request *request = pointer;
 
+    (void)config;
     return request->verb == SL_PUBSUB_SUBSCRIBE ||
            request->verb == SL_PUBSUB_RENEW || request->verb == SL_PUBSUB_LEAVE;
 }
@@ -266,7 +268,7 @@ const struct sl_capability sl_pubsub = {
     .request_copy = request_copy,
     .check_call = check_call,
     .check = check,
-    .is_idempotent = is_idempotent,
+    .is_repeatable = is_repeatable,
     .wait_ms = wait_ms,
     .discard = discard,
     .room = room,

@@ -224,8 +224,8 @@ static void fill_late(const struct sl_call *call, size_t i,
                 "manifest's timeout allows",
                 timeout_ms);
     answer->retryable =
-        !call->expired_running ||
-        service->capability->is_idempotent(call->ops[i].request);
+        !call->expired_running || service->capability->is_repeatable(
+                                      service->config, call->ops[i].request);
     sl_fail_in(&answer->err, "resource \"%s\"", service->name);
 }
 

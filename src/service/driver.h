@@ -222,9 +222,13 @@ struct sl_capability {
     enum sl_status (*check)(const struct sl_driver *driver, const void *config,
                             const void *request, struct sl_error *err);
 
-    /* Whether a repeat changes nothing that the first try, had it worked, did
-     * not. */
-    bool (*is_idempotent)(const void *request);
+    /*
+     * Whether the request may be sent again where it may have reached the
+     * service: it only reads, or the service itself can tell that it is the
+     * same one, by an id or a token in it.  Not a write that would do the same
+     * once more: another client may have written in between, and was told so.
+     */
+    bool (*is_repeatable)(const void *config, const void *request);
 
     /* May.  How long the request is willing to wait for its answer, beyond the
      * timeout of a call, in milliseconds. */

@@ -86,7 +86,8 @@ bool sl_service_may_repeat(const struct sl_service *service,
     enum sl_status status = sl_op_answer(op)->err.status;
 
     return (status == SL_UNAVAILABLE || status == SL_TIMEOUT) &&
-           (op->not_sent || service->capability->is_idempotent(op->request));
+           (op->not_sent ||
+            service->capability->is_repeatable(service->config, op->request));
 }
 
 void sl_service_finish_op(const struct sl_service *service, struct sl_op *op)

@@ -159,10 +159,12 @@ static enum sl_status check(const struct sl_driver *driver, const void *config,
 }
 
 /* Even a SELECT may call what writes. */
-static bool is_idempotent(const void *request)
+/* What only ends what this session has open. */
+static bool is_repeatable(const void *config, const void *request)
 {
     const struct sl_sql_request *mine = request;
 
+    (void)config;
     return mine->verb == SL_SQL_ROLLBACK || mine->verb == SL_SQL_CURSOR_CLOSE;
 }
 
@@ -189,6 +191,6 @@ const struct sl_capability sl_sql = {
     .request_bytes = request_bytes,
     .request_copy = request_copy,
     .check = check,
-    .is_idempotent = is_idempotent,
+    .is_repeatable = is_repeatable,
     .room = room,
 };
