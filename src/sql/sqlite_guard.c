@@ -104,6 +104,20 @@ static const char *find_denied(int action, const char *first,
     }
 }
 
+/*
+ * What SQLite itself does within ALTER TABLE: it looks for what is temporary
+ * and uses the table.  No statement of a guest comes this far: one that begins
+ * with ALTER TABLE holds nothing else, and nothing temporary can be altered.
+ */
+static bool is_own_step(const struct sl_sql_sqlite_seen *seen, int action,
+                        const char *table)
+{
+    static const char *const schemas[] = {"sqlite_temp_master",
+                                          "sqlite_temp_schema", NULL};
+
+    return seen->alters && action == SQLITE_UPDATE && is_one_of(table, schemas);
+}
+
 /* The connection's own database, which is not there for the next call. */
 static bool is_temporary(int action, const char *database)
 {
@@ -175,6 +189,7 @@ static void note(struct sl_sql_sqlite_seen *seen, int action, const char *table,
     case SQLITE_DROP_VTABLE:
     case SQLITE_ALTER_TABLE:
         seen->schema = true;
+        seen->alters |= action == SQLITE_ALTER_TABLE;
         return;
     default:
         return;
@@ -190,7 +205,8 @@ static int authorize(void *context, int action, const char *first,
     if (sqlite->trusted)
         return SQLITE_OK;
     const char *denied = find_denied(action, first, second);
-    if (denied == NULL && is_temporary(action, database))
+    if (denied == NULL && is_temporary(action, database) &&
+        !is_own_step(&sqlite->seen, action, first))
         denied = "temporary tables, indexes, triggers and views";
     if (denied != NULL) {
         sqlite->seen.denied = denied;
@@ -230,7 +246,6 @@ void sl_sql_sqlite_guard(struct sl_sql_sqlite *sqlite)
         {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
         {SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0},
         {SQLITE_DBCONFIG_DEFENSIVE, 1},
-        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
         {SQLITE_DBCONFIG_DQS_DML, 0},
         {SQLITE_DBCONFIG_DQS_DDL, 0},
         {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
@@ -241,6 +256,7 @@ void sl_sql_sqlite_guard(struct sl_sql_sqlite *sqlite)
         sqlite3_limit(handle, limits[i].limit, limits[i].value);
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         sqlite3_db_config(handle, options[i].option, options[i].on, NULL);
+    sl_sql_sqlite_limit_schema(sqlite); /* not under the rules below */
     sqlite3_set_authorizer(handle, authorize, sqlite);
     sl_sql_sqlite_add_functions(sqlite);
     sqlite3_progress_handler(handle, PROGRESS_OPS, look_at_deadline, sqlite);

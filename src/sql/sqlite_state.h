@@ -31,6 +31,7 @@ struct sl_sql_sqlite_seen {
     bool changes; /* rows of a table, by the statement itself */
     bool inserts;
     bool schema;        /* CREATE, DROP, ALTER */
+    bool alters;        /* ALTER TABLE */
     bool grows;         /* INSERT, UPDATE, CREATE, ALTER, in triggers too */
     bool frees;         /* DELETE, DROP */
     const char *denied; /* what was, or NULL */
@@ -72,6 +73,14 @@ void sl_sql_sqlite_guard(struct sl_sql_sqlite *sqlite);
 
 /* Whether the statement has had its time. */
 bool sl_sql_sqlite_is_late(const struct sl_sql_sqlite *sqlite);
+
+/* --- sqlite_schema.c --- */
+
+/*
+ * Let the schema of the file use what is known to do no harm, and nothing else;
+ * statements lose the rest too.  Before the authorizer is set.
+ */
+void sl_sql_sqlite_limit_schema(struct sl_sql_sqlite *sqlite);
 
 /* --- sqlite_function.c --- */
 
