@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Sets CARGO and RUSTC to a toolchain that is new enough (1.95): the one in the
 # PATH, else Debian's, which scripts/deps.sh installs where there is none.
 # Sourced.

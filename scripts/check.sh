@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What a reader would complain about: format, layers, warnings, banned functions,
-# symbols that stand twice, generated docs, the release's size and hardening.
+# symbols that stand twice, shell scripts, generated docs, the release's size and hardening.
 #
 #     scripts/check.sh BUILD-FOLDER
 set -u
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit 1
 build=$1
 failed=0
 
@@ -50,7 +50,7 @@ no_machine_paths() {
 warnings() {
     for compiler in gcc clang-19; do
         cmake -S . -B "$build/check-$compiler" -G Ninja -DBUILD_TESTING=ON \
-            -DCMAKE_C_COMPILER=$compiler -DSLIGHT_WERROR=ON >/dev/null || return 1
+            "-DCMAKE_C_COMPILER=$compiler" -DSLIGHT_WERROR=ON >/dev/null || return 1
         # The libraries and tests alone: guests and the program link nothing new.
         cmake --build "$build/check-$compiler" --target sl-cli sl-host sl-manifest sl-kv sl-sql sl-client sl-base >"$build/check.log" 2>&1 || {
             grep -E 'warning|error' "$build/check.log" >&2
@@ -85,6 +85,11 @@ hardening() {
     [ "$size" -le $((40 * 1000 * 1000)) ] || { echo "$size bytes" >&2; return 1; }
 }
 
+# .shellcheckrc says what is asked.
+shell_scripts() {
+    git ls-files '*.sh' .ci/run | xargs shellcheck
+}
+
 # A promise of docs/security.md without its test is none.
 promises() {
     tests=$(ctest --test-dir "$build" -N | sed -n 's/^ *Test *#[0-9]*: //p')
@@ -102,6 +107,7 @@ check "layers" scripts/check_layers.sh "$build"
 check "no warnings (gcc, clang)" warnings
 check "no symbol twice" duplicate_symbols
 check "docs are generated (make docs)" scripts/docs.sh "$build" --check
+check "shell scripts (shellcheck)" shell_scripts
 check "promises have tests (docs/security.md)" promises
 check "release: hardened, stripped, at most 40 MB" hardening
 exit $failed

@@ -52,6 +52,7 @@ done
 # A library's header is included in one directory only.
 for library in sqlite3.h hiredis/ librdkafka/ openssl/ssl.h curl/ jansson.h libpq-fe.h mysql.h seccomp.h; do
     places=$(grep -lE "^#include <$library" src/*/*.[ch] | grep -v _test | xargs -n1 dirname | sort -u)
+    # shellcheck disable=SC2086 # words are meant
     [ "$(echo "$places" | wc -l)" -le 1 ] || wrong "<$library> is included in:" $places
 done
 

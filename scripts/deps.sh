@@ -14,7 +14,7 @@ BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
 # A guest in Rust needs a compiler whose standard library has sources.
 GUEST="rustc-web cargo-web rust-web-src rust-web-llvm lld-22"
 TEST="python3-prometheus-client libcmocka-dev default-jre-headless maven kcat redis-server redis-tools postgresql
-    mariadb-server etcd-server etcd-client curl sqlite3 openssl clang-format-19 libclang-rt-19-dev"
+    mariadb-server etcd-server etcd-client curl shellcheck sqlite3 openssl clang-format-19 libclang-rt-19-dev"
 BENCH="default-jre-headless maven kcat libzookeeper-mt-dev redis-tools wrk"
 
 wanted=
@@ -51,6 +51,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 # shellcheck disable=SC2086 # words are meant
 $as_root apt-get update -qq
+# shellcheck disable=SC2086
 $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
     --no-install-recommends $missing >/dev/null
 

@@ -11,7 +11,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 slight=$root/${BUILD:-build}/slight
 
 [ -f "$root/examples/$1/slightfile.toml" ] || {
-    echo "slight: there is no example \"$1\"; there are:" $(ls "$root/examples") >&2
+    echo "slight: there is no example \"$1\"; there are: $(ls -m "$root/examples")" >&2
     exit 2
 }
 cd "$root/examples/$1"

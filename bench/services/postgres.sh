@@ -5,7 +5,7 @@
 tests/services/postgres.sh start "$work/services" >/dev/null
 . "$work/services/postgres.env"
 pgbench=$(find /usr/lib/postgresql -name pgbench | sort -V | tail -n 1)
-pg_url=postgresql${SL_TEST_POSTGRES_URL#postgres}?sslmode=require
+pg_url="postgresql${SL_TEST_POSTGRES_URL#postgres}?sslmode=require"
 "$pgbench" -i -q -s 1 "$pg_url" 2>/dev/null >/dev/null
 for connections in 1 8; do
     {

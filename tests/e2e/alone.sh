@@ -55,8 +55,8 @@ SLOW=$!
 PIDS="$PIDS $SLOW"
 sleep 0.3
 for path in /a /b /c; do
-    get 200 $path
-    says body $path
+    get 200 "$path"
+    says body "$path"
 done
 WHAT="who waits for the service"
 holds test ! -e slow.over

@@ -58,13 +58,12 @@ left() {
     esac
 }
 
-# Until nothing is left, or 30 s.
+nothing_left() {
+    [ "$(left "$1")" = 0 ]
+}
+
 settle() {
-    for _ in $(seq 300); do
-        [ "$(left "$1")" = 0 ] && return
-        sleep 0.1
-    done
-    fail "$(left "$1") are left"
+    wait_for 30 nothing_left "$1"
 }
 
 # check_outcomes KIND ARGS-OF-SENDER...
@@ -98,7 +97,8 @@ END
     WHAT="$kind: the end"
     kill -TERM "$WORKER"
     wait "$WORKER"
-    [ $? -eq 0 ] || fail "exit code $?"
+    got=$?
+    [ $got -eq 0 ] || fail "exit code $got"
 }
 
 # check_kills KIND ARGS-OF-SENDER...: every message is seen, whenever the

@@ -56,20 +56,24 @@ WHAT="dead letters"
 "$SLIGHT" run dead.toml >out 2>log &
 WORKER=$!
 PIDS="$PIDS $WORKER"
-for _ in $(seq 300); do
-    [ "$(dead | wc -l)" -ge 2 ] && break
-    sleep 0.1
-done
+# seen KEY: the worker has.
+seen() {
+    sqlite3 seen.db "SELECT key FROM entries" 2>/dev/null | grep -q "$1"
+}
+
+two_dead() {
+    [ "$(dead | wc -l)" -ge 2 ]
+}
+
+wait_for 30 two_dead
 # One that comes behind them, when all have been settled.
 echo later >lines
 INPUT=lines slight 0 run send.toml -- pubsub events t
-for _ in $(seq 300); do
-    sqlite3 seen.db "SELECT key FROM entries" 2>/dev/null | grep -q later && break
-    sleep 0.1
-done
+wait_for 30 seen later
 kill -TERM "$WORKER"
 wait "$WORKER"
-[ $? -eq 0 ] || fail "exit code $?"
+got=$?
+[ $got -eq 0 ] || fail "exit code $got"
 dead >body
 is body <<END
 reject
@@ -91,10 +95,7 @@ WORKER=$!
 PIDS="$PIDS $WORKER"
 echo last >lines
 INPUT=lines slight 0 run send.toml -- pubsub events t
-for _ in $(seq 300); do
-    sqlite3 seen.db "SELECT key FROM entries" | grep -q last && break
-    sleep 0.1
-done
+wait_for 30 seen last
 kill -TERM "$WORKER"
 wait "$WORKER"
 dead >body

@@ -161,7 +161,8 @@ sleep 0.3
 kill -TERM "$SERVER"
 WHAT="the second signal"
 wait "$SERVER"
-[ $? -eq 143 ] || fail "exit code $?"
+got=$?
+[ $got -eq 143 ] || fail "exit code $got"
 
 # Several components, each with its own grants.
 {

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Sourced by every script of this folder.  It gives an empty folder to work in,
 # which goes away at the end, and these words:
 #
@@ -11,14 +12,19 @@
 #     interrupted SIGNAL CODE SIGN ARGS...    the same, ended by a signal
 #     finish                  the last line: fails where anything did
 #
+# A script that ends before its last line fails, whatever its exit code.  What
+# fails in a subshell or a pipe counts.
+#
 # Environment: SLIGHT, the program; SL_TEST_GUESTS, the folder of the components;
-# SL_TEST_SERVICES, what the running services say of themselves.
+# SL_TEST_SERVICES, what the running services say of themselves; SL_TEST_SILENT, not
+# empty where SLIGHT is a program that does nothing: the first failure ends it.
 set -u
 
 HERE=$(cd "$(dirname "$0")" && pwd)
 GUEST=$SL_TEST_GUESTS/e2e-guest.wasm
 FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/slight-e2e-XXXXXX")
-FAILURES=0
+FAILED=$FOLDER/.failed
+FINISHED=
 WHAT=
 INPUT=/dev/null
 PIDS=
@@ -38,7 +44,17 @@ clean_up() {
     done
     rm -rf "$FOLDER"
 }
-trap clean_up EXIT
+
+at_exit() {
+    code=$?
+    if [ -z "$FINISHED" ]; then
+        echo "it ended before its last line"
+        [ $code -ne 0 ] || code=1
+    fi
+    clean_up
+    exit $code
+}
+trap at_exit EXIT
 trap 'exit 1' INT TERM
 cd "$FOLDER" || exit 1
 
@@ -49,8 +65,8 @@ export SLIGHT_LOG_FORMAT=text
 export SLIGHT_CACHE_DIR="$SL_TEST_GUESTS/cache"
 
 fail() {
-    FAILURES=$((FAILURES + 1))
-    echo "FAIL: $WHAT: $1"
+    echo "FAIL: $WHAT: $1" | tee -a "$FAILED"
+    [ -z "${SL_TEST_SILENT:-}" ] || exit 1
     for file in out err; do
         echo "--- $file"
         head -c 2000 $file 2>/dev/null
@@ -129,7 +145,8 @@ one_error() {
 
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for() {
-    tries=$(($1 * 20))
+    # Of a program that does nothing, nothing comes.
+    tries=$((${SL_TEST_SILENT:-$1} * 20))
     shift
     until "$@"; do
         tries=$((tries - 1))
@@ -151,6 +168,9 @@ manifest() {
 }
 
 finish() {
-    [ $FAILURES -eq 0 ] || echo "$FAILURES failed"
-    [ $FAILURES -eq 0 ]
+    FINISHED=1
+    [ ! -e "$FAILED" ] || {
+        echo "$(grep -c '^FAIL' "$FAILED") failed"
+        return 1
+    }
 }

@@ -20,7 +20,7 @@ here='127.0.0.1'
 there='db.example.com'
 risky 1 mq.redis "url = \"redis://u:secret@$there\"" 'queue = "q"'
 for type in kv.redis lockd.redis pubsub.redis; do
-    risky 1 $type "url = \"redis://u:secret@$there\""
+    risky 1 "$type" "url = \"redis://u:secret@$there\""
 done
 risky 1 kv.redis "url = \"redis://$there\"" 'password = "secret"'
 risky 0 kv.redis "url = \"redis://$there\""
@@ -30,11 +30,11 @@ risky 0 kv.redis 'url = "redis://u:secret@[::1]:6379"'
 risky 0 kv.redis 'url = "redis://u:secret@localhost"'
 
 for type in kv.etcd lockd.etcd; do
-    risky 1 $type "endpoints = \"http://$there:2379\"" 'user = "u"' 'password = "secret"'
-    risky 1 $type "endpoints = \"http://$here:2379,http://$there:2379\"" 'user = "u"' 'password = "secret"'
-    risky 0 $type "endpoints = \"http://$there:2379\""
-    risky 0 $type "endpoints = \"https://$there:2379\"" 'user = "u"' 'password = "secret"'
-    risky 0 $type "endpoints = \"http://$here:2379\"" 'user = "u"' 'password = "secret"'
+    risky 1 "$type" "endpoints = \"http://$there:2379\"" 'user = "u"' 'password = "secret"'
+    risky 1 "$type" "endpoints = \"http://$here:2379,http://$there:2379\"" 'user = "u"' 'password = "secret"'
+    risky 0 "$type" "endpoints = \"http://$there:2379\""
+    risky 0 "$type" "endpoints = \"https://$there:2379\"" 'user = "u"' 'password = "secret"'
+    risky 0 "$type" "endpoints = \"http://$here:2379\"" 'user = "u"' 'password = "secret"'
 done
 
 risky 1 sql.mysql "url = \"mysql://u:secret@$there/a\""
@@ -43,11 +43,11 @@ risky 0 sql.mysql "url = \"mysql://u:secret@$here/a\""
 
 for type in sql.postgres kv.postgres lockd.postgres; do
     for tls in prefer disable; do
-        risky 1 $type "url = \"postgres://u:secret@$there/a\"" "tls = \"$tls\""
-        risky 0 $type "url = \"postgres://u:secret@$here/a\"" "tls = \"$tls\""
+        risky 1 "$type" "url = \"postgres://u:secret@$there/a\"" "tls = \"$tls\""
+        risky 0 "$type" "url = \"postgres://u:secret@$here/a\"" "tls = \"$tls\""
     done
     for tls in auto require verify-full; do
-        risky 0 $type "url = \"postgres://u:secret@$there/a\"" "tls = \"$tls\""
+        risky 0 "$type" "url = \"postgres://u:secret@$there/a\"" "tls = \"$tls\""
     done
 done
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Sourced behind lib.sh: a Redis of the test's own, which it may stop and kill.
 
 free_port() {

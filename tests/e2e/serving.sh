@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Sourced, after lib.sh, by scripts that talk to a server:
 #
 #     serve MANIFEST ARGS...      run it; $URL is its address, $SERVER its process,
@@ -8,12 +9,17 @@
 #                                 is in the file body, its header in head
 #     stop SIGNAL CODE            end it, and expect this exit code
 
+serving_or_ended() {
+    grep -qs '[ "]http://[^/]*/' served || ended "$SERVER"
+}
+
 serve() {
     : >served
     "$SLIGHT" run "$@" >served.out 2>served &
     SERVER=$!
     PIDS="$PIDS $SERVER"
-    wait_for 60 grep -qs '[ "]http://[^/]*/' served
+    wait_for 60 serving_or_ended
+    grep -qs '[ "]http://[^/]*/' served || fail "no server: $(cat served)"
     URL=$(sed -n 's|.*[ "]\(http://[^/]*\)/.*|\1|p' served | head -n 1)
 }
 

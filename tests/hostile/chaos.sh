@@ -58,7 +58,7 @@ operations() {
 }
 
 for number in $(seq $CLIENTS); do
-    client $number &
+    client "$number" &
     JOBS="${JOBS:-} $!"
 done
 # shellcheck disable=SC2086 # words are meant

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=sh
 # Sourced by every script of this folder: one attacker, one victim, one probe.
 # Beside the words of ../e2e/lib.sh and ../e2e/serving.sh:
 #

@@ -44,8 +44,8 @@ serve_unread() {
     PIDS="$PIDS $SERVER"
     : >served
     until [ "$(grep -c 'http://127.0.0.[123]:' served)" -eq 3 ]; do
-        IFS= read -r line <&9
-        echo "$line" >>served
+        timeout "${SL_TEST_SILENT:-20}" sh -c 'IFS= read -r line && echo "$line"' \
+            <&9 >>served || { fail "no server"; break; }
     done
     # shellcheck disable=SC2034 # for the probe
     VICTIM=$(address_at 127.0.0.3)

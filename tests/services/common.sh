@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Sourced by every service's script, which sets NAME, defines `launch` (calls
 # spawn; with the data and ports that are there, if any), `ready` (succeeds once
 # the server answers), `describe` (prints the environment for tests) and `tell`

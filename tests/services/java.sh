@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # Sourced behind common.sh by the services that are in Java; LIB is the folder of
 # their jars.
 #
@@ -27,6 +28,7 @@ learn_classes() {
         [ ! -f "$ARCHIVE" ] || exit 0
         "$@" "-XX:ArchiveClassesAtExit=$ARCHIVE.new"
         wait_ready || exit 0
+        # shellcheck disable=SC2154 # of common.sh
         kill "$pid"
         until_gone 60 || { kill -9 "$pid"; exit 0; }
         # Empty: this JVM has no archives.

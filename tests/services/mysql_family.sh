@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 # What MySQL and MariaDB have in common.  Sourced by the script of each, which
 # sets NAME and defines `make_data` (a new data folder in $DATA), `version`,
 # `server` (runs the server with these options) and `client`.
