@@ -38,6 +38,8 @@ SLIGHT_CARGO_OPTIONAL=1 . scripts/cargo.sh
 [ -n "${CARGO:-}" ] || missing="$missing cargo-web rustc-web"
 # A guest in JavaScript; whoever has npm has node, from wherever.
 case $* in *guest* | *test*) command -v npm >/dev/null || missing="$missing nodejs npm" ;; esac
+# The checker of histories is in Go; whoever has go has it from wherever.
+case $* in *test*) command -v go >/dev/null || missing="$missing golang-go" ;; esac
 [ -n "$missing" ] || exit 0
 
 echo "slight: installing Debian packages:$missing" >&2
