@@ -1,34 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program: see cli/. */
+#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/signals.h"
 #include "host/compile.h"
+
+static bool is_closed(int fd)
+{
+    return fcntl(fd, F_GETFD) < 0 && errno == EBADF;
+}
+
+/* A pipe without its other end reads as empty, and takes nothing. */
+static int open_half_pipe(bool reads)
+{
+    int ends[2];
+
+    if (pipe(ends) != 0)
+        return -1;
+    close(ends[reads ? 1 : 0]);
+    return ends[reads ? 0 : 1];
+}
 
 /*
  * Whoever starts us may have closed a standard stream.  The next file that is
  * opened, perhaps a store's, would get its number, and what a component prints.
+ * Where there is no /dev/null, as in a chroot, a pipe has to do.
  */
 static bool open_streams(void)
 {
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    return fd >= 0 && close(fd) == 0;
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (!is_closed(fd))
+            continue;
+        int opened = open("/dev/null", O_RDWR);
+        if (opened < 0)
+            opened = open_half_pipe(fd == STDIN_FILENO);
+        if (opened < 0)
+            return false;
+        if (opened != fd && (dup2(opened, fd) != fd || close(opened) != 0))
+            return false;
+    }
+    return true;
 }
 
 int main(int argc, char *argv[])
 {
+    bool is_child = argc > 1 && strcmp(argv[1], SL_COMPILE_ARGUMENT) == 0;
+
+    if (!is_child) /* signals of that one are its parent's */
+        sl_signals_start();
     if (!open_streams())
         return SL_EXIT_FAILED;
-    /* A reader that went away is an error of the write, for us and guests. */
-    signal(SIGPIPE, SIG_IGN);
-    if (argc > 1 && strcmp(argv[1], SL_COMPILE_ARGUMENT) == 0)
+    if (is_child)
         _exit(sl_compile_child(argc, (const char *const *)argv));
     return sl_cli_main(argc, (const char *const *)argv);
 }

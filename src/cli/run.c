@@ -280,6 +280,7 @@ static int serve(const struct server *server, int interrupt, int64_t grace_ms)
 
     sl_triggers_visit(server->triggers, say_trigger, (void *)(uintptr_t)name);
     (void)wait_readable(interrupt, -1);
+    (void)sl_signals_caught();
     sl_deadline deadline = sl_deadline_in_ms(grace_ms);
     sl_management_drain(server->management);
     int drained = sl_triggers_drain(server->triggers);
@@ -397,6 +398,7 @@ static int run_run(const struct sl_args *args)
     sl_output_start();
     if (code == SL_EXIT_OK)
         code = sl_target_load(manifest, args, &server.host);
+    sl_signals_disown_children(); /* no other program is started */
     if (code == SL_EXIT_OK)
         code = sl_target_missing(manifest, server.host);
     server.manifest = manifest;
@@ -426,7 +428,7 @@ static const struct sl_command_option options[] = {
     {.name = "grace",
      .argument = "DURATION",
      .help = "with triggers: how long what runs may take to finish after "
-             "SIGTERM or SIGINT; 30s unless given"},
+             "SIGTERM, SIGINT, SIGQUIT or SIGHUP; 30s unless given"},
     {.name = "raw-output",
      .help = "let a program that is run once write what is not printable to "
              "a terminal, as colours are"},
@@ -472,8 +474,8 @@ const struct sl_command sl_command_run = {
             "given here.\n\n"
             "With [[trigger]]s in the manifest it serves: requests, messages, "
             "events, until\n"
-            "SIGTERM or SIGINT; then what runs may finish. A second signal "
-            "stops at once.\n"
+            "SIGTERM, SIGINT, SIGQUIT or SIGHUP; then what runs may finish. A "
+            "second\nsignal stops at once.\n"
             "With [management] in it, operators read /metrics, /healthz and "
             "/readyz.\n\n"
             "slight confines itself to the files, ports and system calls that "

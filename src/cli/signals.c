@@ -10,46 +10,127 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "cli/command.h"
+
 static_assert(ATOMIC_INT_LOCK_FREE == 2, "used in a handler of signals");
 
+static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2};
+
+enum {
+    ENDING_COUNT = sizeof(ending) / sizeof(ending[0]),
+    IGNORED_COUNT = sizeof(ignored) / sizeof(ignored[0]),
+};
+
 static _Atomic int caught;
-static int event = -1;
+static atomic_bool is_known; /* what was caught, to who waits for it */
+static _Atomic int event = -1;
+
+/* Whoever waits for us sees the signal, unless the kernel spares PID 1. */
+static _Noreturn void end_by(int number)
+{
+    struct sigaction action = {.sa_handler = SIG_DFL};
+    sigset_t one;
+
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    raise(number);
+    _exit(SL_EXIT_SIGNAL + number);
+}
+
+/*
+ * Whether it is the first, or comes along with a SIGHUP that was: of two that
+ * come together the kernel may deliver the later one first.
+ */
+static bool note_first(int number)
+{
+    int before = 0;
+
+    if (atomic_compare_exchange_strong(&caught, &before, number))
+        return true;
+    before = SIGHUP;
+    return !is_known &&
+           atomic_compare_exchange_strong(&caught, &before, number);
+}
 
 static void handle(int number)
 {
     const uint64_t one = 1;
     int saved = errno;
 
-    caught = number;
-    ssize_t written = write(event, &one, sizeof(one));
+    bool is_first = note_first(number);
+    if (event < 0 || (!is_first && number != SIGHUP))
+        end_by(number);
+    ssize_t written = is_first ? write(event, &one, sizeof(one)) : 0;
     (void)written;
     errno = saved;
 }
 
+static void set_action(int number, void (*handler)(int))
+{
+    /* On the thread's other stack, if it has one: a guest's is short. */
+    struct sigaction action = {.sa_handler = handler,
+                               .sa_flags = (int)(SA_RESTART | SA_ONSTACK)};
+
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+}
+
+static bool is_ignored(int number)
+{
+    struct sigaction action;
+
+    return sigaction(number, NULL, &action) == 0 &&
+           (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static void handle_ending(void)
+{
+    for (size_t i = 0; i < ENDING_COUNT; i++)
+        if (ending[i] != SIGHUP || !is_ignored(SIGHUP))
+            set_action(ending[i], handle);
+}
+
+void sl_signals_start(void)
+{
+    sigset_t none;
+
+    handle_ending();
+    for (size_t i = 0; i < IGNORED_COUNT; i++)
+        set_action(ignored[i], SIG_IGN);
+    set_action(SIGCHLD, SIG_DFL);
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
 int sl_signals_catch(void)
 {
-    struct sigaction action = {.sa_handler = handle};
-
     if (event >= 0)
         return event;
     event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (event < 0)
-        return -1;
-    sigemptyset(&action.sa_mask);
-    action.sa_flags = (int)(SA_RESTART | SA_RESETHAND);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    if (event >= 0)
+        handle_ending();
     return event;
 }
 
 int sl_signals_caught(void)
 {
+    is_known = caught != 0;
     return caught;
+}
+
+void sl_signals_disown_children(void)
+{
+    set_action(SIGCHLD, SIG_IGN);
 }
 
 static _Atomic int late_code;
@@ -62,10 +143,7 @@ static void leave(int number)
 
 void sl_signals_leave_after(unsigned seconds, int code)
 {
-    struct sigaction action = {.sa_handler = leave};
-
     late_code = code;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGALRM, &action, NULL);
+    set_action(SIGALRM, leave);
     alarm(seconds);
 }

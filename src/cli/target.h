@@ -31,8 +31,8 @@ int sl_target_open(const char *operand, const char *manifest_file,
 
 /*
  * Open a host for the manifest and load the components, with the same rules.
- * args has the options above.  From now on SIGINT and SIGTERM are caught
- * (signals.h); one that comes meanwhile ends the loading.
+ * args has the options above.  From now on signals that end the process
+ * are caught (signals.h); one that comes meanwhile ends the loading.
  */
 int sl_target_load(const struct sl_manifest *manifest,
                    const struct sl_args *args, struct sl_host **out);

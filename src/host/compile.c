@@ -86,14 +86,16 @@ static void plan_child(struct plan *plan, const struct sl_compile *compile)
     plan_environment(plan);
 }
 
-/* Ctrl-C reaches both processes: the one that waits decides. */
+/* Ctrl-C and the end of a terminal reach both processes: the one that waits
+ * decides. */
 static void leave_signals_to_parent(void)
 {
+    static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t none;
 
-    sigaction(SIGINT, &ignore, NULL);
-    sigaction(SIGTERM, &ignore, NULL);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sigaction(numbers[i], &ignore, NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
