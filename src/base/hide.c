@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/bytes.h"
 
 static const char mark[] = "${...}";
 
@@ -19,6 +20,32 @@ static struct sl_hidden *add(struct sl_hidden *list, const char *text,
     return entry;
 }
 
+static int digit_of(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = strchr(digits, tolower((unsigned char)c));
+
+    return c == '\0' || at == NULL ? -1 : (int)(at - digits);
+}
+
+/* A part of a URL: as it is written, and as it is meant. */
+static struct sl_hidden *add_part(struct sl_hidden *list, const char *text,
+                                  size_t len)
+{
+    list = add(list, text, len);
+    if (len == 0 || memchr(text, '%', len) == NULL)
+        return list;
+    SL_CLEANUP(sl_freep) char *meant = sl_alloc(len + 1);
+    size_t used = 0;
+    for (size_t i = 0; i < len; i++) {
+        int high = text[i] == '%' && len - i > 2 ? digit_of(text[i + 1]) : -1;
+        int low = high >= 0 ? digit_of(text[i + 2]) : -1;
+        meant[used++] = low >= 0 ? (char)(high * 16 + low) : text[i];
+        i += low >= 0 ? 2 : 0;
+    }
+    return add(list, meant, strnlen(meant, used));
+}
+
 /* [user[:password]@]host[:port] */
 static struct sl_hidden *add_authority(struct sl_hidden *list, const char *text,
                                        size_t len)
@@ -28,9 +55,10 @@ static struct sl_hidden *add_authority(struct sl_hidden *list, const char *text,
     if (at != NULL) {
         size_t user = (size_t)(at - text);
         const char *colon = memchr(text, ':', user);
-        list = add(list, text, colon != NULL ? (size_t)(colon - text) : user);
+        list =
+            add_part(list, text, colon != NULL ? (size_t)(colon - text) : user);
         if (colon != NULL)
-            list = add(list, colon + 1, (size_t)(at - colon) - 1);
+            list = add_part(list, colon + 1, (size_t)(at - colon) - 1);
         len -= user + 1;
         text = at + 1;
     }
@@ -48,11 +76,16 @@ static struct sl_hidden *add_address(struct sl_hidden *list, const char *text,
     const char *slashes = memmem(text, len, "://", 3);
     const char *authority = slashes != NULL ? slashes + 3 : text;
     size_t rest = len - (size_t)(authority - text);
-    const char *slash = memchr(authority, '/', rest);
+    const char *query = memchr(authority, '?', rest);
 
+    if (query != NULL) {
+        list = add(list, query + 1, rest - (size_t)(query - authority) - 1);
+        rest = (size_t)(query - authority);
+    }
+    const char *slash = memchr(authority, '/', rest);
     if (slash == NULL)
         return add_authority(list, authority, rest);
-    list = add(list, slash + 1, rest - (size_t)(slash - authority) - 1);
+    list = add_part(list, slash + 1, rest - (size_t)(slash - authority) - 1);
     return add_authority(list, authority, (size_t)(slash - authority));
 }
 

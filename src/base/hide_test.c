@@ -45,6 +45,10 @@ static void test_addresses(void **state)
           "${...}:1 and ${...}:2");
     check("mysql://[fd00::1]:3306/shop", true, "[fd00::1]:3306: shop",
           "[${...}]:3306: ${...}");
+    /* As it is written, and as it is meant. */
+    check("mysql://a%40b:p%2Fw@h%2e/shop?tls=x", true,
+          "user a@b, p/w, at h., shop", "user ${...}, ${...}, at h., ${...}");
+    check("redis://h:7000?db=3", true, "h:7000", "${...}:7000");
     check("h1,h2:2181/root", true, "h1:2181, h2:2181",
           "${...}:2181, ${...}:2181");
 }

@@ -44,6 +44,26 @@ struct sl_etcd_conn {
 
 /* --- Settings ------------------------------------------------------------- */
 
+/* As etcdctl and other clients call them: each has a setting. */
+static const struct sl_url_known known_parameters[] = {
+    {"cacert", NULL, SL_URL_SETTING("ca")},
+    {"ca", NULL, SL_URL_SETTING("ca")},
+    {"sslrootcert", NULL, SL_URL_SETTING("ca")},
+    {"cert", NULL, SL_URL_SETTING("cert")},
+    {"key", NULL, SL_URL_SETTING("key")},
+    {"user", NULL, SL_URL_SETTING("user")},
+    {"username", NULL, SL_URL_SETTING("user")},
+    {"password", NULL, SL_URL_SETTING("password")},
+    {"prefix", NULL, SL_URL_SETTING("prefix")},
+    {"namespace", NULL, SL_URL_SETTING("prefix")},
+    {"tls", NULL, "write https:// for TLS, http:// without"},
+    {"sslmode", NULL, "write https:// for TLS, http:// without"},
+    {"dial_timeout", NULL, SL_URL_TIMEOUT},
+    {"command_timeout", NULL, SL_URL_TIMEOUT},
+    SL_URL_KNOWN_TIMEOUTS,
+    {NULL, NULL, NULL},
+};
+
 static enum sl_status add_endpoint(char **endpoints, size_t *count,
                                    const char *text, struct sl_error *err)
 {
@@ -60,6 +80,8 @@ static enum sl_status add_endpoint(char **endpoints, size_t *count,
         status = sl_fail(err, SL_INVALID_ARGUMENT,
                          "expected a host and a port only; the user has a "
                          "setting of its own");
+    else if (url.parameter_count > 0)
+        status = sl_url_check_parameters(&url, known_parameters, err);
     else if (*count == SL_ETCD_ENDPOINTS_MAX)
         status =
             sl_fail(err, SL_INVALID_ARGUMENT, "expected at most %d endpoints",

@@ -205,6 +205,9 @@ static void endpoints(void **state)
         "http://a,",
         "http://a http://b",
         "http://a:0",
+        "http://a?timeout=5s",
+        "https://a?cacert=/hunter2",
+        "https://a?hunter2=x",
         "http://a,http://a,http://a,http://a,http://a,http://a,http://a,"
         "http://a,http://a,http://a,http://a,http://a,http://a,http://a,"
         "http://a,http://a,http://a",

@@ -43,7 +43,7 @@ static char *host_of(char *entry)
         host++;
         host[strcspn(host, "]")] = '\0';
     } else {
-        host[strcspn(host, ":/ ")] = '\0';
+        host[strcspn(host, ":/?# ")] = '\0';
     }
     return host;
 }

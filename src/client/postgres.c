@@ -36,45 +36,13 @@ struct sl_pg_target {
     const char *user;
     const char *password;
     const char *tls; /* as libpq wants it */
-    const char *ca;
+    const char *ca;  /* NULL: whoever answers is trusted */
     char *settings;
     char *where; /* "host:port" */
 };
 
 /* --- Settings --------------------------------------------------------------
  */
-
-enum sl_status sl_pg_check_url(const void *field, struct sl_error *err)
-{
-    struct sl_url url;
-    enum sl_status status =
-        sl_url_parse(*(const char *const *)field, &url, err);
-
-    if (status != SL_OK)
-        return status;
-    if (strcmp(url.scheme, "postgres") != 0 &&
-        strcmp(url.scheme, "postgresql") != 0)
-        status = sl_fail(err, SL_INVALID_ARGUMENT, "expected postgres://");
-    else if (url.path == NULL || strchr(url.path, '/') != NULL)
-        status = sl_fail(err, SL_INVALID_ARGUMENT,
-                         "expected the name of a database behind the slash");
-    sl_url_done(&url);
-    return status;
-}
-
-enum sl_status sl_pg_check_tls(const void *field, struct sl_error *err)
-{
-    static const char *const modes[] = {"auto",    "verify-full", "verify-ca",
-                                        "require", "prefer",      "disable"};
-    const char *mode = *(const char *const *)field;
-
-    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
-        if (strcmp(mode, modes[i]) == 0)
-            return SL_OK;
-    return sl_fail(err, SL_INVALID_ARGUMENT,
-                   "expected auto, verify-full, verify-ca, require, prefer or "
-                   "disable");
-}
 
 enum sl_status sl_pg_check_name(const void *field, struct sl_error *err)
 {
@@ -152,17 +120,6 @@ void sl_pg_target_free(struct sl_pg_target *target)
     free(target);
 }
 
-static const char *tls_mode(const struct sl_pg_target *target)
-{
-    const struct sl_pg_options *options = target->options;
-
-    if (strcmp(options->tls, "auto") != 0)
-        return options->tls;
-    return options->ca == NULL && sl_is_loopback(target->url.host)
-               ? "prefer"
-               : "verify-full";
-}
-
 enum sl_status sl_pg_target_new(const struct sl_pg_options *options,
                                 const char *settings, struct sl_pg_target **out,
                                 struct sl_error *err)
@@ -182,8 +139,11 @@ enum sl_status sl_pg_target_new(const struct sl_pg_options *options,
     target->user = options->user != NULL ? options->user : target->url.user;
     target->password =
         options->password != NULL ? options->password : target->url.password;
-    target->tls = tls_mode(target);
-    target->ca = options->ca != NULL ? options->ca : system_authorities();
+    target->tls = sl_pg_tls_mode(options, &target->url);
+    target->ca = options->ca;
+    /* Where there are authorities, libpq verifies whatever the mode is. */
+    if (target->ca == NULL && strncmp(target->tls, "verify-", 7) == 0)
+        target->ca = system_authorities();
     target->settings = make_settings(options->schema, settings);
     target->where = sl_asprintf("%s:%d", target->url.host, target->url.port);
     *out = target;
@@ -268,6 +228,7 @@ static PGconn *connect_start(const struct sl_pg_target *target,
         "gssencmode",
         "options",
         "application_name",
+        "channel_binding",
         "client_encoding",
         "target_session_attrs",
         NULL,
@@ -281,13 +242,14 @@ static PGconn *connect_start(const struct sl_pg_target *target,
         target->url.path,
         nowhere,
         target->tls,
-        target->ca,
+        target->ca != NULL ? target->ca : nowhere,
         options->certificate != NULL ? options->certificate : nowhere,
         options->key != NULL ? options->key : nowhere,
         nowhere,
         "disable",
         target->settings,
-        "slight",
+        sl_pg_application(&target->url),
+        sl_pg_channel_binding(&target->url),
         "UTF8",
         "any",
         NULL,
@@ -563,9 +525,14 @@ bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline)
 void sl_pg_risks(const void *data, sl_risk_fn *tell, void *context)
 {
     const struct sl_pg_options *options = data;
+    struct sl_url url;
+    struct sl_error err;
 
-    if (strcmp(options->tls, "prefer") == 0 ||
-        strcmp(options->tls, "disable") == 0)
+    if (sl_url_parse(options->url, &url, &err) != SL_OK)
+        return;
+    const char *mode = sl_pg_tls_mode(options, &url);
+    if (strcmp(mode, "prefer") == 0 || strcmp(mode, "disable") == 0)
         sl_peer_tell_of_url(options->url, NULL, options->password,
                             "set tls = \"verify-full\"", tell, context);
+    sl_url_done(&url);
 }

@@ -14,6 +14,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/option.h"
+#include "client/url.h"
 #include "service/service.h"
 
 /* --- Settings --------------------------------------------------------------
@@ -43,7 +44,9 @@ enum sl_status sl_pg_check_name(const void *field, struct sl_error *err);
      .secret = true,                                                           \
      .port = 5432,                                                             \
      .check = sl_pg_check_url,                                                 \
-     .help = "postgres://[user[:password]@]host[:5432]/database"},             \
+     .help = "postgres://[user[:password]@]host[:5432]/database; sslmode, "    \
+             "application_name, channel_binding and some more are "            \
+             "understood behind a ?"},                                         \
         {.name = "user",                                                       \
          .type = SL_OPTION_STRING,                                             \
          .offset = offsetof(struct sl_pg_options, user),                       \
@@ -83,6 +86,17 @@ enum sl_status sl_pg_check_name(const void *field, struct sl_error *err);
          .offset = offsetof(struct sl_pg_options, key),                        \
          .help = "a file with the key of the certificate in PEM, which only "  \
                  "its owner may read"}
+
+/* --- postgres_url.c --- */
+
+/* The mode of TLS, as libpq has it: by the setting, by the URL, or by where the
+ * server is. */
+const char *sl_pg_tls_mode(const struct sl_pg_options *options,
+                           const struct sl_url *url);
+/* "prefer", unless the URL says otherwise. */
+const char *sl_pg_channel_binding(const struct sl_url *url);
+/* The name that the server shows of its connections. */
+const char *sl_pg_application(const struct sl_url *url);
 
 /* --- Connecting ------------------------------------------------------------
  */

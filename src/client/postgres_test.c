@@ -138,18 +138,98 @@ static void urls(void **state)
         "postgresql://u:p@h:1/d",
         "postgres://[::1]:5432/d",
         "postgres://u%40x:p%2Fq@h/d%20e",
+        "postgres://h/d?sslmode=require",
+        "postgres://h/d?sslmode=verify-full&sslrootcert=system",
+        "postgres://h/d?application_name=shop%20one&channel_binding=require",
+        "postgres://h/d?ssl=true&",
     };
     static const char *const bad[] = {
-        "postgres://h", "postgres://h/", "postgres://h/a/b",
-        "mysql://h/d",  "h/d",           "",
+        "postgres://h",
+        "postgres://h/",
+        "postgres://h/a/b",
+        "mysql://h/d",
+        "h/d",
+        "",
+        "postgres://h/d?sslmode=allow",
+        "postgres://h/d?sslmode=",
+        "postgres://h/d?sslmode=require&sslmode=disable",
+        "postgres://h/d?connect_timeout=10",
+        "postgres://h/d?sslrootcert=/ca.pem",
+        "postgres://h/d?options=-c%20geqo%3Doff",
+        "postgres://h/d?pgbouncer=true",
+        "postgres://h/d?hunter2=1",
+        "postgres://u:pa/hunter2@h/d",
+        "postgres://u:12/hunter2@h/d",
+        "postgres://u:pa?hunter2@h/d",
+        "postgres://u:pa#hunter2@h/d",
     };
     struct sl_error err;
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         assert_int_equal(sl_pg_check_url(&good[i], &err), SL_OK);
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(sl_pg_check_url(&bad[i], &err), SL_INVALID_ARGUMENT);
+        assert_null(strstr(err.message, "hunter2"));
+    }
+}
+
+/* The setting comes first, then the URL, then where the server is. */
+static void tls_of_the_url(void **state)
+{
+    static const struct {
+        const char *url, *tls, *ca, *mode;
+    } cases[] = {
+        {"postgres://h/d", "auto", NULL, "verify-full"},
+        {"postgres://localhost/d", "auto", NULL, "prefer"},
+        {"postgres://localhost/d", "auto", "ca.pem", "verify-full"},
+        {"postgres://h/d?sslmode=require", "auto", NULL, "require"},
+        {"postgres://h/d?sslmode=disable", "auto", "ca.pem", "disable"},
+        {"postgres://h/d?sslmode=disable", "verify-ca", NULL, "verify-ca"},
+        {"postgres://localhost/d?ssl=true", "auto", NULL, "require"},
+        {"postgres://localhost/d?sslrootcert=system", "auto", NULL,
+         "verify-full"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sl_pg_options options = {.tls = cases[i].tls,
+                                              .ca = cases[i].ca};
+        struct sl_url url;
+        struct sl_error err;
+        assert_int_equal(sl_url_parse(cases[i].url, &url, &err), SL_OK);
+        assert_string_equal(sl_pg_tls_mode(&options, &url), cases[i].mode);
+        sl_url_done(&url);
+    }
+}
+
+static void count_risk(void *context, const char *text)
+{
+    (void)text;
+    ++*(int *)context;
+}
+
+static void risks_of_the_url(void **state)
+{
+    static const struct {
+        const char *url, *tls;
+        int risks;
+    } cases[] = {
+        {"postgres://u:p@h/d", "auto", 0},
+        {"postgres://u:p@h/d?sslmode=disable", "auto", 1},
+        {"postgres://u:p@h/d?sslmode=prefer", "auto", 1},
+        {"postgres://u:p@h/d?sslmode=prefer", "verify-full", 0},
+        {"postgres://u:p@localhost/d?sslmode=disable", "auto", 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sl_pg_options options = {.url = cases[i].url,
+                                              .tls = cases[i].tls};
+        int told = 0;
+        sl_pg_risks(&options, count_risk, &told);
+        assert_int_equal(told, cases[i].risks);
+    }
 }
 
 static void modes_and_names(void **state)
@@ -219,6 +299,8 @@ int main(void)
         cmocka_unit_test(what_may_be_done_again),
         cmocka_unit_test(a_failed_connection_is_explained),
         cmocka_unit_test(urls),
+        cmocka_unit_test(tls_of_the_url),
+        cmocka_unit_test(risks_of_the_url),
         cmocka_unit_test(modes_and_names),
         cmocka_unit_test(files_must_be_there),
         cmocka_unit_test(names_of_tables),

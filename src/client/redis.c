@@ -18,6 +18,48 @@ enum {
 /* --- Settings -----------------------------------------------------------
  */
 
+#define VERIFIED                                                               \
+    "rediss:// always verifies the certificate and the name, by the system's " \
+    "authorities or those in ca = \"...\" beside the url"
+
+/* As other clients have them in their URLs. */
+static const struct sl_url_known known_parameters[] = {
+    {"db", NULL, NULL},
+    {"protocol", "2 3", NULL},
+    {"decode_responses", "false 0", "values are bytes, always"},
+    {"ssl_cert_reqs", "required CERT_REQUIRED", VERIFIED},
+    {"ssl_check_hostname", "true", VERIFIED},
+    {"ssl", NULL, "write rediss:// instead of redis:// for TLS"},
+    {"tls", NULL, "write rediss:// instead of redis:// for TLS"},
+    {"sslmode", NULL, "write rediss:// instead of redis:// for TLS"},
+    {"skip_verify", NULL, VERIFIED},
+    {"ssl_ca_certs", NULL, SL_URL_SETTING("ca")},
+    {"sslrootcert", NULL, SL_URL_SETTING("ca")},
+    {"cacert", NULL, SL_URL_SETTING("ca")},
+    {"user", NULL, SL_URL_SETTING("user")},
+    {"username", NULL, SL_URL_SETTING("user")},
+    {"password", NULL, SL_URL_SETTING("password")},
+    {"client_name", NULL, "the server knows these connections as slight"},
+    {"application_name", NULL, "the server knows these connections as slight"},
+    {"retry_on_timeout", NULL, "write retry.attempts = 3 beside the url"},
+    {"max_retries", NULL, "write retry.attempts = 3 beside the url"},
+    {"socket_connect_timeout", NULL, SL_URL_TIMEOUT},
+    {"dial_timeout", NULL, SL_URL_TIMEOUT},
+    SL_URL_KNOWN_TIMEOUTS,
+    {NULL, NULL, NULL},
+};
+
+static bool is_number(const char *text)
+{
+    return strspn(text, "0123456789") == strlen(text);
+}
+
+/* The number of the database: behind the slash, or as a parameter. */
+static const char *db_of(const struct sl_url *url)
+{
+    return url->path != NULL ? url->path : sl_url_parameter(url, "db");
+}
+
 enum sl_status sl_redis_check_url(const void *field, struct sl_error *err)
 {
     struct sl_url url;
@@ -29,10 +71,15 @@ enum sl_status sl_redis_check_url(const void *field, struct sl_error *err)
     if (strcmp(url.scheme, "redis") != 0 && strcmp(url.scheme, "rediss") != 0)
         status = sl_fail(err, SL_INVALID_ARGUMENT,
                          "expected redis:// or, for TLS, rediss://");
-    else if (url.path != NULL &&
-             strspn(url.path, "0123456789") != strlen(url.path))
+    else if (url.path != NULL && sl_url_parameter(&url, "db") != NULL)
+        status = sl_fail(err, SL_INVALID_ARGUMENT,
+                         "the database is behind the slash, and \"db\" behind "
+                         "the ?; write one of them");
+    else if (db_of(&url) != NULL && !is_number(db_of(&url)))
         status = sl_fail(err, SL_INVALID_ARGUMENT,
                          "expected the number of a database behind the slash");
+    else
+        status = sl_url_check_parameters(&url, known_parameters, err);
     sl_url_done(&url);
     return status;
 }
@@ -59,9 +106,10 @@ enum sl_status sl_redis_server_init(struct sl_redis_server *server,
     server->password =
         options->password != NULL ? options->password : server->url.password;
     server->db = options->db;
-    if (server->db < 0)
-        server->db =
-            server->url.path == NULL ? 0 : strtoll(server->url.path, NULL, 10);
+    if (server->db < 0 && db_of(&server->url) != NULL)
+        server->db = strtoll(db_of(&server->url), NULL, 10);
+    else if (server->db < 0)
+        server->db = 0;
     return SL_OK;
 }
 

@@ -103,17 +103,48 @@ static void a_huge_array_is_refused(void **state)
 static void urls(void **state)
 {
     static const char *const right[] = {
-        "redis://host", "rediss://user:pw@host:6380/3", "redis://[::1]:1/"};
-    static const char *const wrong[] = {"http://host", "redis:host",
-                                        "redis://host/name", ""};
+        "redis://host",
+        "rediss://user:pw@host:6380/3",
+        "redis://[::1]:1/",
+        "redis://host?db=3",
+        "rediss://h?ssl_cert_reqs=required&protocol=3",
+    };
+    static const char *const wrong[] = {"http://host",
+                                        "redis:host",
+                                        "redis://host/name",
+                                        "",
+                                        "redis://host?db=x",
+                                        "redis://host/1?db=2",
+                                        "redis://host?ssl=true",
+                                        "rediss://host?ssl_cert_reqs=none",
+                                        "redis://host?socket_timeout=5",
+                                        "redis://host?hunter2"};
     struct sl_error err;
 
     (void)state;
     for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
         assert_int_equal(sl_redis_check_url(&right[i], &err), SL_OK);
-    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         assert_int_equal(sl_redis_check_url(&wrong[i], &err),
                          SL_INVALID_ARGUMENT);
+        assert_null(strstr(err.message, "hunter2"));
+    }
+}
+
+static void the_database_is_a_parameter_too(void **state)
+{
+    const struct sl_redis_options options = {.url = "redis://h?db=3", .db = -1};
+    const struct sl_redis_options own = {.url = "redis://h?db=3", .db = 4};
+    struct sl_redis_server server = {0}, second = {0};
+    struct sl_error err;
+
+    (void)state;
+    assert_int_equal(sl_redis_server_init(&server, &options, &err), SL_OK);
+    assert_int_equal(server.db, 3);
+    sl_redis_server_done(&server);
+    assert_int_equal(sl_redis_server_init(&second, &own, &err), SL_OK);
+    assert_int_equal(second.db, 4);
+    sl_redis_server_done(&second);
 }
 
 int main(void)
@@ -122,6 +153,7 @@ int main(void)
         cmocka_unit_test(every_error_has_its_meaning),
         cmocka_unit_test(a_huge_array_is_refused),
         cmocka_unit_test(urls),
+        cmocka_unit_test(the_database_is_a_parameter_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,6 +50,19 @@ static enum sl_status wrong(struct sl_error *err, const char *what)
                    what);
 }
 
+/* What people mean who have an @ behind the first slash. */
+static const char *hint(const char *text)
+{
+    const char *authority = strstr(text, "://");
+    size_t len = authority == NULL ? 0 : strcspn(authority + 3, "/?#");
+
+    if (authority == NULL || memchr(authority + 3, '@', len) != NULL ||
+        strchr(authority + 3 + len, '@') == NULL)
+        return "";
+    return "; in a user or a password / is written %2F, ? %3F, # %23 and % "
+           "%25, or it has a setting of its own";
+}
+
 static enum sl_status parse_user(const char *text, size_t len,
                                  struct sl_url *url, struct sl_error *err)
 {
@@ -57,10 +70,12 @@ static enum sl_status parse_user(const char *text, size_t len,
     size_t user_len = colon == NULL ? len : (size_t)(colon - text);
 
     if (user_len > 0 && (url->user = decode(text, user_len)) == NULL)
-        return wrong(err, "the user is badly percent-encoded");
+        return wrong(err,
+                     "the user is badly percent-encoded; write a % as %25");
     if (colon != NULL &&
         (url->password = decode(colon + 1, len - user_len - 1)) == NULL)
-        return wrong(err, "the password is badly percent-encoded");
+        return wrong(err, "the password is badly percent-encoded; write a % as "
+                          "%25");
     return SL_OK;
 }
 
@@ -104,6 +119,40 @@ static enum sl_status parse_host(const char *text, size_t len,
                         : parse_port(port, (size_t)(end - port), url, err);
 }
 
+static enum sl_status parse_parameter(const char *text, size_t len,
+                                      struct sl_url *url, struct sl_error *err)
+{
+    const char *equals = memchr(text, '=', len);
+    size_t name_len = equals == NULL ? len : (size_t)(equals - text);
+
+    if (len == 0)
+        return SL_OK;
+    if (url->parameter_count == SL_URL_PARAMETERS_MAX)
+        return wrong(err, "too many parameters behind the ?");
+    struct sl_url_parameter *parameter =
+        &url->parameters[url->parameter_count++];
+    parameter->name = decode(text, name_len);
+    parameter->value =
+        equals == NULL ? sl_strdup("") : decode(equals + 1, len - name_len - 1);
+    if (parameter->name == NULL || parameter->value == NULL)
+        return wrong(err, "a parameter is badly percent-encoded; write a % as "
+                          "%25");
+    return SL_OK;
+}
+
+static enum sl_status parse_query(const char *text, struct sl_url *url,
+                                  struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    while (status == SL_OK && *text != '\0') {
+        size_t len = strcspn(text, "&");
+        status = parse_parameter(text, len, url, err);
+        text += len + (text[len] == '&');
+    }
+    return status;
+}
+
 static enum sl_status parse(const char *text, struct sl_url *url,
                             struct sl_error *err)
 {
@@ -126,12 +175,16 @@ static enum sl_status parse(const char *text, struct sl_url *url,
     }
     if (parse_host(rest, (size_t)(path - rest), url, err) != SL_OK)
         return err->status;
-    if (path[0] == '?' || path[0] == '#' || strpbrk(path, "?#") != NULL)
-        return wrong(err, "nothing may follow the path");
-    if (path[0] == '/' && path[1] != '\0' &&
-        (url->path = decode(path + 1, strlen(path + 1))) == NULL)
-        return wrong(err, "the path is badly percent-encoded");
-    return SL_OK;
+    /* It would be another host's than the one that is meant. */
+    if (at == NULL && memchr(path, '@', strcspn(path, "?#")) != NULL)
+        return wrong(err, "an @ in the path is written %40");
+    if (strchr(path, '#') != NULL)
+        return wrong(err, "nothing may follow a #");
+    len = strcspn(path, "?");
+    if (len > 1 && (url->path = decode(path + 1, len - 1)) == NULL)
+        return wrong(err, "the path is badly percent-encoded; write a % as "
+                          "%25");
+    return path[len] == '?' ? parse_query(path + len + 1, url, err) : SL_OK;
 }
 
 enum sl_status sl_url_parse(const char *text, struct sl_url *out,
@@ -143,7 +196,7 @@ enum sl_status sl_url_parse(const char *text, struct sl_url *out,
 
     if (status != SL_OK) {
         sl_url_done(&url);
-        return sl_fail(err, status, "%s", own.message);
+        return sl_fail(err, status, "%s%s", own.message, hint(text));
     }
     *out = url;
     return SL_OK;
@@ -156,5 +209,9 @@ void sl_url_done(struct sl_url *url)
     free(url->password);
     free(url->host);
     free(url->path);
+    for (size_t i = 0; i < url->parameter_count; i++) {
+        free(url->parameters[i].name);
+        free(url->parameters[i].value);
+    }
     *url = (struct sl_url){0};
 }

@@ -87,9 +87,10 @@ static void what_is_none_is_refused_without_its_secret(void **state)
         "redis://secret:12x",
         "redis://[::1secret",
         "redis://[::1]secret",
-        "redis://h/1?secret",
         "redis://h#secret",
-        "redis://h?secret",
+        "redis://h?a=secret%",
+        "redis://h?%00=secret",
+        "redis://:12/secret@h",
     };
 
     (void)state;
@@ -103,11 +104,98 @@ static void what_is_none_is_refused_without_its_secret(void **state)
     }
 }
 
+static void parameters_come_apart(void **state)
+{
+    struct sl_error err;
+    struct sl_url url;
+
+    (void)state;
+    assert_int_equal(
+        sl_url_parse("mysql://h/d%3F?ssl-mode=a%26b+c&&tls&X_y=/?@:=", &url,
+                     &err),
+        SL_OK);
+    assert_string_equal(url.path, "d?");
+    assert_int_equal(url.parameter_count, 3);
+    assert_string_equal(sl_url_parameter(&url, "sslMode"), "a&b+c");
+    assert_string_equal(sl_url_parameter(&url, "ssl_mode"), "a&b+c");
+    assert_string_equal(sl_url_parameter(&url, "tls"), "");
+    assert_string_equal(sl_url_parameter(&url, "xy"), "/?@:=");
+    assert_null(sl_url_parameter(&url, "ssl"));
+    assert_null(sl_url_parameter(&url, "ssl-modes"));
+    sl_url_done(&url);
+    assert_int_equal(sl_url_parse("redis://h:1?", &url, &err), SL_OK);
+    assert_int_equal(url.parameter_count, 0);
+    assert_int_equal(url.port, 1);
+    sl_url_done(&url);
+}
+
+static const struct sl_url_known known[] = {
+    {"free", NULL, NULL},
+    {"ssl-mode", "on off", "there is no other"},
+    {"timeout", NULL, "write it elsewhere"},
+    {NULL, NULL, NULL},
+};
+
+static void parameters_are_understood_or_explained(void **state)
+{
+    static const struct {
+        const char *url, *message; /* NULL: it is taken */
+    } cases[] = {
+        {"redis://h?free=secret&SSLMode=ON", NULL},
+        {"redis://h?timeout=secret", "\"timeout\" behind the ? of the URL: "
+                                     "write it elsewhere"},
+        {"redis://h?ssl_mode=secret", "\"ssl-mode\" behind the ? of the URL: "
+                                      "expected one of on off; there is no "
+                                      "other"},
+        {"redis://h?free=secret&free=secret",
+         "\"free\" is twice behind the ? of the URL"},
+        {"redis://h?secret=1",
+         "behind the ? of the URL is a parameter that is not known here; known "
+         "are: free, ssl-mode; where it is part of a password, write ? as %3F"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sl_error err;
+        struct sl_url url;
+        assert_int_equal(sl_url_parse(cases[i].url, &url, &err), SL_OK);
+        enum sl_status status = sl_url_check_parameters(&url, known, &err);
+        sl_url_done(&url);
+        if (cases[i].message == NULL)
+            assert_int_equal(status, SL_OK);
+        else
+            assert_string_equal(err.message, cases[i].message);
+    }
+}
+
+/* A password that was not encoded. */
+static void a_hint_for_passwords(void **state)
+{
+    static const char *const wrong[] = {
+        "redis://u:pa/secret@h/0", "redis://u:12/secret@h/0",
+        "redis://u:pa#secret@h/0", "redis://u:pa?secret@h/0",
+        "redis://:/secret@h",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct sl_error err;
+        struct sl_url url;
+        assert_int_equal(sl_url_parse(wrong[i], &url, &err),
+                         SL_INVALID_ARGUMENT);
+        assert_non_null(strstr(err.message, "/ is written %2F, ? %3F, # %23"));
+        assert_null(strstr(err.message, "secret"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_parts_come_apart),
         cmocka_unit_test(what_is_none_is_refused_without_its_secret),
+        cmocka_unit_test(parameters_come_apart),
+        cmocka_unit_test(parameters_are_understood_or_explained),
+        cmocka_unit_test(a_hint_for_passwords),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

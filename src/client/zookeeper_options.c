@@ -90,6 +90,8 @@ static bool parse(const char *text, struct sl_zk_ensemble *ensemble)
     const char *slash = strchr(text, '/');
     const char *end = slash != NULL ? slash : text + strlen(text);
 
+    if (strchr(text, '?') != NULL)
+        return false;
     if (slash != NULL && strcmp(slash, "/") != 0 && !is_path(slash))
         return false;
     ensemble->chroot =
@@ -117,7 +119,9 @@ enum sl_status sl_zk_check_servers(const void *field, struct sl_error *err)
     if (!fine)
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "expected host:port,host:port, at most %d of them, and "
-                       "perhaps a /chroot behind the last",
+                       "perhaps a /chroot behind the last; no scheme and "
+                       "nothing behind a ?: write tls, ca, user and password "
+                       "as settings of their own",
                        SL_ZK_SERVERS_MAX);
     return SL_OK;
 }

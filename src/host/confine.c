@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "host/cache.h"
 
-enum { DNS_PORT = 53, HTTP_PORT = 80, HTTPS_PORT = 443 };
+enum { DNS_PORT = 53 };
 
 /* --- Files -----------------------------------------------------------------
  */
@@ -151,17 +151,9 @@ static void allow_addresses(struct sl_sandbox *sandbox, const char *text,
         const char *slashes = memmem(text, len, "://", 3);
         const char *authority = slashes != NULL ? slashes + 3 : text;
         size_t rest = len - (size_t)(authority - text);
-        const char *slash = memchr(authority, '/', rest);
-        uint16_t port = usual;
-        /* As libcurl has it, which is given these. */
-        if (slashes != NULL && strncmp(text, "http:", 5) == 0)
-            port = HTTP_PORT;
-        else if (slashes != NULL && strncmp(text, "https:", 6) == 0)
-            port = HTTPS_PORT;
+        size_t host = strcspn(authority, "/?#,");
         sl_sandbox_allow_connect(
-            sandbox,
-            port_of(authority,
-                    slash != NULL ? (size_t)(slash - authority) : rest, port));
+            sandbox, port_of(authority, host < rest ? host : rest, usual));
         text += len + (text[len] == ',');
     }
 }

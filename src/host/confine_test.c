@@ -131,10 +131,12 @@ static void test_ports(void **state)
         {"type = \"kv.redis\"\nurl = \"redis://h\"\n", {6379}},
         {"type = \"kv.redis\"\nurl = \"redis://u:p,1@[::1]:7000/2\"\n", {7000}},
         {"type = \"sql.postgres\"\nurl = \"postgres://u@h/db\"\n", {5432}},
+        {"type = \"kv.redis\"\nurl = \"redis://h:7001?db=3\"\n", {7001}},
+        {"type = \"sql.mysql\"\nurl = \"mysql://h:3308?tls=true\"\n", {3308}},
         {"type = \"sql.mysql\"\nurl = \"mysql://h:3307/db\"\n", {3307}},
         {"type = \"kv.etcd\"\nendpoints = "
-         "\"http://a:2379,https://b,http://c\"\n",
-         {2379, 443, 80}},
+         "\"http://a,https://b\"\n",
+         {2379}},
         {"type = \"lockd.zookeeper\"\nservers = \"a,b:2182/root\"\n",
          {2181, 2182}},
     };

@@ -60,8 +60,8 @@ static enum sl_status fill_file(const char *name, const char *folder,
     return sl_buf_append(out, bytes, err);
 }
 
-/* One reference: the text between "${" and "}". */
-static enum sl_status fill_one(const char *reference, const char *folder,
+/* The value of one reference: the text between "${" and "}". */
+static enum sl_status read_one(const char *reference, const char *folder,
                                struct sl_buf *out, struct sl_error *err)
 {
     const char *colon = strchr(reference, ':');
@@ -78,7 +78,24 @@ static enum sl_status fill_one(const char *reference, const char *folder,
                    sl_manifest_word(reference).text);
 }
 
-enum sl_status sl_manifest_fill(const char *text, const char *folder,
+/* One reference, and what is written behind it. */
+static enum sl_status fill_one(const char *reference, const char *after,
+                               const struct sl_manifest_filling *filling,
+                               struct sl_buf *out, struct sl_error *err)
+{
+    SL_CLEANUP(sl_buf_done)
+    struct sl_buf value = SL_BUF(SL_MANIFEST_SECRET_MAX + 1);
+
+    if (!filling->is_address)
+        return read_one(reference, filling->folder, out, err);
+    enum sl_status status = read_one(reference, filling->folder, &value, err);
+    if (status != SL_OK)
+        return status;
+    return sl_manifest_append_to_address(sl_buf_bytes(&value), after, out, err);
+}
+
+enum sl_status sl_manifest_fill(const char *text,
+                                const struct sl_manifest_filling *filling,
                                 struct sl_buf *out, bool *filled,
                                 struct sl_error *err)
 {
@@ -110,7 +127,7 @@ enum sl_status sl_manifest_fill(const char *text, const char *folder,
         SL_CLEANUP(sl_freep)
         char *reference = sl_strndup(start + 2, (size_t)(end - start - 2));
         *filled = true;
-        status = fill_one(reference, folder, out, err);
+        status = fill_one(reference, end + 1, filling, out, err);
         text = end + 1;
     }
     return status;

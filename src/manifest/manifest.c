@@ -109,10 +109,11 @@ const char *sl_manifest_path(struct sl_manifest_reader *reader,
                            sl_asprintf("%s%s", reader->folder, path));
 }
 
-const char *sl_manifest_string(struct sl_manifest_reader *reader,
+static const char *read_string(struct sl_manifest_reader *reader,
                                const struct sl_toml *value, const char *what,
-                               bool *filled)
+                               bool is_address, bool *filled)
 {
+    const struct sl_manifest_filling filling = {reader->folder, is_address};
     struct sl_buf text = SL_BUF(SL_MANIFEST_TEXT_MAX);
     struct sl_error err;
     bool was_filled = false;
@@ -123,8 +124,8 @@ const char *sl_manifest_string(struct sl_manifest_reader *reader,
                           sl_manifest_type_text(value->type));
         return NULL;
     }
-    if (sl_manifest_fill(value->text, reader->folder, &text, &was_filled,
-                         &err) != SL_OK) {
+    if (sl_manifest_fill(value->text, &filling, &text, &was_filled, &err) !=
+        SL_OK) {
         sl_manifest_wrong(reader, value->place, "\"%s\": %s", what,
                           err.message);
         sl_buf_done(&text);
@@ -135,6 +136,20 @@ const char *sl_manifest_string(struct sl_manifest_reader *reader,
     char *owned = sl_strndup(text.ptr, text.len);
     sl_buf_done(&text);
     return sl_manifest_own(reader->manifest, owned);
+}
+
+const char *sl_manifest_string(struct sl_manifest_reader *reader,
+                               const struct sl_toml *value, const char *what,
+                               bool *filled)
+{
+    return read_string(reader, value, what, false, filled);
+}
+
+const char *sl_manifest_address(struct sl_manifest_reader *reader,
+                                const struct sl_toml *value, const char *what,
+                                bool *filled)
+{
+    return read_string(reader, value, what, true, filled);
 }
 
 const char *sl_manifest_type_text(enum sl_toml_type type)

@@ -43,14 +43,35 @@ const char *sl_manifest_string(struct sl_manifest_reader *reader,
                                const struct sl_toml *value, const char *what,
                                bool *filled);
 
+/* The same of an address of a service: within a URL, what is filled in is
+ * percent-encoded. */
+const char *sl_manifest_address(struct sl_manifest_reader *reader,
+                                const struct sl_toml *value, const char *what,
+                                bool *filled);
+
+struct sl_manifest_filling {
+    const char *folder; /* of files, with a slash, or "" */
+    bool is_address;    /* as in sl_manifest_address */
+};
+
 /*
  * Fill in ${env:NAME} and ${file:PATH}; $${ is ${.  The message of a failure
  * shows nothing that came from outside.
  */
-SL_MUST_CHECK enum sl_status sl_manifest_fill(const char *text,
-                                              const char *folder,
-                                              struct sl_buf *out, bool *filled,
-                                              struct sl_error *err);
+SL_MUST_CHECK enum sl_status
+sl_manifest_fill(const char *text, const struct sl_manifest_filling *filling,
+                 struct sl_buf *out, bool *filled, struct sl_error *err);
+
+/*
+ * --- fill_address.c ---
+ *
+ * Append what a reference gives to an address: what is there of it so far, and
+ * what is written behind the reference, say which part of a URL it is.
+ * SL_INVALID_ARGUMENT where it cannot be that part.
+ */
+SL_MUST_CHECK enum sl_status
+sl_manifest_append_to_address(struct sl_bytes value, const char *after,
+                              struct sl_buf *out, struct sl_error *err);
 
 /* A table of settings, and the struct that it fills. */
 struct sl_manifest_section {

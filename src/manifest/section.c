@@ -85,7 +85,10 @@ static bool value_of(struct walk *walk, const struct sl_option *option,
     switch (node->type) {
     case SL_TOML_STRING:
         value->type = SL_SETTING_TEXT;
-        value->text = sl_manifest_string(walk->reader, node, name, filled);
+        value->text =
+            option->port != 0
+                ? sl_manifest_address(walk->reader, node, name, filled)
+                : sl_manifest_string(walk->reader, node, name, filled);
         if (value->text == NULL)
             return false;
         if (*filled)
@@ -139,8 +142,9 @@ static void set_option(struct walk *walk,
         hide(walk->reader, value.text, option->port != 0);
     if (sl_option_set(option, &value, section->target, &err) == SL_OK)
         return;
-    /* The message may show the value, which came from outside. */
-    if (filled)
+    /* The message may show the value, which came from outside; of an address
+     * it shows no part. */
+    if (filled && option->port == 0)
         sl_manifest_wrong(walk->reader, node->place,
                           "\"%s\": what ${...} gives is not accepted; expected "
                           "%s %s: %s",

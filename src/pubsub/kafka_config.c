@@ -60,9 +60,11 @@ static enum sl_status check_brokers(const void *field, struct sl_error *err)
 {
     const char *brokers = *(const char *const *)field;
 
-    if (*brokers == '\0' || strpbrk(brokers, "/@ ") != NULL)
+    if (*brokers == '\0' || strpbrk(brokers, "/@?# ") != NULL)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "expected host:port, and more after commas");
+                       "expected host:port, and more after commas, without "
+                       "kafka:// and what is behind a ?: write tls, user, "
+                       "password, mechanism and ca as settings of their own");
     return SL_OK;
 }
 

@@ -206,6 +206,7 @@ static void words(void **state)
         {"compression", "brotli", SL_INVALID_ARGUMENT},
         {"brokers", "a:9092,b:9092", SL_OK},
         {"brokers", "kafka://a", SL_INVALID_ARGUMENT},
+        {"brokers", "a:9092?security.protocol=SSL", SL_INVALID_ARGUMENT},
         {"brokers", "", SL_INVALID_ARGUMENT},
         {"prefix", "team-a.", SL_OK},
         {"prefix", "team a", SL_INVALID_ARGUMENT},

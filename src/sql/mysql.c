@@ -36,21 +36,6 @@ struct options {
     const char *server_key;
 };
 
-static enum sl_status check_url(const void *field, struct sl_error *err)
-{
-    struct sl_url url;
-    enum sl_status status =
-        sl_url_parse(*(const char *const *)field, &url, err);
-
-    if (status != SL_OK)
-        return status;
-    if (strcmp(url.scheme, "mysql") != 0 && strcmp(url.scheme, "mysqls") != 0)
-        status = sl_fail(err, SL_INVALID_ARGUMENT,
-                         "expected mysql:// or, for TLS, mysqls://");
-    sl_url_done(&url);
-    return status;
-}
-
 static const struct sl_option option_table[] = {
     {.name = "url",
      .type = SL_OPTION_STRING,
@@ -58,9 +43,10 @@ static const struct sl_option option_table[] = {
      .required = true,
      .secret = true,
      .port = 3306,
-     .check = check_url,
+     .check = sl_sql_mysql_check_url,
      .help = "mysql://[user:password@]host[:3306][/database], or mysqls:// "
-             "for TLS, which verifies the server's certificate and name"},
+             "for TLS, which verifies the server's certificate and name; "
+             "ssl-mode, tls, charset and some more are understood behind a ?"},
     {.name = "user",
      .type = SL_OPTION_STRING,
      .offset = offsetof(struct options, user),
@@ -102,9 +88,15 @@ static const struct sl_option option_table[] = {
 static void risks(const void *data, sl_risk_fn *tell, void *context)
 {
     const struct options *options = data;
+    struct sl_url url;
+    struct sl_error err;
 
-    sl_peer_tell_of_url(options->url, "mysql", options->password,
-                        "use mysqls://", tell, context);
+    if (sl_url_parse(options->url, &url, &err) != SL_OK)
+        return;
+    if (!sl_sql_mysql_wants_tls(&url))
+        sl_peer_tell_of_url(options->url, NULL, options->password,
+                            "use mysqls://", tell, context);
+    sl_url_done(&url);
 }
 
 static void init_library(void)
@@ -147,7 +139,7 @@ static enum sl_status mysql_store_new(const void *options, void **store,
     made->certificate = mine->certificate;
     made->key = mine->key;
     made->server_key = mine->server_key;
-    made->tls = strcmp(made->url.scheme, "mysqls") == 0;
+    made->tls = sl_sql_mysql_wants_tls(&made->url);
     if (!made->tls && (made->ca != NULL || made->certificate != NULL)) {
         mysql_store_free(made);
         return sl_fail(err, SL_INVALID_ARGUMENT,

@@ -28,6 +28,14 @@ void sl_sql_mysql_has_failed(struct sl_sql_mysql *mysql);
 void sl_sql_mysql_note(struct sl_sql_mysql *mysql,
                        const struct sl_sql_mysql_kind *kind);
 
+/* --- mysql_url.c --- */
+
+enum sl_status sl_sql_mysql_check_url(const void *field, struct sl_error *err);
+/* By its scheme, or what is behind the "?". */
+bool sl_sql_mysql_wants_tls(const struct sl_url *url);
+
+/* --- mysql_run.c --- */
+
 /* Run a statement of ours. */
 SL_MUST_CHECK enum sl_status sl_sql_mysql_perform(struct sl_sql_mysql *mysql,
                                                   const char *text,

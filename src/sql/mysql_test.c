@@ -491,6 +491,18 @@ static void settings_are_checked(void **state)
         {"url = \"mysql://host\"\ncertificate = \"a\"", false},
         {"url = \"postgres://host\"", false},
         {"url = \"host\"", false},
+        {"url = \"mysql://h/d?ssl-mode=REQUIRED\"\nca = \"ca.pem\"", true},
+        {"url = \"mysql://h/d?sslmode=verify-full\"\nca = \"ca.pem\"", true},
+        {"url = \"mysql://h/d?tls=true\"\nca = \"ca.pem\"", true},
+        {"url = \"mysql://h/d?tls=false\"\nca = \"ca.pem\"", false},
+        {"url = \"mysqls://h/d?tls=true&charset=utf8mb4\"", true},
+        {"url = \"mysqls://h/d?useSSL=false\"", false},
+        {"url = \"mysql://h/d?useSSL=true&ssl-mode=DISABLED\"", false},
+        {"url = \"mysql://h/d?ssl-mode=PREFERRED\"", false},
+        {"url = \"mysql://h/d?tls=skip-verify\"", false},
+        {"url = \"mysql://h/d?charset=latin1\"", false},
+        {"url = \"mysql://h/d?connect_timeout=5\"", false},
+        {"url = \"mysql://h/d?parseTime=true&loc=UTC\"", true},
     };
 
     (void)state;

@@ -46,7 +46,8 @@ _Static_assert((SQLITE_INNOCUOUS | SQLITE_DIRECTONLY) == 0x280000,
 /* A function without code is none. */
 static int remove_function(sqlite3 *handle, const char *name, const char *count)
 {
-    return sqlite3_create_function_v2(handle, name, atoi(count), SQLITE_UTF8,
+    return sqlite3_create_function_v2(handle, name,
+                                      (int)strtol(count, NULL, 10), SQLITE_UTF8,
                                       NULL, NULL, NULL, NULL, NULL);
 }
 

@@ -157,6 +157,28 @@ static void a_key_that_the_server_gives_is_not_trusted(void **state)
     expect_refused(none, "RSA public key");
 }
 
+/* As other clients have it behind the ? of a URL: verified all the same. */
+static void tls_by_a_parameter_of_the_url(void **state)
+{
+    static const struct {
+        const char *parameters, *ca;
+        enum sl_status expected;
+    } cases[] = {
+        {"ssl-mode=REQUIRED", "ca.pem", SL_OK},
+        {"tls=true&charset=utf8mb4", "ca.pem", SL_OK},
+        {"useSSL=true", "stranger.pem", SL_UNAUTHENTICATED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        first_call_is(
+            sl_asprintf("url = \"mysql://slight:%s@localhost:%d/slight?%s\"\n"
+                        "ca = \"%s/certs/%s\"",
+                        TEST_SERVER_PASSWORD, fault_port, cases[i].parameters,
+                        fault_server.folder, cases[i].ca),
+            cases[i].expected, "");
+}
+
 static void a_client_certificate_is_shown(void **state)
 {
     SL_CLEANUP(sl_freep)
@@ -558,6 +580,7 @@ int main(void)
         cmocka_unit_test(a_user_without_rights),
         cmocka_unit_test(every_way_to_log_in_that_is_safe),
         cmocka_unit_test(a_key_that_the_server_gives_is_not_trusted),
+        cmocka_unit_test(tls_by_a_parameter_of_the_url),
         cmocka_unit_test(a_client_certificate_is_shown),
         cmocka_unit_test(what_is_revoked_is_gone),
         cmocka_unit_test(an_account_that_is_locked_or_dropped_while_connected),

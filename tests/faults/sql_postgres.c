@@ -115,9 +115,34 @@ static void tls_is(const char *host, const char *more, enum sl_status expected)
     fault_first_write_is(settings, expected, "");
 }
 
+/* What is behind the ? of the URL, without an authority that is known. */
+static void url_has(const char *parameters, const char *expected)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings =
+        sl_asprintf("url = \"postgres://slight:" TEST_SERVER_PASSWORD
+                    "@localhost:%d/slight%s\"\n",
+                    fault_tls_port_of(&fault_server), parameters);
+    struct test_store store;
+    struct sl_error err;
+
+    assert_int_equal(test_store_open(&store, "sql.postgres", settings, &err),
+                     SL_OK);
+    OK(sql_query(
+        &store, NULL,
+        "SELECT concat(current_setting('application_name'), ' ', (SELECT "
+        "ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()))"));
+    assert_string_equal(said.value, expected);
+    test_store_done(&store);
+}
+
 static void ways_to_use_tls(void **state)
 {
     (void)state;
+    url_has("", "slight t");
+    url_has("?sslmode=require&application_name=shop%20one", "shop one t");
+    url_has("?sslmode=disable&application_name=", "slight f");
+    tls_is("localhost", "tls = \"require\"", SL_OK);
     tls_is("127.0.0.1", "tls = \"verify-full\"", SL_OK);
     tls_is("localhost", "tls = \"disable\"", SL_OK);
     test_server_kill(&fault_server);
