@@ -61,6 +61,7 @@ static bool join(struct sl_sql_pg *sql, struct group *group, struct sl_op *op)
         return true;
     }
     if (!statement->keeps ||
+        sl_sql_pg_way_of(statement, &request->sets[0]) >= SL_SQL_PG_CHECKED ||
         (request->verb == SL_SQL_QUERY &&
          (!statement->words.reads || !statement->described)))
         return false;
@@ -121,8 +122,8 @@ static void check_group(const struct sl_sql_pg *sql, struct group *group)
 
     for (size_t i = 0; i < group->count; i++) {
         const struct sl_sql_request *request = group->ops[i]->request;
-        if (sl_sql_pg_encode(group->statements[i], &request->sets[0], &in,
-                             &err) != SL_OK) {
+        if (sl_sql_pg_encode(group->statements[i], &request->sets[0], false,
+                             &in, &err) != SL_OK) {
             sl_op_fail(group->ops[i], &err);
             continue;
         }

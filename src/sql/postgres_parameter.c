@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values on their way in: in the type that PostgreSQL inferred for each
- * placeholder, as bytes where that is the same for sure, and otherwise as text
- * in the notation of that type, which the server reads and refuses.
+ * Values on their way in.  Where the statement runs as it was prepared, in the
+ * type that PostgreSQL inferred for each placeholder then; otherwise as text,
+ * which the server reads in the type that the placeholder has now, or refuses.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -66,21 +66,31 @@ static int number_at(const uint8_t *text, int digits)
     return number;
 }
 
-/*
- * A timestamp with an offset, for a type that has none and would forget it: the
- * same instant, in UTC.  False where it has no offset.
- */
-static bool write_in_utc(char *out, struct sl_bytes text)
+/* Where a timestamp's offset begins: its end, where it has none. */
+static const uint8_t *find_offset(struct sl_bytes text)
 {
-    const uint8_t *end = text.ptr + text.len, *fraction = text.ptr + 19;
-    const uint8_t *offset = fraction;
-    int64_t year;
-    int month, day;
+    const uint8_t *end = text.ptr + text.len, *offset = text.ptr + 19;
 
     while (offset < end && *offset != 'Z' && *offset != '+' && *offset != '-')
         offset++;
-    if (offset == end)
-        return false;
+    return offset;
+}
+
+static bool has_offset(struct sl_bytes text)
+{
+    return find_offset(text) < text.ptr + text.len;
+}
+
+/*
+ * A timestamp with an offset, for a type that has none and would forget it: the
+ * same instant, in UTC.
+ */
+static void write_in_utc(char *out, struct sl_bytes text)
+{
+    const uint8_t *fraction = text.ptr + 19, *offset = find_offset(text);
+    int64_t year;
+    int month, day;
+
     int64_t seconds =
         sl_sql_pg_days_of(number_at(text.ptr, 4), number_at(text.ptr + 5, 2),
                           number_at(text.ptr + 8, 2)) *
@@ -95,12 +105,11 @@ static bool write_in_utc(char *out, struct sl_bytes text)
     int64_t days = seconds / 86400 - (seconds % 86400 < 0);
     seconds -= days * 86400;
     sl_sql_pg_date_of(days, &year, &month, &day);
-    snprintf(out, NUMBER_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d%.*s%s",
+    snprintf(out, NUMBER_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d%.*sZ%s",
              (int)(year > 0 ? year : 1 - year), month, day,
              (int)(seconds / 3600), (int)(seconds / 60 % 60),
              (int)(seconds % 60), (int)(offset - fraction),
              (const char *)fraction, year > 0 ? "" : " BC");
-    return true;
 }
 
 /* --- One value -------------------------------------------------------------
@@ -108,6 +117,7 @@ static bool write_in_utc(char *out, struct sl_bytes text)
 
 /* Where the values of a set are written to. */
 struct writer {
+    bool prepared; /* for the types of the prepared statement */
     struct sl_sql_pg_parameters *out;
     char *free; /* of the block */
     size_t at;  /* which parameter */
@@ -147,7 +157,7 @@ static void put_text(struct writer *writer, struct sl_bytes text)
 static bool put_boolean(struct writer *writer, enum sl_sql_pg_kind kind,
                         bool boolean)
 {
-    if (kind == SL_SQL_PG_BOOL)
+    if (writer->prepared && kind == SL_SQL_PG_BOOL)
         put_number(writer, write_big_endian(writer->free, boolean, 1));
     else
         put_text(writer, sl_bytes_of(boolean ? "true" : "false"));
@@ -157,7 +167,7 @@ static bool put_boolean(struct writer *writer, enum sl_sql_pg_kind kind,
 static bool put_integer(struct writer *writer, enum sl_sql_pg_kind kind,
                         int64_t number)
 {
-    int size = integer_size(kind, number);
+    int size = writer->prepared ? integer_size(kind, number) : 0;
 
     if (size > 0)
         write_big_endian(writer->free, (uint64_t)number, size);
@@ -173,7 +183,7 @@ static bool put_float(struct writer *writer, enum sl_sql_pg_kind kind,
     uint64_t bits;
 
     memcpy(&bits, &number, sizeof(bits));
-    if (kind == SL_SQL_PG_FLOAT8) {
+    if (writer->prepared && kind == SL_SQL_PG_FLOAT8) {
         put_number(writer, write_big_endian(writer->free, bits, 8));
     } else {
         write_float(writer->free, number);
@@ -182,16 +192,23 @@ static bool put_float(struct writer *writer, enum sl_sql_pg_kind kind,
     return true;
 }
 
+/* Types that have no offset forget it, and so they get UTC; by its mark one
+ * that has taken their place knows it. */
+static bool is_instant(enum sl_sql_pg_kind kind)
+{
+    return kind == SL_SQL_PG_DATE || kind == SL_SQL_PG_TIMESTAMP ||
+           kind == SL_SQL_PG_TIMESTAMPTZ;
+}
+
 static bool put_timestamp(struct writer *writer, enum sl_sql_pg_kind kind,
                           struct sl_bytes text)
 {
-    bool forgets = kind == SL_SQL_PG_TIMESTAMP || kind == SL_SQL_PG_DATE ||
-                   kind == SL_SQL_PG_TIME;
-
-    if (forgets && write_in_utc(writer->free, text))
+    if (is_instant(kind) && has_offset(text)) {
+        write_in_utc(writer->free, text);
         put_number(writer, 0);
-    else
+    } else {
         put_text(writer, text);
+    }
     return true;
 }
 
@@ -199,7 +216,8 @@ static bool put_timestamp(struct writer *writer, enum sl_sql_pg_kind kind,
 static bool put(struct writer *writer, enum sl_sql_pg_kind kind,
                 const struct sl_sql_value *value)
 {
-    bool raw = kind == SL_SQL_PG_TEXT || kind == SL_SQL_PG_JSON;
+    bool raw =
+        writer->prepared && (kind == SL_SQL_PG_TEXT || kind == SL_SQL_PG_JSON);
 
     switch ((enum sl_sql_type)value->type) {
     case SL_SQL_NULL:
@@ -225,6 +243,72 @@ static bool put(struct writer *writer, enum sl_sql_pg_kind kind,
     }
 }
 
+/* --- Ways ------------------------------------------------------------------
+ */
+
+static bool is_in_small_letters(struct sl_bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] >= 'A' && text.ptr[i] <= 'Z')
+            return false;
+    return true;
+}
+
+/*
+ * Whether nothing of the value is lost in the type that the placeholder had,
+ * and whatever the server makes of that in another type is what it would make
+ * of the value itself.  So it is not with text (char(6) cuts blanks, citext
+ * compares in its own way), numbers with a fraction (which are rounded where a
+ * column has become an integer), times (whose notation differs), and bytes
+ * (which a text column would take as hexadecimal digits).
+ */
+static bool is_certain(enum sl_sql_pg_kind kind,
+                       const struct sl_sql_value *value)
+{
+    switch ((enum sl_sql_type)value->type) {
+    case SL_SQL_NULL:
+        return true;
+    case SL_SQL_BOOLEAN:
+        return kind == SL_SQL_PG_BOOL;
+    case SL_SQL_INT64:
+        return integer_size(kind, value->int64) > 0;
+    case SL_SQL_UUID:
+        return kind == SL_SQL_PG_UUID && is_in_small_letters(value->bytes);
+    default:
+        return false;
+    }
+}
+
+/* Whether what is sent depends on the type, also where that is found anew. */
+static bool depends_on_type(enum sl_sql_pg_kind kind,
+                            const struct sl_sql_value *value)
+{
+    if (value->type == SL_SQL_BYTES)
+        return true;
+    return value->type == SL_SQL_TIMESTAMP && has_offset(value->bytes) &&
+           !is_instant(kind);
+}
+
+enum sl_sql_pg_way sl_sql_pg_way_of(const struct sl_sql_pg_statement *statement,
+                                    const struct sl_sql_parameters *set)
+{
+    enum sl_sql_pg_way way = SL_SQL_PG_AS_PREPARED;
+
+    for (size_t i = 0; i < set->count && i < statement->parameter_count; i++) {
+        enum sl_sql_pg_kind kind = statement->parameters[i].kind;
+        const struct sl_sql_value *value = &set->values[i];
+        enum sl_sql_pg_way mine = SL_SQL_PG_FOUND_ANEW;
+        if (value->type == SL_SQL_BYTES && kind != SL_SQL_PG_BYTEA)
+            return SL_SQL_PG_UNFIT;
+        if (is_certain(kind, value))
+            mine = SL_SQL_PG_AS_PREPARED;
+        else if (depends_on_type(kind, value))
+            mine = SL_SQL_PG_CHECKED;
+        way = mine > way ? mine : way;
+    }
+    return statement->fresh ? SL_SQL_PG_AS_PREPARED : way;
+}
+
 /* --- Sets ------------------------------------------------------------------
  */
 
@@ -248,7 +332,7 @@ static size_t bytes_of(const struct sl_sql_parameters *set)
 
 enum sl_status sl_sql_pg_encode(const struct sl_sql_pg_statement *statement,
                                 const struct sl_sql_parameters *set,
-                                struct sl_sql_pg_parameters *out,
+                                bool prepared, struct sl_sql_pg_parameters *out,
                                 struct sl_error *err)
 {
     size_t each = sizeof(*out->values) + 2 * sizeof(int), count = set->count;
@@ -267,7 +351,9 @@ enum sl_status sl_sql_pg_encode(const struct sl_sql_pg_statement *statement,
     out->values = out->block;
     out->lengths = (int *)(out->values + count);
     out->formats = out->lengths + count;
-    struct writer writer = {.out = out, .free = (char *)(out->formats + count)};
+    struct writer writer = {.prepared = prepared,
+                            .out = out,
+                            .free = (char *)(out->formats + count)};
     for (; writer.at < count; writer.at++)
         if (!put(&writer, statement->parameters[writer.at].kind,
                  &set->values[writer.at])) {

@@ -13,6 +13,20 @@ enum {
 /* --- Errors ----------------------------------------------------------------
  */
 
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/* A type or a function has gone, which only its number stood for. */
+static bool is_of_dropped(const PGresult *result)
+{
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    return strcmp(sl_pg_sqlstate(result), "XX000") == 0 && message != NULL &&
+           starts_with(message, "cache lookup failed");
+}
+
 /*
  * What was prepared does not fit the tables any more, or is gone; or perhaps,
  * where names and types are wrong that were right before.
@@ -23,7 +37,8 @@ static bool is_old_plan(const struct sl_sql_pg *sql, const PGresult *result)
     const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
 
     return strcmp(sqlstate, "26000") == 0 ||
-           (sql->again && strncmp(sqlstate, "42", 2) == 0) ||
+           (sql->again &&
+            (strncmp(sqlstate, "42", 2) == 0 || is_of_dropped(result))) ||
            (strcmp(sqlstate, "0A000") == 0 && function != NULL &&
             strcmp(function, "RevalidateCachedQuery") == 0);
 }
@@ -41,19 +56,26 @@ static bool may_quote(const PGresult *result,
            sl_sql_pg_quotes(message, set);
 }
 
+enum sl_status sl_sql_pg_altered(struct sl_sql_pg *sql, struct sl_error *err)
+{
+    sql->old_plan = true;
+    sql->race = sql->transaction == SL_SQL_PG_OPEN;
+    return sl_fail(err, SL_CONFLICT,
+                   "a table of the statement was altered; begin the "
+                   "transaction anew");
+}
+
 enum sl_status sl_sql_pg_failed(struct sl_sql_pg *sql, const PGresult *result,
                                 const struct sl_sql_parameters *set,
                                 struct sl_error *err)
 {
-    sql->race = sl_pg_is_retryable(sl_pg_sqlstate(result));
+    const char *sqlstate = sl_pg_sqlstate(result);
+
+    sql->race = sl_pg_is_retryable(sqlstate);
     sql->old_plan = is_old_plan(sql, result);
     if (sql->old_plan && sql->transaction == SL_SQL_PG_OPEN &&
-        strncmp(sl_pg_sqlstate(result), "42", 2) != 0) {
-        sql->race = true;
-        return sl_fail(err, SL_CONFLICT,
-                       "a table of the statement was altered; begin the "
-                       "transaction anew");
-    }
+        strncmp(sqlstate, "42", 2) != 0)
+        return sl_sql_pg_altered(sql, err);
     if (strcmp(sl_pg_sqlstate(result), "42P18") == 0)
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "PostgreSQL cannot know the type of a placeholder; "
@@ -63,11 +85,6 @@ enum sl_status sl_sql_pg_failed(struct sl_sql_pg *sql, const PGresult *result,
 
 /* --- Results ---------------------------------------------------------------
  */
-
-static bool starts_with(const char *text, const char *start)
-{
-    return strncmp(text, start, strlen(start)) == 0;
-}
 
 /* What one run of a statement did, by the server's tag. */
 static void count(PGresult *result, struct sl_sql_answer *answer)
@@ -79,13 +96,41 @@ static void count(PGresult *result, struct sl_sql_answer *answer)
         answer->affected += strtoull(PQcmdTuples(result), NULL, 10);
 }
 
-static enum sl_status take_rows(struct sl_sql_pg_reading *reading,
+/* Where the server finds types anew, it tells of others than were learned. */
+static bool has_other_columns(const struct sl_sql_pg_columns *columns,
+                              const PGresult *result)
+{
+    if ((size_t)PQnfields(result) != columns->count)
+        return true;
+    for (size_t i = 0; i < columns->count; i++)
+        if (PQftype(result, (int)i) != columns->list[i].oid)
+            return true;
+    return false;
+}
+
+static bool has_other_types(const struct sl_sql_pg_statement *statement,
+                            const PGresult *description)
+{
+    if ((size_t)PQnparams(description) != statement->parameter_count)
+        return true;
+    for (size_t i = 0; i < statement->parameter_count; i++)
+        if (PQparamtype(description, (int)i) != statement->parameters[i].oid)
+            return true;
+    return false;
+}
+
+static enum sl_status take_rows(struct sl_sql_pg *sql,
+                                struct sl_sql_pg_reading *reading,
                                 const PGresult *result, struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
     if (reading->rows == NULL)
         return SL_OK;
+    if (!reading->has_columns && reading->learned == NULL &&
+        reading->columns->count > 0 &&
+        has_other_columns(reading->columns, result))
+        return sl_sql_pg_altered(sql, err);
     if (!reading->has_columns && reading->learned != NULL) {
         sl_sql_pg_take_columns(result, reading->learned);
         reading->columns = reading->learned;
@@ -117,12 +162,15 @@ static enum sl_status take(struct sl_sql_pg *sql,
 {
     switch (PQresultStatus(result)) {
     case PGRES_SINGLE_TUPLE:
-        return take_rows(reading, result, err);
+        return take_rows(sql, reading, result, err);
     case PGRES_TUPLES_OK:
         if (reading->answer != NULL)
             count(result, reading->answer);
-        return take_rows(reading, result, err);
+        return take_rows(sql, reading, result, err);
     case PGRES_COMMAND_OK:
+        if (reading->agrees != NULL && PQnparams(result) > 0 &&
+            has_other_types(reading->agrees, result))
+            return sl_sql_pg_altered(sql, err);
         if (reading->answer != NULL)
             count(result, reading->answer);
         return SL_OK;

@@ -129,23 +129,6 @@ static enum sl_status rollback(struct sl_sql_pg *sql, struct sl_op *op,
 /* --- Statements ------------------------------------------------------------
  */
 
-enum sl_status sl_sql_pg_send(struct sl_sql_pg *sql,
-                              const struct sl_sql_pg_statement *statement,
-                              const struct sl_sql_parameters *set,
-                              struct sl_error *err)
-{
-    struct sl_sql_pg_parameters in;
-    enum sl_status status = sl_sql_pg_encode(statement, set, &in, err);
-
-    if (status != SL_OK)
-        return status;
-    int sent = PQsendQueryPrepared(sql->pg.handle, statement->name,
-                                   (int)set->count, in.values, in.lengths,
-                                   in.formats, statement->columns.binary);
-    sl_sql_pg_parameters_done(&in);
-    return sl_pg_sent(&sql->pg, sent, err);
-}
-
 /* What the first result told of a statement that was not described. */
 static enum sl_status learn_columns(struct sl_sql_pg *sql,
                                     struct sl_sql_pg_statement *statement,
@@ -184,9 +167,12 @@ static enum sl_status run_set(struct sl_sql_pg *sql,
         .answer = result == NULL ? op->answer : NULL,
         .deadline = op->deadline,
     };
-    enum sl_status status =
-        sl_sql_pg_send(sql, statement, &request->sets[0], err);
+    enum sl_status status;
 
+    if (sl_sql_pg_way_of(statement, &request->sets[0]) == SL_SQL_PG_CHECKED)
+        return sl_sql_pg_run_checked(sql, statement, &request->sets[0],
+                                     &reading, err);
+    status = sl_sql_pg_send(sql, statement, &request->sets[0], err);
     if (status != SL_OK)
         return status;
     (void)PQsetSingleRowMode(sql->pg.handle);
@@ -198,14 +184,18 @@ static enum sl_status run_set(struct sl_sql_pg *sql,
     return status;
 }
 
-/* Rows of what writes, outside of a transaction: they may not fit. */
+/* Outside of a transaction: rows of what writes may not fit, and types that
+ * are to be checked may be others. */
 static bool needs_own_transaction(const struct sl_sql_pg *sql,
                                   const struct sl_sql_pg_statement *statement,
                                   const struct sl_sql_request *request)
 {
-    return sql->transaction == SL_SQL_PG_NONE &&
-           request->verb == SL_SQL_QUERY && !statement->words.reads &&
-           (!statement->described || statement->columns.count > 0);
+    bool has_rows = request->verb == SL_SQL_QUERY && !statement->words.reads &&
+                    (!statement->described || statement->columns.count > 0);
+
+    return PQtransactionStatus(sql->pg.handle) == PQTRANS_IDLE &&
+           (has_rows || sl_sql_pg_way_of(statement, &request->sets[0]) ==
+                            SL_SQL_PG_CHECKED);
 }
 
 static enum sl_status run_one(struct sl_sql_pg *sql,
@@ -225,84 +215,6 @@ static enum sl_status run_one(struct sl_sql_pg *sql,
     return status;
 }
 
-enum sl_status sl_sql_pg_send_plain(struct sl_sql_pg *sql, const char *text,
-                                    struct sl_error *err)
-{
-    return sl_pg_sent(
-        &sql->pg,
-        PQsendQueryParams(sql->pg.handle, text, 0, NULL, NULL, NULL, NULL, 0),
-        err);
-}
-
-static enum sl_status send_sets(struct sl_sql_pg *sql,
-                                const struct sl_sql_pg_statement *statement,
-                                const struct sl_op *op, struct sl_error *err)
-{
-    enum { FLUSH_EVERY = 64 };
-    const struct sl_sql_request *request = op->request;
-    enum sl_status status = SL_OK;
-
-    for (size_t i = 0; status == SL_OK && i < request->set_count; i++) {
-        status = sl_sql_pg_send(sql, statement, &request->sets[i], err);
-        if (status == SL_OK && i % FLUSH_EVERY == FLUSH_EVERY - 1)
-            status = sl_pg_flush(&sql->pg, op->deadline, err);
-    }
-    return status;
-}
-
-/* Each list fits its placeholders: found out before any is sent. */
-static enum sl_status try_sets(const struct sl_sql_pg_statement *statement,
-                               const struct sl_sql_request *request,
-                               struct sl_error *err)
-{
-    enum sl_status status = SL_OK;
-
-    for (size_t i = 0; status == SL_OK && i < request->set_count; i++) {
-        struct sl_sql_pg_parameters in;
-        status = sl_sql_pg_encode(statement, &request->sets[i], &in, err);
-        if (status == SL_OK)
-            sl_sql_pg_parameters_done(&in);
-    }
-    return status;
-}
-
-/* All sets in one pipeline: what fails ends it. */
-static enum sl_status run_many(struct sl_sql_pg *sql,
-                               const struct sl_sql_pg_statement *statement,
-                               struct sl_op *op, struct sl_error *err)
-{
-    const struct sl_sql_request *request = op->request;
-    bool own = sql->transaction == SL_SQL_PG_NONE;
-    struct sl_sql_pg_reading reading = {
-        .columns = &statement->columns,
-        .set = &request->sets[0],
-        .answer = op->answer,
-        .deadline = op->deadline,
-        .to_sync = true,
-    };
-    enum sl_status status = try_sets(statement, request, err);
-
-    if (status != SL_OK)
-        return status;
-    status = sl_pg_sent(&sql->pg, PQenterPipelineMode(sql->pg.handle), err);
-    if (status == SL_OK && own)
-        status = sl_sql_pg_send_plain(sql, "BEGIN", err);
-    if (status == SL_OK)
-        status = send_sets(sql, statement, op, err);
-    if (status == SL_OK && own)
-        status = sl_sql_pg_send_plain(sql, "COMMIT", err);
-    if (status == SL_OK)
-        status = sl_pg_sent(&sql->pg, PQpipelineSync(sql->pg.handle), err);
-    if (status != SL_OK) {
-        sql->pg.lost = true;
-        return status;
-    }
-    status = sl_sql_pg_read(sql, &reading, err);
-    if (!sql->pg.lost && PQexitPipelineMode(sql->pg.handle) != 1)
-        sql->pg.lost = true;
-    return status;
-}
-
 /* The first statement of a read-only transaction could make it another one. */
 static enum sl_status pin_read_only(struct sl_sql_pg *sql,
                                     const struct sl_sql_pg_statement *statement,
@@ -314,9 +226,11 @@ static enum sl_status pin_read_only(struct sl_sql_pg *sql,
     return pins ? sl_sql_pg_perform(sql, "SELECT 1", deadline, err) : SL_OK;
 }
 
+/* begun: the transaction is the statement's own. */
 static enum sl_status run_taken(struct sl_sql_pg *sql,
                                 struct sl_sql_pg_statement *statement,
-                                struct sl_op *op, struct sl_error *err)
+                                struct sl_op *op, bool begun,
+                                struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
     struct sl_sql_result *result = NULL;
@@ -324,15 +238,60 @@ static enum sl_status run_taken(struct sl_sql_pg *sql,
     enum sl_status status = pin_read_only(sql, statement, op->deadline, err);
     if (status != SL_OK)
         return status;
-    if (request->verb == SL_SQL_EXECUTE_MANY)
-        return run_many(sql, statement, op, err);
     if (request->verb == SL_SQL_QUERY)
         result = sl_sql_result_new(*op->room);
-    status = run_one(sql, statement, op, result, err);
+    status = request->verb == SL_SQL_EXECUTE_MANY
+                 ? sl_sql_pg_run_many(sql, statement, op, err)
+                 : run_one(sql, statement, op, result, err);
+    if (status == SL_OK && begun)
+        status = sl_sql_pg_perform(sql, "COMMIT", op->deadline, err);
     if (status == SL_OK && result != NULL)
         sl_sql_result_give(result, op->answer);
     else
         sl_sql_result_free(result);
+    return status;
+}
+
+/* The statement, with what is known of its types as they are, as far as the
+ * values tell; way: how they go in. */
+static enum sl_status take_fitting(struct sl_sql_pg *sql, struct sl_op *op,
+                                   struct sl_sql_pg_statement **statement,
+                                   enum sl_sql_pg_way *way,
+                                   struct sl_error *err)
+{
+    const struct sl_sql_request *request = op->request;
+    enum sl_status status = sl_sql_pg_take(sql, op->owner, request->statement,
+                                           op->deadline, statement, err);
+
+    if (status != SL_OK)
+        return status;
+    *way = sl_sql_pg_way_of_all(*statement, request);
+    if (*way != SL_SQL_PG_UNFIT || !sql->again)
+        return SL_OK;
+    sl_sql_pg_drop(sql, op->owner, request->statement);
+    status = sl_sql_pg_take(sql, op->owner, request->statement, op->deadline,
+                            statement, err);
+    if (status == SL_OK)
+        *way = sl_sql_pg_way_of_all(*statement, request);
+    return status;
+}
+
+/* Types that are to be checked, and cannot be described, are learned in the
+ * transaction itself, which is begun where there is none. */
+static enum sl_status
+take_in_transaction(struct sl_sql_pg *sql, struct sl_op *op,
+                    struct sl_sql_pg_statement **statement, bool *begun,
+                    struct sl_error *err)
+{
+    const struct sl_sql_request *request = op->request;
+    enum sl_status status = SL_OK;
+
+    *begun = PQtransactionStatus(sql->pg.handle) == PQTRANS_IDLE;
+    if (*begun)
+        status = sl_sql_pg_perform(sql, "BEGIN", op->deadline, err);
+    if (status == SL_OK)
+        status = sl_sql_pg_take_once(sql, request->statement, op->deadline,
+                                     statement, err);
     return status;
 }
 
@@ -341,16 +300,20 @@ static enum sl_status try_statement(struct sl_sql_pg *sql, struct sl_op *op,
 {
     const struct sl_sql_request *request = op->request;
     struct sl_sql_pg_statement *statement = NULL;
+    enum sl_sql_pg_way way;
+    bool begun = false;
 
     if (request->set_count == 0)
         return SL_OK;
-    enum sl_status status = sl_sql_pg_take(sql, op->owner, request->statement,
-                                           op->deadline, &statement, err);
+    enum sl_status status = take_fitting(sql, op, &statement, &way, err);
+    if (status == SL_OK && way == SL_SQL_PG_CHECKED &&
+        statement->parameter_count > SL_SQL_PG_DESCRIBED)
+        status = take_in_transaction(sql, op, &statement, &begun, err);
     if (status != SL_OK)
         return status;
     sql->asked = true;
     sql->leaves = sql->leaves || statement->words.leaves;
-    return run_taken(sql, statement, op, err);
+    return run_taken(sql, statement, op, begun, err);
 }
 
 static enum sl_status statement(struct sl_sql_pg *sql, struct sl_op *op,

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One connection of sql.postgres: its prepared statements
- * (postgres_statement.c), how values go in (postgres_parameter.c) and out
- * (postgres_value.c), and what requests do (postgres_run.c,
- * postgres_batch.c, postgres_cursor.c).
+ * (postgres_statement.c), how values go in (postgres_parameter.c), how a
+ * statement is sent (postgres_send.c), how values come out (postgres_value.c),
+ * and what requests do (postgres_run.c, postgres_batch.c, postgres_cursor.c).
+ *
+ * The server keeps the types of the placeholders that it found when it prepared
+ * a statement, also where a table has others by now: it would convert a value
+ * to the old type first, and so cut it.  So a statement runs as it was prepared
+ * only with values that no other type would take otherwise.  With all others
+ * the server finds the types anew, in the transaction that runs the statement.
  */
 #ifndef SL_SQL_POSTGRES_STATE_H
 #define SL_SQL_POSTGRES_STATE_H
@@ -95,9 +101,11 @@ struct sl_sql_pg_words sl_sql_pg_words(struct sl_bytes text);
 struct sl_sql_pg_statement {
     char name[32];
     bool keeps;        /* for later; of the others there is one at a time */
+    bool fresh;        /* prepared by the transaction that runs it */
     const void *owner; /* in whose session it was prepared */
     char *text;
     size_t len;
+    char *sent; /* the text as the server gets it, with $1, … */
     uint64_t hash;
     struct sl_sql_pg_words words;
     struct sl_sql_pg_column *parameters;
@@ -175,7 +183,12 @@ SL_MUST_CHECK enum sl_status
 sl_sql_pg_take(struct sl_sql_pg *sql, const void *owner, struct sl_bytes text,
                sl_deadline deadline, struct sl_sql_pg_statement **out,
                struct sl_error *err);
-/* As above, of a cursor: `DECLARE name …`, which is not kept. */
+/* As above, whatever was prepared before, and not kept. */
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_take_once(struct sl_sql_pg *sql, struct sl_bytes text,
+                    sl_deadline deadline, struct sl_sql_pg_statement **out,
+                    struct sl_error *err);
+/* As above, of a cursor: `DECLARE name …`. */
 SL_MUST_CHECK enum sl_status
 sl_sql_pg_take_cursor(struct sl_sql_pg *sql, struct sl_bytes text,
                       const char *name, sl_deadline deadline,
@@ -211,9 +224,25 @@ struct sl_sql_pg_parameters {
     void *block; /* in which all of it stands */
 };
 
+/* How the values of a set may go in. */
+enum sl_sql_pg_way {
+    /* As the statement was prepared: whatever types the placeholders have by
+     * now, the server makes the same of the values, or refuses them. */
+    SL_SQL_PG_AS_PREPARED,
+    /* With types that the server finds anew. */
+    SL_SQL_PG_FOUND_ANEW,
+    /* Found anew, and they must be those of the statement. */
+    SL_SQL_PG_CHECKED,
+    /* Not at all: by what was learned of the types a value does not fit. */
+    SL_SQL_PG_UNFIT,
+};
+
+enum sl_sql_pg_way sl_sql_pg_way_of(const struct sl_sql_pg_statement *statement,
+                                    const struct sl_sql_parameters *set);
+/* prepared: for the types that the statement was prepared with. */
 SL_MUST_CHECK enum sl_status
 sl_sql_pg_encode(const struct sl_sql_pg_statement *statement,
-                 const struct sl_sql_parameters *set,
+                 const struct sl_sql_parameters *set, bool prepared,
                  struct sl_sql_pg_parameters *out, struct sl_error *err);
 void sl_sql_pg_parameters_done(struct sl_sql_pg_parameters *parameters);
 /* Whether text holds a value of the set, as the server might quote it. */
@@ -244,6 +273,8 @@ struct sl_sql_pg_reading {
     /* Where they are not known: filled by the first result, without names of
      * types; else NULL. */
     struct sl_sql_pg_columns *learned;
+    /* Whose types a description must have; NULL: none is asked for. */
+    const struct sl_sql_pg_statement *agrees;
     struct sl_sql_result *rows;          /* NULL: they are thrown away */
     const struct sl_sql_parameters *set; /* not to be quoted; may be NULL */
     struct sl_sql_answer *answer;        /* counts; may be NULL */
@@ -266,6 +297,8 @@ SL_MUST_CHECK enum sl_status sl_sql_pg_read(struct sl_sql_pg *sql,
 enum sl_status sl_sql_pg_failed(struct sl_sql_pg *sql, const PGresult *result,
                                 const struct sl_sql_parameters *set,
                                 struct sl_error *err);
+/* A table is not what it was when the statement was prepared; old_plan. */
+enum sl_status sl_sql_pg_altered(struct sl_sql_pg *sql, struct sl_error *err);
 /* Do a statement of ours. */
 SL_MUST_CHECK enum sl_status sl_sql_pg_perform(struct sl_sql_pg *sql,
                                                const char *text,
@@ -325,15 +358,36 @@ void sl_sql_pg_fail(struct sl_sql_pg *sql, struct sl_op *op,
                     const struct sl_error *err);
 /* Roll back, close cursors, and take away what stayed.  False: it is lost. */
 bool sl_sql_pg_end(struct sl_sql_pg *sql);
+/* --- postgres_send.c --- */
+
 /* Send a statement of ours. */
 SL_MUST_CHECK enum sl_status sl_sql_pg_send_plain(struct sl_sql_pg *sql,
                                                   const char *text,
                                                   struct sl_error *err);
-/* Send a prepared statement; its rows come one by one. */
+/* Send a statement, unless its set is to be SL_SQL_PG_CHECKED; its rows come
+ * one by one. */
 SL_MUST_CHECK enum sl_status
 sl_sql_pg_send(struct sl_sql_pg *sql,
                const struct sl_sql_pg_statement *statement,
                const struct sl_sql_parameters *set, struct sl_error *err);
+/* The strictest way of all sets of the request. */
+enum sl_sql_pg_way
+sl_sql_pg_way_of_all(const struct sl_sql_pg_statement *statement,
+                     const struct sl_sql_request *request);
+/*
+ * One set of a statement whose types must be what they were, in a transaction
+ * that has begun: what was done is of no use where it fails.
+ */
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_run_checked(struct sl_sql_pg *sql,
+                      const struct sl_sql_pg_statement *statement,
+                      const struct sl_sql_parameters *set,
+                      struct sl_sql_pg_reading *reading, struct sl_error *err);
+/* All sets, in one go and a transaction: what fails ends it. */
+SL_MUST_CHECK enum sl_status
+sl_sql_pg_run_many(struct sl_sql_pg *sql,
+                   const struct sl_sql_pg_statement *statement,
+                   struct sl_op *op, struct sl_error *err);
 
 /* --- postgres_cursor.c --- */
 

@@ -15,6 +15,7 @@ static void statement_free(struct sl_sql_pg_statement *statement)
     sl_sql_pg_columns_done(&statement->columns);
     free(statement->parameters);
     free(statement->text);
+    free(statement->sent);
     free(statement);
 }
 
@@ -233,7 +234,7 @@ static int send_ask_types(PGconn *handle, const char *name)
 /* In one go: forget the last one that is not kept, prepare, and describe. */
 static enum sl_status send_prepare(struct sl_sql_pg *sql,
                                    const struct sl_sql_pg_statement *statement,
-                                   const char *text, struct sl_error *err)
+                                   struct sl_error *err)
 {
     PGconn *handle = sql->pg.handle;
     char forget[48];
@@ -247,7 +248,7 @@ static enum sl_status send_prepare(struct sl_sql_pg *sql,
                 PQsendQueryParams(handle, forget, 0, NULL, NULL, NULL, NULL, 0);
     }
     if (sent == 1)
-        sent = PQsendPrepare(handle, statement->name, text, 0, NULL);
+        sent = PQsendPrepare(handle, statement->name, statement->sent, 0, NULL);
     if (sent == 1)
         sent = statement->described
                    ? PQsendDescribePrepared(handle, statement->name)
@@ -316,13 +317,12 @@ static void note_once(struct sl_sql_pg *sql,
 
 static enum sl_status prepare(struct sl_sql_pg *sql,
                               struct sl_sql_pg_statement *statement,
-                              const char *text, sl_deadline deadline,
-                              struct sl_error *err)
+                              sl_deadline deadline, struct sl_error *err)
 {
     SL_CLEANUP(sl_pg_clear) PGresult *description = NULL;
 
     sql->asked = true;
-    enum sl_status status = send_prepare(sql, statement, text, err);
+    enum sl_status status = send_prepare(sql, statement, err);
     if (status == SL_OK)
         status = read_prepared(sql, deadline, &description, err);
     if (status == SL_OK && !statement->described)
@@ -361,8 +361,6 @@ static enum sl_status take_new(struct sl_sql_pg *sql, const void *owner,
         status = sl_buf_printf(&sent, err, "%s", before);
     if (status == SL_OK)
         status = sl_sql_rewrite(text, SL_SQL_POSTGRES, &sent, err);
-    if (status == SL_OK)
-        status = sl_buf_append(&sent, SL_BYTES("", 1), err);
     if (status != SL_OK)
         return status;
     struct sl_sql_pg_statement *statement = sl_alloc(sizeof(*statement));
@@ -370,13 +368,17 @@ static enum sl_status take_new(struct sl_sql_pg *sql, const void *owner,
     statement->owner = owner;
     statement->text = sl_strndup(text.ptr, text.len);
     statement->len = text.len;
+    statement->sent = sl_strndup(sent.ptr, sent.len);
     statement->hash = hash_of(text);
     statement->described = placeholders <= SL_SQL_PG_DESCRIBED;
     statement->keeps =
         keeps && !words.leaves && text.len <= SL_SQL_PG_CACHED_BYTES;
     snprintf(statement->name, sizeof(statement->name), "sl_s%" PRIu64,
              ++sql->names);
-    status = prepare(sql, statement, (const char *)sent.ptr, deadline, err);
+    /* What it names is locked by then, to the transaction's end. */
+    statement->fresh = !statement->keeps &&
+                       PQtransactionStatus(sql->pg.handle) == PQTRANS_INTRANS;
+    status = prepare(sql, statement, deadline, err);
     if (status != SL_OK) {
         statement_free(statement);
         return status;
@@ -395,6 +397,14 @@ enum sl_status sl_sql_pg_take(struct sl_sql_pg *sql, const void *owner,
     return *out != NULL
                ? SL_OK
                : take_new(sql, owner, text, "", true, deadline, out, err);
+}
+
+enum sl_status sl_sql_pg_take_once(struct sl_sql_pg *sql, struct sl_bytes text,
+                                   sl_deadline deadline,
+                                   struct sl_sql_pg_statement **out,
+                                   struct sl_error *err)
+{
+    return take_new(sql, sql->owner, text, "", false, deadline, out, err);
 }
 
 enum sl_status sl_sql_pg_take_cursor(struct sl_sql_pg *sql,

@@ -275,8 +275,9 @@ static struct sl_sql_value text_as(enum sl_sql_type type, const char *text)
 }
 
 /* What the value becomes for a placeholder of this kind; len 0: text. */
-static void expect_encoded(struct sl_sql_value value, enum sl_sql_pg_kind kind,
-                           const char *bytes, int len)
+static void expect_encoded_for(bool prepared, struct sl_sql_value value,
+                               enum sl_sql_pg_kind kind, const char *bytes,
+                               int len)
 {
     struct sl_sql_pg_column column = {.kind = kind};
     struct sl_sql_pg_statement statement = {.parameters = &column,
@@ -285,7 +286,8 @@ static void expect_encoded(struct sl_sql_value value, enum sl_sql_pg_kind kind,
     struct sl_sql_pg_parameters out;
     struct sl_error err;
 
-    assert_int_equal(sl_sql_pg_encode(&statement, &set, &out, &err), SL_OK);
+    assert_int_equal(sl_sql_pg_encode(&statement, &set, prepared, &out, &err),
+                     SL_OK);
     assert_int_equal(out.formats[0], len > 0);
     if (len > 0) {
         assert_int_equal(out.lengths[0], len);
@@ -294,6 +296,19 @@ static void expect_encoded(struct sl_sql_value value, enum sl_sql_pg_kind kind,
         assert_string_equal(out.values[0], bytes);
     }
     sl_sql_pg_parameters_done(&out);
+}
+
+static void expect_encoded(struct sl_sql_value value, enum sl_sql_pg_kind kind,
+                           const char *bytes, int len)
+{
+    expect_encoded_for(true, value, kind, bytes, len);
+}
+
+/* Types that are found anew may be any. */
+static void expect_text(struct sl_sql_value value, enum sl_sql_pg_kind kind,
+                        const char *text)
+{
+    expect_encoded_for(false, value, kind, text, 0);
 }
 
 static void values_in(void **state)
@@ -316,6 +331,57 @@ static void values_in(void **state)
     expect_encoded(text_as(SL_SQL_TEXT, "a"), SL_SQL_PG_OTHER, "a", 0);
     expect_encoded(text_as(SL_SQL_BYTES, "a"), SL_SQL_PG_BYTEA, "a", 1);
     expect_encoded(text_as(SL_SQL_JSON, "[1]"), SL_SQL_PG_JSONB, "[1]", 0);
+    expect_text(yes, SL_SQL_PG_BOOL, "true");
+    expect_text(number, SL_SQL_PG_INT2, "-2");
+    expect_text(tenth, SL_SQL_PG_FLOAT8, "0.1");
+    expect_text(text_as(SL_SQL_TEXT, "a"), SL_SQL_PG_TEXT, "a");
+}
+
+/* Whether a statement may run as it was prepared. */
+static void ways_in(void **state)
+{
+    static const char instant[] = "2026-11-23T13:37:00+01:00";
+    const struct {
+        struct sl_sql_value value;
+        enum sl_sql_pg_kind kind;
+        enum sl_sql_pg_way way;
+    } cases[] = {
+        {{.type = SL_SQL_NULL}, SL_SQL_PG_OTHER, SL_SQL_PG_AS_PREPARED},
+        {{.type = SL_SQL_BOOLEAN}, SL_SQL_PG_BOOL, SL_SQL_PG_AS_PREPARED},
+        {{.type = SL_SQL_BOOLEAN}, SL_SQL_PG_TEXT, SL_SQL_PG_FOUND_ANEW},
+        {{.type = SL_SQL_INT64, .int64 = 32767},
+         SL_SQL_PG_INT2,
+         SL_SQL_PG_AS_PREPARED},
+        {{.type = SL_SQL_INT64, .int64 = 32768},
+         SL_SQL_PG_INT2,
+         SL_SQL_PG_FOUND_ANEW},
+        {{.type = SL_SQL_INT64}, SL_SQL_PG_NUMERIC, SL_SQL_PG_FOUND_ANEW},
+        {{.type = SL_SQL_FLOAT64}, SL_SQL_PG_FLOAT8, SL_SQL_PG_FOUND_ANEW},
+        {text_as(SL_SQL_TEXT, "a"), SL_SQL_PG_TEXT, SL_SQL_PG_FOUND_ANEW},
+        {text_as(SL_SQL_UUID, "a"), SL_SQL_PG_UUID, SL_SQL_PG_AS_PREPARED},
+        {text_as(SL_SQL_UUID, "A"), SL_SQL_PG_UUID, SL_SQL_PG_FOUND_ANEW},
+        {text_as(SL_SQL_TIMESTAMP, instant), SL_SQL_PG_TIMESTAMP,
+         SL_SQL_PG_FOUND_ANEW},
+        {text_as(SL_SQL_TIMESTAMP, instant), SL_SQL_PG_TEXT, SL_SQL_PG_CHECKED},
+        {text_as(SL_SQL_TIMESTAMP, "2026-11-23T13:37:00"), SL_SQL_PG_TEXT,
+         SL_SQL_PG_FOUND_ANEW},
+        {text_as(SL_SQL_BYTES, "a"), SL_SQL_PG_BYTEA, SL_SQL_PG_CHECKED},
+        {text_as(SL_SQL_BYTES, "a"), SL_SQL_PG_TEXT, SL_SQL_PG_UNFIT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sl_sql_pg_column column = {.kind = cases[i].kind};
+        struct sl_sql_pg_statement statement = {.parameters = &column,
+                                                .parameter_count = 1};
+        const struct sl_sql_parameters set = {&cases[i].value, 1};
+        assert_int_equal(sl_sql_pg_way_of(&statement, &set), cases[i].way);
+        statement.fresh = true;
+        assert_int_equal(sl_sql_pg_way_of(&statement, &set),
+                         cases[i].way == SL_SQL_PG_UNFIT
+                             ? SL_SQL_PG_UNFIT
+                             : SL_SQL_PG_AS_PREPARED);
+    }
 }
 
 /* A type without a zone would forget the offset. */
@@ -324,12 +390,12 @@ static void instants_in(void **state)
     static const struct {
         const char *text, *utc;
     } instants[] = {
-        {"2026-11-23T13:37:00+01:00", "2026-11-23T12:37:00"},
-        {"2026-11-23T13:37:00.25Z", "2026-11-23T13:37:00.25"},
-        {"2026-12-31T23:30:00-01:00", "2027-01-01T00:30:00"},
-        {"2024-03-01T00:10:00+00:30", "2024-02-29T23:40:00"},
-        {"1970-01-01T00:00:00+23:59", "1969-12-31T00:01:00"},
-        {"0001-01-01T00:00:00+01:00", "0001-12-31T23:00:00 BC"},
+        {"2026-11-23T13:37:00+01:00", "2026-11-23T12:37:00Z"},
+        {"2026-11-23T13:37:00.25Z", "2026-11-23T13:37:00.25Z"},
+        {"2026-12-31T23:30:00-01:00", "2027-01-01T00:30:00Z"},
+        {"2024-03-01T00:10:00+00:30", "2024-02-29T23:40:00Z"},
+        {"1970-01-01T00:00:00+23:59", "1969-12-31T00:01:00Z"},
+        {"0001-01-01T00:00:00+01:00", "0001-12-31T23:00:00Z BC"},
         {"2026-11-23T13:37:00", "2026-11-23T13:37:00"},
     };
 
@@ -337,7 +403,10 @@ static void instants_in(void **state)
     for (size_t i = 0; i < sizeof(instants) / sizeof(instants[0]); i++) {
         struct sl_sql_value value = text_as(SL_SQL_TIMESTAMP, instants[i].text);
         expect_encoded(value, SL_SQL_PG_TIMESTAMP, instants[i].utc, 0);
-        expect_encoded(value, SL_SQL_PG_TIMESTAMPTZ, instants[i].text, 0);
+        expect_text(value, SL_SQL_PG_TIMESTAMPTZ, instants[i].utc);
+        expect_text(value, SL_SQL_PG_DATE, instants[i].utc);
+        expect_text(value, SL_SQL_PG_TIME, instants[i].text);
+        expect_text(value, SL_SQL_PG_TEXT, instants[i].text);
     }
 }
 
@@ -353,11 +422,11 @@ static void what_does_not_fit(void **state)
     (void)state;
     assert_int_equal(sl_sql_pg_encode(&statement,
                                       &(struct sl_sql_parameters){&value, 1},
-                                      &out, &err),
+                                      true, &out, &err),
                      SL_INVALID_ARGUMENT);
     assert_int_equal(sl_sql_pg_encode(&statement,
                                       &(struct sl_sql_parameters){&value, 0},
-                                      &out, &err),
+                                      true, &out, &err),
                      SL_INVALID_ARGUMENT);
 }
 
@@ -385,6 +454,7 @@ int main(void)
         cmocka_unit_test(values_out),
         cmocka_unit_test(what_is_no_value),
         cmocka_unit_test(values_in),
+        cmocka_unit_test(ways_in),
         cmocka_unit_test(instants_in),
         cmocka_unit_test(what_does_not_fit),
         cmocka_unit_test(quoted_values_are_found),

@@ -70,8 +70,8 @@ enum sl_status sql_call(const struct sql_call *call)
     const struct sl_sql_request request = {
         .verb = call->verb,
         .statement = sl_bytes_of(call->text != NULL ? call->text : ""),
-        .sets = &set,
-        .set_count = 1,
+        .sets = call->sets != NULL ? call->sets : &set,
+        .set_count = call->sets != NULL ? call->set_count : 1,
         .cursor = said.cursor,
         .limit = 1000,
         .isolation = call->isolation,

@@ -19,6 +19,8 @@ struct sql_call {
     bool read_only;
     const void *owner; /* whose call it is */
     size_t numbers;    /* its parameters: as many, from 0 on */
+    const struct sl_sql_parameters *sets; /* or these, where there are some */
+    size_t set_count;
 };
 
 /* What came of the last call. */
