@@ -48,8 +48,9 @@ struct sl_queue_ops {
      */
     void (*run)(void *context, void **state, struct sl_task *const tasks[],
                 size_t count);
-    /* May be NULL. About once a second, by one worker, between batches. */
-    void (*idle)(void *context, void **state);
+    /* May be NULL. About once a second, by one worker, between batches.  True:
+     * there is more to do, and it is called again SL_QUEUE_AGAIN_MS later. */
+    bool (*idle)(void *context, void **state);
     /* May be NULL. Every poll_ms, by one worker, while tasks wait for a change:
      * whether there may have been one. */
     bool (*changed)(void *context, void **state);
@@ -81,6 +82,8 @@ struct sl_queue_config {
 };
 
 enum {
+    /* Between calls of ops->idle that have more to do: others come first. */
+    SL_QUEUE_AGAIN_MS = 20,
     /* An answer that comes this late is waited for: drivers look at the clock
      * now and then, and what they say of it is better than what we can. */
     SL_QUEUE_LATE_MS = 250,

@@ -35,6 +35,7 @@ struct record {
     size_t largest_batch;
     int dropped;
     int idled;
+    int idle_again; /* how often there is more to do */
     int opened;
     int closed;
     struct sl_queue *queue;
@@ -99,14 +100,16 @@ static void run(void *context, void **state, struct sl_task *const tasks[],
     pthread_mutex_unlock(&record->lock);
 }
 
-static void idle(void *context, void **state)
+static bool idle(void *context, void **state)
 {
     struct record *record = context;
 
     (void)state;
     pthread_mutex_lock(&record->lock);
     record->idled++;
+    bool more = record->idle_again-- > 0;
     pthread_mutex_unlock(&record->lock);
+    return more;
 }
 
 static void close_state(void *context, void *state)
@@ -292,6 +295,20 @@ static void idle_comes_by_itself(void **state)
     (void)state;
     submit(queue, &item, 0, 1);
     wait_until(&record, &record.idled, 2);
+    sl_queue_free(queue);
+}
+
+/* Far more often than once a second, and no more than it has to do. */
+static void idle_goes_on_while_there_is_more(void **state)
+{
+    struct record record;
+    struct item item;
+    struct sl_queue *queue = make(&record, 1, 10, 10);
+
+    (void)state;
+    record.idle_again = 1000;
+    submit(queue, &item, 0, 1);
+    wait_until(&record, &record.idled, 100);
     sl_queue_free(queue);
 }
 
@@ -486,6 +503,7 @@ int main(void)
         cmocka_unit_test(a_task_may_come_again_later),
         cmocka_unit_test(what_waits_at_the_end_is_dropped),
         cmocka_unit_test(idle_comes_by_itself),
+        cmocka_unit_test(idle_goes_on_while_there_is_more),
         cmocka_unit_test(what_is_slow_is_shared),
         cmocka_unit_test(a_caller_uses_what_is_kept),
         cmocka_unit_test(a_caller_leaves_it_to_who_is_at_work),

@@ -393,11 +393,12 @@ static void look_after(struct sl_queue *queue, struct sl_queue_turn *turn)
     const struct sl_queue_ops *ops = queue->ops;
 
     pthread_mutex_unlock(&queue->lock);
-    if (turn->idle)
-        ops->idle(queue->context, &turn->state);
+    bool more = turn->idle && ops->idle(queue->context, &turn->state);
     bool changed = turn->poll && ops->changed(queue->context, &turn->state);
     pthread_mutex_lock(&queue->lock);
     stay_away(queue, turn);
+    if (more)
+        queue->next_idle = sl_deadline_in_ms(SL_QUEUE_AGAIN_MS);
     if (changed)
         sl_queue_note_change(queue);
 }

@@ -15,7 +15,9 @@
 enum {
     PROGRESS_OPS = 1000, /* between two looks at the deadline */
     SAVE_MS = 1000,      /* how often the time is saved, with what is written */
-    SWEEP_ROWS = 100,    /* in one transaction: others want to write too */
+    SWEEP_MS = 10,       /* in one go: calls may be coming in */
+    SWEEP_ROWS = 256,    /* by one statement, at most */
+    SWEPT_PER_WRITE = 2, /* where there are so many */
     FULL_SWEEP_MS = 20,  /* where the file is full: calls wait for it */
     FULL_SWEEP_ROWS = 4, /* and few fit into the log */
 };
@@ -327,6 +329,7 @@ static void undo(const struct sl_embedded *state, struct sl_op *op)
     state->kind->undo(op);
     op->not_sent = false;
     op->again_at = 0;
+    op->unfinished = false;
     op->changed = false;
     op->full = false;
 }
@@ -342,12 +345,24 @@ static void fail_all(const struct sl_embedded *state, struct sl_op *const ops[],
     }
 }
 
+/* Some of what is over goes with what is written. */
+static int sweep_beside(struct sl_embedded *state, size_t writes)
+{
+    if (state->kind->sweep == NULL)
+        return SQLITE_OK;
+    state->may_sweep = SWEPT_PER_WRITE * (int64_t)writes;
+    state->sweep_code = SQLITE_OK;
+    (void)state->kind->sweep(state);
+    state->may_sweep = 0;
+    return state->sweep_code;
+}
+
 /*
  * Answer ops in one transaction.  Where SQLite fails, nothing was written, each
  * op has that failure, and this returns false.
  */
 static bool run_together(struct sl_embedded *state, struct sl_op *const ops[],
-                         size_t count)
+                         size_t count, bool sweeps)
 {
     struct sl_error err;
     bool committing = false;
@@ -363,6 +378,8 @@ static bool run_together(struct sl_embedded *state, struct sl_op *const ops[],
             ops[i]->not_sent = true;
         }
     }
+    if (code == SQLITE_OK && sweeps)
+        code = sweep_beside(state, count);
     if (code == SQLITE_OK) {
         committing = true;
         code = sl_embedded_commit(state);
@@ -428,7 +445,7 @@ static void make_room(struct sl_embedded *state)
         return;
     sl_deadline soon = sl_deadline_in_ms(FULL_SWEEP_MS);
     state->file.deadline = soon < deadline ? soon : deadline;
-    state->kind->sweep(state);
+    (void)state->kind->sweep(state);
     state->file.deadline = deadline;
 }
 
@@ -442,7 +459,7 @@ static void run_each(struct sl_embedded *state, struct sl_op *const ops[],
         state->frees = full && state->kind->frees(ops[i]);
         if (state->frees)
             sl_sqlite_set_frees(&state->file, true);
-        (void)run_together(state, &ops[i], 1);
+        (void)run_together(state, &ops[i], 1, false);
         if (state->frees)
             sl_sqlite_set_frees(&state->file, false);
     }
@@ -464,10 +481,11 @@ void sl_embedded_run(void *context, struct sl_op *const ops[], size_t count)
         return;
     }
     state->frees = all_free(state, ops, count);
-    bool done = run_together(state, ops, count);
+    state->sweep_code = SQLITE_OK;
+    bool done = run_together(state, ops, count, true);
     state->frees = false;
     bool full = state->file.full;
-    if (done || (count == 1 && !full) ||
+    if (done || (count == 1 && !full && state->sweep_code == SQLITE_OK) ||
         sl_deadline_passed(state->file.deadline))
         return;
 
@@ -496,32 +514,87 @@ static int delete_some(sqlite3_stmt *sweep, int64_t now, int64_t rows)
     return sl_embedded_perform(sweep);
 }
 
-static bool sweep_some(struct sl_embedded *state, sqlite3_stmt *look,
-                       sqlite3_stmt *sweep, int64_t now)
+/* Rows may be of any size: as many as take about a millisecond. */
+static int delete_in_time(struct sl_embedded *state, sqlite3_stmt *sweep,
+                          int64_t now, int64_t most)
 {
-    int64_t found;
+    int64_t rows = state->sweep_rows < most ? state->sweep_rows : most;
+    int64_t start = sl_now_ns();
+    int code = delete_some(sweep, now, rows > 0 ? rows : 1);
+    bool slow = sl_now_ns() - start > 1000000;
 
-    sqlite3_bind_int64(look, 1, now);
-    if (read_integer(look, &found) != SQLITE_OK)
-        return false;
-    int code = delete_some(sweep, now, SWEEP_ROWS);
-    if (!sl_sqlite_is_full(&state->file, code))
-        return code == SQLITE_OK;
-    sl_sqlite_shorten_log(&state->file);
-    sl_sqlite_set_frees(&state->file, true);
-    code = delete_some(sweep, now, FULL_SWEEP_ROWS);
-    sl_sqlite_set_frees(&state->file, false);
-    return code == SQLITE_OK;
+    if (slow && state->sweep_rows > 1)
+        state->sweep_rows /= 2;
+    else if (!slow && state->sweep_rows < SWEEP_ROWS)
+        state->sweep_rows = state->sweep_rows * 2 + 1;
+    return code;
 }
 
-void sl_embedded_sweep(struct sl_embedded *state, sqlite3_stmt *look,
+static int look_for_one(sqlite3_stmt *look, int64_t now, bool *found)
+{
+    int64_t one;
+
+    sqlite3_bind_int64(look, 1, now);
+    return sl_embedded_look_up(look, &one, found);
+}
+
+/* Inside the transaction of a batch. */
+static bool sweep_some_beside(struct sl_embedded *state, sqlite3_stmt *look,
+                              sqlite3_stmt *sweep, int64_t now)
+{
+    sl_deadline until = sl_deadline_in_ms(SWEEP_MS);
+    bool found = true;
+
+    while (state->sweep_code == SQLITE_OK && state->may_sweep > 0 &&
+           !sl_deadline_passed(until)) {
+        state->sweep_code = look_for_one(look, now, &found);
+        if (state->sweep_code != SQLITE_OK || !found)
+            break;
+        state->sweep_code = delete_in_time(state, sweep, now, state->may_sweep);
+        state->may_sweep -= sqlite3_changes(state->file.handle);
+    }
+    return !found;
+}
+
+/* One transaction; *found is false where there is nothing, or it failed. */
+static void sweep_some(struct sl_embedded *state, sqlite3_stmt *look,
+                       sqlite3_stmt *sweep, int64_t now, bool *found)
+{
+    if (look_for_one(look, now, found) != SQLITE_OK)
+        *found = false;
+    if (!*found)
+        return;
+    int code = delete_in_time(state, sweep, now, SWEEP_ROWS);
+    if (sl_sqlite_is_full(&state->file, code)) {
+        sl_sqlite_shorten_log(&state->file);
+        sl_sqlite_set_frees(&state->file, true);
+        code = delete_some(sweep, now, FULL_SWEEP_ROWS);
+        sl_sqlite_set_frees(&state->file, false);
+    }
+    *found = code == SQLITE_OK;
+}
+
+bool sl_embedded_sweep(struct sl_embedded *state, sqlite3_stmt *look,
                        sqlite3_stmt *sweep, int64_t now)
 {
+    bool found;
+
+    if (state->may_sweep > 0)
+        return sweep_some_beside(state, look, sweep, now);
     sl_sqlite_begin_call(&state->file);
     /* Once at least: who waits for room must not wait in vain. */
-    while (sweep_some(state, look, sweep, now) &&
-           !sl_deadline_passed(state->file.deadline))
-        continue;
+    do
+        sweep_some(state, look, sweep, now, &found);
+    while (found && !sl_deadline_passed(state->file.deadline));
+    return !found;
+}
+
+bool sl_embedded_idle(void *context)
+{
+    struct sl_embedded *state = context;
+
+    state->file.deadline = sl_deadline_in_ms(SWEEP_MS);
+    return !state->kind->sweep(state);
 }
 
 /* --- Opening ---------------------------------------------------------------
@@ -592,6 +665,7 @@ enum sl_status sl_embedded_open(const struct sl_embedded_kind *kind,
     const struct sl_sqlite_mode mode = sl_embedded_mode(options);
 
     state->kind = kind;
+    state->sweep_rows = 1;
     enum sl_status status = sl_sqlite_open(&state->file, options->path, &mode,
                                            &kind->format, deadline, err);
     if (status == SL_OK)

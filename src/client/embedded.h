@@ -102,8 +102,9 @@ struct sl_embedded_kind {
      * room back, or leads to that. */
     bool (*frees)(const struct sl_op *op);
 
-    /* May.  Delete what is over, until the deadline of the file. */
-    void (*sweep)(struct sl_embedded *state);
+    /* May.  Delete what is over, by sl_embedded_sweep.  False: there is more.
+     */
+    bool (*sweep)(struct sl_embedded *state);
 
     /* Make op's answer what it was before run. */
     void (*undo)(struct sl_op *op);
@@ -126,6 +127,9 @@ struct sl_embedded {
     int64_t seen_version; /* of the data */
     int changes_before;   /* this transaction */
     bool frees;           /* it may use what is kept for that */
+    int64_t sweep_rows;   /* that one statement deletes: about a millisecond */
+    int64_t may_sweep;    /* rows, beside what a batch writes; 0: it is none */
+    int sweep_code;       /* how that failed */
 };
 
 /* For a driver's `open`, `close`, `run` and `changed`.  sl_embedded_close is
@@ -177,12 +181,18 @@ void sl_embedded_refuse(struct sl_op *op, enum sl_status status,
                         const char *why);
 
 /*
- * Delete rows that are over, some in each transaction, until the deadline of
- * the file.  `look` finds one, so that nobody is kept waiting where there is
- * none; ?1 is now.  `sweep` deletes at most ?2 of them.
+ * Delete rows that are over.  `look` finds one, so that nobody is kept waiting
+ * where there is none; ?1 is now.  `sweep` deletes at most ?2 of them.  False:
+ * there is more.
+ *
+ * Within a batch that writes: twice as many rows as it has writes, so that
+ * sweeping keeps up however much is written.  Else some in each transaction,
+ * until the deadline of the file.
  */
-void sl_embedded_sweep(struct sl_embedded *state, sqlite3_stmt *look,
+bool sl_embedded_sweep(struct sl_embedded *state, sqlite3_stmt *look,
                        sqlite3_stmt *sweep, int64_t now);
+/* For a driver's `idle`: the kind's sweep, for a moment. */
+bool sl_embedded_idle(void *state);
 
 /* By the clock of the store, now. */
 int64_t sl_embedded_now(const struct sl_embedded *state);

@@ -471,6 +471,33 @@ void sl_pg_tables_do(void *data, int statement,
         (void)!sl_pg_drain(&state->pg, sl_deadline_in_ms(SOON_MS), &err);
 }
 
+/* How many rows a statement has written; 0 where it failed. */
+static int64_t rows_of(struct state *state, sl_deadline deadline)
+{
+    int64_t rows = 0;
+
+    for (;;) {
+        SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
+        struct sl_error err;
+        if (sl_pg_next(&state->pg, deadline, &result, &err) != SL_OK ||
+            result == NULL)
+            return rows;
+        const char *count = PQcmdTuples(result);
+        (void)sl_bytes_to_integer(sl_bytes_of(count), &rows);
+    }
+}
+
+bool sl_pg_tables_sweep(void *data, int statement)
+{
+    const struct sl_pg_arguments none = {.count = 0};
+    struct state *state = data;
+    struct sl_error err;
+
+    return !sl_pg_is_stale(&state->pg, &state->told, &err) &&
+           send(state, statement, &none, &err) == SL_OK &&
+           rows_of(state, sl_deadline_in_ms(SOON_MS)) == SL_PG_SWEEP_ROWS;
+}
+
 /* --- Reading ---------------------------------------------------------------
  */
 

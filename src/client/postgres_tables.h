@@ -79,6 +79,14 @@ void sl_pg_tables_close(void *state);
 void sl_pg_tables_run(void *state, struct sl_op *const ops[], size_t count);
 /* Whether anything was told on the channel since the last call. */
 bool sl_pg_tables_changed(void *state);
+/*
+ * Do a statement that deletes at most so many rows of those that are over (it
+ * says so by SL_PG_SWEEP_LIMIT): about 5 ms, for calls may be coming in.  True:
+ * there are more.
+ */
+enum { SL_PG_SWEEP_ROWS = 500 };
+#define SL_PG_SWEEP_LIMIT "LIMIT 500"
+bool sl_pg_tables_sweep(void *state, int statement);
 /* Do a statement whose result nobody wants; what fails is done another time. */
 void sl_pg_tables_do(void *state, int statement,
                      const struct sl_pg_arguments *arguments);

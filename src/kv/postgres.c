@@ -99,7 +99,8 @@ static const char *const statements[] = {
              "AND ($3::text IS NULL OR key < $3::text) AND " ALIVE
              " ORDER BY key LIMIT $4::bigint",
     [SWEEP] = "DELETE FROM \"{t}\" WHERE key IN (SELECT key FROM \"{t}\" WHERE "
-              "expires <= clock_timestamp() LIMIT 1000 FOR UPDATE SKIP LOCKED)",
+              "expires <= clock_timestamp() " SL_PG_SWEEP_LIMIT
+              " FOR UPDATE SKIP LOCKED)",
     NULL,
 };
 
@@ -335,9 +336,9 @@ static enum sl_status postgres_store_new(const void *options, void **store,
     return sl_pg_tables_store_new(&kind, options, store, err);
 }
 
-static void postgres_idle(void *state)
+static bool postgres_idle(void *state)
 {
-    sl_pg_tables_do(state, SWEEP, &(struct sl_pg_arguments){.count = 0});
+    return sl_pg_tables_sweep(state, SWEEP);
 }
 
 /* The only symbol this file exports. */

@@ -218,7 +218,7 @@ static void etcd_forget(void *data, struct sl_op *op)
         sl_etcd_lock_leave(state, op, candidate);
 }
 
-static void etcd_idle(void *data)
+static bool etcd_idle(void *data)
 {
     struct sl_etcd_lock_state *state = data;
     struct sl_etcd_lock_store *store = state->store;
@@ -236,8 +236,9 @@ static void etcd_idle(void *data)
         enum sl_status status =
             lease == 0 ? SL_CONFLICT : sl_etcd_lease_revoke(&call, lease, &err);
         if (status != SL_OK && status != SL_NOT_FOUND)
-            return; /* what it does not end now, ends by itself */
+            break; /* what it does not end now, ends by itself */
     }
+    return false;
 }
 
 static enum sl_status etcd_open(void *data, sl_deadline deadline, void **out,

@@ -123,10 +123,12 @@ static const char *const statements[] = {
                   "clock_timestamp()",
     [LEAVE] = "SELECT \"{t}_leave_1\"($1::text, $2::bigint)",
     [SWEEP] = "DELETE FROM \"{t}\" WHERE key IN (SELECT key FROM \"{t}\" WHERE "
-              "expires <= clock_timestamp() LIMIT 1000 FOR UPDATE SKIP LOCKED)",
-    [SWEEP_LINE] = "DELETE FROM \"{t}_waiter\" WHERE seq IN (SELECT seq FROM "
-                   "\"{t}_waiter\" WHERE seen <= clock_timestamp() LIMIT 1000 "
-                   "FOR UPDATE SKIP LOCKED)",
+              "expires <= clock_timestamp() " SL_PG_SWEEP_LIMIT
+              " FOR UPDATE SKIP LOCKED)",
+    [SWEEP_LINE] =
+        "DELETE FROM \"{t}_waiter\" WHERE seq IN (SELECT seq FROM "
+        "\"{t}_waiter\" WHERE seen <= clock_timestamp() " SL_PG_SWEEP_LIMIT " "
+        "FOR UPDATE SKIP LOCKED)",
     NULL,
 };
 
@@ -249,12 +251,11 @@ static void postgres_forget(void *state, struct sl_op *op)
     op->changed = true; /* who comes next may be first now */
 }
 
-static void postgres_idle(void *state)
+static bool postgres_idle(void *state)
 {
-    const struct sl_pg_arguments none = {.count = 0};
+    bool more = sl_pg_tables_sweep(state, SWEEP);
 
-    sl_pg_tables_do(state, SWEEP, &none);
-    sl_pg_tables_do(state, SWEEP_LINE, &none);
+    return sl_pg_tables_sweep(state, SWEEP_LINE) || more;
 }
 
 /* The only symbol this file exports. */

@@ -19,7 +19,7 @@ enum {
     BATCH_MAX = 256,
     WAITER_MS = 2000,   /* a waiter lives on without having been seen */
     WAITER_EVERY = 500, /* it is seen, at least */
-    SWEEP_MS = 50,      /* in one go: calls may be coming in */
+    FORGET_MS = 50,     /* calls may be coming in */
     HOLDER_WORDS = 4,   /* random ones: 128 bits */
 };
 
@@ -234,14 +234,17 @@ static bool frees(const struct sl_op *op)
     return sl_op_verb(op) != SL_LOCKD_ACQUIRE;
 }
 
-static void sweep(struct sl_embedded *state)
+/* To look for waiters that are gone looks at all of them: now and then only. */
+static bool sweep(struct sl_embedded *state)
 {
     int64_t now = sl_embedded_now(state);
+    bool in_batch = state->may_sweep > 0;
+    bool done = sl_embedded_sweep(state, state->statements[OVER],
+                                  state->statements[SWEEP], now);
 
-    sl_embedded_sweep(state, state->statements[OVER], state->statements[SWEEP],
-                      now);
-    sl_embedded_sweep(state, state->statements[LAPSED],
-                      state->statements[SWEEP_LAPSED], now);
+    return done && (in_batch ||
+                    sl_embedded_sweep(state, state->statements[LAPSED],
+                                      state->statements[SWEEP_LAPSED], now));
 }
 
 /* It may have joined the line in what was rolled back; it begins anew. */
@@ -292,18 +295,10 @@ static void sqlite_forget(void *state, struct sl_op *op)
 {
     struct sl_embedded *embedded = state;
 
-    embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
+    embedded->file.deadline = sl_deadline_in_ms(FORGET_MS);
     sl_sqlite_set_frees(&embedded->file, true);
     (void)leave(embedded, op); /* or it lapses */
     sl_sqlite_set_frees(&embedded->file, false);
-}
-
-static void sqlite_idle(void *state)
-{
-    struct sl_embedded *embedded = state;
-
-    embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
-    sweep(embedded);
 }
 
 /* The only symbol this file exports. */
@@ -325,7 +320,7 @@ const struct sl_driver sl_lockd_sqlite = {
     .open = sqlite_open,
     .close = sl_embedded_close,
     .run = sl_embedded_run,
-    .idle = sqlite_idle,
+    .idle = sl_embedded_idle,
     .changed = sl_embedded_changed,
     .forget = sqlite_forget,
 };

@@ -82,12 +82,13 @@ static void tend(struct sl_zk_store *store, unsigned index)
         sl_zk_store_lost(store, index);
 }
 
-static void zookeeper_idle(void *state)
+static bool zookeeper_idle(void *state)
 {
     struct sl_zk_store *store = state;
 
     for (unsigned i = 0; i < SL_ZK_SESSIONS; i++)
         tend(store, i);
+    return false;
 }
 
 static bool zookeeper_changed(void *state)

@@ -16,7 +16,8 @@ local verb = ARGV[1]
 local log, ready, delayed, flight = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local count, order, later = KEYS[5], KEYS[6], KEYS[7]
 local dead, seq = KEYS[8], KEYS[9]
-local DUE_MAX = 10000 -- that are shown in one step
+local DUE_MAX = 1000  -- that are shown in one step
+local BURY_MAX = 1000 -- that are buried in one step
 
 local function text(number)
     return string.format('%.0f', number)
@@ -150,14 +151,14 @@ local function until_due(now)
     return one and math.max(one - now, 0) or -1
 end
 
--- {ms until something is due, {number, delivery, sent, group, attributes,
--- payload}...}
+-- {ms until something is due, or -2: not all was looked at, {number, delivery,
+-- sent, group, attributes, payload}...}
 local function receive(limit, visibility, deliveries_max, bytes_max)
     local now = now_ms()
-    local out, bytes, full = {}, 0, false
+    local out, bytes, full, buried = {}, 0, false, 0
     show_due(delayed, now)
     show_due(flight, now)
-    while #out < limit and not full do
+    while #out < limit and not full and buried < BURY_MAX do
         local ids = redis.call('ZRANGE', ready, 0, limit - #out - 1)
         if #ids == 0 then
             break
@@ -170,6 +171,7 @@ local function receive(limit, visibility, deliveries_max, bytes_max)
             elseif deliveries_max > 0 and before >= deliveries_max then
                 redis.call('ZREM', ready, id)
                 bury(id, fields, 'max-deliveries', now)
+                buried = buried + 1
             else
                 bytes = bytes + #fields.p
                 if #out > 0 and bytes > bytes_max then
@@ -184,7 +186,10 @@ local function receive(limit, visibility, deliveries_max, bytes_max)
             end
         end
     end
-    return {#out == 0 and until_due(now) or 0, out}
+    if #out > 0 then
+        return {0, out}
+    end
+    return {buried < BURY_MAX and until_due(now) or -2, out}
 end
 
 -- --- Settling --------------------------------------------------------------

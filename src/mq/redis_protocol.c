@@ -13,6 +13,7 @@
 #include "service/attributes.h"
 
 enum {
+    NOT_ALL = -2,         /* of a receive: it is to go on */
     LOOK_EVERY_MS = 1000, /* at least, whatever the server's clock does */
     RECEIPT_MAX = 2 * 24 + SL_MQ_GROUP_MAX,
 };
@@ -232,7 +233,8 @@ static bool answer_receive(struct sl_op *op, const redisReply *reply)
     for (size_t i = 0; more && i < items->elements; i++)
         if (!add_message(op, items->element[i], &more))
             return false;
-    if (items->elements == 0 && sl_op_may_wait(op))
+    op->unfinished = items->elements == 0 && wait == NOT_ALL;
+    if (items->elements == 0 && !op->unfinished && sl_op_may_wait(op))
         op->again_at = sl_deadline_in_ms(
             wait < 0 || wait >= LOOK_EVERY_MS ? LOOK_EVERY_MS : wait + 1);
     return true;

@@ -21,7 +21,7 @@
 
 enum {
     BATCH_MAX = 1024,
-    SWEEP_MS = 50, /* in one go: calls may be coming in */
+    BURY_MAX = 1000, /* in one run of a RECEIVE: about 10 ms */
 };
 
 struct state_of_driver {
@@ -238,8 +238,10 @@ static int bury_worn_out(struct sl_embedded *state, struct sl_op *op,
     return code == SQLITE_OK ? unblock(state, op, copy) : code;
 }
 
-/* One more message; *more is false where there is none, or no room. */
-static int take_one(struct sl_embedded *state, struct sl_op *op, bool *more)
+/* One more message; *more is false where there is none, or no room.  buried
+ * counts those that came back too often. */
+static int take_one(struct sl_embedded *state, struct sl_op *op, int *buried,
+                    bool *more)
 {
     sqlite3_stmt *next = get(state, SL_MQ_SQLITE_NEXT);
     int64_t most = sl_mq_config_of(op)->max_deliveries;
@@ -252,8 +254,10 @@ static int take_one(struct sl_embedded *state, struct sl_op *op, bool *more)
         (void)sl_embedded_finish(next);
         return SQLITE_CORRUPT;
     }
-    if (most > 0 && row.deliveries >= most)
+    if (most > 0 && row.deliveries >= most) {
+        ++*buried;
         return bury_worn_out(state, op, &row);
+    }
     *more = sl_mq_answer_add(op, &row.message);
     int code = sl_embedded_finish(next);
     return code == SQLITE_OK && *more ? deliver(state, op, row.seq) : code;
@@ -289,15 +293,17 @@ static int run_receive(struct sl_embedded *state, struct sl_op *op)
 {
     const struct sl_mq_answer *answer = op->answer;
     bool more = true;
+    int buried = 0;
     int code = show_returned(state);
 
-    while (code == SQLITE_OK && more &&
+    while (code == SQLITE_OK && more && buried < BURY_MAX &&
            answer->message_count < sl_mq_request_of(op)->limit)
-        code = take_one(state, op, &more);
-    if (code == SQLITE_OK && answer->message_count == 0 &&
-        answer->err.status == SL_OK && sl_op_may_wait(op))
-        code = wait_for_more(state, op);
-    return code;
+        code = take_one(state, op, &buried, &more);
+    if (code != SQLITE_OK || answer->message_count > 0 ||
+        answer->err.status != SL_OK)
+        return code;
+    op->unfinished = more;
+    return !more && sl_op_may_wait(op) ? wait_for_more(state, op) : code;
 }
 
 /* --- Settling --------------------------------------------------------------
@@ -414,10 +420,11 @@ static bool frees(const struct sl_op *op)
     return sl_op_verb(op) != SL_MQ_SEND;
 }
 
-static void sweep(struct sl_embedded *state)
+static bool sweep(struct sl_embedded *state)
 {
-    sl_embedded_sweep(state, get(state, SL_MQ_SQLITE_LAPSED),
-                      get(state, SL_MQ_SQLITE_SWEEP), sl_embedded_now(state));
+    return sl_embedded_sweep(state, get(state, SL_MQ_SQLITE_LAPSED),
+                             get(state, SL_MQ_SQLITE_SWEEP),
+                             sl_embedded_now(state));
 }
 
 static void undo(struct sl_op *op)
@@ -461,14 +468,6 @@ static void sqlite_close(void *state)
     sl_embedded_close(state);
 }
 
-static void sqlite_idle(void *state)
-{
-    struct sl_embedded *embedded = state;
-
-    embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
-    sweep(embedded);
-}
-
 /* The only symbol this file exports. */
 const struct sl_driver sl_mq_sqlite = {
     .name = "mq.sqlite",
@@ -489,6 +488,6 @@ const struct sl_driver sl_mq_sqlite = {
     .open = sqlite_open,
     .close = sqlite_close,
     .run = sl_embedded_run,
-    .idle = sqlite_idle,
+    .idle = sl_embedded_idle,
     .changed = sl_embedded_changed,
 };

@@ -42,7 +42,8 @@ const char *const sl_mq_sqlite_statements[] = {
         "LIMIT 1",
     [SL_MQ_SQLITE_SHOW] =
         "UPDATE message SET state = 0, until = NULL, in_flight = 0 "
-        "WHERE state = 1 AND until <= ?1",
+        "WHERE seq IN (SELECT seq FROM message WHERE state = 1 AND "
+        "until <= ?1 ORDER BY until LIMIT 1000)",
     [SL_MQ_SQLITE_NEXT] =
         "SELECT seq, grp, deliveries, sent, attributes, payload "
         "FROM message WHERE state = 0 ORDER BY seq LIMIT 1",

@@ -85,9 +85,10 @@ static void kafka_run(void *state, struct sl_op *const ops[], size_t count)
     sl_kafka_publish_end(state, batch);
 }
 
-static void kafka_idle(void *state)
+static bool kafka_idle(void *state)
 {
     sl_kafka_consumers_idle(state);
+    return false;
 }
 
 /* SCRAM keeps the password itself from being read, not from being guessed, and

@@ -18,7 +18,10 @@ local verb = ARGV[1]
 local topic, changes, group, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local states, keys, ready = KEYS[5], KEYS[6], KEYS[7]
 local hidden, owned = KEYS[8], KEYS[9]
-local LOOK_AHEAD = 1000 -- events behind blocked keys, in one step
+-- Events that one step looks at and does not deliver: behind blocked keys, or
+-- not kept any longer.
+local LOOK_AHEAD = 1000
+local DUE_MAX = 1000    -- that are shown in one step
 local AT_ONCE = 16      -- events that are read at once
 
 local function text(number)
@@ -153,6 +156,7 @@ end
 -- What is received, as far as there is room.
 local out, bytes, limit, bytes_max = {}, 0, 0, 0
 local full = false
+local looked = 0
 
 -- An event of the stream: its padded id, its fields.
 local function read(entry)
@@ -178,7 +182,7 @@ local function deliver(member, id, fields, count, hash)
 end
 
 local function take_ready(member)
-    while #out < limit and not full do
+    while #out < limit and not full and looked < LOOK_AHEAD do
         local ids = redis.call('ZRANGE', ready, 0, limit - #out - 1)
         if #ids == 0 then
             return
@@ -189,6 +193,7 @@ local function take_ready(member)
             if not entry then -- not kept any longer
                 redis.call('ZREM', ready, id)
                 forget(id, hash)
+                looked = looked + 1
             else
                 local _, fields = read(entry)
                 if not deliver(member, id, fields, count + 1, hash) then
@@ -217,7 +222,7 @@ end
 -- What the group has not looked at; whether it has looked at all.
 local function take_new(member)
     local before = redis.call('HGET', group, 'position') or '0-0'
-    local position, looked, all = before, 0, false
+    local position, all = before, false
     while #out < limit and not full and looked < LOOK_AHEAD and not all do
         local most = math.min(limit - #out, AT_ONCE)
         local entries = redis.call('XRANGE', topic, '(' .. position, '+',
@@ -239,7 +244,8 @@ local function take_new(member)
 end
 
 local function show_due(now)
-    local due = redis.call('ZRANGEBYSCORE', hidden, '-inf', text(now))
+    local due = redis.call('ZRANGEBYSCORE', hidden, '-inf', text(now), 'LIMIT',
+                           0, DUE_MAX)
     for _, id in ipairs(due) do
         redis.call('ZREM', hidden, id)
         redis.call('ZADD', ready, 0, id)
@@ -250,7 +256,8 @@ local function first_score(set)
     return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
 end
 
--- {ms until something may come by itself, {event...}}
+-- {ms until something may come by itself, {event...}}; 0 without an event: not
+-- all was looked at.
 local function receive(member, now)
     for _, dead in ipairs(redis.call('ZRANGEBYSCORE', members, '-inf',
                                      text(now))) do
@@ -262,7 +269,7 @@ local function receive(member, now)
     local shown = first_score(hidden) or math.huge
     local death = first_score(members) or math.huge
     local wait = math.min(shown, death, now + 1000) - now
-    return {all and math.max(wait, 0) or 0, out}
+    return {all and math.max(wait, 1) or 0, out}
 end
 
 if verb == 'publish' then

@@ -193,7 +193,8 @@ static bool answer_receive(struct sl_op *op, const redisReply *reply,
     for (size_t i = 0; more && i < items->elements; i++)
         if (!add_event(op, items->element[i], &more))
             return false;
-    if (items->elements == 0 && sl_op_may_wait(op))
+    op->unfinished = items->elements == 0 && wait == 0;
+    if (items->elements == 0 && wait > 0 && sl_op_may_wait(op))
         op->again_at =
             sl_deadline_in_ms(wait < LOOK_EVERY_MS ? wait + 1 : LOOK_EVERY_MS);
     return true;

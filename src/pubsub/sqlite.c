@@ -20,7 +20,6 @@
 
 enum {
     BATCH_MAX = 1024,
-    SWEEP_MS = 50, /* in one go: calls may be coming in */
 };
 
 /* --- Publishing ------------------------------------------------------------
@@ -280,11 +279,12 @@ static bool frees(const struct sl_op *op)
            sl_op_verb(op) != SL_PUBSUB_SUBSCRIBE;
 }
 
-static void sweep(struct sl_embedded *state)
+static bool sweep(struct sl_embedded *state)
 {
-    sl_embedded_sweep(state, sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_OVER),
-                      sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_SWEEP),
-                      sl_embedded_now(state));
+    return sl_embedded_sweep(
+        state, sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_OVER),
+        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_SWEEP),
+        sl_embedded_now(state));
 }
 
 static void undo(struct sl_op *op)
@@ -333,14 +333,6 @@ static void sqlite_close(void *state)
     sl_embedded_close(state);
 }
 
-static void sqlite_idle(void *state)
-{
-    struct sl_embedded *embedded = state;
-
-    embedded->file.deadline = sl_deadline_in_ms(SWEEP_MS);
-    sweep(embedded);
-}
-
 /* The only symbol this file exports. */
 const struct sl_driver sl_pubsub_sqlite = {
     .name = "pubsub.sqlite",
@@ -360,6 +352,6 @@ const struct sl_driver sl_pubsub_sqlite = {
     .open = sqlite_open,
     .close = sqlite_close,
     .run = sl_embedded_run,
-    .idle = sqlite_idle,
+    .idle = sl_embedded_idle,
     .changed = sl_embedded_changed,
 };

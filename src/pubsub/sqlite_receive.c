@@ -6,8 +6,11 @@
 #include "pubsub/sqlite.h"
 #include "service/attributes.h"
 
-/* Events behind blocked keys, in one RECEIVE. */
-enum { LOOK_AHEAD = 50000 };
+/*
+ * Events that one run of a RECEIVE looks at and does not deliver: behind
+ * blocked keys, or not kept any longer.  About 10 ms: others wait.
+ */
+enum { LOOK_AHEAD = 1000 };
 
 /* A row of NEXT_READY or NEXT_NEW, whose bytes are the statement's. */
 struct row {
@@ -85,9 +88,11 @@ int sl_pubsub_sqlite_keep_key(struct sl_embedded *state,
     return SQLITE_OK;
 }
 
-/* One more that came back; *more is false where there is none, or no room. */
+/* One more that came back; *more is false where there is none, or no room.
+ * looked counts those that are not kept any longer. */
 static int take_ready(struct sl_embedded *state, struct sl_op *op,
-                      const struct sl_pubsub_member *member, bool *more)
+                      const struct sl_pubsub_member *member, int *looked,
+                      bool *more)
 {
     sqlite3_stmt *next = sl_pubsub_sqlite_with(
         state, SL_PUBSUB_SQLITE_NEXT_READY, member->group, 0);
@@ -100,6 +105,7 @@ static int take_ready(struct sl_embedded *state, struct sl_op *op,
         return sl_embedded_finish(next);
     if (sqlite3_column_type(next, 6) == SQLITE_NULL) {
         /* Not kept any longer. */
+        ++*looked;
         int64_t seq = sqlite3_column_int64(next, 0);
         int code = sl_pubsub_sqlite_keep_key(state, next, 3, &key);
         int finished = sl_embedded_finish(next);
@@ -178,18 +184,19 @@ static bool wants_more(const struct sl_op *op)
 }
 
 static int take_all_new(struct sl_embedded *state, struct sl_op *op,
-                        const struct sl_pubsub_member *member,
+                        const struct sl_pubsub_member *member, int looked,
                         bool *looked_at_all)
 {
     sqlite3_stmt *next = sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_NEXT_NEW,
                                                member->topic, member->position);
     int64_t position = member->position;
-    int code = SQLITE_OK, seen = 0;
+    int code = SQLITE_OK;
     bool more = true;
     struct row row;
 
     *looked_at_all = false;
-    while (code == SQLITE_OK && more && wants_more(op) && seen++ < LOOK_AHEAD) {
+    while (code == SQLITE_OK && more && wants_more(op) &&
+           looked++ < LOOK_AHEAD) {
         if (sqlite3_step(next) != SQLITE_ROW) {
             *looked_at_all = true;
             break;
@@ -252,17 +259,19 @@ int sl_pubsub_sqlite_receive(struct sl_embedded *state, struct sl_op *op,
 {
     const struct sl_pubsub_answer *answer = op->answer;
     bool more = true, looked_at_all = false;
+    int looked = 0;
     int code = show_returned(state, member->group);
 
-    while (code == SQLITE_OK && more && wants_more(op))
-        code = take_ready(state, op, member, &more);
+    while (code == SQLITE_OK && more && wants_more(op) && looked < LOOK_AHEAD)
+        code = take_ready(state, op, member, &looked, &more);
     if (code == SQLITE_OK && wants_more(op) && answer->err.status == SL_OK)
-        code = take_all_new(state, op, member, &looked_at_all);
+        code = take_all_new(state, op, member, looked, &looked_at_all);
     if (code != SQLITE_OK || answer->event_count > 0 ||
-        answer->err.status != SL_OK || !sl_op_may_wait(op))
+        answer->err.status != SL_OK)
         return code;
     if (looked_at_all)
-        return wait_for_more(state, op, member->group);
-    op->again_at = sl_embedded_deadline(state, state->now);
+        return sl_op_may_wait(op) ? wait_for_more(state, op, member->group)
+                                  : SQLITE_OK;
+    op->unfinished = true;
     return SQLITE_OK;
 }

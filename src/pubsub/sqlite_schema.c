@@ -66,14 +66,18 @@ const char *const sl_pubsub_sqlite_statements[] = {
     [SL_PUBSUB_SQLITE_RETURNED] =
         "SELECT seq FROM delivery WHERE grp = ?1 AND state = 1 "
         "AND until <= ?2 LIMIT 1",
-    [SL_PUBSUB_SQLITE_SHOW] = "UPDATE delivery SET state = 0, until = NULL "
-                              "WHERE grp = ?1 AND state = 1 AND until <= ?2",
+    [SL_PUBSUB_SQLITE_SHOW] =
+        "UPDATE delivery SET state = 0, until = NULL WHERE grp = ?1 AND "
+        "seq IN (SELECT seq FROM delivery WHERE grp = ?1 AND state = 1 "
+        "AND until <= ?2 ORDER BY until LIMIT 1000)",
     [SL_PUBSUB_SQLITE_NEXT_SHOWN] =
         "SELECT until FROM delivery WHERE grp = ?1 AND state = 1 "
         "ORDER BY until LIMIT 1",
+    /* Without a hint SQLite takes the primary key, and passes all that waits
+     * behind its key. */
     [SL_PUBSUB_SQLITE_NEXT_READY] =
         "SELECT d.seq, d.deliveries, e.published, d.key, "
-        "e.attributes, e.payload, e.seq FROM delivery d "
+        "e.attributes, e.payload, e.seq FROM delivery d INDEXED BY ready "
         "LEFT JOIN event e ON e.seq = d.seq "
         "WHERE d.grp = ?1 AND d.state = 0 ORDER BY d.seq LIMIT 1",
     [SL_PUBSUB_SQLITE_DELIVER_AGAIN] =

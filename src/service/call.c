@@ -322,6 +322,7 @@ static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
         capability->answer_init(op->answer);
         op->not_sent = false;
         op->again_at = 0;
+        op->unfinished = false;
         op->changed = false;
         op->lost = false;
     }
@@ -341,6 +342,22 @@ static sl_deadline next_look(const struct sl_call *call)
     return op->again_at < call->wait_until ? op->again_at : call->wait_until;
 }
 
+/* Whether its only op goes on; one that is out of time is told so. */
+static bool goes_on(const struct sl_call *call)
+{
+    struct sl_op *op = &call->ops[0];
+
+    if (call->count != 1 || call->finished[0] || !op->unfinished)
+        return false;
+    if (!sl_deadline_passed(call->deadline))
+        return true;
+    op->not_sent = true; /* a repeat goes on where this one was */
+    sl_fail(&sl_op_answer(op)->err, SL_TIMEOUT,
+            "not all that there is could be looked at within the manifest's "
+            "timeout; call again to go on");
+    return false;
+}
+
 void sl_call_settle(struct sl_call *call)
 {
     sl_deadline again = 0;
@@ -348,6 +365,10 @@ void sl_call_settle(struct sl_call *call)
 
     if (!begin_settling(call)) {
         end_expired(call);
+        return;
+    }
+    if (goes_on(call)) {
+        queue_again(call, 0, false);
         return;
     }
     if (call->wait_until != 0 && !call->finished[0]) {

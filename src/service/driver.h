@@ -53,6 +53,12 @@ struct sl_op {
     sl_deadline again_at;
     /* The driver's, from one run of this op to the next; 0 at first. */
     int64_t ticket;
+    /*
+     * Set by the driver: it has looked at as much as one run may, and at not
+     * all that there is.  The op is run anew, behind others, until its
+     * deadline, whatever it is willing to wait.  Only of the only op of a call.
+     */
+    bool unfinished;
     /* Set by the driver: what waits may be able to go on now. */
     bool changed;
     /* Set by the driver beside SL_TOO_LARGE: the resource has no room left. */
@@ -166,11 +172,12 @@ struct sl_driver {
     void (*run)(void *state, struct sl_op *const ops[], size_t count);
 
     /*
-     * May.  Called about once a second by a driver thread that has nothing to
-     * do, with an open state: sweep what has expired.  What fails is tried
-     * again the next time.
+     * May.  Called about once a second by a driver thread between batches, with
+     * an open state: sweep what has expired, for 10 ms at most, since calls may
+     * be coming in.  True: there is more, and it is called again soon.  What
+     * fails is tried again the next time.
      */
-    void (*idle)(void *state);
+    bool (*idle)(void *state);
 
     /*
      * May; must where an op sets again_at.  Called every SL_SERVICE_POLL_MS

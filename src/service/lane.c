@@ -151,12 +151,11 @@ static void run_tasks(void *context, void **state,
     close_over(&batch);
 }
 
-static void idle(void *context, void **state)
+static bool idle(void *context, void **state)
 {
     const struct sl_lane *lane = context;
 
-    if (*state != NULL)
-        lane->service->driver->idle(*state);
+    return *state != NULL && lane->service->driver->idle(*state);
 }
 
 static bool changed(void *context, void **state)
