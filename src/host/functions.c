@@ -26,35 +26,28 @@ const char *__tsan_default_options(void)
 
 static void *instance_new(void *context)
 {
-    sl_border_enter();
-    void *instance = sl_instance_new(context);
-    sl_border_leave();
-    return instance;
+    SL_CALLED_BY_BRIDGE;
+    return sl_instance_new(context);
 }
 
 static void instance_free(void *instance)
 {
-    sl_border_enter();
+    SL_CALLED_BY_BRIDGE;
     sl_instance_free(instance);
-    sl_border_leave();
 }
 
 static enum sl_status open(void *instance, const char *capability,
                            struct sl_bytes name, uint32_t *handle,
                            struct sl_error *err)
 {
-    sl_border_enter();
-    enum sl_status status =
-        sl_instance_open(instance, capability, name, handle, err);
-    sl_border_leave();
-    return status;
+    SL_CALLED_BY_BRIDGE;
+    return sl_instance_open(instance, capability, name, handle, err);
 }
 
 static void drop(void *instance, uint32_t handle)
 {
-    sl_border_enter();
+    SL_CALLED_BY_BRIDGE;
     sl_instance_drop(instance, handle);
-    sl_border_leave();
 }
 
 static void wake(void *waker)
@@ -244,9 +237,9 @@ static bool call(void *instance, uint32_t handle, const void *requests,
                  size_t count, void *answers, uint32_t *made,
                  struct sl_bridge_wait *wait, struct sl_call **out)
 {
+    SL_CALLED_BY_BRIDGE;
     bool answered = false;
 
-    sl_border_enter();
     const struct sl_object *object = sl_instance_find(instance, handle);
     /* Not open: the bridge's own defect, and it ends the guest. */
     if (object != NULL) {
@@ -256,13 +249,12 @@ static bool call(void *instance, uint32_t handle, const void *requests,
         answered = call_object(instance, object, requests, count, answers, made,
                                &caller);
     }
-    sl_border_leave();
     return answered;
 }
 
 static void adopt(void *instance, uint32_t made, uint32_t verb, void *answer)
 {
-    sl_border_enter();
+    SL_CALLED_BY_BRIDGE;
     const struct sl_object *object = sl_instance_find(instance, made);
     if (object != NULL && object->kind == SL_OBJECT_CURSOR)
         sl_cursor_opened(object->cursor, answer);
@@ -279,40 +271,36 @@ static void adopt(void *instance, uint32_t made, uint32_t verb, void *answer)
         sl_subscription_begun(object->subscription);
     if (object != NULL && object->kind == SL_OBJECT_DELIVERY)
         sl_delivery_note(object->delivery, answer);
-    sl_border_leave();
 }
 
 static void collect(struct sl_call *finished, void *answers)
 {
-    sl_border_enter();
+    SL_CALLED_BY_BRIDGE;
     sl_call_collect(finished, answers);
-    sl_border_leave();
 }
 
 static void release(struct sl_call *finished)
 {
-    sl_border_enter();
+    SL_CALLED_BY_BRIDGE;
     sl_call_release(finished);
-    sl_border_leave();
 }
 
 static const struct sl_sql_column *sql_columns(void *instance, uint32_t cursor,
                                                size_t *count)
 {
+    SL_CALLED_BY_BRIDGE;
     const struct sl_sql_column *columns = NULL;
 
-    sl_border_enter();
     const struct sl_object *object = sl_instance_find(instance, cursor);
     if (object != NULL && object->kind == SL_OBJECT_CURSOR)
         columns = sl_cursor_columns(object->cursor, count);
-    sl_border_leave();
     return columns;
 }
 
 static bool lock_state(void *instance, uint32_t lock,
                        struct sl_bridge_lock_state *state)
 {
-    sl_border_enter();
+    SL_CALLED_BY_BRIDGE;
     const struct sl_object *object = sl_instance_find(instance, lock);
     bool found = object != NULL && object->kind == SL_OBJECT_LOCK;
     if (found)
@@ -322,7 +310,6 @@ static bool lock_state(void *instance, uint32_t lock,
             .ttl_ms = sl_lock_ttl_ms(object->lock),
             .held = sl_lock_is_held(object->lock),
         };
-    sl_border_leave();
     return found;
 }
 
@@ -330,43 +317,37 @@ static enum sl_status adopt_many(void *instance, uint32_t handle, void *answer,
                                  uint32_t *handles, size_t *count,
                                  struct sl_error *err)
 {
-    sl_border_enter();
+    SL_CALLED_BY_BRIDGE;
     const struct sl_object *object = sl_instance_find(instance, handle);
-    enum sl_status status;
     if (object == NULL)
-        status = sl_fail(err, SL_INTERNAL, "the handle is not open");
-    else if (object->kind == SL_OBJECT_SUBSCRIPTION)
-        status =
-            sl_deliveries_adopt(instance, object, answer, handles, count, err);
-    else
-        status = sl_messages_adopt(instance, object->service, answer, handles,
-                                   count, err);
-    sl_border_leave();
-    return status;
+        return sl_fail(err, SL_INTERNAL, "the handle is not open");
+    if (object->kind == SL_OBJECT_SUBSCRIPTION)
+        return sl_deliveries_adopt(instance, object, answer, handles, count,
+                                   err);
+    return sl_messages_adopt(instance, object->service, answer, handles, count,
+                             err);
 }
 
 static const struct sl_mq_message *mq_message(void *instance, uint32_t handle)
 {
+    SL_CALLED_BY_BRIDGE;
     const struct sl_mq_message *message = NULL;
 
-    sl_border_enter();
     const struct sl_object *object = sl_instance_find(instance, handle);
     if (object != NULL && object->kind == SL_OBJECT_MESSAGE)
         message = sl_message_get(object->message);
-    sl_border_leave();
     return message;
 }
 
 static const struct sl_pubsub_event *pubsub_event(void *instance,
                                                   uint32_t handle)
 {
+    SL_CALLED_BY_BRIDGE;
     const struct sl_pubsub_event *event = NULL;
 
-    sl_border_enter();
     const struct sl_object *object = sl_instance_find(instance, handle);
     if (object != NULL && object->kind == SL_OBJECT_DELIVERY)
         event = sl_delivery_get(object->delivery);
-    sl_border_leave();
     return event;
 }
 
@@ -384,29 +365,26 @@ static void log_refused(const struct sl_grants *grants, const char *event,
 static bool may_request(void *context,
                         const struct sl_bridge_http_server *server)
 {
+    SL_CALLED_BY_BRIDGE;
     const struct sl_grants *grants = context;
     const struct sl_allowed_host *hosts = grants->component->allowed_hosts;
     size_t count = grants->component->allowed_host_count;
     const struct sl_destination to = {server->host, server->port,
                                       server->is_tls};
 
-    sl_border_enter();
     bool is_name = server->address.len == 0;
     bool may = is_name
                    ? sl_allowed_hosts_have(hosts, count, &to)
                    : sl_allowed_hosts_reach(hosts, count, &to, server->address);
     if (!may)
         log_refused(grants, is_name ? "host-denied" : "address-denied", server);
-    sl_border_leave();
     return may;
 }
 
 static bool hold(void *instance, size_t bytes, size_t more)
 {
-    sl_border_enter();
-    bool may = sl_instance_hold(instance, bytes, more);
-    sl_border_leave();
-    return may;
+    SL_CALLED_BY_BRIDGE;
+    return sl_instance_hold(instance, bytes, more);
 }
 
 const struct sl_bridge_host sl_host_functions = {

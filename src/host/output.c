@@ -74,13 +74,13 @@ static void tell_lost(const char *component, struct sl_host_output *output,
 
 void sl_host_output_line(void *context, int stream, struct sl_bytes line)
 {
+    SL_CALLED_BY_BRIDGE;
     struct sl_host_component *component = context;
     struct sl_host_output *output = &component->output;
     const char *name = component->manifest->name;
     int64_t now = sl_now_ns();
     size_t len = 0;
 
-    sl_border_enter();
     if (!sl_rate_allows(&output->rate, now)) {
         sl_count(&output->lost.count[stream - 1][SL_OUTPUT_RATE]);
         sl_count(&output->untold);
@@ -95,5 +95,4 @@ void sl_host_output_line(void *context, int stream, struct sl_bytes line)
         if (sl_counted(&output->untold) > 0)
             tell_lost(name, output, now);
     }
-    sl_border_leave();
 }

@@ -19,10 +19,10 @@
 /* Runs on a thread of the engine; the eventfd orders it with wait_for_end. */
 static void run_done(void *context, const struct sl_bridge_outcome *outcome)
 {
+    SL_CALLED_BY_BRIDGE;
     struct sl_host *host = context;
     const uint64_t one = 1;
 
-    sl_border_enter();
     host->end = outcome->end;
     host->exit_code = outcome->exit_code;
     host->message = sl_strndup(outcome->message.ptr, outcome->message.len);

@@ -84,18 +84,17 @@ static int64_t write_escaped(struct stream *to, int fd, struct sl_bytes bytes)
 int64_t sl_host_stdio_write(void *context, int stream, struct sl_bytes bytes,
                             bool may_wait)
 {
+    SL_CALLED_BY_BRIDGE;
     struct stream *to = &streams[stream - 1];
     int64_t taken = 0;
 
     (void)context;
-    sl_border_enter();
     if (!may_wait)
         taken = write_now(to, stream, bytes);
     else if (to->is_escaped)
         taken = write_escaped(to, stream, bytes);
     else
         taken = write_waiting(stream, bytes);
-    sl_border_leave();
     return taken;
 }
 

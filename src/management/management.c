@@ -83,12 +83,12 @@ static void end(struct sl_management *management)
 
 static uint32_t answer(void *context, size_t route, struct sl_bridge_sink body)
 {
+    SL_CALLED_BY_BRIDGE;
     struct sl_management *management = context;
     SL_CLEANUP(sl_freep) char *text = NULL;
     size_t len = 0;
     uint32_t code = 503;
 
-    sl_border_enter();
     FILE *out = open_memstream(&text, &len);
     if (out != NULL && begin(management)) {
         code = write_answer(management, route, out);
@@ -96,7 +96,6 @@ static uint32_t answer(void *context, size_t route, struct sl_bridge_sink body)
     }
     if (out != NULL && fclose(out) == 0)
         body.write(body.context, SL_BYTES(text, len));
-    sl_border_leave();
     return code;
 }
 
@@ -109,12 +108,10 @@ static void ended(void *context, const struct sl_bridge_http_end *http_end)
 /* On threads of the engine. */
 static bool may_ask(void *context, struct sl_bytes host)
 {
+    SL_CALLED_BY_BRIDGE;
     const struct sl_management *management = context;
 
-    sl_border_enter();
-    bool allows = sl_management_allows(management->manifest->management, host);
-    sl_border_leave();
-    return allows;
+    return sl_management_allows(management->manifest->management, host);
 }
 
 static enum sl_status listen_at(struct sl_management *management,

@@ -64,9 +64,9 @@ struct sl_mq_request sl_mq_request_for(const struct sl_mq_message *message,
 /* Perhaps by Rust. */
 static void release(void *owner)
 {
+    SL_CALLED_BY_BRIDGE;
     struct batch *batch = owner;
 
-    sl_border_enter();
     for (size_t i = 0; i < batch->count; i++)
         sl_mq_message_free(batch->messages[i]);
     free(batch);

@@ -58,9 +58,9 @@ void sl_pubsub_event_free(struct sl_pubsub_event *event)
 /* Perhaps by Rust. */
 static void release(void *owner)
 {
+    SL_CALLED_BY_BRIDGE;
     struct batch *batch = owner;
 
-    sl_border_enter();
     for (size_t i = 0; i < batch->count; i++)
         sl_pubsub_event_free(batch->events[i]);
     free(batch);

@@ -215,7 +215,7 @@ size_t sl_sql_result_rows(const struct sl_sql_result *result)
 /* Perhaps by Rust. */
 static void release(void *result)
 {
-    sl_border_enter();
+    SL_CALLED_BY_BRIDGE;
     sl_sql_result_free(result);
 }
 

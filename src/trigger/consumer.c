@@ -174,6 +174,7 @@ static void count(const struct sl_consumer *consumer, enum sl_bridge_end end,
 /* On a thread of the engine. */
 static void handled(void *context, const struct sl_bridge_outcome *outcome)
 {
+    SL_CALLED_BY_BRIDGE;
     struct task *task = context;
     struct sl_consumer *consumer = task->consumer;
     const struct sl_manifest_trigger *trigger = consumer->trigger;
@@ -181,7 +182,6 @@ static void handled(void *context, const struct sl_bridge_outcome *outcome)
     enum sl_verdict verdict =
         outcome->end == SL_BRIDGE_RETURNED ? SL_VERDICT_DONE : SL_VERDICT_RETRY;
 
-    sl_border_enter();
     pthread_mutex_lock(&consumer->mutex);
     task->handled = true;
     pthread_mutex_unlock(&consumer->mutex);
@@ -202,7 +202,6 @@ static void handled(void *context, const struct sl_bridge_outcome *outcome)
         verdict == SL_VERDICT_REJECT &&
         (trigger->type == SL_TRIGGER_MQ || trigger->dead_letter != NULL);
     settle(task, verdict, outcome->message, backoff(trigger, deliveries));
-    sl_border_leave();
 }
 
 static void handle(struct sl_consumer *consumer, union sl_consumer_item item)

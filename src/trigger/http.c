@@ -43,6 +43,7 @@ static void count(const struct sl_http_trigger *trigger,
 
 static void ended(void *context, const struct sl_bridge_http_end *end)
 {
+    SL_CALLED_BY_BRIDGE;
     struct sl_http_trigger *trigger = context;
     bool is_wrong = end->end != SL_BRIDGE_RETURNED && end->route != SIZE_MAX;
     const struct sl_log_field name[SL_TRIGGER_FIELDS] = {
@@ -51,7 +52,6 @@ static void ended(void *context, const struct sl_bridge_http_end *end)
         SL_FIELD("request", end->request_id),
     };
 
-    sl_border_enter();
     if (end->route == SIZE_MAX)
         sl_count(&trigger->unmatched);
     else
@@ -63,7 +63,6 @@ static void ended(void *context, const struct sl_bridge_http_end *end)
     if (is_wrong)
         sl_trigger_log_end(trigger->routes[end->route].component, name,
                            end->end, end->message, end->backtrace);
-    sl_border_leave();
 }
 
 char *sl_trigger_address(const char *listen, uint16_t port)

@@ -124,15 +124,14 @@ bool sl_trigger_listener(const struct sl_triggers *triggers, size_t index,
 
 static void drained(void *context)
 {
+    SL_CALLED_BY_BRIDGE;
     struct sl_triggers *triggers = context;
     const uint64_t one = 1;
 
-    sl_border_enter();
     if (atomic_fetch_sub(&triggers->undrained, 1) == 1)
         while (write(triggers->drained, &one, sizeof(one)) < 0 &&
                errno == EINTR)
             ;
-    sl_border_leave();
 }
 
 int sl_triggers_drain(struct sl_triggers *triggers)
