@@ -290,16 +290,32 @@ static void find_resource(struct sl_manifest_reader *reader,
             types[trigger->type].name);
 }
 
-/* Triggers that share an address share its server, and its settings. */
+static bool has_same_limits(const struct sl_manifest_trigger *a,
+                            const struct sl_manifest_trigger *b)
+{
+    return a->timeout_ms == b->timeout_ms &&
+           a->idle_timeout_ms == b->idle_timeout_ms &&
+           a->max_header == b->max_header && a->max_body == b->max_body &&
+           a->max_connections == b->max_connections &&
+           a->max_peer_connections == b->max_peer_connections;
+}
+
+/* Triggers that share an address share its server, and its settings.  One
+ * problem is told of each trigger: the first. */
 static void check_shared(struct sl_manifest_reader *reader,
                          const struct sl_toml *table,
                          const struct sl_manifest_trigger *trigger)
 {
     const struct sl_manifest *manifest = reader->manifest;
+    size_t problems = reader->problem_count;
 
-    for (size_t i = 0; i < manifest->trigger_count; i++) {
+    if (trigger->type != SL_TRIGGER_HTTP)
+        return;
+    for (size_t i = 0;
+         i < manifest->trigger_count && reader->problem_count == problems;
+         i++) {
         const struct sl_manifest_trigger *other = &manifest->triggers[i];
-        if (trigger->type != SL_TRIGGER_HTTP || other->type != trigger->type ||
+        if (other->type != SL_TRIGGER_HTTP ||
             strcmp(other->listen, trigger->listen) != 0)
             continue;
         if (strcmp(other->route, trigger->route) == 0)
@@ -307,16 +323,11 @@ static void check_shared(struct sl_manifest_reader *reader,
                               "the trigger in line %u has this route at this "
                               "address already",
                               other->place.line);
-        else if (other->timeout_ms != trigger->timeout_ms ||
-                 other->idle_timeout_ms != trigger->idle_timeout_ms ||
-                 other->max_header != trigger->max_header ||
-                 other->max_body != trigger->max_body ||
-                 other->max_connections != trigger->max_connections)
+        else if (!has_same_limits(other, trigger))
             sl_manifest_wrong(reader, table->place,
                               "the trigger in line %u listens there too, with "
                               "other limits; give both the same",
                               other->place.line);
-        return;
     }
 }
 

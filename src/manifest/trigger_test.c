@@ -140,6 +140,18 @@ static void test_wrong_triggers(void **state)
              "timeout = \"1s\"\n",
         "7:1: the trigger in line 5 listens there too, with other limits; give "
         "both the same\n");
+    manifest_bad(
+        HEAD "[[trigger]]\ntype = \"http\"\n"
+             "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
+             "max-connections-per-peer = 3\n",
+        "7:1: the trigger in line 5 listens there too, with other limits; give "
+        "both the same\n");
+    /* Not the first one of that listener. */
+    manifest_bad(
+        HEAD "[[trigger]]\ntype = \"http\"\n"
+             "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
+             "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n",
+        "10:1: the trigger in line 7 has this route at this address already\n");
     manifest_bad(HEAD "[[trigger]]\ntype = \"mq\"\nresource = \"jobs\"\n",
                  "7:12: there is no [[resource]] \"jobs\"\n");
     manifest_bad(

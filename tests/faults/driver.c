@@ -437,13 +437,18 @@ void fault_case_delayed(void **state)
     proxy_free(proxy);
 }
 
+/* A server may tidy up in the background, and have room again for a while
+ * (MariaDB's purge of what the refused write left): this writes on, until there
+ * is none. */
 static void write_until_full(struct test_store *store)
 {
-    enum sl_status status = SL_OK;
+    struct sl_error err = {.status = SL_OK};
 
-    for (int i = 0; i < 1000 && status == SL_OK; i++)
-        status = fault_call(store, next_write()).status;
-    assert_status(status, SL_UNAVAILABLE);
+    for (int i = 0; i < 1000 && err.status == SL_OK; i++)
+        err = fault_call(store, next_write());
+    assert_status(err.status, SL_UNAVAILABLE);
+    if (strstr(err.message, fault_driver.service->says_full) == NULL)
+        fail_msg("%s", err.message);
 }
 
 void fault_case_full(void **state)
@@ -467,9 +472,8 @@ void fault_case_full(void **state)
         fault_driver.before_full(&store);
     if (service->fill != NULL)
         service->fill(server);
-    else
-        write_until_full(&store);
-    fault_call_is(&store, next_write(), SL_UNAVAILABLE, service->says_full);
+    write_until_full(&store);
+    write_until_full(&store); /* it is answered again, and the same */
     if (fault_driver.while_full != NULL)
         fault_driver.while_full(&store);
     service->make_room(server);
