@@ -5,37 +5,14 @@
 . "$(dirname "$0")/lib.sh"
 
 {
-    printf 'slight = 1\nname = "app"\n'
-    victim
-    cat <<END
-[[component]]
-name = "attacker"
-source = "$SL_TEST_HOSTILE/hostile-aliases.wasm"
-resources = ["kv", "db", "mq", "pubsub", "lockd"]
-[[trigger]]
-type = "http"
-component = "attacker"
-listen = "127.0.0.2:0"
-[[resource]]
-name = "kv"
-type = "kv.memory"
-[[resource]]
-name = "db"
-type = "sql.sqlite"
-path = "db"
-[[resource]]
-name = "mq"
-type = "mq.sqlite"
-path = "mq"
-[[resource]]
-name = "pubsub"
-type = "pubsub.sqlite"
-path = "pubsub"
-[[resource]]
-name = "lockd"
-type = "lockd.sqlite"
-path = "lockd"
-END
+    app
+    called attacker "$SL_TEST_HOSTILE/hostile-aliases.wasm" 127.0.0.2 \
+        'resources = ["kv", "db", "mq", "pubsub", "lockd"]'
+    resource kv kv.memory
+    resource db sql.sqlite 'path = "db"'
+    resource mq mq.sqlite 'path = "mq"'
+    resource pubsub pubsub.sqlite 'path = "pubsub"'
+    resource lockd lockd.sqlite 'path = "lockd"'
 } >app.toml
 serve_hostile
 

@@ -6,42 +6,26 @@
 # is kv.sqlite with 1 GiB (manifest_test.c).
 . "$(dirname "$0")/lib.sh"
 
-resource() {
-    printf '[[resource]]\nname = "%s"\ntype = "%s"\nmax-bytes = "%s"\n' "$1" "$2" "$3"
+# limited NAME TYPE MAX-BYTES: a resource, in a file of this name.
+limited() {
+    resource "$1" "$2" "max-bytes = \"$3\"" 'timeout = "20s"'
     [ "$2" = kv.memory ] || printf 'path = "%s.db"\n' "$1"
-    printf 'timeout = "20s"\n'
 }
 
 {
-    cat <<END
-slight = 1
-name = "app"
-[[component]]
-name = "attacker"
-source = "$SL_TEST_HOSTILE/hostile-disk.wasm"
-resources = ["kv", "default", "mq", "pubsub", "lockd", "sql"]
-[[component]]
-name = "other"
-source = "$SL_TEST_HOSTILE/hostile-disk.wasm"
-resources = ["kv", "default", "mq", "lockd", "sql"]
-[[trigger]]
-type = "http"
-component = "attacker"
-listen = "127.0.0.2:0"
-timeout = "60s"
-[[trigger]]
-type = "http"
-component = "other"
-listen = "127.0.0.4:0"
-timeout = "60s"
-END
-    resource kv kv.sqlite 16MiB
-    resource default kv.memory 16MiB
-    resource mq mq.sqlite 16MiB
-    resource pubsub pubsub.sqlite 16MiB
-    resource lockd lockd.sqlite 1MiB
-    resource sql sql.sqlite 16MiB
-    victim
+    app
+    called attacker "$SL_TEST_HOSTILE/hostile-disk.wasm" 127.0.0.2 \
+        'resources = ["kv", "default", "mq", "pubsub", "lockd", "sql"]'
+    echo 'timeout = "60s"'
+    called other "$SL_TEST_HOSTILE/hostile-disk.wasm" 127.0.0.4 \
+        'resources = ["kv", "default", "mq", "lockd", "sql"]'
+    echo 'timeout = "60s"'
+    limited kv kv.sqlite 16MiB
+    limited default kv.memory 16MiB
+    limited mq mq.sqlite 16MiB
+    limited pubsub pubsub.sqlite 16MiB
+    limited lockd lockd.sqlite 1MiB
+    limited sql sql.sqlite 16MiB
 } >app.toml
 serve_hostile
 OTHER=$(address_at 127.0.0.4)

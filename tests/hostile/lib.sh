@@ -6,14 +6,22 @@
 #     victim                  prints the tables of a manifest that every case has:
 #                             the component "victim", the trigger that calls it, and
 #                             the management listener
+#     app                     prints what a manifest begins with, and the victim
+#     called NAME WASM HOST [LINES...]    prints a component with these lines, and
+#                             the trigger that calls it at a port of this host; what
+#                             is printed behind it is the trigger's
+#     resource NAME TYPE [LINES...]       prints a resource
 #     serve_hostile ARGS...   run app.toml; $VICTIM, $HEALTH, and $ATTACKER (of the
 #                             component "attacker", if it has an http trigger) are
 #                             addresses
 #     probe_start [PATH]      from now on the victim (/hello) and /healthz are
 #                             watched
+#     probe_for COUNT         waits until the victim was asked so often more: a
+#                             hundred a second, where it answers at once
 #     probe_stop              until now; fails where a neighbour would have noticed
 #     rss_below MIB           the most memory that slight ever had is below that
 #     metric NAME             prints the value of a metric, by its name and labels
+#     answering ADDRESS COUNT so many requests are being answered there
 #
 # Environment, beside that of ../e2e: SL_TEST_PROBE, the program; SL_TEST_HOSTILE,
 # the folder of the attackers; SL_TEST_SANITIZED, not empty where memory is not
@@ -35,6 +43,26 @@ listen = "127.0.0.3:0"
 END
 }
 
+app() {
+    printf 'slight = 1\nname = "app"\n'
+    victim
+}
+
+called() {
+    printf '[[component]]\nname = "%s"\nsource = "%s"\n' "$1" "$2"
+    name=$1 host=$3
+    shift 3
+    [ $# -eq 0 ] || printf '%s\n' "$@"
+    printf '[[trigger]]\ntype = "http"\ncomponent = "%s"\nlisten = "%s:0"\n' \
+        "$name" "$host"
+}
+
+resource() {
+    printf '[[resource]]\nname = "%s"\ntype = "%s"\n' "$1" "$2"
+    shift 2
+    [ $# -eq 0 ] || printf '%s\n' "$@"
+}
+
 # The address of a listener, which each has a host of its own.
 address_at() {
     sed -n "s|.*[ \"]\(http://$1:[0-9]*\).*|\1|p" served | head -n 1
@@ -52,9 +80,18 @@ serve_hostile() {
 
 probe_start() {
     rm -f probe-stop
-    "$SL_TEST_PROBE" "$VICTIM${1:-/hello}" "$HEALTH/healthz" probe-stop >probed 2>&1 &
+    : >probe-count
+    "$SL_TEST_PROBE" "$VICTIM${1:-/hello}" "$HEALTH/healthz" probe-stop probe-count \
+        >probed 2>&1 &
     PROBE=$!
     PIDS="$PIDS $PROBE"
+}
+
+probe_for() {
+    WHAT="the probe"
+    enough=$(($(wc -c <probe-count) + $1))
+    has_asked() { [ "$(wc -c <probe-count)" -ge "$enough" ]; }
+    wait_for 300 has_asked
 }
 
 probe_stop() {
@@ -74,5 +111,9 @@ rss_below() {
 }
 
 metric() {
-    curl -s -m 20 "$HEALTH/metrics" | sed -n "s/^$1 //p"
+    curl -s -m 20 "$HEALTH/metrics" | sed -n "s|^$1 ||p"
+}
+
+answering() {
+    [ "$(metric "slight_http_requests{address=\"$1\"}")" = "$2" ]
 }

@@ -4,15 +4,12 @@
 # needs them, and the time of each of the hundred ends when it should.
 . "$(dirname "$0")/lib.sh"
 
-# app TIMEOUT: of the attacker's requests.
-app() {
+# looping TIMEOUT: the manifest, with that of the attacker's requests.
+looping() {
     {
-        printf 'slight = 1\nname = "app"\n'
-        victim
-        printf '[[component]]\nname = "attacker"\nsource = "%s"\n' \
-            "$SL_TEST_GUESTS/e2e-http.wasm"
-        printf '[[trigger]]\ntype = "http"\ncomponent = "attacker"\n'
-        printf 'listen = "127.0.0.2:0"\ntimeout = "%s"\n' "$1"
+        app
+        called attacker "$SL_TEST_GUESTS/e2e-http.wasm" 127.0.0.2
+        echo "timeout = \"$1\""
     } >app.toml
 }
 
@@ -28,12 +25,13 @@ attack() {
     done
 }
 
-app 120s
+looping 120s
 serve_hostile --grace 2s
 attack 100 /spin
-sleep 2
+WHAT="those that loop"
+wait_for 60 answering "$ATTACKER" 100
 probe_start
-sleep 8
+probe_for 800
 probe_stop
 rss_below 300
 stop TERM 6 # they are cut
@@ -42,7 +40,7 @@ wait $JOBS
 
 # Their time ends, though they are many: with what they held, so that as many have
 # room again.
-app 3s
+looping 3s
 serve_hostile
 rm codes
 attack 100 /spin

@@ -4,20 +4,17 @@
 # does not answer, or late.
 . "$(dirname "$0")/lib.sh"
 
-{
-    printf 'slight = 1\nname = "app"\n'
-    victim
-} >app.toml
+app >app.toml
 serve_hostile
 probe_start
-sleep 2
+probe_for 200
 probe_stop
 rss_below 200
 
 # The same with a victim that takes a second.
 WHAT="a late victim"
 probe_start /sleep
-sleep 3
+probe_for 12
 : >probe-stop
 wait "$PROBE" && fail "not seen: $(cat probed)"
 says probed "FAIL: hello's p99 is above"
@@ -25,7 +22,7 @@ lacks probed "FAIL: not everything"
 
 WHAT="a victim that traps"
 probe_start /trap
-sleep 1
+probe_for 12
 : >probe-stop
 wait "$PROBE" && fail "not seen: $(cat probed)"
 says probed "FAIL: not everything was answered"

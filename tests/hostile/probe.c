@@ -2,12 +2,13 @@
 /*
  * What the neighbours of an attacker notice:
  *
- *     probe HELLO-URL HEALTH-URL STOP-FILE
+ *     probe HELLO-URL HEALTH-URL STOP-FILE COUNT-FILE
  *
  * Until STOP-FILE exists it sends GETs to the victim's hello, on four
  * connections, together a hundred a second, and asks /healthz ten times a
- * second, on a new connection each time, as a liveness probe does.  At the end
- * it prints what it found, and exits with 1 unless
+ * second, on a new connection each time, as a liveness probe does.  COUNT-FILE
+ * grows by a byte with each hello that was answered.  At the end it prints what
+ * it found, and exits with 1 unless
  *
  *   - every hello was answered with 200, and 99 of 100 within 50 ms,
  *   - every /healthz was answered with 200, within one second.
@@ -17,6 +18,7 @@
  * multiplies them (under sanitizers).
  */
 #include <curl/curl.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -50,6 +52,7 @@ static struct series hello = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static struct series health = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static struct series machine = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static atomic_bool stopping;
+static int count_file;
 
 static double now_ms(void)
 {
@@ -124,6 +127,8 @@ static void *ask_hello(void *url)
     while (!atomic_load(&stopping)) {
         double begin = now_ms();
         ask_once(client, &hello);
+        if (write(count_file, ".", 1) != 1)
+            abort();
         pause_ms(HELLO_PAUSE_MS - (now_ms() - begin));
     }
     curl_easy_cleanup(client);
@@ -204,8 +209,14 @@ int main(int argc, char *argv[])
     pthread_t threads[HELLO_THREADS + 2];
     int count = 0;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: %s HELLO-URL HEALTH-URL STOP-FILE\n", argv[0]);
+    if (argc != 5) {
+        fprintf(stderr, "usage: %s HELLO-URL HEALTH-URL STOP-FILE COUNT-FILE\n",
+                argv[0]);
+        return 2;
+    }
+    count_file = open(argv[4], O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (count_file < 0) {
+        perror(argv[4]);
         return 2;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT);

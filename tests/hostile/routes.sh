@@ -5,12 +5,9 @@
 . "$(dirname "$0")/lib.sh"
 
 {
-    printf 'slight = 1\nname = "app"\n'
-    victim | sed 's|^listen = "127.0.0.3:0"|listen = "127.0.0.3:0"\nroute = "/hello"|'
-    printf '[[component]]\nname = "attacker"\nsource = "%s"\n' \
-        "$SL_TEST_GUESTS/e2e-http.wasm"
-    printf '[[trigger]]\ntype = "http"\ncomponent = "attacker"\n'
-    printf 'listen = "127.0.0.3:0"\nroute = "/half"\nconcurrency = 20\n'
+    app | sed 's|^listen = "127.0.0.3:0"|&\nroute = "/hello"|'
+    called attacker "$SL_TEST_GUESTS/e2e-http.wasm" 127.0.0.3
+    printf 'route = "/half"\nconcurrency = 20\n'
 } >app.toml
 serve_hostile --grace 2s
 JOBS=
@@ -19,12 +16,13 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     JOBS="$JOBS $!"
     PIDS="$PIDS $!"
 done
-sleep 1
+WHAT="the requests that hang"
+wait_for 60 answering "$VICTIM" 20
 URL=$VICTIM
 get 503 /half
 says head 'retry-after: 1'
 probe_start
-sleep 4
+probe_for 400
 probe_stop
 get 503 /half
 get 200 /hello

@@ -6,33 +6,11 @@
 . "$SL_TEST_SERVICES/postgres.env"
 
 {
-    cat <<END
-slight = 1
-name = "app"
-[[component]]
-name = "attacker"
-source = "$SL_TEST_HOSTILE/hostile-sql.wasm"
-resources = ["ledger"]
-[[component]]
-name = "shop"
-source = "$SL_TEST_HOSTILE/hostile-sql.wasm"
-resources = ["ledger"]
-[[resource]]
-name = "ledger"
-type = "sql.postgres"
-url = "$SL_TEST_POSTGRES_URL"
-ca = "$SL_TEST_CA"
-connections = 1
-[[trigger]]
-type = "http"
-component = "attacker"
-listen = "127.0.0.2:0"
-[[trigger]]
-type = "http"
-component = "shop"
-listen = "127.0.0.4:0"
-END
-    victim
+    app
+    called attacker "$SL_TEST_HOSTILE/hostile-sql.wasm" 127.0.0.2 'resources = ["ledger"]'
+    called shop "$SL_TEST_HOSTILE/hostile-sql.wasm" 127.0.0.4 'resources = ["ledger"]'
+    resource ledger sql.postgres "url = \"$SL_TEST_POSTGRES_URL\"" \
+        "ca = \"$SL_TEST_CA\"" 'connections = 1'
 } >app.toml
 serve_hostile
 SHOP=$(address_at 127.0.0.4)

@@ -7,34 +7,11 @@
 . "$(dirname "$0")/lib.sh"
 
 {
-    cat <<END
-slight = 1
-name = "app"
-[[component]]
-name = "attacker"
-source = "$SL_TEST_HOSTILE/hostile-sql.wasm"
-resources = ["ledger"]
-[[component]]
-name = "shop"
-source = "$SL_TEST_HOSTILE/hostile-sql.wasm"
-resources = ["ledger"]
-[[resource]]
-name = "ledger"
-type = "sql.sqlite"
-path = "ledger.db"
-timeout = "1s"
-connections = 1
-max-stuck = 1
-[[trigger]]
-type = "http"
-component = "attacker"
-listen = "127.0.0.2:0"
-[[trigger]]
-type = "http"
-component = "shop"
-listen = "127.0.0.4:0"
-END
-    victim
+    app
+    called attacker "$SL_TEST_HOSTILE/hostile-sql.wasm" 127.0.0.2 'resources = ["ledger"]'
+    called shop "$SL_TEST_HOSTILE/hostile-sql.wasm" 127.0.0.4 'resources = ["ledger"]'
+    resource ledger sql.sqlite 'path = "ledger.db"' 'timeout = "1s"' \
+        'connections = 1' 'max-stuck = 1'
 } >app.toml
 serve_hostile --grace 3s
 SHOP=$(address_at 127.0.0.4)
@@ -104,9 +81,8 @@ wait_for 5 is_stuck 2
 shop_works && fail "a connection was made beyond max-stuck"
 says out "raise max-stuck"
 WHAT="readyz without a connection"
-sleep 1
-code=$(curl -s -m 3 -o ready -w '%{http_code}' "$HEALTH/readyz")
-[ "$code" = 503 ] || fail "answered $code"
+is_not_ready() { [ "$(curl -s -m 3 -o ready -w '%{http_code}' "$HEALTH/readyz")" = 503 ]; }
+wait_for 20 is_not_ready
 says ready 'resource "ledger": 2 of its calls never came back'
 probe_stop
 rss_below 400
