@@ -298,6 +298,42 @@ static void test_providers(void **state)
          "| setting | type | default | |\n");
 }
 
+/* Of a queue; the rest is e2e.deliveries. */
+static void test_dead_letters(void **state)
+{
+    struct fixture *f = *state;
+
+    says(f,
+         "printf 'slight = 1\\nname = \"a\"\\n[component]\\nsource = "
+         "\"a.wasm\"\\n"
+         "[[resource]]\\nname = \"jobs\"\\ntype = \"mq.sqlite\"\\n"
+         "path = \"q.db\"\\n[[resource]]\\nname = \"store\"\\n"
+         "type = \"kv.memory\"\\n' > slightfile.toml",
+         0, "");
+    says(f, "\"$SLIGHT\" dead-letters list jobs", 0, "no dead letters\n");
+    says(f, "\"$SLIGHT\" dead-letters list jobs --json | wc -c", 0, "0\n");
+    says(f, "\"$SLIGHT\" dead-letters drop jobs --all", 0, "no dead letters\n");
+    says(f, "\"$SLIGHT\" dead-letters drop jobs 17 17 x", 1,
+         "2 of these dead letters are not there");
+    says(f, "\"$SLIGHT\" dead-letters replay jobs", 2, "Name their IDs");
+    says(f, "\"$SLIGHT\" dead-letters drop jobs 1 --all", 2, "not both");
+    says(f, "\"$SLIGHT\" dead-letters list jobs --all", 2,
+         "--all goes with replay and drop");
+    says(f, "\"$SLIGHT\" dead-letters list jobs 1", 2,
+         "an ID goes with replay and drop");
+    says(f, "\"$SLIGHT\" dead-letters lost jobs", 2, "did you mean \"list\"?");
+    says(f, "\"$SLIGHT\" dead-letters list job", 2,
+         "slightfile.toml has no resource \"job\"; did you mean \"jobs\"?");
+    says(f, "\"$SLIGHT\" dead-letters list store", 2, "only queues (mq.*)");
+    says(f, "\"$SLIGHT\" dead-letters list", 2, "error: ");
+    says(f, "\"$SLIGHT\" dead-letters list jobs --manifest no.toml", 3,
+         "no.toml");
+    says(f,
+         "echo text > q.db; rm -f q.db-*; "
+         "\"$SLIGHT\" dead-letters list jobs",
+         1, "error: resource \"jobs\": ");
+}
+
 static void test_wit(void **state)
 {
     struct fixture *f = *state;
@@ -340,11 +376,12 @@ static void test_completion(void **state)
          "complete_line slight run --t\n"
          "complete_line slight providers kv.m\n"
          "complete_line slight completion ''\n"
+         "complete_line slight dead-letters ''\n"
          "END\n"
          "bash try",
          0,
          "<componentize completion>\n<--timeout>\n<kv.memory>\n"
-         "<bash zsh fish>\n");
+         "<bash zsh fish>\n<list replay drop>\n");
     says(f, "\"$SLIGHT\" completion zsh", 0, "#compdef slight\n");
     says(f, "\"$SLIGHT\" completion fish", 0, "complete -c slight -f\n");
 }
@@ -380,6 +417,7 @@ int main(void)
         CASE(test_limits_of_compiling),
         CASE(test_no_cache_is_no_failure),
         CASE(test_providers),
+        CASE(test_dead_letters),
         CASE(test_wit),
         CASE(test_bindgen),
         CASE(test_completion),

@@ -32,6 +32,7 @@ enum sl_argument_kind {
     SL_ARGUMENT_PROVIDER, /* the name of a driver */
     SL_ARGUMENT_SHELL,    /* bash, zsh or fish */
     SL_ARGUMENT_LANGUAGE, /* of bindings */
+    SL_ARGUMENT_LETTERS,  /* what to do with dead letters */
 };
 
 struct sl_command_option {

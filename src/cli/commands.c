@@ -6,6 +6,7 @@
 
 extern const struct sl_command sl_command_run;
 extern const struct sl_command sl_command_check;
+extern const struct sl_command sl_command_dead_letters;
 extern const struct sl_command sl_command_providers;
 extern const struct sl_command sl_command_wit;
 extern const struct sl_command sl_command_bindgen;
@@ -15,11 +16,17 @@ extern const struct sl_command sl_command_version;
 extern const struct sl_command sl_command_help;
 
 const struct sl_command *const sl_commands[] = {
-    &sl_command_run,        &sl_command_check,
-    &sl_command_providers,  &sl_command_wit,
-    &sl_command_bindgen,    &sl_command_componentize,
-    &sl_command_completion, &sl_command_version,
-    &sl_command_help,       NULL,
+    &sl_command_run,
+    &sl_command_check,
+    &sl_command_dead_letters,
+    &sl_command_providers,
+    &sl_command_wit,
+    &sl_command_bindgen,
+    &sl_command_componentize,
+    &sl_command_completion,
+    &sl_command_version,
+    &sl_command_help,
+    NULL,
 };
 
 enum { COMMAND_COUNT = sizeof(sl_commands) / sizeof(sl_commands[0]) - 1 };

@@ -44,6 +44,9 @@ static bool print_words(enum sl_argument_kind kind)
     case SL_ARGUMENT_LANGUAGE:
         printf("c");
         return true;
+    case SL_ARGUMENT_LETTERS:
+        printf("list replay drop");
+        return true;
     case SL_ARGUMENT_TEXT:
     case SL_ARGUMENT_FILE:
     case SL_ARGUMENT_FOLDER:

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "service/notice.h"
 
 enum {
     PROGRESS_OPS = 1000, /* between two looks at the deadline */
@@ -327,6 +328,7 @@ void sl_embedded_roll_back(struct sl_embedded *state)
 static void undo(const struct sl_embedded *state, struct sl_op *op)
 {
     state->kind->undo(op);
+    sl_op_untell(op);
     op->not_sent = false;
     op->again_at = 0;
     op->unfinished = false;

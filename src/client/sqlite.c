@@ -98,8 +98,8 @@ static enum sl_status explain_full(struct sl_sqlite_file *file,
                            sizeof(amount));
     return sl_fail(err, SL_TOO_LARGE,
                    "full: max-bytes of the resource allows %s, with the log of "
-                   "what is written; delete from it, or raise max-bytes",
-                   amount);
+                   "what is written; delete from it, or raise max-bytes%s",
+                   amount, file->remedy != NULL ? file->remedy : "");
 }
 
 enum sl_status sl_sqlite_explain(struct sl_sqlite_file *file, int code,
@@ -369,6 +369,7 @@ enum sl_status sl_sqlite_open(struct sl_sqlite_file *file, const char *path,
 {
     enum sl_status status = connect_to(file, path, mode, deadline, err);
 
+    file->remedy = format->remedy;
     return status == SL_OK ? set_up(file, mode, format, err) : status;
 }
 

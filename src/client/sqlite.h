@@ -20,11 +20,14 @@ struct sl_sqlite_format {
     int64_t application_id; /* PRAGMA application_id: the file is ours */
     int64_t version;        /* PRAGMA user_version: of the tables */
     const char *create;     /* makes the tables, and sets both */
+    const char *remedy; /* what else gives room back where the file is full, for
+                         * the error: "; ..."; NULL: nothing */
 };
 
 /* A connection.  Its address must not change while it is open. */
 struct sl_sqlite_file {
-    const char *path; /* borrowed */
+    const char *path;   /* borrowed */
+    const char *remedy; /* of the format; or NULL */
     sqlite3 *handle;
     sl_deadline deadline; /* how long to wait for others; set before each use */
     struct sl_sqlite_limit limit;

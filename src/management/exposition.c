@@ -332,6 +332,9 @@ static void write_triggers(const struct writer *writer)
     write_each(writer, false, "slight_trigger_dead_letters_total", "counter",
                "Deliveries that became dead letters.",
                offsetof(struct sl_trigger_metrics, dead_letters));
+    write_each(writer, false, "slight_trigger_discarded_total", "counter",
+               "Events that were rejected, and have no topic of dead letters.",
+               offsetof(struct sl_trigger_metrics, discarded));
     write_listeners(writer);
 }
 
@@ -475,6 +478,24 @@ static void write_given_up(const struct writer *writer)
     }
 }
 
+static void write_dead_letters(const struct writer *writer)
+{
+    const struct sl_manifest *manifest = writer->manifest;
+
+    begin(writer->out, "slight_resource_dead_letters_total", "counter",
+          "Messages that calls of this process made dead letters.");
+    for (size_t i = 0; i < manifest->resource_count; i++) {
+        const struct sl_manifest_resource *resource = &manifest->resources[i];
+        if (strcmp(sl_capability_info(resource->capability).name, "mq") != 0)
+            continue;
+        fputs("slight_resource_dead_letters_total{", writer->out);
+        resource_labels(writer->out, resource);
+        fprintf(
+            writer->out, "} %" PRIu64 "\n",
+            sl_service_dead_letters(sl_host_service(writer->host, resource)));
+    }
+}
+
 /* A number of each resource that holds something itself. */
 static void write_usage(const struct writer *writer,
                         const struct sl_usage *usages, const char *name,
@@ -526,6 +547,7 @@ static void write_resources(const struct writer *writer)
     each_operation(writer, write_durations);
     write_loads(writer);
     write_given_up(writer);
+    write_dead_letters(writer);
     write_usages(writer);
 }
 

@@ -8,6 +8,11 @@
  * op->again_at where it may wait.  What may let a waiting RECEIVE go on sets
  * op->changed.  A receipt names one delivery: settling a message that has come
  * back since, or whose visibility has ended, is SL_CONFLICT.
+ *
+ * Each dead letter that is made is told (service/notice.h), by whichever
+ * request.  DEAD_LIST answers the oldest first.  DEAD_REPLAY and DEAD_DROP of
+ * one that is not there are SL_NOT_FOUND; both work where the service has no
+ * room for what is new.
  */
 #ifndef SL_MQ_DRIVER_H
 #define SL_MQ_DRIVER_H
@@ -44,6 +49,14 @@ static inline const struct sl_mq_config *sl_mq_config_of(const struct sl_op *op)
 {
     return op->config;
 }
+
+/*
+ * Add a dead letter to a DEAD_LIST's answer, as sl_mq_answer_add does; its
+ * receipt is made here.  place: at most SL_MQ_PLACE_MAX bytes, no space.
+ */
+SL_MUST_CHECK bool sl_mq_answer_add_dead(struct sl_op *op,
+                                         struct sl_mq_message *message,
+                                         const struct sl_mq_burial *burial);
 
 void sl_mq_answer_init(void *answer);
 void sl_mq_answer_done(void *answer);

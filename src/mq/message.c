@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Messages: in one block each; and the answers that hold some. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,5 +101,48 @@ bool sl_mq_answer_add(struct sl_op *op, const struct sl_mq_message *message)
     batch->bytes += message->payload.len;
     batch->messages[batch->count++] = copy;
     answer->message_count = batch->count;
+    return true;
+}
+
+/* --- Dead letters ----------------------------------------------------------
+ */
+
+bool sl_mq_answer_add_dead(struct sl_op *op, struct sl_mq_message *message,
+                           const struct sl_mq_burial *burial)
+{
+    char text[SL_MQ_PLACE_MAX + 32 + SL_MQ_REASON_MAX];
+
+    int len = snprintf(text, sizeof(text), "%.*s %" PRIu64 " %.*s",
+                       (int)burial->place.len, (const char *)burial->place.ptr,
+                       burial->died_at_ms, (int)burial->reason.len,
+                       burial->reason.len > 0 ? (const char *)burial->reason.ptr
+                                              : "");
+    message->receipt = SL_BYTES(
+        text, (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+    return sl_mq_answer_add(op, message);
+}
+
+static bool take_word(struct sl_bytes *text, struct sl_bytes *word)
+{
+    const uint8_t *space =
+        text->len == 0 ? NULL : memchr(text->ptr, ' ', text->len);
+
+    if (space == NULL)
+        return false;
+    *word = SL_BYTES(text->ptr, (size_t)(space - text->ptr));
+    *text = SL_BYTES(space + 1, text->len - word->len - 1);
+    return true;
+}
+
+bool sl_mq_read_burial(struct sl_bytes receipt, struct sl_mq_burial *out)
+{
+    struct sl_bytes died;
+    int64_t at;
+
+    if (!take_word(&receipt, &out->place) || !take_word(&receipt, &died) ||
+        !sl_bytes_to_integer(died, &at) || at < 0)
+        return false;
+    out->died_at_ms = (uint64_t)at;
+    out->reason = receipt;
     return true;
 }

@@ -48,10 +48,16 @@ static const struct sl_feature features[] = {
 };
 
 static const char *const verbs[SL_MQ_VERB_COUNT] = {
-    [SL_MQ_SEND] = "send",         [SL_MQ_RECEIVE] = "receive",
-    [SL_MQ_COMPLETE] = "complete", [SL_MQ_ABANDON] = "abandon",
-    [SL_MQ_EXTEND] = "extend",     [SL_MQ_DEAD_LETTER] = "dead-letter",
+    [SL_MQ_SEND] = "send",
+    [SL_MQ_RECEIVE] = "receive",
+    [SL_MQ_COMPLETE] = "complete",
+    [SL_MQ_ABANDON] = "abandon",
+    [SL_MQ_EXTEND] = "extend",
+    [SL_MQ_DEAD_LETTER] = "dead-letter",
     [SL_MQ_DEPTH] = "depth",
+    [SL_MQ_DEAD_LIST] = "dead-list",
+    [SL_MQ_DEAD_REPLAY] = "dead-replay",
+    [SL_MQ_DEAD_DROP] = "dead-drop",
 };
 
 /* --- Requests and answers --------------------------------------------------
@@ -192,6 +198,17 @@ static enum sl_status check(const struct sl_driver *driver, const void *config,
                                        SL_MQ_FEATURE_DEAD_LETTER, err)
                    : status;
     }
+    case SL_MQ_DEAD_LIST: {
+        enum sl_status status = check_receive(request, err);
+        return status == SL_OK
+                   ? sl_check_features(&sl_mq, driver,
+                                       SL_MQ_FEATURE_DEAD_LETTER, err)
+                   : status;
+    }
+    case SL_MQ_DEAD_REPLAY:
+    case SL_MQ_DEAD_DROP:
+        return sl_check_features(&sl_mq, driver, SL_MQ_FEATURE_DEAD_LETTER,
+                                 err);
     case SL_MQ_COMPLETE:
     case SL_MQ_DEPTH:
         return SL_OK;
@@ -213,7 +230,7 @@ static bool is_repeatable(const void *config, const void *pointer)
     const struct sl_mq_request *request = pointer;
     const struct sl_service_config *service = config;
 
-    return request->verb == SL_MQ_DEPTH ||
+    return request->verb == SL_MQ_DEPTH || request->verb == SL_MQ_DEAD_LIST ||
            (request->verb == SL_MQ_SEND &&
             request->deduplication_id.ptr != NULL &&
             service->timeout_ms < SL_MQ_DEDUPLICATION_MS);
@@ -242,8 +259,8 @@ void sl_mq_give_back(struct sl_service *service,
 static void discard(struct sl_service *service, const void *request,
                     void *answer)
 {
-    (void)request;
-    sl_mq_give_back(service, answer);
+    if (((const struct sl_mq_request *)request)->verb == SL_MQ_RECEIVE)
+        sl_mq_give_back(service, answer);
 }
 
 static size_t room(const void *config, size_t count)

@@ -35,26 +35,32 @@ enum sl_mq_verb {
     SL_MQ_EXTEND,
     SL_MQ_DEAD_LETTER,
     SL_MQ_DEPTH,
+    SL_MQ_DEAD_LIST,   /* for operators only: no component can ask these */
+    SL_MQ_DEAD_REPLAY, /* into the queue again, as if it was sent now */
+    SL_MQ_DEAD_DROP,
 };
 
-enum { SL_MQ_VERB_COUNT = SL_MQ_DEPTH + 1 };
+enum { SL_MQ_VERB_COUNT = SL_MQ_DEAD_DROP + 1 };
 
 /* What is asked for; the bytes are borrowed until the function that gets them
  * returns.  The bridge mirrors this struct: bridge/slight_bridge.h. */
 struct sl_mq_request {
     SL_REQUEST_HEAD                   /* enum sl_mq_verb */
-        uint32_t limit;               /* RECEIVE */
+        uint32_t limit;               /* RECEIVE, DEAD_LIST */
     struct sl_bytes payload;          /* SEND */
     const struct sl_pair *attributes; /* SEND */
     size_t attribute_count;
     struct sl_bytes group;            /* SEND; ptr NULL: none */
     struct sl_bytes deduplication_id; /* SEND; ptr NULL: none */
-    struct sl_bytes receipt;          /* of a message, to settle or EXTEND it */
-    struct sl_bytes reason;           /* DEAD_LETTER */
-    uint64_t delay_ms;                /* SEND, ABANDON */
-    uint64_t wait_ms;                 /* RECEIVE */
-    uint64_t visibility_ms;           /* EXTEND; RECEIVE if has_visibility */
-    bool has_visibility; /* otherwise as the manifest's `visibility` says */
+    /* Of a message, to settle or EXTEND it; DEAD_REPLAY, DEAD_DROP: of a dead
+     * letter; DEAD_LIST: of the one behind which it begins, empty: the oldest
+     */
+    struct sl_bytes receipt;
+    struct sl_bytes reason; /* DEAD_LETTER */
+    uint64_t delay_ms;      /* SEND, ABANDON */
+    uint64_t wait_ms;       /* RECEIVE */
+    uint64_t visibility_ms; /* EXTEND; RECEIVE if has_visibility */
+    bool has_visibility;    /* otherwise as the manifest's `visibility` says */
 };
 
 /* A message, with all that it points to in one block: sl_mq_message_free.  The
@@ -73,8 +79,9 @@ struct sl_mq_message {
 /* The bridge mirrors this struct: bridge/slight_bridge.h. */
 struct sl_mq_answer {
     SL_ANSWER_HEAD
-    char id[SL_MQ_ID_MAX + 1]; /* SEND */
-    /* RECEIVE: perhaps none.  Who takes one sets its place to NULL. */
+    char id[SL_MQ_ID_MAX + 1]; /* SEND, DEAD_REPLAY: the new one */
+    /* RECEIVE, DEAD_LIST: perhaps none.  Who takes one sets its place to NULL.
+     */
     struct sl_mq_message **messages;
     size_t message_count;
     uint64_t depth;        /* DEPTH */
@@ -96,6 +103,19 @@ struct sl_mq_message *sl_mq_message_copy(const struct sl_mq_message *message);
 void sl_mq_message_free(struct sl_mq_message *message);
 /* What it holds beside itself, about. */
 size_t sl_mq_message_bytes(const struct sl_mq_message *message);
+
+/* What the receipt of a dead letter tells, borrowed from it. */
+struct sl_mq_burial {
+    struct sl_bytes place; /* the driver's name of it */
+    uint64_t died_at_ms;   /* since 1970, by the service's clock */
+    struct sl_bytes reason;
+};
+
+enum { SL_MQ_PLACE_MAX = 64 };
+
+/* False where it is no such receipt. */
+SL_MUST_CHECK bool sl_mq_read_burial(struct sl_bytes receipt,
+                                     struct sl_mq_burial *out);
 
 /* Abandon the messages of an answer that nobody took; does not wait. */
 void sl_mq_give_back(struct sl_service *service,

@@ -64,19 +64,11 @@ end
 
 -- --- Messages --------------------------------------------------------------
 
-local function send(payload, attributes, group, delay, keep)
-    local duplicate = KEYS[10]
-    if duplicate then
-        local before = redis.call('GET', duplicate)
-        if before then
-            return before
-        end
-    end
-    local now = now_ms()
+-- A new one, that is hidden until `at`; its number.
+local function put(payload, attributes, group, sent, at, now)
     local id = text(redis.call('INCR', seq))
-    local at = delay ~= '0' and now + tonumber(delay) or 0
     local blocked = group ~= '' and first_of(group)
-    local fields = {'t', text(now), 'a', attributes, 'p', payload}
+    local fields = {'t', sent, 'a', attributes, 'p', payload}
     if group ~= '' then
         fields[7], fields[8] = 'g', group
     end
@@ -89,6 +81,20 @@ local function send(payload, attributes, group, delay, keep)
     elseif at > 0 then
         redis.call('HSET', later, id, text(at))
     end
+    return id
+end
+
+local function send(payload, attributes, group, delay, keep)
+    local duplicate = KEYS[10]
+    if duplicate then
+        local before = redis.call('GET', duplicate)
+        if before then
+            return before
+        end
+    end
+    local now = now_ms()
+    local at = delay ~= '0' and now + tonumber(delay) or 0
+    local id = put(payload, attributes, group, text(now), at, now)
     -- Last: a script that fails is not undone.
     if duplicate then
         redis.call('SET', duplicate, id, 'PX', keep)
@@ -118,8 +124,9 @@ end
 
 -- To the dead letters.
 local function bury(id, fields, reason, now)
+    local deliveries = redis.call('HGET', count, id) or 0
     redis.call('XADD', dead, '*', 'id', id, 'reason', reason, 'deliveries',
-               redis.call('HGET', count, id) or 0, 'sent', fields.t, 'group',
+               deliveries, 'sent', fields.t, 'group',
                fields.g or '', 'attributes', fields.a, 'payload', fields.p)
     return forget(id, fields.g or '', now)
 end
@@ -152,13 +159,14 @@ local function until_due(now)
 end
 
 -- {ms until something is due, or -2: not all was looked at, {number, delivery,
--- sent, group, attributes, payload}...}
+-- sent, group, attributes, payload}..., {number, deliveries}... that became dead
+-- letters}
 local function receive(limit, visibility, deliveries_max, bytes_max)
     local now = now_ms()
-    local out, bytes, full, buried = {}, 0, false, 0
+    local out, bytes, full, buried = {}, 0, false, {}
     show_due(delayed, now)
     show_due(flight, now)
-    while #out < limit and not full and buried < BURY_MAX do
+    while #out < limit and not full and #buried < BURY_MAX do
         local ids = redis.call('ZRANGE', ready, 0, limit - #out - 1)
         if #ids == 0 then
             break
@@ -171,7 +179,7 @@ local function receive(limit, visibility, deliveries_max, bytes_max)
             elseif deliveries_max > 0 and before >= deliveries_max then
                 redis.call('ZREM', ready, id)
                 bury(id, fields, 'max-deliveries', now)
-                buried = buried + 1
+                buried[#buried + 1] = {id, before}
             else
                 bytes = bytes + #fields.p
                 if #out > 0 and bytes > bytes_max then
@@ -187,9 +195,9 @@ local function receive(limit, visibility, deliveries_max, bytes_max)
         end
     end
     if #out > 0 then
-        return {0, out}
+        return {0, out, buried}
     end
-    return {buried < BURY_MAX and until_due(now) or -2, out}
+    return {#buried < BURY_MAX and until_due(now) or -2, out, buried}
 end
 
 -- --- Settling --------------------------------------------------------------
@@ -217,6 +225,54 @@ local function settle(id, delivery, group, argument)
     return {forget(id, group, now) and 2 or 1}
 end
 
+-- --- Dead letters, for operators -------------------------------------------
+
+local function fields_of(entry)
+    local fields = {}
+    for i = 1, #entry[2], 2 do
+        fields[entry[2][i]] = entry[2][i + 1]
+    end
+    return fields
+end
+
+-- {place, number, deliveries, sent, group, attributes, payload, reason}..., from
+-- the one behind `after` on.
+local function dead_list(after, limit, bytes_max)
+    local out, bytes = {}, 0
+    while #out < limit do
+        local entry = redis.call('XRANGE', dead, '(' .. after, '+', 'COUNT',
+                                 1)[1]
+        if not entry then
+            break
+        end
+        local fields = fields_of(entry)
+        bytes = bytes + #fields.payload
+        if #out > 0 and bytes > bytes_max then
+            break
+        end
+        out[#out + 1] = {entry[1], fields.id, tonumber(fields.deliveries),
+                         fields.sent, fields.group, fields.attributes,
+                         fields.payload, fields.reason}
+        after = entry[1]
+    end
+    return {#out, out}
+end
+
+-- The new number of what is sent again; '': it is not there.
+local function replay(place)
+    local entry = redis.call('XRANGE', dead, place, place)[1]
+    if not entry then
+        return ''
+    end
+    -- Once it has written, a script is not refused for lack of memory.
+    redis.call('ZREM', ready, '')
+    local fields = fields_of(entry)
+    local id = put(fields.payload, fields.attributes, fields.group,
+                   fields.sent, 0, now_ms())
+    redis.call('XDEL', dead, place)
+    return id
+end
+
 if verb == 'send' then
     return {send(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])}
 elseif verb == 'receive' then
@@ -227,5 +283,11 @@ elseif verb == 'depth' then
 elseif verb == 'peek' then -- whether a receive would find something
     return (redis.call('EXISTS', ready) == 1 or until_due(now_ms()) == 0) and 1
         or 0
+elseif verb == 'dead-list' then
+    return dead_list(ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]))
+elseif verb == 'dead-replay' then
+    return {replay(ARGV[2])}
+elseif verb == 'dead-drop' then
+    return {redis.call('XDEL', dead, ARGV[2])}
 end
 return settle(ARGV[2], ARGV[3], ARGV[4], ARGV[5])

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "service/attributes.h"
+#include "service/notice.h"
 
 enum {
     NOT_ALL = -2,         /* of a receive: it is to go on */
@@ -19,10 +20,16 @@ enum {
 };
 
 static const char *const verbs[] = {
-    [SL_MQ_SEND] = "send",         [SL_MQ_RECEIVE] = "receive",
-    [SL_MQ_COMPLETE] = "complete", [SL_MQ_ABANDON] = "abandon",
-    [SL_MQ_EXTEND] = "extend",     [SL_MQ_DEAD_LETTER] = "dead-letter",
+    [SL_MQ_SEND] = "send",
+    [SL_MQ_RECEIVE] = "receive",
+    [SL_MQ_COMPLETE] = "complete",
+    [SL_MQ_ABANDON] = "abandon",
+    [SL_MQ_EXTEND] = "extend",
+    [SL_MQ_DEAD_LETTER] = "dead-letter",
     [SL_MQ_DEPTH] = "depth",
+    [SL_MQ_DEAD_LIST] = "dead-list",
+    [SL_MQ_DEAD_REPLAY] = "dead-replay",
+    [SL_MQ_DEAD_DROP] = "dead-drop",
 };
 
 /* --- Receipts --------------------------------------------------------------
@@ -129,6 +136,27 @@ static void add_settle(struct sl_redis_script_call *call,
                                                        : request->delay_ms));
 }
 
+/* Where a dead letter is in its stream; "0-0" where the receipt names none. */
+static struct sl_bytes place_of(struct sl_bytes receipt)
+{
+    struct sl_mq_burial burial;
+
+    if (!sl_mq_read_burial(receipt, &burial) || burial.place.len == 0 ||
+        burial.place.len > SL_MQ_PLACE_MAX)
+        return SL_LITERAL("0-0");
+    return burial.place;
+}
+
+static void add_dead(struct sl_redis_script_call *call,
+                     const struct sl_mq_request *request)
+{
+    sl_redis_script_add(call, place_of(request->receipt));
+    if (request->verb != SL_MQ_DEAD_LIST)
+        return;
+    sl_redis_script_add_number(call, request->limit);
+    sl_redis_script_add_number(call, SL_MQ_RECEIVE_BYTES);
+}
+
 enum sl_status sl_mq_redis_append(void *context, const struct sl_op *op,
                                   struct sl_buf *out, struct sl_error *err)
 {
@@ -149,6 +177,11 @@ enum sl_status sl_mq_redis_append(void *context, const struct sl_op *op,
         add_receive(&call, op);
         break;
     case SL_MQ_DEPTH:
+        break;
+    case SL_MQ_DEAD_LIST:
+    case SL_MQ_DEAD_REPLAY:
+    case SL_MQ_DEAD_DROP:
+        add_dead(&call, request);
         break;
     default:
         add_settle(&call, request);
@@ -217,6 +250,25 @@ static bool add_message(struct sl_op *op, const redisReply *item, bool *more)
     return true;
 }
 
+/* {number, deliveries}... */
+static bool tell_of_dead(struct sl_op *op, const redisReply *items)
+{
+    struct sl_bytes id;
+    int64_t deliveries;
+
+    if (items->type != REDIS_REPLY_ARRAY)
+        return false;
+    for (size_t i = 0; i < items->elements; i++) {
+        if (!sl_redis_text_at(items->element[i], 0, &id) ||
+            id.len > SL_MQ_ID_MAX ||
+            !sl_redis_number_at(items->element[i], 1, &deliveries))
+            return false;
+        sl_op_tell_dead_letter(op, id, deliveries,
+                               SL_LITERAL("max-deliveries"));
+    }
+    return true;
+}
+
 /* What there is no room for comes back when its visibility ends. */
 static bool answer_receive(struct sl_op *op, const redisReply *reply)
 {
@@ -224,8 +276,9 @@ static bool answer_receive(struct sl_op *op, const redisReply *reply)
     int64_t wait;
     bool more = true;
 
-    if (!sl_redis_number_at(reply, 0, &wait) || reply->elements != 2 ||
-        reply->element[1]->type != REDIS_REPLY_ARRAY)
+    if (!sl_redis_number_at(reply, 0, &wait) || reply->elements != 3 ||
+        reply->element[1]->type != REDIS_REPLY_ARRAY ||
+        !tell_of_dead(op, reply->element[2]))
         return false;
     items = reply->element[1];
     if (items->elements > sl_mq_request_of(op)->limit)
@@ -238,6 +291,40 @@ static bool answer_receive(struct sl_op *op, const redisReply *reply)
         op->again_at = sl_deadline_in_ms(
             wait < 0 || wait >= LOOK_EVERY_MS ? LOOK_EVERY_MS : wait + 1);
     return true;
+}
+
+static void refuse_unknown(struct sl_op *op)
+{
+    struct sl_error err;
+
+    sl_fail(&err, SL_NOT_FOUND, "there is no such dead letter");
+    sl_op_fail(op, &err);
+}
+
+/* The new number; or "": there is no such dead letter. */
+static bool answer_replay(struct sl_op *op, const redisReply *reply)
+{
+    struct sl_bytes id;
+
+    if (!sl_redis_text_at(reply, 0, &id))
+        return false;
+    if (id.len > 0)
+        return answer_send(op, reply);
+    refuse_unknown(op);
+    return true;
+}
+
+/* That this message is a dead letter now. */
+static void tell_of_settled(struct sl_op *op)
+{
+    const struct sl_mq_request *request = op->request;
+    struct receipt receipt;
+    int64_t deliveries;
+
+    if (request->verb == SL_MQ_DEAD_LETTER &&
+        read_receipt(request->receipt, &receipt) &&
+        sl_bytes_to_integer(receipt.delivery, &deliveries))
+        sl_op_tell_dead_letter(op, receipt.id, deliveries, request->reason);
 }
 
 static void refuse(struct sl_op *op)
@@ -263,14 +350,25 @@ bool sl_mq_redis_answer(void *context, struct sl_op *op, redisReply *reply)
         return answer_send(op, reply);
     if (sl_op_verb(op) == SL_MQ_RECEIVE)
         return answer_receive(op, reply);
+    if (sl_op_verb(op) == SL_MQ_DEAD_LIST)
+        return sl_mq_redis_answer_dead_list(op, reply);
+    if (sl_op_verb(op) == SL_MQ_DEAD_REPLAY)
+        return answer_replay(op, reply);
     if (!sl_redis_number_at(reply, 0, &number) || number < 0)
         return false;
     if (sl_op_verb(op) == SL_MQ_DEPTH) {
         sl_mq_answer_of(op)->depth = (uint64_t)number;
         return true;
     }
+    if (sl_op_verb(op) == SL_MQ_DEAD_DROP) {
+        if (number == 0)
+            refuse_unknown(op);
+        return true;
+    }
     op->changed = number == 2;
     if (number == 0)
         refuse(op);
+    else
+        tell_of_settled(op);
     return true;
 }

@@ -20,6 +20,10 @@ SL_MUST_CHECK enum sl_status sl_mq_redis_append(void *context,
 SL_MUST_CHECK bool sl_mq_redis_answer(void *context, struct sl_op *op,
                                       redisReply *reply);
 
+/* redis_dead.c: the answer to a DEAD_LIST; false: it is none. */
+SL_MUST_CHECK bool sl_mq_redis_answer_dead_list(struct sl_op *op,
+                                                const redisReply *reply);
+
 /* Whether a RECEIVE may find something now. */
 bool sl_mq_redis_peek(struct sl_redis_script_state *state);
 

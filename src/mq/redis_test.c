@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "mq/redis_protocol.h"
+#include "service/notice.h"
 #include "support/redis_replies.h"
 
 static const struct sl_redis_script_options options = {
@@ -55,9 +56,9 @@ static void a_delivery(void **state)
 
     (void)state;
     request = (struct sl_mq_request){.verb = SL_MQ_RECEIVE, .limit = 1};
-    assert_true(ANSWER("*2\r\n:0\r\n*1\r\n*6\r\n$1\r\n7\r\n:3\r\n$13\r\n"
+    assert_true(ANSWER("*3\r\n:0\r\n*1\r\n*6\r\n$1\r\n7\r\n:3\r\n$13\r\n"
                        "1700000000000\r\n$3\r\na:b\r\n$0\r\n\r\n"
-                       "$3\r\nx\0y\r\n"));
+                       "$3\r\nx\0y\r\n*0\r\n"));
     assert_int_equal(answer.message_count, 1);
     const struct sl_mq_message *message = answer.messages[0];
     assert_true(sl_bytes_equal(message->id, SL_LITERAL("7")));
@@ -70,6 +71,48 @@ static void a_delivery(void **state)
     sl_mq_answer_done(&answer);
 }
 
+static void a_dead_letter(void **state)
+{
+    struct sl_mq_answer answer;
+    struct sl_op op;
+
+    (void)state;
+    request = (struct sl_mq_request){.verb = SL_MQ_RECEIVE, .limit = 1};
+    assert_true(ANSWER("*3\r\n:-1\r\n*0\r\n*2\r\n*2\r\n$1\r\n7\r\n:3\r\n"
+                       "*2\r\n$1\r\n9\r\n:3\r\n"));
+    assert_non_null(op.notices);
+    sl_op_untell(&op);
+    request = (struct sl_mq_request){.verb = SL_MQ_DEAD_LETTER,
+                                     .receipt = SL_LITERAL("7:3:")};
+    assert_true(ANSWER("*1\r\n:0\r\n"));
+    assert_null(op.notices);
+    assert_true(ANSWER("*1\r\n:1\r\n"));
+    assert_non_null(op.notices);
+    sl_op_untell(&op);
+    request = (struct sl_mq_request){.verb = SL_MQ_DEAD_LIST, .limit = 1};
+    assert_true(ANSWER("*2\r\n:1\r\n*1\r\n*8\r\n$15\r\n1700000000001-0\r\n"
+                       "$1\r\n7\r\n:3\r\n$13\r\n1700000000000\r\n$0\r\n\r\n"
+                       "$0\r\n\r\n$1\r\nx\r\n$4\r\nno a\r\n"));
+    assert_int_equal(answer.message_count, 1);
+    assert_true(sl_bytes_equal(answer.messages[0]->receipt,
+                               SL_LITERAL("1700000000001-0 1700000000001 "
+                                          "no a")));
+    sl_mq_answer_done(&answer);
+    assert_false(ANSWER("*2\r\n:1\r\n*1\r\n*8\r\n$1\r\n7\r\n"
+                        "$1\r\n7\r\n:3\r\n$13\r\n1700000000000\r\n$0\r\n\r\n"
+                        "$0\r\n\r\n$1\r\nx\r\n$4\r\nno a\r\n"));
+    request.verb = SL_MQ_DEAD_REPLAY;
+    assert_true(ANSWER("*1\r\n$2\r\n17\r\n"));
+    assert_string_equal(answer.id, "17");
+    assert_true(ANSWER("*1\r\n$0\r\n\r\n"));
+    assert_int_equal(answer.err.status, SL_NOT_FOUND);
+    request.verb = SL_MQ_DEAD_DROP;
+    assert_true(ANSWER("*1\r\n:1\r\n"));
+    assert_int_equal(answer.err.status, SL_OK);
+    assert_true(ANSWER("*1\r\n:0\r\n"));
+    assert_int_equal(answer.err.status, SL_NOT_FOUND);
+}
+
 static void nothing_yet(void **state)
 {
     struct sl_mq_answer answer;
@@ -77,7 +120,7 @@ static void nothing_yet(void **state)
 
     (void)state;
     request = (struct sl_mq_request){.verb = SL_MQ_RECEIVE, .limit = 1};
-    assert_true(ANSWER("*2\r\n:-1\r\n*0\r\n"));
+    assert_true(ANSWER("*3\r\n:-1\r\n*0\r\n*0\r\n"));
     assert_int_equal(answer.message_count, 0);
     assert_true(op.again_at != 0);
 }
@@ -87,22 +130,25 @@ static void a_reply_of_another_kind_is_no_answer(void **state)
     static const char *const wrong[] = {
         "+OK\r\n",
         "*1\r\n:0\r\n",
-        "*2\r\n:0\r\n:0\r\n",
-        "*2\r\n:0\r\n*1\r\n:1\r\n",
+        "*2\r\n:0\r\n*0\r\n",
+        "*3\r\n:0\r\n:0\r\n*0\r\n",
+        "*3\r\n:0\r\n*1\r\n:1\r\n*0\r\n",
+        "*3\r\n:0\r\n*0\r\n:1\r\n",
+        "*3\r\n:0\r\n*0\r\n*1\r\n*1\r\n$1\r\n7\r\n",
         /* more than asked for */
-        "*2\r\n:0\r\n*2\r\n:1\r\n:1\r\n",
+        "*3\r\n:0\r\n*2\r\n:1\r\n:1\r\n*0\r\n",
         /* never delivered */
-        "*2\r\n:0\r\n*1\r\n*6\r\n$1\r\n7\r\n:0\r\n$1\r\n1\r\n$0\r\n\r\n"
-        "$0\r\n\r\n$1\r\nx\r\n",
+        "*3\r\n:0\r\n*1\r\n*6\r\n$1\r\n7\r\n:0\r\n$1\r\n1\r\n$0\r\n\r\n"
+        "$0\r\n\r\n$1\r\nx\r\n*0\r\n",
         /* no time */
-        "*2\r\n:0\r\n*1\r\n*6\r\n$1\r\n7\r\n:1\r\n$1\r\nx\r\n$0\r\n\r\n"
-        "$0\r\n\r\n$1\r\nx\r\n",
+        "*3\r\n:0\r\n*1\r\n*6\r\n$1\r\n7\r\n:1\r\n$1\r\nx\r\n$0\r\n\r\n"
+        "$0\r\n\r\n$1\r\nx\r\n*0\r\n",
         /* attributes that are none */
-        "*2\r\n:0\r\n*1\r\n*6\r\n$1\r\n7\r\n:1\r\n$1\r\n1\r\n$0\r\n\r\n"
-        "$1\r\nx\r\n$1\r\nx\r\n",
+        "*3\r\n:0\r\n*1\r\n*6\r\n$1\r\n7\r\n:1\r\n$1\r\n1\r\n$0\r\n\r\n"
+        "$1\r\nx\r\n$1\r\nx\r\n*0\r\n",
         /* no payload */
-        "*2\r\n:0\r\n*1\r\n*5\r\n$1\r\n7\r\n:1\r\n$1\r\n1\r\n$0\r\n\r\n"
-        "$0\r\n\r\n",
+        "*3\r\n:0\r\n*1\r\n*5\r\n$1\r\n7\r\n:1\r\n$1\r\n1\r\n$0\r\n\r\n"
+        "$0\r\n\r\n*0\r\n",
     };
     struct sl_mq_answer answer;
     struct sl_op op;
@@ -180,6 +226,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id),
         cmocka_unit_test(a_delivery),
+        cmocka_unit_test(a_dead_letter),
         cmocka_unit_test(nothing_yet),
         cmocka_unit_test(a_reply_of_another_kind_is_no_answer),
         cmocka_unit_test(settling),

@@ -18,6 +18,7 @@
 #include "mq/driver.h"
 #include "mq/sqlite_schema.h"
 #include "service/attributes.h"
+#include "service/notice.h"
 
 enum {
     BATCH_MAX = 1024,
@@ -166,10 +167,15 @@ static int delete_message(struct sl_embedded *state, int64_t seq)
     return sl_embedded_perform(get(state, SL_MQ_SQLITE_DELETE));
 }
 
-static int bury(struct sl_embedded *state, int64_t seq, struct sl_bytes reason)
+/* deliveries: how often it was. */
+static int bury(struct sl_embedded *state, struct sl_op *op, int64_t seq,
+                int64_t deliveries, struct sl_bytes reason)
 {
     sqlite3_stmt *bury = get(state, SL_MQ_SQLITE_BURY);
+    char id[24];
 
+    snprintf(id, sizeof(id), "%" PRId64, seq);
+    sl_op_tell_dead_letter(op, sl_bytes_of(id), deliveries, reason);
     sqlite3_bind_int64(bury, 1, seq);
     sqlite3_bind_int64(bury, 2, sl_wall_ms());
     sl_embedded_bind_text(bury, 3, reason);
@@ -234,7 +240,8 @@ static int bury_worn_out(struct sl_embedded *state, struct sl_op *op,
         copy.ptr = memcpy(group, copy.ptr, copy.len);
     int code = sl_embedded_finish(get(state, SL_MQ_SQLITE_NEXT));
     if (code == SQLITE_OK)
-        code = bury(state, row->seq, SL_LITERAL("max-deliveries"));
+        code = bury(state, op, row->seq, row->deliveries,
+                    SL_LITERAL("max-deliveries"));
     return code == SQLITE_OK ? unblock(state, op, copy) : code;
 }
 
@@ -312,18 +319,18 @@ static int run_receive(struct sl_embedded *state, struct sl_op *op)
 /* The message that op settles, and its group (copied).  *found is false, and op
  * answered, where it is not this receiver's any more. */
 static int find_in_flight(struct sl_embedded *state, struct sl_op *op,
-                          int64_t *seq, char group[SL_MQ_GROUP_MAX],
+                          int64_t *seq, int64_t *delivery,
+                          char group[SL_MQ_GROUP_MAX],
                           struct sl_bytes *in_group, bool *found)
 {
     sqlite3_stmt *find = get(state, SL_MQ_SQLITE_IN_FLIGHT);
-    int64_t delivery;
 
     *found = false;
     *in_group = (struct sl_bytes){0};
     if (sl_embedded_parse_receipt(sl_mq_request_of(op)->receipt, seq,
-                                  &delivery)) {
+                                  delivery)) {
         sqlite3_bind_int64(find, 1, *seq);
-        sqlite3_bind_int64(find, 2, delivery);
+        sqlite3_bind_int64(find, 2, *delivery);
         sqlite3_bind_int64(find, 3, state->now);
         *found = sqlite3_step(find) == SQLITE_ROW;
         if (*found)
@@ -362,10 +369,11 @@ static int run_settle(struct sl_embedded *state, struct sl_op *op)
     const struct sl_mq_request *request = op->request;
     char group[SL_MQ_GROUP_MAX];
     struct sl_bytes in_group;
-    int64_t seq;
+    int64_t seq, delivery;
     bool found;
 
-    int code = find_in_flight(state, op, &seq, group, &in_group, &found);
+    int code =
+        find_in_flight(state, op, &seq, &delivery, group, &in_group, &found);
     if (code != SQLITE_OK || !found)
         return code;
     switch ((enum sl_mq_verb)request->verb) {
@@ -375,7 +383,7 @@ static int run_settle(struct sl_embedded *state, struct sl_op *op)
         op->changed = true;
         return hide(state, seq, request->delay_ms, false);
     case SL_MQ_DEAD_LETTER:
-        code = bury(state, seq, request->reason);
+        code = bury(state, op, seq, delivery, request->reason);
         break;
     default: /* COMPLETE */
         code = delete_message(state, seq);
@@ -404,6 +412,11 @@ static int run(struct sl_embedded *state, struct sl_op *op)
         return run_receive(state, op);
     case SL_MQ_DEPTH:
         return run_depth(state, op);
+    case SL_MQ_DEAD_LIST:
+        return sl_mq_sqlite_dead_list(state, op);
+    case SL_MQ_DEAD_REPLAY:
+    case SL_MQ_DEAD_DROP:
+        return sl_mq_sqlite_dead_settle(state, op);
     default:
         return run_settle(state, op);
     }
@@ -411,7 +424,7 @@ static int run(struct sl_embedded *state, struct sl_op *op)
 
 static bool writes(const struct sl_op *op)
 {
-    return sl_op_verb(op) != SL_MQ_DEPTH;
+    return sl_op_verb(op) != SL_MQ_DEPTH && sl_op_verb(op) != SL_MQ_DEAD_LIST;
 }
 
 /* To receive leads to room, as well; only a message that is new takes it. */
@@ -439,7 +452,9 @@ static void undo(struct sl_op *op)
 static const struct sl_embedded_kind kind = {
     .format = {.application_id = 0x534c6d71, /* "SLmq" */
                .version = 1,
-               .create = sl_mq_sqlite_tables},
+               .create = sl_mq_sqlite_tables,
+               .remedy = "; dead letters count, too: \"slight dead-letters "
+                         "drop\" deletes them"},
     .statements = sl_mq_sqlite_statements,
     .state_size = sizeof(struct state_of_driver),
     .has_clock = true,

@@ -67,6 +67,14 @@ const char *const sl_mq_sqlite_statements[] = {
         "INSERT INTO dead (seq, grp, deliveries, sent, died, reason, "
         "attributes, payload) SELECT seq, grp, deliveries, sent, ?2, ?3, "
         "attributes, payload FROM message WHERE seq = ?1",
+    [SL_MQ_SQLITE_DEAD] =
+        "SELECT seq, grp, deliveries, sent, attributes, payload, died, reason "
+        "FROM dead WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+    [SL_MQ_SQLITE_REPLAY] =
+        "INSERT INTO message (grp, state, sent, attributes, payload) "
+        "SELECT grp, iif(EXISTS (SELECT 1 FROM message WHERE grp = dead.grp), "
+        "2, 0), sent, attributes, payload FROM dead WHERE seq = ?1",
+    [SL_MQ_SQLITE_DROP] = "DELETE FROM dead WHERE seq = ?1",
     [SL_MQ_SQLITE_COUNT] = "SELECT count(*) FROM message",
     [SL_MQ_SQLITE_LAPSED] = "SELECT 1 FROM duplicate WHERE until <= ?1 LIMIT 1",
     [SL_MQ_SQLITE_SWEEP] =

@@ -3,6 +3,9 @@
 #ifndef SL_MQ_SQLITE_SCHEMA_H
 #define SL_MQ_SQLITE_SCHEMA_H
 
+#include "client/embedded.h"
+#include "mq/driver.h"
+
 /* In the file. */
 enum sl_mq_sqlite_state {
     SL_MQ_SQLITE_READY,
@@ -25,6 +28,9 @@ enum sl_mq_sqlite_statement {
     SL_MQ_SQLITE_HIDE,
     SL_MQ_SQLITE_UNBLOCK,
     SL_MQ_SQLITE_BURY,
+    SL_MQ_SQLITE_DEAD,
+    SL_MQ_SQLITE_REPLAY,
+    SL_MQ_SQLITE_DROP,
     SL_MQ_SQLITE_COUNT,
     SL_MQ_SQLITE_LAPSED,
     SL_MQ_SQLITE_SWEEP,
@@ -34,5 +40,11 @@ enum sl_mq_sqlite_statement {
 extern const char sl_mq_sqlite_tables[];
 /* Ended by NULL. */
 extern const char *const sl_mq_sqlite_statements[];
+
+/* --- sqlite_dead.c: each returns SQLite's code ---------------------------- */
+
+int sl_mq_sqlite_dead_list(struct sl_embedded *state, struct sl_op *op);
+/* DEAD_REPLAY and DEAD_DROP. */
+int sl_mq_sqlite_dead_settle(struct sl_embedded *state, struct sl_op *op);
 
 #endif

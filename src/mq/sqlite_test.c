@@ -83,7 +83,9 @@ static void the_dead_are_kept(void **state)
     send_to(f, NULL, "worn out");
     assert_int_equal(receive(f, SL_MQ_DEAD_LETTER, "no such order"), 1);
     assert_int_equal(receive(f, SL_MQ_ABANDON, ""), 2);
+    assert_int_equal(sl_service_dead_letters(f->store.service), 1);
     assert_int_equal(receive(f, SL_MQ_COMPLETE, ""), 0);
+    assert_int_equal(sl_service_dead_letters(f->store.service), 2);
     assert_int_equal(sqlite_file_number(f, "SELECT count(*) FROM message"), 0);
     assert_int_equal(
         sqlite_file_number(f, "SELECT count(*) FROM dead WHERE seq = 1 AND "

@@ -430,6 +430,7 @@ static void submit(struct sl_lane *lane, const struct sl_caller *caller,
     *out = call;
     for (size_t i = 0; i < count; i++) {
         call->ops[i].owner = caller->owner;
+        call->ops[i].dead_letters = caller->dead_letters;
         if (call->finished[i]) /* its arguments are wrong */
             count_op(call, i);
         else
@@ -469,13 +470,14 @@ void sl_service_submit_for(struct sl_service *service,
            requests, count, done, context, call);
 }
 
-void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
+void sl_service_submit_later(struct sl_service *service,
+                             const struct sl_caller *caller, int64_t delay_ms,
                              const void *requests, size_t count,
                              sl_call_done_fn *done, void *context,
                              struct sl_call **call)
 {
-    submit(&service->lane, &somebody, delay_ms, requests, count, done, context,
-           call);
+    submit(&service->lane, caller != NULL ? caller : &somebody, delay_ms,
+           requests, count, done, context, call);
 }
 
 static void posted(void *context)

@@ -19,7 +19,8 @@
  * the rest of a failed op's answer as it was, to be back soon after the last
  * deadline of the batch (its callers are answered then all the same, and after
  * SL_QUEUE_STUCK_MS more its state and its thread are given up), and that it
- * logs nothing: it says what went wrong in the answer.  What each verb must do
+ * logs nothing: it says what went wrong in the answer, and whatever else
+ * operators must know by service/notice.h.  What each verb must do
  * stands in its capability's driver.h.
  */
 #ifndef SL_SERVICE_DRIVER_H
@@ -71,6 +72,8 @@ struct sl_op {
     /* Set by the driver, only where in_place: this takes longer than a
      * millisecond, and is to be submitted; nothing was done. */
     bool too_long;
+    struct sl_notice *notices;      /* service/notice.h */
+    _Atomic uint64_t *dead_letters; /* the caller's; or NULL */
 };
 
 struct sl_driver {

@@ -39,6 +39,7 @@ struct sl_service {
     struct sl_lane lane;
     _Atomic(void *) slots[SL_SERVICE_INLINE_SLOTS];
     struct sl_metric *metrics;
+    _Atomic uint64_t dead_letters; /* that were made here */
 
     /* Itself, until it is freed, and every call: a guest that does not end may
      * keep a call longer than that.  The last one frees the memory. */
@@ -94,6 +95,9 @@ void sl_service_finish_op(const struct sl_service *service, struct sl_op *op);
 /* Whether a failed op may be repeated: it may help, and can do no harm. */
 bool sl_service_may_repeat(const struct sl_service *service,
                            const struct sl_op *op);
+
+/* Log and count what the driver told in an op that has run, and forget it. */
+void sl_service_tell(struct sl_service *service, struct sl_op *op);
 
 /* Whether one of the ops says that the state must be closed. */
 bool sl_state_is_over(struct sl_op *const ops[], size_t count);

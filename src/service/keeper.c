@@ -52,7 +52,7 @@ static void schedule(struct sl_keeper *keeper, int64_t delay_ms)
     if (!wanted)
         return;
 
-    sl_service_submit_later(keeper->service, delay_ms, keeper->request, 1,
+    sl_service_submit_later(keeper->service, NULL, delay_ms, keeper->request, 1,
                             answered, keeper, &keeper->call);
 
     pthread_mutex_lock(&keeper->mutex);

@@ -73,8 +73,10 @@ static void flush(struct batch *batch)
             sl_op_fail(batch->ops[i], &err);
         }
     }
-    for (size_t i = 0; i < batch->count; i++)
+    for (size_t i = 0; i < batch->count; i++) {
         batch->changed = batch->changed || batch->ops[i]->changed;
+        sl_service_tell(batch->lane->service, batch->ops[i]);
+    }
     batch->count = 0;
     batch->call_count = 0;
 }

@@ -209,6 +209,8 @@ static void run_inline(struct sl_service *service, struct sl_op *ops[],
         return;
     }
     service->driver->run(state, ops, count);
+    for (size_t i = 0; i < count; i++)
+        sl_service_tell(service, ops[i]);
     if (sl_state_is_over(ops, count))
         service->driver->close(state);
     else

@@ -153,6 +153,10 @@ struct sl_metric;
  * since sl_service_open. */
 const struct sl_metric *sl_service_metrics(const struct sl_service *service);
 
+/* Messages that calls of this process made dead letters, since
+ * sl_service_open.  Any thread. */
+uint64_t sl_service_dead_letters(const struct sl_service *service);
+
 /* What a resource holds itself, in this machine.  All are bytes. */
 struct sl_usage {
     int64_t used;  /* of what may hold data */
@@ -217,6 +221,9 @@ void sl_service_submit(struct sl_service *service, struct sl_session *session,
 /* What is known of a caller. */
 struct sl_caller {
     struct sl_metric *metrics; /* to count in; they outlive the service */
+    /* The same of the dead letters that its calls make, beside the service's
+     * own count; NULL: only that. */
+    _Atomic uint64_t *dead_letters;
     /*
      * Whose call it is, such as a component's: no more than a name, which is
      * compared.  A driver leaves nothing of one owner's calls where another
@@ -240,7 +247,8 @@ void sl_service_submit_for(struct sl_service *service,
                            struct sl_call **call);
 
 /* The same, begun after delay_ms; its deadline counts from then. */
-void sl_service_submit_later(struct sl_service *service, int64_t delay_ms,
+void sl_service_submit_later(struct sl_service *service,
+                             const struct sl_caller *caller, int64_t delay_ms,
                              const void *requests, size_t count,
                              sl_call_done_fn *done, void *context,
                              struct sl_call **call);

@@ -25,8 +25,9 @@ struct task {
     struct sl_subscription *member; /* a reference; NULL of a queue */
     struct sl_call *call;           /* that settles it */
     int64_t begun;
+    char *reason; /* of what is rejected */
     bool then_done;
-    bool dead; /* it becomes a dead letter */
+    bool discarded; /* rejected, and there is no topic of dead letters */
     bool handled;
 };
 
@@ -36,6 +37,7 @@ struct sl_consumer {
     struct sl_service *service;
     struct sl_bridge_program *program;
     struct sl_trigger_metrics *metrics;
+    struct sl_caller caller; /* that counts the service's dead letters */
     struct sl_log_field fields[SL_TRIGGER_FIELDS]; /* that name it */
     char *text;
 
@@ -102,6 +104,7 @@ static void task_free(struct task *task)
     if (task->member != NULL)
         sl_subscription_unref(task->member);
     task->consumer->kind->free(task->item);
+    free(task->reason);
     free(task);
 }
 
@@ -115,11 +118,53 @@ static void settle(struct task *task, enum sl_verdict verdict,
         consumer->kind->settle(consumer->trigger, task->member, task->item,
                                verdict, reason, delay_ms, &task->then_done);
 
-    sl_service_submit(consumer->service, NULL, &request, 1, settled, task,
-                      &task->call);
+    sl_service_submit_for(consumer->service, NULL, &consumer->caller, &request,
+                          1, settled, task, &task->call);
 }
 
-/* What was not settled comes back by itself, when its time is over. */
+/* An event is a dead letter, or thrown away.  Of messages their service tells:
+ * it makes dead letters of its own accord as well. */
+static void tell_of_end(const struct task *task)
+{
+    const struct sl_consumer *consumer = task->consumer;
+    const struct sl_manifest_trigger *trigger = consumer->trigger;
+
+    const struct sl_log_field to =
+        task->discarded ? (struct sl_log_field){0}
+                        : SL_FIELD_STRING("to", trigger->dead_letter);
+
+    sl_count(task->discarded ? &consumer->metrics->discarded
+                             : &consumer->metrics->dead_letters);
+    sl_log(SL_LOG_WARN, task->discarded ? "discarded" : "dead-letter",
+           consumer->fields[0], consumer->fields[1], consumer->fields[2],
+           SL_FIELD("id", consumer->kind->id(task->item)),
+           SL_FIELD_NUMBER("delivery", consumer->kind->deliveries(task->item)),
+           to, SL_FIELD_STRING("reason", task->reason));
+}
+
+/* A message comes back by itself when its visibility ends; an event is this
+ * member's for as long as that lives.  False: it need not be given back. */
+static bool give_back(struct task *task, enum sl_status status)
+{
+    struct sl_consumer *consumer = task->consumer;
+    bool then_done;
+
+    pthread_mutex_lock(&consumer->mutex);
+    bool draining = consumer->draining;
+    pthread_mutex_unlock(&consumer->mutex);
+    if (task->member == NULL || draining || status == SL_OK ||
+        status == SL_CONFLICT)
+        return false;
+    task->then_done = task->discarded = false;
+    const union sl_consumer_request back = consumer->kind->settle(
+        consumer->trigger, task->member, task->item, SL_VERDICT_RETRY,
+        SL_LITERAL(""), SL_CONSUMER_AGAIN_MS, &then_done);
+    sl_service_submit_later(consumer->service, &consumer->caller,
+                            SL_CONSUMER_AGAIN_MS, &back, 1, settled, task,
+                            &task->call);
+    return true;
+}
+
 static void settled(void *context)
 {
     struct task *task = context;
@@ -134,12 +179,14 @@ static void settled(void *context)
                consumer->fields[1], consumer->fields[2],
                SL_FIELD_STRING("reason", answer.head.err.message));
     sl_answers_done(consumer->service, &answer, 1);
+    if (status == SL_OK && (task->then_done || task->discarded))
+        tell_of_end(task);
     if (status == SL_OK && task->then_done) {
         settle(task, SL_VERDICT_DONE, SL_LITERAL(""), 0);
         return;
     }
-    if (status == SL_OK && task->dead)
-        sl_count(&consumer->metrics->dead_letters);
+    if (give_back(task, status))
+        return;
     pthread_mutex_lock(&consumer->mutex);
     unlink_task(task);
     pthread_mutex_unlock(&consumer->mutex);
@@ -198,9 +245,12 @@ static void handled(void *context, const struct sl_bridge_outcome *outcome)
         (verdict != SL_VERDICT_DONE && trigger->max_deliveries > 0 &&
          deliveries >= trigger->max_deliveries))
         verdict = SL_VERDICT_REJECT;
-    task->dead =
-        verdict == SL_VERDICT_REJECT &&
-        (trigger->type == SL_TRIGGER_MQ || trigger->dead_letter != NULL);
+    task->discarded = verdict == SL_VERDICT_REJECT &&
+                      trigger->type == SL_TRIGGER_PUBSUB &&
+                      trigger->dead_letter == NULL;
+    if (verdict == SL_VERDICT_REJECT)
+        task->reason = sl_strndup((const char *)outcome->message.ptr,
+                                  outcome->message.len);
     settle(task, verdict, outcome->message, backoff(trigger, deliveries));
 }
 
@@ -354,8 +404,9 @@ static void pump(struct sl_consumer *consumer, int64_t delay_ms)
         consumer->again = false;
         pthread_mutex_unlock(&consumer->mutex);
 
-        sl_service_submit_later(consumer->service, delay_ms, &request, 1,
-                                received, consumer, &consumer->receive);
+        sl_service_submit_later(consumer->service, &consumer->caller, delay_ms,
+                                &request, 1, received, consumer,
+                                &consumer->receive);
 
         pthread_mutex_lock(&consumer->mutex);
         consumer->scheduling = false;
@@ -386,6 +437,7 @@ struct sl_consumer *sl_consumer_start(struct sl_host *host,
     consumer->service = sl_host_service(host, trigger->resource);
     consumer->program = sl_host_program(host, trigger->component);
     consumer->metrics = metrics;
+    consumer->caller.dead_letters = &metrics->dead_letters;
     consumer->fields[0] =
         SL_FIELD_STRING(is_queue ? "queue" : "topic",
                         is_queue ? trigger->resource_name : trigger->topic);

@@ -151,15 +151,13 @@ pubsub_settle(const struct sl_manifest_trigger *trigger,
                        .key = event->key,
                        .attributes = event->attributes,
                        .attribute_count = event->attribute_count}};
-    request.pubsub = sl_subscription_request(member, verdict == SL_VERDICT_DONE
-                                                         ? SL_PUBSUB_ACKNOWLEDGE
-                                                         : SL_PUBSUB_RETURN);
+    /* What is rejected is not tried again, and holds up no other event: it has
+     * nowhere to go, so it is acknowledged. */
+    request.pubsub = sl_subscription_request(
+        member,
+        verdict == SL_VERDICT_RETRY ? SL_PUBSUB_RETURN : SL_PUBSUB_ACKNOWLEDGE);
     request.pubsub.receipt = event->receipt;
-    /* Nowhere to go: it stays, and holds up its key. */
-    request.pubsub.delay_ms = verdict == SL_VERDICT_REJECT
-                                  ? (uint64_t)trigger->max_backoff_ms
-                              : verdict == SL_VERDICT_RETRY ? delay_ms
-                                                            : 0;
+    request.pubsub.delay_ms = verdict == SL_VERDICT_RETRY ? delay_ms : 0;
     return request;
 }
 

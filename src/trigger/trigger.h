@@ -37,6 +37,7 @@ struct sl_trigger_metrics {
     _Atomic uint64_t bytes_in;                  /* http: of bodies */
     _Atomic uint64_t bytes_out;
     _Atomic uint64_t dead_letters; /* mq, pubsub */
+    _Atomic uint64_t discarded;    /* pubsub: rejected, with no dead-letter */
     _Atomic uint64_t running;      /* mq, pubsub: being handled now */
 };
 

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "mq/driver.h"
 #include "mq_cases.h"
+#include "mq_dead.h"
 #include "native.h"
 
 _Static_assert((int)MQ_NEEDS_COUNT == (int)SL_MQ_FEATURE_COUNT,
@@ -543,6 +544,14 @@ const struct suite_case mq_side_cases[] = {
      killed_a_hundred_times},
     {"woken by another process", SL_MQ_FEATURE_SHARED,
      woken_by_another_process},
+    {"dead letters are told", SL_MQ_FEATURE_DEAD_LETTER | SL_MQ_FEATURE_GROUPS,
+     mq_case_dead_letters_are_told},
+    {"the dead are sent again", SL_MQ_FEATURE_DEAD_LETTER,
+     mq_case_the_dead_are_sent_again},
+    {"the dead keep their group",
+     SL_MQ_FEATURE_DEAD_LETTER | SL_MQ_FEATURE_GROUPS,
+     mq_case_the_dead_keep_their_group},
+    {"many dead", SL_MQ_FEATURE_DEAD_LETTER, mq_case_many_dead},
     {"texts that are none", SL_MQ_FEATURE_GROUPS, text_that_is_none},
     {0},
 };

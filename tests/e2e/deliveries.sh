@@ -124,6 +124,28 @@ check_kills() {
     holds cmp -s body expected
 }
 
+# has FILE COUNT TEXT...: so many lines of it have all these texts.
+has() {
+    file=$1 count=$2
+    shift 2
+    cp "$file" lines.found
+    for text in "$@"; do
+        grep -F -e "$text" lines.found >lines.left
+        mv lines.left lines.found
+    done
+    [ "$(wc -l <lines.found)" -eq "$count" ]
+}
+
+# value METRIC TEXT: of the sample with this text.
+value() {
+    curl -s -m 10 "$(sed -n 's/.* management \(http[^ ]*\).*/\1/p' "$1.log" |
+        tail -n 1)/metrics" | grep -F -e "$3" | sed -n "s/^$2{.*} //p"
+}
+
+counted() {
+    [ "$(value "$1" "$2" "$3")" = "$4" ]
+}
+
 manifests mq worker jobs </dev/null
 check_outcomes mq mq jobs
 WHAT="mq: dead letters"
@@ -131,7 +153,51 @@ sqlite3 mq.db "SELECT CAST(payload AS TEXT), reason FROM dead" >body
 is body <<END
 reject|never
 END
+holds has mq.log 1 event=dead-letter resource=jobs id=4 delivery=1 reason=never
+slight 0 dead-letters list jobs --manifest mq.toml
+says out "4                              1"
+says out "  6  never"
+slight 0 dead-letters drop jobs 4 --manifest mq.toml
+is out <<END
+dropped 4
+END
 check_kills mq mq jobs
+
+# What the queue itself makes a dead letter is told, and counted, and comes back.
+sed '/^path = "mq.db"/a max-deliveries = 2' mq.toml >worn.toml
+printf '[management]\nlisten = "127.0.0.1:0"\n' >>worn.toml
+WHAT="mq: what was delivered too often"
+printf '%s\n' broken plain broken >lines
+INPUT=lines slight 0 run mq-send.toml -- mq jobs
+start worn
+settle mq
+holds has worn.log 2 event=dead-letter resource=jobs delivery=2 reason=max-deliveries
+holds has worn.log 4 event=trapped queue=jobs
+holds counted worn slight_trigger_dead_letters_total 'resource="jobs"' 2
+holds counted worn slight_resource_dead_letters_total 'resource="jobs"' 2
+slight 0 dead-letters list jobs --manifest worn.toml --json
+sed 's/"\(sent\|died\)":"[^"]*"/"\1":0/g; s/"id":"[0-9]*"/"id":0/' out | sort -u >body
+is body <<END
+{"id":0,"deliveries":2,"sent":0,"died":0,"reason":"max-deliveries","group":null,"attributes":[],"bytes":6,"payload":"YnJva2Vu"}
+END
+# While it runs: delivered twice more, and a dead letter again.
+first=$(sed -n '1s/.*"id":"\([0-9]*\)".*/\1/p' out)
+slight 0 dead-letters replay jobs "$first" --manifest worn.toml
+says out "replayed $first as "
+wait_for 20 counted worn slight_resource_dead_letters_total 'resource="jobs"' 3
+holds has worn.log 3 event=dead-letter resource=jobs delivery=2 reason=max-deliveries
+slight 1 dead-letters replay jobs "$first" --manifest worn.toml
+says err "1 of these dead letters is not there"
+kill -TERM "$WORKER"
+wait "$WORKER"
+slight 0 dead-letters replay jobs --all --manifest worn.toml
+holds test "$(wc -l <out)" -eq 2
+holds test "$(left mq)" = 2
+slight 0 dead-letters list jobs --manifest worn.toml
+is out <<END
+no dead letters
+END
+sqlite3 mq.db "DELETE FROM message"
 
 manifests pubsub subscriber events <<END
 topic = "t"
@@ -146,7 +212,29 @@ sqlite3 pubsub.db "SELECT CAST(payload AS TEXT) FROM event WHERE topic =
 is body <<END
 reject
 END
+holds has pubsub.log 1 event=dead-letter topic=t resource=events group=g \
+    delivery=1 to=dead reason=never
 check_kills pubsub pubsub events t
+
+# Without a topic of dead letters what is rejected is over, too.
+rm -f pubsub.db* seen-pubsub.db*
+printf '[management]\nlisten = "127.0.0.1:0"\n' >>pubsub.toml
+sed '/^dead-letter/d; /^max-deliveries/d' pubsub.toml >refused.toml
+WHAT="pubsub: rejected, and no dead-letter"
+printf '%s\n' reject plain >lines
+INPUT=lines slight 0 run pubsub-send.toml -- pubsub events t
+start refused
+settle pubsub
+holds has refused.log 1 event=discarded topic=t resource=events group=g delivery=1 reason=never
+holds counted refused slight_trigger_discarded_total 'group="g"' 1
+holds counted refused slight_trigger_dead_letters_total 'group="g"' 0
+seen pubsub >body
+is body <<END
+plain 1
+reject 1
+END
+kill -TERM "$WORKER"
+wait "$WORKER"
 
 # What a manifest can get wrong.
 WHAT="a wrong manifest"

@@ -39,6 +39,8 @@ bool exports_slight_mq_handler_handle(
         abort();
     if (is(&message->payload, "trap") && seen == 1)
         abort();
+    if (is(&message->payload, "broken"))
+        abort();
     if (is(&message->payload, "spin") && seen == 1)
         for (volatile int i = 0;; i++)
             ;
