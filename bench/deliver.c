@@ -98,6 +98,7 @@ int main(int argc, char **argv)
     struct sl_manifest *manifest;
     struct sl_host *host;
     struct sl_error err;
+    struct sl_toml_place where;
     int64_t singles[SINGLES];
 
     if (argc == 4)
@@ -108,7 +109,7 @@ int main(int argc, char **argv)
     }
     size_t count = strtoul(argv[2], NULL, 10) / BATCH * BATCH;
     must(sl_manifest_read(argv[1], tell_problem, NULL, &manifest, &err), &err);
-    must(sl_host_new(manifest, &config, &host, &err), &err);
+    must(sl_host_new(manifest, &config, &host, &where, &err), &err);
     must(sl_host_load(host, &err), &err);
     must(sl_host_link(host, &err), &err);
     must(sl_host_prepare(host, &run, &err), &err);
@@ -121,7 +122,7 @@ int main(int argc, char **argv)
     printf("send\t0\t%zu\t%" PRId64 "\n", count, sl_now_ns() - start);
 
     start = sl_now_ns();
-    must(sl_triggers_start(host, manifest, &triggers, &err), &err);
+    must(sl_triggers_start(host, manifest, &triggers, &where, &err), &err);
     wait_for(count, 1000000);
     printf("handle\t0\t%zu\t%" PRId64 "\n", count, sl_now_ns() - start);
 

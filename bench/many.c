@@ -97,6 +97,7 @@ int main(int argc, char **argv)
     struct sl_manifest *manifest;
     struct sl_host *host;
     struct sl_error err;
+    struct sl_toml_place where;
 
     if (argc != 7) {
         fputs("usage: many MANIFEST GUESTS get|set BUCKET SIZE CALLS\n",
@@ -112,7 +113,7 @@ int main(int argc, char **argv)
         .args = args, .arg_count = 5, .write = sl_host_stdio_write};
 
     must(sl_manifest_read(argv[1], tell_problem, NULL, &manifest, &err), &err);
-    must(sl_host_new(manifest, &config, &host, &err), &err);
+    must(sl_host_new(manifest, &config, &host, &where, &err), &err);
     must(sl_host_load(host, &err), &err);
     must(sl_host_link(host, &err), &err);
     int64_t start = sl_now_ns();

@@ -2,9 +2,13 @@
 /*
  * slight check: what a run would find, without running.
  */
+#include <errno.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/alloc.h"
 #include "cli/command.h"
 #include "cli/confine.h"
 #include "cli/print.h"
@@ -23,50 +27,71 @@ static const struct kind {
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
-static void note_import(bool uses[KINDS], const char *name)
+static void note_import(void *context, const struct sl_host_import *import)
 {
+    bool *uses = context;
+
     for (size_t i = 0; i < KINDS; i++)
-        if (strncmp(name, kinds[i].import, strlen(kinds[i].import)) == 0)
+        if (strncmp(import->name, kinds[i].import, strlen(kinds[i].import)) ==
+            0)
             uses[i] = true;
 }
 
-/* The kinds of what the component may open are needed no more. */
-static void forget_granted(bool uses[KINDS], const struct sl_manifest *manifest,
-                           const struct sl_manifest_component *component)
+/* The first resource of the kind that the manifest has, or that it grants. */
+static const struct sl_manifest_resource *
+find_resource(const struct sl_manifest *manifest,
+              const struct sl_manifest_component *component, const char *kind,
+              bool granted)
 {
     for (size_t i = 0; i < manifest->resource_count; i++) {
         const struct sl_manifest_resource *resource = &manifest->resources[i];
-        const char *name = sl_capability_info(resource->capability).name;
-        for (size_t k = 0; k < KINDS; k++)
-            if (sl_manifest_grants(manifest, component, resource) &&
-                strcmp(kinds[k].name, name) == 0)
-                uses[k] = false;
+        if (strcmp(sl_capability_info(resource->capability).name, kind) == 0 &&
+            (!granted || sl_manifest_grants(manifest, component, resource)))
+            return resource;
     }
+    return NULL;
 }
 
-/* How many. */
-static size_t warn_of_missing(const bool needs[KINDS],
-                              const struct sl_manifest *manifest)
+/* What the component with this index imports and may not open; how many kinds
+ * that are. */
+static size_t warn_of_missing(const struct sl_manifest *manifest,
+                              struct sl_host *host, size_t index)
 {
+    const struct sl_manifest_component *component =
+        &manifest->components[index];
+    const char *file =
+        manifest->path != NULL ? manifest->path : "the built-in manifest";
+    bool uses[KINDS] = {false};
     size_t count = 0;
 
+    sl_host_imports(host, index, note_import, uses);
     for (size_t k = 0; k < KINDS; k++) {
-        if (!needs[k])
+        const char *kind = kinds[k].name;
+        if (!uses[k] || find_resource(manifest, component, kind, true) != NULL)
             continue;
+        const struct sl_manifest_resource *other =
+            find_resource(manifest, component, kind, false);
         count++;
-        sl_print_warning("a component imports slight:%s, and %s grants it no "
-                         "resource of that kind: whatever it opens will be "
-                         "refused; add [[resource]]",
-                         kinds[k].name,
-                         manifest->path != NULL ? manifest->path
-                                                : "the built-in manifest");
+        if (other != NULL)
+            sl_print_warning(
+                "component \"%s\" imports slight:%s, and %s grants "
+                "it no resource of that kind: whatever it opens "
+                "will be refused; add \"%s\" to its \"resources\"",
+                component->name, kind, file, other->name);
+        else
+            sl_print_warning("component \"%s\" imports slight:%s, and %s has "
+                             "no resource of that kind: whatever it opens will "
+                             "be refused; add [[resource]] with type = "
+                             "\"%s.sqlite\", or another of \"slight "
+                             "providers\"",
+                             component->name, kind, file, kind);
     }
     return count;
 }
 
 static void print_import(void *context, const struct sl_host_import *import)
 {
-    note_import(context, import->name);
+    (void)context;
     if (import->provided) {
         sl_print_line(stdout, "  %s", import->name);
         return;
@@ -139,6 +164,32 @@ static void print_grants(const struct sl_manifest *manifest,
     print_limits(component);
 }
 
+/* Files that a driver reads, and folders for what it keeps: how many of them
+ * are not there. */
+static size_t warn_of_paths(const struct sl_manifest_resource *resource)
+{
+    const struct sl_option *option = sl_driver_info(resource->driver).options;
+    size_t count = 0;
+
+    for (; option != NULL && option->name != NULL; option++) {
+        const char *path = NULL;
+        if (option->type == SL_OPTION_PATH)
+            path = *(const char *const *)((const char *)resource->options +
+                                          option->offset);
+        if (path == NULL)
+            continue;
+        SL_CLEANUP(sl_freep) char *copy = sl_strdup(path);
+        const char *needed = option->is_store ? dirname(copy) : path;
+        if (access(needed, option->is_store ? W_OK | X_OK : R_OK) == 0)
+            continue;
+        sl_print_warning("resource \"%s\": \"%s\": %s%s: %s", resource->name,
+                         option->name, option->is_store ? "the folder " : "",
+                         needed, strerror(errno));
+        count++;
+    }
+    return count;
+}
+
 static void warn_risk(const char *resource, const char *text)
 {
     sl_print_warning("resource \"%s\": %s", resource, text);
@@ -149,17 +200,12 @@ static int check_host(const struct sl_manifest *manifest, struct sl_host *host,
                       bool strict)
 {
     struct sl_error err;
-    bool needs[KINDS] = {false};
 
     for (size_t i = 0; i < manifest->component_count; i++) {
-        bool uses[KINDS] = {false};
         fputs(i > 0 ? "\n" : "", stdout);
         sl_print_line(stdout, "%s imports", manifest->components[i].source);
-        sl_host_imports(host, i, print_import, uses);
+        sl_host_imports(host, i, print_import, NULL);
         print_grants(manifest, &manifest->components[i]);
-        forget_granted(uses, manifest, &manifest->components[i]);
-        for (size_t k = 0; k < KINDS; k++)
-            needs[k] = needs[k] || uses[k];
     }
     fflush(stdout);
     int code = sl_target_missing(manifest, host);
@@ -167,8 +213,11 @@ static int check_host(const struct sl_manifest *manifest, struct sl_host *host,
         return code;
     if (sl_host_link(host, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
-    size_t warnings = warn_of_missing(needs, manifest);
-    warnings += sl_target_risks(manifest, warn_risk);
+    size_t warnings = sl_target_risks(manifest, warn_risk);
+    for (size_t i = 0; i < manifest->resource_count; i++)
+        warnings += warn_of_paths(&manifest->resources[i]);
+    for (size_t i = 0; i < manifest->component_count; i++)
+        warnings += warn_of_missing(manifest, host, i);
     if (strict && warnings > 0) {
         sl_print_error("%zu warning%s, and --strict allows none", warnings,
                        warnings > 1 ? "s" : "");

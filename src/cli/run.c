@@ -231,21 +231,23 @@ struct server {
     struct sl_management *management;
 };
 
-static enum sl_status start_management(struct server *server,
-                                       struct sl_error *err)
+static int start_management(struct server *server)
 {
-    if (server->manifest->management == NULL)
-        return SL_OK;
-    enum sl_status status =
-        sl_management_start(server->host, server->manifest, server->triggers,
-                            &server->management, err);
-    if (status != SL_OK)
-        return status;
+    const struct sl_manifest *manifest = server->manifest;
+    struct sl_error err;
+
+    if (manifest->management == NULL)
+        return SL_EXIT_OK;
+    if (sl_management_start(server->host, manifest, server->triggers,
+                            &server->management, &err) != SL_OK)
+        return sl_target_print_failure(manifest,
+                                       manifest->management->listen_place, &err,
+                                       SL_EXIT_COMPONENT);
     SL_CLEANUP(sl_freep)
     char *text =
         sl_asprintf("management %s", sl_management_text(server->management));
-    say(server->manifest->name, "management", text);
-    return SL_OK;
+    say(manifest->name, "management", text);
+    return SL_EXIT_OK;
 }
 
 /* Ends what was started; the host, which tells the others of their end. */
@@ -305,6 +307,7 @@ static int confine_calls(const struct request *request)
 static int run_triggers(struct server *server, const struct request *request)
 {
     struct sl_host *host = server->host;
+    struct sl_toml_place where;
     struct sl_error err;
 
     enum sl_status status = sl_host_link(host, &err);
@@ -317,11 +320,13 @@ static int run_triggers(struct server *server, const struct request *request)
     int code = confine_calls(request);
     if (code != SL_EXIT_OK)
         return code;
-    status = sl_triggers_start(host, server->manifest, &server->triggers, &err);
-    if (status == SL_OK)
-        status = start_management(server, &err);
-    return status == SL_OK ? serve(server, interrupt, request->grace_ms)
-                           : sl_print_failure(&err, SL_EXIT_COMPONENT);
+    if (sl_triggers_start(host, server->manifest, &server->triggers, &where,
+                          &err) != SL_OK)
+        return sl_target_print_failure(server->manifest, where, &err,
+                                       SL_EXIT_COMPONENT);
+    code = start_management(server);
+    return code == SL_EXIT_OK ? serve(server, interrupt, request->grace_ms)
+                              : code;
 }
 
 static int run_program(struct server *server, struct request *request)
@@ -335,8 +340,9 @@ static int run_program(struct server *server, struct request *request)
     int code = confine_calls(request);
     if (code != SL_EXIT_OK)
         return code;
-    if (start_management(server, &err) != SL_OK)
-        return sl_print_failure(&err, SL_EXIT_COMPONENT);
+    code = start_management(server);
+    if (code != SL_EXIT_OK)
+        return code;
     run->interrupt = sl_signals_catch();
     if (sl_host_run(server->host, run, &outcome, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
@@ -375,6 +381,32 @@ static bool set_log(const struct sl_args *args)
     return true;
 }
 
+/* Nothing that was asked for is ignored: of an option that what is run does not
+ * have, it is said. */
+static int check_options(const struct sl_args *args,
+                         const struct sl_manifest *manifest)
+{
+    bool is_server = manifest->trigger_count > 0;
+
+    if (is_server && sl_args_has(args, "timeout")) {
+        sl_print_error("--timeout is of a program that is run once, and this "
+                       "manifest has [[trigger]]s; write \"timeout\" into "
+                       "them, or into the component");
+        return SL_EXIT_USAGE;
+    }
+    if (is_server && sl_args_has(args, "raw-output")) {
+        sl_print_error("--raw-output is of a program that is run once, and "
+                       "this manifest has [[trigger]]s");
+        return SL_EXIT_USAGE;
+    }
+    if (!is_server && sl_args_has(args, "grace")) {
+        sl_print_error("--grace is of [[trigger]]s, and this manifest has "
+                       "none");
+        return SL_EXIT_USAGE;
+    }
+    return SL_EXIT_OK;
+}
+
 static void log_risk(const char *resource, const char *text)
 {
     sl_log(SL_LOG_WARN, "risk", SL_FIELD_STRING("resource", resource),
@@ -392,6 +424,8 @@ static int run_run(const struct sl_args *args)
         return SL_EXIT_USAGE;
     int code = sl_target_open(sl_args_operand(args, 0),
                               sl_args_value(args, "manifest"), &manifest);
+    if (code == SL_EXIT_OK)
+        code = check_options(args, manifest);
     /* Before anything starts a thread. */
     if (code == SL_EXIT_OK && !request.no_sandbox)
         code = sl_confine_files(manifest, &request.run, &sandbox);
@@ -424,7 +458,8 @@ static const struct sl_command_option options[] = {
      .help = "let it see a folder, to read and write, or to read only"},
     {.name = "timeout",
      .argument = "DURATION",
-     .help = "end it after this time, for example 5s; 0s: never"},
+     .help = "of a program that is run once: end it after this time, for "
+             "example 5s; 0s: never"},
     {.name = "grace",
      .argument = "DURATION",
      .help = "with triggers: how long what runs may take to finish after "

@@ -116,20 +116,26 @@ int sl_target_open(const char *operand, const char *manifest_file,
     return read_component(operand, manifest_file, out);
 }
 
-/* "slightfile.toml:5:10: ", where a manifest named the component. */
-static void print_place(const struct sl_manifest *manifest, size_t index)
+/* "slightfile.toml:5:10: " */
+static void print_place(const struct sl_manifest *manifest,
+                        struct sl_toml_place place)
 {
-    struct sl_toml_place place = manifest->components[index].source_place;
-
     struct sl_message message;
 
-    if (place.line == 0)
-        return;
     FILE *out = sl_message_open(&message);
     fputs(sl_style_on(stderr, SL_STYLE_BOLD), out);
     sl_print_text(out, manifest->path);
     fprintf(out, ":%u:%u:%s ", place.line, place.column, sl_style_off(stderr));
     sl_message_close(&message);
+}
+
+int sl_target_print_failure(const struct sl_manifest *manifest,
+                            struct sl_toml_place place,
+                            const struct sl_error *err, int code)
+{
+    if (place.line > 0 && manifest->path != NULL)
+        print_place(manifest, place);
+    return sl_print_failure(err, code);
 }
 
 static bool parse_compiling(const struct sl_args *args,
@@ -159,21 +165,24 @@ int sl_target_load(const struct sl_manifest *manifest,
 {
     struct sl_host_config config = {.progress = true};
     SL_CLEANUP(sl_host_freep) struct sl_host *host = NULL;
+    struct sl_toml_place place;
     struct sl_error err;
 
     if (!parse_compiling(args, &config.compiling))
         return SL_EXIT_USAGE;
     config.compiling.interrupt = sl_signals_catch();
-    if (sl_host_new(manifest, &config, &host, &err) != SL_OK)
-        return sl_print_failure(&err, err.status == SL_INVALID_ARGUMENT
-                                          ? SL_EXIT_MANIFEST
-                                          : SL_EXIT_FAILED);
+    if (sl_host_new(manifest, &config, &host, &place, &err) != SL_OK)
+        return sl_target_print_failure(manifest, place, &err,
+                                       err.status == SL_INVALID_ARGUMENT
+                                           ? SL_EXIT_MANIFEST
+                                           : SL_EXIT_FAILED);
     enum sl_status status = sl_host_load(host, &err);
     if (sl_signals_caught() != 0)
         return SL_EXIT_SIGNAL + sl_signals_caught();
     if (status != SL_OK) {
-        print_place(manifest, sl_host_loaded(host));
-        return sl_print_failure(&err, SL_EXIT_COMPONENT);
+        place = manifest->components[sl_host_loaded(host)].source_place;
+        return sl_target_print_failure(manifest, place, &err,
+                                       SL_EXIT_COMPONENT);
     }
     *out = host;
     host = NULL; /* handed over */

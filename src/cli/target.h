@@ -18,6 +18,12 @@
 int sl_target_open(const char *operand, const char *manifest_file,
                    struct sl_manifest **out);
 
+/* Print err as sl_print_failure does, behind the place in the manifest that it
+ * is about; zero is none. */
+int sl_target_print_failure(const struct sl_manifest *manifest,
+                            struct sl_toml_place place,
+                            const struct sl_error *err, int code);
+
 /* The options of compiling, for the tables of commands that load. */
 #define SL_TARGET_COMPILE_OPTIONS                                              \
     {.name = "compile-timeout",                                                \

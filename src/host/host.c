@@ -40,7 +40,9 @@ static void grant(const struct sl_host *host,
                            component->metrics};
 }
 
-static enum sl_status open_services(struct sl_host *host, struct sl_error *err)
+static enum sl_status open_services(struct sl_host *host,
+                                    struct sl_toml_place *where,
+                                    struct sl_error *err)
 {
     const struct sl_manifest *manifest = host->manifest;
 
@@ -51,8 +53,10 @@ static enum sl_status open_services(struct sl_host *host, struct sl_error *err)
         enum sl_status status = sl_service_open(
             resource->capability, resource->name, resource->driver,
             resource->config, resource->options, &host->services[i], err);
-        if (status != SL_OK)
+        if (status != SL_OK) {
+            *where = resource->place;
             return sl_fail_in(err, "resource \"%s\"", resource->name);
+        }
         sl_log(SL_LOG_DEBUG, "open",
                SL_FIELD_STRING("resource", resource->name),
                SL_FIELD_NUMBER("line", resource->place.line));
@@ -100,11 +104,13 @@ static uint64_t table_elements_of(const struct sl_manifest *manifest)
 
 enum sl_status sl_host_new(const struct sl_manifest *manifest,
                            const struct sl_host_config *config,
-                           struct sl_host **out, struct sl_error *err)
+                           struct sl_host **out, struct sl_toml_place *where,
+                           struct sl_error *err)
 {
     SL_CLEANUP(sl_host_freep) struct sl_host *host = sl_alloc(sizeof(*host));
     uint32_t instances = instances_of(manifest, config);
 
+    *where = (struct sl_toml_place){0};
     host->manifest = manifest;
     host->progress = config->progress;
     host->compiling = config->compiling;
@@ -123,7 +129,7 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
     if (host->done < 0)
         return sl_fail(err, SL_UNAVAILABLE, "eventfd: %s", strerror(errno));
 
-    enum sl_status status = open_services(host, err);
+    enum sl_status status = open_services(host, where, err);
     if (status == SL_OK)
         status = sl_bridge_engine_new(&host->engine_config, &host->engine, err);
     if (status != SL_OK)

@@ -39,11 +39,13 @@ struct sl_host_config {
 
 /*
  * Open what the manifest names, which is borrowed until sl_host_free.  No
- * service is contacted yet.
+ * service is contacted yet.  A failure sets *where to the part of the manifest
+ * that it is about, or to zero.
  */
 SL_MUST_CHECK enum sl_status sl_host_new(const struct sl_manifest *manifest,
                                          const struct sl_host_config *config,
                                          struct sl_host **out,
+                                         struct sl_toml_place *where,
                                          struct sl_error *err);
 
 /*

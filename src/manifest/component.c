@@ -65,7 +65,7 @@ const struct sl_option sl_manifest_component_options[] = {
      .offset = offsetof(struct sl_manifest_component, timeout_ms),
      .fallback = "0s",
      .help = "the longest that a run may take, waiting included; 0s is no "
-             "limit"},
+             "limit; triggers without one have it too"},
     {.name = "max-size",
      .type = SL_OPTION_SIZE,
      .offset = offsetof(struct sl_manifest_component, max_size),

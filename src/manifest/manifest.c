@@ -41,7 +41,8 @@ const struct sl_option sl_manifest_management_options[] = {
      .offset = offsetof(struct sl_manifest_management, listen),
      .fallback = "127.0.0.1:9090",
      .help = "the address and port of /metrics, /healthz and /readyz; whoever "
-             "reaches it may read them"},
+             "reaches it may read them; port 0: the system chooses one",
+     .check = sl_manifest_check_listen},
     {.name = "max-connections-per-peer",
      .type = SL_OPTION_INTEGER,
      .offset = offsetof(struct sl_manifest_management, max_peer_connections),
@@ -266,6 +267,7 @@ static void read_management(struct sl_manifest_reader *reader,
     if (node->type == SL_TOML_TABLE) {
         sl_manifest_read_section(reader, node, "[management]", sections,
                                  others);
+        management->listen_place = sl_manifest_place(node, "listen");
         const struct sl_toml *hosts = sl_manifest_get(node, "allowed-hosts");
         if (hosts != NULL)
             read_allowed_hosts(reader, hosts, management);
@@ -309,6 +311,7 @@ static void read_root(struct sl_manifest_reader *reader,
         sl_manifest_wrong(reader, reader->manifest->components[1].place,
                           "several components are run by [[trigger]]s, and "
                           "there is none");
+    sl_manifest_check_listeners(reader);
 }
 
 static void syntax_error(void *context, struct sl_toml_place place,

@@ -94,7 +94,8 @@ struct sl_manifest_trigger {
     int64_t timeout_ms; /* of one call */
 
     /* http */
-    const char *listen;
+    const char *listen; /* "HOST:PORT" */
+    struct sl_toml_place listen_place;
     const char *route;
     int64_t reuse; /* requests that an instance answers */
     int64_t idle_timeout_ms;
@@ -120,6 +121,7 @@ struct sl_manifest_trigger {
 /* [management]: what operators ask. */
 struct sl_manifest_management {
     const char *listen; /* "127.0.0.1:9090" */
+    struct sl_toml_place listen_place;
     int64_t max_peer_connections;
     const char **allowed_hosts; /* names, by which it may be asked, too */
     size_t allowed_host_count;

@@ -101,9 +101,20 @@ void sl_manifest_read_triggers(struct sl_manifest_reader *reader,
 void sl_manifest_read_components(struct sl_manifest_reader *reader,
                                  const struct sl_toml *components);
 
+/* "HOST:PORT"; says what is wrong with it. */
+enum sl_status sl_manifest_check_listen(const void *field,
+                                        struct sl_error *err);
+
+/* Where two servers would listen at one place; after all were read. */
+void sl_manifest_check_listeners(struct sl_manifest_reader *reader);
+
 /* The child of a table with this key, or NULL. */
 const struct sl_toml *sl_manifest_get(const struct sl_toml *table,
                                       const char *key);
+
+/* Where that child is, or the table where there is none. */
+struct sl_toml_place sl_manifest_place(const struct sl_toml *table,
+                                       const char *key);
 
 /* "an array", "a table", ... */
 const char *sl_manifest_type_text(enum sl_toml_type type);

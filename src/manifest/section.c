@@ -33,6 +33,14 @@ const struct sl_toml *sl_manifest_get(const struct sl_toml *table,
     return NULL;
 }
 
+struct sl_toml_place sl_manifest_place(const struct sl_toml *table,
+                                       const char *key)
+{
+    const struct sl_toml *child = sl_manifest_get(table, key);
+
+    return child != NULL ? child->place : table->place;
+}
+
 /* The value of "retry.attempts": attempts in the table retry. */
 static const struct sl_toml *get_dotted(const struct sl_toml *table,
                                         const char *name)

@@ -47,7 +47,9 @@ static const struct sl_option http_options[] = {
      .type = SL_OPTION_STRING,
      .offset = AT(listen),
      .fallback = "127.0.0.1:8080",
-     .help = "the address and port; triggers may share one"},
+     .help = "the address and port; triggers may share one; port 0: the system "
+             "chooses one",
+     .check = sl_manifest_check_listen},
     {.name = "route",
      .type = SL_OPTION_STRING,
      .offset = AT(route),
@@ -290,6 +292,35 @@ static void find_resource(struct sl_manifest_reader *reader,
             types[trigger->type].name);
 }
 
+static int64_t longest_timeout(enum sl_manifest_trigger_type type)
+{
+    const struct sl_option *option = types[type].options;
+
+    while (strcmp(option->name, "timeout") != 0)
+        option++;
+    return option->max;
+}
+
+/* The component's is that of its triggers which have none of their own. */
+static void inherit_timeout(struct sl_manifest_reader *reader,
+                            const struct sl_toml *table,
+                            struct sl_manifest_trigger *trigger)
+{
+    const struct sl_manifest_component *component = trigger->component;
+
+    if (component == NULL || component->timeout_ms == 0 ||
+        sl_manifest_get(table, "timeout") != NULL)
+        return;
+    if (component->timeout_ms > longest_timeout(trigger->type))
+        sl_manifest_wrong(
+            reader, table->place,
+            "the component's \"timeout\" is longer than one of "
+            "this type may be; give [[trigger]] its own, of at "
+            "most %lld hours",
+            (long long)(longest_timeout(trigger->type) / 3600000));
+    trigger->timeout_ms = component->timeout_ms;
+}
+
 static bool has_same_limits(const struct sl_manifest_trigger *a,
                             const struct sl_manifest_trigger *b)
 {
@@ -347,7 +378,10 @@ static void read_trigger(struct sl_manifest_reader *reader,
                          const struct sl_toml *table)
 {
     struct sl_manifest *manifest = reader->manifest;
-    struct sl_manifest_trigger trigger = {.place = table->place};
+    struct sl_manifest_trigger trigger = {
+        .place = table->place,
+        .listen_place = sl_manifest_place(table, "listen"),
+    };
     const char *const others[] = {"type", NULL};
     size_t problems = reader->problem_count;
 
@@ -361,6 +395,7 @@ static void read_trigger(struct sl_manifest_reader *reader,
     sl_manifest_read_section(reader, table, "[[trigger]]", sections, others);
     find_component(reader, table, &trigger);
     find_resource(reader, table, &trigger);
+    inherit_timeout(reader, table, &trigger);
     if (reader->problem_count > problems)
         return;
     check_shared(reader, table, &trigger);

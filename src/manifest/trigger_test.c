@@ -161,6 +161,112 @@ static void test_wrong_triggers(void **state)
         "of the kind mq\n");
 }
 
+/* What no server could listen at is told with its place, of every trigger and
+ * of [management]. */
+static void test_wrong_listen(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *listen, *expected;
+    } cases[] = {
+        {"nonsense", "expected \"HOST:PORT\", such as \"127.0.0.1:8080\""},
+        {"", "expected \"HOST:PORT\", such as \"127.0.0.1:8080\""},
+        {"[::1]", "expected \"HOST:PORT\", such as \"127.0.0.1:8080\""},
+        {"[:80", "expected \"HOST:PORT\", such as \"127.0.0.1:8080\""},
+        {":80",
+         "there is no host: \"127.0.0.1:80\" listens for this machine alone, "
+         "\"0.0.0.0:80\" for all that reach it"},
+        {"127.0.0.1:", "the port is a number from 0 to 65535; with 0 the "
+                       "system chooses one"},
+        {"127.0.0.1:99999", "the port is a number from 0 to 65535; with 0 the "
+                            "system chooses one"},
+        {"localhost:http", "the port is a number from 0 to 65535; with 0 the "
+                           "system chooses one"},
+        {"::1:80", "an IPv6 address stands in brackets, as in \"[::1]:8080\""},
+        {"[1.2.3.4]:80",
+         "in brackets stands an IPv6 address, such as \"[::1]:8080\""},
+        {"300.1.1.1:80", "the host is an address of this machine, or a name"},
+        {"http://a:80",
+         "an IPv6 address stands in brackets, as in \"[::1]:8080\""},
+        {"a/b:80", "the host is an address of this machine, or a name"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        SL_CLEANUP(sl_freep)
+        char *text = sl_asprintf(HEAD "[management]\nlisten = \"%s\"\n"
+                                      "[[trigger]]\ntype = \"http\"\n"
+                                      "listen = \"%s\"\n",
+                                 cases[i].listen, cases[i].listen);
+        SL_CLEANUP(sl_freep)
+        char *expected =
+            sl_asprintf("6:10: \"listen\": %s\n9:10: \"listen\": %s\n",
+                        cases[i].expected, cases[i].expected);
+        manifest_bad(text, expected);
+    }
+}
+
+/* Two servers of one manifest never want the same port. */
+static void test_shared_ports(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *first, *second;
+        bool taken;
+    } cases[] = {
+        {"127.0.0.1:80", "0.0.0.0:80", true},
+        {"[::]:80", "127.0.0.1:80", true},
+        {"localhost:80", "127.0.0.1:80", true},
+        {"[::1]:80", "localhost:80", true},
+        {"LOCALHOST:80", "localhost:80", true},
+        {"127.0.0.1:80", "127.0.0.2:80", false},
+        {"127.0.0.1:80", "[::1]:80", false},
+        {"127.0.0.1:80", "127.0.0.1:81", false},
+        {"127.0.0.1:0", "0.0.0.0:0", false},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        SL_CLEANUP(sl_freep)
+        char *text = sl_asprintf(HEAD "[[trigger]]\ntype = \"http\"\n"
+                                      "listen = \"%s\"\n"
+                                      "[[trigger]]\ntype = \"http\"\n"
+                                      "listen = \"%s\"\n",
+                                 cases[i].first, cases[i].second);
+        SL_CLEANUP(sl_freep)
+        char *expected = sl_asprintf(
+            "10:10: \"listen\": in line 7 \"%s\" listens at this port already; "
+            "write both alike to share it, or give this one another\n",
+            cases[i].first);
+        if (cases[i].taken)
+            manifest_bad(text, expected);
+        else
+            sl_manifest_free(manifest_good("slightfile.toml", text));
+    }
+    manifest_bad(HEAD "[management]\nlisten = \"127.0.0.1:8080\"\n"
+                      "[[trigger]]\ntype = \"http\"\n",
+                 "6:10: \"listen\": in line 7 \"127.0.0.1:8080\" listens at "
+                 "this port already; give [management] another one\n");
+}
+
+/* The component's timeout is its triggers', unless they have one. */
+static void test_timeouts(void **state)
+{
+    (void)state;
+    SL_CLEANUP(sl_manifest_freep)
+    struct sl_manifest *m =
+        manifest_good("slightfile.toml", HEAD "timeout = \"7s\"\n"
+                                              "[[trigger]]\ntype = \"http\"\n"
+                                              "[[trigger]]\ntype = \"http\"\n"
+                                              "listen = \"127.0.0.1:0\"\n"
+                                              "timeout = \"9s\"\n");
+
+    assert_int_equal(m->triggers[0].timeout_ms, 7000);
+    assert_int_equal(m->triggers[1].timeout_ms, 9000);
+    manifest_bad(
+        HEAD "timeout = \"25h\"\n[[trigger]]\ntype = \"http\"\n",
+        "6:1: the component's \"timeout\" is longer than one of this "
+        "type may be; give [[trigger]] its own, of at most 24 hours\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +274,9 @@ int main(void)
         cmocka_unit_test(test_components),
         cmocka_unit_test(test_wrong_components),
         cmocka_unit_test(test_wrong_triggers),
+        cmocka_unit_test(test_wrong_listen),
+        cmocka_unit_test(test_shared_ports),
+        cmocka_unit_test(test_timeouts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

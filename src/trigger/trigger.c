@@ -78,7 +78,9 @@ static enum sl_status start_one(struct sl_triggers *triggers,
 
 enum sl_status sl_triggers_start(struct sl_host *host,
                                  const struct sl_manifest *manifest,
-                                 struct sl_triggers **out, struct sl_error *err)
+                                 struct sl_triggers **out,
+                                 struct sl_toml_place *where,
+                                 struct sl_error *err)
 {
     struct sl_triggers *triggers = sl_alloc(sizeof(*triggers));
     enum sl_status status = SL_OK;
@@ -91,10 +93,16 @@ enum sl_status sl_triggers_start(struct sl_host *host,
         sl_alloc_array(manifest->trigger_count, sizeof(*triggers->metrics));
     triggers->drained = eventfd(0, EFD_CLOEXEC);
     *out = triggers; /* what has been started must be stopped */
+    *where = (struct sl_toml_place){0};
     if (triggers->drained < 0)
         return sl_fail(err, SL_UNAVAILABLE, "eventfd: %s", strerror(errno));
-    for (size_t i = 0; status == SL_OK && i < manifest->trigger_count; i++)
+    for (size_t i = 0; i < manifest->trigger_count; i++) {
         status = start_one(triggers, host, manifest, i, err);
+        if (status == SL_OK)
+            continue;
+        *where = manifest->triggers[i].listen_place;
+        break;
+    }
     return status;
 }
 

@@ -13,11 +13,13 @@ struct sl_triggers;
 /*
  * Start all triggers of the manifest: from now on the component is called.  The
  * host is prepared (sl_host_prepare) and outlives them.  SL_UNAVAILABLE where
- * an address is taken; what was started then must be stopped and freed.
+ * an address is taken, and *where is its place in the manifest; what was
+ * started then must be stopped and freed.
  */
 SL_MUST_CHECK enum sl_status
 sl_triggers_start(struct sl_host *host, const struct sl_manifest *manifest,
-                  struct sl_triggers **out, struct sl_error *err);
+                  struct sl_triggers **out, struct sl_toml_place *where,
+                  struct sl_error *err);
 
 /* Told of each trigger: "http://127.0.0.1:8080/", "queue jobs", ... */
 typedef void sl_triggers_visit_fn(void *context, const char *text);

@@ -149,7 +149,7 @@ get 200 /
 # An address that is taken.
 sed "s|127.0.0.1:0|${URL#http://}|" web.toml >taken.toml
 slight 4 run taken.toml
-says err "cannot listen at ${URL#http://}"
+says err "taken.toml:$(grep -n ^listen taken.toml | head -n 1 | cut -d: -f1):10: error: cannot listen at ${URL#http://}"
 stop TERM 0
 
 # A second signal does not wait.

@@ -216,6 +216,6 @@ holds python served.py
 # An address that is taken is said, and nothing is left running.
 sed -i "4s|127.0.0.1:0|127.0.0.1:$SERVER_PORT|" app.toml
 slight 4 run app.toml
-says err "error: [management]: cannot listen at 127.0.0.1:$SERVER_PORT"
+says err ": error: [management]: cannot listen at 127.0.0.1:$SERVER_PORT"
 
 finish

@@ -76,5 +76,31 @@ slight 0 check --strict
 # A capability without a resource of its kind.
 manifest "[[resource]]" 'name = "here"' 'type = "lockd.sqlite"' 'path = "here.db"'
 slight 1 check --strict
-says err "imports slight:kv, and slightfile.toml grants it no resource of that kind"
+says err 'component "guest" imports slight:kv, and slightfile.toml has no resource of that kind'
+says err 'add [[resource]] with type = "kv.sqlite"'
+
+# Of each kind: one that has no grant is told which it could have.
+for kind in kv lockd mq pubsub sql; do
+    cat >few.toml <<END
+slight = 1
+name = "few"
+[component]
+source = "$SL_TEST_GUESTS/../conformance/conformance-$kind-guest.wasm"
+resources = []
+[[resource]]
+name = "there"
+type = "$kind.sqlite"
+path = "there.db"
+END
+    slight 1 check few.toml --strict
+    says err "imports slight:$kind, and few.toml grants it no resource of that kind"
+    says err 'add "there" to its "resources"'
+    sed '/^resources/d' few.toml >all.toml
+    slight 0 check all.toml --strict
+done
+
+# Files and folders that are named and not there.
+manifest '[[resource]]' 'name = "kv"' 'type = "kv.sqlite"' 'path = "none/kv.db"'
+slight 1 check --strict
+says err 'resource "kv": "path": the folder none: No such file or directory'
 finish

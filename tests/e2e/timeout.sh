@@ -40,6 +40,16 @@ slight 0 run --timeout 1h . -- args long enough
 sed -i '/^timeout/d' slightfile.toml
 slight 0 run . -- args no limit
 
+# Of a trigger that has none of its own, too.
+. "$HERE/serving.sh"
+{
+    printf 'slight = 1\nname = "spin"\n[component]\nsource = "%s"\n' "$SL_TEST_GUESTS/e2e-http.wasm"
+    printf 'timeout = "300ms"\n[[trigger]]\ntype = "http"\nlisten = "127.0.0.1:0"\n'
+} >spin.toml
+serve spin.toml
+get 504 /spin
+stop TERM 0
+
 # A server that accepts and says nothing, and a store that waits longer: the
 # store is not waited for.
 . "$HERE/server.sh"

@@ -38,6 +38,12 @@ wrong '--out is missing' componentize a.wasm
 wrong '--world is missing' bindgen c
 wrong 'unknown command "nothing"' help nothing
 wrong 'unexpected "more"' help run more
+# What is run once and what serves have options of their own.
+manifest '[[trigger]]' 'type = "http"' 'listen = "127.0.0.1:0"'
+wrong '--timeout is of a program that is run once' run --timeout 1s
+wrong '--raw-output is of a program that is run once' run --raw-output
+manifest
+wrong '--grace is of [[trigger]]s, and this manifest has none' run --grace 1s
 export SLIGHT_LOG=loud
 wrong 'SLIGHT_LOG is "loud"; expected error, warn, info or debug' version
 unset SLIGHT_LOG

@@ -71,6 +71,7 @@ static void end(void)
 static void begin(void)
 {
     const struct sl_host_config config = {.max_instances = 1};
+    struct sl_toml_place where;
     struct sl_error err = {.status = SL_OK};
 
     if (mkdtemp(folder) == NULL)
@@ -80,7 +81,7 @@ static void begin(void)
     require(sl_manifest_parse(path, sl_bytes_of(manifest_text), tell, NULL,
                               &manifest, &err),
             &err);
-    require(sl_host_new(manifest, &config, &host, &err), &err);
+    require(sl_host_new(manifest, &config, &host, &where, &err), &err);
     require(sl_host_load(host, &err), &err);
     require(sl_host_link(host, &err), &err);
     atexit(end);
