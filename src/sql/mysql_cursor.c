@@ -180,8 +180,11 @@ static enum sl_status open_once(struct sl_sql_mysql *mysql,
     if (status != SL_OK)
         return status;
     cursor->number = sl_sql_cursor_next_number();
-    if (cursor->statement == NULL ||
-        mysql_stmt_field_count(cursor->statement->handle) == 0)
+    if (cursor->statement == NULL)
+        status = sl_fail(err, SL_UNSUPPORTED,
+                         "the server has no cursor for this statement; query "
+                         "it");
+    else if (mysql_stmt_field_count(cursor->statement->handle) == 0)
         status = sl_sql_cursor_only_reads(err);
     else
         status = begin(mysql, cursor, op, err);

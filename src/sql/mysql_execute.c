@@ -179,33 +179,6 @@ static enum sl_status run_taken(struct sl_sql_mysql *mysql,
     return status;
 }
 
-/* A statement that the server does not prepare, such as CREATE TRIGGER. */
-static enum sl_status run_text(struct sl_sql_mysql *mysql, struct sl_op *op,
-                               struct sl_error *err)
-{
-    const struct sl_sql_request *request = op->request;
-    struct sl_sql_answer *answer = op->answer;
-
-    if (request->set_count != 1 || request->sets[0].count > 0)
-        return sl_fail(err, SL_UNSUPPORTED,
-                       "the server takes this statement without parameters, "
-                       "and once in a call");
-    mysql->asked = true;
-    if (sl_sql_mysql_query(mysql, request->statement) != 0) {
-        sl_sql_mysql_has_failed(mysql);
-        return sl_sql_mysql_explain(mysql, NULL, SL_SQL_MYSQL_RUNNING, err);
-    }
-    if (mysql_field_count(mysql->handle) > 0) {
-        mysql->lost = true; /* rows are on their way */
-        return sl_fail(err, SL_UNSUPPORTED,
-                       "the server has rows for this statement in a form that "
-                       "is not read here");
-    }
-    uint64_t affected = mysql_affected_rows(mysql->handle);
-    answer->affected = affected == UINT64_MAX ? 0 : affected;
-    return SL_OK;
-}
-
 /* --- Requests ---------------------------------------------------------------
  */
 
@@ -245,7 +218,7 @@ static enum sl_status run_once(struct sl_sql_mysql *mysql, struct sl_op *op,
     sl_sql_mysql_note(mysql, kind);
     if (request->verb == SL_SQL_QUERY)
         result = sl_sql_result_new(*op->room);
-    status = taken == NULL ? run_text(mysql, op, err)
+    status = taken == NULL ? sl_sql_mysql_run_text(mysql, op, result, err)
                            : run_taken(mysql, taken, op, result, err);
     if (taken != NULL)
         sl_sql_mysql_give(mysql, taken);

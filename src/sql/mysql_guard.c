@@ -29,8 +29,8 @@ static bool is(struct sl_bytes word, const char *text)
 }
 
 static const char *const reading[] = {
-    "SELECT",  "TABLE",    "VALUES", "WITH", "SHOW",
-    "EXPLAIN", "DESCRIBE", "DESC",   NULL,
+    "SELECT",  "TABLE",    "VALUES", "WITH",     "SHOW",
+    "EXPLAIN", "DESCRIBE", "DESC",   "CHECKSUM", NULL,
 };
 
 static const char *const writing[] = {
@@ -79,9 +79,11 @@ struct look {
     struct sl_sql_mysql_kind kind;
     struct sl_sql_token before; /* the last that is more than space */
     size_t words;
-    bool first;     /* nothing was seen yet */
-    bool accounts;  /* what has an @ in it may be user@host */
-    bool grants;    /* GRANT, REVOKE */
+    bool first;    /* nothing was seen yet */
+    bool accounts; /* what has an @ in it may be user@host */
+    bool grants;   /* GRANT, REVOKE */
+    /* Only SHOW, or SHOW CREATE, was seen. */
+    enum { NO_SHOW, SHOW, SHOW_CREATE } show;
     bool at;        /* before is an @ that stands alone so far */
     bool system;    /* before is @@ */
     bool space;     /* some was between before and what comes */
@@ -100,6 +102,7 @@ static void see_first(struct look *look, const struct sl_sql_token *token)
     kind->in_transaction = kind->reads || is_one_of(token->text, writing);
     kind->inserts = is(token->text, "INSERT") || is(token->text, "REPLACE");
     kind->calls = is(token->text, "CALL");
+    look->show = is(token->text, "SHOW") ? SHOW : NO_SHOW;
     look->grants = is_one_of(token->text, granting);
     look->accounts = look->grants || is_one_of(token->text, defining);
     if (is_one_of(token->text, denied))
@@ -194,12 +197,37 @@ static void see_word(struct look *look, const struct sl_sql_token *token)
         look->accounts = false;
 }
 
+/*
+ * SHOW GRANTS FOR user@host, SHOW CREATE USER user@host: neither can have a
+ * variable.  SHOW WARNINGS, SHOW ERRORS, and SHOW COUNT(*) of them ask of the
+ * statement before.  A SHOW CREATE USER that was prepared is run once: MySQL
+ * (9.7) never comes back from the second time, not even by KILL.
+ */
+static void see_show(struct look *look, const struct sl_sql_token *token)
+{
+    static const char *const of_before[] = {"WARNINGS", "ERRORS", "COUNT",
+                                            NULL};
+    bool first = look->show == SHOW, second = look->show == SHOW_CREATE;
+
+    if (look->show == NO_SHOW || is(token->text, "SHOW"))
+        return;
+    look->show = NO_SHOW;
+    if (token->type != SL_SQL_WORD)
+        return;
+    bool user = second && is(token->text, "USER");
+    look->kind.as_text = user || (first && is_one_of(token->text, of_before));
+    look->accounts |= user || (first && is(token->text, "GRANTS"));
+    if (first && is(token->text, "CREATE"))
+        look->show = SHOW_CREATE;
+}
+
 static void see(struct look *look, const struct sl_sql_token *token)
 {
     bool other = token->type == SL_SQL_OTHER;
 
     if (look->first)
         see_first(look, token);
+    see_show(look, token);
     see_at(look, token);
     see_others(look, token);
     if (token->type == SL_SQL_WORD)

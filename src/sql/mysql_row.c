@@ -340,8 +340,8 @@ static enum sl_status take_bytes(struct sl_sql_mysql *mysql,
     return SL_OK;
 }
 
-static enum sl_sql_type type_of_bytes(const MYSQL_FIELD *field,
-                                      struct sl_bytes bytes)
+enum sl_sql_type sl_sql_mysql_type_of_bytes(const MYSQL_FIELD *field,
+                                            struct sl_bytes bytes)
 {
     if (field->type == MYSQL_TYPE_NEWDECIMAL ||
         field->type == MYSQL_TYPE_DECIMAL)
@@ -398,7 +398,7 @@ static enum sl_status read_value(struct sl_sql_mysql *mysql,
         return SL_OK;
     }
     value->bytes = bytes;
-    value->type = type_of_bytes(field, bytes);
+    value->type = sl_sql_mysql_type_of_bytes(field, bytes);
     return SL_OK;
 }
 

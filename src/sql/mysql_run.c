@@ -34,8 +34,13 @@ void sl_sql_mysql_has_failed(struct sl_sql_mysql *mysql)
 static enum sl_status settle_doubt(struct sl_sql_mysql *mysql,
                                    struct sl_error *err)
 {
-    enum sl_status status =
-        sl_sql_mysql_perform(mysql, "DO RELEASE_ALL_LOCKS()", err);
+    /* MariaDB forgets warnings (SHOW WARNINGS) with what has a table only. */
+    enum sl_status status = sl_sql_mysql_perform(
+        mysql,
+        mysql->mariadb
+            ? "DO RELEASE_ALL_LOCKS(), (SELECT 1 FROM (SELECT 1) nothing)"
+            : "DO RELEASE_ALL_LOCKS()",
+        err);
 
     mysql->doubtful = status != SL_OK;
     return status;

@@ -28,6 +28,17 @@ void sl_sql_mysql_has_failed(struct sl_sql_mysql *mysql);
 void sl_sql_mysql_note(struct sl_sql_mysql *mysql,
                        const struct sl_sql_mysql_kind *kind);
 
+/* --- mysql_text.c --- */
+
+/*
+ * Run the statement of op by its text; rows go into result, which is NULL where
+ * nobody wants them.
+ */
+SL_MUST_CHECK enum sl_status sl_sql_mysql_run_text(struct sl_sql_mysql *mysql,
+                                                   struct sl_op *op,
+                                                   struct sl_sql_result *result,
+                                                   struct sl_error *err);
+
 /* --- mysql_url.c --- */
 
 enum sl_status sl_sql_mysql_check_url(const void *field, struct sl_error *err);

@@ -38,7 +38,8 @@ struct sl_sql_mysql_kind {
     bool reads;          /* SELECT and its kin */
     bool may_write;      /* it may call a stored function */
     bool inserts;
-    bool calls; /* a procedure, which may do anything to the session */
+    bool calls;   /* a procedure, which may do anything to the session */
+    bool as_text; /* it asks of the statement before, so is not prepared */
 };
 
 /* Where a value of a column is put by the library. */
@@ -117,6 +118,10 @@ struct sl_sql_mysql {
 int sl_sql_mysql_connect(struct sl_sql_mysql *mysql, const char *database);
 int sl_sql_mysql_query(struct sl_sql_mysql *mysql, struct sl_bytes text);
 MYSQL_RES *sl_sql_mysql_store_result(struct sl_sql_mysql *mysql);
+/* NULL: after the last row, or it failed (mysql_errno). */
+MYSQL_ROW sl_sql_mysql_fetch_row(struct sl_sql_mysql *mysql, MYSQL_RES *rows);
+void sl_sql_mysql_free_text(struct sl_sql_mysql *mysql, MYSQL_RES *rows);
+int sl_sql_mysql_next_text(struct sl_sql_mysql *mysql);
 int sl_sql_mysql_reset(struct sl_sql_mysql *mysql);
 int sl_sql_mysql_prepare(struct sl_sql_mysql *mysql, MYSQL_STMT *statement,
                          struct sl_bytes text);
@@ -127,6 +132,9 @@ int sl_sql_mysql_next_result(struct sl_sql_mysql *mysql, MYSQL_STMT *statement);
 int sl_sql_mysql_free_rows(struct sl_sql_mysql *mysql, MYSQL_STMT *statement);
 void sl_sql_mysql_close_statement(struct sl_sql_mysql *mysql,
                                   MYSQL_STMT *statement);
+
+/* Nothing more is read: the connection is lost. */
+void sl_sql_mysql_give_up(struct sl_sql_mysql *mysql);
 
 /* Whether the server has closed the connection.  Costs one system call. */
 bool sl_sql_mysql_is_stale(const struct sl_sql_mysql *mysql);
@@ -190,6 +198,10 @@ bool sl_sql_mysql_may_be_uuid(const MYSQL_FIELD *field);
 
 /* --- mysql_row.c -----------------------------------------------------------
  */
+
+/* What the bytes of a column are that has neither numbers nor times. */
+enum sl_sql_type sl_sql_mysql_type_of_bytes(const MYSQL_FIELD *field,
+                                            struct sl_bytes bytes);
 
 /* After a run: find out what its columns are, and where to put them. */
 SL_MUST_CHECK enum sl_status

@@ -80,7 +80,7 @@ enum sl_status sl_sql_mysql_take(struct sl_sql_mysql *mysql,
     struct sl_sql_mysql_statement *statement = find(mysql, text);
     bool prepared = true;
 
-    if (statement != NULL) {
+    if (statement != NULL || kind->as_text) {
         *out = statement;
         return SL_OK;
     }

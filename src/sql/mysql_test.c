@@ -315,6 +315,7 @@ enum {
     MAY_WRITE = 1 << 3, /* by a stored function */
     INSERTS = 1 << 4,
     CALLS = 1 << 5,
+    AS_TEXT = 1 << 6,
 };
 
 static const struct {
@@ -421,6 +422,24 @@ static const struct {
     {"SELECT t.kill, sys, `kill` FROM t", IN_TRANSACTION | READS},
     {"SHOW TABLES", IN_TRANSACTION | READS},
     {"SHOW COLUMNS FROM t", IN_TRANSACTION | READS},
+    /* accounts, which are no variables */
+    {"SHOW GRANTS FOR a@b", IN_TRANSACTION | READS},
+    {"show /* */ grants for 'a'@`%`", IN_TRANSACTION | READS},
+    {"SHOW GRANTS FOR a@b USING r@c", IN_TRANSACTION | READS},
+    {"SHOW CREATE USER a@b", IN_TRANSACTION | READS | AS_TEXT},
+    {"SHOW CREATE TABLE a@b", DENIED | IN_TRANSACTION | READS},
+    {"SHOW COLUMNS FROM grants LIKE @x", DENIED | IN_TRANSACTION | READS},
+    {"SHOW STATUS WHERE grants = @x", DENIED | IN_TRANSACTION | READS},
+    {"SHOW CREATE VIEW user@x", DENIED | IN_TRANSACTION | READS},
+    {"SELECT grants FROM t WHERE a = @x", DENIED | IN_TRANSACTION | READS},
+    /* about the statement before */
+    {"SHOW WARNINGS", IN_TRANSACTION | READS | AS_TEXT},
+    {"show errors limit 1", IN_TRANSACTION | READS | AS_TEXT},
+    {"SHOW COUNT(*) WARNINGS", IN_TRANSACTION | READS | AS_TEXT},
+    {"SHOW TABLES FROM warnings", IN_TRANSACTION | READS},
+    {"CHECKSUM TABLE t", IN_TRANSACTION | READS},
+    {"CHECK TABLE t", 0},
+    {"HELP 'select'", 0},
 };
 
 static unsigned kind_of(const char *text)
@@ -433,7 +452,8 @@ static unsigned kind_of(const char *text)
            (kind.reads ? READS : 0u) |
            (kind.in_transaction && !kind.calls && kind.may_write ? MAY_WRITE
                                                                  : 0u) |
-           (kind.inserts ? INSERTS : 0u) | (kind.calls ? CALLS : 0u);
+           (kind.inserts ? INSERTS : 0u) | (kind.calls ? CALLS : 0u) |
+           (kind.as_text ? AS_TEXT : 0u);
 }
 
 static void statements_are_known_by_their_words(void **state)

@@ -125,6 +125,45 @@ MYSQL_RES *sl_sql_mysql_store_result(struct sl_sql_mysql *mysql)
     return result;
 }
 
+MYSQL_ROW sl_sql_mysql_fetch_row(struct sl_sql_mysql *mysql, MYSQL_RES *rows)
+{
+    MYSQL_ROW row = NULL;
+    int wanted = mysql_fetch_row_start(&row, rows);
+
+    while (wanted != 0)
+        wanted = mysql_fetch_row_cont(&row, rows, wait_for(mysql, wanted));
+    if (row == NULL)
+        see_answer(mysql, true);
+    return row;
+}
+
+void sl_sql_mysql_free_text(struct sl_sql_mysql *mysql, MYSQL_RES *rows)
+{
+    int wanted = mysql_free_result_start(rows);
+
+    while (wanted != 0)
+        wanted = mysql_free_result_cont(rows, wait_for(mysql, wanted));
+}
+
+int sl_sql_mysql_next_text(struct sl_sql_mysql *mysql)
+{
+    int result = 0;
+    int wanted = mysql_next_result_start(&result, mysql->handle);
+
+    while (wanted != 0)
+        wanted = mysql_next_result_cont(&result, mysql->handle,
+                                        wait_for(mysql, wanted));
+    if (result == 0)
+        see_answer(mysql, mysql_field_count(mysql->handle) > 0);
+    return result;
+}
+
+void sl_sql_mysql_give_up(struct sl_sql_mysql *mysql)
+{
+    mysql->lost = true;
+    shutdown(mysql_get_socket(mysql->handle), SHUT_RDWR);
+}
+
 int sl_sql_mysql_reset(struct sl_sql_mysql *mysql)
 {
     int result = 0;

@@ -42,6 +42,8 @@ void mysql_sessions_speak_utf8(void **state);
 void mysql_a_procedure_that_commits_is_found_out(void **state);
 void mysql_what_writes_and_does_not_fit(void **state);
 void mysql_what_is_not_prepared(void **state);
+void mysql_rows_of_what_is_not_prepared(void **state);
+void mysql_warnings_are_shown(void **state);
 void mysql_no_local_files(void **state);
 
 #define MYSQL_SESSION_CASES                                                    \
@@ -60,6 +62,8 @@ void mysql_no_local_files(void **state);
         MYSQL_CASE_OF_ONE(mysql_a_procedure_that_commits_is_found_out),        \
         cmocka_unit_test(mysql_what_writes_and_does_not_fit),                  \
         MYSQL_CASE_OF_ONE(mysql_what_is_not_prepared),                         \
+        MYSQL_CASE_OF_ONE(mysql_rows_of_what_is_not_prepared),                 \
+        cmocka_unit_test(mysql_warnings_are_shown),                            \
         MYSQL_CASE_OF_ONE(mysql_no_local_files)
 
 #endif

@@ -551,6 +551,63 @@ void mysql_what_is_not_prepared(void **state)
        SL_ALREADY_EXISTS, "");
 }
 
+/* Rows of what the server takes as text only, and tells of accounts. */
+void mysql_rows_of_what_is_not_prepared(void **state)
+{
+    static const char *const asks[] = {
+        "CHECK TABLE one",
+        "HELP 'select'",
+        "SHOW GRANTS FOR 'slight'@'%'",
+        "SHOW CREATE USER slight@`%`",
+        "SHOW ERRORS",
+    };
+    struct test_store *store = *state;
+
+    OK(run(store, "CREATE TABLE one (v INT)"));
+    for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+        OK(sql_query(store, NULL, asks[i]));
+        OK(run(store, asks[i]));
+    }
+    OK(sql_query(store, NULL, "CHECK TABLE one"));
+    assert_int_equal(said.rows, 1);
+    assert_non_null(strstr(said.value, ".one"));
+    IS(run(store, "SELECT v FROM one WHERE v = @v"), SL_PERMISSION_DENIED,
+       "variables of the session");
+}
+
+/* Of the statement before, and of nobody else's. */
+void mysql_warnings_are_shown(void **state)
+{
+    static const char owner[] = "another component";
+    struct test_store store;
+
+    (void)state;
+    fault_open_own(&store, NULL, "connections = 1");
+    OK(sql_query(&store, NULL, "SELECT CAST('abc' AS SIGNED)"));
+    assert_string_equal(sql_value_of(&store, "SHOW COUNT(*) WARNINGS"), "1");
+    assert_int_equal(said.value_type, SL_SQL_INT64);
+    OK(sql_query(&store, NULL, "SHOW WARNINGS"));
+    assert_int_equal(said.rows, 1);
+    assert_string_equal(said.value, "Warning");
+    OK(sql_call(&(struct sql_call){.store = &store,
+                                   .verb = SL_SQL_QUERY,
+                                   .text = "SHOW WARNINGS",
+                                   .owner = owner}));
+    assert_int_equal(said.rows, 0);
+    IS(sql_call(&(struct sql_call){.store = &store,
+                                   .verb = SL_SQL_CURSOR_OPEN,
+                                   .text = "SHOW WARNINGS"}),
+       SL_UNSUPPORTED, "query it");
+    test_store_done(&store);
+    /* What does not fit costs the connection, and the next call has another. */
+    fault_open_own(&store, NULL, "connections = 1\nmax-result = \"4KiB\"");
+    IS(sql_query(&store, NULL, "HELP 'create table'"), SL_TOO_LARGE,
+       "max-result");
+    OK(sql_query(&store, NULL, "SHOW WARNINGS"));
+    assert_int_equal(said.rows, 0);
+    test_store_done(&store);
+}
+
 /* The file of a client is never read, whatever a server or a guest asks. */
 void mysql_no_local_files(void **state)
 {
