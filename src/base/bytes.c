@@ -127,6 +127,15 @@ enum sl_status sl_buf_printf(struct sl_buf *buf, struct sl_error *err,
     return sl_buf_append(buf, SL_BYTES(text, (size_t)len), err);
 }
 
+uint64_t sl_bytes_hash(struct sl_bytes bytes, uint64_t before)
+{
+    uint64_t hash = before ^ UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < bytes.len; i++)
+        hash = (hash ^ bytes.ptr[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
 struct sl_bytes sl_buf_bytes(const struct sl_buf *buf)
 {
     return SL_BYTES(buf->ptr, buf->len);

@@ -57,6 +57,8 @@ sl_buf_printf(struct sl_buf *buf, struct sl_error *err, const char *fmt, ...)
 /* Room for `more` bytes behind the end, for a reader to fill; len stays. */
 SL_MUST_CHECK enum sl_status sl_buf_reserve(struct sl_buf *buf, size_t more,
                                             struct sl_error *err);
+/* FNV-1a, of 64 bits, that goes on from another one; 0 to begin. */
+uint64_t sl_bytes_hash(struct sl_bytes bytes, uint64_t before);
 /* The content as bytes, borrowed until buf changes. */
 struct sl_bytes sl_buf_bytes(const struct sl_buf *buf);
 void sl_buf_clear(struct sl_buf *buf); /* empty; keeps its memory */

@@ -34,6 +34,13 @@ sl_deadline sl_deadline_in_ms(int64_t ms)
     return now + ms * NS_PER_MS;
 }
 
+sl_deadline sl_deadline_on_grid(int64_t ms, int64_t grid_ms)
+{
+    sl_deadline at = sl_deadline_in_ms(ms);
+
+    return at == SL_NEVER ? at : at - at % (grid_ms * NS_PER_MS);
+}
+
 bool sl_deadline_passed(sl_deadline deadline)
 {
     return deadline != SL_NEVER && sl_now_ns() >= deadline;

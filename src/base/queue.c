@@ -20,27 +20,11 @@ static void list_push(struct sl_task_list *list, struct sl_task *task)
     list->last = task;
 }
 
-void sl_queue_make_ready(struct sl_queue *queue, struct sl_task **place)
+void sl_queue_make_ready(struct sl_queue *queue, struct sl_task *task)
 {
-    struct sl_task *task = *place;
-
-    *place = task->next;
-    queue->waiting -= task->waits;
+    sl_queue_undelay(queue, task);
     list_push(&queue->ready, task);
     queue->queued++;
-}
-
-void sl_queue_note_change(struct sl_queue *queue)
-{
-    struct sl_task **place = &queue->delayed;
-
-    queue->changes++;
-    while (queue->waiting > 0 && *place != NULL) {
-        if ((*place)->waits)
-            sl_queue_make_ready(queue, place);
-        else
-            place = &(*place)->next;
-    }
 }
 
 struct sl_queue *sl_queue_new(const struct sl_queue_config *config,
@@ -103,12 +87,12 @@ bool sl_queue_end(struct sl_queue *queue)
     sl_queue_close_kept(queue);
     bool all_back = queue->stuck == 0;
     /* Nobody adds to them any more; who drops may try. */
-    struct sl_task *ready = queue->ready.first, *delayed = queue->delayed;
+    while (queue->delayed_count > 0)
+        sl_queue_make_ready(queue, queue->delayed[0]);
+    struct sl_task *ready = queue->ready.first;
     queue->ready.first = NULL;
-    queue->delayed = NULL;
     pthread_mutex_unlock(&queue->lock);
     drop_all(queue, ready);
-    drop_all(queue, delayed);
     return all_back;
 }
 
@@ -119,6 +103,8 @@ void sl_queue_free(struct sl_queue *queue)
     pthread_cond_destroy(&queue->wake);
     pthread_mutex_destroy(&queue->lock);
     free(queue->kept);
+    free(queue->delayed);
+    free(queue->lines);
     free(queue);
 }
 
@@ -177,17 +163,9 @@ void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
         drop_ending(queue, task);
         return;
     }
-    /* It changed while the task was on its way here. */
-    if (task->waits && task->seen != queue->changes)
-        when = 0;
     task->not_before = when;
     task->told = false;
-    struct sl_task **place = &queue->delayed;
-    while (*place != NULL && (*place)->not_before <= when)
-        place = &(*place)->next;
-    task->next = *place;
-    *place = task;
-    queue->waiting += task->waits;
+    sl_queue_delay(queue, task);
     /* A sleeper may have to be up sooner than it thinks. */
     (void)sl_queue_call_worker(queue, NULL);
     pthread_mutex_unlock(&queue->lock);
@@ -195,22 +173,28 @@ void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
 
 void sl_queue_hurry(struct sl_queue *queue, struct sl_task *task)
 {
-    struct sl_task **place = &queue->delayed;
-
     pthread_mutex_lock(&queue->lock);
-    while (*place != NULL && *place != task)
-        place = &(*place)->next;
-    if (*place != NULL) {
-        sl_queue_make_ready(queue, place);
+    if (task->at < queue->delayed_count && queue->delayed[task->at] == task) {
+        sl_queue_make_ready(queue, task);
         sl_queue_call_for_rest(queue);
     }
     pthread_mutex_unlock(&queue->lock);
 }
 
-void sl_queue_changed(struct sl_queue *queue)
+void sl_queue_changed(struct sl_queue *queue, const uint64_t abouts[],
+                      size_t count)
 {
     pthread_mutex_lock(&queue->lock);
-    sl_queue_note_change(queue);
+    for (size_t i = 0; i < count; i++)
+        sl_queue_wake(queue, abouts[i]);
+    sl_queue_call_for_rest(queue);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void sl_queue_all_changed(struct sl_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    sl_queue_wake_first(queue);
     sl_queue_call_for_rest(queue);
     pthread_mutex_unlock(&queue->lock);
 }
@@ -219,8 +203,7 @@ void sl_queue_add_load(struct sl_queue *queue, struct sl_queue_load *load)
 {
     pthread_mutex_lock(&queue->lock);
     load->queued += queue->queued;
-    for (const struct sl_task *t = queue->delayed; t != NULL; t = t->next)
-        load->delayed++;
+    load->delayed += queue->delayed_count;
     load->running += queue->running;
     load->states += queue->states;
     load->stuck += queue->stuck;

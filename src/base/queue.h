@@ -26,7 +26,7 @@
 /* Stands in what the caller queues; its fields are the queue's meanwhile. */
 struct sl_task {
     struct sl_task *next;
-    sl_deadline not_before;
+    sl_deadline not_before; /* when it is run, whatever happens */
     /* The submitter's to set: when ops->late is called; 0: never. */
     sl_deadline answer_by;
     unsigned weight;
@@ -34,6 +34,17 @@ struct sl_task {
     bool waits;    /* for a change: see sl_queue_submit_at */
     bool told;     /* ops->late was called */
     unsigned seen; /* changes, when it was last run */
+    /* The submitter's to set, of a task that waits: */
+    uint64_t about;      /* what may change: see sl_queue_changed */
+    uint64_t line;       /* those that can go on one after the other */
+    int64_t place;       /* in it, the smallest first; 0: as they arrive */
+    sl_deadline look_at; /* when it is run, if it is first in line then */
+    /* The queue's: */
+    sl_deadline due;
+    size_t at;
+    unsigned order;
+    struct sl_queue_line *in_line;
+    struct sl_task *ahead, *behind;
 };
 
 /* The most tasks, and the most weight, that one run gets. */
@@ -140,8 +151,9 @@ void sl_queue_submit_last(struct sl_queue *queue, struct sl_task *task);
 
 /*
  * Queue a task for later, with the weight that it has.  Is never refused; it is
- * dropped where the queue is ending.  With task->waits it is run sooner where
- * something changed since it was last run.
+ * dropped where the queue is ending.  With task->waits it stands in a line, and
+ * is run sooner where it is the first there and what it waits for changed since
+ * it was last run.
  */
 void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
                         sl_deadline when);
@@ -149,8 +161,15 @@ void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
 /* Run a task now that may have been queued for later. */
 void sl_queue_hurry(struct sl_queue *queue, struct sl_task *task);
 
-/* Something changed: run what waits for that now. */
-void sl_queue_changed(struct sl_queue *queue);
+/*
+ * These changed, each as often as it stands here: of each line that waits for
+ * one, run the first now.  Who runs and finds that there is more for the next
+ * one, or ends without having looked, says that it changed again.
+ */
+void sl_queue_changed(struct sl_queue *queue, const uint64_t abouts[],
+                      size_t count);
+/* Anything may have changed: run the first of every line now. */
+void sl_queue_all_changed(struct sl_queue *queue);
 
 /* What there is at this moment. */
 struct sl_queue_load {

@@ -12,7 +12,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SL_QUEUE_IDLE_EVERY_MS = 1000 };
+enum {
+    SL_QUEUE_IDLE_EVERY_MS = 1000,
+    SL_QUEUE_COUNTERS = 64, /* of changes, by what they are about */
+};
+
+struct sl_queue_line; /* queue_wait.c's */
 
 struct sl_task_list {
     struct sl_task *first;
@@ -52,10 +57,14 @@ struct sl_queue {
     pthread_mutex_t lock;
     pthread_cond_t wake; /* on CLOCK_MONOTONIC */
     struct sl_task_list ready;
-    struct sl_task *delayed; /* by not_before, the soonest first */
-    unsigned waiting;        /* in delayed, for a change */
-    unsigned changes;        /* how many there were */
-    unsigned queued;         /* in ready; what is delayed was admitted before */
+    struct sl_task **delayed; /* a heap: the first is due soonest */
+    size_t delayed_count, delayed_room;
+    unsigned orders;              /* given to tasks in it */
+    unsigned waiting;             /* of them, for a change */
+    uint64_t arrivals;            /* places given to those */
+    struct sl_queue_line **lines; /* they stand in; NULL before the first */
+    unsigned changes[SL_QUEUE_COUNTERS]; /* how many there were */
+    unsigned queued; /* in ready; what is delayed was admitted before */
     unsigned sleeping;
     unsigned woken;   /* sleepers that were signalled and have not run yet */
     unsigned looking; /* once more, before they sleep */
@@ -82,8 +91,21 @@ struct sl_queue {
 /* --- queue.c; all of them with the lock held --- */
 
 /* Out of the delayed ones, behind what is ready. */
-void sl_queue_make_ready(struct sl_queue *queue, struct sl_task **place);
-void sl_queue_note_change(struct sl_queue *queue);
+void sl_queue_make_ready(struct sl_queue *queue, struct sl_task *task);
+
+/* --- queue_wait.c, as above --- */
+
+/* Among those that are delayed, until not_before; and out of them. */
+void sl_queue_delay(struct sl_queue *queue, struct sl_task *task);
+void sl_queue_undelay(struct sl_queue *queue, struct sl_task *task);
+/* Which of them is due first, or NULL. */
+struct sl_task *sl_queue_soonest(const struct sl_queue *queue);
+/* How many changes there were of what it is about. */
+unsigned sl_queue_changes(const struct sl_queue *queue,
+                          const struct sl_task *task);
+/* Make ready the first of each line about this; of every line. */
+void sl_queue_wake(struct sl_queue *queue, uint64_t about);
+void sl_queue_wake_first(struct sl_queue *queue);
 
 /* --- queue_worker.c, as above --- */
 

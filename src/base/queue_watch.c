@@ -97,8 +97,8 @@ static void find(struct look *look)
         look_at_turn(look, t);
     for (struct sl_task *t = queue->ready.first; t != NULL; t = t->next)
         look_at_task(look, t, false);
-    for (struct sl_task *t = queue->delayed; t != NULL; t = t->next)
-        look_at_task(look, t, false);
+    for (size_t i = 0; i < queue->delayed_count; i++)
+        look_at_task(look, queue->delayed[i], false);
     if (look->stuck > 0)
         work_on(look);
 }

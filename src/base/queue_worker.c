@@ -30,9 +30,11 @@ static struct sl_task *list_pop(struct sl_task_list *list)
 
 static void move_due(struct sl_queue *queue)
 {
-    while (queue->delayed != NULL &&
-           sl_deadline_passed(queue->delayed->not_before))
-        sl_queue_make_ready(queue, &queue->delayed);
+    struct sl_task *task;
+
+    while ((task = sl_queue_soonest(queue)) != NULL &&
+           sl_deadline_passed(task->due))
+        sl_queue_make_ready(queue, task);
 }
 
 /* What is slow is shared with those who are free; else one takes all. */
@@ -60,7 +62,8 @@ static size_t take(struct sl_queue *queue, struct sl_task *tasks[])
             break;
         weight += more;
         tasks[count] = list_pop(&queue->ready);
-        tasks[count++]->seen = queue->changes;
+        tasks[count]->seen = sl_queue_changes(queue, tasks[count]);
+        count++;
         queue->queued--;
     }
     return count;
@@ -107,7 +110,7 @@ enum sl_status sl_queue_call_worker(struct sl_queue *queue,
 void sl_queue_call_for_rest(struct sl_queue *queue)
 {
     if (queue->ready.first != NULL ||
-        (queue->started == 0 && queue->delayed != NULL))
+        (queue->started == 0 && queue->delayed_count > 0))
         (void)sl_queue_call_worker(queue, NULL);
 }
 
@@ -137,8 +140,9 @@ static sl_deadline next_turn(const struct sl_queue *queue)
 {
     sl_deadline until = queue->ops->idle == NULL ? SL_NEVER : queue->next_idle;
 
-    if (queue->delayed != NULL && queue->delayed->not_before < until)
-        until = queue->delayed->not_before;
+    const struct sl_task *soonest = sl_queue_soonest(queue);
+    if (soonest != NULL && soonest->due < until)
+        until = soonest->due;
     if (polls(queue) && queue->next_poll < until)
         until = queue->next_poll;
     return until;
@@ -400,7 +404,7 @@ static void look_after(struct sl_queue *queue, struct sl_queue_turn *turn)
     if (more)
         queue->next_idle = sl_deadline_in_ms(SL_QUEUE_AGAIN_MS);
     if (changed)
-        sl_queue_note_change(queue);
+        sl_queue_wake_first(queue);
 }
 
 /* Do it, unlocked meanwhile. */
@@ -478,7 +482,7 @@ bool sl_queue_run_here(struct sl_queue *queue, struct sl_task *task,
     if (here) {
         task->weight = weight;
         task->waits = false;
-        task->seen = queue->changes;
+        task->seen = sl_queue_changes(queue, task);
         do_turn(queue, &turn);
         sl_queue_call_for_rest(queue);
     }

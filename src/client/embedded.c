@@ -331,6 +331,7 @@ static void undo(const struct sl_embedded *state, struct sl_op *op)
     sl_op_untell(op);
     op->not_sent = false;
     op->again_at = 0;
+    op->others_at = 0;
     op->unfinished = false;
     op->changed = false;
     op->full = false;

@@ -245,7 +245,9 @@ void sl_etcd_lock_acquire(struct sl_etcd_lock_state *state, struct sl_op *op)
         sl_etcd_lock_leave(state, op, candidate);
         return;
     }
-    if (status == SL_CONFLICT)
+    if (status == SL_CONFLICT) {
         op->again_at = candidate->look_at;
+        op->place = candidate->revision;
+    }
     sl_etcd_line_park(line, candidate, 2 * LINE_MS);
 }

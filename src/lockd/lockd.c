@@ -104,10 +104,10 @@ static enum sl_status check(const struct sl_driver *driver, const void *config,
 }
 
 /*
- * A RENEW is one: the later one counts.  A RELEASE that is repeated might say
- * that the lock was lost, and an ACQUIRE would wait for itself.
+ * A RENEW is: it names its grant, and never makes the time that is left
+ * shorter. A RELEASE that is repeated might say that the lock was lost, and an
+ * ACQUIRE would wait for itself.
  */
-/* A RENEW names its grant, and never makes the time that is left shorter. */
 static bool is_repeatable(const void *config, const void *pointer)
 {
     const struct sl_lockd_request *request = pointer;
@@ -115,6 +115,14 @@ static bool is_repeatable(const void *config, const void *pointer)
     (void)config;
     return request->verb == SL_LOCKD_RENEW ||
            request->verb == SL_LOCKD_IS_LOCKED;
+}
+
+/* Who waits for a key waits for that only. */
+static void lines(const void *pointer, uint64_t *about, uint64_t *line)
+{
+    const struct sl_lockd_request *request = pointer;
+
+    *about = *line = sl_bytes_hash(request->key, 0);
 }
 
 static int64_t wait_ms(const void *config, const void *pointer)
@@ -168,6 +176,7 @@ const struct sl_capability sl_lockd = {
     .request_copy = request_copy,
     .check = check,
     .is_repeatable = is_repeatable,
+    .lines = lines,
     .wait_ms = wait_ms,
     .discard = discard,
     .room = room,

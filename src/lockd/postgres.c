@@ -21,7 +21,8 @@
 enum {
     BATCH_MAX = 256,
     HOLDER_WORDS = 4,    /* random ones: 128 bits */
-    SEEN_EVERY_MS = 500, /* a waiter is seen, at least */
+    SEEN_EVERY_MS = 500, /* a waiter is seen, at least, */
+    SEEN_GRID_MS = 250,  /* together with others */
 };
 
 static const struct sl_option option_table[] = {
@@ -193,9 +194,11 @@ static void answer_acquire(struct sl_op *op, const PGresult *result)
         return;
     }
     answer->holder[0] = '\0';
-    if (op->ticket != 0)
+    if (op->ticket != 0) {
+        op->others_at = sl_deadline_on_grid(SEEN_EVERY_MS, SEEN_GRID_MS);
         op->again_at =
-            sl_deadline_in_ms(wait < SEEN_EVERY_MS ? wait + 1 : SEEN_EVERY_MS);
+            wait < SEEN_GRID_MS ? sl_deadline_in_ms(wait + 1) : op->others_at;
+    }
     refuse_op(op, "another one holds the lock");
 }
 

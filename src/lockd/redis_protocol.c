@@ -10,7 +10,8 @@
 enum {
     HOLDER_WORDS = 4, /* random ones: 128 bits */
     HOLDER_LEN = HOLDER_WORDS * 8,
-    SEEN_EVERY_MS = 500, /* a waiter is seen, at least */
+    SEEN_EVERY_MS = 500, /* a waiter is seen, at least, */
+    SEEN_GRID_MS = 250,  /* together with others */
 };
 
 static const char *const verbs[] = {
@@ -130,9 +131,11 @@ static bool answer_held(struct sl_op *op, const redisReply *reply)
         !sl_bytes_to_integer(text, &ticket) || ticket < 0)
         return false;
     op->ticket = ticket;
-    if (ticket != 0)
+    if (ticket != 0) {
+        op->others_at = sl_deadline_on_grid(SEEN_EVERY_MS, SEEN_GRID_MS);
         op->again_at =
-            sl_deadline_in_ms(left < SEEN_EVERY_MS ? left + 1 : SEEN_EVERY_MS);
+            left < SEEN_GRID_MS ? sl_deadline_in_ms(left + 1) : op->others_at;
+    }
     refuse(op, "another one holds the lock");
     return true;
 }

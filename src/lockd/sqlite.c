@@ -18,7 +18,8 @@
 enum {
     BATCH_MAX = 256,
     WAITER_MS = 2000,   /* a waiter lives on without having been seen */
-    WAITER_EVERY = 500, /* it is seen, at least */
+    WAITER_EVERY = 500, /* it is seen, at least, */
+    WAITER_GRID = 250,  /* together with others */
     FORGET_MS = 50,     /* calls may be coming in */
     HOLDER_WORDS = 4,   /* random ones: 128 bits */
 };
@@ -122,9 +123,10 @@ static int wait_or_refuse(struct sl_embedded *state, struct sl_op *op,
     sl_embedded_refuse(op, SL_CONFLICT, "another one holds the lock");
     if (!sl_op_may_wait(op))
         return leave(state, op);
-    if (until > state->now + WAITER_EVERY)
-        until = state->now + WAITER_EVERY;
-    op->again_at = sl_embedded_deadline(state, until);
+    op->others_at = sl_deadline_on_grid(WAITER_EVERY, WAITER_GRID);
+    op->again_at = until > state->now + WAITER_GRID
+                       ? op->others_at
+                       : sl_embedded_deadline(state, until);
     return op->ticket == 0 ? join(state, op) : stay(state, op);
 }
 

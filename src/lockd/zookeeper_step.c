@@ -42,11 +42,20 @@ static void fail_with(struct sl_zk_step *step, int32_t code)
 /* --- Waiting ---------------------------------------------------------------
  */
 
+/* Its number in the line, with which ZooKeeper ends the name; 0: not known. */
+static int64_t number_of(const struct sl_zk_place *place)
+{
+    const char *dash = strrchr(place->name, '-');
+
+    return dash != NULL ? strtoll(dash + 1, NULL, 10) + 1 : 0;
+}
+
 void sl_zk_wait_on(struct sl_zk_step *step, int64_t ms)
 {
     sl_zk_refuse(step->op, SL_CONFLICT, "another one holds the lock");
     step->op->again_at = sl_deadline_in_ms(ms);
     step->op->ticket = step->place->ticket;
+    step->op->place = number_of(step->place);
     step->place->until =
         sl_lock_clock() + (SL_ZK_SEEN_EVERY_MS + WAITER_MS) * SL_ZK_NS_PER_MS;
     sl_zk_finish(step);

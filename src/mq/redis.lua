@@ -158,9 +158,9 @@ local function until_due(now)
     return one and math.max(one - now, 0) or -1
 end
 
--- {ms until something is due, or -2: not all was looked at, {number, delivery,
--- sent, group, attributes, payload}..., {number, deliveries}... that became dead
--- letters}
+-- {ms until something is due, or -2: not all was looked at, {}, buried}, or {1:
+-- there may be more, {{number, delivery, sent, group, attributes, payload}...},
+-- buried}; buried: {number, deliveries}... that became dead letters.
 local function receive(limit, visibility, deliveries_max, bytes_max)
     local now = now_ms()
     local out, bytes, full, buried = {}, 0, false, {}
@@ -195,7 +195,7 @@ local function receive(limit, visibility, deliveries_max, bytes_max)
         end
     end
     if #out > 0 then
-        return {0, out, buried}
+        return {(full or #out == limit) and 1 or 0, out, buried}
     end
     return {#buried < BURY_MAX and until_due(now) or -2, out, buried}
 end

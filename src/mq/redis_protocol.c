@@ -286,10 +286,13 @@ static bool answer_receive(struct sl_op *op, const redisReply *reply)
     for (size_t i = 0; more && i < items->elements; i++)
         if (!add_message(op, items->element[i], &more))
             return false;
+    op->changed = items->elements > 0 && (wait == 1 || !more);
     op->unfinished = items->elements == 0 && wait == NOT_ALL;
-    if (items->elements == 0 && !op->unfinished && sl_op_may_wait(op))
+    if (items->elements == 0 && !op->unfinished && sl_op_may_wait(op)) {
         op->again_at = sl_deadline_in_ms(
             wait < 0 || wait >= LOOK_EVERY_MS ? LOOK_EVERY_MS : wait + 1);
+        op->others_at = SL_NEVER;
+    }
     return true;
 }
 

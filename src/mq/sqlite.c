@@ -266,6 +266,8 @@ static int take_one(struct sl_embedded *state, struct sl_op *op, int *buried,
         return bury_worn_out(state, op, &row);
     }
     *more = sl_mq_answer_add(op, &row.message);
+    if (!*more)
+        op->changed = true; /* there is one that had no room */
     int code = sl_embedded_finish(next);
     return code == SQLITE_OK && *more ? deliver(state, op, row.seq) : code;
 }
@@ -293,6 +295,7 @@ static int wait_for_more(struct sl_embedded *state, struct sl_op *op)
                                    &found);
 
     op->again_at = found ? sl_embedded_deadline(state, until) : SL_NEVER;
+    op->others_at = SL_NEVER;
     return code;
 }
 
@@ -306,6 +309,9 @@ static int run_receive(struct sl_embedded *state, struct sl_op *op)
     while (code == SQLITE_OK && more && buried < BURY_MAX &&
            answer->message_count < sl_mq_request_of(op)->limit)
         code = take_one(state, op, &buried, &more);
+    if (answer->message_count > 0)
+        op->changed = op->changed ||
+                      more; /* and may have left some to the next receiver */
     if (code != SQLITE_OK || answer->message_count > 0 ||
         answer->err.status != SL_OK)
         return code;

@@ -288,6 +288,8 @@ static void receive(struct sl_kafka_consumer *consumer,
     const struct sl_pubsub_answer *answer = op->answer;
 
     take_events(consumer, member, op);
+    if (answer->event_count > 0)
+        op->changed = true; /* there may be more for the next receiver */
     if (answer->event_count > 0 || answer->err.status != SL_OK ||
         is_cut_off(consumer, op) || !sl_op_may_wait(op))
         return;

@@ -207,6 +207,15 @@ static bool is_repeatable(const void *config, const void *pointer)
            request->verb == SL_PUBSUB_RENEW || request->verb == SL_PUBSUB_LEAVE;
 }
 
+/* What happens to a topic is for each group of it. */
+static void lines(const void *pointer, uint64_t *about, uint64_t *line)
+{
+    const struct sl_pubsub_request *request = pointer;
+
+    *about = sl_bytes_hash(request->topic, 0);
+    *line = sl_bytes_hash(request->group, *about);
+}
+
 static int64_t wait_ms(const void *config, const void *pointer)
 {
     const struct sl_pubsub_request *request = pointer;
@@ -269,6 +278,7 @@ const struct sl_capability sl_pubsub = {
     .check_call = check_call,
     .check = check,
     .is_repeatable = is_repeatable,
+    .lines = lines,
     .wait_ms = wait_ms,
     .discard = discard,
     .room = room,

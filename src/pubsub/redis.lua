@@ -256,8 +256,8 @@ local function first_score(set)
     return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
 end
 
--- {ms until something may come by itself, {event...}}; 0 without an event: not
--- all was looked at.
+-- {ms until something may come by itself, or 0: not all was looked at, {}}, or
+-- {1: there may be more, {event...}}
 local function receive(member, now)
     for _, dead in ipairs(redis.call('ZRANGEBYSCORE', members, '-inf',
                                      text(now))) do
@@ -265,7 +265,13 @@ local function receive(member, now)
     end
     show_due(now)
     take_ready(member)
-    local all = full or #out == limit or take_new(member)
+    if full or #out == limit then
+        return {1, out}
+    end
+    local all = take_new(member)
+    if #out > 0 then
+        return {(full or #out == limit or not all) and 1 or 0, out}
+    end
     local shown = first_score(hidden) or math.huge
     local death = first_score(members) or math.huge
     local wait = math.min(shown, death, now + 1000) - now

@@ -193,10 +193,13 @@ static bool answer_receive(struct sl_op *op, const redisReply *reply,
     for (size_t i = 0; more && i < items->elements; i++)
         if (!add_event(op, items->element[i], &more))
             return false;
+    op->changed = items->elements > 0 && (wait == 1 || !more);
     op->unfinished = items->elements == 0 && wait == 0;
-    if (items->elements == 0 && wait > 0 && sl_op_may_wait(op))
+    if (items->elements == 0 && wait > 0 && sl_op_may_wait(op)) {
         op->again_at =
             sl_deadline_in_ms(wait < LOOK_EVERY_MS ? wait + 1 : LOOK_EVERY_MS);
+        op->others_at = SL_NEVER;
+    }
     return true;
 }
 

@@ -251,6 +251,7 @@ static int wait_for_more(struct sl_embedded *state, struct sl_op *op,
     if (code == SQLITE_OK)
         op->again_at =
             sl_embedded_deadline(state, shown < death ? shown : death);
+    op->others_at = SL_NEVER;
     return code;
 }
 
@@ -266,6 +267,8 @@ int sl_pubsub_sqlite_receive(struct sl_embedded *state, struct sl_op *op,
         code = take_ready(state, op, member, &looked, &more);
     if (code == SQLITE_OK && wants_more(op) && answer->err.status == SL_OK)
         code = take_all_new(state, op, member, looked, &looked_at_all);
+    if (answer->event_count > 0 && !looked_at_all)
+        op->changed = true; /* there may be more for the next receiver */
     if (code != SQLITE_OK || answer->event_count > 0 ||
         answer->err.status != SL_OK)
         return code;

@@ -90,6 +90,8 @@ static void set_times(struct sl_call *call, int64_t start)
 
     if (call->count == 1 && capability->wait_ms != NULL && !call->finished[0])
         wait_ms = capability->wait_ms(service->config, call->requests);
+    if (wait_ms > 0 && capability->lines != NULL)
+        capability->lines(call->requests, &call->task.about, &call->task.line);
     call->start = start;
     call->wait_until = wait_ms > 0 ? start + wait_ms * 1000000 : 0;
     call->deadline = start + (wait_ms + service->config->timeout_ms) * 1000000;
@@ -322,6 +324,8 @@ static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
         capability->answer_init(op->answer);
         op->not_sent = false;
         op->again_at = 0;
+        op->place = 0;
+        op->others_at = 0;
         op->unfinished = false;
         op->changed = false;
         op->lost = false;
@@ -331,15 +335,24 @@ static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
     sl_queue_submit_at(call->lane->queue, &call->task, when);
 }
 
-/* When to look again for what did not come yet; 0: the answer is final.  Of a
- * call that was cancelled meanwhile, `add` lets the driver know. */
-static sl_deadline next_look(const struct sl_call *call)
+/* Whether to look again for what did not come yet.  Of a call that was
+ * cancelled meanwhile, `add` lets the driver know. */
+static bool waits_on(struct sl_call *call)
 {
     const struct sl_op *op = &call->ops[0];
+    sl_deadline when = op->again_at;
 
-    if (op->again_at == 0)
-        return 0;
-    return op->again_at < call->wait_until ? op->again_at : call->wait_until;
+    if (call->wait_until == 0 || call->finished[0] || when == 0)
+        return false;
+    call->task.look_at = when;
+    if (op->others_at != 0)
+        when = op->others_at;
+    if (when > call->wait_until)
+        when = call->wait_until;
+    if (op->place != 0 || op->ticket != 0)
+        call->task.place = op->place != 0 ? op->place : op->ticket;
+    queue_again(call, when, true);
+    return true;
 }
 
 /* Whether its only op goes on; one that is out of time is told so. */
@@ -371,13 +384,8 @@ void sl_call_settle(struct sl_call *call)
         queue_again(call, 0, false);
         return;
     }
-    if (call->wait_until != 0 && !call->finished[0]) {
-        sl_deadline look = next_look(call);
-        if (look != 0) {
-            queue_again(call, look, true);
-            return;
-        }
-    }
+    if (waits_on(call))
+        return;
     for (size_t i = 0; i < call->count; i++) {
         if (call->finished[i])
             continue;

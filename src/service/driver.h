@@ -52,6 +52,18 @@ struct sl_op {
      * changed.  0: the answer is final.
      */
     sl_deadline again_at;
+    /*
+     * Set by the driver beside again_at, where who waits stands in a line of
+     * the service's: its place there, the smallest first.  0: who waits for the
+     * same (struct sl_capability) stands as it has asked.
+     */
+    int64_t place;
+    /*
+     * Set by the driver beside again_at: when the op is run anew where it is
+     * not first in line, unless it becomes so; SL_NEVER: at wait_until.  0: at
+     * again_at as well.
+     */
+    sl_deadline others_at;
     /* The driver's, from one run of this op to the next; 0 at first. */
     int64_t ticket;
     /*
@@ -60,7 +72,11 @@ struct sl_op {
      * deadline, whatever it is willing to wait.  Only of the only op of a call.
      */
     bool unfinished;
-    /* Set by the driver: what waits may be able to go on now. */
+    /*
+     * Set by the driver: of those that wait for what this op is about, the
+     * first in line may be able to go on now.  So it sets it where the op
+     * leaves something for the next one.
+     */
     bool changed;
     /* Set by the driver beside SL_TOO_LARGE: the resource has no room left. */
     bool full;
@@ -137,7 +153,8 @@ struct sl_driver {
     /*
      * May.  Called once, behind store_new.  What the store may call, from any
      * thread that a library of its own has and until store_free returns, to say
-     * that ops that wait may be able to go on: changed(context).
+     * that ops that wait may be able to go on: changed(context).  The first in
+     * each line is run.
      */
     void (*watch)(void *store, void (*changed)(void *context), void *context);
 
@@ -185,7 +202,8 @@ struct sl_driver {
     /*
      * May; must where an op sets again_at.  Called every SL_SERVICE_POLL_MS
      * while ops wait: whether another process may have changed what they wait
-     * for, since the last call or run with this state.  Cheap.
+     * for, since the last call or run with this state.  The first in each line
+     * is run then.  Cheap.
      */
     bool (*changed)(void *state);
 
@@ -243,6 +261,13 @@ struct sl_capability {
     /* May.  How long the request is willing to wait for its answer, beyond the
      * timeout of a call, in milliseconds. */
     int64_t (*wait_ms)(const void *config, const void *request);
+
+    /*
+     * May.  What a request is about, as a hash: whom it may let go on (about),
+     * and with whom it waits in one line (line).  Without, all are about the
+     * same.
+     */
+    void (*lines)(const void *request, uint64_t *about, uint64_t *line);
 
     /* May.  After the last run of an op: refuse what a service should not have
      * answered. */

@@ -12,8 +12,9 @@
 struct batch {
     struct sl_lane *lane;
     void **state;
-    void *over; /* a state to be closed */
-    bool changed;
+    void *over;                           /* a state to be closed */
+    uint64_t changed[SL_QUEUE_BATCH_MAX]; /* what ops are about that set it */
+    size_t changed_count;
     struct sl_op *ops[SL_QUEUE_BATCH_MAX];
     size_t count;
     const struct sl_call *calls[SL_QUEUE_BATCH_MAX]; /* that have ops in it */
@@ -52,6 +53,27 @@ static bool session_is_lost(const struct batch *batch)
     return false;
 }
 
+/*
+ * Of those that wait for what op is about, the first is run: where op has
+ * changed that, and where it waited itself, was perhaps woken, and did not take
+ * what there is.
+ */
+static void note_change(struct batch *batch, const struct sl_op *op)
+{
+    const struct sl_capability *capability = batch->lane->service->capability;
+    bool passes_on = op->wait_until != 0 && op->again_at == 0 &&
+                     sl_op_answer(op)->err.status != SL_OK;
+    uint64_t line;
+
+    if ((!op->changed && !passes_on) ||
+        batch->changed_count == SL_QUEUE_BATCH_MAX)
+        return;
+    uint64_t *about = &batch->changed[batch->changed_count++];
+    *about = 0;
+    if (capability->lines != NULL)
+        capability->lines(op->request, about, &line);
+}
+
 static void flush(struct batch *batch)
 {
     const struct sl_driver *driver = batch->lane->service->driver;
@@ -74,7 +96,7 @@ static void flush(struct batch *batch)
         }
     }
     for (size_t i = 0; i < batch->count; i++) {
-        batch->changed = batch->changed || batch->ops[i]->changed;
+        note_change(batch, batch->ops[i]);
         sl_service_tell(batch->lane->service, batch->ops[i]);
     }
     batch->count = 0;
@@ -111,6 +133,7 @@ static void add(struct batch *batch, struct sl_call *call)
                     "waited %lld ms for a connection, as long as the "
                     "manifest's timeout allows",
                     (long long)service->config->timeout_ms);
+            note_change(batch, op);
             continue;
         }
         if (batch->call_count == 0 ||
@@ -130,7 +153,7 @@ static void run_tasks(void *context, void **state,
     batch.lane = context;
     batch.state = state;
     batch.over = NULL;
-    batch.changed = false;
+    batch.changed_count = 0;
     batch.count = 0;
     batch.call_count = 0;
     for (size_t i = 0; i < count; i++)
@@ -143,8 +166,9 @@ static void run_tasks(void *context, void **state,
     flush(&batch);
     /* Whoever is answered may ask again at once. */
     sl_queue_release(batch.lane->queue, state);
-    if (batch.changed)
-        sl_queue_changed(batch.lane->service->lane.queue);
+    if (batch.changed_count > 0)
+        sl_queue_changed(batch.lane->service->lane.queue, batch.changed,
+                         batch.changed_count);
     for (size_t i = 0; i < count; i++)
         if (tasks[i]->kind == SL_TASK_CALL)
             sl_call_settle((struct sl_call *)tasks[i]);

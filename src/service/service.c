@@ -343,7 +343,7 @@ static void something_changed(void *context)
 {
     struct sl_service *service = context;
 
-    sl_queue_changed(service->lane.queue);
+    sl_queue_all_changed(service->lane.queue);
 }
 
 enum sl_status sl_service_open(const struct sl_capability *capability,
