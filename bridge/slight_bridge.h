@@ -452,6 +452,9 @@ struct sl_bridge_http_end {
     uint64_t bytes_out;
     struct sl_bytes message; /* of an instance that did not return */
     struct sl_bytes backtrace;
+    /* The client did not get the whole response: the connection was cut, since
+     * the response was not finished or came too late, or the client left. */
+    bool is_cut;
 };
 
 /* Any thread; must not block.  It may be called until the engine is freed. */
@@ -469,8 +472,11 @@ struct sl_bridge_http_config {
     uint64_t max_header_bytes;   /* 431 beyond; at least 8192 */
     uint64_t max_body_bytes;     /* of a request; 413 beyond */
     uint64_t idle_timeout_ms;    /* until a request's header has come */
-    uint64_t request_timeout_ms; /* then 504, or where the response has begun,
-                                    the connection is cut */
+    uint64_t request_timeout_ms; /* until a response begins, from the last that
+                                    the client has sent of its body: then 504,
+                                    or where the client was waited for, 408.
+                                    And for what an instance does after its
+                                    response: then it is ended */
     uint32_t max_connections;    /* more wait to be accepted */
     uint32_t max_requests; /* at once, of each route that has no number of its
                               own; more wait a quarter of a second, then 503 */
@@ -485,6 +491,16 @@ struct sl_bridge_http_config {
      * or silent, keeps nobody out. */
     bool close_idle;
     sl_bridge_http_may_ask_fn *may_ask; /* NULL: whatever the host is */
+    /* How long an instance waits for more of a request's body (then its read
+     * fails), how long it may take for more of its response's (then the
+     * connection is cut), and how long a client may take nothing of what waits
+     * for it (then too).  0: request_timeout_ms. */
+    uint64_t between_bytes_timeout_ms;
+    /* Of a request and its response in all, the same ends.  0: no limit. */
+    uint64_t total_timeout_ms;
+    /* A client that lets bytes wait takes so many a second on average, once it
+     * has let them wait for between_bytes_timeout_ms.  0: any. */
+    uint64_t min_rate;
 };
 
 /*
@@ -697,17 +713,19 @@ SL_BRIDGE_SHAPE(sl_bridge_run, timeout_ms, 64);
 SL_BRIDGE_SHAPE(sl_bridge_run, output, 72);
 SL_BRIDGE_SIZE(sl_bridge_http_route, 48);
 SL_BRIDGE_SIZE(sl_bridge_http_server, 40);
-SL_BRIDGE_SIZE(sl_bridge_http_config, 112);
+SL_BRIDGE_SIZE(sl_bridge_http_config, 136);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_header_bytes, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_connections, 64);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, ended, 72);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, answer, 88);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, close_idle, 100);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, may_ask, 104);
-SL_BRIDGE_SIZE(sl_bridge_http_end, 120);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, total_timeout_ms, 120);
+SL_BRIDGE_SIZE(sl_bridge_http_end, 128);
 SL_BRIDGE_SHAPE(sl_bridge_http_end, status, 56);
 SL_BRIDGE_SHAPE(sl_bridge_http_end, ns, 64);
 SL_BRIDGE_SHAPE(sl_bridge_http_end, message, 88);
+SL_BRIDGE_SHAPE(sl_bridge_http_end, is_cut, 120);
 SL_BRIDGE_SIZE(sl_bridge_outcome, 40);
 SL_BRIDGE_SHAPE(sl_bridge_outcome, backtrace, 24);
 SL_BRIDGE_SIZE(sl_toml, 72);

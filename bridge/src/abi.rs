@@ -769,6 +769,9 @@ pub struct SlHttpConfig {
     pub max_peer_connections: u32,
     pub close_idle: bool,
     pub may_ask: Option<unsafe extern "C" fn(*mut c_void, SlBytes) -> bool>,
+    pub between_bytes_timeout_ms: u64,
+    pub total_timeout_ms: u64,
+    pub min_rate: u64,
 }
 
 #[repr(C)]
@@ -784,6 +787,7 @@ pub struct SlHttpEnd {
     pub bytes_out: u64,
     pub message: SlBytes,
     pub backtrace: SlBytes,
+    pub is_cut: bool,
 }
 
 #[repr(i32)]
@@ -981,15 +985,16 @@ shape!(SlHttpServer, 40, address = 16, port = 32, is_tls = 34);
 shape!(SlHttpRoute, 48, program = 16, max_requests = 28, content_type = 32);
 shape!(
     SlHttpConfig,
-    112,
+    136,
     max_header_bytes = 32,
     max_connections = 64,
     ended = 72,
     answer = 88,
     close_idle = 100,
-    may_ask = 104
+    may_ask = 104,
+    total_timeout_ms = 120
 );
-shape!(SlHttpEnd, 120, status = 56, ns = 64, message = 88);
+shape!(SlHttpEnd, 128, status = 56, ns = 64, message = 88, is_cut = 120);
 shape!(SlToml, 72, key = 24, child_count = 64);
 shape!(SlDirectory, 40);
 shape!(SlComponentize, 56, world = 32);

@@ -2,53 +2,125 @@
 //! One request and its response: the limits, and the guest that answers.
 
 use std::convert::Infallible;
-use std::future::Future;
-use std::pin::{pin, Pin};
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{ready, Context, Poll};
-use std::time::{Duration, Instant};
+use std::future::{poll_fn, Future};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER};
-use http::{Request, Response, StatusCode};
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Full};
+use http::{Request, Response, StatusCode, Version};
+use http_body::Body;
+use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::runtime::Handle;
-use tokio::sync::{oneshot, OwnedSemaphorePermit};
-use wasmtime_wasi_http::{Error as HttpError, WasiBody};
+use tokio::sync::oneshot::{self, Receiver};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use wasmtime_wasi_http::WasiBody;
 
 use crate::abi::{End, SlBytes, SlHttpEnd};
 use crate::http::Shared;
 use crate::peers::Busy;
-use crate::route::{find_route, Host, Target};
+use crate::request::RequestBody;
+use crate::response::{poll_now, Clock, ResponseBody, Work};
+use crate::route::{find_route, Answer, Component, Ended, Host, Target};
 use crate::run::Outcome;
+use crate::wire::Wire;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// They have no body, and say nothing of its length.
+const NO_BODY: [StatusCode; 3] =
+    [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
 const REQUEST_ID_MAX: usize = 64;
 /// How long a request waits for another one to end.
 const BUSY_WAIT: Duration = Duration::from_millis(250);
 
 /// A request and its response, until both are over and the guest has ended.
 pub struct Exchange {
-    shared: Arc<Shared>,
+    pub shared: Arc<Shared>,
+    pub wire: Arc<Wire>,
     begin: Instant,
-    method: http::Method,
+    pub method: http::Method,
+    is_http10: bool,
     path: String,
     id: String,
     status: AtomicU16,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
+    /// When the client last sent something of its body, in nanoseconds from begin.
+    moved: AtomicU64,
+    /// It kept the guest waiting for its body for too long.
+    is_client_late: AtomicBool,
+    /// The client did not get the whole response.
+    is_cut: AtomicBool,
     route: Mutex<Option<usize>>,
     outcome: Mutex<Option<Outcome>>,
     _busy: Busy,
 }
 
 impl Exchange {
-    fn note(&self, outcome: Outcome) {
-        let mut noted = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.get_or_insert(outcome);
+    /// What went wrong; the first of it counts.
+    pub fn note(&self, outcome: Outcome) {
+        if outcome.end != End::Returned {
+            let mut noted = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+            noted.get_or_insert(outcome);
+        }
+    }
+
+    pub fn note_cut(&self) {
+        self.is_cut.store(true, Relaxed);
+    }
+
+    pub fn count_out(&self, bytes: u64) {
+        self.bytes_out.fetch_add(bytes, Relaxed);
+    }
+
+    pub fn count_in(&self, bytes: u64) {
+        self.bytes_in.fetch_add(bytes, Relaxed);
+        let ns = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.moved.store(ns, Relaxed);
+    }
+
+    /// The guest was told that no more came in time; it has its own time to say so.
+    pub fn note_client_late(&self) {
+        self.is_client_late.store(true, Relaxed);
+        self.count_in(0);
+    }
+
+    /// When the client last sent something.
+    pub fn last_in(&self) -> Instant {
+        self.begin + Duration::from_nanos(self.moved.load(Relaxed))
+    }
+
+    /// Whether a response has no body, whatever its guest writes.
+    fn is_bodiless(&self, status: StatusCode) -> bool {
+        self.method == http::Method::HEAD || NO_BODY.contains(&status)
+    }
+
+    /// The answer for a guest that gave none: it has ended, or passed a limit.
+    fn refusal_of(&self, ended: Option<Ended>, limit: Option<Duration>) -> Refusal {
+        if let Some(limit) = limit {
+            let text = format!("it took longer than {} ms to respond", limit.as_millis());
+            self.note(Outcome::new(End::TimedOut, 0, text));
+        }
+        if let Some(ended) = ended {
+            ended.note(self);
+        }
+        self.note(Outcome::new(End::Failed, 0, "it gave no response"));
+        let noted = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*noted {
+            Some(outcome) if outcome.is_short => SHORT,
+            _ if self.is_client_late.load(Relaxed) => CLIENT_LATE,
+            Some(outcome) if outcome.end == End::TimedOut => LATE,
+            _ => FAILED,
+        }
+    }
+
+    /// The end of all the time that it may take, and how long that is.
+    pub fn total(&self) -> Option<(Instant, Duration)> {
+        self.shared.total_timeout.map(|total| (self.begin + total, total))
     }
 }
 
@@ -67,6 +139,7 @@ impl Drop for Exchange {
             ns: u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX),
             bytes_in: self.bytes_in.load(Relaxed),
             bytes_out: self.bytes_out.load(Relaxed),
+            is_cut: *self.is_cut.get_mut(),
             message: SlBytes::of(outcome.message.as_bytes()),
             backtrace: SlBytes::of(outcome.backtrace.as_bytes()),
         };
@@ -76,136 +149,18 @@ impl Drop for Exchange {
     }
 }
 
-/// What the client sends, within its limit. A guest may keep it for longer than
-/// its exchange takes.
-pub struct RequestBody {
-    body: Incoming,
-    max: u64,
-    left: u64,
-    exchange: Weak<Exchange>,
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = HttpError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        let this = &mut *self;
-        let Some(frame) = ready!(Pin::new(&mut this.body).poll_frame(context)) else {
-            return Poll::Ready(None);
-        };
-        let frame = frame.map_err(HttpError::Hyper)?;
-        let len = frame.data_ref().map_or(0, |data| data.len() as u64);
-        if let Some(exchange) = this.exchange.upgrade() {
-            exchange.bytes_in.fetch_add(len, Relaxed);
-        }
-        let Some(left) = this.left.checked_sub(len) else {
-            return Poll::Ready(Some(Err(HttpError::HttpRequestBodySize(Some(this.max)))));
-        };
-        this.left = left;
-        Poll::Ready(Some(Ok(frame)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A guest's work on its request, to its end or its deadline.
-type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// What the client gets. The guest goes on as this is read, in the same task;
-/// where the client leaves before all is said, the guest ends with it.
-pub struct ResponseBody {
-    body: WasiBody,
-    exchange: Arc<Exchange>,
-    work: Option<Work>,
-}
-
-impl ResponseBody {
-    /// The next frame; where there is none yet, once the guest has done more.
-    fn poll_both(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
-            return Poll::Ready(frame);
-        }
-        if let Some(work) = &mut self.work {
-            if work.as_mut().poll(context).is_ready() {
-                self.work = None;
-            }
-        }
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    /// All is said; what the guest does after that nobody waits for.
-    fn ended(&mut self) {
-        // At the end of everything there is no runtime any more.
-        if let (Some(work), Ok(runtime)) = (self.work.take(), Handle::try_current()) {
-            runtime.spawn(work);
-        }
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = HttpError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        let this = &mut *self;
-        let frame = ready!(this.poll_both(context));
-        match &frame {
-            Some(Ok(frame)) => {
-                let len = frame.data_ref().map_or(0, |data| data.len() as u64);
-                this.exchange.bytes_out.fetch_add(len, Relaxed);
-                if this.body.is_end_stream() {
-                    this.ended();
-                }
-            }
-            Some(Err(_)) => {}
-            None => this.ended(),
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for ResponseBody {
-    fn drop(&mut self) {
-        // A body of no bytes is never read.
-        if self.body.is_end_stream() {
-            self.ended();
-        }
-    }
-}
-
 /// The answer where there is none of a guest: the client is told no details.
 struct Refusal(StatusCode, &'static str);
 
 const FAILED: Refusal = Refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n");
+const LATE: Refusal = Refusal(StatusCode::GATEWAY_TIMEOUT, "the request timed out\n");
+const CLIENT_LATE: Refusal =
+    Refusal(StatusCode::REQUEST_TIMEOUT, "the body of the request came too slowly\n");
+const SHORT: Refusal = Refusal(StatusCode::SERVICE_UNAVAILABLE, "no room for the request now\n");
 
 fn plain(refusal: &Refusal, exchange: &Arc<Exchange>) -> Response<ResponseBody> {
     let text = Full::new(Bytes::from_static(refusal.1.as_bytes()));
-    let body = text.map_err(|never| match never {}).boxed_unsync();
-    let mut response = Response::new(ResponseBody { body, exchange: exchange.clone(), work: None });
+    let mut response = Response::new(ResponseBody::of_text(text, exchange));
     *response.status_mut() = refusal.0;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -236,10 +191,7 @@ async fn ask_host(
     let Some(response) = host.answer(route).await else {
         return Err(FAILED);
     };
-    Ok(response.map(|text| {
-        let body = text.map_err(|never| match never {}).boxed_unsync();
-        ResponseBody { body, exchange: exchange.clone(), work: None }
-    }))
+    Ok(response.map(|text| ResponseBody::of_text(text, exchange)))
 }
 
 const MISDIRECTED: Refusal = Refusal(
@@ -260,10 +212,7 @@ async fn respond(
     exchange: &Arc<Exchange>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Refusal> {
-    const LATE: Refusal = Refusal(StatusCode::GATEWAY_TIMEOUT, "the request timed out\n");
     const BUSY: Refusal = Refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once\n");
-    const SHORT: Refusal =
-        Refusal(StatusCode::SERVICE_UNAVAILABLE, "no room for the request now\n");
 
     if !may_ask(shared, &request) {
         return Err(MISDIRECTED);
@@ -292,65 +241,122 @@ async fn respond(
         Target::Component(component) => component.clone(),
         Target::Host(host) => return ask_host(host, route, exchange, request.method()).await,
     };
-    let max = shared.max_body_bytes;
-    let request = request.map(|body| {
-        let exchange = Arc::downgrade(exchange);
-        RequestBody { body, max, left: max, exchange }
+    let request = request.map(|body| RequestBody::new(body, exchange));
+    ask_guest(component, exchange, request, permit).await
+}
+
+/// What becomes of a guest before its response has begun.
+enum Begun {
+    Answered(Answer, Result<Work, Ended>),
+    /// It has ended without a response.
+    Ended(Ended),
+    /// The limit that it has passed.
+    Late(Duration),
+}
+
+/// Until the response begins.
+async fn begin(exchange: &Arc<Exchange>, mut work: Work, answer: Receiver<Answer>) -> Begun {
+    let (mut answer, mut clock, mut ended) = (pin!(answer), Clock::default(), None);
+    let limit = exchange.shared.request_timeout;
+    let begun = poll_fn(|context| {
+        if let Poll::Ready(over) = work.poll(context) {
+            ended = Some(over);
+            // Its instance is alive, and may hold what it could have answered with.
+            let answered = poll_now(|context| answer.as_mut().poll(context));
+            return Poll::Ready(match answered {
+                Poll::Ready(Ok(answer)) => Ok(Some(answer)),
+                Poll::Ready(Err(_)) | Poll::Pending => Ok(None),
+            });
+        }
+        if let Poll::Ready(Ok(answer)) = answer.as_mut().poll(context) {
+            return Poll::Ready(Ok(Some(answer)));
+        }
+        clock.poll_late(context, exchange, exchange.begin, limit).map(Err)
     });
+    match (begun.await, ended) {
+        (Ok(Some(answer)), Some(ended)) => Begun::Answered(answer, Err(ended)),
+        (Ok(Some(answer)), None) => Begun::Answered(answer, Ok(work)),
+        (Ok(None), Some(ended)) => Begun::Ended(ended),
+        (Ok(None), None) => Begun::Late(limit),
+        (Err(limit), _) => Begun::Late(limit),
+    }
+}
+
+async fn ask_guest(
+    component: Arc<Component>,
+    exchange: &Arc<Exchange>,
+    request: Request<RequestBody>,
+    turn: OwnedSemaphorePermit,
+) -> Result<Response<ResponseBody>, Refusal> {
     let (sender, receiver) = oneshot::channel();
-    let deadline = tokio::time::Instant::now() + shared.request_timeout;
-    let (noted, limit) = (exchange.clone(), shared.request_timeout);
-    let guest = component.clone().fair(async move {
-        let _permit: OwnedSemaphorePermit = permit;
-        component.answer(request, sender).await
+    let work = Work::new(|reading| {
+        component.clone().fair(component.answer(request, sender, reading, turn))
     });
-    let mut work: Work = Box::pin(async move {
-        match tokio::time::timeout_at(deadline, guest).await {
-            Ok(None) => {}
-            Ok(Some(outcome)) => noted.note(outcome),
-            Err(_) => {
-                let text = format!("it took longer than {} ms", limit.as_millis());
-                noted.note(Outcome::new(End::TimedOut, 0, text));
-            }
-        }
-    });
-    let mut receiver = pin!(receiver);
-    let mut ended = false;
-    let received = std::future::poll_fn(|context| {
-        if !ended {
-            ended = work.as_mut().poll(context).is_ready();
-        }
-        receiver.as_mut().poll(context)
-    })
-    .await;
-    // A guest in the background may let go of its answer before its end is known here.
-    if received.is_err() && !ended {
-        work.as_mut().await;
+    let (answer, work) = match begin(exchange, work, receiver).await {
+        Begun::Answered(answer, work) => (answer, work),
+        Begun::Ended(ended) => return Err(exchange.refusal_of(Some(ended), None)),
+        Begun::Late(limit) => return Err(exchange.refusal_of(None, Some(limit))),
+    };
+    let wrong = match answer {
+        Ok(response) => match check(exchange, &response) {
+            None => return Ok(begin_response(exchange, response, work)),
+            Some(wrong) => wrong,
+        },
+        Err(code) => format!("it answered with {code}"),
+    };
+    // It goes on as it would with any other response.
+    match work {
+        Ok(work) => work.go_on(exchange.clone()),
+        Err(ended) => ended.note_and_keep(exchange),
     }
-    match received {
-        Ok(Ok(response)) => {
-            let work = (!ended).then_some(work);
-            Ok(response.map(|body| ResponseBody { body, exchange: exchange.clone(), work }))
-        }
-        Ok(Err(code)) => {
-            exchange.note(Outcome::new(End::Failed, 0, format!("it answered with {code}")));
-            Err(FAILED)
-        }
-        // The guest has ended, and has said how.
-        Err(_) => {
-            let why = exchange.outcome.lock().unwrap_or_else(PoisonError::into_inner);
-            match &*why {
-                Some(outcome) if outcome.end == End::TimedOut => Err(LATE),
-                Some(outcome) if outcome.is_short => Err(SHORT),
-                Some(_) => Err(FAILED),
-                None => {
-                    drop(why);
-                    exchange.note(Outcome::new(End::Failed, 0, "it gave no response"));
-                    Err(FAILED)
-                }
-            }
-        }
+    exchange.note(Outcome::new(End::Failed, 0, wrong));
+    Err(FAILED)
+}
+
+/// What is wrong with a response before it has begun.
+fn check(exchange: &Exchange, response: &Response<WasiBody>) -> Option<String> {
+    let status = response.status();
+    if status.is_informational() {
+        return Some(format!("it answered with status {status}, which is no final one"));
     }
+    let declared = content_length(response.headers()).unwrap_or(0);
+    if declared > 0 && response.body().is_end_stream() && !exchange.is_bodiless(status) {
+        return Some(format!("its response has content-length {declared}, and no body"));
+    }
+    None
+}
+
+fn content_length(headers: &http::HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// The response with what the client gets of its body.
+fn begin_response(
+    exchange: &Arc<Exchange>,
+    response: Response<WasiBody>,
+    work: Result<Work, Ended>,
+) -> Response<ResponseBody> {
+    let (mut parts, body) = response.into_parts();
+    let declared = content_length(&parts.headers);
+    let (work, ended) = match work {
+        Ok(work) => (Some(work), None),
+        Err(ended) => (None, Some(ended)),
+    };
+    let mut body = ResponseBody::of_guest(body, declared, exchange, work);
+    if let Some(ended) = ended {
+        body.settle(ended);
+    }
+    let is_bodiless = exchange.is_bodiless(parts.status);
+    if is_bodiless || declared == Some(0) {
+        if NO_BODY.contains(&parts.status) {
+            parts.headers.remove(CONTENT_LENGTH);
+        }
+        body.discard(!is_bodiless);
+        body = ResponseBody::of_text(Full::default(), exchange);
+    } else if exchange.is_http10 && declared.is_none() {
+        exchange.wire.end_response_by_shutdown();
+    }
+    Response::from_parts(parts, body)
 }
 
 /// The client's, where it is one of printable characters; else a new one.
@@ -374,6 +380,7 @@ fn request_id(request: &Request<Incoming>) -> String {
 
 pub async fn answer(
     shared: Arc<Shared>,
+    wire: Arc<Wire>,
     busy: Busy,
     mut request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
@@ -385,15 +392,20 @@ pub async fn answer(
     let exchange = Arc::new(Exchange {
         begin: Instant::now(),
         method: request.method().clone(),
+        is_http10: request.version() == Version::HTTP_10,
         path: request.uri().path().to_owned(),
         id,
         status: AtomicU16::new(0),
         bytes_in: AtomicU64::new(0),
         bytes_out: AtomicU64::new(0),
+        moved: AtomicU64::new(0),
+        is_client_late: AtomicBool::new(false),
+        is_cut: AtomicBool::new(false),
         route: Mutex::new(None),
         outcome: Mutex::new(None),
         _busy: busy,
         shared: shared.clone(),
+        wire,
     });
     let mut response = match respond(&shared, &exchange, request).await {
         Ok(response) => response,

@@ -6,14 +6,12 @@ use std::future::Future;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::{pin, Pin};
 use std::sync::Arc;
-use std::task::{ready, Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{watch, AcquireError, OwnedSemaphorePermit, Semaphore};
-use tokio::time::Sleep;
 
 use crate::abi::{
     border, fail, quiet_border, slice, Failure, Fallible, SlBytes, SlError, SlHttpConfig,
@@ -23,6 +21,7 @@ use crate::engine::Engine;
 use crate::exchange::answer;
 use crate::peers::{Kept, Peers, Seat, GRACE};
 use crate::route::{Route, Target};
+use crate::wire::{Patience, Patient, Wire};
 
 const BACKLOG: u32 = 4096;
 const HEADERS_MAX: usize = 100;
@@ -67,7 +66,14 @@ pub struct Shared {
     pub max_header_bytes: usize,
     pub max_body_bytes: u64,
     pub idle_timeout: Duration,
+    /// Until a response begins.
     pub request_timeout: Duration,
+    /// Until the next piece of a body, one way or the other.
+    pub between_bytes_timeout: Duration,
+    /// Of a request and its response in all.
+    pub total_timeout: Option<Duration>,
+    /// What a client takes at least, in bytes a second, where bytes wait for it.
+    pub min_rate: u64,
     pub max_connections: u32,
     pub connections: Arc<Semaphore>,
     pub ended: Ended,
@@ -114,79 +120,6 @@ async fn first_of<A: Future, B: Future>(
     .await
 }
 
-/// A stream whose reader must go on reading: what cannot be written for the time
-/// of a request is not written any more.
-struct Patient {
-    stream: TcpStream,
-    patience: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
-}
-
-impl Patient {
-    fn watch<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        done: Poll<std::io::Result<T>>,
-    ) -> Poll<std::io::Result<T>> {
-        if done.is_ready() {
-            self.stalled = None;
-            return done;
-        }
-        let patience = self.patience;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(std::io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Patient {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buf)
-    }
-}
-
-impl AsyncWrite for Patient {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<std::io::Result<usize>> {
-        let done = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, done)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[std::io::IoSlice<'_>],
-    ) -> Poll<std::io::Result<usize>> {
-        let done = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watch(context, done)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
 async fn serve(
     shared: Arc<Shared>,
     stream: TcpStream,
@@ -194,8 +127,9 @@ async fn serve(
     seat: Seat,
 ) {
     let _ = stream.set_nodelay(true);
-    let patience = shared.request_timeout;
-    let io = TokioIo::new(Patient { stream, patience, stalled: None });
+    let patience = Patience { longest: shared.between_bytes_timeout, min_rate: shared.min_rate };
+    let wire = Arc::new(Wire::default());
+    let io = TokioIo::new(Patient::new(stream, patience, wire.clone()));
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -204,8 +138,9 @@ async fn serve(
         .max_headers(HEADERS_MAX);
     let closed = seat.closed();
     let mut closed = pin!(closed.notified());
-    let service =
-        hyper::service::service_fn(move |request| answer(shared.clone(), seat.busy(), request));
+    let service = hyper::service::service_fn(move |request| {
+        answer(shared.clone(), wire.clone(), seat.busy(), request)
+    });
     let mut connection = pin!(builder.serve_connection(io, service));
     loop {
         let told = async { first_of(closed.as_mut(), pin!(phase.changed())).await };
@@ -350,6 +285,12 @@ unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server
         max_body_bytes: config.max_body_bytes,
         idle_timeout: ms(config.idle_timeout_ms),
         request_timeout: ms(config.request_timeout_ms),
+        between_bytes_timeout: ms(match config.between_bytes_timeout_ms {
+            0 => config.request_timeout_ms,
+            own => own,
+        }),
+        total_timeout: (config.total_timeout_ms > 0).then(|| ms(config.total_timeout_ms)),
+        min_rate: config.min_rate,
         max_connections: config.max_connections,
         connections: Arc::new(Semaphore::new(config.max_connections as usize)),
         ended: Ended { call: config.ended, context: config.context },

@@ -5,6 +5,7 @@
 
 use std::ffi::c_void;
 use std::future::Future;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use http::header::{HeaderValue, CONTENT_TYPE, HOST};
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
-use tokio::sync::{oneshot, Semaphore};
+use tokio::sync::{oneshot, OwnedSemaphorePermit, Semaphore};
 use wasmtime::Store;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme as Scheme2;
 use wasmtime_wasi_http::p2::bindings::{Proxy, ProxyIndices};
@@ -23,9 +24,11 @@ use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 use crate::abi::{End, Failure, Fallible, SlBytes, SlSink, Status};
 use crate::background::Fair;
 use crate::component::one_line;
-use crate::exchange::RequestBody;
+use crate::exchange::Exchange;
 use crate::instance::State;
 use crate::program::Linked;
+use crate::request::RequestBody;
+use crate::response::Reading;
 use crate::run::{not_started, Outcome};
 
 /// The guest's response, or the code that it gave instead.
@@ -178,33 +181,61 @@ impl Component {
         }
     }
 
-    /// The whole of a guest's work, which goes on when the response has begun. What
-    /// went wrong, if something did; then that instance is not used again.
+    /// The whole of a guest's work, which goes on when the response has begun.
     pub async fn answer(
-        &self,
+        self: Arc<Self>,
         request: Request<RequestBody>,
         answer: oneshot::Sender<Answer>,
-    ) -> Option<Outcome> {
+        reading: Reading,
+        turn: OwnedSemaphorePermit,
+    ) -> Ended {
         let _running = self.linked.engine().running();
         let mut instance = match self.take_idle() {
             Some(instance) => instance,
             None => match self.instantiate().await {
                 Ok(instance) => instance,
-                Err(outcome) => return Some(outcome),
+                Err(outcome) => {
+                    let outcome = Some(outcome);
+                    return Ended { instance: None, outcome, component: self.clone(), _turn: turn };
+                }
             },
         };
         let store = &mut instance.store;
         let called = match &instance.guest {
             Guest::P2(proxy) => call_p2(store, proxy, request, answer).await,
-            Guest::P3(service) => call_p3(store, service, request, answer).await,
+            Guest::P3(service) => call_p3(store, service, request, answer, reading).await,
         };
-        match called {
-            Ok(()) => {
-                self.keep(instance);
-                None
-            }
-            Err(error) => Some(Outcome::of(&error)),
+        let outcome = called.err().map(|error| Outcome::of(&error));
+        Ended { instance: Some(instance), outcome, component: self.clone(), _turn: turn }
+    }
+}
+
+/// A guest that has ended. Its instance lives until it is known what became of the
+/// response: a body that it left unfinished would look finished without it.
+pub struct Ended {
+    instance: Option<Instance>,
+    /// What went wrong, if something did.
+    outcome: Option<Outcome>,
+    component: Arc<Component>,
+    /// The request counts for as long as the instance is there.
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Ended {
+    pub fn note(mut self, exchange: &Exchange) {
+        if let Some(outcome) = self.outcome.take() {
+            exchange.note(outcome);
         }
+    }
+
+    /// The same where its response is whole: its instance may have another request.
+    pub fn note_and_keep(mut self, exchange: &Exchange) {
+        if self.outcome.is_none() {
+            if let Some(instance) = self.instance.take() {
+                self.component.keep(instance);
+            }
+        }
+        self.note(exchange);
     }
 }
 
@@ -240,21 +271,22 @@ async fn call_p3(
     service: &Service,
     mut request: Request<RequestBody>,
     answer: oneshot::Sender<Answer>,
+    reading: Reading,
 ) -> wasmtime::Result<()> {
     absolute(&mut request);
     let (request, read) = Request3::from_http(store.data_mut().http().hooks, request);
     store
         .run_concurrent(async |accessor| {
             let response = match service.handle(accessor, request).await? {
-                Ok(response) => accessor.with(|store| response.into_http(store, read))?,
-                Err(code) => {
-                    let _ = answer.send(Err(format!("{code:?}")));
-                    return Ok(());
-                }
+                Ok(response) => Ok(accessor.with(|store| response.into_http(store, read))?),
+                Err(code) => Err(format!("{code:?}")),
             };
-            let _ = answer.send(Ok(response));
-            // Its body, and whatever else the guest has begun.
+            let _ = answer.send(response);
+            // Whatever else the guest has begun, and its body, which may be made of a
+            // stream of the host's that the guest does not see.
             std::future::poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
+            reading.is_awaited.store(true, SeqCst);
+            let _ = reading.over.await;
             Ok(())
         })
         .await?

@@ -91,7 +91,7 @@ struct sl_manifest_trigger {
     const char *component_name; /* NULL: there is one */
     const struct sl_manifest_component *component;
     int64_t concurrency;
-    int64_t timeout_ms; /* of one call */
+    int64_t timeout_ms; /* of one call; http: until a response begins */
 
     /* http */
     const char *listen; /* "HOST:PORT" */
@@ -99,6 +99,9 @@ struct sl_manifest_trigger {
     const char *route;
     int64_t reuse; /* requests that an instance answers */
     int64_t idle_timeout_ms;
+    int64_t between_bytes_timeout_ms; /* 0: timeout_ms */
+    int64_t total_timeout_ms;         /* 0: no limit */
+    int64_t min_rate;                 /* bytes a second; 0: any */
     int64_t max_header;
     int64_t max_body;
     int64_t max_connections;

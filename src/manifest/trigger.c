@@ -63,8 +63,29 @@ static const struct sl_option http_options[] = {
      .min = 1,
      .max = 86400000,
      .fallback = "30s",
-     .help = "the longest that a request may take: then 504, or where the "
-             "response has begun, the connection is cut"},
+     .help = "the longest until a response begins, from the last byte of the "
+             "request that came: then 504"},
+    {.name = "between-bytes-timeout",
+     .type = SL_OPTION_DURATION_MS,
+     .offset = AT(between_bytes_timeout_ms),
+     .max = 86400000,
+     .fallback = "0s",
+     .help = "the longest between two pieces of a body, either way: then the "
+             "connection is cut; 0s: as long as timeout"},
+    {.name = "total-timeout",
+     .type = SL_OPTION_DURATION_MS,
+     .offset = AT(total_timeout_ms),
+     .max = INT64_C(86400000) * 30,
+     .fallback = "0s",
+     .help = "the longest that a request and its response may take in all; "
+             "0s: no limit"},
+    {.name = "min-rate",
+     .type = SL_OPTION_SIZE,
+     .offset = AT(min_rate),
+     .max = INT64_C(1) << 30,
+     .fallback = "1KiB",
+     .help = "bytes a second that a client takes on average, once it has let "
+             "some wait for between-bytes-timeout; 0: any"},
     {.name = "idle-timeout",
      .type = SL_OPTION_DURATION_MS,
      .offset = AT(idle_timeout_ms),
@@ -326,7 +347,10 @@ static bool has_same_limits(const struct sl_manifest_trigger *a,
 {
     return a->timeout_ms == b->timeout_ms &&
            a->idle_timeout_ms == b->idle_timeout_ms &&
-           a->max_header == b->max_header && a->max_body == b->max_body &&
+           a->between_bytes_timeout_ms == b->between_bytes_timeout_ms &&
+           a->total_timeout_ms == b->total_timeout_ms &&
+           a->min_rate == b->min_rate && a->max_header == b->max_header &&
+           a->max_body == b->max_body &&
            a->max_connections == b->max_connections &&
            a->max_peer_connections == b->max_peer_connections;
 }

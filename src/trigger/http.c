@@ -50,13 +50,14 @@ static void ended(void *context, const struct sl_bridge_http_end *end)
         SL_FIELD("method", end->method),
         SL_FIELD("path", end->path),
         SL_FIELD("request", end->request_id),
+        SL_FIELD_STRING(end->is_cut ? "response" : NULL, "cut"),
     };
 
     if (end->route == SIZE_MAX)
         sl_count(&trigger->unmatched);
     else
         count(trigger, end);
-    sl_log(SL_LOG_INFO, "request", name[0], name[1], name[2],
+    sl_log(SL_LOG_INFO, "request", name[0], name[1], name[2], name[3],
            SL_FIELD_NUMBER("status", end->status), SL_FIELD_TIME("ms", end->ns),
            SL_FIELD_NUMBER("in", end->bytes_in),
            SL_FIELD_NUMBER("out", end->bytes_out));
@@ -108,6 +109,10 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
         .max_body_bytes = (uint64_t)settings->max_body,
         .idle_timeout_ms = (uint64_t)settings->idle_timeout_ms,
         .request_timeout_ms = (uint64_t)settings->timeout_ms,
+        .between_bytes_timeout_ms =
+            (uint64_t)settings->between_bytes_timeout_ms,
+        .total_timeout_ms = (uint64_t)settings->total_timeout_ms,
+        .min_rate = (uint64_t)settings->min_rate,
         .max_connections = (uint32_t)settings->max_connections,
         .max_peer_connections = (uint32_t)settings->max_peer_connections,
         .max_requests = (uint32_t)settings->concurrency,
