@@ -3,7 +3,7 @@
  * The inside of pubsub.kafka: kafka.c (the driver), kafka_config.c (settings),
  * kafka_error.c (what went wrong), kafka_producer.c, kafka_topic.c,
  * kafka_publish.c, kafka_consumer.c, kafka_member.c, kafka_rebalance.c,
- * kafka_event.c.
+ * kafka_begin.c, kafka_topic_id.c, kafka_event.c.
  *
  * librdkafka is thread-safe, has threads of its own and connects anew by
  * itself: the store has one producer, and one consumer for each group and topic
@@ -173,8 +173,14 @@ struct sl_kafka_member {
 struct sl_kafka_part {
     int32_t number;
     rd_kafka_queue_t *queue;
+    bool is_lost; /* what comes next is not there */
+    int64_t lost_at;
     struct sl_kafka_part *next;
 };
+
+struct sl_kafka_notice;
+
+enum { SL_KAFKA_TOPIC_ID_MAX = 32 };
 
 /* The members of a group in this process, for one topic. */
 struct sl_kafka_consumer {
@@ -204,6 +210,13 @@ struct sl_kafka_consumer {
     uint64_t next_member;
     sl_deadline unused_until; /* while it has no members */
     int64_t probed;
+
+    char topic_id[SL_KAFKA_TOPIC_ID_MAX]; /* "": the brokers give none */
+    rd_kafka_queue_t *answers;            /* to the question for it, or NULL */
+    int64_t asked;                        /* when */
+    bool is_gone;                         /* the topic was deleted */
+    sl_deadline mend_at;                  /* not before that */
+    struct sl_kafka_notice *notices;      /* for operators, by the next op */
 };
 
 /*
@@ -247,6 +260,10 @@ void sl_kafka_members_free(struct sl_kafka_consumer *consumer);
 
 /* What librdkafka has to say. */
 void sl_kafka_consumer_serve(struct sl_kafka_consumer *consumer);
+void sl_kafka_note_error(struct sl_kafka_consumer *consumer,
+                         rd_kafka_error_t *error);
+/* It was assigned once more: its queue is read by us again. */
+void sl_kafka_part_renew(struct sl_kafka_consumer *consumer, int32_t number);
 /* Once it has joined: see that the group has a position everywhere. */
 SL_MUST_CHECK enum sl_status
 sl_kafka_consumer_settle(struct sl_kafka_consumer *consumer,
@@ -260,5 +277,38 @@ SL_MUST_CHECK bool sl_kafka_consumer_fetch(struct sl_kafka_consumer *consumer);
 /* Give up all it has, and leave the group.  Without the lock; nobody else has
  * it. */
 void sl_kafka_consumer_leave(struct sl_kafka_consumer *consumer);
+
+/* --- kafka_begin.c: all with the consumer's lock held --- */
+
+/* See to partitions whose position is none any more, and to a topic that was
+ * made anew.  May ask the brokers, for a second or two, where one is lost. */
+void sl_kafka_mend(struct sl_kafka_consumer *consumer);
+
+enum sl_kafka_found { SL_KAFKA_FOUND, SL_KAFKA_NOT_FOUND_YET };
+/* Set where to begin with each of these partitions, which are ours from now on.
+ */
+SL_MUST_CHECK enum sl_kafka_found
+sl_kafka_find_positions(struct sl_kafka_consumer *consumer,
+                        rd_kafka_topic_partition_list_t *coming);
+
+void sl_kafka_tell_of_new_topic(struct sl_kafka_consumer *consumer,
+                                const char *start);
+/* What operators must know goes with op; NULL: nobody is told. */
+void sl_kafka_notices_give(struct sl_kafka_consumer *consumer,
+                           struct sl_op *op);
+
+/* --- kafka_topic_id.c: all with the consumer's lock held --- */
+
+/* Whether the topic is another one than before; asks, and waits. */
+bool sl_kafka_topic_id_look(struct sl_kafka_consumer *consumer, int timeout_ms);
+/* The same without waiting, about once a second. */
+SL_MUST_CHECK bool sl_kafka_topic_id_watch(struct sl_kafka_consumer *consumer);
+void sl_kafka_topic_id_done(struct sl_kafka_consumer *consumer);
+/* Note beside a position in which topic it is; whether it is in another. */
+void sl_kafka_topic_id_sign(const struct sl_kafka_consumer *consumer,
+                            rd_kafka_topic_partition_t *position);
+SL_MUST_CHECK bool
+sl_kafka_topic_id_is_other(const struct sl_kafka_consumer *consumer,
+                           const rd_kafka_topic_partition_t *position);
 
 #endif

@@ -41,12 +41,15 @@ static enum sl_status configure(rd_kafka_conf_t *conf,
         /* Once its queue had been full: of a second, as librdkafka has it, most
          * passed without anything to receive. */
         {"fetch.queue.backoff.ms", 5},
+        /* How soon partitions that were added are divided, and a topic that was
+         * made anew is found. */
+        {"topic.metadata.refresh.interval.ms", 5000},
     };
     const char *const words[][2] = {
         {"group.id", consumer->kafka_group},
         {"enable.auto.commit", "true"},
         {"enable.auto.offset.store", "false"},
-        {"auto.offset.reset", "earliest"},
+        {"auto.offset.reset", "error"}, /* kafka_begin.c does that */
         {"partition.assignment.strategy", "cooperative-sticky"},
     };
     enum sl_status status = SL_OK;

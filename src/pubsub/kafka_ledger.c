@@ -53,6 +53,7 @@ struct sl_kafka_ledger {
     struct list ready, hidden, in_flight;
     struct list orphans; /* of members, and of partitions that are not ours */
     struct sl_kafka_keys keys; /* of what is not acknowledged */
+    int64_t generation;        /* of the topic; in receipts, but for 0 */
 };
 
 /* --- Lists -----------------------------------------------------------------
@@ -196,6 +197,23 @@ void sl_kafka_ledger_revoke(struct sl_kafka_ledger *ledger, int32_t number)
     free(partition);
 }
 
+void sl_kafka_ledger_begin_anew(struct sl_kafka_ledger *ledger)
+{
+    while (ledger->orphans.first != NULL)
+        entry_free(ledger->orphans.first);
+    ledger->generation++;
+}
+
+void sl_kafka_ledger_forget(struct sl_kafka_ledger *ledger, int32_t number)
+{
+    for (struct sl_kafka_entry *entry = ledger->orphans.first, *next;
+         entry != NULL; entry = next) {
+        next = entry->next;
+        if (entry->partition == number)
+            entry_free(entry);
+    }
+}
+
 size_t sl_kafka_ledger_in_flight(const struct sl_kafka_ledger *ledger,
                                  int32_t number)
 {
@@ -326,8 +344,12 @@ sl_kafka_ledger_next(struct sl_kafka_ledger *ledger,
 
     if (entry == NULL)
         return NULL;
-    snprintf(receipt, SL_KAFKA_RECEIPT_MAX, "%" PRId32 ":%" PRId64 ":%" PRIu32,
-             entry->partition, entry->offset, entry->deliveries + 1);
+    int len = snprintf(receipt, SL_KAFKA_RECEIPT_MAX,
+                       "%" PRId32 ":%" PRId64 ":%" PRIu32, entry->partition,
+                       entry->offset, entry->deliveries + 1);
+    if (ledger->generation > 0)
+        snprintf(receipt + len, SL_KAFKA_RECEIPT_MAX - (size_t)len, ":%" PRId64,
+                 ledger->generation);
     entry->event->receipt = sl_bytes_of(receipt);
     entry->event->delivery_count = entry->deliveries + 1;
     *event = entry->event;
@@ -382,11 +404,15 @@ struct sl_kafka_entry *sl_kafka_ledger_find(struct sl_kafka_ledger *ledger,
                                             uint64_t member,
                                             struct sl_bytes receipt)
 {
-    int64_t number, offset, delivery;
+    int64_t number, offset, delivery, generation;
+    bool anew = ledger->generation > 0;
 
     if (!read_number(&receipt, ':', &number) ||
         !read_number(&receipt, ':', &offset) ||
-        !read_number(&receipt, '\0', &delivery) || number > INT32_MAX)
+        !read_number(&receipt, anew ? ':' : '\0', &delivery) ||
+        number > INT32_MAX ||
+        (anew && (!read_number(&receipt, '\0', &generation) ||
+                  generation != ledger->generation)))
         return NULL;
     const struct partition *partition = find(ledger, (int32_t)number);
     struct sl_kafka_entry *entry =

@@ -38,6 +38,12 @@ void sl_kafka_ledger_hold(struct sl_kafka_ledger *ledger, int32_t partition);
  * where the partition comes back meanwhile, nobody else gets that here.
  */
 void sl_kafka_ledger_revoke(struct sl_kafka_ledger *ledger, int32_t partition);
+/* The topic is another one: what members have is of none any more.  All
+ * partitions were assigned, or revoked, since. */
+void sl_kafka_ledger_begin_anew(struct sl_kafka_ledger *ledger);
+/* The same of a partition that is not ours: if it comes back, members have
+ * nothing of it. */
+void sl_kafka_ledger_forget(struct sl_kafka_ledger *ledger, int32_t partition);
 /* How many events of it members have. */
 size_t sl_kafka_ledger_in_flight(const struct sl_kafka_ledger *ledger,
                                  int32_t partition);

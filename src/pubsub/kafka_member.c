@@ -126,6 +126,7 @@ static enum sl_status try_to_join(struct sl_kafka_consumer *consumer,
     if (consumer->joined && !consumer->settled)
         status = sl_kafka_consumer_settle(consumer, op->deadline, err);
     *done = status == SL_OK && consumer->settled;
+    sl_kafka_notices_give(consumer, op);
     if (*done) {
         sl_kafka_members_expire(consumer, op);
         add_member(consumer, op);
@@ -341,6 +342,7 @@ static bool run_as_member(struct sl_kafka_consumer *consumer, struct sl_op *op)
         refuse_member(op);
         return false;
     }
+    sl_kafka_notices_give(consumer, op);
     if (verb == SL_PUBSUB_RECEIVE)
         receive(consumer, member, op);
     else if (verb == SL_PUBSUB_RENEW)

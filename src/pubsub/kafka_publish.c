@@ -81,24 +81,12 @@ static struct sl_bytes not_null(struct sl_bytes bytes)
     return bytes.len > 0 ? bytes : SL_LITERAL("");
 }
 
-/* On its way; false: answered. */
-static bool send_one(struct sl_kafka_store *store,
-                     struct sl_kafka_producer *producer, struct report *report)
+static rd_kafka_resp_err_t produce(struct sl_kafka_producer *producer,
+                                   const struct sl_kafka_topic *topic,
+                                   struct report *report,
+                                   rd_kafka_headers_t *headers)
 {
     const struct sl_pubsub_request *request = report->op->request;
-    struct sl_kafka_topic *topic =
-        sl_kafka_topic_get(store, producer, request->topic);
-    rd_kafka_headers_t *headers;
-    struct sl_error err;
-    int partitions;
-
-    if ((sl_kafka_topic_partitions(store, topic) == 0 &&
-         sl_kafka_topic_find(store, producer, topic, report->op->deadline,
-                             &partitions, &err) != SL_OK) ||
-        sl_kafka_headers(request, &headers, &err) != SL_OK) {
-        refuse(report->op, &err);
-        return false;
-    }
     const struct sl_bytes payload = not_null(request->payload);
     const struct sl_bytes key =
         request->key.ptr != NULL ? not_null(request->key) : request->key;
@@ -117,13 +105,45 @@ static bool send_one(struct sl_kafka_store *store,
         producer->client, parts,
         sizeof(parts) / sizeof(parts[0]) - (headers == NULL));
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+
     if (error != NULL)
         rd_kafka_error_destroy(error);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return true;
+    return code;
+}
+
+/* On its way; false: answered. */
+static bool send_one(struct sl_kafka_store *store,
+                     struct sl_kafka_producer *producer, struct report *report)
+{
+    const struct sl_pubsub_request *request = report->op->request;
+    struct sl_kafka_topic *topic =
+        sl_kafka_topic_get(store, producer, request->topic);
+    rd_kafka_headers_t *headers;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    struct sl_error err;
+    int partitions;
+
+    if (sl_kafka_headers(request, &headers, &err) != SL_OK) {
+        refuse(report->op, &err);
+        return false;
+    }
+    /* A topic that was deleted is looked for once more: it may be there anew.
+     */
+    for (int tries = 0; tries < 2 && sl_kafka_status(code) == SL_NOT_FOUND;
+         tries++) {
+        if (tries > 0)
+            sl_kafka_topic_set_partitions(store, topic, 0);
+        if (sl_kafka_topic_partitions(store, topic) == 0 &&
+            sl_kafka_topic_find(store, producer, topic, report->op->deadline,
+                                &partitions, &err) != SL_OK)
+            break;
+        code = produce(producer, topic, report, headers);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return true;
+        sl_kafka_fail(store, topic->name, code, &err);
+    }
     if (headers != NULL)
         rd_kafka_headers_destroy(headers);
-    sl_kafka_fail(store, topic->name, code, &err);
     refuse(report->op, &err);
     return false;
 }

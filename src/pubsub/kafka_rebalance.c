@@ -60,8 +60,18 @@ static void remove_part(struct sl_kafka_consumer *consumer, int32_t number)
     sl_kafka_ledger_revoke(consumer->ledger, number);
 }
 
-static void note_error(struct sl_kafka_consumer *consumer,
-                       rd_kafka_error_t *error)
+void sl_kafka_part_renew(struct sl_kafka_consumer *consumer, int32_t number)
+{
+    struct sl_kafka_part *part = consumer->parts;
+
+    while (part != NULL && part->number != number)
+        part = part->next;
+    if (part != NULL)
+        rd_kafka_queue_forward(part->queue, NULL);
+}
+
+void sl_kafka_note_error(struct sl_kafka_consumer *consumer,
+                         rd_kafka_error_t *error)
 {
     if (error == NULL)
         return;
@@ -70,15 +80,19 @@ static void note_error(struct sl_kafka_consumer *consumer,
     rd_kafka_error_destroy(error);
 }
 
-/* Take what was assigned, once the group has its positions. */
-static void take_coming(struct sl_kafka_consumer *consumer)
+/* Take what was assigned, once the group has its positions; or, find: false, as
+ * it is. */
+static void take_coming(struct sl_kafka_consumer *consumer, bool find)
 {
     rd_kafka_topic_partition_list_t *coming = consumer->coming;
 
-    if (coming == NULL || !consumer->settled)
+    if (coming == NULL || !consumer->settled ||
+        (find &&
+         sl_kafka_find_positions(consumer, coming) == SL_KAFKA_NOT_FOUND_YET))
         return;
     consumer->coming = NULL;
-    note_error(consumer, rd_kafka_incremental_assign(consumer->client, coming));
+    sl_kafka_note_error(consumer,
+                        rd_kafka_incremental_assign(consumer->client, coming));
     for (int i = 0; i < coming->cnt; i++)
         add_part(consumer, coming->elems[i].partition);
     rd_kafka_topic_partition_list_destroy(coming);
@@ -94,10 +108,13 @@ static void store_positions(struct sl_kafka_consumer *consumer)
 
     for (struct sl_kafka_part *part = consumer->parts; part != NULL;
          part = part->next)
-        if (sl_kafka_ledger_position(consumer->ledger, part->number, &offset))
-            rd_kafka_topic_partition_list_add(list, consumer->kafka_topic,
-                                              part->number)
-                ->offset = offset;
+        if (sl_kafka_ledger_position(consumer->ledger, part->number, &offset)) {
+            rd_kafka_topic_partition_t *position =
+                rd_kafka_topic_partition_list_add(list, consumer->kafka_topic,
+                                                  part->number);
+            position->offset = offset;
+            sl_kafka_topic_id_sign(consumer, position);
+        }
     if (list->cnt > 0)
         (void)rd_kafka_offsets_store(consumer->client, list);
     rd_kafka_topic_partition_list_destroy(list);
@@ -120,8 +137,8 @@ static void let_go(struct sl_kafka_consumer *consumer)
     store_positions(consumer);
     for (int i = 0; i < going->cnt; i++)
         remove_part(consumer, going->elems[i].partition);
-    note_error(consumer,
-               rd_kafka_incremental_unassign(consumer->client, going));
+    sl_kafka_note_error(consumer,
+                        rd_kafka_incremental_unassign(consumer->client, going));
     rd_kafka_topic_partition_list_destroy(going);
 }
 
@@ -148,9 +165,27 @@ static void rebalance(struct sl_kafka_consumer *consumer,
         sl_kafka_ledger_hold(consumer->ledger, list->elems[i].partition);
 }
 
+/* It is not fetched any more, until kafka_begin.c says from where. */
+static void note_lost(struct sl_kafka_consumer *consumer,
+                      const rd_kafka_message_t *message)
+{
+    struct sl_kafka_part *part = consumer->parts;
+
+    while (part != NULL && part->number != message->partition)
+        part = part->next;
+    if (part == NULL)
+        return;
+    part->is_lost = true;
+    part->lost_at = message->offset;
+}
+
 static void add_message(struct sl_kafka_consumer *consumer,
                         const rd_kafka_message_t *message)
 {
+    if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+        note_lost(consumer, message);
+        return;
+    }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         sl_kafka_trouble_note(&consumer->trouble, message->err,
                               rd_kafka_message_errstr(message));
@@ -195,11 +230,12 @@ void sl_kafka_consumer_serve(struct sl_kafka_consumer *consumer)
             break;
         }
         rd_kafka_event_destroy(event);
-        take_coming(consumer);
+        take_coming(consumer, true);
         let_go(consumer);
     }
-    take_coming(consumer);
+    take_coming(consumer, true);
     let_go(consumer);
+    sl_kafka_mend(consumer);
 }
 
 bool sl_kafka_consumer_fetch(struct sl_kafka_consumer *consumer)
@@ -264,17 +300,22 @@ static bool is_ours(const rd_kafka_topic_partition_list_t *list, int32_t number)
     return false;
 }
 
-/* The group's position in every partition; *known: it has one somewhere. */
+/* The group's position in every partition; *known: it has one somewhere, in
+ * this topic.  Those in one that had the name before are none. */
 static rd_kafka_resp_err_t committed(struct sl_kafka_consumer *consumer,
                                      rd_kafka_topic_partition_list_t *list,
-                                     int timeout_ms, bool *known)
+                                     int timeout_ms, bool *known, bool *other)
 {
     rd_kafka_resp_err_t code =
         rd_kafka_committed(consumer->client, list, timeout_ms);
 
-    *known = false;
+    *known = *other = false;
     for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
         code = list->elems[i].err;
+        if (sl_kafka_topic_id_is_other(consumer, &list->elems[i])) {
+            list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
+            *other = true;
+        }
         *known = *known || list->elems[i].offset >= 0;
     }
     return code;
@@ -294,6 +335,7 @@ static rd_kafka_resp_err_t begin(struct sl_kafka_consumer *consumer,
         code = list->elems[i].err;
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[i].offset < 0)
             code = RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
+        sl_kafka_topic_id_sign(consumer, &list->elems[i]);
     }
     return code == RD_KAFKA_RESP_ERR_NO_ERROR
                ? commit(consumer->client, list, timeout_ms)
@@ -314,20 +356,26 @@ enum sl_status sl_kafka_consumer_settle(struct sl_kafka_consumer *consumer,
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_topic_partition_list_new(consumer->partition_count);
     rd_kafka_resp_err_t code;
-    bool known;
+    bool known, other;
 
+    if (consumer->topic_id[0] == '\0')
+        (void)sl_kafka_topic_id_look(consumer, slice(deadline));
     for (int i = 0; i < consumer->partition_count; i++)
         rd_kafka_topic_partition_list_add(list, consumer->kafka_topic, i);
-    code = committed(consumer, list, slice(deadline), &known);
+    code = committed(consumer, list, slice(deadline), &known, &other);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && !known &&
         is_ours(consumer->coming, 0)) {
         code = begin(consumer, list, slice(deadline));
         known = code == RD_KAFKA_RESP_ERR_NO_ERROR;
+        if (known && other)
+            sl_kafka_tell_of_new_topic(consumer, consumer->earliest
+                                                     ? "beginning"
+                                                     : "end (start = latest)");
     }
     rd_kafka_topic_partition_list_destroy(list);
     consumer->settled = code == RD_KAFKA_RESP_ERR_NO_ERROR && known;
     if (consumer->settled)
-        take_coming(consumer);
+        take_coming(consumer, true);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR
                ? SL_OK
                : sl_kafka_fail_with(consumer->store, &consumer->trouble,
@@ -406,15 +454,16 @@ static void leave(struct sl_kafka_consumer *consumer)
         if (event == NULL)
             continue;
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
-            note_error(consumer,
-                       rd_kafka_event_error(event) ==
-                               RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
-                           ? rd_kafka_incremental_assign(
-                                 consumer->client,
-                                 rd_kafka_event_topic_partition_list(event))
-                           : rd_kafka_incremental_unassign(
-                                 consumer->client,
-                                 rd_kafka_event_topic_partition_list(event)));
+            sl_kafka_note_error(
+                consumer,
+                rd_kafka_event_error(event) ==
+                        RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
+                    ? rd_kafka_incremental_assign(
+                          consumer->client,
+                          rd_kafka_event_topic_partition_list(event))
+                    : rd_kafka_incremental_unassign(
+                          consumer->client,
+                          rd_kafka_event_topic_partition_list(event)));
         rd_kafka_event_destroy(event);
     }
 }
@@ -426,10 +475,12 @@ void sl_kafka_consumer_leave(struct sl_kafka_consumer *consumer)
         store_positions(consumer);
         /* What it waits for an answer to comes first. */
         consumer->settled = true;
-        take_coming(consumer);
+        take_coming(consumer, false);
         consumer->going_until = 0;
         let_go(consumer);
     }
+    sl_kafka_topic_id_done(consumer);
+    sl_kafka_notices_give(consumer, NULL);
     while (consumer->parts != NULL)
         remove_part(consumer, consumer->parts->number);
     if (consumer->queue != NULL) {

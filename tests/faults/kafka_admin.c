@@ -85,6 +85,66 @@ void kafka_make_topic(int partitions, const char *max_bytes)
     end(&asking);
 }
 
+void kafka_delete_topic(void)
+{
+    struct asking asking = ask();
+    rd_kafka_DeleteTopic_t *topic = rd_kafka_DeleteTopic_new(kafka_topic);
+    size_t count;
+
+    rd_kafka_DeleteTopics(asking.client, &topic, 1, NULL, asking.queue);
+    await(&asking);
+    const rd_kafka_topic_result_t **deleted =
+        rd_kafka_DeleteTopics_result_topics(
+            rd_kafka_event_DeleteTopics_result(asking.answer), &count);
+    assert_int_equal(count, 1);
+    if (rd_kafka_topic_result_error(deleted[0]) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        fail_msg("%s", rd_kafka_topic_result_error_string(deleted[0]));
+    rd_kafka_DeleteTopic_destroy(topic);
+    end(&asking);
+}
+
+void kafka_add_partitions(int partitions)
+{
+    struct asking asking = ask();
+    char why[256];
+    size_t count;
+    rd_kafka_NewPartitions_t *more = rd_kafka_NewPartitions_new(
+        kafka_topic, (size_t)partitions, why, sizeof(why));
+
+    assert_non_null(more);
+    rd_kafka_CreatePartitions(asking.client, &more, 1, NULL, asking.queue);
+    await(&asking);
+    const rd_kafka_topic_result_t **added =
+        rd_kafka_CreatePartitions_result_topics(
+            rd_kafka_event_CreatePartitions_result(asking.answer), &count);
+    assert_int_equal(count, 1);
+    if (rd_kafka_topic_result_error(added[0]) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        fail_msg("%s", rd_kafka_topic_result_error_string(added[0]));
+    rd_kafka_NewPartitions_destroy(more);
+    end(&asking);
+}
+
+void kafka_delete_events(int partition, int64_t before)
+{
+    struct asking asking = ask();
+    rd_kafka_topic_partition_list_t *list =
+        rd_kafka_topic_partition_list_new(1);
+
+    rd_kafka_topic_partition_list_add(list, kafka_topic, partition)->offset =
+        before;
+    rd_kafka_DeleteRecords_t *records = rd_kafka_DeleteRecords_new(list);
+    rd_kafka_DeleteRecords(asking.client, &records, 1, NULL, asking.queue);
+    await(&asking);
+    const rd_kafka_topic_partition_list_t *deleted =
+        rd_kafka_DeleteRecords_result_offsets(
+            rd_kafka_event_DeleteRecords_result(asking.answer));
+    assert_int_equal(deleted->cnt, 1);
+    assert_int_equal(deleted->elems[0].err, RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_DeleteRecords_destroy(records);
+    rd_kafka_topic_partition_list_destroy(list);
+    end(&asking);
+}
+
 int64_t kafka_count_events(int partitions)
 {
     const struct asking asking = ask();

@@ -13,6 +13,12 @@
  * max_bytes: max.message.bytes, or NULL. */
 void kafka_make_topic(int partitions, const char *max_bytes);
 
+void kafka_delete_topic(void);
+/* It has so many from now on. */
+void kafka_add_partitions(int partitions);
+/* As its retention does: of this partition, what is before this offset. */
+void kafka_delete_events(int partition, int64_t before);
+
 /* How many events kafka_topic has. */
 int64_t kafka_count_events(int partitions);
 
