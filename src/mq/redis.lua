@@ -1,6 +1,13 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- mq.redis on the server: each run is one atomic step.
 --
+-- But for a server that is killed while it writes a step to its file: what of it
+-- was written is left there, and becomes part of the first step behind it when
+-- the file is read the next time (aof-load-truncated).  So each step is written
+-- in an order in which any beginning of it does no harm: a number is never used
+-- twice, a message is there once all else of it is, and is added to where it
+-- goes before it is taken from where it was.
+--
 --   log      a stream: the messages, whose ids are numbers in the order sent
 --   ready    a sorted set: what can be received, by its number
 --   delayed  a sorted set: what is hidden, by the time until which it is
@@ -10,7 +17,8 @@
 --            group only the first is ready, delayed or in flight
 --   later    a hash: until when what is not the first of its group is delayed
 --   dead     a stream: the dead letters
---   seq      the last number
+--   seq      the last number: microseconds of the server's clock, or one more than
+--            the last
 --   id:ID    the message of a deduplication id, for a while
 local verb = ARGV[1]
 local log, ready, delayed, flight = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -28,17 +36,38 @@ local function now_ms()
     return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- Once it has written, a script is not refused for lack of memory: who consumes
+-- is not held up by those who send.
+local function hold_room()
+    redis.call('ZREM', ready, '')
+end
+
 -- --- Groups ----------------------------------------------------------------
 
 local function in_order(group, id)
     return group .. '\0' .. string.format('%016.0f', tonumber(id))
 end
 
--- The number of the first message of a group.
+local function is_there(id)
+    return #redis.call('XRANGE', log, id .. '-0', id .. '-0') > 0
+end
+
+-- The number of the first message of a group from here on; what is none of the
+-- log is taken out.
+local function first_from(group, from)
+    while true do
+        local found = redis.call('ZRANGEBYLEX', order, from,
+                                 '(' .. group .. '\1', 'LIMIT', 0, 1)[1]
+        local id = found and text(tonumber(string.sub(found, #group + 2)))
+        if not id or is_there(id) then
+            return id
+        end
+        redis.call('ZREM', order, found)
+    end
+end
+
 local function first_of(group)
-    local found = redis.call('ZRANGEBYLEX', order, '[' .. group .. '\0',
-                             '(' .. group .. '\1', 'LIMIT', 0, 1)[1]
-    return found and text(tonumber(string.sub(found, #group + 2)))
+    return first_from(group, '[' .. group .. '\0')
 end
 
 -- It can be received, now or later.
@@ -50,29 +79,38 @@ local function show(id, at, now)
     end
 end
 
--- A message of a group is gone: the next one may come.
+-- A message of a group, its first, is about to go: the next one may come.
 local function unblock(group, id, now)
-    redis.call('ZREM', order, in_order(group, id))
-    local following = first_of(group)
+    local following = first_from(group, '(' .. in_order(group, id))
     if following then
-        local at = tonumber(redis.call('HGET', later, following) or 0)
+        show(following, tonumber(redis.call('HGET', later, following) or 0),
+             now)
         redis.call('HDEL', later, following)
-        show(following, at, now)
     end
+    redis.call('ZREM', order, in_order(group, id))
     return following
 end
 
 -- --- Messages --------------------------------------------------------------
 
+-- Greater than all before; and than those that a crash may have taken away, as
+-- long as the clock does not go back.
+local function next_number()
+    local time = redis.call('TIME')
+    local us = time[1] * 1000000 + time[2]
+    local next = math.max(us, tonumber(redis.call('GET', seq) or 0) + 1)
+    redis.call('SET', seq, text(next))
+    return text(next)
+end
+
 -- A new one, that is hidden until `at`; its number.
 local function put(payload, attributes, group, sent, at, now)
-    local id = text(redis.call('INCR', seq))
+    local id = next_number()
     local blocked = group ~= '' and first_of(group)
     local fields = {'t', sent, 'a', attributes, 'p', payload}
     if group ~= '' then
         fields[7], fields[8] = 'g', group
     end
-    redis.call('XADD', log, id .. '-0', unpack(fields))
     if group ~= '' then
         redis.call('ZADD', order, 0, in_order(group, id))
     end
@@ -81,6 +119,7 @@ local function put(payload, attributes, group, sent, at, now)
     elseif at > 0 then
         redis.call('HSET', later, id, text(at))
     end
+    redis.call('XADD', log, id .. '-0', unpack(fields))
     return id
 end
 
@@ -115,20 +154,22 @@ local function look_up(id)
     return fields
 end
 
--- Neither ready, delayed nor in flight: it is gone.
-local function forget(id, group, now)
+-- It is gone, from `set` as well, where it was.
+local function forget(id, group, now, set)
+    local following = group ~= '' and unblock(group, id, now)
     redis.call('XDEL', log, id .. '-0')
     redis.call('HDEL', count, id)
-    return group ~= '' and unblock(group, id, now)
+    redis.call('ZREM', set, id)
+    return following
 end
 
 -- To the dead letters.
-local function bury(id, fields, reason, now)
+local function bury(id, fields, reason, now, set)
     local deliveries = redis.call('HGET', count, id) or 0
     redis.call('XADD', dead, '*', 'id', id, 'reason', reason, 'deliveries',
                deliveries, 'sent', fields.t, 'group',
                fields.g or '', 'attributes', fields.a, 'payload', fields.p)
-    return forget(id, fields.g or '', now)
+    return forget(id, fields.g or '', now, set)
 end
 
 -- --- Receiving -------------------------------------------------------------
@@ -138,8 +179,8 @@ local function show_due(set, now)
     local due = redis.call('ZRANGEBYSCORE', set, '-inf', text(now), 'LIMIT', 0,
                            DUE_MAX)
     for _, id in ipairs(due) do
-        redis.call('ZREM', set, id)
         redis.call('ZADD', ready, id, id)
+        redis.call('ZREM', set, id)
     end
 end
 
@@ -177,8 +218,7 @@ local function receive(limit, visibility, deliveries_max, bytes_max)
             if not fields then -- taken away by somebody else
                 redis.call('ZREM', ready, id)
             elseif deliveries_max > 0 and before >= deliveries_max then
-                redis.call('ZREM', ready, id)
-                bury(id, fields, 'max-deliveries', now)
+                bury(id, fields, 'max-deliveries', now, ready)
                 buried[#buried + 1] = {id, before}
             else
                 bytes = bytes + #fields.p
@@ -186,9 +226,9 @@ local function receive(limit, visibility, deliveries_max, bytes_max)
                     full = true
                     break
                 end
-                redis.call('ZREM', ready, id)
-                redis.call('ZADD', flight, text(now + visibility), id)
                 redis.call('HSET', count, id, before + 1)
+                redis.call('ZADD', flight, text(now + visibility), id)
+                redis.call('ZREM', ready, id)
                 out[#out + 1] = {id, before + 1, fields.t, fields.g or '',
                                  fields.a, fields.p}
             end
@@ -213,16 +253,16 @@ local function settle(id, delivery, group, argument)
         redis.call('ZADD', flight, text(now + tonumber(argument)), id)
         return {1}
     end
-    redis.call('ZREM', flight, id)
     if verb == 'abandon' then
         show(id, now + tonumber(argument), now)
+        redis.call('ZREM', flight, id)
         return {2}
     end
     local fields = verb == 'dead-letter' and look_up(id)
     if fields then
-        return {bury(id, fields, argument, now) and 2 or 1}
+        return {bury(id, fields, argument, now, flight) and 2 or 1}
     end
-    return {forget(id, group, now) and 2 or 1}
+    return {forget(id, group, now, flight) and 2 or 1}
 end
 
 -- --- Dead letters, for operators -------------------------------------------
@@ -264,8 +304,7 @@ local function replay(place)
     if not entry then
         return ''
     end
-    -- Once it has written, a script is not refused for lack of memory.
-    redis.call('ZREM', ready, '')
+    hold_room()
     local fields = fields_of(entry)
     local id = put(fields.payload, fields.attributes, fields.group,
                    fields.sent, 0, now_ms())
@@ -276,6 +315,7 @@ end
 if verb == 'send' then
     return {send(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])}
 elseif verb == 'receive' then
+    hold_room()
     return receive(tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]),
                    tonumber(ARGV[5]))
 elseif verb == 'depth' then
@@ -290,4 +330,5 @@ elseif verb == 'dead-replay' then
 elseif verb == 'dead-drop' then
     return {redis.call('XDEL', dead, ARGV[2])}
 end
+hold_room()
 return settle(ARGV[2], ARGV[3], ARGV[4], ARGV[5])

@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
--- pubsub.redis on the server: each run is one atomic step.
+-- pubsub.redis on the server: each run is one atomic step; but for what a server
+-- leaves behind that is killed while it writes one to its file (src/mq/redis.lua):
+-- so what goes somewhere is added there before it is taken from where it was.
 --
 --   topic:T    a stream: the events, by the server's time
 --   changes    a counter, for those who wait
@@ -90,8 +92,8 @@ end
 local function remove_member(member)
     local had = with_prefix(owned, member)
     for _, id in ipairs(had) do
-        redis.call('ZREM', owned, member .. ':' .. id)
         redis.call('ZADD', ready, 0, id)
+        redis.call('ZREM', owned, member .. ':' .. id)
     end
     redis.call('ZREM', members, member)
     if #had > 0 then
@@ -108,18 +110,20 @@ end
 
 -- It is acknowledged, or not kept any longer: the next of its key may come.
 local function forget(id, hash)
+    local shown = 1
+    if hash ~= '' then
+        local first, second =
+            unpack(with_prefix(keys, hash, 'LIMIT', 0, 2))
+        local following = first == id and second or first ~= id and first
+        if following then
+            redis.call('ZADD', ready, 0, following)
+            redis.call('INCR', changes)
+            shown = 2
+        end
+        redis.call('ZREM', keys, hash .. ':' .. id)
+    end
     redis.call('HDEL', states, id)
-    if hash == '' then
-        return 1
-    end
-    redis.call('ZREM', keys, hash .. ':' .. id)
-    local following = with_prefix(keys, hash, 'LIMIT', 0, 1)[1]
-    if not following then
-        return 1
-    end
-    redis.call('ZADD', ready, 0, following)
-    redis.call('INCR', changes)
-    return 2
+    return shown
 end
 
 local function state_of(id)
@@ -138,17 +142,19 @@ local function settle(member, id, delivery, delay, now)
     if text(count) ~= delivery or not redis.call('ZSCORE', owned, mine) then
         return {0}
     end
-    redis.call('ZREM', owned, mine)
+    local shown = 2
     if verb == 'acknowledge' then
-        return {forget(id, hash)}
-    end
-    if delay == '0' then
+        shown = forget(id, hash)
+    elseif delay == '0' then
         redis.call('ZADD', ready, 0, id)
     else
         redis.call('ZADD', hidden, text(now + tonumber(delay)), id)
     end
-    redis.call('INCR', changes)
-    return {2}
+    redis.call('ZREM', owned, mine)
+    if verb ~= 'acknowledge' then
+        redis.call('INCR', changes)
+    end
+    return {shown}
 end
 
 -- --- Receiving -------------------------------------------------------------
@@ -191,8 +197,8 @@ local function take_ready(member)
             local entry = redis.call('XRANGE', topic, id, id)[1]
             local count, hash = state_of(id)
             if not entry then -- not kept any longer
-                redis.call('ZREM', ready, id)
                 forget(id, hash)
+                redis.call('ZREM', ready, id)
                 looked = looked + 1
             else
                 local _, fields = read(entry)
@@ -206,6 +212,9 @@ local function take_ready(member)
 end
 
 local function take_one(member, id, fields)
+    if redis.call('HEXISTS', states, id) == 1 then -- it was taken before
+        return true
+    end
     local hash = fields.k and redis.sha1hex(fields.k) or ''
     if hash == '' then
         return deliver(member, id, fields, 1, '')
@@ -247,8 +256,8 @@ local function show_due(now)
     local due = redis.call('ZRANGEBYSCORE', hidden, '-inf', text(now), 'LIMIT',
                            0, DUE_MAX)
     for _, id in ipairs(due) do
-        redis.call('ZREM', hidden, id)
         redis.call('ZADD', ready, 0, id)
+        redis.call('ZREM', hidden, id)
     end
 end
 

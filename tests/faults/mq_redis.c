@@ -4,7 +4,10 @@
  * acknowledges: what was sent is what is received, whatever happens between.
  */
 #include "faults/message_faults.h"
+#include "faults/redis_cut.h"
 #include "faults/redis_scripts.h"
+
+#include <stdlib.h>
 
 #include "mq/driver.h"
 
@@ -52,7 +55,7 @@ static void while_full(struct test_store *store)
 }
 
 static const struct fault_right rights[] = {
-    REDIS_RIGHTS("+incr +get +set +time +exists +xadd +xdel +xlen +xrange "
+    REDIS_RIGHTS("+get +set +time +exists +xadd +xdel +xlen +xrange "
                  "+zadd +zrem +zrange +zrangebyscore +zrangebylex +zscore "
                  "+hget +hset +hdel"),
 };
@@ -154,12 +157,161 @@ static void a_doubtful_send_is_sent_again(void **state)
     proxy_free(proxy);
 }
 
+/* --- Killed while it writes a step ----------------------------------------
+ *
+ * What of it is in the file when the server starts is no step.  But Redis
+ * leaves it there, and the next time that it reads the file, it takes it for
+ * the begin of the first step behind it.
+ */
+
+enum { LETTERS = 26 };
+
+static void send_letter(struct test_store *store, char letter, bool in_group)
+{
+    const struct sl_mq_request send = {
+        .verb = SL_MQ_SEND,
+        .payload = SL_BYTES(&letter, 1),
+        .group = in_group ? SL_LITERAL("g") : (struct sl_bytes){0}};
+
+    fault_call_is(store, &send, SL_OK, "");
+}
+
+static struct sl_mq_message *receive_one(struct test_store *store)
+{
+    const struct sl_mq_request receive = {.verb = SL_MQ_RECEIVE,
+                                          .limit = 1,
+                                          .wait_ms = 200,
+                                          .has_visibility = true,
+                                          .visibility_ms = 1000};
+    struct sl_mq_answer answer;
+
+    assert_status(sl_service_do(store->service, NULL, &receive, 1, &answer),
+                  SL_OK);
+    struct sl_mq_message *message =
+        answer.message_count > 0 ? answer.messages[0] : NULL;
+    if (message != NULL)
+        answer.messages[0] = NULL;
+    sl_mq_answer_done(&answer);
+    return message;
+}
+
+static void settle_one(struct test_store *store, enum sl_mq_verb verb)
+{
+    struct sl_mq_message *message = receive_one(store);
+
+    assert_non_null(message);
+    const struct sl_mq_request request = sl_mq_request_for(message, verb);
+    fault_call_is(store, &request, SL_OK, "");
+    sl_mq_message_free(message);
+}
+
+static void step_send(struct test_store *store)
+{
+    send_letter(store, 'x', true);
+}
+
+static void step_receive(struct test_store *store)
+{
+    sl_mq_message_free(receive_one(store));
+}
+
+static void step_complete(struct test_store *store)
+{
+    settle_one(store, SL_MQ_COMPLETE);
+}
+
+static void step_abandon(struct test_store *store)
+{
+    settle_one(store, SL_MQ_ABANDON);
+}
+
+static void step_bury(struct test_store *store)
+{
+    settle_one(store, SL_MQ_DEAD_LETTER);
+}
+
+static void kill_and_restart(void)
+{
+    test_server_kill(&fault_server);
+    test_server_restart(&fault_server);
+}
+
+/* What is there in the end, by its letter; and nothing else. */
+static void drain_letters(struct test_store *store, bool seen[LETTERS])
+{
+    for (int i = 0; i < 100 && depth_of(store) > 0; i++) {
+        struct sl_mq_message *message = receive_one(store);
+        if (message == NULL)
+            continue;
+        const struct sl_mq_request complete =
+            sl_mq_request_for(message, SL_MQ_COMPLETE);
+        seen[message->payload.ptr[0] - 'a'] = true;
+        (void)fault_call(store, &complete);
+        sl_mq_message_free(message);
+    }
+    assert_int_equal(depth_of(store), 0);
+}
+
+/* False: the step has no more commands than these. */
+static bool cut_step(void (*step)(struct test_store *store), bool takes_first,
+                     int commands)
+{
+    bool seen[LETTERS] = {false};
+    struct test_store store;
+
+    fault_tell("flushall");
+    fault_open_own(&store, NULL, "timeout = \"10s\"");
+    send_letter(&store, 'a', true);
+    send_letter(&store, 'b', true);
+    send_letter(&store, 'c', false);
+    long before = redis_cut_size(&fault_server);
+    step(&store);
+    test_store_done(&store);
+    test_server_kill(&fault_server);
+    bool was_cut = redis_cut(&fault_server, before, commands);
+    test_server_restart(&fault_server);
+    if (!was_cut)
+        return false;
+    fault_open_own(&store, NULL, "timeout = \"10s\"");
+    send_letter(&store, 'd', true);
+    send_letter(&store, 'e', false);
+    test_store_done(&store);
+    kill_and_restart();
+    fault_open_own(&store, NULL, "timeout = \"10s\"");
+    drain_letters(&store, seen);
+    test_store_done(&store);
+    for (int i = takes_first; i < 5; i++)
+        if (!seen[i])
+            fail_msg("%c is lost, behind %d commands", 'a' + i, commands);
+    return true;
+}
+
+static void a_step_cut_by_a_kill_loses_nothing(void **state)
+{
+    static const struct {
+        void (*run)(struct test_store *store);
+        bool takes_first; /* that may be gone */
+    } steps[] = {
+        {step_send, false},    {step_receive, false}, {step_complete, true},
+        {step_abandon, false}, {step_bury, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        int commands = 0;
+        while (cut_step(steps[i].run, steps[i].takes_first, commands))
+            commands++;
+        assert_true(commands > 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         MESSAGE_FAULT_CASES,
         REDIS_SCRIPT_CASES,
         cmocka_unit_test(a_doubtful_send_is_sent_again),
+        cmocka_unit_test(a_step_cut_by_a_kill_loses_nothing),
     };
 
     return cmocka_run_group_tests_name("faults.mq.redis", tests, fault_start,
