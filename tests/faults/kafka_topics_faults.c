@@ -183,6 +183,31 @@ static void a_topic_made_anew_with_more(void **state)
     made_anew(20);
 }
 
+/* Whoever receives is told, and goes on once there is one again. */
+static void a_topic_that_is_gone_is_told(void **state)
+{
+    struct test_store store;
+    struct group group = {.store = &store};
+    bool told = false;
+
+    (void)state;
+    new_topic(1);
+    kafka_open(&store, KAFKA_PATIENT "create-topics = false\n");
+    publish(&store, 'a', 5);
+    receive_all(&group, 'a', 0, 5);
+    kafka_delete_topic();
+    for (int i = 0; i < ROUNDS && !told; i++) {
+        receive(&group);
+        told = fault_said.status == SL_NOT_FOUND;
+    }
+    assert_true(told);
+    kafka_make_topic(1, NULL);
+    publish(&store, 'b', 5);
+    receive_all(&group, 'b', 0, 5);
+    sl_subscription_free(group.member);
+    test_store_done(&store);
+}
+
 /* While nobody of the group lives. */
 static void a_topic_made_anew_meanwhile(void **state)
 {
@@ -259,6 +284,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_topic_made_anew_with_less, show_log),
         cmocka_unit_test_teardown(a_topic_made_anew_with_more, show_log),
+        cmocka_unit_test_teardown(a_topic_that_is_gone_is_told, show_log),
         cmocka_unit_test_teardown(a_topic_made_anew_meanwhile, show_log),
         cmocka_unit_test_teardown(partitions_are_added, show_log),
         cmocka_unit_test_teardown(retention_cuts_off_a_position, show_log),
