@@ -222,7 +222,7 @@ static struct sl_sql_token next_dollar(struct sl_bytes text, unsigned dialect)
         return ended(text, SL_SQL_QUOTED, measure_dollars(text, tag),
                      "a dollar quote without its end");
     if ((dialect & SL_SQL_NUMBERED) != 0 && is_digit(at(text, 1)))
-        return bad(text, "a numbered placeholder; write ? for each parameter");
+        return token(text, SL_SQL_ARGUMENT, 1);
     return token(text, SL_SQL_OTHER, 1);
 }
 
@@ -300,112 +300,8 @@ struct sl_sql_token sl_sql_next(struct sl_sql_lexer *lexer)
     return result;
 }
 
-/* --- Statements -------------------------------------------------------------
+/* --- Rewriting --------------------------------------------------------------
  */
-
-/* What was seen of a text so far. */
-struct scan {
-    struct sl_sql_lexer lexer;
-    size_t placeholders;
-    size_t words;   /* but for EXPLAIN and its kin in front */
-    bool begun;     /* something of a statement */
-    bool over;      /* its semicolon */
-    bool create;    /* CREATE [TEMP|TEMPORARY], so far */
-    bool trigger;   /* CREATE TRIGGER, whose body has semicolons */
-    bool body_over; /* ; END */
-    bool after_semicolon;
-};
-
-static bool is_one_of(struct sl_bytes text, const char *const words[])
-{
-    for (size_t i = 0; words[i] != NULL; i++)
-        if (is_word(text, words[i]))
-            return true;
-    return false;
-}
-
-/* Notes a word; says what is wrong with it, or NULL. */
-static const char *see_word(struct scan *scan, struct sl_bytes word)
-{
-    static const char *const transactions[] = {
-        "BEGIN", "START", "COMMIT",    "ROLLBACK", "END",
-        "ABORT", "XA",    "SAVEPOINT", "RELEASE",  NULL,
-    };
-    static const char *const explain[] = {"EXPLAIN", "QUERY", "PLAN", NULL};
-    static const char *const temporary[] = {"TEMP", "TEMPORARY", NULL};
-
-    if (scan->trigger && scan->after_semicolon && is_word(word, "END"))
-        scan->body_over = true;
-    if (!scan->begun && is_one_of(word, transactions))
-        return "a statement for transactions; use begin, commit and rollback";
-    if (scan->words == 0 && is_one_of(word, explain))
-        return NULL;
-    if (scan->words == 0)
-        scan->create = is_word(word, "CREATE");
-    else if (scan->create && is_word(word, "TRIGGER"))
-        scan->trigger = (scan->lexer.dialect & SL_SQL_TRIGGER_BODIES) != 0;
-    scan->create =
-        scan->create && (scan->words == 0 || is_one_of(word, temporary));
-    scan->words++;
-    return NULL;
-}
-
-/* Notes a token that is more than space; says what is wrong, or NULL. */
-static const char *see(struct scan *scan, const struct sl_sql_token *seen)
-{
-    const char *problem = NULL;
-
-    if (seen->type == SL_SQL_BAD)
-        return seen->problem;
-    if (seen->type == SL_SQL_SEMICOLON) {
-        if (!scan->begun)
-            return "no statement in front of the ;";
-        scan->over |= !scan->trigger || scan->body_over;
-        scan->after_semicolon = true;
-        return NULL;
-    }
-    if (scan->over)
-        return "a second statement; make two calls";
-    if (seen->type == SL_SQL_WORD)
-        problem = see_word(scan, seen->text);
-    if (seen->type == SL_SQL_PLACEHOLDER)
-        scan->placeholders++;
-    scan->begun = true;
-    scan->after_semicolon = false;
-    return problem;
-}
-
-static size_t line_of(struct sl_bytes text, const uint8_t *where)
-{
-    size_t line = 1;
-
-    for (const uint8_t *c = text.ptr; c < where; c++)
-        line += *c == '\n';
-    return line;
-}
-
-enum sl_status sl_sql_scan(struct sl_bytes text, unsigned dialect,
-                           size_t *placeholders, struct sl_error *err)
-{
-    struct scan scan = {.lexer = {text, dialect}};
-
-    for (;;) {
-        struct sl_sql_token seen = sl_sql_next(&scan.lexer);
-        if (seen.type == SL_SQL_END)
-            break;
-        if (seen.type == SL_SQL_SPACE)
-            continue;
-        const char *problem = see(&scan, &seen);
-        if (problem != NULL)
-            return sl_fail(err, SL_INVALID_ARGUMENT,
-                           "the statement has, on line %zu, %s",
-                           line_of(text, seen.text.ptr), problem);
-    }
-    if (!scan.begun)
-        return sl_fail(err, SL_INVALID_ARGUMENT, "there is no statement");
-    *placeholders = scan.placeholders;
-    return SL_OK;
-}
 
 static bool continues_word(uint8_t c)
 {

@@ -30,6 +30,9 @@ enum sl_sql_dialect {
     SL_SQL_EXECUTABLE_COMMENTS = 1 << 11, /* slash-star-! holds code: refused */
     SL_SQL_RETURN_ENDS_COMMENT = 1 << 12, /* as a line feed does */
     SL_SQL_NUMBERED = 1 << 13,            /* placeholders become $1, $2, … */
+    SL_SQL_ATOMIC_BODIES = 1 << 14,       /* BEGIN ATOMIC …; END of a routine */
+    SL_SQL_RULE_BODIES = 1 << 15,         /* CREATE RULE … DO (…; …) */
+    SL_SQL_COMPOUND_BODIES = 1 << 16,     /* of routines: BEGIN, IF, LOOP … */
 };
 
 enum {
@@ -37,10 +40,11 @@ enum {
                     SL_SQL_NAMED_PLACEHOLDERS,
     SL_SQL_POSTGRES = SL_SQL_DOLLAR_QUOTES | SL_SQL_ESCAPE_STRINGS |
                       SL_SQL_NESTED_COMMENTS | SL_SQL_QUESTION_OPERATORS |
-                      SL_SQL_RETURN_ENDS_COMMENT | SL_SQL_NUMBERED,
+                      SL_SQL_RETURN_ENDS_COMMENT | SL_SQL_NUMBERED |
+                      SL_SQL_ATOMIC_BODIES | SL_SQL_RULE_BODIES,
     SL_SQL_MYSQL = SL_SQL_BACKSLASHES | SL_SQL_BACKTICKS |
                    SL_SQL_HASH_COMMENTS | SL_SQL_DASH_SPACE |
-                   SL_SQL_EXECUTABLE_COMMENTS,
+                   SL_SQL_EXECUTABLE_COMMENTS | SL_SQL_COMPOUND_BODIES,
 };
 
 enum sl_sql_token_type {
@@ -50,6 +54,7 @@ enum sl_sql_token_type {
     SL_SQL_QUOTED,      /* a string, or a quoted name */
     SL_SQL_PLACEHOLDER, /* ? */
     SL_SQL_OPERATOR,    /* ??, which stands for ? */
+    SL_SQL_ARGUMENT,    /* the $ of $1, which only a routine's body may have */
     SL_SQL_SEMICOLON,
     SL_SQL_OTHER, /* one character of anything else */
     SL_SQL_BAD,   /* what is wrong stands in `problem` */
@@ -76,7 +81,9 @@ struct sl_sql_token sl_sql_next(struct sl_sql_lexer *lexer);
 /*
  * Check that text holds one statement, which is none of those that begin and
  * end transactions, and count its placeholders.  SL_INVALID_ARGUMENT says what
- * is wrong, and on which line.
+ * is wrong, and on which line.  What a body may be with semicolons in it,
+ * scan.c says; of what it cannot tell apart the database takes one statement
+ * only.
  */
 SL_MUST_CHECK enum sl_status sl_sql_scan(struct sl_bytes text, unsigned dialect,
                                          size_t *placeholders,

@@ -183,6 +183,138 @@ static void triggers_of_sqlite(void **state)
     expect_refused(trigger, SL_SQL_POSTGRES, "a second statement");
 }
 
+static void bodies_of_postgres(void **state)
+{
+    static const char *const taken[] = {
+        "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT "
+        "a; SELECT a + 1; END",
+        "create or replace function f() returns int begin atomic; select 1;; "
+        "end;",
+        "CREATE PROCEDURE p() BEGIN ATOMIC INSERT INTO t VALUES (CASE WHEN x "
+        "THEN 1 ELSE CASE y WHEN 1 THEN 2 END END); DELETE FROM t; END ; -- x",
+        "CREATE FUNCTION f(int) RETURNS int BEGIN ATOMIC SELECT $1 + 1; END",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS end, t.end, "
+        "t.case, 2 AS case FROM t; SELECT ';', $$;$$, \"end\"; END",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC END",
+        "CREATE FUNCTION begin() RETURNS int RETURN 1",
+        "CREATE RULE r AS ON INSERT TO t DO ALSO (DELETE FROM a; DELETE FROM "
+        "b WHERE c IN (1, 2);)",
+        "CREATE OR REPLACE RULE r AS ON UPDATE TO t WHERE (a > 1) DO INSTEAD "
+        "(SELECT 1; SELECT 2);",
+        "CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING;",
+    };
+    static const struct {
+        const char *text, *because;
+    } refused[] = {
+        {"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; DROP "
+         "TABLE t",
+         "a second statement"},
+        {"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE 1 WHEN 1 "
+         "THEN 2 END; END; DROP TABLE t; END",
+         "a second statement"},
+        {"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; DROP TABLE t",
+         "BEGIN ATOMIC without its END"},
+        {"CREATE FUNCTION f() RETURNS int AS 'begin atomic' LANGUAGE sql; DROP "
+         "TABLE t",
+         "a second statement"},
+        {"CREATE FUNCTION f() RETURNS int RETURN 1; BEGIN ATOMIC; END",
+         "a second statement"},
+        {"CREATE FUNCTION f() RETURNS int RETURN $1", "a numbered placeholder"},
+        {"CREATE FUNCTION f(begin int) RETURNS int RETURN begin; SELECT 1",
+         "a second statement"},
+        {"CREATE TABLE t (begin int, atomic int); DROP TABLE u",
+         "a second statement"},
+        {"SELECT 1 AS begin, atomic; DROP TABLE u; END", "a second statement"},
+        {"BEGIN ATOMIC SELECT 1; END", "for transactions"},
+        {"CREATE RULE r AS ON INSERT TO t DO ALSO (DELETE FROM a; DELETE FROM "
+         "b); DROP TABLE t",
+         "a second statement"},
+        {"CREATE RULE r AS ON INSERT TO t DO NOTHING; DROP TABLE t",
+         "a second statement"},
+        {"SELECT (1; DROP TABLE t)", "a second statement"},
+        {"CREATE TABLE rule (a int; b int)", "a second statement"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        expect_count(taken[i], SL_SQL_POSTGRES, 0);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        expect_refused(refused[i].text, SL_SQL_POSTGRES, refused[i].because);
+}
+
+static void bodies_of_mysql(void **state)
+{
+    static const char *const taken[] = {
+        "CREATE PROCEDURE p(IN begin INT) BEGIN DECLARE end INT; INSERT INTO t "
+        "(start, end) VALUES (1, 2); SELECT end, begin FROM t; END",
+        "CREATE DEFINER=`a`@`%` PROCEDURE p() DETERMINISTIC COMMENT 'x;' main: "
+        "BEGIN one: LOOP LEAVE one; END LOOP one; END main;",
+        "CREATE PROCEDURE p() BEGIN BEGIN END; IF a THEN BEGIN SELECT 1; END; "
+        "ELSE SELECT IF(a, 1, 2); END IF; CASE a WHEN 1 THEN SELECT 1; ELSE "
+        "BEGIN END; END CASE; WHILE a DO SET b = CASE WHEN 1 THEN 2 END; END "
+        "WHILE; REPEAT SELECT REPEAT('a', 2); UNTIL a END REPEAT; START "
+        "TRANSACTION; COMMIT; END",
+        "CREATE TRIGGER t BEFORE INSERT ON u FOR EACH ROW IF NEW.a < 0 THEN "
+        "BEGIN SET NEW.a = 0; END; SET NEW.b = 1; END IF",
+        "create trigger if not exists t after update on u for each row begin "
+        "insert into v values (new.a); insert into w values (1); end;",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY ENDS '2030-01-01' DO BEGIN "
+        "DELETE FROM t; DELETE FROM u; END",
+        "ALTER DEFINER = CURRENT_USER EVENT e DO BEGIN SELECT 1; END",
+        "CREATE FUNCTION f(a INT) RETURNS INT DETERMINISTIC BEGIN IF a > 1 "
+        "THEN RETURN 1; ELSEIF a > 0 THEN RETURN 2; END IF; RETURN CASE a WHEN "
+        "1 THEN 2 ELSE 3 END; END",
+        "CREATE OR REPLACE AGGREGATE FUNCTION f(a INT) RETURNS INT BEGIN LOOP "
+        "FETCH GROUP NEXT ROW; END LOOP; END",
+        "CREATE PROCEDURE p() lbl: LOOP SELECT 1; LEAVE lbl; END LOOP lbl",
+        "CREATE PROCEDURE p() FOR i IN 1..3 DO INSERT INTO t VALUES (i); END "
+        "FOR",
+        "CREATE PROCEDURE p() SELECT 1;",
+        "CREATE PACKAGE q PROCEDURE a(); FUNCTION b() RETURNS INT; END",
+        "BEGIN NOT ATOMIC SELECT 1; SELECT 2; END",
+        "begin /* x */ not atomic declare a int; end; # x",
+    };
+    static const struct {
+        const char *text, *because;
+    } refused[] = {
+        {"CREATE PROCEDURE p() BEGIN SELECT 1; END; DROP TABLE t",
+         "a second statement"},
+        {"CREATE PROCEDURE p() BEGIN SELECT 1; END; DROP TABLE t; END",
+         "a second statement"},
+        {"CREATE PROCEDURE p() BEGIN END; DROP TABLE t; BEGIN NOT ATOMIC END",
+         "a second statement"},
+        {"CREATE PROCEDURE p() BEGIN IF a THEN SELECT 1; END IF; END p; DROP "
+         "TABLE t",
+         "a second statement"},
+        {"CREATE PROCEDURE p() SELECT 1; DROP TABLE t; END",
+         "a second statement"},
+        {"CREATE PROCEDURE p() BEGIN SELECT 1; DROP TABLE t",
+         "without its END"},
+        {"CREATE TRIGGER t BEFORE INSERT ON u FOR EACH ROW SET NEW.a = 1; DROP "
+         "TABLE t",
+         "a second statement"},
+        {"CREATE TRIGGER t BEFORE INSERT ON u FOR EACH ROW IF a THEN SET NEW.a "
+         "= 1; END IF; DROP TABLE t",
+         "a second statement"},
+        {"CREATE FUNCTION f() RETURNS INT RETURN CASE WHEN 1 THEN 2 END; "
+         "SHUTDOWN",
+         "a second statement"},
+        {"CREATE TABLE t (event INT); BEGIN SELECT 1; END",
+         "a second statement"},
+        {"CREATE DATABASE event; BEGIN SELECT 1; END", "a second statement"},
+        {"SELECT 1; BEGIN NOT ATOMIC SELECT 2; END", "a second statement"},
+        {"BEGIN NOT ATOMIC SELECT 1; END; DROP TABLE t", "a second statement"},
+        {"BEGIN SELECT 1; END", "for transactions"},
+        {"BEGIN; SELECT 1", "for transactions"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        expect_count(taken[i], SL_SQL_MYSQL, 0);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        expect_refused(refused[i].text, SL_SQL_MYSQL, refused[i].because);
+}
+
 static void postgres(void **state)
 {
     const unsigned pg = SL_SQL_POSTGRES;
@@ -314,6 +446,8 @@ int main(void)
         cmocka_unit_test(what_no_dialect_takes),
         cmocka_unit_test(sqlite),
         cmocka_unit_test(triggers_of_sqlite),
+        cmocka_unit_test(bodies_of_postgres),
+        cmocka_unit_test(bodies_of_mysql),
         cmocka_unit_test(postgres),
         cmocka_unit_test(mysql),
         cmocka_unit_test(rewriting),

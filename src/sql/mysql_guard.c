@@ -34,7 +34,7 @@ static const char *const reading[] = {
 };
 
 static const char *const writing[] = {
-    "INSERT", "REPLACE", "UPDATE", "DELETE", "CALL", "DO", NULL,
+    "INSERT", "REPLACE", "UPDATE", "DELETE", "CALL", "DO", "BEGIN", NULL,
 };
 
 /* What stays with the session, or acts on others'. */
@@ -101,7 +101,8 @@ static void see_first(struct look *look, const struct sl_sql_token *token)
     kind->reads = parenthesis || is_one_of(token->text, reading);
     kind->in_transaction = kind->reads || is_one_of(token->text, writing);
     kind->inserts = is(token->text, "INSERT") || is(token->text, "REPLACE");
-    kind->calls = is(token->text, "CALL");
+    /* BEGIN NOT ATOMIC is a procedure without a name. */
+    kind->calls = is(token->text, "CALL") || is(token->text, "BEGIN");
     look->show = is(token->text, "SHOW") ? SHOW : NO_SHOW;
     look->grants = is_one_of(token->text, granting);
     look->accounts = look->grants || is_one_of(token->text, defining);

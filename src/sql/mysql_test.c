@@ -479,7 +479,7 @@ static void nothing_is_smuggled(void **state)
         "SELECT 1; COMMIT",
         "COMMIT",
         "BEGIN",
-        "BEGIN NOT ATOMIC SELECT 1; END",
+        "BEGIN NOT ATOMIC SELECT 1; END; DROP TABLE t",
         "XA START 'x'",
     };
 

@@ -113,6 +113,50 @@ static void what_a_statement_may_not_be(void **state)
     test_store_done(&store);
 }
 
+/* One statement each; what is behind it is another one, and is not done. */
+static void bodies_with_semicolons(void **state)
+{
+    static const char *const made[] = {
+        "CREATE TABLE body (v int)",
+        "CREATE TABLE body_log (v int)",
+        "CREATE FUNCTION adds(int) RETURNS int LANGUAGE sql BEGIN ATOMIC "
+        "INSERT INTO body VALUES ($1); SELECT CASE WHEN $1 > 1 THEN $1 ELSE 1 "
+        "END AS end; END",
+        "CREATE OR REPLACE PROCEDURE adds_two(a int) BEGIN ATOMIC INSERT INTO "
+        "body VALUES (a); INSERT INTO body VALUES (a + 1); END;",
+        "CREATE RULE logs AS ON INSERT TO body DO ALSO (INSERT INTO body_log "
+        "VALUES (NEW.v); INSERT INTO body_log VALUES (-NEW.v))",
+    };
+    static const char *const hidden[] = {
+        "CREATE FUNCTION x() RETURNS int BEGIN ATOMIC SELECT 1; END; DROP "
+        "TABLE body",
+        "CREATE FUNCTION x() RETURNS int BEGIN ATOMIC SELECT 1 AS end; END; "
+        "DROP TABLE body; END",
+        "CREATE RULE x AS ON INSERT TO body DO ALSO (SELECT 1; SELECT 2); DROP "
+        "TABLE body",
+        "CREATE RULE x AS ON INSERT TO body DO NOTHING; DROP TABLE body",
+        "SELECT (1; DROP TABLE body)",
+    };
+    struct test_store store;
+
+    (void)state;
+    open_one(&store);
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+        OK(sql_execute(&store, NULL, made[i]));
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+        IS(sql_execute(&store, NULL, hidden[i]), SL_INVALID_ARGUMENT, "");
+    assert_string_equal(sql_value_of(&store, "SELECT adds(7)"), "7");
+    OK(sql_execute(&store, NULL, "CALL adds_two(1)"));
+    assert_string_equal(sql_value_of(&store, "SELECT sum(v) FROM body"), "10");
+    OK(sql_execute(&store, NULL, "INSERT INTO body VALUES (5)"));
+    assert_string_equal(sql_value_of(&store, "SELECT count(*) FROM body_log"),
+                        "8");
+    OK(sql_execute(&store, NULL, "DROP FUNCTION adds"));
+    OK(sql_execute(&store, NULL, "DROP PROCEDURE adds_two"));
+    OK(sql_execute(&store, NULL, "DROP TABLE body, body_log"));
+    test_store_done(&store);
+}
+
 static void read_only_stays_read_only(void **state)
 {
     static const char *const tries[] = {
@@ -479,6 +523,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_connection_is_given_back_as_it_was),
         cmocka_unit_test(what_a_statement_may_not_be),
+        cmocka_unit_test(bodies_with_semicolons),
         cmocka_unit_test(read_only_stays_read_only),
         cmocka_unit_test(other_types_are_text),
         cmocka_unit_test(what_fails_at_the_end),
