@@ -296,6 +296,7 @@ static enum sl_status connect_to(struct sl_sql_mysql *mysql,
         return fail_at(store, err) == SL_OK ? status : err->status;
     }
     mysql->mariadb = mariadb_connection(mysql->handle) != 0;
+    sl_sql_mysql_learn_types(mysql);
     return SL_OK;
 }
 

@@ -174,8 +174,8 @@ static enum sl_status open_once(struct sl_sql_mysql *mysql,
                                 struct sl_op *op, struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
-    enum sl_status status = sl_sql_mysql_take(mysql, request->statement, kind,
-                                              &cursor->statement, err);
+    enum sl_status status =
+        sl_sql_mysql_take(mysql, request, kind, &cursor->statement, err);
 
     if (status != SL_OK)
         return status;

@@ -211,7 +211,7 @@ static enum sl_status run_once(struct sl_sql_mysql *mysql, struct sl_op *op,
     struct sl_sql_mysql_statement *taken = NULL;
     struct sl_sql_result *result = NULL;
     enum sl_status status =
-        sl_sql_mysql_take(mysql, request->statement, kind, &taken, err);
+        sl_sql_mysql_take(mysql, request, kind, &taken, err);
 
     if (status != SL_OK)
         return status;

@@ -68,6 +68,10 @@ struct sl_sql_mysql_statement {
     unsigned slot_count; /* of binds and slots */
     uint64_t shape;      /* of its columns when it ran first, or 0 */
     bool cursor;         /* is set to have one on the server */
+    /* What the server made of its placeholders; NULL: it has not told. */
+    enum enum_field_types *types;
+    unsigned type_count;
+    bool keeps; /* it may run again */
 };
 
 struct sl_sql_mysql_cursor {
@@ -87,7 +91,9 @@ struct sl_sql_mysql {
     const struct sl_sql_mysql_store *store;
     MYSQL *handle;
     bool mariadb;
-    bool has_snapshots; /* MariaDB's innodb_snapshot_isolation */
+    bool keeps_types;                  /* of placeholders, as MySQL does */
+    struct st_mariadb_methods methods; /* the library's, and one of ours */
+    bool has_snapshots;                /* MariaDB's innodb_snapshot_isolation */
     uint64_t max_packet;
     sl_deadline deadline; /* of the request that is being run */
     bool expired;         /* it passed: the connection was shut down */
@@ -155,12 +161,17 @@ bool sl_sql_mysql_is_built_in(struct sl_bytes word);
 /* --- mysql_statement.c -----------------------------------------------------
  */
 
+/* After connecting: learn of each statement that is prepared what the server
+ * makes of its placeholders, where that matters. */
+void sl_sql_mysql_learn_types(struct sl_sql_mysql *mysql);
+
 /*
- * Prepare, or take what was.  *out is NULL for a statement that the server does
- * not prepare, and takes as it is.
+ * Prepare the request's statement, or take what was prepared before.  *out is
+ * NULL for a statement that the server does not prepare, and takes as it is.
  */
 SL_MUST_CHECK enum sl_status
-sl_sql_mysql_take(struct sl_sql_mysql *mysql, struct sl_bytes text,
+sl_sql_mysql_take(struct sl_sql_mysql *mysql,
+                  const struct sl_sql_request *request,
                   const struct sl_sql_mysql_kind *kind,
                   struct sl_sql_mysql_statement **out, struct sl_error *err);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the tests of sql.mysql on a real server share: sql_mysql.c has its bad
- * days, sql_mysql_session.c its types and what stays of a session.
+ * days, sql_mysql_session.c its types and what stays of a session, and
+ * sql_mysql_altered.c what others alter meanwhile.
  * SL_TEST_SERVER is "mysql" or "mariadb".
  */
 #ifndef TEST_FAULTS_SQL_MYSQL_H
@@ -44,7 +45,12 @@ void mysql_what_writes_and_does_not_fit(void **state);
 void mysql_what_is_not_prepared(void **state);
 void mysql_rows_of_what_is_not_prepared(void **state);
 void mysql_warnings_are_shown(void **state);
+void mysql_bodies_with_semicolons(void **state);
 void mysql_no_local_files(void **state);
+
+/* What somebody else alters (sql_mysql_altered.c). */
+void mysql_columns_that_change(void **state);
+void mysql_rows_that_are_looked_for(void **state);
 
 #define MYSQL_SESSION_CASES                                                    \
     MYSQL_CASE_OF_ONE(mysql_every_type_of_a_column),                           \
@@ -64,6 +70,9 @@ void mysql_no_local_files(void **state);
         MYSQL_CASE_OF_ONE(mysql_what_is_not_prepared),                         \
         MYSQL_CASE_OF_ONE(mysql_rows_of_what_is_not_prepared),                 \
         cmocka_unit_test(mysql_warnings_are_shown),                            \
-        MYSQL_CASE_OF_ONE(mysql_no_local_files)
+        MYSQL_CASE_OF_ONE(mysql_bodies_with_semicolons),                       \
+        MYSQL_CASE_OF_ONE(mysql_no_local_files),                               \
+        cmocka_unit_test(mysql_columns_that_change),                           \
+        cmocka_unit_test(mysql_rows_that_are_looked_for)
 
 #endif

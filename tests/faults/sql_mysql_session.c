@@ -608,6 +608,61 @@ void mysql_warnings_are_shown(void **state)
     test_store_done(&store);
 }
 
+/* What is made with semicolons inside is one statement; what is behind it is
+ * another one, for which the server does nothing, wherever it is hidden. */
+void mysql_bodies_with_semicolons(void **state)
+{
+    static const char *const made[] = {
+        "CREATE TABLE one (v INT)",
+        "CREATE PROCEDURE adds(IN begin INT) main: BEGIN DECLARE end INT "
+        "DEFAULT begin; IF end > 0 THEN BEGIN INSERT INTO one VALUES (end); "
+        "END; INSERT INTO one VALUES (end + 1); END IF; END main",
+        "CREATE FUNCTION twice(v INT) RETURNS INT DETERMINISTIC BEGIN DECLARE "
+        "w INT; SET w = CASE WHEN v > 0 THEN 2 * v ELSE 0 END; RETURN w; END;",
+        "CREATE TRIGGER caps BEFORE INSERT ON one FOR EACH ROW IF NEW.v > 100 "
+        "THEN SET NEW.v = 100; END IF",
+        "CREATE EVENT sweeps ON SCHEDULE EVERY 1 DAY DO BEGIN DELETE FROM one; "
+        "DELETE FROM one; END",
+        "ALTER EVENT sweeps DO BEGIN DELETE FROM one; END",
+        "CALL adds(1)",
+        "CALL adds(99)",
+        "INSERT INTO one VALUES (101)",
+    };
+    static const char *const hidden[] = {
+        "CREATE PROCEDURE x() BEGIN SELECT 1; END; DROP TABLE one",
+        "CREATE PROCEDURE x() BEGIN SELECT 1; END; DROP TABLE one; END",
+        "CREATE PROCEDURE x() IF 1 THEN SELECT 1; END IF; DROP TABLE one; END",
+        "CREATE PROCEDURE x() SELECT CASE WHEN 1 THEN 2 END; DELETE FROM one "
+        "WHERE CASE WHEN 1 THEN 2 END",
+        "CREATE TRIGGER x BEFORE INSERT ON one FOR EACH ROW SET NEW.v = CASE "
+        "WHEN 1 THEN 2 END; DELETE FROM one WHERE v IN (SELECT CASE v WHEN 1 "
+        "THEN 1 END); END",
+    };
+    struct test_store *store = *state;
+
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+        OK(run(store, made[i]));
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++)
+        IS(run(store, hidden[i]), SL_INVALID_ARGUMENT, "");
+    assert_string_equal(sql_value_of(store, "SELECT sum(v) FROM one"), "302");
+    assert_string_equal(sql_value_of(store, "SELECT twice(21)"), "42");
+    if (is_mariadb()) {
+        OK(run(store, "BEGIN NOT ATOMIC DECLARE w INT DEFAULT 7; INSERT INTO "
+                      "one VALUES (w); SET SESSION sql_mode = ''; END"));
+        assert_string_equal(sql_value_of(store, "SELECT @@sql_mode = ''"), "0");
+        IS(run(store, "BEGIN NOT ATOMIC SET @left = 1; END"),
+           SL_PERMISSION_DENIED, "variables");
+        OK(run(store, "DELETE FROM one WHERE v = 7"));
+    }
+    IS(run(store, "BEGIN NOT ATOMIC SELECT 1; END; DROP TABLE one"),
+       SL_INVALID_ARGUMENT, "second statement");
+    assert_string_equal(sql_value_of(store, "SELECT count(*) FROM one"), "5");
+    OK(run(store, "DROP PROCEDURE adds"));
+    OK(run(store, "DROP FUNCTION twice"));
+    OK(run(store, "DROP EVENT sweeps"));
+    OK(run(store, "DROP TABLE one"));
+}
+
 /* The file of a client is never read, whatever a server or a guest asks. */
 void mysql_no_local_files(void **state)
 {
