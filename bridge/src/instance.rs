@@ -104,6 +104,7 @@ impl State {
 
 impl Drop for State {
     fn drop(&mut self) {
+        self.outbound.end();
         // SAFETY: once, and nothing of this instance runs any more.
         unsafe { (self.host.functions.instance_free)(self.instance) }
     }

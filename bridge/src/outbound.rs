@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::task::{ready, Context, Poll};
 use std::time::Duration;
@@ -244,6 +245,37 @@ fn failure_of(error: &legacy::Error) -> HttpError {
     HttpError::HttpProtocolError
 }
 
+/// What a guest sends to a server. Without its instance a body that it left
+/// unfinished would look finished: the connection is cut instead.
+struct RequestBody {
+    body: WasiBody,
+    is_gone: Arc<AtomicBool>,
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() && self.is_gone.load(SeqCst) {
+            return Poll::Ready(Some(Err(HttpError::ConnectionTerminated)));
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 /// What a server answers, while it goes on doing so.
 struct ResponseBody {
     body: Incoming,
@@ -305,11 +337,17 @@ async fn send(
 pub struct Outbound {
     host: Arc<Host>,
     turns: Option<Arc<Semaphore>>,
+    is_gone: Arc<AtomicBool>,
 }
 
 impl Outbound {
     pub fn new(host: &Arc<Host>) -> Outbound {
-        Outbound { host: host.clone(), turns: None }
+        Outbound { host: host.clone(), turns: None, is_gone: Arc::default() }
+    }
+
+    /// The instance ends; to be called before anything of it is dropped.
+    pub fn end(&self) {
+        self.is_gone.store(true, SeqCst);
     }
 }
 
@@ -335,6 +373,8 @@ impl WasiHttpHooks for Outbound {
         let Ok(turn) = turns.clone().try_acquire_owned() else {
             return Box::new(std::future::ready(Err(HttpError::ConnectionLimitReached)));
         };
+        let is_gone = self.is_gone.clone();
+        let request = request.map(|body| RequestBody { body, is_gone }.boxed_unsync());
         let sent = send(self.host.clone(), request, options.unwrap_or_default(), turn);
         Box::new(async move {
             let response = sent.await?;

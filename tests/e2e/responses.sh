@@ -5,12 +5,15 @@
 . "$(dirname "$0")/lib.sh"
 . "$HERE/serving.sh"
 
+ALLOWED=
+
 # web GUEST LINES...: a manifest for the guest, with these lines in its trigger, that
 # is served.
 web() {
     {
         printf 'slight = 1\nname = "web"\n[component]\nsource = "%s"\n' \
             "$SL_TEST_GUESTS/$1.wasm"
+        printf 'allowed-hosts = [%s]\n' "$ALLOWED"
         printf '[[resource]]\nname = "default"\ntype = "kv.sqlite"\n'
         printf 'path = "web.db"\n[[trigger]]\ntype = "http"\n'
         printf 'listen = "127.0.0.1:0"\n'
@@ -57,6 +60,10 @@ logged() {
 counted() {
     told=$(curl -s -m 20 "$URL/tell")
     [ "$told" = "$1" ]
+}
+
+sunk_all() {
+    [ "$(wc -l <sunk)" = $(($1 + 1)) ]
 }
 
 went_on() {
@@ -242,6 +249,51 @@ for client in $CLIENTS; do
     code=$?
     [ $code = 18 ] || [ $code = 56 ] || fail "curl ends with $code: it looks whole"
 done
+
+# --- A component's own requests: a body that is not finished is cut, too --------------
+cat >sink.py <<'END'
+import socket, sys
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    while True:
+        one, _ = server.accept()
+        one.settimeout(20)
+        got = b""
+        try:
+            while not got.endswith(b"\r\n0\r\n\r\n"):
+                piece = one.recv(65536)
+                if not piece:
+                    break
+                got += piece
+        except OSError:
+            pass
+        end = "whole" if got.endswith(b"\r\n0\r\n\r\n") else "cut"
+        print(end if b"xxxxx" in got else "nothing", flush=True)
+        one.close()
+END
+/usr/bin/python3 sink.py >sunk &
+PIDS="$PIDS $!"
+WHAT="the server of what a component sends"
+wait_for 20 test -s sunk
+PORT=$(head -n 1 sunk)
+ALLOWED="\"http://127.0.0.1:$PORT\""
+web e2e-responses 'timeout = "1s"'
+for end in trap exit-1 spin drop ''; do
+    ask "/send-$PORT/pause/$end"
+done
+ask "/send-$PORT/pause/sent/pause"
+WHAT="what a component sends"
+wait_for 20 sunk_all 6
+is sunk <<END
+$PORT
+cut
+cut
+cut
+cut
+cut
+whole
+END
+stop TERM 0
 
 # --- The same of WASI 0.3 ------------------------------------------------------------
 web e2e-responses3 'timeout = "1s"'

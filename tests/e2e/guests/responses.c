@@ -11,10 +11,10 @@
  *     finish, trailers    finish the body, without and with trailers
  *     drop                drop the body
  *     fail                answer with an error code
- *     pause, nap          a tenth of a second, a second and a half
- *     count               add one to the store's "count"
- *     tell                answer with it
- *     trap, exit-N, spin, eat
+ *     send-PORT           begin a request of its own, and five bytes of its
+ * body sent                finish that body pause, nap          a tenth of a
+ * second, a second and a half count               add one to the store's
+ * "count" tell                answer with it trap, exit-N, spin, eat
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -146,6 +146,42 @@ static void eat(void)
     abort();
 }
 
+/* To 127.0.0.1. */
+static void send(size_t port)
+{
+    wasi_http_types_own_outgoing_request_t request =
+        wasi_http_types_constructor_outgoing_request(
+            wasi_http_types_constructor_fields());
+    wasi_http_types_borrow_outgoing_request_t borrowed =
+        wasi_http_types_borrow_outgoing_request(request);
+    wasi_http_types_scheme_t scheme = {.tag = WASI_HTTP_TYPES_SCHEME_HTTP};
+    wasi_http_types_method_t method = {.tag = WASI_HTTP_TYPES_METHOD_POST};
+    wasi_http_types_own_future_incoming_response_t response;
+    wasi_http_types_error_code_t error;
+    http_string_t path = {(uint8_t *)"/", 1}, authority;
+    char text[32];
+
+    snprintf(text, sizeof(text), "127.0.0.1:%zu", port);
+    http_string_set(&authority, text);
+    if (!wasi_http_types_method_outgoing_request_set_method(borrowed,
+                                                            &method) ||
+        !wasi_http_types_method_outgoing_request_set_scheme(borrowed,
+                                                            &scheme) ||
+        !wasi_http_types_method_outgoing_request_set_authority(borrowed,
+                                                               &authority) ||
+        !wasi_http_types_method_outgoing_request_set_path_with_query(borrowed,
+                                                                     &path) ||
+        !wasi_http_types_method_outgoing_request_body(borrowed, &answer.body) ||
+        !wasi_http_types_method_outgoing_body_write(
+            wasi_http_types_borrow_outgoing_body(answer.body),
+            &answer.stream) ||
+        !wasi_http_outgoing_handler_handle(request, NULL, &response, &error))
+        abort();
+    answer.has_stream = true;
+    if (!write_some(5))
+        abort();
+}
+
 static void fail(void)
 {
     wasi_http_types_result_own_outgoing_response_error_code_t result = {
@@ -179,6 +215,8 @@ static bool do_many(const char *word)
     else if (starts(word, "drip-", &n))
         for (; n > 0 && write_some(1); n--)
             usleep(100000);
+    else if (starts(word, "send-", &n))
+        send(n);
     else if (starts(word, "exit-", &n))
         exit((int)n);
     else
@@ -195,7 +233,7 @@ static void do_one(const char *word,
         begin(false);
     else if (strcmp(word, "read") == 0)
         read_whole(request);
-    else if (strcmp(word, "finish") == 0)
+    else if (strcmp(word, "finish") == 0 || strcmp(word, "sent") == 0)
         finish(false);
     else if (strcmp(word, "trailers") == 0)
         finish(true);
