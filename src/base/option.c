@@ -187,6 +187,10 @@ enum sl_status sl_option_set(const struct sl_option *option,
 {
     void *field = (char *)target + option->offset;
 
+    if (option->or_boolean && value->type == SL_SETTING_BOOLEAN) {
+        *(const char **)field = value->boolean ? "true" : "false";
+        return SL_OK;
+    }
     switch (option->type) {
     case SL_OPTION_STRING:
     case SL_OPTION_PATH:

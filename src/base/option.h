@@ -38,6 +38,8 @@ struct sl_option {
      * these is connected to by a driver that has such options.  0: it is not.
      */
     int port;
+    /* Of a STRING: true and false may stand there as well, without quotes. */
+    bool or_boolean;
     int64_t min; /* of numbers, durations and sizes; 0 and 0: no bounds */
     int64_t max;
     const char *fallback; /* as it would be written in the manifest */

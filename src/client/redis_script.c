@@ -28,6 +28,23 @@ enum sl_status sl_redis_check_name(const void *field, struct sl_error *err)
     return SL_OK;
 }
 
+enum sl_status sl_redis_check_durable(const void *field, struct sl_error *err)
+{
+    const char *durable = *(const char *const *)field;
+
+    if (strcmp(durable, "true") != 0 && strcmp(durable, "false") != 0 &&
+        strcmp(durable, "fsync") != 0)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "expected true, false or \"fsync\"");
+    return SL_OK;
+}
+
+static bool wants_durable(const struct sl_redis_script_options *options,
+                          const char *how)
+{
+    return options->durable != NULL && strcmp(options->durable, how) == 0;
+}
+
 /* --- What all connections share --------------------------------------------
  */
 
@@ -90,6 +107,40 @@ static enum sl_status check_durable(struct sl_redis *redis,
     return SL_OK;
 }
 
+/* How many of the server's disks, of 1, have all that this connection wrote. */
+static enum sl_status wait_for_disk(struct sl_redis *redis, int disks,
+                                    sl_deadline deadline, int64_t *number,
+                                    struct sl_error *err)
+{
+    SL_CLEANUP(sl_redis_reply_free) redisReply *reply = NULL;
+    int left = sl_deadline_left_ms(deadline);
+    char timeout[16];
+
+    /* 0 would be for ever. */
+    snprintf(timeout, sizeof(timeout), "%d", left > 1 ? left : 1);
+    const struct sl_bytes words[] = {
+        SL_LITERAL("WAITAOF"), disks > 0 ? SL_LITERAL("1") : SL_LITERAL("0"),
+        SL_LITERAL("0"), sl_bytes_of(timeout)};
+    enum sl_status status = sl_redis_do(redis, words, 4, deadline, &reply, err);
+    if (status == SL_OK && !sl_redis_number_at(reply, 0, number))
+        status = sl_fail(err, SL_UNAVAILABLE,
+                         "redis: the server does not answer the question");
+    return status;
+}
+
+static enum sl_status check_disk(struct sl_redis *redis, sl_deadline deadline,
+                                 struct sl_error *err)
+{
+    int64_t number;
+    enum sl_status status = wait_for_disk(redis, 0, deadline, &number, err);
+
+    if (status == SL_UNSUPPORTED)
+        return sl_fail(err, SL_UNSUPPORTED,
+                       "redis: durable = \"fsync\" needs a server that has "
+                       "WAITAOF: Redis 7.2 or newer, or Valkey");
+    return status;
+}
+
 static enum sl_status load_script(struct sl_redis_script_state *state,
                                   sl_deadline deadline, struct sl_error *err)
 {
@@ -127,8 +178,10 @@ enum sl_status sl_redis_script_open(void *store, sl_deadline deadline,
     state->names = (struct sl_buf)SL_BUF(NAMES_MAX);
     enum sl_status status =
         sl_redis_open(&state->redis, &state->store->server, deadline, err);
-    if (status == SL_OK && state->store->options->durable)
+    if (status == SL_OK && !wants_durable(state->store->options, "false"))
         status = check_durable(&state->redis, deadline, err);
+    if (status == SL_OK && wants_durable(state->store->options, "fsync"))
+        status = check_disk(&state->redis, deadline, err);
     if (status == SL_OK)
         status = load_script(state, deadline, err);
     if (status != SL_OK) {
@@ -139,14 +192,42 @@ enum sl_status sl_redis_script_open(void *store, sl_deadline deadline,
     return SL_OK;
 }
 
+/* Answer once all is on the disk; what is not then may be lost with the
+ * machine, and is not known to be done. */
+static void wait_until_durable(struct sl_redis_script_state *state,
+                               struct sl_op *const ops[], size_t count)
+{
+    sl_deadline deadline = 0;
+    struct sl_error err;
+    int64_t disks = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (ops[i]->deadline > deadline)
+            deadline = ops[i]->deadline;
+    enum sl_status status =
+        wait_for_disk(&state->redis, 1, deadline, &disks, &err);
+    if (status == SL_OK && disks >= 1)
+        return;
+    if (status == SL_OK)
+        sl_fail(&err, SL_TIMEOUT,
+                "redis: it is not on the server's disk yet (WAITAOF)");
+    for (size_t i = 0; i < count; i++)
+        if (sl_op_answer(ops[i])->err.status == SL_OK && ops[i]->again_at == 0)
+            sl_op_fail(ops[i], &err);
+}
+
 void sl_redis_script_run(struct sl_redis_script_state *state,
                          const struct sl_redis_calls *calls,
                          struct sl_op *const ops[], size_t count)
 {
     if (state->redis.broken)
         sl_redis_refuse_broken(ops, count);
-    else if (!sl_redis_refuse_stale(&state->redis, ops, count))
+    else if (!sl_redis_refuse_stale(&state->redis, ops, count)) {
         sl_redis_pipeline(&state->redis, calls, state, ops, count);
+        if (!state->redis.broken &&
+            wants_durable(state->store->options, "fsync"))
+            wait_until_durable(state, ops, count);
+    }
 }
 
 /* --- One command ------------------------------------------------------------

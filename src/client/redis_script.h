@@ -27,8 +27,10 @@ enum { SL_REDIS_NAME_MAX = 128 };
 struct sl_redis_script_options {
     struct sl_redis_options server; /* first: SL_REDIS_OPTIONS */
     const char *name;
-    bool durable;
+    const char *durable; /* "true", "false", "fsync" */
 };
+
+enum sl_status sl_redis_check_durable(const void *field, struct sl_error *err);
 
 enum sl_status sl_redis_check_name(const void *field, struct sl_error *err);
 
@@ -36,11 +38,15 @@ enum sl_status sl_redis_check_name(const void *field, struct sl_error *err);
 #define SL_REDIS_SCRIPT_OPTIONS                                                \
     SL_REDIS_OPTIONS,                                                          \
         {.name = "durable",                                                    \
-         .type = SL_OPTION_BOOLEAN,                                            \
+         .type = SL_OPTION_STRING,                                             \
+         .or_boolean = true,                                                   \
          .offset = offsetof(struct sl_redis_script_options, durable),          \
          .fallback = "true",                                                   \
-         .help = "refuse a server without an append-only file, which forgets " \
-                 "everything when it ends"}
+         .check = sl_redis_check_durable,                                      \
+         .help =                                                               \
+             "true: refuse a server without an append-only file, which "       \
+             "forgets everything when it ends; \"fsync\": and answer once "    \
+             "it is on the server's disk (WAITAOF, Redis 7.2 or newer)"}
 
 /* --- What all connections share --------------------------------------------
  */
