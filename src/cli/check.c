@@ -164,8 +164,17 @@ static void print_grants(const struct sl_manifest *manifest,
     print_limits(component);
 }
 
-/* Files that a driver reads, and folders for what it keeps: how many of them
- * are not there. */
+/* What must be there: a file that is read; for what a driver keeps a folder in
+ * which it, or the folder for it, can be made.  path is written to. */
+static const char *needed_path(char *path, bool is_store)
+{
+    if (!is_store)
+        return path;
+    char *folder = dirname(path);
+    return access(folder, F_OK) == 0 ? folder : dirname(folder);
+}
+
+/* How many files and folders that the resource names are not there. */
 static size_t warn_of_paths(const struct sl_manifest_resource *resource)
 {
     const struct sl_option *option = sl_driver_info(resource->driver).options;
@@ -179,7 +188,7 @@ static size_t warn_of_paths(const struct sl_manifest_resource *resource)
         if (path == NULL)
             continue;
         SL_CLEANUP(sl_freep) char *copy = sl_strdup(path);
-        const char *needed = option->is_store ? dirname(copy) : path;
+        const char *needed = needed_path(copy, option->is_store);
         if (access(needed, option->is_store ? W_OK | X_OK : R_OK) == 0)
             continue;
         sl_print_warning("resource \"%s\": \"%s\": %s%s: %s", resource->name,

@@ -19,10 +19,11 @@ static void heading(FILE *out, const char *text)
 
 void sl_help_all(FILE *out)
 {
-    fputs("slight runs WebAssembly components and gives them what a cloud "
-          "gives: a key-value\nstore today, named by the component, bound to a "
-          "service by slightfile.toml.\n",
-          out);
+    fputs(
+        "slight runs WebAssembly components and gives them what a cloud "
+        "gives: key-value\nstores, databases, locks, queues and topics, each "
+        "named by the component and\nbound to a service by slightfile.toml.\n",
+        out);
     heading(out, "Usage");
     fputs("  slight COMMAND [OPTIONS]\n", out);
     heading(out, "Commands");
