@@ -420,11 +420,10 @@ void sl_bridge_program_handle_event(struct sl_bridge_program *program,
 /* --- HTTP ---------------------------------------------------------------- */
 
 /* A server: one address, in front of any number of programs.  A request is
- * answered by an instance of the program with the longest prefix; or by C. */
+ * answered by an instance of the program of its route; or by C. */
 struct sl_bridge_http;
 
 struct sl_bridge_http_route {
-    struct sl_bytes prefix; /* "/": of every path; it matches whole segments */
     /* It exports SL_BRIDGE_EXPORTS_HTTP. NULL: GET and HEAD are answered by the
      * config's answer, anything else by 405. */
     struct sl_bridge_program *program;
@@ -461,7 +460,14 @@ struct sl_bridge_http_end {
 typedef void sl_bridge_http_ended_fn(void *context,
                                      const struct sl_bridge_http_end *end);
 
-/* Whether a request with this Host is answered; otherwise 421.  Any thread. */
+/* The route of a request's path, as it was sent and without the query: an
+ * index; SIZE_MAX: none, 404; anything else: it cannot be said, 400.  Any
+ * thread; must not block. */
+typedef size_t sl_bridge_http_find_fn(void *context, struct sl_bytes path);
+
+/* Whether a request to this host, with its port, is answered; otherwise 421.
+ * What named none is to the address that the client has come to.  Any thread.
+ */
 typedef bool sl_bridge_http_may_ask_fn(void *context, struct sl_bytes host);
 
 /* Nothing is zero but where it says so. */
@@ -480,6 +486,7 @@ struct sl_bridge_http_config {
     uint32_t max_connections;    /* more wait to be accepted */
     uint32_t max_requests; /* at once, of each route that has no number of its
                               own; more wait a quarter of a second, then 503 */
+    sl_bridge_http_find_fn *find;
     sl_bridge_http_ended_fn *ended;
     void *context;
     sl_bridge_http_answer_fn *answer; /* NULL where every route has a program */
@@ -695,8 +702,8 @@ SL_BRIDGE_SHAPE(sl_bridge_host, hold, 112);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, address, 16);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, port, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, is_tls, 34);
-SL_BRIDGE_SHAPE(sl_bridge_http_route, max_requests, 28);
-SL_BRIDGE_SHAPE(sl_bridge_http_route, content_type, 32);
+SL_BRIDGE_SHAPE(sl_bridge_http_route, max_requests, 12);
+SL_BRIDGE_SHAPE(sl_bridge_http_route, content_type, 16);
 SL_BRIDGE_SHAPE(sl_bridge_host, lock_state, 72);
 SL_BRIDGE_SHAPE(sl_bridge_host, mq_message, 88);
 SL_BRIDGE_SHAPE(sl_bridge_host, call, 32);
@@ -711,16 +718,17 @@ SL_BRIDGE_SIZE(sl_bridge_run, 96);
 SL_BRIDGE_SHAPE(sl_bridge_run, inherit_stdin, 48);
 SL_BRIDGE_SHAPE(sl_bridge_run, timeout_ms, 64);
 SL_BRIDGE_SHAPE(sl_bridge_run, output, 72);
-SL_BRIDGE_SIZE(sl_bridge_http_route, 48);
+SL_BRIDGE_SIZE(sl_bridge_http_route, 32);
 SL_BRIDGE_SIZE(sl_bridge_http_server, 40);
-SL_BRIDGE_SIZE(sl_bridge_http_config, 136);
+SL_BRIDGE_SIZE(sl_bridge_http_config, 144);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_header_bytes, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_connections, 64);
-SL_BRIDGE_SHAPE(sl_bridge_http_config, ended, 72);
-SL_BRIDGE_SHAPE(sl_bridge_http_config, answer, 88);
-SL_BRIDGE_SHAPE(sl_bridge_http_config, close_idle, 100);
-SL_BRIDGE_SHAPE(sl_bridge_http_config, may_ask, 104);
-SL_BRIDGE_SHAPE(sl_bridge_http_config, total_timeout_ms, 120);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, find, 72);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, ended, 80);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, answer, 96);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, close_idle, 108);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, may_ask, 112);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, total_timeout_ms, 128);
 SL_BRIDGE_SIZE(sl_bridge_http_end, 128);
 SL_BRIDGE_SHAPE(sl_bridge_http_end, status, 56);
 SL_BRIDGE_SHAPE(sl_bridge_http_end, ns, 64);

@@ -745,7 +745,6 @@ pub struct SlRun {
 
 #[repr(C)]
 pub struct SlHttpRoute {
-    pub prefix: SlBytes,
     pub program: *const crate::program::Program,
     pub reuse: u32,
     pub max_requests: u32,
@@ -763,6 +762,7 @@ pub struct SlHttpConfig {
     pub request_timeout_ms: u64,
     pub max_connections: u32,
     pub max_requests: u32,
+    pub find: unsafe extern "C" fn(*mut c_void, SlBytes) -> usize,
     pub ended: unsafe extern "C" fn(*mut c_void, *const SlHttpEnd),
     pub context: *mut c_void,
     pub answer: Option<unsafe extern "C" fn(*mut c_void, usize, SlSink) -> u32>,
@@ -982,17 +982,18 @@ shape!(SlExtern, 72, is_instance = 64);
 shape!(SlRun, 96, inherit_stdin = 48, timeout_ms = 64, output = 72);
 shape!(SlOutcome, 40, backtrace = 24);
 shape!(SlHttpServer, 40, address = 16, port = 32, is_tls = 34);
-shape!(SlHttpRoute, 48, program = 16, max_requests = 28, content_type = 32);
+shape!(SlHttpRoute, 32, max_requests = 12, content_type = 16);
 shape!(
     SlHttpConfig,
-    136,
+    144,
     max_header_bytes = 32,
     max_connections = 64,
-    ended = 72,
-    answer = 88,
-    close_idle = 100,
-    may_ask = 104,
-    total_timeout_ms = 120
+    find = 72,
+    ended = 80,
+    answer = 96,
+    close_idle = 108,
+    may_ask = 112,
+    total_timeout_ms = 128
 );
 shape!(SlHttpEnd, 128, status = 56, ns = 64, message = 88, is_cut = 120);
 shape!(SlToml, 72, key = 24, child_count = 64);

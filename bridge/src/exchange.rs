@@ -10,7 +10,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue, CONTENT_LENGTH, CONTENT_TYPE, HOST, RETRY_AFTER};
+use http::header::{
+    HeaderName, HeaderValue, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
+};
 use http::{Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::Full;
@@ -21,12 +23,15 @@ use tokio::time::Instant;
 use wasmtime_wasi_http::WasiBody;
 
 use crate::abi::{End, SlBytes, SlHttpEnd};
-use crate::http::Shared;
+use crate::connection::Link;
+use crate::http::{Found, Shared};
 use crate::peers::Busy;
 use crate::request::RequestBody;
 use crate::response::{poll_now, Clock, ResponseBody, Work};
-use crate::route::{find_route, Answer, Component, Ended, Host, Target};
+use crate::route::{Answer, Component, Ended, Host, Target};
 use crate::run::Outcome;
+use crate::target;
+use crate::upload::Upload;
 use crate::wire::Wire;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -150,7 +155,7 @@ impl Drop for Exchange {
 }
 
 /// The answer where there is none of a guest: the client is told no details.
-struct Refusal(StatusCode, &'static str);
+pub struct Refusal(pub StatusCode, pub &'static str);
 
 const FAILED: Refusal = Refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal error\n");
 const LATE: Refusal = Refusal(StatusCode::GATEWAY_TIMEOUT, "the request timed out\n");
@@ -167,11 +172,16 @@ fn plain(refusal: &Refusal, exchange: &Arc<Exchange>) -> Response<ResponseBody> 
     if refusal.0 == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
+    // Whoever sends that may mean something else by what follows.
+    if matches!(refusal.0, StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED) {
+        exchange.wire.leave_unread();
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     response
 }
 
 /// hyper stops reading at about its limit only.
-fn header_bytes(request: &Request<Incoming>) -> usize {
+fn header_bytes(request: &Request<()>) -> usize {
     let fields = request.headers().iter();
     let bytes: usize = fields.map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     let path = request.uri().path_and_query();
@@ -199,31 +209,32 @@ const MISDIRECTED: Refusal = Refusal(
     "this Host is not in allowed-hosts of the listener; add it there, or ask by an address\n",
 );
 
-/// Every host that the request names is one that C answers to.
-fn may_ask(shared: &Shared, request: &Request<Incoming>) -> bool {
-    let Some(may_ask) = &shared.may_ask else { return true };
-    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    let fields = request.headers().get_all(HOST).iter().map(HeaderValue::as_bytes);
-    authority.into_iter().chain(fields).all(|host| may_ask.allows(host))
-}
-
 async fn respond(
     shared: &Arc<Shared>,
     exchange: &Arc<Exchange>,
-    request: Request<Incoming>,
+    mut request: Request<()>,
+    upload: &Arc<Upload>,
+    link: &Link,
 ) -> Result<Response<ResponseBody>, Refusal> {
     const BUSY: Refusal = Refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once\n");
+    const UNCLEAR: Refusal =
+        Refusal(StatusCode::BAD_REQUEST, "what the path means depends on how it is decoded\n");
 
-    if !may_ask(shared, &request) {
+    let target = target::check(&mut request, link)?;
+    let may_ask = shared.may_ask.as_ref();
+    if may_ask.is_some_and(|may_ask| !may_ask.allows(target.authority.as_str().as_bytes())) {
         return Err(MISDIRECTED);
     }
-    let Some(route) = find_route(&shared.routes, request.uri().path()) else {
-        return Err(Refusal(StatusCode::NOT_FOUND, "not found\n"));
+    if target.is_server {
+        // That it answers is all that there is to say.
+        return Ok(Response::new(ResponseBody::of_text(Full::default(), exchange)));
+    }
+    let route = match shared.find_route(request.uri().path()) {
+        Found::Route(route) => route,
+        Found::None => return Err(Refusal(StatusCode::NOT_FOUND, "not found\n")),
+        Found::Unclear => return Err(UNCLEAR),
     };
     *exchange.route.lock().unwrap_or_else(PoisonError::into_inner) = Some(route);
-    if request.uri().authority().is_none() && !request.headers().contains_key(HOST) {
-        return Err(Refusal(StatusCode::BAD_REQUEST, "no host\n"));
-    }
     if header_bytes(&request) > shared.max_header_bytes {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return Err(Refusal(status, "the header is too large\n"));
@@ -241,7 +252,7 @@ async fn respond(
         Target::Component(component) => component.clone(),
         Target::Host(host) => return ask_host(host, route, exchange, request.method()).await,
     };
-    let request = request.map(|body| RequestBody::new(body, exchange));
+    let request = request.map(|()| RequestBody::new(upload, exchange));
     ask_guest(component, exchange, request, permit).await
 }
 
@@ -360,7 +371,7 @@ fn begin_response(
 }
 
 /// The client's, where it is one of printable characters; else a new one.
-fn request_id(request: &Request<Incoming>) -> String {
+fn request_id(request: &Request<()>) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     if let Some(id) = given {
@@ -380,10 +391,13 @@ fn request_id(request: &Request<Incoming>) -> String {
 
 pub async fn answer(
     shared: Arc<Shared>,
-    wire: Arc<Wire>,
+    link: &Link,
     busy: Busy,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let upload = Upload::new(&parts.headers, body, link.wire.clone());
+    let mut request = Request::from_parts(parts, ());
     let id = request_id(&request);
     let id_value = HeaderValue::from_str(&id).ok();
     if let Some(value) = &id_value {
@@ -405,15 +419,18 @@ pub async fn answer(
         outcome: Mutex::new(None),
         _busy: busy,
         shared: shared.clone(),
-        wire,
+        wire: link.wire.clone(),
     });
-    let mut response = match respond(&shared, &exchange, request).await {
-        Ok(response) => response,
-        Err(refusal) => plain(&refusal, &exchange),
-    };
+    let responded = pin!(respond(&shared, &exchange, request, &upload, link));
+    let responded = link.probing(!exchange.is_http10, responded).await;
+    let is_refused = responded.is_err();
+    let mut response = responded.unwrap_or_else(|refusal| plain(&refusal, &exchange));
     exchange.status.store(response.status().as_u16(), Relaxed);
     if let Some(value) = id_value {
         response.headers_mut().insert(REQUEST_ID, value);
+    }
+    if upload.answered(is_refused).await {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)
 }

@@ -2,31 +2,29 @@
 //! The HTTP server in front of components: listeners and connections.
 
 use std::ffi::c_void;
-use std::future::Future;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::pin::{pin, Pin};
+use std::os::fd::AsRawFd;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{watch, AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use crate::abi::{
     border, fail, quiet_border, slice, Failure, Fallible, SlBytes, SlError, SlHttpConfig,
     SlHttpEnd, Status,
 };
+use crate::connection::{first_of, serve, First};
 use crate::engine::Engine;
-use crate::exchange::answer;
-use crate::peers::{Kept, Peers, Seat, GRACE};
+use crate::peers::{Kept, Peers, GRACE};
 use crate::route::{Route, Target};
-use crate::wire::{Patience, Patient, Wire};
 
 const BACKLOG: u32 = 4096;
-const HEADERS_MAX: usize = 100;
-/// hyper's least.
-const HEADER_BYTES_MIN: usize = 8192;
+/// A client that vanished without a word is noticed within a minute: TCP asks it
+/// after so many seconds of silence, so often, at such intervals.
+const KEEP_ALIVE: [(libc::c_int, libc::c_int); 3] =
+    [(libc::TCP_KEEPIDLE, 30), (libc::TCP_KEEPINTVL, 10), (libc::TCP_KEEPCNT, 3)];
 /// Where no file descriptor is left, some connection has to end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const CUT_TIME: Duration = Duration::from_secs(1);
@@ -42,7 +40,36 @@ unsafe impl Send for Ended {}
 // SAFETY: as above.
 unsafe impl Sync for Ended {}
 
-/// Whether C answers requests of this host; the first `Host` of a request.
+/// C's choice of a route by a path.
+pub struct Find {
+    call: unsafe extern "C" fn(*mut c_void, SlBytes) -> usize,
+    context: *mut c_void,
+}
+
+// SAFETY: the function may be called on any thread (slight_bridge.h).
+unsafe impl Send for Find {}
+// SAFETY: as above.
+unsafe impl Sync for Find {}
+
+pub enum Found {
+    Route(usize),
+    None,
+    /// It depends on how the path is read.
+    Unclear,
+}
+
+impl Find {
+    fn find(&self, path: &str, count: usize) -> Found {
+        // SAFETY: the caller of the bridge vouches for both.
+        match unsafe { (self.call)(self.context, SlBytes::of(path.as_bytes())) } {
+            usize::MAX => Found::None,
+            index if index < count => Found::Route(index),
+            _ => Found::Unclear,
+        }
+    }
+}
+
+/// Whether C answers requests to this host.
 pub struct MayAsk {
     call: unsafe extern "C" fn(*mut c_void, SlBytes) -> bool,
     context: *mut c_void,
@@ -63,6 +90,7 @@ impl MayAsk {
 /// What all connections share.
 pub struct Shared {
     pub routes: Vec<Route>,
+    find: Find,
     pub max_header_bytes: usize,
     pub max_body_bytes: u64,
     pub idle_timeout: Duration,
@@ -84,9 +112,15 @@ pub struct Shared {
     close_idle: bool,
 }
 
+impl Shared {
+    pub fn find_route(&self, path: &str) -> Found {
+        self.find.find(path, self.routes.len())
+    }
+}
+
 /// What is told to the listeners and connections of a server.
 #[derive(Clone, Copy, PartialEq)]
-enum Phase {
+pub enum Phase {
     Serving,
     Draining,
     Cut,
@@ -99,63 +133,7 @@ pub struct Server {
     engine: *const Engine,
 }
 
-// --- Connections ------------------------------------------------------------
-
-enum First<A, B> {
-    One(A),
-    Other(B),
-}
-
-/// Whichever is ready first; the other one goes on where it is asked again.
-async fn first_of<A: Future, B: Future>(
-    mut one: Pin<&mut A>,
-    mut other: Pin<&mut B>,
-) -> First<A::Output, B::Output> {
-    std::future::poll_fn(|context| {
-        if let Poll::Ready(output) = one.as_mut().poll(context) {
-            return Poll::Ready(First::One(output));
-        }
-        other.as_mut().poll(context).map(First::Other)
-    })
-    .await
-}
-
-async fn serve(
-    shared: Arc<Shared>,
-    stream: TcpStream,
-    mut phase: watch::Receiver<Phase>,
-    seat: Seat,
-) {
-    let _ = stream.set_nodelay(true);
-    let patience = Patience { longest: shared.between_bytes_timeout, min_rate: shared.min_rate };
-    let wire = Arc::new(Wire::default());
-    let io = TokioIo::new(Patient::new(stream, patience, wire.clone()));
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(shared.idle_timeout)
-        .max_buf_size(shared.max_header_bytes.max(HEADER_BYTES_MIN))
-        .max_headers(HEADERS_MAX);
-    let closed = seat.closed();
-    let mut closed = pin!(closed.notified());
-    let service = hyper::service::service_fn(move |request| {
-        answer(shared.clone(), wire.clone(), seat.busy(), request)
-    });
-    let mut connection = pin!(builder.serve_connection(io, service));
-    loop {
-        let told = async { first_of(closed.as_mut(), pin!(phase.changed())).await };
-        let changed = match first_of(connection.as_mut(), pin!(told)).await {
-            // Whatever went wrong, the client knows, or is gone; or another one has
-            // its place.
-            First::One(_) | First::Other(First::One(())) => return,
-            First::Other(First::Other(changed)) => changed,
-        };
-        if changed.is_err() || *phase.borrow_and_update() == Phase::Cut {
-            return;
-        }
-        connection.as_mut().graceful_shutdown();
-    }
-}
+// --- Accepting -------------------------------------------------------------
 
 /// A place for a connection. Where all are taken, and C wants that, the one that is
 /// idle for longest goes; else somebody has to leave.
@@ -225,6 +203,16 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, mut phase: watch::Re
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
+    // Its connections inherit what follows.
+    socket.set_keepalive(true)?;
+    for (option, value) in KEEP_ALIVE {
+        let (value, size) = ((&raw const value).cast(), size_of::<libc::c_int>());
+        // SAFETY: an open socket, and an option that is an int. It may be without it.
+        unsafe {
+            let fd = socket.as_raw_fd();
+            libc::setsockopt(fd, libc::IPPROTO_TCP, option, value, size as libc::socklen_t);
+        }
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -254,8 +242,7 @@ unsafe fn routes_of(config: &SlHttpConfig) -> Fallible<Vec<Route>> {
     // SAFETY: the caller's promise.
     for route in unsafe { slice(config.routes, config.route_count) } {
         // SAFETY: bytes borrowed for this call.
-        let (prefix, content_type) =
-            unsafe { (route.prefix.text("a route")?, route.content_type.text("a content type")?) };
+        let content_type = unsafe { route.content_type.text("a content type")? };
         // SAFETY: a live program, or none.
         let target = match (unsafe { route.program.as_ref() }, config.answer) {
             (Some(program), _) => Target::component(program.0.clone(), route.reuse)?,
@@ -265,7 +252,7 @@ unsafe fn routes_of(config: &SlHttpConfig) -> Fallible<Vec<Route>> {
         let max_requests =
             if route.max_requests == 0 { config.max_requests } else { route.max_requests };
         let requests = Arc::new(Semaphore::new(max_requests as usize));
-        routes.push(Route { prefix: prefix.to_owned(), target, max_requests, requests });
+        routes.push(Route { target, max_requests, requests });
     }
     Ok(routes)
 }
@@ -281,6 +268,7 @@ unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server
     let (listener, address) = bind(address)?;
     let shared = Arc::new(Shared {
         routes,
+        find: Find { call: config.find, context: config.context },
         max_header_bytes: usize::try_from(config.max_header_bytes).unwrap_or(usize::MAX),
         max_body_bytes: config.max_body_bytes,
         idle_timeout: ms(config.idle_timeout_ms),

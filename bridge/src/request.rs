@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Sleep;
 use wasmtime_wasi_http::Error as HttpError;
 
 use crate::exchange::Exchange;
+use crate::upload::Upload;
 
 /// What the client sends, within its limit. A guest may keep it for longer than
 /// its exchange takes.
 pub struct RequestBody {
-    body: Incoming,
+    upload: Arc<Upload>,
     max: u64,
     left: u64,
     exchange: Weak<Exchange>,
@@ -28,11 +28,15 @@ pub struct RequestBody {
 }
 
 impl RequestBody {
-    pub fn new(body: Incoming, exchange: &Arc<Exchange>) -> RequestBody {
+    pub fn new(upload: &Arc<Upload>, exchange: &Arc<Exchange>) -> RequestBody {
         let max = exchange.shared.max_body_bytes;
         let patience = exchange.shared.between_bytes_timeout;
         let exchange = Arc::downgrade(exchange);
-        RequestBody { body, max, left: max, exchange, patience, idle: None }
+        RequestBody { upload: upload.clone(), max, left: max, exchange, patience, idle: None }
+    }
+
+    pub fn upload(&self) -> Arc<Upload> {
+        self.upload.clone()
     }
 
     /// The guest waits: not for ever.
@@ -56,7 +60,7 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         let this = &mut *self;
-        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+        let Poll::Ready(frame) = this.upload.poll(context) else {
             ready!(this.poll_late(context));
             return Poll::Ready(Some(Err(HttpError::ConnectionReadTimeout)));
         };
@@ -64,7 +68,7 @@ impl Body for RequestBody {
         let Some(frame) = frame else {
             return Poll::Ready(None);
         };
-        let frame = frame.map_err(HttpError::Hyper)?;
+        let frame = frame?;
         let len = frame.data_ref().map_or(0, |data| data.len() as u64);
         if let Some(exchange) = this.exchange.upgrade() {
             exchange.count_in(len);
@@ -77,10 +81,16 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.upload.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.upload.size_hint()
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        self.upload.end();
     }
 }

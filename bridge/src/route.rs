@@ -9,8 +9,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{HeaderValue, CONTENT_TYPE, HOST};
-use http::uri::{Authority, Scheme};
+use http::header::{HeaderValue, CONTENT_TYPE};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::{oneshot, OwnedSemaphorePermit, Semaphore};
@@ -51,9 +50,8 @@ struct Instance {
     answered: u32,
 }
 
-/// Who answers what begins with the prefix.
+/// Who answers what.
 pub struct Route {
-    pub prefix: String,
     pub target: Target,
     /// At once; one route's do not hold up another's.
     pub max_requests: u32,
@@ -200,11 +198,12 @@ impl Component {
                 }
             },
         };
-        let store = &mut instance.store;
+        let (store, upload) = (&mut instance.store, request.body().upload());
         let called = match &instance.guest {
             Guest::P2(proxy) => call_p2(store, proxy, request, answer).await,
             Guest::P3(service) => call_p3(store, service, request, answer, reading).await,
         };
+        upload.end();
         let outcome = called.err().map(|error| Outcome::of(&error));
         Ended { instance: Some(instance), outcome, component: self.clone(), _turn: turn }
     }
@@ -253,27 +252,13 @@ async fn call_p2(
     proxy.wasi_http_incoming_handler().call_handle(store, request, out).await
 }
 
-/// As 0.3 wants it: what is requested, and of whom.
-fn absolute(request: &mut Request<RequestBody>) {
-    let mut parts = request.uri().clone().into_parts();
-    if parts.authority.is_none() {
-        let host = request.headers().get(HOST).map(|host| host.as_bytes());
-        parts.authority = host.and_then(|host| Authority::try_from(host).ok());
-    }
-    parts.scheme = parts.authority.is_some().then_some(Scheme::HTTP);
-    if let Ok(uri) = http::Uri::from_parts(parts) {
-        *request.uri_mut() = uri;
-    }
-}
-
 async fn call_p3(
     store: &mut Store<State>,
     service: &Service,
-    mut request: Request<RequestBody>,
+    request: Request<RequestBody>,
     answer: oneshot::Sender<Answer>,
     reading: Reading,
 ) -> wasmtime::Result<()> {
-    absolute(&mut request);
     let (request, read) = Request3::from_http(store.data_mut().http().hooks, request);
     store
         .run_concurrent(async |accessor| {
@@ -290,15 +275,4 @@ async fn call_p3(
             Ok(())
         })
         .await?
-}
-
-/// The longest prefix that ends where a segment of the path does.
-pub fn find_route(routes: &[Route], path: &str) -> Option<usize> {
-    let matches = |prefix: &str| match path.strip_prefix(prefix) {
-        Some(rest) => rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/'),
-        None => false,
-    };
-    (0..routes.len())
-        .filter(|&index| matches(&routes[index].prefix))
-        .max_by_key(|&index| routes[index].prefix.len())
 }

@@ -2,7 +2,9 @@
 //! The socket of a connection: how long a client may keep bytes waiting, and what
 //! the responses that go over it must know of it.
 
+use std::cell::Cell;
 use std::future::Future;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
@@ -23,9 +25,26 @@ pub struct Wire {
     flushes: AtomicU64,
     is_awaited: AtomicBool,
     ends_response: AtomicBool,
+    has_written: AtomicBool,
+    is_unread: AtomicBool,
 }
 
 impl Wire {
+    /// Whether everything was written that there was to write.
+    pub fn is_flushed(&self) -> bool {
+        !self.has_written.load(Relaxed)
+    }
+
+    /// An answer comes before the end of its request: where the connection closes, the
+    /// client may still be sending.
+    pub fn leave_unread(&self) {
+        self.is_unread.store(true, Relaxed);
+    }
+
+    pub fn is_unread(&self) -> bool {
+        self.is_unread.load(Relaxed)
+    }
+
     /// How often everything was written that there was to write.
     pub fn flushes(&self) -> u64 {
         self.flushes.load(Relaxed)
@@ -64,8 +83,8 @@ struct Wait {
 }
 
 /// A stream whose reader must go on reading.
-pub struct Patient {
-    stream: TcpStream,
+pub struct Patient<'a> {
+    stream: &'a TcpStream,
     wire: Arc<Wire>,
     patience: Patience,
     wait: Option<Wait>,
@@ -87,8 +106,8 @@ fn queued(stream: &TcpStream) -> u64 {
     }
 }
 
-impl Patient {
-    pub fn new(stream: TcpStream, patience: Patience, wire: Arc<Wire>) -> Patient {
+impl<'a> Patient<'a> {
+    pub fn new(stream: &'a TcpStream, patience: Patience, wire: Arc<Wire>) -> Patient<'a> {
         let credit = patience.longest;
         Patient { stream, wire, patience, wait: None, credit, resets: false }
     }
@@ -107,11 +126,11 @@ impl Patient {
         let step = self.patience.longest / STEPS;
         let mut wait = self.wait.take().unwrap_or_else(|| {
             let now = Instant::now();
-            let queued = queued(&self.stream);
+            let queued = queued(self.stream);
             Wait { step: Box::pin(tokio::time::sleep(step)), looked: now, queued, moved: now }
         });
         while wait.step.as_mut().poll(context).is_ready() {
-            let (now, queued) = (Instant::now(), queued(&self.stream));
+            let (now, queued) = (Instant::now(), queued(self.stream));
             let taken = wait.queued.saturating_sub(queued);
             self.account(taken, now - wait.looked);
             if taken > 0 {
@@ -138,7 +157,7 @@ impl Patient {
         };
         if let Some(wait) = self.wait.take() {
             let written = result.as_ref().map_or(0, |&len| len as u64);
-            let taken = (wait.queued + written).saturating_sub(queued(&self.stream));
+            let taken = (wait.queued + written).saturating_sub(queued(self.stream));
             self.account(taken, wait.looked.elapsed());
         }
         Poll::Ready(result)
@@ -151,25 +170,84 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buf)
+/// Read what is there. Where that does not fill the buffer, the socket counts as
+/// empty, which spares the call that would find it so.
+fn read(stream: &TcpStream, into: &mut [MaybeUninit<u8>]) -> std::io::Result<usize> {
+    let got = Cell::new(None);
+    let done = stream.try_io(Interest::READABLE, || {
+        let (bytes, len) = (into.as_mut_ptr().cast(), into.len());
+        // SAFETY: an open socket, and so many bytes to write to.
+        let len = unsafe { libc::recv(stream.as_raw_fd(), bytes, len, 0) };
+        let Ok(len) = usize::try_from(len) else {
+            return Err(std::io::Error::last_os_error());
+        };
+        got.set(Some(len));
+        if len > 0 && len < into.len() {
+            return Err(std::io::ErrorKind::WouldBlock.into());
+        }
+        Ok(())
+    });
+    match (got.get(), done) {
+        (Some(len), _) => Ok(len),
+        (None, Err(error)) => Err(error),
+        (None, Ok(())) => Err(std::io::ErrorKind::WouldBlock.into()),
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncRead for Patient<'_> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        loop {
+            ready!(self.stream.poll_read_ready(context))?;
+            // SAFETY: nothing is made uninitialized.
+            match read(self.stream, unsafe { buf.unfilled_mut() }) {
+                Ok(len) => {
+                    // SAFETY: so many bytes were written.
+                    unsafe { buf.assume_init(len) };
+                    buf.advance(len);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl Patient<'_> {
+    fn poll_try(
+        &mut self,
+        context: &mut Context<'_>,
+        attempt: impl Fn(&TcpStream) -> std::io::Result<usize>,
+    ) -> Poll<std::io::Result<usize>> {
+        self.set_up();
+        self.wire.has_written.store(true, Relaxed);
+        let done = loop {
+            match self.stream.poll_write_ready(context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => break Poll::Ready(Err(error)),
+                Poll::Pending => break Poll::Pending,
+            }
+            match attempt(self.stream) {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                done => break Poll::Ready(done),
+            }
+        };
+        self.watch(context, done)
+    }
+}
+
+impl AsyncWrite for Patient<'_> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<std::io::Result<usize>> {
-        self.set_up();
-        let done = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, done)
+        self.poll_try(context, |stream| stream.try_write(bytes))
     }
 
     fn poll_write_vectored(
@@ -177,20 +255,16 @@ impl AsyncWrite for Patient {
         context: &mut Context<'_>,
         slices: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        self.set_up();
-        let done = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watch(context, done)
+        self.poll_try(context, |stream| stream.try_write_vectored(slices))
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(context))?;
+    /// hyper asks for it when it has nothing left to write.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        self.wire.has_written.store(false, Relaxed);
         self.wire.flushes.fetch_add(1, Relaxed);
         if self.wire.is_awaited.swap(false, Relaxed) {
             context.waker().wake_by_ref();
@@ -200,7 +274,7 @@ impl AsyncWrite for Patient {
 
     fn poll_shutdown(
         mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        _context: &mut Context<'_>,
     ) -> Poll<std::io::Result<()>> {
         if self.resets {
             self.resets = false;
@@ -209,6 +283,8 @@ impl AsyncWrite for Patient {
             #[allow(deprecated)]
             self.stream.set_linger(None)?;
         }
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        // SAFETY: an open socket.
+        let done = unsafe { libc::shutdown(self.stream.as_raw_fd(), libc::SHUT_WR) };
+        Poll::Ready(if done == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) })
     }
 }

@@ -298,7 +298,7 @@ static void write_listeners(const struct writer *writer)
         {"slight_http_connections", "gauge", "Connections that are open."},
         {"slight_http_requests", "gauge", "Requests that are being answered."},
         {"slight_http_unmatched_total", "counter",
-         "Requests that no route matched."},
+         "Requests that no route matched, or that were refused before."},
     };
     struct sl_trigger_listener listener;
 

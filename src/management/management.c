@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/border.h"
+#include "base/route.h"
 #include "management/internal.h"
 #include "slight_bridge.h"
 
@@ -31,6 +32,7 @@ struct sl_management {
     const struct sl_manifest *manifest;
     const struct sl_triggers *triggers;
     struct sl_readiness *readiness;
+    struct sl_routes *paths;
     struct sl_bridge_http *server;
     atomic_bool draining;
     char *text;
@@ -105,7 +107,15 @@ static void ended(void *context, const struct sl_bridge_http_end *http_end)
     (void)http_end;
 }
 
-/* On threads of the engine. */
+/* On threads of the engine, and so is may_ask. */
+static size_t find(void *context, struct sl_bytes path)
+{
+    SL_CALLED_BY_BRIDGE;
+    const struct sl_management *management = context;
+
+    return sl_routes_find(management->paths, path);
+}
+
 static bool may_ask(void *context, struct sl_bytes host)
 {
     SL_CALLED_BY_BRIDGE;
@@ -117,22 +127,22 @@ static bool may_ask(void *context, struct sl_bytes host)
 static enum sl_status listen_at(struct sl_management *management,
                                 struct sl_error *err)
 {
-    static const char *const paths[ROUTE_COUNT] = {
-        [ROUTE_METRICS] = "/metrics",
-        [ROUTE_HEALTHZ] = "/healthz",
-        [ROUTE_READYZ] = "/readyz",
+    const struct sl_bytes paths[ROUTE_COUNT] = {
+        [ROUTE_METRICS] = SL_LITERAL("/metrics"),
+        [ROUTE_HEALTHZ] = SL_LITERAL("/healthz"),
+        [ROUTE_READYZ] = SL_LITERAL("/readyz"),
     };
     struct sl_bridge_http_route routes[ROUTE_COUNT];
 
     for (int i = 0; i < ROUTE_COUNT; i++)
         routes[i] = (struct sl_bridge_http_route){
-            .prefix = sl_bytes_of(paths[i]),
             .reuse = 1,
             .content_type =
                 i == ROUTE_METRICS
                     ? SL_LITERAL("text/plain; version=0.0.4; charset=utf-8")
                     : SL_LITERAL("text/plain; charset=utf-8"),
         };
+    management->paths = sl_routes_new(paths, ROUTE_COUNT);
     const struct sl_bridge_http_config config = {
         .listen = sl_bytes_of(management->manifest->management->listen),
         .routes = routes,
@@ -143,6 +153,7 @@ static enum sl_status listen_at(struct sl_management *management,
         .request_timeout_ms = TIMEOUT_MS,
         .max_connections = CONNECTIONS_MAX,
         .max_requests = REQUESTS_MAX,
+        .find = find,
         .ended = ended,
         .context = management,
         .answer = answer,
@@ -210,6 +221,7 @@ void sl_management_free(struct sl_management *management)
     if (management == NULL)
         return;
     sl_readiness_free(management->readiness);
+    sl_routes_free(management->paths);
     pthread_cond_destroy(&management->unused);
     pthread_mutex_destroy(&management->mutex);
     free(management->text);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/route.h"
 #include "manifest/reader.h"
 #include "mq/mq.h"
 #include "pubsub/pubsub.h"
@@ -373,7 +374,8 @@ static void check_shared(struct sl_manifest_reader *reader,
         if (other->type != SL_TRIGGER_HTTP ||
             strcmp(other->listen, trigger->listen) != 0)
             continue;
-        if (strcmp(other->route, trigger->route) == 0)
+        if (sl_route_equal(sl_bytes_of(other->route),
+                           sl_bytes_of(trigger->route)))
             sl_manifest_wrong(reader, table->place,
                               "the trigger in line %u has this route at this "
                               "address already",

@@ -136,6 +136,11 @@ static void test_wrong_triggers(void **state)
         "7:1: the trigger in line 5 has this route at this address already\n");
     manifest_bad(
         HEAD "[[trigger]]\ntype = \"http\"\n"
+             "[[trigger]]\ntype = \"http\"\nroute = \"/caf%c3%a9\"\n"
+             "[[trigger]]\ntype = \"http\"\nroute = \"//x/../café\"\n",
+        "10:1: the trigger in line 7 has this route at this address already\n");
+    manifest_bad(
+        HEAD "[[trigger]]\ntype = \"http\"\n"
              "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
              "timeout = \"1s\"\n",
         "7:1: the trigger in line 5 listens there too, with other limits; give "

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/border.h"
 #include "base/log.h"
+#include "base/route.h"
 #include "trigger/internal.h"
 
 /* One of the manifest's triggers. */
@@ -20,6 +21,7 @@ struct route {
 
 struct sl_http_trigger {
     struct route *routes;
+    struct sl_routes *paths;
     struct sl_bridge_http *server;
     _Atomic uint64_t unmatched;
     char *address;
@@ -66,6 +68,14 @@ static void ended(void *context, const struct sl_bridge_http_end *end)
                            end->end, end->message, end->backtrace);
 }
 
+static size_t find(void *context, struct sl_bytes path)
+{
+    SL_CALLED_BY_BRIDGE;
+    const struct sl_http_trigger *trigger = context;
+
+    return sl_routes_find(trigger->paths, path);
+}
+
 char *sl_trigger_address(const char *listen, uint16_t port)
 {
     const char *colon = strrchr(listen, ':');
@@ -84,6 +94,9 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
     SL_CLEANUP(sl_freep)
     struct sl_bridge_http_route *routes =
         sl_alloc_array(manifest->trigger_count, sizeof(*routes));
+    SL_CLEANUP(sl_freep)
+    struct sl_bytes *prefixes =
+        sl_alloc_array(manifest->trigger_count, sizeof(*prefixes));
     size_t route_count = 0;
 
     trigger->routes =
@@ -93,14 +106,15 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
             strcmp(manifest->triggers[i].listen, settings->listen) == 0) {
             trigger->routes[route_count] =
                 (struct route){manifest->triggers[i].component, &metrics[i]};
+            prefixes[route_count] = sl_bytes_of(manifest->triggers[i].route);
             routes[route_count++] = (struct sl_bridge_http_route){
-                .prefix = sl_bytes_of(manifest->triggers[i].route),
                 .program =
                     sl_host_program(host, manifest->triggers[i].component),
                 .reuse = (uint32_t)manifest->triggers[i].reuse,
                 .max_requests = (uint32_t)manifest->triggers[i].concurrency,
             };
         }
+    trigger->paths = sl_routes_new(prefixes, route_count);
     const struct sl_bridge_http_config config = {
         .listen = sl_bytes_of(settings->listen),
         .routes = routes,
@@ -116,6 +130,7 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
         .max_connections = (uint32_t)settings->max_connections,
         .max_peer_connections = (uint32_t)settings->max_peer_connections,
         .max_requests = (uint32_t)settings->concurrency,
+        .find = find,
         .ended = ended,
         .context = trigger,
     };
@@ -130,10 +145,9 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
                                           sl_bridge_http_port(trigger->server));
     trigger->text = sl_strdup(trigger->address);
     for (size_t i = 0; i < route_count; i++) {
-        char *longer = sl_asprintf(
-            "%s%s%s%.*s", trigger->text, i > 0 ? ", " : "",
-            i > 0 ? trigger->address : "", (int)routes[i].prefix.len,
-            (const char *)routes[i].prefix.ptr);
+        char *longer = sl_asprintf("%s%s%s%s", trigger->text, i > 0 ? ", " : "",
+                                   i > 0 ? trigger->address : "",
+                                   (const char *)prefixes[i].ptr);
         free(trigger->text);
         trigger->text = longer;
     }
@@ -176,6 +190,7 @@ void sl_http_trigger_free(struct sl_http_trigger *trigger)
 {
     sl_border_enter(); /* its requests were told by Rust's threads */
     free(trigger->routes);
+    sl_routes_free(trigger->paths);
     free(trigger->address);
     free(trigger->text);
     free(trigger);

@@ -222,6 +222,30 @@ static void seen(wasi_http_types_own_response_outparam_t out)
     http_reply_text(out, 200, text);
 }
 
+/* Of whom it was asked for what; and the component's own name, if it has one.
+ */
+static void tell_target(wasi_http_types_borrow_incoming_request_t request,
+                        const char *path,
+                        wasi_http_types_own_response_outparam_t out)
+{
+    http_string_t authority = {0};
+    const char *name = getenv("NAME");
+    char text[4096];
+
+    (void)wasi_http_types_method_incoming_request_authority(request,
+                                                            &authority);
+    snprintf(text, sizeof(text), "%s %.*s %s\n", name != NULL ? name : "-",
+             (int)authority.len, (const char *)authority.ptr, path);
+    http_reply_text(out, 200, text);
+}
+
+/* An answer to a body that nobody has read, and then a while before the end. */
+static void ignore(wasi_http_types_own_response_outparam_t out)
+{
+    http_reply_text(out, 413, "too large\n");
+    sleep(1);
+}
+
 void exports_wasi_http_incoming_handler_handle(
     exports_wasi_http_incoming_handler_own_incoming_request_t owned,
     exports_wasi_http_incoming_handler_own_response_outparam_t out)
@@ -239,9 +263,15 @@ void exports_wasi_http_incoming_handler_handle(
         pile_up();
     if (strcmp(path, "/nothing") == 0)
         return;
+    if (strcmp(path, "/doze") == 0)
+        sleep(4);
     if (strcmp(path, "/sleep") == 0)
         sleep(1);
-    if (strcmp(path, "/echo") == 0) {
+    if (getenv("NAME") != NULL || strncmp(path, "/who", 4) == 0) {
+        tell_target(request, path, out);
+    } else if (strcmp(path, "/ignore") == 0) {
+        ignore(out);
+    } else if (strcmp(path, "/echo") == 0) {
         echo(request, out);
     } else if (strcmp(path, "/count") == 0) {
         count(out);

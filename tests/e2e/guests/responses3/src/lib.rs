@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What responses.c is of WASI 0.2, of WASI 0.3: the path is what is done, a word after
 //! the other. `status-N` and `length-N` come first; `begin` is implied; the rest goes on
-//! behind the response.
+//! behind the response. `who` says of whom it was asked.
 
 use wasip3::clocks::monotonic_clock::wait_for;
 use wasip3::exports::http::handler::Guest;
@@ -20,6 +20,7 @@ fn number(word: &str, prefix: &str) -> Option<usize> {
 impl Guest for Responses {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         let path = request.get_path_with_query().unwrap_or_default();
+        let authority = request.get_authority().unwrap_or_default();
         let mut words = path.split('/').map(str::to_owned).collect::<Vec<_>>().into_iter().peekable();
         let headers = Fields::new();
         let mut status = 200;
@@ -69,6 +70,9 @@ impl Guest for Responses {
                         "pause" => wait_for(200_000_000).await,
                         "nap2" => wait_for(1_500_000_000).await,
                         "say" => println!("went on"),
+                        "who" => {
+                            body.as_mut().unwrap().write_all(authority.clone().into_bytes()).await;
+                        }
                         "spin" => loop {
                             std::hint::spin_loop();
                         },
