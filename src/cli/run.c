@@ -320,6 +320,7 @@ static int run_triggers(struct server *server, const struct request *request)
     int code = confine_calls(request);
     if (code != SL_EXIT_OK)
         return code;
+    sl_host_watch(host);
     if (sl_triggers_start(host, server->manifest, &server->triggers, &where,
                           &err) != SL_OK)
         return sl_target_print_failure(server->manifest, where, &err,

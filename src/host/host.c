@@ -139,6 +139,12 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
     return SL_OK;
 }
 
+void sl_host_watch(struct sl_host *host)
+{
+    for (size_t i = 0; i < host->manifest->resource_count; i++)
+        sl_service_watch(host->services[i]);
+}
+
 bool sl_host_free(struct sl_host *host)
 {
     bool all_back = true;

@@ -177,6 +177,9 @@ struct sl_bridge_engine *sl_host_engine(struct sl_host *host);
 struct sl_bridge_program *
 sl_host_program(struct sl_host *host,
                 const struct sl_manifest_component *component);
+/* Have every resource asked now, and log which fail, and work again; once,
+ * before guests run. */
+void sl_host_watch(struct sl_host *host);
 /* What stands behind a resource of the manifest. */
 struct sl_service *sl_host_service(struct sl_host *host,
                                    const struct sl_manifest_resource *resource);

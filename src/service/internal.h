@@ -30,6 +30,19 @@ struct sl_session {
     bool stuck;              /* its thread was given up, and is not back */
 };
 
+/* Whether the service works, as the log says (health.c). */
+struct sl_health {
+    _Atomic bool failed; /* was logged */
+    /* With the service's lock: */
+    pthread_cond_t wake; /* on CLOCK_MONOTONIC */
+    bool watched;        /* anything is logged at all; set once */
+    bool watching;       /* its thread runs */
+    bool ending;
+    bool suspected; /* a call was late */
+    bool by_check;  /* it cannot be reached, or lets nobody in */
+    sl_deadline quiet_until;
+};
+
 struct sl_service {
     char *name;
     const struct sl_capability *capability;
@@ -46,7 +59,8 @@ struct sl_service {
     _Atomic size_t owners;
 
     pthread_mutex_t lock;    /* of what follows */
-    pthread_cond_t unposted; /* `posted`, or `checking`, is 0 */
+    pthread_cond_t unposted; /* `posted`, or `checking`, is 0, or nobody watches
+                              */
     size_t posted;           /* calls that nobody waits for */
     size_t checking;         /* sl_service_check is with the driver */
     sl_deadline check_until; /* its deadline */
@@ -54,6 +68,7 @@ struct sl_service {
     struct sl_session *sessions;
     int64_t session_count;
     int64_t stuck_sessions;
+    struct sl_health health;
 };
 
 /* The index-th of an array of the capability's requests or answers. */
@@ -90,7 +105,7 @@ SL_MUST_CHECK bool sl_service_precheck(const struct sl_service *service,
  * After the last run of an op: let the capability look at the answer; say
  * whether a repeat may help, and of which resource a failure of the service is.
  */
-void sl_service_finish_op(const struct sl_service *service, struct sl_op *op);
+void sl_service_finish_op(struct sl_service *service, struct sl_op *op);
 
 /* Whether a failed op may be repeated: it may help, and can do no harm. */
 bool sl_service_may_repeat(const struct sl_service *service,
@@ -103,6 +118,18 @@ void sl_service_tell(struct sl_service *service, struct sl_op *op);
 bool sl_state_is_over(struct sl_op *const ops[], size_t count);
 
 void sl_service_unref(struct sl_service *service);
+
+/* --- health.c --- */
+
+/* Open a state; whether that works is noted. */
+SL_MUST_CHECK enum sl_status sl_service_open_state(struct sl_service *service,
+                                                   sl_deadline deadline,
+                                                   void **state,
+                                                   struct sl_error *err);
+/* Note what the last run of an op was answered. */
+void sl_health_see(struct sl_service *service, const struct sl_op *op);
+/* Have the thread end; `unposted` tells that it has. */
+void sl_health_end(struct sl_service *service);
 
 /* --- call.c --- */
 

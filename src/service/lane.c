@@ -23,7 +23,7 @@ struct batch {
 
 static enum sl_status open_state(struct batch *batch, struct sl_error *err)
 {
-    const struct sl_service *service = batch->lane->service;
+    struct sl_service *service = batch->lane->service;
     sl_deadline soonest = SL_NEVER;
 
     if (*batch->state != NULL)
@@ -31,7 +31,7 @@ static enum sl_status open_state(struct batch *batch, struct sl_error *err)
     for (size_t i = 0; i < batch->count; i++)
         if (batch->ops[i]->deadline < soonest)
             soonest = batch->ops[i]->deadline;
-    return service->driver->open(service->store, soonest, batch->state, err);
+    return sl_service_open_state(service, soonest, batch->state, err);
 }
 
 static void close_over(struct batch *batch)

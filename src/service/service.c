@@ -90,10 +90,11 @@ bool sl_service_may_repeat(const struct sl_service *service,
             service->capability->is_repeatable(service->config, op->request));
 }
 
-void sl_service_finish_op(const struct sl_service *service, struct sl_op *op)
+void sl_service_finish_op(struct sl_service *service, struct sl_op *op)
 {
     struct sl_answer *answer = sl_op_answer(op);
 
+    sl_health_see(service, op);
     if (service->capability->finish != NULL)
         service->capability->finish(service->config, answer);
     answer->retryable = answer->retryable || sl_service_may_repeat(service, op);
@@ -178,7 +179,7 @@ static enum sl_status take_state(struct sl_service *service,
         if (*state != NULL)
             return SL_OK;
     }
-    return service->driver->open(service->store, deadline, state, err);
+    return sl_service_open_state(service, deadline, state, err);
 }
 
 static void give_state(struct sl_service *service, void *state)
@@ -368,6 +369,7 @@ enum sl_status sl_service_open(const struct sl_capability *capability,
     service->owners = 1;
     pthread_mutex_init(&service->lock, NULL);
     init_condition(&service->unposted);
+    init_condition(&service->health.wake);
     start_queue(service);
     if (driver->watch != NULL)
         driver->watch(store, something_changed, service);
@@ -381,11 +383,24 @@ void sl_service_unref(struct sl_service *service)
         return;
     sl_sessions_free(service);
     sl_queue_free(service->lane.queue);
+    pthread_cond_destroy(&service->health.wake);
     pthread_cond_destroy(&service->unposted);
     pthread_mutex_destroy(&service->lock);
     free(service->metrics);
     free(service->name);
     free(service);
+}
+
+/* With the lock: when what still runs is given up. */
+static struct timespec late_at(const struct sl_service *service)
+{
+    sl_deadline until = sl_deadline_in_ms(0);
+
+    if (service->checking > 0 && service->check_until > until)
+        until = service->check_until;
+    until += (sl_deadline)SL_QUEUE_STUCK_MS * 1000000;
+    return (struct timespec){.tv_sec = until / 1000000000,
+                             .tv_nsec = until % 1000000000};
 }
 
 /* What nobody else waits for.  False: a check has not come back. */
@@ -396,14 +411,12 @@ static bool wait_for_rest(struct sl_service *service)
     pthread_mutex_lock(&service->lock);
     while (service->posted > 0)
         pthread_cond_wait(&service->unposted, &service->lock);
-    sl_deadline until =
-        service->check_until + (sl_deadline)SL_QUEUE_STUCK_MS * 1000000;
-    const struct timespec at = {.tv_sec = until / 1000000000,
-                                .tv_nsec = until % 1000000000};
-    while (service->checking > 0 && !late)
+    while ((service->checking > 0 || service->health.watching) && !late) {
+        const struct timespec at = late_at(service);
         late = pthread_cond_timedwait(&service->unposted, &service->lock,
                                       &at) != 0;
-    bool all_back = service->checking == 0;
+    }
+    bool all_back = service->checking == 0 && !service->health.watching;
     pthread_mutex_unlock(&service->lock);
     return all_back;
 }
@@ -412,6 +425,7 @@ bool sl_service_free(struct sl_service *service)
 {
     if (service == NULL)
         return true;
+    sl_health_end(service);
     bool all_back = wait_for_rest(service);
     all_back = sl_sessions_end(service) && all_back;
     all_back = sl_queue_end(service->lane.queue) && all_back;

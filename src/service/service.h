@@ -182,6 +182,13 @@ SL_MUST_CHECK enum sl_status sl_service_check(struct sl_service *service,
                                               int64_t deadline,
                                               struct sl_error *err);
 
+/*
+ * From now on log once when the service fails (event=resource-failed) and once
+ * when it works again (event=resource-again), and ask it now, by a thread of
+ * its own.  Once, before the first call.
+ */
+void sl_service_watch(struct sl_service *service);
+
 /* --- Calls -----------------------------------------------------------------
  */
 
