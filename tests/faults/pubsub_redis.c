@@ -6,6 +6,7 @@
  */
 #include "faults/members.h"
 #include "faults/message_faults.h"
+#include "faults/redis_cut.h"
 #include "faults/redis_scripts.h"
 
 static const struct sl_pubsub_request publish_x = {
@@ -198,6 +199,127 @@ static void what_is_too_old_is_passed_over(void **state)
     test_store_done(&store);
 }
 
+/* --- Killed while it writes a step (mq_redis.c) ----------------------------
+ */
+
+enum { LETTERS = 26 };
+
+static const char brief[] = "timeout = \"10s\"\nlease = \"1s\"";
+
+static void publish_letter(struct test_store *store, char letter, bool has_key)
+{
+    struct sl_pubsub_request request = publish_x;
+
+    request.payload = SL_BYTES(&letter, 1);
+    if (has_key)
+        request.key = SL_LITERAL("k");
+    fault_call_is(store, &request, SL_OK, "");
+}
+
+/* Receive one, and do that with it. */
+static void receive_and(struct test_store *store,
+                        const struct sl_subscription *member, int then)
+{
+    struct sl_pubsub_request request =
+        sl_subscription_request(member, SL_PUBSUB_RECEIVE);
+    struct sl_pubsub_answer answer;
+
+    request.limit = 1;
+    request.wait_ms = 5000;
+    assert_status(sl_service_do(store->service, NULL, &request, 1, &answer),
+                  SL_OK);
+    assert_int_equal(answer.event_count, 1);
+    if (then >= 0) {
+        request = sl_subscription_request(member, (enum sl_pubsub_verb)then);
+        request.receipt = answer.events[0]->receipt;
+        fault_call_is(store, &request, SL_OK, "");
+    }
+    sl_pubsub_answer_done(&answer);
+}
+
+/* All but the first, if that may be gone, within half a minute. */
+static void receive_letters(struct test_store *store, bool takes_first,
+                            int commands)
+{
+    bool seen[LETTERS] = {false};
+    struct sl_subscription *member = member_join(store, "t");
+    int missing = LETTERS;
+
+    for (int i = 0; i < 300 && missing > 0; i++) {
+        struct sl_pubsub_request request =
+            sl_subscription_request(member, SL_PUBSUB_RECEIVE);
+        struct sl_pubsub_answer answer;
+        request.limit = 1;
+        request.wait_ms = 100;
+        assert_status(sl_service_do(store->service, NULL, &request, 1, &answer),
+                      SL_OK);
+        if (answer.event_count == 1) {
+            seen[answer.events[0]->payload.ptr[0] - 'a'] = true;
+            request = sl_subscription_request(member, SL_PUBSUB_ACKNOWLEDGE);
+            request.receipt = answer.events[0]->receipt;
+            fault_call_is(store, &request, SL_OK, "");
+        }
+        sl_pubsub_answer_done(&answer);
+        missing = 0;
+        for (int j = takes_first; j < 5; j++)
+            missing += !seen[j];
+    }
+    sl_subscription_free(member);
+    if (missing > 0)
+        fail_msg("%d are lost, behind %d commands", missing, commands);
+}
+
+/* then: what the step does with an event; -1: it receives it, -2: it publishes
+ * one.  False: the step has no more commands than these. */
+static bool cut_step(int then, int commands)
+{
+    bool takes_first = then == SL_PUBSUB_ACKNOWLEDGE;
+    struct test_store store;
+
+    fault_tell("flushall");
+    fault_open_own(&store, NULL, brief);
+    struct sl_subscription *member = member_join(&store, "t");
+    publish_letter(&store, 'a', true);
+    publish_letter(&store, 'b', true);
+    publish_letter(&store, 'c', false);
+    long before = redis_cut_size(&fault_server);
+    if (then == -2)
+        publish_letter(&store, 'x', true);
+    else
+        receive_and(&store, member, then);
+    test_server_kill(&fault_server);
+    sl_subscription_free(member);
+    test_store_done(&store);
+    bool was_cut = redis_cut(&fault_server, before, commands);
+    test_server_restart(&fault_server);
+    if (!was_cut)
+        return false;
+    fault_open_own(&store, NULL, brief);
+    publish_letter(&store, 'd', true);
+    publish_letter(&store, 'e', false);
+    test_store_done(&store);
+    test_server_kill(&fault_server);
+    test_server_restart(&fault_server);
+    fault_open_own(&store, NULL, brief);
+    receive_letters(&store, takes_first, commands);
+    test_store_done(&store);
+    return true;
+}
+
+static void a_step_cut_by_a_kill_loses_nothing(void **state)
+{
+    static const int steps[] = {-2, -1, SL_PUBSUB_ACKNOWLEDGE,
+                                SL_PUBSUB_RETURN};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        int commands = 0;
+        while (cut_step(steps[i], commands))
+            commands++;
+        assert_true(commands > 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +328,7 @@ int main(void)
         cmocka_unit_test(who_receives_is_not_held_up_by_a_full_server),
         cmocka_unit_test(a_member_that_is_cut_off),
         cmocka_unit_test(what_is_too_old_is_passed_over),
+        cmocka_unit_test(a_step_cut_by_a_kill_loses_nothing),
     };
 
     return cmocka_run_group_tests_name("faults.pubsub.redis", tests,
