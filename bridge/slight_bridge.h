@@ -75,6 +75,8 @@ enum sl_bridge_short {
     SL_BRIDGE_SHORT_NOTHING,
     SL_BRIDGE_SHORT_ADDRESS_SPACE, /* its limit (ulimit -v) allows no more */
     SL_BRIDGE_SHORT_MAPS,          /* vm.max_map_count allows no more */
+    SL_BRIDGE_SHORT_MEMORY,        /* the machine, or the control group, has no
+                                    * memory for more, however small they are */
 };
 
 /* The room for instances: more at once fail to start. */

@@ -307,8 +307,7 @@ static enum sl_status check_exports(const struct sl_host *host,
                    "that can be run");
 }
 
-/* An operator who is told at the start need not guess it from 503s. */
-static void warn_of_room(const struct sl_host *host)
+static const char *reason_of(enum sl_bridge_short short_of)
 {
     static const char *const reasons[] = {
         [SL_BRIDGE_SHORT_NOTHING] = "",
@@ -319,15 +318,87 @@ static void warn_of_room(const struct sl_host *host)
         [SL_BRIDGE_SHORT_MAPS] =
             ("the system's vm.max_map_count allows no more; raise it, or "
              "lower \"concurrency\" in [[trigger]]"),
+        [SL_BRIDGE_SHORT_MEMORY] =
+            ("there is no memory for more, not even for small ones; give it "
+             "more, or lower \"concurrency\" in [[trigger]]"),
     };
+
+    return reasons[short_of];
+}
+
+static bool shares_listener(const struct sl_manifest_trigger *a,
+                            const struct sl_manifest_trigger *b)
+{
+    return a->type == SL_TRIGGER_HTTP && b->type == SL_TRIGGER_HTTP &&
+           strcmp(a->listen, b->listen) == 0;
+}
+
+/* The number that the manifest gives it; 0: it gives none, or another route of
+ * its listener has a larger one. */
+static int64_t number_of(const struct sl_manifest *manifest, size_t index)
+{
+    const struct sl_manifest_trigger *trigger = &manifest->triggers[index];
+
+    if (trigger->concurrency_place.line == 0)
+        return 0;
+    for (size_t i = 0; i < manifest->trigger_count; i++) {
+        const struct sl_manifest_trigger *other = &manifest->triggers[i];
+        if (i == index || other->concurrency_place.line == 0 ||
+            !shares_listener(trigger, other))
+            continue;
+        if (other->concurrency > trigger->concurrency ||
+            (other->concurrency == trigger->concurrency && i < index))
+            return 0;
+    }
+    return trigger->concurrency;
+}
+
+/*
+ * What the manifest says must fit: of the routes of a listener, which share
+ * what there is, the largest number.  An operator who is told at the start need
+ * not guess it from 503s.
+ */
+static enum sl_status check_room(const struct sl_host *host,
+                                 const struct sl_bridge_room *room,
+                                 struct sl_error *err)
+{
+    const struct sl_manifest *manifest = host->manifest;
+    const struct sl_manifest_trigger *largest = NULL;
+    int64_t wanted = 0;
+
+    for (size_t i = 0; i < manifest->trigger_count; i++) {
+        int64_t number = number_of(manifest, i);
+        wanted += number;
+        if (number > 0 && (largest == NULL || number > largest->concurrency))
+            largest = &manifest->triggers[i];
+    }
+    if (largest == NULL || wanted <= room->instances)
+        return SL_OK;
+    return sl_fail(
+        err, SL_UNAVAILABLE,
+        "%s:%u:%u: \"concurrency\": %lld instances at once are asked for, by "
+        "all triggers together, and %u fit: %s",
+        manifest->path, largest->concurrency_place.line,
+        largest->concurrency_place.column, (long long)wanted, room->instances,
+        reason_of(room->short_of));
+}
+
+/* The rest, which nobody asked for by a number, is what there is room for. */
+static enum sl_status settle_room(const struct sl_host *host,
+                                  struct sl_error *err)
+{
     struct sl_bridge_room room;
 
-    if (sl_bridge_engine_room(host->engine, &room) &&
-        room.instances < room.asked)
+    if (!sl_bridge_engine_room(host->engine, &room) ||
+        room.instances >= room.asked)
+        return SL_OK;
+    enum sl_status status = check_room(host, &room, err);
+    if (status == SL_OK)
         sl_log(SL_LOG_WARN, "few-instances",
                SL_FIELD_NUMBER("wanted", room.asked),
                SL_FIELD_NUMBER("room", room.instances),
-               SL_FIELD_STRING("reason", reasons[room.short_of]));
+               SL_FIELD_STRING("reason", reason_of(room.short_of)));
+    return status;
 }
 
 enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
@@ -342,6 +413,5 @@ enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
         if (status != SL_OK)
             return sl_fail_in(err, "%s", component->manifest->source);
     }
-    warn_of_room(host);
-    return SL_OK;
+    return settle_room(host, err);
 }

@@ -91,6 +91,7 @@ struct sl_manifest_trigger {
     const char *component_name; /* NULL: there is one */
     const struct sl_manifest_component *component;
     int64_t concurrency;
+    struct sl_toml_place concurrency_place; /* line 0: it is the default */
     int64_t timeout_ms; /* of one call; http: until a response begins */
 
     /* http */

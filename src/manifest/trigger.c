@@ -413,6 +413,8 @@ static void read_trigger(struct sl_manifest_reader *reader,
 
     if (!read_type(reader, table, &trigger.type))
         return;
+    if (sl_manifest_get(table, "concurrency") != NULL)
+        trigger.concurrency_place = sl_manifest_place(table, "concurrency");
     const struct sl_manifest_section sections[] = {
         {any_options, &trigger},
         {types[trigger.type].options, &trigger},

@@ -7,6 +7,43 @@
 printf '#!/bin/sh\nulimit -v 16000000\nexec "%s" "$@"\n' "$SLIGHT" >little
 chmod +x little
 SLIGHT=./little
+
+# route LISTENER ROUTE CONCURRENCY: of the manifest asked.toml.
+route() {
+    printf '[[trigger]]\ntype = "http"\nlisten = "%s:0"\nroute = "%s"\nconcurrency = %s\n' \
+        "$1" "$2" "$3" >>asked.toml
+}
+
+# asked MEMORY: begins that manifest.
+asked() {
+    printf 'slight = 1\nname = "app"\n[component]\nsource = "%s"\nmemory = "%s"\n' \
+        "$SL_TEST_GUESTS/e2e-http.wasm" "$1" >asked.toml
+}
+
+# A number that does not fit is an error at the start, with the one that would;
+# of the routes of a listener the largest counts.
+asked 64MiB
+route 127.0.0.1 / 2000
+slight 4 run asked.toml
+says err 'asked.toml:10:15: "concurrency": 2000 instances at once are asked for'
+says err 'fit: the address space (ulimit -v) has no more room'
+fits=$(sed -n 's/.* and \([0-9]*\) fit: .*/\1/p' err)
+WHAT="a number that fits"
+holds test "$fits" -ge 100 -a "$fits" -lt 2000
+less=$((fits * 3 / 4))
+asked 64MiB
+route 127.0.0.1 / $less
+route 127.0.0.1 /second $less
+slight 0 check asked.toml
+says err 'event=few-instances'
+route 127.0.0.2 / $less
+slight 4 check asked.toml
+says err "\"concurrency\": $((2 * less)) instances at once are asked for"
+asked 4GiB
+route 127.0.0.1 / 100000
+slight 4 check asked.toml
+says err '"concurrency": 100000 instances at once are asked for'
+
 {
     printf 'slight = 1\nname = "app"\n'
     victim
