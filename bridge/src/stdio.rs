@@ -184,12 +184,10 @@ impl Stdio {
     }
 }
 
-/// A reader that is gone closes the stream.
+/// The guest is told why, as its own system would: a reader that is gone is a broken
+/// pipe, which a stream that is just closed would not say.
 fn stream_error(error: io::Error) -> StreamError {
-    match error.kind() {
-        io::ErrorKind::BrokenPipe => StreamError::Closed,
-        _ => StreamError::LastOperationFailed(error.into()),
-    }
+    StreamError::LastOperationFailed(error.into())
 }
 
 #[wasmtime_wasi::async_trait]

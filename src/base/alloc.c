@@ -7,16 +7,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "base/log.h"
+
+/* An entry of the log, as sl_log_text makes them. */
+static int write_entry(char *text, size_t size)
+{
+    bool is_json = sl_log_format() == SL_LOG_JSON;
+    struct timespec now;
+    struct tm date;
+    char time[32];
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &date);
+    strftime(time, sizeof(time), "%Y-%m-%dT%H:%M:%S", &date);
+    return snprintf(text, size,
+                    is_json ? "{\"time\":\"%s.%03ldZ\",\"level\":\"error\","
+                              "\"event\":\"out-of-memory\"}\n"
+                            : "%s.%03ldZ level=error event=out-of-memory\n",
+                    time, now.tv_nsec / 1000000);
+}
 
 /* Without memory, and without waiting for who reads. */
 static void say_and_abort(void)
 {
-    static const char text[] = "slight: out of memory\n";
     struct pollfd poll_fd = {.fd = STDERR_FILENO, .events = POLLOUT};
+    char text[128];
+    int len = write_entry(text, sizeof(text));
 
     if (poll(&poll_fd, 1, 0) > 0) {
-        ssize_t written = write(STDERR_FILENO, text, sizeof(text) - 1);
+        ssize_t written = write(STDERR_FILENO, text, (size_t)len);
         (void)written;
     }
     abort();

@@ -22,6 +22,9 @@
 enum {
     RECORD_COST = 64, /* of memory, beside its text */
     NOTICE_MS = 1000, /* between two lines about what was lost */
+    /* The same where standard error tells of standard output: who has gone away
+     * does not come back. */
+    OTHER_NOTICE_MS = 60000,
 };
 
 /* An entry that waits. */
@@ -46,6 +49,7 @@ struct queue {
 
     /* Of the thread alone. */
     bool torn; /* the last write stopped within a line */
+    int error; /* of the last write; 0: none */
     /* Whole lines are written at once up to this size, which a pipe does not
      * mix with those of other processes. */
     char batch[PIPE_BUF];
@@ -174,6 +178,7 @@ static uint64_t write_batch(struct queue *queue, struct batch *batch)
                        sl_output_write_all(batch->stream, SL_LITERAL("\n"))) &&
                       sl_output_write_all(batch->stream, batch->bytes);
 
+    queue->error = is_written ? 0 : errno;
     queue->torn = !is_written;
     for (struct record *record = batch->records; record != NULL;) {
         struct record *next = record->next;
@@ -188,15 +193,27 @@ static uint64_t write_batch(struct queue *queue, struct batch *batch)
     return lost;
 }
 
-/* One line about what was lost, where it belongs; the lock is not held. */
-static bool write_notice(int stream, uint64_t count)
+/*
+ * One line about what was lost, where it belongs; the lock is not held.  What
+ * standard output does not take, standard error tells.
+ */
+static bool write_notice(int stream, uint64_t count, int error, bool is_other)
 {
-    const struct sl_log_field field = SL_FIELD_NUMBER("entries", count);
+    const struct sl_log_field fields[] = {
+        SL_FIELD_NUMBER("entries", count),
+        SL_FIELD_STRING(is_other ? "stream" : NULL, "stdout"),
+        SL_FIELD_STRING(is_other ? "reason" : NULL, strerror(error)),
+    };
     size_t len = 0;
     SL_CLEANUP(sl_freep)
-    char *text = sl_log_text(SL_LOG_WARN, "output-dropped", &field, 1, &len);
+    char *text = sl_log_text(SL_LOG_WARN, "output-dropped", fields, 3, &len);
 
-    return text != NULL && sl_output_write_all(stream, SL_BYTES(text, len));
+    if (text == NULL)
+        return false;
+    if (!is_other)
+        return sl_output_write_all(stream, SL_BYTES(text, len));
+    sl_output_write(STDERR_FILENO, SL_OUTPUT_LOG, SL_BYTES(text, len), NULL);
+    return true;
 }
 
 /* What was lost is told once something could be written, but not all the time.
@@ -205,17 +222,30 @@ static void tell_lost(struct queue *queue, int stream)
 {
     uint64_t count = queue->untold;
 
+    bool is_other =
+        stream == STDOUT_FILENO && queue->error != 0 && !is_one_file;
+
     if (count == 0 || !sl_deadline_passed(queue->quiet_until))
         return;
-    queue->quiet_until = sl_deadline_in_ms(NOTICE_MS);
+    queue->quiet_until =
+        sl_deadline_in_ms(is_other ? OTHER_NOTICE_MS : NOTICE_MS);
     queue->untold = 0;
     queue->writing = true;
     pthread_mutex_unlock(&queue->mutex);
-    bool is_told = write_notice(stream, count);
+    bool is_told = write_notice(stream, count, queue->error, is_other);
     pthread_mutex_lock(&queue->mutex);
     queue->writing = false;
     if (!is_told)
         queue->untold += count;
+}
+
+/* What has just failed is not tried at once. */
+static void note_lost(struct queue *queue, uint64_t lost)
+{
+    if (lost > 0 && queue->untold == 0 &&
+        sl_deadline_passed(queue->quiet_until))
+        queue->quiet_until = sl_deadline_in_ms(NOTICE_MS);
+    queue->untold += lost;
 }
 
 /* Until there is something to do. */
@@ -249,11 +279,8 @@ static void *run_writer(void *context)
         uint64_t lost = write_batch(queue, &batch);
         pthread_mutex_lock(&queue->mutex);
         queue->writing = false;
-        queue->untold += lost;
-        if (lost > 0)
-            queue->quiet_until = sl_deadline_in_ms(NOTICE_MS);
-        else
-            tell_lost(queue, batch.stream);
+        note_lost(queue, lost);
+        tell_lost(queue, batch.stream);
     }
     return NULL;
 }

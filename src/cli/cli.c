@@ -2,8 +2,11 @@
 /*
  * From the command line to the command.
  */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/bytes.h"
@@ -28,6 +31,54 @@ static bool set_log_level(void)
     }
     sl_log_set_level(level);
     return true;
+}
+
+/* --log-format, also where something else of the command line is wrong. */
+static const char *format_option(size_t argc, const char *const argv[])
+{
+    static const char name[] = "--log-format";
+    const size_t len = sizeof(name) - 1;
+
+    for (size_t i = 0; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], name, len) != 0)
+            continue;
+        if (argv[i][len] == '=')
+            return argv[i] + len + 1;
+        if (argv[i][len] == '\0' && i + 1 < argc)
+            return argv[i + 1];
+    }
+    return "";
+}
+
+static bool has_option(const struct sl_command *command, const char *name)
+{
+    const struct sl_command_option *option = command->options;
+
+    while (option->name != NULL && strcmp(option->name, name) != 0)
+        option++;
+    return option->name != NULL;
+}
+
+/*
+ * Set before anything is said, for it holds for all that is: what is asked for,
+ * by the option or by the environment.  Otherwise, where a command has the
+ * option: JSON, where nobody reads along.
+ */
+static void set_log_format(size_t argc, const char *const argv[])
+{
+    const struct sl_command *command =
+        argc > 1 ? sl_command_find(argv[1]) : NULL;
+    const char *asked = getenv("SLIGHT_LOG_FORMAT");
+    enum sl_log_format format = SL_LOG_TEXT;
+    bool is_option = command != NULL && has_option(command, "log-format");
+
+    if (is_option && isatty(STDERR_FILENO) != 1)
+        format = SL_LOG_JSON;
+    if (asked != NULL)
+        (void)!sl_log_format_parse(asked, &format);
+    if (is_option)
+        (void)!sl_log_format_parse(format_option(argc - 2, argv + 2), &format);
+    sl_log_set_format(format);
 }
 
 static int run_command(const struct sl_command *command, size_t argc,
@@ -66,14 +117,26 @@ static int dispatch(int argc, const char *const argv[])
     return run_command(command, argc > 2 ? (size_t)argc - 2 : 0, argv + 2);
 }
 
+/* A full disk or a closed pipe is told by the last write. */
+static int end_output(int code)
+{
+    errno = 0;
+    bool is_written = fflush(stdout) == 0 && !ferror(stdout);
+    if (is_written)
+        return code;
+    /* Who stopped reading (`| head`) knows. */
+    if (errno != EPIPE)
+        sl_print_error("standard output: %s",
+                       errno != 0 ? strerror(errno) : "not all was written");
+    return code == SL_EXIT_OK ? SL_EXIT_FAILED : code;
+}
+
 int sl_cli_main(int argc, const char *const argv[])
 {
+    set_log_format((size_t)argc, argv);
     if (!set_log_level())
         return SL_EXIT_USAGE;
-    int code = dispatch(argc, argv);
-    /* A full disk or a closed pipe is told by the last write. */
-    if ((fflush(stdout) != 0 || ferror(stdout)) && code == SL_EXIT_OK)
-        code = SL_EXIT_FAILED;
+    int code = end_output(dispatch(argc, argv));
     sl_output_flush(SL_OUTPUT_FLUSH_MS);
     return code;
 }

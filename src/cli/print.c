@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/escape.h"
+#include "base/log.h"
 #include "base/output.h"
 
 static bool has_colour(FILE *out)
@@ -90,18 +91,32 @@ void sl_message_close(struct sl_message *message)
     free(message->text);
 }
 
-static void SL_PRINTF(3, 0) print_message(enum sl_style style, const char *word,
-                                          const char *fmt, va_list args)
+/* "error: text" */
+static void put_paragraph(FILE *out, enum sl_style style, const char *word,
+                          const char *text)
 {
-    char text[2048];
-    struct sl_message message;
-    FILE *out = sl_message_open(&message);
-
-    vsnprintf(text, sizeof(text), fmt, args);
     fprintf(out, "%s%s:%s ", sl_style_on(stderr, style), word,
             sl_style_off(stderr));
     sl_print_text(out, text);
     fputc('\n', out);
+}
+
+static void SL_PRINTF(2, 0)
+    print_message(enum sl_log_level level, const char *fmt, va_list args)
+{
+    bool is_error = level == SL_LOG_ERROR;
+    const char *word = is_error ? "error" : "warning";
+    struct sl_message message;
+    char text[2048];
+
+    vsnprintf(text, sizeof(text), fmt, args);
+    if (sl_log_format() == SL_LOG_JSON) {
+        const struct sl_log_field reason = SL_FIELD_STRING("reason", text);
+        sl_log_write(level, word, &reason, 1);
+        return;
+    }
+    put_paragraph(sl_message_open(&message),
+                  is_error ? SL_STYLE_RED : SL_STYLE_YELLOW, word, text);
     sl_message_close(&message);
 }
 
@@ -110,7 +125,7 @@ void sl_print_error(const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    print_message(SL_STYLE_RED, "error", fmt, args);
+    print_message(SL_LOG_ERROR, fmt, args);
     va_end(args);
 }
 
@@ -119,8 +134,31 @@ void sl_print_warning(const char *fmt, ...)
     va_list args;
 
     va_start(args, fmt);
-    print_message(SL_STYLE_YELLOW, "warning", fmt, args);
+    print_message(SL_LOG_WARN, fmt, args);
     va_end(args);
+}
+
+void sl_print_error_at(const char *file, unsigned line, unsigned column,
+                       const char *message)
+{
+    const struct sl_log_field fields[] = {
+        SL_FIELD_STRING("file", file),
+        SL_FIELD_NUMBER("line", line),
+        SL_FIELD_NUMBER("column", column),
+        SL_FIELD_STRING("reason", message),
+    };
+    struct sl_message text;
+
+    if (sl_log_format() == SL_LOG_JSON) {
+        sl_log_write(SL_LOG_ERROR, "error", fields, 4);
+        return;
+    }
+    FILE *out = sl_message_open(&text);
+    fputs(sl_style_on(stderr, SL_STYLE_BOLD), out);
+    sl_print_text(out, file);
+    fprintf(out, ":%u:%u:%s ", line, column, sl_style_off(stderr));
+    put_paragraph(out, SL_STYLE_RED, "error", message);
+    sl_message_close(&text);
 }
 
 int sl_print_failure(const struct sl_error *err, int code)

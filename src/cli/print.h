@@ -21,9 +21,17 @@ enum sl_style {
 const char *sl_style_on(FILE *out, enum sl_style style);
 const char *sl_style_off(FILE *out);
 
-/* "error: ..." and "warning: ...", one paragraph to standard error. */
+/*
+ * "error: ..." and "warning: ...", one paragraph to standard error.  Where the
+ * log is JSON, so that all lines of standard error are: an entry of that event,
+ * whose "reason" it is.
+ */
 void sl_print_error(const char *fmt, ...) SL_PRINTF(1, 2);
 void sl_print_warning(const char *fmt, ...) SL_PRINTF(1, 2);
+
+/* The same with the place before it: "FILE:LINE:COLUMN: error: ...". */
+void sl_print_error_at(const char *file, unsigned line, unsigned column,
+                       const char *message);
 
 /*
  * What others wrote, escaped (base/escape.h), so that it cannot play tricks
@@ -35,7 +43,7 @@ void sl_print_lines(FILE *out, const char *text);
 void sl_print_line(FILE *out, const char *fmt, ...) SL_PRINTF(2, 3);
 
 /* A text for standard error that is put together first, then written
- * (base/output.h). */
+ * (base/output.h); never where the log is JSON. */
 struct sl_message {
     FILE *out;
     char *text;

@@ -156,11 +156,21 @@ static bool make_request(const struct sl_args *args, struct request *request)
     return true;
 }
 
-static void print_backtrace(const char *backtrace)
+static void tell_trap(const char *name, const struct sl_host_outcome *outcome)
 {
+    const struct sl_log_field fields[] = {
+        SL_FIELD_STRING("component", name),
+        SL_FIELD_STRING("reason", outcome->message),
+        SL_FIELD_STRING("backtrace", outcome->backtrace),
+    };
     struct sl_message message;
 
-    sl_print_lines(sl_message_open(&message), backtrace);
+    if (sl_log_format() == SL_LOG_JSON) {
+        sl_log_write(SL_LOG_ERROR, "trapped", fields, 3);
+        return;
+    }
+    sl_print_error("component \"%s\" trapped: %s", name, outcome->message);
+    sl_print_lines(sl_message_open(&message), outcome->backtrace);
     sl_message_close(&message);
 }
 
@@ -171,9 +181,7 @@ static int tell_end(const struct sl_manifest *manifest,
     case SL_HOST_EXITED:
         return outcome->exit_code;
     case SL_HOST_TRAPPED:
-        sl_print_error("component \"%s\" trapped: %s", manifest->name,
-                       outcome->message);
-        print_backtrace(outcome->backtrace);
+        tell_trap(manifest->name, outcome);
         return SL_EXIT_TRAP;
     case SL_HOST_TIMED_OUT:
         sl_print_error("component \"%s\" took too long and was ended; allow "
@@ -209,6 +217,14 @@ static void say(const char *name, const char *event, const char *text)
 static void say_trigger(void *context, const char *text)
 {
     say(context, "trigger", text);
+}
+
+/* An entry of the log, as all that is said while others write there. */
+static void warn(const char *event, const char *text)
+{
+    const struct sl_log_field reason = SL_FIELD_STRING("reason", text);
+
+    sl_log_write(SL_LOG_WARN, event, &reason, 1);
 }
 
 /* False where it was not: the time is over. */
@@ -256,8 +272,8 @@ static void end_server(struct server *server, int code)
     sl_management_stop(server->management);
     sl_triggers_stop(server->triggers);
     if (!sl_host_free(server->host)) {
-        sl_print_warning("a call of a resource never came back; slight ends "
-                         "without it");
+        warn("call-lost", "a call of a resource never came back; slight ends "
+                          "without it");
         fflush(NULL);
         sl_output_flush(SL_OUTPUT_FLUSH_MS);
         /* What its thread uses stays as it is until the very end. */
@@ -293,8 +309,10 @@ static int serve(const struct server *server, int interrupt, int64_t grace_ms)
         leave_by(deadline, SL_EXIT_OK);
         return SL_EXIT_OK;
     }
-    sl_print_warning("what still ran after %lld ms was cut",
-                     (long long)grace_ms);
+    SL_CLEANUP(sl_freep)
+    char *text = sl_asprintf("what still ran after %lld ms was cut",
+                             (long long)grace_ms);
+    warn("drain-cut", text);
     sl_signals_leave_after(CLOSE_SECONDS, SL_EXIT_TIMEOUT);
     return SL_EXIT_TIMEOUT;
 }
@@ -353,14 +371,13 @@ static int run_program(struct server *server, struct request *request)
     return code;
 }
 
-/* JSON, where nobody reads along; unless told. */
-static bool set_log(const struct sl_args *args)
+/* sl_cli_main has set the format, where it is one. */
+static bool check_log(const struct sl_args *args)
 {
     const char *level_text = sl_args_value(args, "log-level");
     const char *format_text = sl_args_value(args, "log-format");
     enum sl_log_level level;
-    enum sl_log_format format =
-        isatty(STDERR_FILENO) == 1 ? SL_LOG_TEXT : SL_LOG_JSON;
+    enum sl_log_format format;
 
     if (level_text != NULL && !sl_log_level_parse(level_text, &level)) {
         sl_print_error("--log-level %s: expected error, warn, info or debug",
@@ -371,15 +388,12 @@ static bool set_log(const struct sl_args *args)
         sl_log_set_level(level);
     if (format_text == NULL || format_text[0] == '\0')
         format_text = getenv("SLIGHT_LOG_FORMAT");
-    if (format_text != NULL && format_text[0] != '\0' &&
-        !sl_log_format_parse(format_text, &format)) {
-        sl_print_error("the format of the log is \"%s\"; expected text or "
-                       "json",
-                       format_text);
-        return false;
-    }
-    sl_log_set_format(format);
-    return true;
+    if (format_text == NULL || format_text[0] == '\0' ||
+        sl_log_format_parse(format_text, &format))
+        return true;
+    sl_print_error("the format of the log is \"%s\"; expected text or json",
+                   format_text);
+    return false;
 }
 
 /* Nothing that was asked for is ignored: of an option that what is run does not
@@ -421,7 +435,7 @@ static int run_run(const struct sl_args *args)
     SL_CLEANUP(request_done) struct request request;
     struct server server = {0};
 
-    if (!make_request(args, &request) || !set_log(args))
+    if (!make_request(args, &request) || !check_log(args))
         return SL_EXIT_USAGE;
     int code = sl_target_open(sl_args_operand(args, 0),
                               sl_args_value(args, "manifest"), &manifest);

@@ -4,6 +4,7 @@
  */
 #include "cli/target.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/hide.h"
+#include "base/log.h"
 #include "base/option.h"
 #include "cli/print.h"
 #include "cli/signals.h"
@@ -25,18 +27,8 @@ static void print_problem(void *context, struct sl_toml_place place,
 {
     struct problems *problems = context;
 
-    struct sl_message text;
-    FILE *out = sl_message_open(&text);
-
     problems->count++;
-    fputs(sl_style_on(stderr, SL_STYLE_BOLD), out);
-    sl_print_text(out, problems->path);
-    fprintf(out, ":%u:%u:%s %serror:%s ", place.line, place.column,
-            sl_style_off(stderr), sl_style_on(stderr, SL_STYLE_RED),
-            sl_style_off(stderr));
-    sl_print_text(out, message);
-    fputc('\n', out);
-    sl_message_close(&text);
+    sl_print_error_at(problems->path, place.line, place.column, message);
 }
 
 static int read_manifest(const char *path, struct sl_manifest **out)
@@ -116,26 +108,14 @@ int sl_target_open(const char *operand, const char *manifest_file,
     return read_component(operand, manifest_file, out);
 }
 
-/* "slightfile.toml:5:10: " */
-static void print_place(const struct sl_manifest *manifest,
-                        struct sl_toml_place place)
-{
-    struct sl_message message;
-
-    FILE *out = sl_message_open(&message);
-    fputs(sl_style_on(stderr, SL_STYLE_BOLD), out);
-    sl_print_text(out, manifest->path);
-    fprintf(out, ":%u:%u:%s ", place.line, place.column, sl_style_off(stderr));
-    sl_message_close(&message);
-}
-
 int sl_target_print_failure(const struct sl_manifest *manifest,
                             struct sl_toml_place place,
                             const struct sl_error *err, int code)
 {
-    if (place.line > 0 && manifest->path != NULL)
-        print_place(manifest, place);
-    return sl_print_failure(err, code);
+    if (place.line == 0 || manifest->path == NULL)
+        return sl_print_failure(err, code);
+    sl_print_error_at(manifest->path, place.line, place.column, err->message);
+    return code;
 }
 
 static bool parse_compiling(const struct sl_args *args,
@@ -191,11 +171,19 @@ int sl_target_load(const struct sl_manifest *manifest,
 
 static void print_missing(void *context, const struct sl_host_import *import)
 {
-    (void)context;
-    if (import->provided)
-        return;
+    const struct sl_log_field fields[] = {
+        SL_FIELD_STRING("source", context),
+        SL_FIELD_STRING("import", import->name),
+        SL_FIELD_STRING("reason", import->hint),
+    };
     struct sl_message text;
 
+    if (import->provided)
+        return;
+    if (sl_log_format() == SL_LOG_JSON) {
+        sl_log_write(SL_LOG_ERROR, "import-missing", fields, 3);
+        return;
+    }
     sl_print_line(sl_message_open(&text), "  %s: %s", import->name,
                   import->hint);
     sl_message_close(&text);
@@ -206,11 +194,11 @@ int sl_target_missing(const struct sl_manifest *manifest, struct sl_host *host)
     int code = SL_EXIT_OK;
 
     for (size_t i = 0; i < manifest->component_count; i++) {
+        const char *source = manifest->components[i].source;
         if (sl_host_imports(host, i, NULL, NULL) == 0)
             continue;
-        sl_print_error("%s imports what this slight does not provide:",
-                       manifest->components[i].source);
-        sl_host_imports(host, i, print_missing, NULL);
+        sl_print_error("%s imports what this slight does not provide:", source);
+        sl_host_imports(host, i, print_missing, (void *)(uintptr_t)source);
         code = SL_EXIT_COMPONENT;
     }
     return code;

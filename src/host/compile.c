@@ -248,9 +248,9 @@ static enum sl_status fail_at_limit(const struct sl_compile *compile,
 
 static bool says_no_memory(const char *text)
 {
-    static const char *const words[] = {"memory allocation of", "out of memory",
-                                        "Cannot allocate memory",
-                                        "allocation-size-too-big"};
+    static const char *const words[] = {
+        "memory allocation of", "event=out-of-memory", "out of memory",
+        "Cannot allocate memory", "allocation-size-too-big"};
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
         if (strstr(text, words[i]) != NULL)

@@ -32,8 +32,8 @@ struct sl_host_config {
     uint32_t max_instances; /* at once; 0: 1 */
     struct sl_host_compiling compiling;
     /* Tell standard error about a compilation that takes its time: a terminal
-     * each second, the log (where it is none, and compiling is apart) after two
-     * seconds and at the end. */
+     * each second; the log (where it is none or the log is JSON, and compiling
+     * is apart) after two seconds and at the end. */
     bool progress;
 };
 

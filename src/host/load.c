@@ -164,7 +164,8 @@ static enum sl_status compile_apart(struct sl_host *host,
 {
     const struct sl_manifest_component *of = component->manifest;
     const struct sl_host_compiling *limits = &host->compiling;
-    bool is_terminal = isatty(STDERR_FILENO) == 1;
+    bool is_shown =
+        isatty(STDERR_FILENO) == 1 && sl_log_format() == SL_LOG_TEXT;
     const struct sl_compile compile = {
         .source = of->source,
         .wasm = source->fd,
@@ -173,10 +174,10 @@ static enum sl_status compile_apart(struct sl_host *host,
                                               : of->compile_timeout_ms,
         .memory = limits->memory >= 0 ? limits->memory : of->compile_memory,
         .interrupt = limits->interrupt,
-        .tell = host->progress && !is_terminal,
+        .tell = host->progress && !is_shown,
     };
     struct sl_progress *progress =
-        host->progress ? sl_progress_start(of->source) : NULL;
+        host->progress && is_shown ? sl_progress_start(of->source) : NULL;
 
     enum sl_status status = sl_compile(&compile, code, err);
     sl_progress_end(progress);

@@ -65,7 +65,25 @@ END
 is code <<END
 0
 END
-is err </dev/null
+cat >broken <<END
+flood: Broken pipe
+once more: Broken pipe
+END
+is err <broken
+# The same where the guest waits for the reader when that goes.
+{ timeout -k 5 300 "$SLIGHT" run "$GUEST" -- flood 2>err; echo $? >code; } |
+    { head -n 1 >out; sleep 0.5; }
+holds wait_for 60 test -s code
+is code <<END
+0
+END
+is err <broken
+# And what cannot be written is what it is.
+timeout -k 5 300 "$SLIGHT" run "$GUEST" -- flood >/dev/full 2>err
+is err <<END
+flood: No space left on device
+once more: No space left on device
+END
 
 # Streams that are closed stay empty; no file of ours takes their numbers.
 mkdir closed

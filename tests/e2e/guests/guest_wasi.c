@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 extern char **environ;
 
@@ -96,13 +97,16 @@ static int put(int count, char *args[])
     return 0;
 }
 
-/* flood: lines without end, until nobody reads them. */
+/* flood: lines without end, until nobody reads them; why, and why not later. */
 static int flood(int count, char *args[])
 {
     (void)count;
     (void)args;
     while (puts("a line") != EOF)
         ;
+    fprintf(stderr, "flood: %s\n", strerror(errno));
+    if (write(STDOUT_FILENO, "a line\n", 7) < 0)
+        fprintf(stderr, "once more: %s\n", strerror(errno));
     return 0;
 }
 
