@@ -141,7 +141,7 @@ WHAT="a full disk"
 is err <<END
 error: standard output: No space left on device
 END
-{ "$SLIGHT" completion bash 2>err; echo $? >code; } | sleep 0.3
+{ sleep 0.3; "$SLIGHT" completion bash 2>err; echo $? >code; } | head -c 0
 WHAT="a closed pipe"
 is err </dev/null
 

@@ -22,7 +22,7 @@ is_childless() {
 
 # Its main has begun: SIGTERM, number 15, is caught.
 is_slight() {
-    [ "$(readlink "/proc/$1/exe")" -ef "$SLIGHT" ] &&
+    [ "$(readlink "/proc/$1/exe")" = "$(readlink -f "$SLIGHT")" ] &&
         grep -q '^SigCgt:.*[4-7c-f][0-9a-f]\{3\}$' "/proc/$1/status"
 }
 
@@ -92,7 +92,7 @@ for KIND in process pid-1 pid-1-no-proc; do
         start componentize never -o never.wasm
         kill "-$signal" "$PID"
         ends "$number"
-        [ $KIND != pid-1-no-proc ] || [ $signal = TERM ] || continue
+        [ "$KIND != pid-1-no-proc ] || [ $signal = TERM ] || continue
 
         # While it compiles; nothing stays behind.
         SLIGHT_CACHE_DIR=off start run loops.wasm
@@ -115,7 +115,7 @@ for KIND in process pid-1 pid-1-no-proc; do
         sleep 0.3
         kill "-$signal" "$PID"
         ends 0
-        wait $CLIENT
+        wait "$CLIENT"
         says code 200
         says body /sleep
 
@@ -138,7 +138,7 @@ for KIND in process pid-1 pid-1-no-proc; do
     # What means nothing changes nothing.
     start_web
     for signal in USR1 USR2 PIPE XFSZ; do
-        kill -$signal "$PID"
+        kill "-$signal" "$PID"
     done
     get 200 /x
     kill -TERM "$PID"
@@ -177,7 +177,7 @@ for how in plain nohup; do
         URL=$(sed -n 's|.*\(http://[^/]*\)/.*|\1|p' served | head -n 1)
         [ $how = plain ] || kill -HUP "$SERVER"
         get 200 /x
-        stop $signal 0
+        stop "$signal" 0
     done
 done
 
