@@ -210,6 +210,12 @@ struct sl_bridge_http_server {
     bool is_tls;
 };
 
+/* Why a guest's own HTTP request failed, of what whoever runs it can change. */
+enum sl_bridge_request_fault {
+    SL_BRIDGE_NO_CERTIFICATES, /* of authorities: the system has none */
+    SL_BRIDGE_HEAD_TOO_LARGE,  /* more than max_response_fields, or 400 KiB */
+};
+
 /*
  * All that the host answers.  Borrowed by a program as long as it lives.
  *
@@ -288,6 +294,16 @@ struct sl_bridge_host {
      * traps from then on.
      */
     bool (*hold)(void *instance, size_t bytes, size_t more);
+    /*
+     * The most header fields that an answer to a guest's request may have;
+     * asked when the program's first one is sent.  Any thread; must not block.
+     */
+    uint32_t (*max_response_fields)(void *context);
+    /* A guest's request failed, and has been told so; for the log.  server is
+     * without an address.  Any thread, as may_request. */
+    void (*request_failed)(void *context,
+                           const struct sl_bridge_http_server *server,
+                           enum sl_bridge_request_fault fault);
 };
 
 /* --- Programs --------------------------------------------------------- */
@@ -697,10 +713,12 @@ SL_BRIDGE_SIZE(sl_pubsub_answer, 568);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, events, 520);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, event_count, 528);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, memory, 536);
-SL_BRIDGE_SIZE(sl_bridge_host, 120);
+SL_BRIDGE_SIZE(sl_bridge_host, 136);
 SL_BRIDGE_SHAPE(sl_bridge_host, pubsub_event, 96);
 SL_BRIDGE_SHAPE(sl_bridge_host, may_request, 104);
 SL_BRIDGE_SHAPE(sl_bridge_host, hold, 112);
+SL_BRIDGE_SHAPE(sl_bridge_host, max_response_fields, 120);
+SL_BRIDGE_SHAPE(sl_bridge_host, request_failed, 128);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, address, 16);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, port, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, is_tls, 34);

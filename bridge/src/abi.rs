@@ -672,6 +672,16 @@ pub struct SlHost {
     pub pubsub_event: unsafe extern "C" fn(*mut c_void, u32) -> *const SlPubsubEvent,
     pub may_request: unsafe extern "C" fn(*mut c_void, *const SlHttpServer) -> bool,
     pub hold: unsafe extern "C" fn(*mut c_void, usize, usize) -> bool,
+    pub max_response_fields: unsafe extern "C" fn(*mut c_void) -> u32,
+    pub request_failed: unsafe extern "C" fn(*mut c_void, *const SlHttpServer, RequestFault),
+}
+
+/// Why a guest's request failed, of what whoever runs it can do something about.
+#[repr(i32)]
+#[derive(Clone, Copy)]
+pub enum RequestFault {
+    NoCertificates,
+    HeadTooLarge,
 }
 
 /// Where a guest's request would go.
@@ -966,7 +976,7 @@ shape!(SlPubsubEvent, 112, key = 48, attributes = 64, receipt = 80, delivery_cou
 shape!(SlPubsubAnswer, 568, events = 520, event_count = 528, memory = 536);
 shape!(
     SlHost,
-    120,
+    136,
     call = 32,
     release = 56,
     sql_columns = 64,
@@ -974,7 +984,9 @@ shape!(
     mq_message = 88,
     pubsub_event = 96,
     may_request = 104,
-    hold = 112
+    hold = 112,
+    max_response_fields = 120,
+    request_failed = 128
 );
 shape!(SlEngineConfig, 40, keep_resident = 24);
 shape!(SlRoom, 12);

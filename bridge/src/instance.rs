@@ -173,7 +173,12 @@ pub struct Host {
 
 impl Host {
     pub fn new(functions: SlHost, context: *mut c_void, guests: Guests, concurrent: bool) -> Host {
-        let client = Client::new(Policy { may_request: functions.may_request, context });
+        let client = Client::new(Policy {
+            may_request: functions.may_request,
+            max_response_fields: functions.max_response_fields,
+            request_failed: functions.request_failed,
+            context,
+        });
         Host { functions, context, client, guests, concurrent }
     }
 }

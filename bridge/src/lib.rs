@@ -22,6 +22,7 @@ mod lines;
 mod lockd;
 mod mq;
 mod outbound;
+mod outgoing;
 mod peers;
 mod pool;
 mod program;

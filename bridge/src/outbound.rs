@@ -13,8 +13,9 @@ use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{HeaderValue, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::Scheme;
-use http::{Request, Response, Uri};
+use http::{Method, Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -22,11 +23,11 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{lookup_host, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout, Instant, Sleep};
 use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::abi::{SlBytes, SlHttpServer};
+use crate::abi::{RequestFault, SlBytes, SlHttpServer};
 use crate::holdings::BODY_PIECE;
 use crate::instance::Host;
 
@@ -41,6 +42,8 @@ const IDLE_MAX: usize = 16;
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// Requests of one instance at once.
 const REQUESTS_MAX: usize = 64;
+/// How long a request that seldom has a body waits for its first piece, or its end.
+const FIRST_PIECE_TIME: Duration = Duration::from_millis(100);
 
 tokio::task_local! {
     /// Of the request that makes the connection.
@@ -51,10 +54,12 @@ tokio::task_local! {
 #[derive(Clone, Copy)]
 pub struct Policy {
     pub may_request: unsafe extern "C" fn(*mut c_void, *const SlHttpServer) -> bool,
+    pub max_response_fields: unsafe extern "C" fn(*mut c_void) -> u32,
+    pub request_failed: unsafe extern "C" fn(*mut c_void, *const SlHttpServer, RequestFault),
     pub context: *mut c_void,
 }
 
-// SAFETY: the function may be called from any thread (slight_bridge.h).
+// SAFETY: the functions may be called from any thread (slight_bridge.h).
 unsafe impl Send for Policy {}
 // SAFETY: as above.
 unsafe impl Sync for Policy {}
@@ -76,6 +81,15 @@ impl<'a> Server<'a> {
         let is_plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
         (is_plain && !host.is_empty()).then_some(Server { is_tls, host, port })
     }
+
+    fn lower(&self, address: &[u8]) -> SlHttpServer {
+        SlHttpServer {
+            host: SlBytes::of(self.host.as_bytes()),
+            address: SlBytes::of(address),
+            port: self.port,
+            is_tls: self.is_tls,
+        }
+    }
 }
 
 impl Policy {
@@ -93,14 +107,20 @@ impl Policy {
                 16
             }
         };
-        let server = SlHttpServer {
-            host: SlBytes::of(server.host.as_bytes()),
-            address: SlBytes::of(&octets[..len]),
-            port: server.port,
-            is_tls: server.is_tls,
-        };
+        let server = server.lower(&octets[..len]);
         // SAFETY: the caller of the bridge vouches for both.
         unsafe { (self.may_request)(self.context, &server) }
+    }
+
+    /// For C to log: what a guest cannot tell whoever runs it.
+    fn failed(&self, server: &Server<'_>, fault: RequestFault) {
+        // SAFETY: as above.
+        unsafe { (self.request_failed)(self.context, &server.lower(&[]), fault) }
+    }
+
+    fn max_response_fields(&self) -> usize {
+        // SAFETY: as above.
+        unsafe { (self.max_response_fields)(self.context) as usize }
     }
 }
 
@@ -183,38 +203,53 @@ impl tower_service::Service<Uri> for Connector {
     }
 }
 
-type HttpClient = legacy::Client<HttpsConnector<Connector>, WasiBody>;
+type HttpClient<C> = legacy::Client<C, WasiBody>;
 
-/// The client of one program, whose connections no other one uses.
+/// The clients of one program, one for each scheme, whose connections no other program
+/// uses.
 pub struct Client {
     policy: Policy,
-    made: OnceLock<HttpClient>,
+    plain: OnceLock<HttpClient<Connector>>,
+    tls: OnceCell<HttpClient<HttpsConnector<Connector>>>,
 }
 
 impl Client {
     pub fn new(policy: Policy) -> Client {
-        Client { policy, made: OnceLock::new() }
+        Client { policy, plain: OnceLock::new(), tls: OnceCell::new() }
     }
 
-    /// The system's certificates are read when the first request goes out.
-    fn get(&self) -> Result<&HttpClient, HttpError> {
-        if let Some(client) = self.made.get() {
-            return Ok(client);
-        }
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|_| HttpError::ConfigurationError)?
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(Connector(self.policy));
-        let client = legacy::Client::builder(TokioExecutor::new())
+    fn builder(&self) -> legacy::Builder {
+        let mut builder = legacy::Client::builder(TokioExecutor::new());
+        builder
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(IDLE_MAX)
-            .build(connector);
-        Ok(self.made.get_or_init(|| client))
+            .http1_max_headers(self.policy.max_response_fields());
+        builder
+    }
+
+    fn plain(&self) -> &HttpClient<Connector> {
+        self.plain.get_or_init(|| self.builder().build(Connector(self.policy)))
+    }
+
+    /// The system's certificates are read when the first request needs them, and not on a
+    /// thread of the guests. Where there are none, the next request looks again.
+    async fn tls(&self) -> Result<&HttpClient<HttpsConnector<Connector>>, NoCertificates> {
+        let policy = self.policy;
+        let make = || async move {
+            let read = tokio::task::spawn_blocking(|| {
+                HttpsConnectorBuilder::new()
+                    .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+            });
+            let roots = read.await.ok().and_then(Result::ok).ok_or(NoCertificates)?;
+            let connector = roots.https_only().enable_http1().wrap_connector(Connector(policy));
+            Ok(self.builder().build(connector))
+        };
+        self.tls.get_or_try_init(make).await
     }
 }
+
+struct NoCertificates;
 
 fn failure_of(error: &legacy::Error) -> HttpError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -229,6 +264,9 @@ fn failure_of(error: &legacy::Error) -> HttpError {
             };
         }
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            if error.is_parse_too_large() {
+                return HttpError::HttpResponseHeaderSectionSize(None);
+            }
             if error.is_incomplete_message() || error.is_canceled() {
                 return HttpError::ConnectionTerminated;
             }
@@ -310,25 +348,97 @@ impl Body for ResponseBody {
     }
 }
 
+/// The first frame of a body, and then the rest of it.
+struct Begun {
+    first: Option<Frame<Bytes>>,
+    rest: WasiBody,
+}
+
+impl Body for Begun {
+    type Data = Bytes;
+    type Error = HttpError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Some(Ok(first))),
+            None => Pin::new(&mut self.rest).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.first.is_none() && self.rest.is_end_stream()
+    }
+}
+
+/// GET and HEAD with a body whose length nobody knows go out in chunks, where there is a
+/// body: hyper sends none unless it is told to. A guest may well open a body for them and
+/// write nothing.
+async fn with_framing(request: Request<WasiBody>) -> Result<Request<WasiBody>, HttpError> {
+    let (mut head, mut body) = request.into_parts();
+    let is_known = head.headers.contains_key(CONTENT_LENGTH) || body.size_hint().exact().is_some();
+    let seldom_has_body = head.method == Method::GET || head.method == Method::HEAD;
+    if !seldom_has_body || is_known || body.is_end_stream() {
+        return Ok(Request::from_parts(head, body));
+    }
+    let first = match timeout(FIRST_PIECE_TIME, body.frame()).await {
+        Ok(Some(Ok(frame))) => Some(frame),
+        // The instance is gone.
+        Ok(Some(Err(HttpError::ConnectionTerminated))) => {
+            return Err(HttpError::ConnectionTerminated);
+        }
+        // What ends before its first byte lost none.
+        Ok(_) => {
+            let none = http_body_util::Empty::new().map_err(|never| match never {});
+            return Ok(Request::from_parts(head, none.boxed_unsync()));
+        }
+        Err(_) => None,
+    };
+    head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    Ok(Request::from_parts(head, Begun { first, rest: body }.boxed_unsync()))
+}
+
 async fn send(
     host: Arc<Host>,
     request: Request<WasiBody>,
     options: RequestOptions,
     turn: OwnedSemaphorePermit,
 ) -> Result<Response<WasiBody>, HttpError> {
-    let policy = &host.client.policy;
-    let server = Server::of(request.uri()).ok_or(HttpError::HttpRequestUriInvalid)?;
-    if !policy.allows(&server, None) {
+    let (client, uri) = (&host.client, request.uri().clone());
+    let server = Server::of(&uri).ok_or(HttpError::HttpRequestUriInvalid)?;
+    if !client.policy.allows(&server, None) {
         return Err(HttpError::HttpRequestDenied);
+    }
+    // What follows is another protocol, which a guest has no way to speak.
+    if request.method() == Method::CONNECT {
+        return Err(HttpError::HttpRequestMethodInvalid);
     }
     let connect = options.connect_timeout.unwrap_or(CONNECT_TIME);
     let first_byte = options.first_byte_timeout.unwrap_or(RESPONSE_TIME);
     let patience = options.between_bytes_timeout.unwrap_or(RESPONSE_TIME);
-    let answer = CONNECT_LIMIT.scope(connect, host.client.get()?.request(request));
+    let request = with_framing(request).await?;
+    let answer = if server.is_tls {
+        let Ok(tls) = client.tls().await else {
+            client.policy.failed(&server, RequestFault::NoCertificates);
+            return Err(HttpError::ConfigurationError);
+        };
+        tls.request(request)
+    } else {
+        client.plain().request(request)
+    };
+    let answer = CONNECT_LIMIT.scope(connect, answer);
     let response = timeout(connect.saturating_add(first_byte), answer)
         .await
         .map_err(|_| HttpError::ConnectionReadTimeout)?
-        .map_err(|error| failure_of(&error))?;
+        .map_err(|error| {
+            let failure = failure_of(&error);
+            if matches!(failure, HttpError::HttpResponseHeaderSectionSize(_)) {
+                client.policy.failed(&server, RequestFault::HeadTooLarge);
+            }
+            failure
+        })?;
     let deadline = Box::pin(sleep(patience));
     Ok(response.map(|body| ResponseBody { body, patience, deadline, _turn: turn }.boxed_unsync()))
 }

@@ -174,6 +174,7 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
         wasmtime_wasi_http::p3::add_to_linker(&mut linker).map_err(defect)?;
     }
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(defect)?;
+    crate::outgoing::link(&mut linker, wasm.get_concurrency_support()).map_err(defect)?;
     linker.instance("slight:types/errors@0.1.0").map_err(defect)?;
     crate::kv::link(&mut linker).map_err(defect)?;
     crate::sql::link(&mut linker).map_err(defect)?;

@@ -2,7 +2,11 @@
 /* From the bridge to what a handle stands for. */
 #include "host/functions.h"
 
+#include <stdlib.h>
+
+#include "base/alloc.h"
 #include "base/border.h"
+#include "base/bytes.h"
 #include "base/log.h"
 #include "host/database.h"
 #include "host/instance.h"
@@ -387,6 +391,71 @@ static bool hold(void *instance, size_t bytes, size_t more)
     return sl_instance_hold(instance, bytes, more);
 }
 
+static uint32_t max_response_fields(void *context)
+{
+    const struct sl_grants *grants = context;
+
+    return (uint32_t)grants->component->max_response_fields;
+}
+
+static void log_fault(const struct sl_grants *grants,
+                      const struct sl_bridge_http_server *server,
+                      const char *reason, const char *remedy)
+{
+    sl_log(
+        SL_LOG_WARN, "request-failed",
+        SL_FIELD_STRING("component", grants->component->name),
+        SL_FIELD_STRING("scheme", server->is_tls ? "https" : "http"),
+        SL_FIELD("host", server->host), SL_FIELD_NUMBER("port", server->port),
+        SL_FIELD_STRING("reason", reason), SL_FIELD_STRING("remedy", remedy));
+}
+
+/* The file that is named, or those that a system may have. */
+static void log_no_certificates(const struct sl_grants *grants,
+                                const struct sl_bridge_http_server *server)
+{
+    const char *file = getenv("SSL_CERT_FILE");
+    const char *folder = getenv("SSL_CERT_DIR");
+    SL_CLEANUP(sl_freep) char *reason = NULL;
+
+    if (file == NULL && folder == NULL)
+        reason = sl_strdup("there are no CA certificates: neither "
+                           "/etc/ssl/certs/ca-certificates.crt nor what other "
+                           "systems have in its place");
+    else
+        reason = sl_asprintf("there are no CA certificates in %s%s%s%s%s",
+                             file != NULL ? file : "",
+                             file != NULL ? " (SSL_CERT_FILE)" : "",
+                             file != NULL && folder != NULL ? " nor in " : "",
+                             folder != NULL ? folder : "",
+                             folder != NULL ? " (SSL_CERT_DIR)" : "");
+    log_fault(grants, server, reason,
+              "install them (the package ca-certificates), or name a file of "
+              "them by SSL_CERT_FILE");
+}
+
+static void request_failed(void *context,
+                           const struct sl_bridge_http_server *server,
+                           enum sl_bridge_request_fault fault)
+{
+    SL_CALLED_BY_BRIDGE;
+    const struct sl_grants *grants = context;
+    SL_CLEANUP(sl_freep) char *reason = NULL;
+
+    switch (fault) {
+    case SL_BRIDGE_NO_CERTIFICATES:
+        log_no_certificates(grants, server);
+        return;
+    case SL_BRIDGE_HEAD_TOO_LARGE:
+        reason = sl_asprintf("the answer has more than %lld header fields, or "
+                             "more than 400 KiB of them",
+                             (long long)grants->component->max_response_fields);
+        log_fault(grants, server, reason,
+                  "raise max-response-fields in [component] of the manifest");
+        return;
+    }
+}
+
 const struct sl_bridge_host sl_host_functions = {
     .instance_new = instance_new,
     .instance_free = instance_free,
@@ -403,4 +472,6 @@ const struct sl_bridge_host sl_host_functions = {
     .pubsub_event = pubsub_event,
     .may_request = may_request,
     .hold = hold,
+    .max_response_fields = max_response_fields,
+    .request_failed = request_failed,
 };

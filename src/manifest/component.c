@@ -92,6 +92,14 @@ const struct sl_option sl_manifest_component_options[] = {
      .fallback = "1MiB",
      .help = "with triggers: what its instances may write to standard output "
              "and error in a second, all together; 0B is no limit"},
+    {.name = "max-response-fields",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_manifest_component, max_response_fields),
+     .min = 16,
+     .max = 10000,
+     .fallback = "256",
+     .help = "the most header fields that an answer to an HTTP request of its "
+             "own may have"},
     {0},
 };
 

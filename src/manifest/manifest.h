@@ -65,6 +65,7 @@ struct sl_manifest_component {
     int64_t compile_timeout_ms; /* 0: no limit */
     int64_t compile_memory;     /* bytes, of the compiler */
     int64_t output_rate;        /* bytes a second; 0: no limit */
+    int64_t max_response_fields;
     const char **args;
     size_t arg_count;
     struct sl_manifest_variable *env;

@@ -139,7 +139,7 @@ static void test_unknown_keys(void **state)
         "5:1: unknown key \"frobnicate\" in [component]; it takes source, "
         "memory, host-memory, table-elements, timeout, max-size, "
         "compile-timeout, "
-        "compile-memory, output-rate, args, "
+        "compile-memory, output-rate, max-response-fields, args, "
         "env, "
         "directories, resources, allowed-hosts\n");
     manifest_bad(
@@ -157,7 +157,7 @@ static void test_unknown_keys(void **state)
         "5:1: unknown key \"a?b\" in [component]; it takes source, memory, "
         "host-memory, table-elements, timeout, max-size, compile-timeout, "
         "compile-memory, "
-        "output-rate, args, env, "
+        "output-rate, max-response-fields, args, env, "
         "directories, resources, allowed-hosts\n"
         "6:2: unknown key \"resources\" in the manifest; did you mean "
         "\"resource\"?\n");

@@ -80,6 +80,112 @@ fetch "answered 200" "https/localhost:$GOOD/"
 fetch "certificate" "https/localhost:$WRONG/"
 stop TERM 0
 
+# --- What a server sees of requests, and what its answers may be ---
+cat >origin.py <<'PY'
+# Answers each request with what it was, and the number of its connection.
+import itertools, socket, socketserver, sys, threading, time
+numbers = itertools.count(1)
+class Origin(socketserver.StreamRequestHandler):
+    def body(self, fields):
+        if fields.get("transfer-encoding") == "chunked":
+            text = b""
+            while (size := int(self.rfile.readline(), 16)) > 0:
+                text += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return "chunks " + text.decode()
+        if "content-length" in fields:
+            return "length " + self.rfile.read(int(fields["content-length"])).decode()
+        return "none"
+    def handle(self):
+        number = next(numbers)
+        while line := self.rfile.readline():
+            method, target, _ = line.decode().split()
+            fields = {}
+            while (field := self.rfile.readline().decode().strip()):
+                name, value = field.split(":", 1)
+                fields[name.lower()] = value.strip()
+            text = f"{method} {target} body: {self.body(fields)}, connection {number}\n"
+            extra = ""
+            if target.startswith("/fields/"):
+                extra = "".join(f"x-{i}: y\r\n" for i in range(int(target[8:])))
+            if target == "/long":
+                extra = "".join(f"x-{i}: {'y' * 8000}\r\n" for i in range(100))
+            self.wfile.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(text)}\r\n{extra}\r\n{text}".encode())
+            if target == "/close":
+                return # which it did not say
+socketserver.ThreadingTCPServer.daemon_threads = True
+server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Origin)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+PY
+python origin.py >origin.port 2>origin.err &
+PIDS="$PIDS $!"
+wait_for 20 test -s origin.port
+ORIGIN=http/127.0.0.1:$(cat origin.port)
+unset SSL_CERT_FILE
+NAME=asks web "\"http://127.0.0.1:*\""
+fetch "GET /x body: none, connection 1" "$ORIGIN/x"
+fetch "GET / body: none, connection 1" "none+$ORIGIN/"
+fetch "OPTIONS * body: none, connection 1" "all+$ORIGIN/"
+fetch "GET /x body: chunks a body, connection 1" "body+$ORIGIN/x"
+fetch "GET /x body: none, connection 1" "empty+$ORIGIN/x"
+fetch "POST /x body: chunks a body, connection 1" "post+$ORIGIN/x"
+fetch "DELETE /x body: chunks a body, connection 1" "delete+$ORIGIN/x"
+fetch "no method" "connect+$ORIGIN/x"
+fetch "GET /fields/90 " "$ORIGIN/fields/90"
+fetch "GET /fields/150 " "$ORIGIN/fields/150"
+fetch "GET /fields/255 " "$ORIGIN/fields/255"
+fetch "long head" "$ORIGIN/fields/300"
+fetch "long head" "$ORIGIN/long"
+# A connection that was closed in silence is not used again, nor told of.
+for _ in 1 2 3; do
+    fetch "GET /close " "$ORIGIN/close"
+    fetch "GET /x " "$ORIGIN/x"
+    fetch "GET /close " "$ORIGIN/close"
+    fetch "POST /x body: chunks a body" "post+$ORIGIN/x"
+done
+WHAT="the log of a long head"
+says served 'event=request-failed component=asks scheme=http host=127.0.0.1'
+says served 'more than 256 header fields'
+says served 'raise max-response-fields in [component]'
+stop TERM 0
+sed -i 's/^allowed-hosts/max-response-fields = 1000\n&/' asks.toml
+serve asks.toml
+fetch "GET /fields/900 " "$ORIGIN/fields/900"
+stop TERM 0
+
+# --- A system without certificates: only https cannot be asked, until there are. ---
+NAME=bare
+SSL_CERT_FILE=$PWD/certs/later.pem
+export SSL_CERT_FILE
+OUTER_DIR=${SSL_CERT_DIR:-}
+unset SSL_CERT_DIR
+tls server
+web "\"http://127.0.0.1:*\", \"https://localhost:*\""
+fetch "GET /x body: none" "$ORIGIN/x"
+fetch "configuration" "https/localhost:$TLS/"
+fetch "GET /x body: none" "$ORIGIN/x"
+WHAT="the log of missing certificates"
+says served "event=request-failed component=bare scheme=https host=localhost port=$TLS"
+says served "there are no CA certificates in $PWD/certs/later.pem (SSL_CERT_FILE)"
+says served "install them (the package ca-certificates)"
+stop TERM 0
+# The same where the folder is named, and empty.
+mkdir no-certs
+unset SSL_CERT_FILE
+export SSL_CERT_DIR="$PWD/no-certs"
+web "\"http://127.0.0.1:*\", \"https://localhost:*\""
+fetch "configuration" "https/localhost:$TLS/"
+fetch "GET /x body: none" "$ORIGIN/x"
+WHAT="the log of missing certificates in a folder"
+says served "there are no CA certificates in $PWD/no-certs (SSL_CERT_DIR)"
+cp certs/ca.pem no-certs/
+fetch "answered 200" "https/localhost:$TLS/"
+stop TERM 0
+unset SSL_CERT_DIR
+[ -z "$OUTER_DIR" ] || export SSL_CERT_DIR="$OUTER_DIR"
+
 WHAT="what it is granted"
 slight 0 check tls.toml
 says out "requests to https://localhost:*"

@@ -31,7 +31,7 @@ is_slight() {
 start() {
     WHAT="slight $* as $KIND"
     rm -f out err
-    case $KIND in
+    case "$KIND" in
     process) "$SLIGHT" "$@" <"$INPUT" >out 2>err & ;;
     pid-1)
         # shellcheck disable=SC2086 # none, or one
@@ -47,7 +47,7 @@ start() {
     WAITER=$!
     PID=$WAITER
     PIDS="$PIDS $WAITER"
-    if [ $KIND != process ]; then
+    if [ "$KIND" != process ]; then
         wait_for 60 has_child "$WAITER"
         PID=$(children "$WAITER")
     fi
@@ -92,7 +92,7 @@ for KIND in process pid-1 pid-1-no-proc; do
         start componentize never -o never.wasm
         kill "-$signal" "$PID"
         ends "$number"
-        [ "$KIND != pid-1-no-proc ] || [ $signal = TERM ] || continue
+        [ "$KIND" != pid-1-no-proc ] || [ "$signal" = TERM ] || continue
 
         # While it compiles; nothing stays behind.
         SLIGHT_CACHE_DIR=off start run loops.wasm
@@ -122,8 +122,8 @@ for KIND in process pid-1 pid-1-no-proc; do
         # It ends at once when it is told once more, by whichever; but SIGHUP
         # may come twice where a terminal is closed.
         second=TERM:143
-        [ $signal != TERM ] || second=INT:130
-        [ $signal != INT ] || second=QUIT:131
+        [ "$signal" != TERM ] || second=INT:130
+        [ "$signal" != INT ] || second=QUIT:131
         start_web --grace 60s
         curl -s -m 60 -o /dev/null "$URL/spin" &
         sleep 0.3

@@ -89,6 +89,10 @@ tell_fetched(wasi_http_types_own_response_outparam_t out,
         [WASI_HTTP_TYPES_ERROR_CODE_TLS_CERTIFICATE_ERROR] = "certificate",
         [WASI_HTTP_TYPES_ERROR_CODE_TLS_PROTOCOL_ERROR] = "tls",
         [WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_DENIED] = "denied",
+        [WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_METHOD_INVALID] = "no method",
+        [WASI_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_HEADER_SECTION_SIZE] =
+            "long head",
+        [WASI_HTTP_TYPES_ERROR_CODE_CONFIGURATION_ERROR] = "configuration",
     };
     enum { WORDS = sizeof(words) / sizeof(words[0]) };
     wasi_http_types_own_incoming_body_t body;
@@ -119,10 +123,62 @@ tell_fetched(wasi_http_types_own_response_outparam_t out,
     http_reply_text(out, 200, text);
 }
 
-/* "/fetch/SCHEME/AUTHORITY/PATH": a request of its own, which may wait for a
- * second in all. */
+/* The method and the body of a request of its own, by what stands before its
+ * scheme; the body has no length. */
+static const struct style {
+    const char *name;
+    wasi_http_types_method_t method;
+    bool has_body;    /* opens one */
+    const char *body; /* NULL: and writes nothing */
+    bool has_path;
+} styles[] = {
+    {"", {.tag = WASI_HTTP_TYPES_METHOD_GET}, false, NULL, true},
+    {"none+", {.tag = WASI_HTTP_TYPES_METHOD_GET}, false, NULL, false},
+    {"all+", {.tag = WASI_HTTP_TYPES_METHOD_OPTIONS}, false, NULL, false},
+    {"body+", {.tag = WASI_HTTP_TYPES_METHOD_GET}, true, "a body", true},
+    {"empty+", {.tag = WASI_HTTP_TYPES_METHOD_GET}, true, NULL, true},
+    {"post+", {.tag = WASI_HTTP_TYPES_METHOD_POST}, true, "a body", true},
+    {"delete+", {.tag = WASI_HTTP_TYPES_METHOD_DELETE}, true, "a body", true},
+    {"connect+", {.tag = WASI_HTTP_TYPES_METHOD_CONNECT}, false, NULL, true},
+};
+
+static const struct style *take_style(char **what)
+{
+    size_t i = sizeof(styles) / sizeof(styles[0]);
+
+    while (--i > 0 &&
+           strncmp(*what, styles[i].name, strlen(styles[i].name)) != 0)
+        ;
+    *what += strlen(styles[i].name);
+    return &styles[i];
+}
+
+static void send_body(wasi_http_types_own_outgoing_body_t body,
+                      const char *text)
+{
+    wasi_io_streams_own_output_stream_t stream;
+    wasi_io_streams_stream_error_t error;
+    wasi_http_types_error_code_t finish_error;
+    http_list_u8_t piece = {(uint8_t *)(uintptr_t)text,
+                            text != NULL ? strlen(text) : 0};
+
+    if (text != NULL) {
+        if (!wasi_http_types_method_outgoing_body_write(
+                wasi_http_types_borrow_outgoing_body(body), &stream) ||
+            !wasi_io_streams_method_output_stream_blocking_write_and_flush(
+                wasi_io_streams_borrow_output_stream(stream), &piece, &error))
+            abort();
+        wasi_io_streams_output_stream_drop_own(stream);
+    }
+    if (!wasi_http_types_static_outgoing_body_finish(body, NULL, &finish_error))
+        abort();
+}
+
+/* "/fetch/[STYLE+]SCHEME/AUTHORITY/PATH": a request of its own, which may wait
+ * for a second in all. */
 static void fetch(char *what, wasi_http_types_own_response_outparam_t out)
 {
+    const struct style *style = take_style(&what);
     char *authority = strchr(what, '/');
     char *path = authority != NULL ? strchr(authority + 1, '/') : NULL;
     wasi_http_types_own_outgoing_request_t request =
@@ -143,8 +199,15 @@ static void fetch(char *what, wasi_http_types_own_response_outparam_t out)
         .tag = strncmp(what, "https/", 6) == 0 ? WASI_HTTP_TYPES_SCHEME_HTTPS
                                                : WASI_HTTP_TYPES_SCHEME_HTTP};
     text = (http_string_t){(uint8_t *)path, strlen(path)};
-    (void)wasi_http_types_method_outgoing_request_set_path_with_query(borrowed,
-                                                                      &text);
+    if (style->has_path)
+        (void)wasi_http_types_method_outgoing_request_set_path_with_query(
+            borrowed, &text);
+    wasi_http_types_method_t method = style->method;
+    (void)wasi_http_types_method_outgoing_request_set_method(borrowed, &method);
+    wasi_http_types_own_outgoing_body_t body;
+    if (style->has_body &&
+        !wasi_http_types_method_outgoing_request_body(borrowed, &body))
+        abort();
     text = (http_string_t){(uint8_t *)authority + 1,
                            (size_t)(path - authority - 1)};
     if (!wasi_http_types_method_outgoing_request_set_scheme(borrowed,
@@ -163,6 +226,8 @@ static void fetch(char *what, wasi_http_types_own_response_outparam_t out)
         http_reply_text(out, 200, "not sent\n");
         return;
     }
+    if (style->has_body)
+        send_body(body, style->body);
     wasi_io_poll_own_pollable_t ready =
         wasi_http_types_method_future_incoming_response_subscribe(
             wasi_http_types_borrow_future_incoming_response(response));
