@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,15 +31,24 @@ enum {
     FRESH_NS = 1000000, /* whoever has just answered is still there */
 };
 
-struct sl_pg_target {
+/* One of the servers. */
+struct host {
     struct sl_url url;
+    const char *tls; /* as libpq wants it */
+    const char *ca;  /* NULL: whoever answers is trusted */
+    char *where;     /* "host:port" */
+};
+
+struct sl_pg_target {
+    struct host hosts[SL_PG_HOSTS_MAX];
+    size_t count;
+    atomic_size_t *last; /* that did */
     const struct sl_pg_options *options;
     const char *user;
     const char *password;
-    const char *tls; /* as libpq wants it */
-    const char *ca;  /* NULL: whoever answers is trusted */
+    const char *attrs; /* target_session_attrs */
     char *settings;
-    char *where; /* "host:port" */
+    char *where; /* all of them */
 };
 
 /* --- Settings --------------------------------------------------------------
@@ -114,10 +124,53 @@ void sl_pg_target_free(struct sl_pg_target *target)
 {
     if (target == NULL)
         return;
-    sl_url_done(&target->url);
+    for (size_t i = 0; i < target->count; i++) {
+        sl_url_done(&target->hosts[i].url);
+        free(target->hosts[i].where);
+    }
+    free(target->last);
     free(target->settings);
     free(target->where);
     free(target);
+}
+
+static enum sl_status add_host(struct sl_pg_target *target, const char *text,
+                               struct sl_error *err)
+{
+    struct host *host = &target->hosts[target->count];
+    enum sl_status status = sl_url_parse(text, &host->url, err);
+
+    if (status != SL_OK)
+        return status;
+    target->count++;
+    if (host->url.port == 0)
+        host->url.port = 5432;
+    host->tls = sl_pg_tls_mode(target->options, &host->url);
+    host->ca = target->options->ca;
+    /* Where there are authorities, libpq verifies whatever the mode is. */
+    if (host->ca == NULL && strncmp(host->tls, "verify-", 7) == 0)
+        host->ca = system_authorities();
+    host->where = sl_asprintf("%s:%d", host->url.host, host->url.port);
+    char *before = target->where;
+    target->where = before == NULL ? sl_strdup(host->where)
+                                   : sl_asprintf("%s,%s", before, host->where);
+    free(before);
+    return SL_OK;
+}
+
+static enum sl_status add_hosts(struct sl_pg_target *target,
+                                struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    for (size_t i = 0; status == SL_OK && i < SL_PG_HOSTS_MAX; i++) {
+        SL_CLEANUP(sl_freep)
+        char *text = sl_pg_url_of_host(target->options->url, i);
+        if (text == NULL)
+            break;
+        status = add_host(target, text, err);
+    }
+    return status;
 }
 
 enum sl_status sl_pg_target_new(const struct sl_pg_options *options,
@@ -125,27 +178,22 @@ enum sl_status sl_pg_target_new(const struct sl_pg_options *options,
                                 struct sl_error *err)
 {
     struct sl_pg_target *target = sl_alloc(sizeof(*target));
-    enum sl_status status = sl_url_parse(options->url, &target->url, err);
+    const struct sl_url *url = &target->hosts[0].url;
 
+    target->options = options;
+    target->last = sl_alloc(sizeof(*target->last));
+    enum sl_status status = add_hosts(target, err);
     if (status == SL_OK)
         status = check_files(options, err);
     if (status != SL_OK) {
         sl_pg_target_free(target);
         return status;
     }
-    if (target->url.port == 0)
-        target->url.port = 5432;
-    target->options = options;
-    target->user = options->user != NULL ? options->user : target->url.user;
+    target->user = options->user != NULL ? options->user : url->user;
     target->password =
-        options->password != NULL ? options->password : target->url.password;
-    target->tls = sl_pg_tls_mode(options, &target->url);
-    target->ca = options->ca;
-    /* Where there are authorities, libpq verifies whatever the mode is. */
-    if (target->ca == NULL && strncmp(target->tls, "verify-", 7) == 0)
-        target->ca = system_authorities();
+        options->password != NULL ? options->password : url->password;
+    target->attrs = sl_pg_session_attrs(url, target->count);
     target->settings = make_settings(options->schema, settings);
-    target->where = sl_asprintf("%s:%d", target->url.host, target->url.port);
     *out = target;
     return SL_OK;
 }
@@ -178,7 +226,7 @@ static void ignore_notice(void *context, const PGresult *notice)
 }
 
 /* "address,address" and "name,name", as libpq wants several of one name. */
-static enum sl_status list_addresses(const struct sl_pg_target *target,
+static enum sl_status list_addresses(const struct host *host,
                                      sl_deadline deadline,
                                      struct sl_buf *addresses,
                                      struct sl_buf *names, struct sl_error *err)
@@ -186,7 +234,7 @@ static enum sl_status list_addresses(const struct sl_pg_target *target,
     struct addrinfo *found = NULL;
     char text[128];
     enum sl_status status =
-        sl_resolve(target->url.host, target->url.port, deadline, &found, err);
+        sl_resolve(host->url.host, host->url.port, deadline, &found, err);
 
     for (struct addrinfo *a = found; status == SL_OK && a != NULL;
          a = a->ai_next) {
@@ -196,16 +244,17 @@ static enum sl_status list_addresses(const struct sl_pg_target *target,
             continue;
         status = sl_buf_printf(addresses, err, "%s%s", comma, text);
         if (status == SL_OK)
-            status = sl_buf_printf(names, err, "%s%s", comma, target->url.host);
+            status = sl_buf_printf(names, err, "%s%s", comma, host->url.host);
     }
     if (found != NULL)
         freeaddrinfo(found);
     if (status == SL_OK && addresses->len == 0)
-        status = sl_fail(err, SL_UNAVAILABLE, "%s: no address", target->where);
+        status = sl_fail(err, SL_UNAVAILABLE, "%s: no address", host->where);
     return status;
 }
 
 static PGconn *connect_start(const struct sl_pg_target *target,
+                             const struct host *host, const char *attrs,
                              const char *addresses, const char *names)
 {
     /* What is not there is nowhere else either. */
@@ -239,23 +288,23 @@ static PGconn *connect_start(const struct sl_pg_target *target,
         port,
         target->user,
         target->password,
-        target->url.path,
+        host->url.path,
         nowhere,
-        target->tls,
-        target->ca != NULL ? target->ca : nowhere,
+        host->tls,
+        host->ca != NULL ? host->ca : nowhere,
         options->certificate != NULL ? options->certificate : nowhere,
         options->key != NULL ? options->key : nowhere,
         nowhere,
         "disable",
         target->settings,
-        sl_pg_application(&target->url),
-        sl_pg_channel_binding(&target->url),
+        sl_pg_application(&host->url),
+        sl_pg_channel_binding(&host->url),
         "UTF8",
-        "any",
+        attrs,
         NULL,
     };
 
-    snprintf(port, sizeof(port), "%d", target->url.port);
+    snprintf(port, sizeof(port), "%d", host->url.port);
     return PQconnectStartParams(keys, values, 0);
 }
 
@@ -263,7 +312,7 @@ static PGconn *connect_start(const struct sl_pg_target *target,
 static enum sl_status connect_through(struct sl_pg *pg, sl_deadline deadline,
                                       struct sl_error *err)
 {
-    const char *where = pg->target->where;
+    const char *where = pg->target->hosts[pg->host].where;
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;
 
     while (step == PGRES_POLLING_READING || step == PGRES_POLLING_WRITING) {
@@ -278,40 +327,87 @@ static enum sl_status connect_through(struct sl_pg *pg, sl_deadline deadline,
     return sl_pg_explain_connect(PQerrorMessage(pg->handle), where, err);
 }
 
-enum sl_status sl_pg_open(struct sl_pg *pg, const struct sl_pg_target *target,
-                          sl_deadline deadline, struct sl_error *err)
+/* Connect to one of the hosts. */
+static enum sl_status open_host(struct sl_pg *pg,
+                                const struct sl_pg_target *target, size_t index,
+                                const char *attrs, sl_deadline deadline,
+                                struct sl_error *err)
 {
     SL_CLEANUP(sl_buf_done) struct sl_buf addresses = SL_BUF(16384);
     SL_CLEANUP(sl_buf_done) struct sl_buf names = SL_BUF(65536);
+    const struct host *host = &target->hosts[index];
 
-    *pg = (struct sl_pg){.target = target};
+    *pg = (struct sl_pg){.target = target, .host = index};
     enum sl_status status =
-        list_addresses(target, deadline, &addresses, &names, err);
+        list_addresses(host, deadline, &addresses, &names, err);
     if (status == SL_OK)
         status = sl_buf_append(&addresses, SL_BYTES("", 1), err);
     if (status == SL_OK)
         status = sl_buf_append(&names, SL_BYTES("", 1), err);
     if (status != SL_OK)
         return status;
-    pg->handle = connect_start(target, (const char *)addresses.ptr,
+    pg->handle = connect_start(target, host, attrs, (const char *)addresses.ptr,
                                (const char *)names.ptr);
     if (pg->handle == NULL)
         return sl_fail(err, SL_UNAVAILABLE, "%s: no memory for a connection",
-                       target->where);
+                       host->where);
     /* Only so is the SQLSTATE of what failed to be had. */
     PQsetErrorVerbosity(pg->handle, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(pg->handle, ignore_notice, NULL);
     if (PQstatus(pg->handle) == CONNECTION_BAD)
-        status = sl_pg_explain_connect(PQerrorMessage(pg->handle),
-                                       target->where, err);
+        status =
+            sl_pg_explain_connect(PQerrorMessage(pg->handle), host->where, err);
     else
         status = connect_through(pg, deadline, err);
     if (status == SL_OK && PQsetnonblocking(pg->handle, 1) != 0)
-        status = sl_fail(err, SL_UNAVAILABLE, "%s: %s", target->where,
+        status = sl_fail(err, SL_UNAVAILABLE, "%s: %s", host->where,
                          "no non-blocking connection");
     if (status != SL_OK)
         sl_pg_close(pg);
     return status;
+}
+
+/* The first that will do; one that does not answer leaves time for the others.
+ */
+static enum sl_status open_any(struct sl_pg *pg,
+                               const struct sl_pg_target *target,
+                               const char *attrs, sl_deadline deadline,
+                               struct sl_error *err)
+{
+    size_t first = atomic_load(target->last), count = target->count;
+    enum sl_status status = SL_UNAVAILABLE;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t index = (first + i) % count;
+        int64_t share = sl_deadline_left_ms(deadline) / (int64_t)(count - i);
+        status = open_host(pg, target, index, attrs,
+                           i + 1 == count ? deadline : sl_deadline_in_ms(share),
+                           err);
+        if (status == SL_OK) {
+            atomic_store(target->last, index);
+            return SL_OK;
+        }
+    }
+    if (count == 1)
+        return status;
+    (void)sl_fail_in(err, "none of the servers will do (%s); the last one",
+                     attrs);
+    if (status != SL_TIMEOUT && status != SL_UNAUTHENTICATED)
+        err->status = SL_UNAVAILABLE;
+    return err->status;
+}
+
+enum sl_status sl_pg_open(struct sl_pg *pg, const struct sl_pg_target *target,
+                          sl_deadline deadline, struct sl_error *err)
+{
+    int64_t left = sl_deadline_left_ms(deadline);
+
+    if (strcmp(target->attrs, "prefer-standby") != 0)
+        return open_any(pg, target, target->attrs, deadline, err);
+    if (open_any(pg, target, "standby", sl_deadline_in_ms(left / 2), err) ==
+        SL_OK)
+        return SL_OK;
+    return open_any(pg, target, "any", deadline, err);
 }
 
 void sl_pg_close(struct sl_pg *pg)
@@ -500,7 +596,7 @@ bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline)
     char text[64];
 
     if (PQstatus(pg->handle) == CONNECTION_BAD ||
-        sl_pg_open(&other, pg->target, deadline, &err) != SL_OK)
+        open_host(&other, pg->target, pg->host, "any", deadline, &err) != SL_OK)
         return false;
     snprintf(text, sizeof(text), "SELECT pg_cancel_backend(%d)",
              PQbackendPID(pg->handle));
@@ -522,17 +618,29 @@ bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline)
     return told;
 }
 
-void sl_pg_risks(const void *data, sl_risk_fn *tell, void *context)
+static void tell_of_host(const struct sl_pg_options *options, const char *text,
+                         sl_risk_fn *tell, void *context)
 {
-    const struct sl_pg_options *options = data;
     struct sl_url url;
     struct sl_error err;
 
-    if (sl_url_parse(options->url, &url, &err) != SL_OK)
+    if (sl_url_parse(text, &url, &err) != SL_OK)
         return;
     const char *mode = sl_pg_tls_mode(options, &url);
     if (strcmp(mode, "prefer") == 0 || strcmp(mode, "disable") == 0)
-        sl_peer_tell_of_url(options->url, NULL, options->password,
+        sl_peer_tell_of_url(text, NULL, options->password,
                             "set tls = \"verify-full\"", tell, context);
     sl_url_done(&url);
+}
+
+void sl_pg_risks(const void *data, sl_risk_fn *tell, void *context)
+{
+    const struct sl_pg_options *options = data;
+
+    for (size_t i = 0; i < SL_PG_HOSTS_MAX; i++) {
+        SL_CLEANUP(sl_freep) char *text = sl_pg_url_of_host(options->url, i);
+        if (text == NULL)
+            return;
+        tell_of_host(options, text, tell, context);
+    }
 }

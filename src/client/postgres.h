@@ -44,9 +44,10 @@ enum sl_status sl_pg_check_name(const void *field, struct sl_error *err);
      .secret = true,                                                           \
      .port = 5432,                                                             \
      .check = sl_pg_check_url,                                                 \
-     .help = "postgres://[user[:password]@]host[:5432]/database; sslmode, "    \
-             "application_name, channel_binding and some more are "            \
-             "understood behind a ?"},                                         \
+     .help = "postgres://[user[:password]@]host[:5432][,host...]/database; "   \
+             "of several hosts that one is used which takes writes, or as "    \
+             "target_session_attrs says; that, sslmode, application_name, "    \
+             "channel_binding and some more are understood behind a ?"},       \
         {.name = "user",                                                       \
          .type = SL_OPTION_STRING,                                             \
          .offset = offsetof(struct sl_pg_options, user),                       \
@@ -95,6 +96,13 @@ const char *sl_pg_tls_mode(const struct sl_pg_options *options,
                            const struct sl_url *url);
 /* "prefer", unless the URL says otherwise. */
 const char *sl_pg_channel_binding(const struct sl_url *url);
+enum { SL_PG_HOSTS_MAX = 16 }; /* of a URL, with commas between */
+/* The URL with one of its hosts alone, which the caller frees; NULL: it has not
+ * so many. */
+char *sl_pg_url_of_host(const char *text, size_t index);
+/* Which of the servers will do, as libpq has it: the one that takes writes,
+ * where there are several hosts, and the URL says nothing. */
+const char *sl_pg_session_attrs(const struct sl_url *url, size_t hosts);
 /* The name that the server shows of its connections. */
 const char *sl_pg_application(const struct sl_url *url);
 
@@ -116,6 +124,7 @@ void sl_pg_target_free(struct sl_pg_target *target); /* NULL is fine */
 struct sl_pg {
     PGconn *handle;
     const struct sl_pg_target *target;
+    size_t host;      /* of the target's */
     size_t received;  /* bytes, about, since the last result */
     unsigned reads;   /* since then */
     int64_t answered; /* when the last result came (sl_now_ns) */
@@ -124,7 +133,8 @@ struct sl_pg {
 };
 
 /*
- * Connect, with UTF-8 and UTC.  SL_UNAVAILABLE, SL_TIMEOUT, or
+ * Connect, with UTF-8 and UTC, to the first of the hosts that will do,
+ * beginning with the one that did last.  SL_UNAVAILABLE, SL_TIMEOUT, or
  * SL_UNAUTHENTICATED: the server refuses the user, or does not prove who it is.
  */
 SL_MUST_CHECK enum sl_status sl_pg_open(struct sl_pg *pg,

@@ -29,7 +29,7 @@ static const struct meaning {
     {"23", SL_CONFLICT, false},            /* constraint */
     {"24", SL_INVALID_ARGUMENT, false},    /* cursor state */
     {"25001", SL_INVALID_ARGUMENT, false}, /* not in a transaction */
-    {"25006", SL_INVALID_ARGUMENT, false}, /* read-only */
+    {"25006", SL_UNAVAILABLE, false},      /* no primary (any more) */
     {"25P03", SL_UNAVAILABLE, false}, /* idle for too long: connection ended */
     {"25", SL_CONFLICT, false},       /* transaction state */
     {"26", SL_INVALID_ARGUMENT, false}, /* statement name */

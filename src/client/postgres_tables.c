@@ -306,11 +306,13 @@ static enum sl_status as_service(enum sl_status status)
     }
 }
 
-/* The tables or the statements are gone: the next connection makes them. */
+/* The tables or the statements are gone, or others than when they were
+ * prepared: the next connection makes them, and prepares anew. */
 static bool is_gone(const char *sqlstate)
 {
-    return strcmp(sqlstate, "42P01") == 0 || strcmp(sqlstate, "26000") == 0 ||
-           strcmp(sqlstate, "42883") == 0;
+    return (strncmp(sqlstate, "42", 2) == 0 &&
+            strcmp(sqlstate, "42501") != 0) ||
+           strcmp(sqlstate, "26000") == 0 || strcmp(sqlstate, "0A000") == 0;
 }
 
 /*

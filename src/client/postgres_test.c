@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "client/postgres.h"
@@ -26,14 +27,15 @@ static const struct {
      "22009 2200C 2200G 22004 22002 22003 2200H 22026 22001 22011 22027 22024 "
      "2200F 22P01 22P02 22P03 22P04 2200L 2200M 2200N 2200S 2200T 22030 22031 "
      "22032 22033 22034 22035 22036 22037 22038 22039 2203A 2203B 2203C 2203D "
-     "2203E 2203F 2203G 24000 25001 25006 26000 2D000 2F000 2F005 2F002 2F003 "
+     "2203E 2203F 2203G 24000 25001 26000 2D000 2F000 2F005 2F002 2F003 "
      "2F004 34000 38000 38001 38002 38003 38004 39000 39001 39004 39P01 39P02 "
      "39P03 3B000 3B001 3F000 42000 42601 42846 42803 42P20 42P19 42830 42602 "
      "42622 42939 42804 42P18 42P21 42P22 42809 428C9 42703 42883 42P01 42P02 "
      "42704 42P03 42P05 42712 42702 42725 42P08 42P09 42P10 42611 42P11 42P12 "
      "42P13 42P14 42P15 42P16 42P17 55P02 55P04 58P01 58P02"},
     {SL_UNAVAILABLE,
-     "08000 08003 08006 08001 08004 08007 08P01 25P03 3D000 40003 53000 53100 "
+     "25006 08000 08003 08006 08001 08004 08007 08P01 25P03 3D000 40003 53000 "
+     "53100 "
      "53200 53300 57000 57P01 57P02 57P03 57P04 57P05 HV000 HV005 HV002 HV010 "
      "HV021 HV024 HV007 HV008 HV004 HV006 HV091 HV00B HV00C HV00D HV090 HV00A "
      "HV009 HV014 HV001 HV00P HV00J HV00K HV00Q HV00R HV00L HV00M HV00N"},
@@ -292,9 +294,55 @@ static void names_of_tables(void **state)
         assert_int_equal(sl_pg_check_table(&bad[i], &err), SL_INVALID_ARGUMENT);
 }
 
+static void hosts_of_a_url(void **state)
+{
+    static const struct {
+        const char *url;
+        size_t index;
+        const char *one; /* NULL: none */
+    } cases[] = {
+        {"postgres://h/d", 0, "postgres://h/d"},
+        {"postgres://h/d", 1, NULL},
+        {"postgres://u:p,q@a:1,b:2/d?sslmode=a,b", 0,
+         "postgres://u:p,q@a:1/d?sslmode=a,b"},
+        {"postgres://u:p,q@a:1,b:2/d?sslmode=a,b", 1,
+         "postgres://u:p,q@b:2/d?sslmode=a,b"},
+        {"postgres://u:p,q@a:1,b:2/d?sslmode=a,b", 2, NULL},
+        {"postgres://[::1]:5,b,c/d", 1, "postgres://b/d"},
+        {"postgres://[::1]:5,b,c/d", 2, "postgres://c/d"},
+    };
+    static const char *const good[] = {
+        "postgres://u:p@a,b:2,[::1]:3/d?target_session_attrs=primary",
+        "postgres://a,a/d?target_session_attrs=prefer-standby",
+    };
+    static const char *const bad[] = {
+        "postgres://a,/d",
+        "postgres://,a/d",
+        "postgres://a,b:0/d",
+        "postgres://a,b/d?target_session_attrs=master",
+        "postgres://a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a/d",
+    };
+    struct sl_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *one = sl_pg_url_of_host(cases[i].url, cases[i].index);
+        if (cases[i].one == NULL)
+            assert_null(one);
+        else
+            assert_string_equal(one, cases[i].one);
+        free(one);
+    }
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        assert_int_equal(sl_pg_check_url(&good[i], &err), SL_OK);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(sl_pg_check_url(&bad[i], &err), SL_INVALID_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hosts_of_a_url),
         cmocka_unit_test(every_error_has_a_meaning),
         cmocka_unit_test(what_may_be_done_again),
         cmocka_unit_test(a_failed_connection_is_explained),

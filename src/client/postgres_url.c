@@ -2,6 +2,7 @@
 /* The URL of PostgreSQL: what libpq and other clients have behind its "?". */
 #include <string.h>
 
+#include "base/alloc.h"
 #include "client/postgres.h"
 #include "client/resolve.h"
 
@@ -22,7 +23,8 @@ static const struct sl_url_known known_parameters[] = {
     {"sslsni", "1", NULL},
     {"sslcompression", "0", "TLS compresses nothing"},
     {"sslnegotiation", "postgres", "TLS begins after the server has agreed"},
-    {"target_session_attrs", "any", "name the host of the primary"},
+    {"target_session_attrs",
+     "any read-write read-only primary standby prefer-standby", NULL},
     {"uselibpqcompat", "true", NULL},
     {"sslrootcert", "system", SL_URL_SETTING("ca")},
     {"sslcert", NULL, SL_URL_SETTING("certificate")},
@@ -66,17 +68,65 @@ static enum sl_status check_parts(const struct sl_url *url,
     return sl_url_check_parameters(url, known_parameters, err);
 }
 
-enum sl_status sl_pg_check_url(const void *field, struct sl_error *err)
+char *sl_pg_url_of_host(const char *text, size_t index)
+{
+    const char *scheme = strstr(text, "://");
+    const char *authority = scheme != NULL ? scheme + 3 : text;
+    size_t len = strcspn(authority, "/?#");
+    const char *at = memrchr(authority, '@', len);
+    const char *hosts = at != NULL ? at + 1 : authority;
+    const char *end = authority + len, *host = hosts, *comma;
+
+    while ((comma = memchr(host, ',', (size_t)(end - host))) != NULL &&
+           index > 0) {
+        host = comma + 1;
+        index--;
+    }
+    if (index > 0)
+        return NULL;
+    return sl_asprintf("%.*s%.*s%s", (int)(hosts - text), text,
+                       (int)((comma != NULL ? comma : end) - host), host, end);
+}
+
+static enum sl_status check_host(const char *text, struct sl_error *err)
 {
     struct sl_url url;
-    enum sl_status status =
-        sl_url_parse(*(const char *const *)field, &url, err);
+    enum sl_status status = sl_url_parse(text, &url, err);
 
     if (status != SL_OK)
         return status;
     status = check_parts(&url, err);
     sl_url_done(&url);
     return status;
+}
+
+enum sl_status sl_pg_check_url(const void *field, struct sl_error *err)
+{
+    const char *text = *(const char *const *)field;
+    enum sl_status status = SL_OK;
+
+    for (size_t i = 0; status == SL_OK && i <= SL_PG_HOSTS_MAX; i++) {
+        SL_CLEANUP(sl_freep) char *one = sl_pg_url_of_host(text, i);
+        if (one == NULL)
+            return SL_OK;
+        status = i < SL_PG_HOSTS_MAX
+                     ? check_host(one, err)
+                     : sl_fail(err, SL_INVALID_ARGUMENT,
+                               "a URL has at most %d hosts", SL_PG_HOSTS_MAX);
+    }
+    return status;
+}
+
+const char *sl_pg_session_attrs(const struct sl_url *url, size_t hosts)
+{
+    static const char *const all[] = {"any",       "read-write",
+                                      "read-only", "primary",
+                                      "standby",   "prefer-standby"};
+
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if (sl_url_parameter_is(url, "target_session_attrs", all[i]))
+            return all[i];
+    return hosts > 1 ? "read-write" : "any";
 }
 
 static const char *const modes[] = {"auto",    "verify-full", "verify-ca",

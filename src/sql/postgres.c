@@ -39,6 +39,7 @@ static enum sl_status postgres_store_new(const void *data, void **store,
         options->read_only ? "-c default_transaction_read_only=on" : "",
         &made->target, err);
 
+    made->read_only = options->read_only;
     if (status == SL_OK)
         *store = made;
     else

@@ -328,8 +328,10 @@ enum sl_status sl_sql_pg_cursor_open(struct sl_sql_pg *sql, struct sl_op *op,
         return SL_TOO_LARGE;
     /* Only in a transaction does the server keep one. */
     sql->asked = true;
-    if (PQtransactionStatus(sql->pg.handle) == PQTRANS_IDLE)
+    if (PQtransactionStatus(sql->pg.handle) == PQTRANS_IDLE) {
+        sql->own_read_only = true;
         status = sl_sql_pg_perform(sql, "BEGIN READ ONLY", op->deadline, err);
+    }
     if (status != SL_OK)
         return status;
     cursor->number = sl_sql_cursor_next_number();

@@ -65,12 +65,43 @@ enum sl_status sl_sql_pg_altered(struct sl_sql_pg *sql, struct sl_error *err)
                    "transaction anew");
 }
 
+/* Whether the server says that it takes no writes; of one that cannot say so
+ * (before 14, or behind a pooler) it is assumed. */
+static bool takes_no_writes(const struct sl_sql_pg *sql)
+{
+    const char *standby = PQparameterStatus(sql->pg.handle, "in_hot_standby");
+    const char *reads =
+        PQparameterStatus(sql->pg.handle, "default_transaction_read_only");
+
+    return standby == NULL || reads == NULL || strcmp(standby, "on") == 0 ||
+           strcmp(reads, "on") == 0;
+}
+
+/* A write in a transaction that only reads: by somebody's wish; or else the
+ * primary is another server by now, to which a new connection may lead. */
+static enum sl_status refuse_write(struct sl_sql_pg *sql,
+                                   const PGresult *result, struct sl_error *err)
+{
+    enum sl_status status = sl_pg_explain(result, true, err);
+
+    if (sql->read_only || sql->own_read_only || sql->store->read_only ||
+        !takes_no_writes(sql)) {
+        err->status = SL_INVALID_ARGUMENT;
+        return SL_INVALID_ARGUMENT;
+    }
+    sql->demoted = true;
+    sql->pg.lost = true;
+    return status;
+}
+
 enum sl_status sl_sql_pg_failed(struct sl_sql_pg *sql, const PGresult *result,
                                 const struct sl_sql_parameters *set,
                                 struct sl_error *err)
 {
     const char *sqlstate = sl_pg_sqlstate(result);
 
+    if (strcmp(sqlstate, "25006") == 0)
+        return refuse_write(sql, result, err);
     sql->race = sl_pg_is_retryable(sqlstate);
     sql->old_plan = is_old_plan(sql, result);
     if (sql->old_plan && sql->transaction == SL_SQL_PG_OPEN &&

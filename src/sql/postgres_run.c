@@ -43,6 +43,7 @@ static void roll_back(struct sl_sql_pg *sql)
 
     sl_sql_pg_abandon(sql);
     sl_sql_pg_forget_cursors(sql);
+    sql->own_read_only = false;
     if (sql->pg.lost || PQtransactionStatus(sql->pg.handle) == PQTRANS_IDLE)
         return;
     if (PQpipelineStatus(sql->pg.handle) != PQ_PIPELINE_OFF ||
@@ -353,6 +354,9 @@ void sl_sql_pg_fail(struct sl_sql_pg *sql, struct sl_op *op,
     if (sql->old_plan && !sql->pg.lost)
         sl_sql_pg_drop(sql, op->owner, request->statement);
     answer->affected = 0;
+    /* Another connection may have the primary; nothing was done by this one. */
+    op->not_sent = op->not_sent || (sql->demoted && !sql->leaves &&
+                                    sql->transaction == SL_SQL_PG_NONE);
     sl_op_fail(op, err);
     answer->retryable = sql->race;
 }
@@ -385,7 +389,7 @@ static enum sl_status admit(struct sl_sql_pg *sql, struct sl_op *op,
 
 void sl_sql_pg_start(struct sl_sql_pg *sql)
 {
-    sql->asked = sql->race = sql->again = sql->old_plan = false;
+    sql->asked = sql->race = sql->again = sql->old_plan = sql->demoted = false;
 }
 
 void sl_sql_pg_run_alone(struct sl_sql_pg *sql, struct sl_op *op)

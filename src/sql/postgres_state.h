@@ -144,6 +144,7 @@ enum sl_sql_pg_transaction {
 /* What all connections of a resource share. */
 struct sl_sql_pg_store {
     struct sl_pg_target *target;
+    bool read_only;              /* by its settings */
     _Atomic(const void *) owner; /* the first that called */
     atomic_bool shared;          /* another one did, too */
 };
@@ -155,14 +156,16 @@ struct sl_sql_pg {
     char *set_up; /* settings that RESET ALL takes away; NULL: not done yet */
     const void *owner; /* of what was done since it was put in order */
     bool used;         /* something was */
-    bool leaves; /* something may have stayed that its owner does not expect */
-    bool asked;  /* the server was, by this request */
-    bool again;  /* its statement was prepared before */
+    bool leaves;  /* something may have stayed that its owner does not expect */
+    bool asked;   /* the server was, by this request */
+    bool again;   /* its statement was prepared before */
+    bool demoted; /* it failed as the server takes no writes (any more) */
     bool old_plan; /* it failed as what was prepared is outdated */
     bool race;     /* it failed as another transaction came first */
     enum sl_sql_pg_transaction transaction;
-    bool read_only; /* the transaction */
-    bool has_read;  /* the transaction has asked something */
+    bool read_only;     /* the transaction */
+    bool own_read_only; /* it is a cursor's own */
+    bool has_read;      /* the transaction has asked something */
     /* The least recently used first. */
     struct sl_sql_pg_statement *cached[SL_SQL_PG_CACHED];
     size_t cached_count;

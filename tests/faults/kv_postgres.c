@@ -23,6 +23,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         KV_FAULT_CASES,
         cmocka_unit_test(the_least_rights),
+        POSTGRES_PRIMARY_CASES,
     };
 
     return cmocka_run_group_tests_name("faults.kv.postgres", tests, fault_start,

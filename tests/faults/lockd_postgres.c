@@ -56,6 +56,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LOCKD_FAULT_CASES,
         cmocka_unit_test(the_least_rights),
+        POSTGRES_PRIMARY_CASES,
         cmocka_unit_test(who_is_ended_by_an_administrator),
     };
 

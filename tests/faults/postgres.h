@@ -12,4 +12,11 @@ void postgres_tell(const char *statement);
  * sequence: what they take numbers from. */
 void postgres_least_rights(const char *sequence);
 
+/* Cases: a server that takes no writes any more, and then does; and a standby
+ * that takes the place of its primary.  The second one's server is its own. */
+void postgres_no_writes(void **state);
+void postgres_fail_over(void **state);
+#define POSTGRES_PRIMARY_CASES                                                 \
+    cmocka_unit_test(postgres_no_writes), cmocka_unit_test(postgres_fail_over)
+
 #endif

@@ -374,6 +374,7 @@ int main(void)
         cmocka_unit_test(serialization_failures_may_be_done_again),
         cmocka_unit_test(a_deadlock_and_a_lock_that_is_not_had),
         cmocka_unit_test(many_parameters_find_types_of_postgres),
+        POSTGRES_PRIMARY_CASES,
     };
 
     return cmocka_run_group_tests_name("faults.sql.postgres", tests,

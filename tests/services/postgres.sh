@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # PostgreSQL with scram passwords and TLS on one port.  The administrator is
 # `postgres`, whom `tell` is (psql's arguments); tests are `slight`, which owns
-# the database of the same name.
+# the database of the same name.  SL_TEST_STANDBY_OF is the folder of a running
+# one, of which this one is a standby.
 NAME=postgres
 . "$(dirname "$0")/common.sh"
 
@@ -40,6 +41,15 @@ make_data() {
     as_server sed -i '1i hostssl all client all cert' "$DATA/pg_hba.conf"
 }
 
+# A copy that follows the server in that folder.
+copy_primary() {
+    primary=$(sed -n 's/^SL_TEST_POSTGRES_PORT=//p' "$1/postgres.env")
+    as_server env PGPASSWORD="$PASSWORD" "$BIN/pg_basebackup" -h "$HOST" \
+        -p "$primary" -U postgres -D "$DATA" -R -X stream -c fast --no-sync \
+        >>"$DIR/log" 2>&1
+    touch "$DIR/made"
+}
+
 # After a kill: the server's processes notice, and the next one waits for that.
 # It would also wait until somebody has asked how the killed one ended, which may
 # take seconds (a zombie), but for the files with its number.
@@ -59,6 +69,8 @@ launch() {
     data_folder
     ports PORT
     until_children_gone
+    [ -f "$DATA/PG_VERSION" ] || [ -z "${SL_TEST_STANDBY_OF:-}" ] ||
+        copy_primary "$SL_TEST_STANDBY_OF"
     [ -f "$DATA/PG_VERSION" ] && [ -f "$DIR/made" ] ||
         fill_data "$("$BIN/postgres" --version) $(id -u)"
     for file in "$CERT.pem" "$CERT.key" ca.pem; do
