@@ -114,15 +114,19 @@ class Origin(socketserver.StreamRequestHandler):
             self.wfile.write(f"HTTP/1.1 200 OK\r\ncontent-length: {len(text)}\r\n{extra}\r\n{text}".encode())
             if target == "/close":
                 return # which it did not say
-socketserver.ThreadingTCPServer.daemon_threads = True
-server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Origin)
+class Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    def shutdown_request(self, request):
+        super().shutdown_request(request)
+        print("closed", flush=True)
+server = Server(("127.0.0.1", 0), Origin)
 print(server.server_address[1], flush=True)
 server.serve_forever()
 PY
 python origin.py >origin.port 2>origin.err &
 PIDS="$PIDS $!"
 wait_for 20 test -s origin.port
-ORIGIN=http/127.0.0.1:$(cat origin.port)
+ORIGIN=http/127.0.0.1:$(head -n 1 origin.port)
 unset SSL_CERT_FILE
 NAME=asks web "\"http://127.0.0.1:*\""
 fetch "GET /x body: none, connection 1" "$ORIGIN/x"
@@ -139,10 +143,18 @@ fetch "GET /fields/255 " "$ORIGIN/fields/255"
 fetch "long head" "$ORIGIN/fields/300"
 fetch "long head" "$ORIGIN/long"
 # A connection that was closed in silence is not used again, nor told of.
+is_closed() {
+    [ "$(grep -c closed origin.port)" -gt "$CLOSED" ]
+}
+fetch_closed() {
+    CLOSED=$(grep -c closed origin.port)
+    fetch "GET /close " "$ORIGIN/close"
+    wait_for 20 is_closed
+}
 for _ in 1 2 3; do
-    fetch "GET /close " "$ORIGIN/close"
+    fetch_closed
     fetch "GET /x " "$ORIGIN/x"
-    fetch "GET /close " "$ORIGIN/close"
+    fetch_closed
     fetch "POST /x body: chunks a body" "post+$ORIGIN/x"
 done
 WHAT="the log of a long head"
