@@ -32,6 +32,7 @@ OTHER=${URL##*:}
 OTHER_SERVER=$SERVER
 "$HERE/../services/certs.sh" certs
 tls() { # NAME: a server with that certificate
+    rm -f "tls.$1"
     openssl s_server -accept 127.0.0.1:0 -cert "certs/$1.pem" -key "certs/$1.key" \
         -www -naccept 4 >"tls.$1" 2>&1 &
     PIDS="$PIDS $!"
