@@ -41,11 +41,12 @@ int sl_confine_files(const struct sl_manifest *manifest,
     return SL_EXIT_OK;
 }
 
-int sl_confine_calls(void)
+int sl_confine_calls(const struct sl_sandbox *sandbox)
 {
     struct sl_error err;
 
-    return sl_sandbox_filter(&err) == SL_OK ? SL_EXIT_OK : tell_failure(&err);
+    return sl_sandbox_filter(sandbox, &err) == SL_OK ? SL_EXIT_OK
+                                                     : tell_failure(&err);
 }
 
 void sl_confine_print(void)

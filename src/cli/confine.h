@@ -15,7 +15,7 @@ int sl_confine_files(const struct sl_manifest *manifest,
                      const struct sl_host_run *run, struct sl_sandbox **out);
 
 /* Before the first instruction of a guest: system calls. */
-int sl_confine_calls(void);
+int sl_confine_calls(const struct sl_sandbox *sandbox);
 
 /* "sandbox: landlock (ABI 4), seccomp": a line to standard output. */
 void sl_confine_print(void);

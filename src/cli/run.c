@@ -43,6 +43,7 @@ struct request {
     size_t owned_count;
     int64_t grace_ms;
     bool no_sandbox;
+    struct sl_sandbox *sandbox; /* NULL: none */
 };
 
 static void request_done(struct request *request)
@@ -50,6 +51,7 @@ static void request_done(struct request *request)
     for (size_t i = 0; i < request->owned_count; i++)
         free(request->owned[i]);
     free(request->owned);
+    sl_sandbox_free(request->sandbox);
     free(request->env);
     free(request->directories);
 }
@@ -319,7 +321,8 @@ static int serve(const struct server *server, int interrupt, int64_t grace_ms)
 
 static int confine_calls(const struct request *request)
 {
-    return request->no_sandbox ? SL_EXIT_OK : sl_confine_calls();
+    return request->sandbox == NULL ? SL_EXIT_OK
+                                    : sl_confine_calls(request->sandbox);
 }
 
 static int run_triggers(struct server *server, const struct request *request)
@@ -431,7 +434,6 @@ static void log_risk(const char *resource, const char *text)
 static int run_run(const struct sl_args *args)
 {
     SL_CLEANUP(sl_manifest_freep) struct sl_manifest *manifest = NULL;
-    SL_CLEANUP(sl_sandbox_freep) struct sl_sandbox *sandbox = NULL;
     SL_CLEANUP(request_done) struct request request;
     struct server server = {0};
 
@@ -443,7 +445,7 @@ static int run_run(const struct sl_args *args)
         code = check_options(args, manifest);
     /* Before anything starts a thread. */
     if (code == SL_EXIT_OK && !request.no_sandbox)
-        code = sl_confine_files(manifest, &request.run, &sandbox);
+        code = sl_confine_files(manifest, &request.run, &request.sandbox);
     sl_output_start();
     if (code == SL_EXIT_OK)
         code = sl_target_load(manifest, args, &server.host);
@@ -457,7 +459,7 @@ static int run_run(const struct sl_args *args)
         code = manifest->trigger_count > 0 ? run_triggers(&server, &request)
                                            : run_program(&server, &request);
     end_server(&server, code);
-    sl_sandbox_tidy(sandbox);
+    sl_sandbox_tidy(request.sandbox);
     return code;
 }
 

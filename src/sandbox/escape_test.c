@@ -186,6 +186,63 @@ static int try_socket_packet(void)
     return outcome(socket(AF_PACKET, SOCK_RAW, 0));
 }
 
+static int made_socket(int family, int type, int protocol)
+{
+    int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+
+    if (fd >= 0)
+        close(fd);
+    return outcome(fd);
+}
+
+static int try_socket_unix(void)
+{
+    return made_socket(AF_UNIX, SOCK_STREAM, 0);
+}
+
+static int try_socket_raw(void)
+{
+    return made_socket(AF_INET, SOCK_RAW, IPPROTO_TCP);
+}
+
+static int try_socket_raw6(void)
+{
+    return made_socket(AF_INET6, SOCK_RAW, IPPROTO_RAW);
+}
+
+static int try_socket_ping(void)
+{
+    return made_socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP);
+}
+
+static int try_socket_mptcp(void)
+{
+    return made_socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+}
+
+static int try_socket_sctp(void)
+{
+    return made_socket(AF_INET6, SOCK_STREAM, IPPROTO_SCTP);
+}
+
+static int try_socket_firewall(void)
+{
+    return made_socket(AF_NETLINK, SOCK_RAW, 12 /* NETLINK_NETFILTER */);
+}
+
+/* The kernel looks at the lower half only. */
+static int try_socket_disguised(void)
+{
+    return outcome(syscall(SYS_socket, AF_UNIX | (1UL << 32), SOCK_STREAM, 0));
+}
+
+/* What names are asked for by. */
+static int try_socket_udp(void)
+{
+    return made_socket(AF_INET6, SOCK_DGRAM, IPPROTO_UDP) |
+           made_socket(AF_NETLINK, SOCK_RAW, 0);
+}
+
 static int try_shadow(void)
 {
     return opened("/etc/shadow", O_RDONLY);
@@ -289,6 +346,14 @@ static const struct attempt {
     {"TIOCSTI, disguised", try_typing_disguised, EPERM, 0},
     {"AF_ALG", try_socket_alg, EPERM, 0},
     {"AF_PACKET", try_socket_packet, EPERM, 0},
+    {"AF_UNIX", try_socket_unix, EPERM, 0},
+    {"AF_UNIX, disguised", try_socket_disguised, EPERM, 0},
+    {"raw TCP", try_socket_raw, EPERM, 0},
+    {"raw IPv6", try_socket_raw6, EPERM, 0},
+    {"ping", try_socket_ping, EPERM, 0},
+    {"MPTCP", try_socket_mptcp, EPERM, 0},
+    {"SCTP", try_socket_sctp, EPERM, 0},
+    {"NETLINK_NETFILTER", try_socket_firewall, EPERM, 0},
     {"/etc/shadow", try_shadow, EACCES, 1},
     {"a file outside", try_outside, EACCES, 1},
     {"to make one", try_make_outside, EACCES, 1},
@@ -351,6 +416,7 @@ static const struct attempt uses[] = {
     {"/dev/null", use_null, 0, 0},
     {"localhost", use_names, 0, 0},
     {"an allowed port", use_port, 0, 0},
+    {"UDP, and routes", try_socket_udp, 0, 0},
 };
 
 /* --- Processes -------------------------------------------------------------
@@ -442,7 +508,7 @@ static int escape(const void *context)
         return 1;
     pthread_barrier_init(&earlier.filtered, NULL, 2);
     pthread_create(&before, NULL, run_earlier, &earlier);
-    if (sl_sandbox_filter(&err) != SL_OK)
+    if (sl_sandbox_filter(sandbox, &err) != SL_OK)
         return 1;
     pthread_barrier_wait(&earlier.filtered);
     pthread_join(before, NULL);
@@ -474,6 +540,28 @@ static int escape_at(const void *context)
             wrong += run_attempts("by ABI", &attempts[i], 1, *abi);
     return wrong +
            run_attempts("by ABI", uses, sizeof(uses) / sizeof(*uses), *abi);
+}
+
+/* Nobody is connected to: no name is asked for. */
+static int confine_alone(const void *context)
+{
+    SL_CLEANUP(sl_sandbox_freep) struct sl_sandbox *sandbox = sl_sandbox_new();
+    struct sl_error err;
+
+    (void)context;
+    if (sl_sandbox_filter(sandbox, &err) != SL_OK)
+        return 1;
+    return made_socket(AF_INET, SOCK_DGRAM, 0) == EPERM &&
+                   made_socket(AF_INET6, SOCK_DGRAM, IPPROTO_UDP) == EPERM &&
+                   made_socket(AF_INET, SOCK_STREAM, 0) == 0
+               ? 0
+               : 1;
+}
+
+static void test_no_names_without_a_network(void **state)
+{
+    (void)state;
+    in_process(confine_alone, NULL);
 }
 
 static void test_every_abi(void **state)
@@ -527,7 +615,7 @@ static int confine_without(const void *context)
     struct sl_sandbox_support support = sl_sandbox_support();
     if (support.landlock_abi != 0 || support.landlock_none == NULL ||
         sl_sandbox_confine(sandbox, &err) != SL_OK ||
-        sl_sandbox_filter(&err) != SL_OK)
+        sl_sandbox_filter(sandbox, &err) != SL_OK)
         return 1;
     return try_outside() == 0 && try_execve() == EPERM ? 0 : 1;
 }
@@ -584,6 +672,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nobody_escapes),
+        cmocka_unit_test(test_no_names_without_a_network),
         cmocka_unit_test(test_every_abi),
         cmocka_unit_test(test_threads_that_would_stay_free),
         cmocka_unit_test(test_kernel_without_landlock),

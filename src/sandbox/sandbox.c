@@ -175,7 +175,10 @@ enum sl_status sl_sandbox_confine(const struct sl_sandbox *sandbox,
         sandbox, abi < SL_LANDLOCK_ABI_MAX ? abi : SL_LANDLOCK_ABI_MAX, err);
 }
 
-enum sl_status sl_sandbox_filter(struct sl_error *err)
+enum sl_status sl_sandbox_filter(const struct sl_sandbox *sandbox,
+                                 struct sl_error *err)
 {
-    return sl_seccomp_supported() ? sl_seccomp_load(err) : SL_OK;
+    bool uses_udp = sandbox->connects_anywhere || sandbox->connect_count > 0;
+
+    return sl_seccomp_supported() ? sl_seccomp_load(uses_udp, err) : SL_OK;
 }

@@ -111,12 +111,15 @@ sl_sandbox_confine(const struct sl_sandbox *sandbox, struct sl_error *err);
 /*
  * Refuse, in all threads, the system calls that no serving process needs: to
  * start programs and processes, to look into others, to mount, to load into the
- * kernel, to change users and namespaces, and their kin.  They answer EPERM
+ * kernel, to change users and namespaces, and their kin; and sockets but those
+ * of TCP, of UDP where sandbox allows to connect anywhere (names are asked for
+ * by it), and of netlink's routes.  They answer EPERM
  * (clone3: ENOSYS, after which the C library takes clone); a call by another
  * architecture's numbers ends the process.  SL_OK without effect where the
  * kernel has no seccomp.
  */
-SL_MUST_CHECK enum sl_status sl_sandbox_filter(struct sl_error *err);
+SL_MUST_CHECK enum sl_status sl_sandbox_filter(const struct sl_sandbox *sandbox,
+                                               struct sl_error *err);
 
 /* For SL_CLEANUP. */
 static inline void sl_sandbox_freep(struct sl_sandbox **sandbox)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -203,30 +204,83 @@ static int refuse_typing(scmp_filter_ctx filter)
     return code;
 }
 
-/* Services are reached by TCP, UDP and Unix sockets; AF_NETLINK tells the C
- * library's resolver which addresses there are. */
-static int refuse_sockets(scmp_filter_ctx filter)
-{
-    static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-    int code = 0;
+/* Of socket(family, type, protocol). */
+enum { FAMILY, TYPE, PROTOCOL };
+enum { TYPE_MASK = 0xf }; /* without SOCK_CLOEXEC and SOCK_NONBLOCK */
 
-    for (int family = 0; code == 0 && family <= AF_NETLINK; family++) {
-        bool is_needed = false;
-        for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++)
-            is_needed = is_needed || families[i] == family;
-        if (!is_needed)
-            code = refuse_where(filter, SCMP_SYS(socket), 0, UINT32_MAX,
-                                (uint64_t)family);
-    }
-    const struct scmp_arg_cmp above = {
-        .arg = 0, .op = SCMP_CMP_GT, .datum_a = (uint64_t)AF_NETLINK};
-    if (code == 0)
-        code = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
+/* Refuse sockets of the family for which the second comparison is true. */
+static int refuse_of(scmp_filter_ctx filter, int family,
+                     struct scmp_arg_cmp where)
+{
+    const struct scmp_arg_cmp both[] = {
+        SCMP_CMP64(FAMILY, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint64_t)family),
+        where,
+    };
+
+    return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
+                                  SCMP_SYS(socket), 2, both);
+}
+
+/*
+ * Services are reached by TCP, and their names asked for by UDP; AF_NETLINK
+ * tells the C library's resolver which addresses there are.  No driver uses a
+ * Unix socket; slight's own are pairs.
+ */
+static int refuse_families(scmp_filter_ctx filter)
+{
+    const struct scmp_arg_cmp above =
+        SCMP_CMP64(FAMILY, SCMP_CMP_GT, AF_NETLINK);
+    int code = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
                                       SCMP_SYS(socket), 1, &above);
+
+    for (int family = 0; code == 0 && family < AF_NETLINK; family++)
+        if (family != AF_INET && family != AF_INET6)
+            code = refuse_where(filter, SCMP_SYS(socket), FAMILY, UINT32_MAX,
+                                (uint64_t)family);
     return code;
 }
 
-static int fill(scmp_filter_ctx filter)
+/* Of the Internet's sockets those of TCP and, where names are asked for, UDP:
+ * raw ones see others' packets, and Landlock's ports are TCP's alone, not those
+ * of MPTCP and SCTP. */
+static int refuse_protocols(scmp_filter_ctx filter, int family, bool uses_udp)
+{
+    static const int types[] = {SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET, SOCK_DCCP,
+                                SOCK_PACKET};
+    int code = refuse_of(filter, family,
+                         SCMP_CMP64(PROTOCOL, SCMP_CMP_GT, IPPROTO_UDP));
+
+    for (uint64_t n = 1; code == 0 && n < IPPROTO_UDP; n++)
+        if (n != IPPROTO_TCP)
+            code = refuse_of(
+                filter, family,
+                SCMP_CMP64(PROTOCOL, SCMP_CMP_MASKED_EQ, UINT32_MAX, n));
+    for (size_t i = 0; code == 0 && i < sizeof(types) / sizeof(types[0]); i++)
+        code = refuse_of(filter, family,
+                         SCMP_CMP64(TYPE, SCMP_CMP_MASKED_EQ, TYPE_MASK,
+                                    (uint64_t)types[i]));
+    if (code == 0 && !uses_udp)
+        code = refuse_of(
+            filter, family,
+            SCMP_CMP64(TYPE, SCMP_CMP_MASKED_EQ, TYPE_MASK, SOCK_DGRAM));
+    return code;
+}
+
+static int refuse_sockets(scmp_filter_ctx filter, bool uses_udp)
+{
+    int code = refuse_families(filter);
+
+    if (code == 0)
+        code = refuse_protocols(filter, AF_INET, uses_udp);
+    if (code == 0)
+        code = refuse_protocols(filter, AF_INET6, uses_udp);
+    if (code == 0) /* NETLINK_ROUTE is 0: no firewall, no audit */
+        code =
+            refuse_of(filter, AF_NETLINK, SCMP_CMP64(PROTOCOL, SCMP_CMP_GT, 0));
+    return code;
+}
+
+static int fill(scmp_filter_ctx filter, bool uses_udp)
 {
     /* All threads, and no privileges by starting a program. */
     int code = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
@@ -243,7 +297,7 @@ static int fill(scmp_filter_ctx filter)
     if (code == 0)
         code = refuse_typing(filter);
     if (code == 0)
-        code = refuse_sockets(filter);
+        code = refuse_sockets(filter, uses_udp);
     return code;
 }
 
@@ -254,13 +308,13 @@ bool sl_seccomp_supported(void)
     return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-enum sl_status sl_seccomp_load(struct sl_error *err)
+enum sl_status sl_seccomp_load(bool uses_udp, struct sl_error *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 
     if (filter == NULL)
         return sl_fail(err, SL_UNAVAILABLE, "seccomp_init failed");
-    int code = fill(filter);
+    int code = fill(filter, uses_udp);
     if (code == 0)
         code = seccomp_load(filter);
     seccomp_release(filter);

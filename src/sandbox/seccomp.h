@@ -10,7 +10,8 @@
 /* Whether the kernel can have a filter for all threads answer with errors. */
 bool sl_seccomp_supported(void);
 
-/* Load it, for all threads. */
-SL_MUST_CHECK enum sl_status sl_seccomp_load(struct sl_error *err);
+/* Load it, for all threads.  uses_udp: sockets of UDP can be made. */
+SL_MUST_CHECK enum sl_status sl_seccomp_load(bool uses_udp,
+                                             struct sl_error *err);
 
 #endif
