@@ -147,7 +147,9 @@ enum sl_status sl_kafka_producer_get(struct sl_kafka_store *store,
     enum sl_status status = SL_OK;
 
     pthread_mutex_lock(&store->lock);
-    if (store->producer != NULL && atomic_load(&store->producer->dead)) {
+    if (store->producer != NULL &&
+        (atomic_load(&store->producer->dead) ||
+         store->producer->topic_count >= SL_KAFKA_NAMES_MAX)) {
         over = store->producer;
         store->producer = NULL;
     }

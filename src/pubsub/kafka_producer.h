@@ -10,6 +10,10 @@
 
 enum { SL_KAFKA_SLICE_MS = 100 }; /* of a wait that may be of no use */
 
+/* A guest chooses names, and each that it asks for is kept: behind so many the
+ * producer is replaced by a new one, which knows none. */
+enum { SL_KAFKA_NAMES_MAX = 4096 };
+
 /* Never removed: valid as long as its producer. */
 struct sl_kafka_topic {
     char *name;
@@ -26,6 +30,7 @@ struct sl_kafka_producer {
     _Atomic bool dead; /* librdkafka will have no more of it */
     size_t users;      /* under the store's lock: the store's, and batches */
     struct sl_kafka_topic *topics; /* ... */
+    size_t topic_count;            /* ... */
 };
 
 static inline int sl_kafka_slice(sl_deadline deadline, int most)

@@ -34,6 +34,7 @@ struct sl_kafka_topic *sl_kafka_topic_get(struct sl_kafka_store *store,
             rd_kafka_topic_new(producer->client, topic->kafka_name, NULL);
         topic->next = producer->topics;
         producer->topics = topic;
+        producer->topic_count++;
     }
     pthread_mutex_unlock(&store->lock);
     return topic;

@@ -25,6 +25,14 @@ static const struct sl_option option_table[] = {
      .fallback = "0",
      .help = "about how many events of a topic are kept at most, acknowledged "
              "or not; 0: as many as the retention allows"},
+    {.name = "max-topics",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_pubsub_redis_options, max_topics),
+     .min = 1,
+     .max = 1000000,
+     .fallback = "10000",
+     .help = "no topic is made where so many of this prefix are kept already; "
+             "a topic is kept until its last event would be over"},
     {0},
 };
 

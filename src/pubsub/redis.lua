@@ -5,6 +5,8 @@
 --
 --   topic:T    a stream: the events, by the server's time
 --   changes    a counter, for those who wait
+--   topics     a sorted set: the keys of the topics, by when their last events
+--              are over
 -- and of each group, its name behind the topic's:
 --   group:     a hash: position, the last event that the group has looked at
 --   members:   a sorted set: the members, by the end of their lease
@@ -17,13 +19,14 @@
 --   hidden:    a sorted set: ids of those that came back, by when they are ready
 --   owned:     a sorted set: MEMBER:ID of those that were received
 local verb = ARGV[1]
-local topic, changes, group, members = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local states, keys, ready = KEYS[5], KEYS[6], KEYS[7]
-local hidden, owned = KEYS[8], KEYS[9]
+local topic, changes, topics = KEYS[1], KEYS[2], KEYS[3]
+local group, members, states, keys = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local ready, hidden, owned = KEYS[8], KEYS[9], KEYS[10]
 -- Events that one step looks at and does not deliver: behind blocked keys, or
 -- not kept any longer.
 local LOOK_AHEAD = 1000
 local DUE_MAX = 1000    -- that are shown in one step
+local OVER_MAX = 100    -- topics that are forgotten in one step
 local AT_ONCE = 16      -- events that are read at once
 
 local function text(number)
@@ -51,6 +54,29 @@ local function with_prefix(set, prefix, ...)
     return found
 end
 
+-- --- Topics -----------------------------------------------------------------
+
+-- Whether this one is there, or may be made. The first that is written is refused
+-- where the server has no memory, so that all of it is.
+local function keep_topic(retention, most)
+    local now, score = now_ms(), redis.call('ZSCORE', topics, topic)
+    if score and tonumber(score) >= now + retention then
+        return true
+    end
+    local other = redis.call('ZRANGE', topics, -most, -most, 'WITHSCORES')[2]
+    if not score and other and tonumber(other) >= now then
+        return false
+    end
+    -- A little longer, so that it is not written for each event.
+    redis.call('ZADD', topics, text(now + retention * 1.1 + 1), topic)
+    local over = redis.call('ZRANGEBYSCORE', topics, '-inf', text(now), 'LIMIT',
+                            0, OVER_MAX)
+    for _, name in ipairs(over) do
+        redis.call('ZREM', topics, name)
+    end
+    return true
+end
+
 -- --- Publishing ------------------------------------------------------------
 
 local function trim(retention, length_max)
@@ -61,8 +87,11 @@ local function trim(retention, length_max)
     end
 end
 
--- It has a key where a fifth argument is there.
-local function publish(payload, attributes, retention, length_max, key)
+-- It has a key where a sixth argument is there.
+local function publish(payload, attributes, retention, length_max, most, key)
+    if not keep_topic(tonumber(retention), tonumber(most)) then
+        return {-2}
+    end
     if key then
         redis.call('XADD', topic, '*', 'a', attributes, 'p', payload, 'k', key)
     else
@@ -76,8 +105,11 @@ end
 
 -- --- Members ---------------------------------------------------------------
 
-local function subscribe(member, lease, retention, earliest)
+local function subscribe(member, lease, retention, earliest, most)
     trim(tonumber(retention), 0)
+    if not keep_topic(tonumber(retention), tonumber(most)) then
+        return {-2}
+    end
     if redis.call('HEXISTS', group, 'position') == 0 then
         local last = redis.call('XREVRANGE', topic, '+', '-', 'COUNT', 1)[1]
         redis.call('HSET', group, 'position',
@@ -288,9 +320,9 @@ local function receive(member, now)
 end
 
 if verb == 'publish' then
-    return publish(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+    return publish(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 elseif verb == 'subscribe' then
-    return subscribe(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+    return subscribe(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
 elseif verb == 'leave' then
     return {remove_member(ARGV[2])}
 end

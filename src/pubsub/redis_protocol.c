@@ -34,7 +34,8 @@ static enum sl_status begin(struct sl_redis_script_call *call,
                             const struct sl_pubsub_request *request,
                             struct sl_error *err)
 {
-    static const char *const of_topic[] = {"topic:", SL_REDIS_CHANGES, NULL};
+    static const char *const of_topic[] = {"topic:", SL_REDIS_CHANGES, "topics",
+                                           NULL};
     static const char *const of_group[] = {
         "group:", "members:", "state:", "keys:",
         "ready:", "hidden:",  "owned:", NULL};
@@ -58,7 +59,8 @@ static enum sl_status begin(struct sl_redis_script_call *call,
 }
 
 static enum sl_status add_publish(struct sl_redis_script_call *call,
-                                  const struct sl_op *op, int64_t max_length,
+                                  const struct sl_op *op,
+                                  const struct sl_pubsub_redis_options *options,
                                   struct sl_buf *packed, struct sl_error *err)
 {
     const struct sl_pubsub_request *request = op->request;
@@ -68,7 +70,8 @@ static enum sl_status add_publish(struct sl_redis_script_call *call,
     sl_redis_script_add(call, request->payload);
     sl_redis_script_add(call, sl_buf_bytes(packed));
     sl_redis_script_add_number(call, sl_pubsub_config_of(op)->retention_ms);
-    sl_redis_script_add_number(call, max_length);
+    sl_redis_script_add_number(call, options->max_length);
+    sl_redis_script_add_number(call, options->max_topics);
     if (request->key.ptr != NULL)
         sl_redis_script_add(call, request->key);
     return status;
@@ -90,7 +93,7 @@ static void add_receipt(struct sl_redis_script_call *call,
 }
 
 static void add_for_member(struct sl_redis_script_call *call,
-                           const struct sl_op *op)
+                           const struct sl_op *op, int64_t max_topics)
 {
     const struct sl_pubsub_request *request = op->request;
     const struct sl_pubsub_config *config = sl_pubsub_config_of(op);
@@ -100,6 +103,7 @@ static void add_for_member(struct sl_redis_script_call *call,
         sl_redis_script_add_number(call, config->lease_ms);
         sl_redis_script_add_number(call, config->retention_ms);
         sl_redis_script_add_number(call, request->from_earliest);
+        sl_redis_script_add_number(call, max_topics);
         break;
     case SL_PUBSUB_RENEW:
         sl_redis_script_add_number(call, config->lease_ms);
@@ -131,9 +135,9 @@ enum sl_status sl_pubsub_redis_append(void *context, const struct sl_op *op,
     enum sl_status status = begin(&call, state, op->request, err);
 
     if (status == SL_OK && sl_op_verb(op) == SL_PUBSUB_PUBLISH)
-        status = add_publish(&call, op, options->max_length, &packed, err);
+        status = add_publish(&call, op, options, &packed, err);
     else if (status == SL_OK)
-        add_for_member(&call, op);
+        add_for_member(&call, op, options->max_topics);
     return status == SL_OK ? sl_redis_script_append(&call, out, err) : status;
 }
 
@@ -211,6 +215,17 @@ static void refuse(struct sl_op *op, const char *why)
     sl_op_fail(op, &err);
 }
 
+static void refuse_topic(struct sl_op *op)
+{
+    struct sl_error err;
+
+    sl_fail(&err, SL_TOO_LARGE,
+            "there are as many topics as max-topics allows; publish to one of "
+            "them, or raise max-topics in the manifest");
+    sl_op_fail(op, &err);
+    op->full = true;
+}
+
 bool sl_pubsub_redis_answer(void *context, struct sl_op *op, redisReply *reply)
 {
     enum sl_pubsub_verb verb = (enum sl_pubsub_verb)sl_op_verb(op);
@@ -223,7 +238,10 @@ bool sl_pubsub_redis_answer(void *context, struct sl_op *op, redisReply *reply)
     }
     if (!sl_redis_number_at(reply, 0, &number))
         return false;
-    if (number == -1)
+    if (number == -2 &&
+        (verb == SL_PUBSUB_PUBLISH || verb == SL_PUBSUB_SUBSCRIBE))
+        refuse_topic(op);
+    else if (number == -1)
         refuse(op, "the subscription's lease has ended: the group does not "
                    "know this member any more");
     else if (verb == SL_PUBSUB_RECEIVE)

@@ -13,6 +13,7 @@
 static const struct sl_pubsub_redis_options options = {
     .script = {.server = {.url = "redis://localhost", .db = -1}, .name = "r"},
     .max_length = 100,
+    .max_topics = 20,
 };
 
 static struct sl_pubsub_request request;
@@ -163,10 +164,11 @@ static void commands(void **state)
                                          .topic = SL_LITERAL("t"),
                                          .payload = SL_LITERAL("x")};
     command_ends(SL_LITERAL("$11\r\n{r}:topic:t\r\n$11\r\n{r}:changes\r\n"
+                            "$10\r\n{r}:topics\r\n"
                             "$7\r\npublish\r\n$1\r\nx\r\n$0\r\n\r\n"
-                            "$5\r\n60000\r\n$3\r\n100\r\n"));
+                            "$5\r\n60000\r\n$3\r\n100\r\n$2\r\n20\r\n"));
     request.key = SL_LITERAL(""); /* is one */
-    command_ends(SL_LITERAL("$3\r\n100\r\n$0\r\n\r\n"));
+    command_ends(SL_LITERAL("$3\r\n100\r\n$2\r\n20\r\n$0\r\n\r\n"));
     request = (struct sl_pubsub_request){.verb = SL_PUBSUB_RETURN,
                                          .topic = SL_LITERAL("t"),
                                          .group = SL_LITERAL("g"),

@@ -25,23 +25,39 @@ enum {
 /* --- Publishing ------------------------------------------------------------
  */
 
-/* The topic of this name, which is made where there is none. */
-static int find_topic(struct sl_embedded *state, struct sl_bytes name,
-                      int64_t *topic)
+static void refuse_topic(struct sl_op *op, int64_t most)
 {
-    bool found;
+    struct sl_error err;
+
+    sl_fail(&err, SL_TOO_LARGE,
+            "there are %lld topics already; publish to one of them, or raise "
+            "max-topics in the manifest",
+            (long long)most);
+    sl_op_fail(op, &err);
+    op->full = true;
+}
+
+/* The topic of the request, which is made where there is none; *found is false
+ * where there are too many: then op is answered. */
+static int find_topic(struct sl_embedded *state, struct sl_op *op,
+                      int64_t *topic, bool *found)
+{
+    struct sl_bytes name = sl_pubsub_request_of(op)->topic;
+    int64_t most = ((struct sl_pubsub_sqlite *)state)->max_topics;
+    sqlite3_stmt *add = sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_ADD_TOPIC);
 
     sl_embedded_bind_text(
         sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_TOPIC), 1, name);
     int code = sl_embedded_look_up(
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_TOPIC), topic,
-        &found);
-    if (code != SQLITE_OK || found)
+        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_TOPIC), topic, found);
+    if (code != SQLITE_OK || *found)
         return code;
-    sl_embedded_bind_text(
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_ADD_TOPIC), 1, name);
-    return sl_embedded_look_up(
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_ADD_TOPIC), topic, &found);
+    sl_embedded_bind_text(add, 1, name);
+    sqlite3_bind_int64(add, 2, most);
+    code = sl_embedded_look_up(add, topic, found);
+    if (code == SQLITE_OK && !*found)
+        refuse_topic(op, most);
+    return code;
 }
 
 static int run_publish(struct sl_embedded *state, struct sl_op *op)
@@ -51,13 +67,14 @@ static int run_publish(struct sl_embedded *state, struct sl_op *op)
     sqlite3_stmt *insert = sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_INSERT);
     struct sl_error err;
     int64_t topic;
+    bool found;
 
     sl_buf_clear(packed);
     if (sl_attributes_pack(request->attributes, request->attribute_count,
                            packed, &err) != SL_OK)
         return SQLITE_NOMEM;
-    int code = find_topic(state, request->topic, &topic);
-    if (code != SQLITE_OK)
+    int code = find_topic(state, op, &topic, &found);
+    if (code != SQLITE_OK || !found)
         return code;
     sqlite3_bind_int64(insert, 1, topic);
     sqlite3_bind_int64(insert, 2, sl_wall_ms());
@@ -111,8 +128,8 @@ static int run_subscribe(struct sl_embedded *state, struct sl_op *op)
     int64_t topic, group;
     bool found = false;
 
-    int code = find_topic(state, request->topic, &topic);
-    if (code != SQLITE_OK)
+    int code = find_topic(state, op, &topic, &found);
+    if (code != SQLITE_OK || !found)
         return code;
     sqlite3_bind_int64(find, 1, topic);
     sl_embedded_bind_text(find, 2, request->group);
@@ -318,6 +335,8 @@ static enum sl_status sqlite_open(void *store, sl_deadline deadline,
 
     if (status == SL_OK) {
         struct sl_pubsub_sqlite *opened = *state;
+        opened->max_topics =
+            ((const struct sl_pubsub_sqlite_options *)store)->max_topics;
         opened->packed.limit = 2 * SL_ATTRIBUTE_BYTES_MAX;
         opened->key.limit = 2 * SL_PUBSUB_KEY_MAX;
     }
@@ -333,14 +352,26 @@ static void sqlite_close(void *state)
     sl_embedded_close(state);
 }
 
+static const struct sl_option option_table[] = {
+    SL_EMBEDDED_OPTIONS,
+    {.name = "max-topics",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_pubsub_sqlite_options, max_topics),
+     .min = 1,
+     .max = 1000000,
+     .fallback = "10000",
+     .help = "no topic is made where the file has so many already"},
+    {0},
+};
+
 /* The only symbol this file exports. */
 const struct sl_driver sl_pubsub_sqlite = {
     .name = "pubsub.sqlite",
     .service = "SQLite",
     .summary = "one database file, in this process; the processes of a machine "
                "may share it",
-    .options = sl_embedded_options,
-    .options_size = sizeof(struct sl_embedded_options),
+    .options = option_table,
+    .options_size = sizeof(struct sl_pubsub_sqlite_options),
     .features = SL_PUBSUB_FEATURE_SUBSCRIBE | SL_PUBSUB_FEATURE_KEYS |
                 SL_PUBSUB_FEATURE_EARLIEST | SL_PUBSUB_FEATURE_DURABLE |
                 SL_PUBSUB_FEATURE_SHARED | SL_PUBSUB_FEATURE_UNDIVIDED,

@@ -45,8 +45,14 @@ enum sl_pubsub_sqlite_statement {
     SL_PUBSUB_SQLITE_SWEEP,
 };
 
+struct sl_pubsub_sqlite_options {
+    struct sl_embedded_options embedded; /* first: SL_EMBEDDED_OPTIONS */
+    int64_t max_topics;
+};
+
 struct sl_pubsub_sqlite {
     struct sl_embedded embedded;
+    int64_t max_topics;
     struct sl_buf packed; /* attributes */
     struct sl_buf key;    /* of a delivery */
 };

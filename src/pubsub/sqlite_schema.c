@@ -33,7 +33,8 @@ const char sl_pubsub_sqlite_tables[] =
 
 const char *const sl_pubsub_sqlite_statements[] = {
     [SL_PUBSUB_SQLITE_ADD_TOPIC] =
-        "INSERT INTO topic (name) VALUES (?1) RETURNING id",
+        "INSERT INTO topic (name) SELECT ?1 "
+        "WHERE (SELECT count(*) FROM topic) < ?2 RETURNING id",
     [SL_PUBSUB_SQLITE_FIND_TOPIC] = "SELECT id FROM topic WHERE name = ?1",
     [SL_PUBSUB_SQLITE_INSERT] =
         "INSERT INTO event (topic, published, until, key, attributes, "

@@ -132,6 +132,40 @@ static void no_statement_scans(void **state)
                             sizeof(searched) / sizeof(searched[0]));
 }
 
+static int set_up_few(void **state)
+{
+    return sqlite_file_new(state, "pubsub.sqlite",
+                           "timeout = \"60s\"\nmax-topics = 2");
+}
+
+static void expect(struct sqlite_file *f, enum sl_pubsub_verb verb,
+                   const char *topic, enum sl_status status)
+{
+    const struct sl_pubsub_request request = {.verb = verb,
+                                              .topic = sl_bytes_of(topic),
+                                              .group = SL_LITERAL("g"),
+                                              .member = SL_LITERAL("m")};
+    struct sl_pubsub_answer answer;
+
+    assert_int_equal(
+        sl_service_do(f->store.service, NULL, &request, 1, &answer), status);
+    if (status != SL_OK)
+        assert_non_null(strstr(answer.err.message, "raise max-topics"));
+    sl_pubsub_answer_done(&answer);
+}
+
+static void topics_without_end(void **state)
+{
+    struct sqlite_file *f = *state;
+
+    expect(f, SL_PUBSUB_PUBLISH, "a", SL_OK);
+    expect(f, SL_PUBSUB_SUBSCRIBE, "b", SL_OK);
+    expect(f, SL_PUBSUB_PUBLISH, "c", SL_TOO_LARGE);
+    expect(f, SL_PUBSUB_SUBSCRIBE, "d", SL_TOO_LARGE);
+    expect(f, SL_PUBSUB_PUBLISH, "b", SL_OK);
+    assert_int_equal(sqlite_file_number(f, "SELECT count(*) FROM topic"), 2);
+}
+
 #define CASE(name)                                                             \
     cmocka_unit_test_setup_teardown(name, set_up, sqlite_file_tear_down)
 
@@ -141,6 +175,8 @@ int main(void)
         CASE(groups_outlive_the_process),
         CASE(what_is_old_goes),
         CASE(no_statement_scans),
+        cmocka_unit_test_setup_teardown(topics_without_end, set_up_few,
+                                        sqlite_file_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
