@@ -62,26 +62,37 @@ static void wake(void *waker)
 
 /* Who calls: what is woken, where the call is put, where it is counted. */
 struct caller {
+    void *instance;
     struct sl_bridge_wait *wait;
     struct sl_call **call;
     struct sl_metric *metrics;
     const void *owner; /* the component */
 };
 
-/* A guest that runs alone may as well wait on its own thread. */
-static void submit(struct sl_service *service, struct sl_session *session,
-                   const void *requests, size_t count,
+/* A guest that runs alone may as well wait on its own thread.  True where it is
+ * answered: the component holds too much already. */
+static bool submit(struct sl_service *service, struct sl_session *session,
+                   const void *requests, size_t count, void *answers,
                    const struct caller *caller)
 {
+    struct sl_error err;
     const struct sl_caller guest = {
         .metrics = caller->metrics,
         .owner = caller->owner,
         .free_until = sl_deadline_in_ms(sl_bridge_wait_free_ms(caller->wait)),
         .block = sl_bridge_block,
+        .held = sl_instance_held(caller->instance),
     };
 
+    if (sl_instance_may_call(caller->instance,
+                             sl_service_call_bytes(service, requests, count),
+                             &err) != SL_OK) {
+        sl_answers_refuse(service, answers, count, &err);
+        return true;
+    }
     sl_service_submit_for(service, session, &guest, requests, count, wake,
                           sl_bridge_waker_take(caller->wait), caller->call);
+    return false;
 }
 
 /* A call that needs no session; true where it is answered. */
@@ -89,12 +100,9 @@ static bool call_service(struct sl_service *service, const void *requests,
                          size_t count, void *answers,
                          const struct caller *caller)
 {
-    bool answered =
-        sl_service_try_for(service, caller->metrics, requests, count, answers);
-
-    if (!answered)
-        submit(service, NULL, requests, count, caller);
-    return answered;
+    return sl_service_try_for(service, caller->metrics, requests, count,
+                              answers) ||
+           submit(service, NULL, requests, count, answers, caller);
 }
 
 static bool call_database(void *instance, const struct sl_object *object,
@@ -113,8 +121,7 @@ static bool call_database(void *instance, const struct sl_object *object,
     }
     if (session == NULL)
         return call_service(service, &request, 1, answers, caller);
-    submit(service, session, &request, 1, caller);
-    return false;
+    return submit(service, session, &request, 1, answers, caller);
 }
 
 /* To the service itself; made is set where a lock is asked for. */
@@ -248,7 +255,7 @@ static bool call(void *instance, uint32_t handle, const void *requests,
     /* Not open: the bridge's own defect, and it ends the guest. */
     if (object != NULL) {
         const struct caller caller = {
-            wait, out, sl_instance_metrics(instance, object->service),
+            instance, wait, out, sl_instance_metrics(instance, object->service),
             sl_instance_component(instance)};
         answered = call_object(instance, object, requests, count, answers, made,
                                &caller);

@@ -187,6 +187,26 @@ static enum sl_status no_memory(const struct instance *instance, size_t bytes,
                    component->host_memory);
 }
 
+enum sl_status sl_instance_may_call(void *pointer, size_t bytes,
+                                    struct sl_error *err)
+{
+    struct instance *instance = pointer;
+    size_t most = (size_t)instance->grants->component->host_memory;
+    size_t holds = instance->own + instance->of_wasi + instance->coming;
+
+    if (holds <= most / 2 || bytes <= most - (holds < most ? holds : most))
+        return SL_OK;
+    sl_count(&instance->grants->instances->refused);
+    return no_memory(instance, bytes, err);
+}
+
+_Atomic uint64_t *sl_instance_held(void *pointer)
+{
+    struct instance *instance = pointer;
+
+    return &instance->grants->instances->held;
+}
+
 enum sl_status sl_instance_add(void *pointer, const struct sl_object *object,
                                uint32_t *handle, struct sl_error *err)
 {

@@ -101,6 +101,17 @@ const struct sl_manifest_component *sl_instance_component(void *instance);
  */
 SL_MUST_CHECK bool sl_instance_hold(void *instance, size_t bytes, size_t more);
 
+/*
+ * Whether a call may wait whose arguments, of so many bytes, are copied: they
+ * count against host-memory beside what the instance holds; a call alone is not
+ * refused where that is at most the half.
+ */
+SL_MUST_CHECK enum sl_status sl_instance_may_call(void *instance, size_t bytes,
+                                                  struct sl_error *err);
+
+/* Where bytes are counted that the component's calls hold. */
+_Atomic uint64_t *sl_instance_held(void *instance);
+
 void sl_instance_drop(void *instance, uint32_t handle);
 
 #endif

@@ -211,9 +211,18 @@ static void test_no_more_than_host_memory(void **state)
     assert_false(sl_instance_hold(*state, HOST_MEMORY / 4, HOST_MEMORY / 4));
     assert_int_equal(instances.refused, 2);
 
+    /* The arguments of a call that waits: beside more than the half. */
+    assert_int_equal(sl_instance_may_call(*state, HOST_MEMORY / 2, &err),
+                     SL_TOO_LARGE);
+    assert_non_null(strstr(err.message, "raise host-memory"));
+    assert_int_equal(sl_instance_may_call(*state, 0, &err), SL_OK);
+    assert_int_equal(instances.refused, 3);
+
     sl_instance_drop(*state, first);
     assert_int_equal(instances.held, HOST_MEMORY / 4);
     assert_true(sl_instance_hold(*state, 0, 0));
+    assert_int_equal(sl_instance_may_call(*state, 10 * HOST_MEMORY, &err),
+                     SL_OK);
     assert_int_equal(sl_instance_add(*state, &object, &first, &err), SL_OK);
     tear_down(state);
     assert_int_equal(instances.held, 0);

@@ -266,6 +266,49 @@ static void too_many_waiting_calls_are_unavailable(void **state)
     faulty_store_close(&f);
 }
 
+/* A guest's call, whose value is that large; its bytes count in *held. */
+static void submit_bytes(struct faulty_store *f, struct submitted *one,
+                         size_t len, _Atomic uint64_t *held)
+{
+    static uint8_t bytes[1 << 20];
+    const struct sl_caller caller = {.held = held};
+    struct sl_kv_request set = faulty_request(SL_KV_SET, "k");
+
+    set.value = SL_BYTES(bytes, len);
+    atomic_init(&one->done, 0);
+    sl_service_submit_for(f->kv, NULL, &caller, &set, 1, note_done, &one->done,
+                          &one->call);
+}
+
+/* What waits holds no more than max-queued-bytes: also when nobody waits for it
+ * any more. */
+static void the_bytes_of_waiting_calls_have_an_end(void **state)
+{
+    struct submitted first, large, small, other;
+    _Atomic uint64_t held = 0;
+    struct faulty_store f;
+
+    (void)state;
+    faulty_store_open(&f, &faulty_driver);
+    f.config.service.max_queued_bytes = 1 << 20;
+    occupy(&f, &first);
+    submit_bytes(&f, &large, 1 << 19, &held);
+    assert_int_equal(held, (1 << 19) + 1);
+    submit_bytes(&f, &other, 1 << 19, &held);
+    assert_int_equal(finish(&other), SL_UNAVAILABLE);
+    assert_int_equal(held, (1 << 19) + 1);
+    sl_call_release(large.call);
+    submit_bytes(&f, &other, 1 << 19, &held);
+    assert_int_equal(finish(&other), SL_UNAVAILABLE);
+    submit_bytes(&f, &small, 100, &held);
+    faulty_set_gate(&f.faulty, false);
+    assert_int_equal(finish(&first), SL_OK);
+    assert_int_equal(finish(&small), SL_OK);
+    wait_done(&large);
+    faulty_store_close(&f);
+    assert_int_equal(held, 0);
+}
+
 static void *open_soon(void *faulty)
 {
     usleep(20000);
@@ -415,6 +458,7 @@ int main(void)
         cmocka_unit_test(a_call_given_up_is_not_sent),
         cmocka_unit_test(a_call_may_wait_no_longer_than_its_deadline),
         cmocka_unit_test(too_many_waiting_calls_are_unavailable),
+        cmocka_unit_test(the_bytes_of_waiting_calls_have_an_end),
         cmocka_unit_test(a_store_that_ends_answers_what_waits),
         cmocka_unit_test(what_need_not_wait_is_done_at_once),
         cmocka_unit_test(who_is_free_runs_its_own_call),

@@ -9,6 +9,7 @@
  * A call that is not answered by its deadline expires: its caller is told so,
  * and the queue has it for itself until the driver is back.
  */
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,11 +52,17 @@ static struct sl_call *call_alloc(const struct sl_capability *capability,
     return call;
 }
 
-static size_t bytes_of(const struct sl_capability *capability,
-                       const void *requests, size_t count)
+size_t sl_service_call_bytes(const struct sl_service *service,
+                             const void *requests, size_t count)
 {
+    const struct sl_capability *capability = service->capability;
+    struct sl_error err;
     size_t bytes = 0;
 
+    /* A call that is refused as a whole may have any size. */
+    if (capability->check_call != NULL &&
+        capability->check_call(requests, count, &err) != SL_OK)
+        return 0;
     for (size_t i = 0; i < count; i++)
         bytes +=
             capability->request_bytes(sl_request_at(capability, requests, i));
@@ -102,20 +109,49 @@ static void set_times(struct sl_call *call, int64_t start)
     }
 }
 
-static struct sl_call *call_new(struct sl_lane *lane, const void *requests,
-                                size_t count, int64_t delay_ms)
+/* Always taken, for max-queued counts them: what commits or gives back. */
+enum { SMALL_CALL = 4096 };
+
+/* Whether a guest's call of so many bytes may be copied beside the others. */
+static bool hold_bytes(struct sl_service *service, size_t bytes,
+                       struct sl_error *err)
+{
+    uint64_t most = (uint64_t)service->config->max_queued_bytes;
+    uint64_t before = atomic_fetch_add(&service->held, bytes);
+
+    if (before == 0 || before + bytes <= most || bytes <= SMALL_CALL)
+        return true;
+    atomic_fetch_sub(&service->held, bytes);
+    sl_fail(err, SL_UNAVAILABLE,
+            "the calls that wait for it hold %" PRIu64
+            " bytes, and with %zu more passed max-queued-bytes, which is "
+            "%" PRIu64,
+            before, bytes, most);
+    sl_fail_in(err, "resource \"%s\"", service->name);
+    return false;
+}
+
+static struct sl_call *call_new(struct sl_lane *lane, _Atomic uint64_t *held,
+                                const void *requests, size_t count,
+                                int64_t delay_ms)
 {
     struct sl_service *service = lane->service;
     const struct sl_capability *capability = service->capability;
-    struct sl_error err;
+    size_t bytes = sl_service_call_bytes(service, requests, count);
+    struct sl_error err = {.status = SL_OK};
     bool fits;
     uint8_t *tail;
-    /* A call that is refused as a whole may have any size. */
-    bool refused = capability->check_call != NULL &&
-                   capability->check_call(requests, count, &err) != SL_OK;
-    size_t bytes = refused ? 0 : bytes_of(capability, requests, count);
+    bool has_room = held == NULL || hold_bytes(service, bytes, &err);
 
-    struct sl_call *call = call_alloc(capability, count, bytes, &fits, &tail);
+    struct sl_call *call =
+        call_alloc(capability, count, has_room ? bytes : 0, &fits, &tail);
+    if (!fits)
+        sl_fail(&err, SL_TOO_LARGE, "no memory for a call of %zu bytes", bytes);
+    if (held != NULL && has_room) {
+        call->held = held;
+        call->bytes = bytes;
+        atomic_fetch_add_explicit(held, bytes, memory_order_relaxed);
+    }
     call->lane = lane;
     call->metrics = service->metrics;
     atomic_fetch_add(&service->owners, 1);
@@ -125,9 +161,10 @@ static struct sl_call *call_new(struct sl_lane *lane, const void *requests,
     bool over = sl_service_precheck(service, requests, count, call->answers);
     for (size_t i = 0; i < count; i++) {
         struct sl_answer *answer = sl_answer_at(capability, call->answers, i);
-        if (!over && !fits && answer->err.status == SL_OK)
-            sl_fail(&answer->err, SL_TOO_LARGE,
-                    "no memory for a call of %zu bytes", bytes);
+        if (!over && err.status != SL_OK && answer->err.status == SL_OK) {
+            answer->err = err;
+            answer->retryable = !has_room;
+        }
         add_request(call, i, sl_request_at(capability, requests, i), &tail);
     }
     set_times(call, sl_now_ns() + delay_ms * 1000000);
@@ -162,6 +199,11 @@ static void call_unref(struct sl_call *call)
         return;
     discard(call);
     sl_answers_done(service, call->answers, call->count);
+    if (call->held != NULL) {
+        atomic_fetch_sub_explicit(call->held, call->bytes,
+                                  memory_order_relaxed);
+        atomic_fetch_sub(&service->held, call->bytes);
+    }
     free(call);
     sl_service_unref(service);
 }
@@ -427,7 +469,8 @@ static void submit(struct sl_lane *lane, const struct sl_caller *caller,
                    int64_t delay_ms, const void *requests, size_t count,
                    sl_call_done_fn *done, void *context, struct sl_call **out)
 {
-    struct sl_call *call = call_new(lane, requests, count, delay_ms);
+    struct sl_call *call =
+        call_new(lane, caller->held, requests, count, delay_ms);
     struct sl_error err;
     unsigned weight = 0;
 

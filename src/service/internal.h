@@ -57,6 +57,7 @@ struct sl_service {
     /* Itself, until it is freed, and every call: a guest that does not end may
      * keep a call longer than that.  The last one frees the memory. */
     _Atomic size_t owners;
+    _Atomic uint64_t held; /* bytes of guests' calls that are not over */
 
     pthread_mutex_t lock;    /* of what follows */
     pthread_cond_t unposted; /* `posted`, or `checking`, is 0, or nobody watches
@@ -157,6 +158,8 @@ struct sl_call {
     bool collected;
     bool delayed; /* submitted for later */
     struct sl_metric *metrics;
+    size_t bytes;           /* of its copied requests */
+    _Atomic uint64_t *held; /* where they count as well; NULL: nobody's */
     int64_t start;
     sl_deadline wait_until; /* of a request that is willing to wait; or 0 */
     sl_deadline deadline;

@@ -37,6 +37,14 @@ const struct sl_option sl_service_options[] = {
      .max = 1000000,
      .fallback = "10000",
      .help = "the most calls that wait for a connection; more are unavailable"},
+    {.name = "max-queued-bytes",
+     .type = SL_OPTION_SIZE,
+     .offset = offsetof(struct sl_service_config, max_queued_bytes),
+     .min = 1 << 20,
+     .max = INT64_C(1) << 40,
+     .fallback = "256MiB",
+     .help = "the most that the arguments of components' calls may hold which "
+             "wait or run; more are unavailable, but a single one"},
     {.name = "max-stuck",
      .type = SL_OPTION_INTEGER,
      .offset = offsetof(struct sl_service_config, max_stuck),
@@ -119,6 +127,17 @@ void sl_answer_fail(const struct sl_service *service, void *answer,
 {
     service->capability->answer_init(answer);
     ((struct sl_answer *)answer)->err = *err;
+}
+
+void sl_answers_refuse(const struct sl_service *service, void *answers,
+                       size_t count, const struct sl_error *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct sl_answer *answer =
+            sl_answer_at(service->capability, answers, i);
+        sl_answer_fail(service, answer, err);
+        answer->refused = true;
+    }
 }
 
 void sl_answers_done(const struct sl_service *service, void *answers,

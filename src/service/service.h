@@ -52,6 +52,7 @@ struct sl_service_config {
     int64_t timeout_ms;       /* the deadline of a call */
     int64_t connections;      /* driver threads, each with a state */
     int64_t max_queued;       /* calls waiting; one more is SL_UNAVAILABLE */
+    int64_t max_queued_bytes; /* of guests' calls that are not over; the same */
     int64_t retry_attempts;   /* tries in all; 1: no retry */
     int64_t retry_backoff_ms; /* before the second try; doubles, with jitter */
     bool required;            /* slight is not ready without it */
@@ -244,6 +245,10 @@ struct sl_caller {
      */
     sl_deadline free_until;
     sl_block_fn *block; /* how that thread waits for long (base/wait.h) */
+    /* Where the bytes of its call count until that is over and released, or
+     * NULL; it outlives the service.  What has one is a guest's: where such
+     * calls hold max-queued-bytes already it is SL_UNAVAILABLE. */
+    _Atomic uint64_t *held;
 };
 
 /* The same for a caller; done may run before this returns. */
@@ -279,6 +284,15 @@ void sl_call_release(struct sl_call *call);
 enum sl_status sl_service_do(struct sl_service *service,
                              struct sl_session *session, const void *requests,
                              size_t count, void *answers);
+
+/* The bytes that a call with these requests has copied while it waits; 0 where
+ * it is refused as a whole. */
+size_t sl_service_call_bytes(const struct sl_service *service,
+                             const void *requests, size_t count);
+
+/* Refuse a call as a whole: fill its answers, which need not be initialised. */
+void sl_answers_refuse(const struct sl_service *service, void *answers,
+                       size_t count, const struct sl_error *err);
 
 /* Fill an answer, which need not be initialised, with a failure. */
 void sl_answer_fail(const struct sl_service *service, void *answer,
