@@ -114,6 +114,33 @@ kill -9 "$child"
 wait "$pid"
 says err "targets.wasm: compiling it was ended from outside (SIGKILL)"
 
+# Without /proc the child is a fork: the same limits, the same words.  (The
+# library is none for a program that a sanitizer watches.)
+if [ -z "$SL_TEST_SANITIZED" ]; then
+    printf '#!/bin/sh\nLD_PRELOAD="%s/libnoproc.so" exec "%s" "$@"\n' \
+        "$SL_TEST_HOSTILE" "$SLIGHT" >without-proc
+    chmod +x without-proc
+    with_proc=$SLIGHT SLIGHT=./without-proc
+    limited 2200 "error: loops.wasm: $time_text" check loops.wasm --compile-timeout 3s
+    limited 400 "error: loops.wasm: $memory_text" check loops.wasm --compile-memory 256MiB
+    slight 0 run "$GUEST" -- args without /proc
+    says out /proc
+    WHAT="the process that compiles, without /proc"
+    rm -f out err
+    "$SLIGHT" check targets.wasm >out 2>err &
+    pid=$!
+    PIDS="$PIDS $pid"
+    wait_for 60 grep -qs 'event=compiling' err
+    child=$(cat "/proc/$pid/task/$pid/children")
+    child=${child% }
+    holds [ -n "$child" ]
+    lacks "/proc/$child/cmdline" compile-child
+    kill -TERM "$pid"
+    wait "$pid"
+    wait_for 60 ended "$child"
+    SLIGHT=$with_proc
+fi
+
 # After it has compiled, slight has the memory back, also of what took much.
 WHAT="memory after the first compilation"
 "$SL_TEST_HOSTILE/hostile-bomb" functions 1500 >loops.wasm

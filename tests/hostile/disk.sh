@@ -3,7 +3,7 @@
 # An attacker writes without end, in one request for each embedded driver: the
 # files stay below max-bytes, the victim is answered all the while, and who uses
 # the same resource can still delete.  The store of a component without a manifest
-# is kv.sqlite with 1 GiB (manifest_test.c).
+# is kv.sqlite with 1 GiB, which is filled as well.
 . "$(dirname "$0")/lib.sh"
 
 # limited NAME TYPE MAX-BYTES: a resource, in a file of this name.
@@ -69,4 +69,16 @@ done
 probe_stop
 rss_below 400
 stop TERM 0
+
+mkdir alone && cd alone || exit 1
+slight 0 run "$GUEST" -- fill default 8
+says out "too-large: "
+says out "max-bytes"
+says out "had room; one was deleted"
+WHAT="the store of a component without a manifest"
+bytes=$(cat .slight/default.db .slight/default.db-wal 2>/dev/null | wc -c)
+[ "$bytes" -le 1073741824 ] || fail "it takes $bytes bytes"
+[ "$bytes" -ge 536870912 ] || fail "it took no more than $bytes bytes"
+slight 0 run "$GUEST" -- set default another value
+cd "$FOLDER" || exit 1
 finish

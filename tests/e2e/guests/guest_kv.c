@@ -133,6 +133,35 @@ static int set_large(int count, char *args[])
     return set_key(slight_kv_store_borrow_bucket(bucket), key, value);
 }
 
+/* fill NAME MIB: values of that size until one has no room; then the first of
+ * them is deleted. */
+static int fill(int count, char *args[])
+{
+    slight_kv_store_own_bucket_t bucket;
+    slight_kv_store_error_t error;
+    command_string_t key;
+    command_list_u8_t value;
+    char number[24];
+    bool was = false;
+
+    if (count < 2 || !open_bucket(args[0], &bucket))
+        return 1;
+    value.ptr = letters(args[1], &value.len);
+    unsigned n = 0;
+    do {
+        snprintf(number, sizeof(number), "%u", n++);
+        command_string_set(&key, number);
+    } while (slight_kv_store_method_bucket_set(
+        slight_kv_store_borrow_bucket(bucket), &key, &value, &error));
+    tell(&error);
+    command_string_set(&key, "0");
+    if (!slight_kv_store_method_bucket_delete(
+            slight_kv_store_borrow_bucket(bucket), &key, &was, &error))
+        return tell(&error);
+    printf("%u had room; one was deleted\n", n - 1);
+    return was ? 0 : 1;
+}
+
 /* get-many NAME COUNT: of one key, so often. */
 static int get_many(int count, char *args[])
 {
@@ -195,6 +224,7 @@ const struct act kv_acts[] = {
     {"set", set},
     {"get-long", get_long},
     {"set-large", set_large},
+    {"fill", fill},
     {"get-many", get_many},
     {"open-long", open_long},
     {"open-many", open_many},
