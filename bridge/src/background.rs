@@ -43,6 +43,8 @@ thread_local! {
     static BEGUN: Cell<Option<u64>> = const { Cell::new(None) };
     /// It was made to give way since.
     static GAVE_WAY: Cell<bool> = const { Cell::new(false) };
+    /// A call of the host would keep this thread for long.
+    static ASKED: Cell<bool> = const { Cell::new(false) };
     static IN_BACKGROUND: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -58,6 +60,21 @@ pub fn gave_way_lately() -> bool {
 /// Whether this thread is one of the background's.
 pub fn is_background() -> bool {
     IN_BACKGROUND.get()
+}
+
+/// To be awaited by a call of the host that computes for long: behind it the guest is
+/// in the background, unless it is one that stays where it is (a command).
+pub async fn to_background() {
+    let mut asked = false;
+    std::future::poll_fn(|_| {
+        if asked || is_background() || BEGUN.get().is_none() {
+            return Poll::Ready(());
+        }
+        asked = true;
+        ASKED.set(true); // who moves it polls it again there
+        Poll::Pending
+    })
+    .await;
 }
 
 /// What a guest does whose deadline, in ticks, has passed: it may be one of before it
@@ -374,11 +391,14 @@ impl<T: Send + 'static> Fair<T> {
         let before = self.used.before(self.background.is_used());
         BEGUN.set(Some(TICKS.load(SeqCst)));
         GAVE_WAY.set(false);
+        ASKED.set(false);
         let polled = work.as_mut().poll(context);
         BEGUN.set(None);
         self.used.after(before);
         if polled.is_ready() {
             self.place = Place::Over;
+        } else if ASKED.get() {
+            self.move_to_background();
         } else if GAVE_WAY.get() {
             self.used.is_measured = true;
             if self.used.time >= FOREGROUND {

@@ -10,7 +10,8 @@ use wasmtime::component::{ComponentType, Lower};
 use wasmtime::{Result, StoreContextMut};
 
 use crate::abi::{Answer, Head, SlError, SlHost};
-use crate::lift::{touching, Converted, Text, Touched, CALL_BYTES_MAX};
+use crate::background::{is_background, to_background};
+use crate::lift::{Converted, Text, Touched, CALL_BYTES_MAX};
 use crate::program::State;
 use crate::wait::{Wait, Woken};
 
@@ -459,15 +460,33 @@ fn too_large(touched: usize) -> Error {
     }
 }
 
+/// Start a call that touches so much. Where that takes long it is the background's
+/// work, like a guest's that computes for long: nobody else waits for it, and whoever
+/// waits for the guest does so until its deadline.
+pub fn aside<'a, T: Send + 'a>(
+    touched: Touched,
+    go: impl FnOnce() -> Result<Later<'a, T>> + Send + 'a,
+) -> Later<'a, T> {
+    if !touched.takes_long() || is_background() {
+        return go().unwrap_or_else(|error| now(Err(error)));
+    }
+    Box::new(async move {
+        to_background().await;
+        // A command stays on its thread: another one does the runtime's work.
+        let later = if is_background() { go() } else { tokio::task::block_in_place(go) };
+        Box::into_pin(later?).await
+    })
+}
+
 /// Start a call with so many requests, if what they touch together is not too much.
 /// A single one has its own limits, which C knows.
 pub fn within_call<'a, T: Send + 'a>(
     touched: Touched,
     count: usize,
-    go: impl FnOnce() -> Result<Later<'a, Reply<T>>>,
+    go: impl FnOnce() -> Result<Later<'a, Reply<T>>> + Send + 'a,
 ) -> Later<'a, Reply<T>> {
     if touched.bytes() > CALL_BYTES_MAX && count > 1 {
         return now(Ok(Err(too_large(touched.bytes()))));
     }
-    touching(touched, go).unwrap_or_else(|error| now(Err(error)))
+    aside(touched, go)
 }

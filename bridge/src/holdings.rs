@@ -8,6 +8,7 @@
 use std::any::Any;
 
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi_http::p2::bindings::http::types::Method;
 use wasmtime_wasi_http::p2::body::{HostIncomingBody, HostOutgoingBody};
 use wasmtime_wasi_http::p2::types::{
     HostIncomingRequest, HostIncomingResponse, HostOutgoingRequest, HostOutgoingResponse,
@@ -49,7 +50,11 @@ fn entry(entry: &dyn Any) -> usize {
     if let Some(request) = entry.downcast_ref::<HostOutgoingRequest>() {
         let path = request.path_with_query.as_ref().map_or(0, String::len);
         let authority = request.authority.as_ref().map_or(0, String::len);
-        return fields(&request.headers) + body(&request.body) + path + authority;
+        let method = match &request.method {
+            Method::Other(name) => name.len(),
+            _ => 0,
+        };
+        return fields(&request.headers) + body(&request.body) + path + authority + method;
     }
     if let Some(response) = entry.downcast_ref::<HostOutgoingResponse>() {
         return fields(&response.headers) + body(&response.body);
@@ -58,7 +63,9 @@ fn entry(entry: &dyn Any) -> usize {
         return fields(&response.headers) + body(&response.body);
     }
     if let Some(request) = entry.downcast_ref::<p3::Request>() {
-        return fields(&request.headers) + BODY;
+        let path = request.path_with_query.as_ref().map_or(0, |path| path.as_str().len());
+        let authority = request.authority.as_ref().map_or(0, |name| name.as_str().len());
+        return fields(&request.headers) + BODY + path + authority + request.method.as_str().len();
     }
     if let Some(response) = entry.downcast_ref::<p3::Response>() {
         return fields(&response.headers) + BODY;

@@ -10,8 +10,10 @@ use crate::abi::{
     Answer, Condition, Held, SlKvAnswer, SlKvRequest, Verb, KV_CURSOR_MAX, KV_KEY_MAX, KV_MANY_MAX,
     KV_VERSION_MAX,
 };
-use crate::call::{all, check, drop_handle, each, many, now, one, open, Later, Reply, Store};
-use crate::lift::{touching, Blob, Converted, Items, Text, Touched};
+use crate::call::{
+    all, aside, check, drop_handle, each, many, now, one, open, Later, Reply, Store,
+};
+use crate::lift::{Blob, Converted, Items, Text, Touched};
 use crate::program::State;
 
 /// The resource type `bucket`; what it stands for, only C knows.
@@ -92,17 +94,18 @@ fn page(answer: &mut SlKvAnswer) -> Reply<Page> {
 
 /// A request made of texts and bytes that lie in the guest's memory.
 macro_rules! requests_one {
-    ($store:ident, $bucket:ident, $verb:expr, $key:ident, $convert:expr, |$request:ident, $texts:ident| $fill:block) => {{
-        let started: Result<_> = (|| {
+    ($store:ident, $bucket:ident, $verb:expr, $key:ident, $convert:expr, |$request:ident, $texts:ident| $fill:block) => {
+        requests_one!($store, $bucket, $verb, $key, $convert, Touched::default(), |$request, $texts| $fill)
+    };
+    ($store:ident, $bucket:ident, $verb:expr, $key:ident, $convert:expr, $touched:expr, |$request:ident, $texts:ident| $fill:block) => {
+        aside($touched, move || {
             let mut $texts = Converted::default();
             let key = $key.read(KV_KEY_MAX, &mut $texts)?;
             let mut $request = SlKvRequest::new($verb, key);
             $fill
-            let touched = Touched { read: 0, copied: $request.value.len };
-            Ok(touching(touched, || one(&$store, $bucket.rep(), &$request, $convert)))
-        })();
-        started.unwrap_or_else(|error| now(Err(error)))
-    }};
+            Ok(one(&$store, $bucket.rep(), &$request, $convert))
+        })
+    };
 }
 
 fn many_keys<T: Send + 'static>(
@@ -123,7 +126,7 @@ fn many_keys<T: Send + 'static>(
 
 fn set_many(
     store: &Store<'_>,
-    bucket: &Resource<Bucket>,
+    bucket: u32,
     entries: &Entries,
 ) -> Result<Later<'static, Reply<Vec<Reply<()>>>>> {
     let mut texts = Converted::default();
@@ -137,8 +140,7 @@ fn set_many(
         })
         .collect::<Result<_>>()?;
     // C refuses the call where they are too much, before it copies any.
-    let touched = entries.0.iter().fold(Touched::default(), |sum, (_, value)| sum.blob(value));
-    Ok(touching(touched, || many(store, bucket.rep(), &requests, |answers| each(answers, nothing))))
+    Ok(many(store, bucket, &requests, |answers| each(answers, nothing)))
 }
 
 type This = Resource<Bucket>;
@@ -166,27 +168,43 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
         requests_one!(store, this, Verb::Exists, key, found, |_request, _texts| {})
     })?;
     kv.func_wrap_async("[method]bucket.set", |store, (this, key, value): (This, Text, Blob)| {
-        requests_one!(store, this, Verb::Set, key, nothing, |request, _texts| {
-            request.value = value.bytes();
-        })
+        requests_one!(
+            store,
+            this,
+            Verb::Set,
+            key,
+            nothing,
+            Touched::default().blob(&value),
+            |request, _texts| {
+                request.value = value.bytes();
+            }
+        )
     })?;
     kv.func_wrap_async(
         "[method]bucket.set-with",
         |store, (this, key, value, options): (This, Text, Blob, SetOptions)| {
-            requests_one!(store, this, Verb::Set, key, version, |request, texts| {
-                request.value = value.bytes();
-                request.want_version = true;
-                request.has_ttl = options.ttl_ms.is_some();
-                request.ttl_ms = options.ttl_ms.unwrap_or(0);
-                request.condition = match &options.condition {
-                    WriteCondition::Always => Condition::Always,
-                    WriteCondition::Absent => Condition::Absent,
-                    WriteCondition::Version(version) => {
-                        request.version = version.read(KV_VERSION_MAX, &mut texts)?;
-                        Condition::Version
-                    }
-                };
-            })
+            requests_one!(
+                store,
+                this,
+                Verb::Set,
+                key,
+                version,
+                Touched::default().blob(&value),
+                |request, texts| {
+                    request.value = value.bytes();
+                    request.want_version = true;
+                    request.has_ttl = options.ttl_ms.is_some();
+                    request.ttl_ms = options.ttl_ms.unwrap_or(0);
+                    request.condition = match &options.condition {
+                        WriteCondition::Always => Condition::Always,
+                        WriteCondition::Absent => Condition::Absent,
+                        WriteCondition::Version(version) => {
+                            request.version = version.read(KV_VERSION_MAX, &mut texts)?;
+                            Condition::Version
+                        }
+                    };
+                }
+            )
         },
     )?;
     kv.func_wrap_async("[method]bucket.delete", |store, (this, key): (This, Text)| {
@@ -225,7 +243,8 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
             .unwrap_or_else(|error| now(Err(error)))
     })?;
     kv.func_wrap_async("[method]bucket.set-many", |store, (this, entries): (This, Entries)| {
-        set_many(&store, &this, &entries).unwrap_or_else(|error| now(Err(error)))
+        let touched = entries.0.iter().fold(Touched::default(), |sum, (_, value)| sum.blob(value));
+        aside(touched, move || set_many(&store, this.rep(), &entries))
     })?;
     kv.func_wrap_async("[method]bucket.delete-many", |store, (this, keys): (This, Keys)| {
         many_keys(&store, &this, Verb::Delete, &keys, |answers| each(answers, found))

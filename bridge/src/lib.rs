@@ -21,6 +21,7 @@ mod lift;
 mod lines;
 mod lockd;
 mod mq;
+mod names;
 mod outbound;
 mod outgoing;
 mod peers;

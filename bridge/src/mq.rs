@@ -101,12 +101,14 @@ fn optional(text: &Option<Text>, texts: &mut Converted) -> Result<SlBytes> {
 }
 
 /// Run `go` with a request for each message.
-fn with_messages<T: Send + 'static>(
-    messages: &[Outgoing],
-    go: impl FnOnce(&[SlMqRequest]) -> Later<'static, Reply<T>>,
-) -> Later<'static, Reply<T>> {
-    let touched = messages.iter().fold(Touched::default(), |sum, message| message.touched(sum));
-    within_call(touched, messages.len(), || {
+fn with_messages<'a, T: Send + 'static>(
+    messages: impl AsRef<[Outgoing]> + Send + 'a,
+    go: impl FnOnce(&[SlMqRequest]) -> Later<'a, Reply<T>> + Send + 'a,
+) -> Later<'a, Reply<T>> {
+    let all = messages.as_ref();
+    let touched = all.iter().fold(Touched::default(), |sum, message| message.touched(sum));
+    within_call(touched, all.len(), move || {
+        let messages = messages.as_ref();
         let mut texts = Converted::default();
         let pairs: Vec<Vec<SlPair>> = messages
             .iter()
@@ -125,21 +127,17 @@ fn sent(answer: &mut SlMqAnswer) -> Reply<String> {
     check(answer.head()).map(|()| answer.id().into_owned())
 }
 
-fn send(
-    store: &Store<'_>,
-    queue: &Resource<Queue>,
-    message: Outgoing,
-) -> Later<'static, Reply<String>> {
-    with_messages(&[message], |requests| one(store, queue.rep(), &requests[0], sent))
+fn send(store: Store<'_>, queue: u32, message: Outgoing) -> Later<'_, Reply<String>> {
+    with_messages([message], move |requests| one(&store, queue, &requests[0], sent))
 }
 
 fn send_many(
-    store: &Store<'_>,
-    queue: &Resource<Queue>,
-    messages: &Messages,
-) -> Later<'static, Reply<Vec<Reply<String>>>> {
-    with_messages(&messages.0, |requests| {
-        many(store, queue.rep(), requests, |answers: &mut [SlMqAnswer]| each(answers, sent))
+    store: Store<'_>,
+    queue: u32,
+    messages: Messages,
+) -> Later<'_, Reply<Vec<Reply<String>>>> {
+    with_messages(messages.0, move |requests| {
+        many(&store, queue, requests, |answers: &mut [SlMqAnswer]| each(answers, sent))
     })
 }
 
@@ -203,11 +201,11 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
         Ok((open(&store, c"mq", &name)?.map(Resource::<Queue>::new_own),))
     })?;
     mq.func_wrap_async("[method]queue.send", |store, (this, message): (ThisQueue, Outgoing)| {
-        send(&store, &this, message)
+        send(store, this.rep(), message)
     })?;
     mq.func_wrap_async(
         "[method]queue.send-many",
-        |store, (this, messages): (ThisQueue, Messages)| send_many(&store, &this, &messages),
+        |store, (this, messages): (ThisQueue, Messages)| send_many(store, this.rep(), messages),
     )?;
     mq.func_wrap_async(
         "[method]queue.receive",

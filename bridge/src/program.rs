@@ -22,6 +22,10 @@ use crate::settings::Settings;
 /// without copying, and count for themselves (lift.rs).
 pub const HOSTCALL_FUEL: usize = 16 << 20;
 
+/// What an instance has open by the component model itself: resources of its own,
+/// streams, futures, tasks. A stream costs a kilobyte of the host's.
+const HANDLES_MAX: usize = 16 << 10;
+
 /// What a component exports, of what the host calls.
 #[derive(Default)]
 pub struct Exports {
@@ -119,6 +123,7 @@ impl Linked {
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(State::limiter);
         store.set_hostcall_fuel(HOSTCALL_FUEL);
+        store.set_max_component_handles(HANDLES_MAX);
         store.set_epoch_deadline(SLICE_TICKS);
         store.epoch_deadline_callback(|_| Ok(on_deadline()));
         Ok(store)
@@ -175,6 +180,7 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
     }
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(defect)?;
     crate::outgoing::link(&mut linker, wasm.get_concurrency_support()).map_err(defect)?;
+    crate::names::limit(&mut linker, wasm.get_concurrency_support()).map_err(defect)?;
     linker.instance("slight:types/errors@0.1.0").map_err(defect)?;
     crate::kv::link(&mut linker).map_err(defect)?;
     crate::sql::link(&mut linker).map_err(defect)?;

@@ -99,13 +99,15 @@ impl Outgoing {
 }
 
 /// Run `go` with a request for each event.
-fn with_events<T: Send + 'static>(
-    topic: &Text,
-    events: &[Outgoing],
-    go: impl FnOnce(&[SlPubsubRequest]) -> Later<'static, Reply<T>>,
-) -> Later<'static, Reply<T>> {
-    let touched = events.iter().fold(Touched::default(), |sum, event| event.touched(sum));
-    within_call(touched, events.len(), || {
+fn with_events<'a, T: Send + 'static>(
+    topic: Text,
+    events: impl AsRef<[Outgoing]> + Send + 'a,
+    go: impl FnOnce(&[SlPubsubRequest]) -> Later<'a, Reply<T>> + Send + 'a,
+) -> Later<'a, Reply<T>> {
+    let all = events.as_ref();
+    let touched = all.iter().fold(Touched::default(), |sum, event| event.touched(sum));
+    within_call(touched, all.len(), move || {
+        let events = events.as_ref();
         let mut texts = Converted::default();
         let topic = topic.read(PUBSUB_NAME_MAX, &mut texts)?;
         let pairs: Vec<Vec<SlPair>> =
@@ -120,23 +122,18 @@ fn nothing(answer: &mut SlPubsubAnswer) -> Reply<()> {
     check(answer.head())
 }
 
-fn publish(
-    store: &Store<'_>,
-    broker: &Resource<Broker>,
-    topic: &Text,
-    event: Outgoing,
-) -> Later<'static, Reply<()>> {
-    with_events(topic, &[event], |requests| one(store, broker.rep(), &requests[0], nothing))
+fn publish(store: Store<'_>, broker: u32, topic: Text, event: Outgoing) -> Later<'_, Reply<()>> {
+    with_events(topic, [event], move |requests| one(&store, broker, &requests[0], nothing))
 }
 
 fn publish_many(
-    store: &Store<'_>,
-    broker: &Resource<Broker>,
-    topic: &Text,
-    events: &Events,
-) -> Later<'static, Reply<Vec<Reply<()>>>> {
-    with_events(topic, &events.0, |requests| {
-        many(store, broker.rep(), requests, |answers: &mut [SlPubsubAnswer]| each(answers, nothing))
+    store: Store<'_>,
+    broker: u32,
+    topic: Text,
+    events: Events,
+) -> Later<'_, Reply<Vec<Reply<()>>>> {
+    with_events(topic, events.0, move |requests| {
+        many(&store, broker, requests, |answers: &mut [SlPubsubAnswer]| each(answers, nothing))
     })
 }
 
@@ -206,13 +203,13 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     pubsub.func_wrap_async(
         "[method]broker.publish",
         |store, (this, topic, event): (Resource<Broker>, Text, Outgoing)| {
-            publish(&store, &this, &topic, event)
+            publish(store, this.rep(), topic, event)
         },
     )?;
     pubsub.func_wrap_async(
         "[method]broker.publish-many",
         |store, (this, topic, events): (Resource<Broker>, Text, Events)| {
-            publish_many(&store, &this, &topic, &events)
+            publish_many(store, this.rep(), topic, events)
         },
     )?;
     pubsub.func_wrap_async(

@@ -84,6 +84,11 @@ fn in_our_words(message: String) -> String {
                 drop what is not needed any more, or raise host-memory in the manifest"
             .into();
     }
+    if message.contains("store handle limit exceeded") {
+        return "it has too many resources, streams and futures open; drop what is not needed \
+                any more"
+            .into();
+    }
     if !message.contains("fuel allocated for hostcalls") {
         return message;
     }

@@ -248,10 +248,10 @@ impl Sets {
 /// too much together.
 fn with_statement<'a, T: Send + 'a>(
     verb: SqlVerb,
-    statement: &Text,
+    statement: Text,
     mut sets: Sets,
     in_transaction: bool,
-    go: impl FnOnce(&SlSqlRequest) -> Later<'a, Reply<T>>,
+    go: impl FnOnce(&SlSqlRequest) -> Later<'a, Reply<T>> + Send + 'a,
 ) -> Later<'a, Reply<T>> {
     within_call(sets.touched, usize::MAX, move || {
         let mut texts = Converted::default();
@@ -349,24 +349,24 @@ fn nothing(answer: &mut SlSqlAnswer) -> Reply<()> {
 }
 
 /// A statement on a connection or a transaction, for what its answer is.
-fn statement<T: Send + 'static>(
-    store: &Store<'_>,
+fn statement<'a, T: Send + 'static>(
+    store: Store<'a>,
     on: (u32, bool),
     verb: SqlVerb,
-    text: &Text,
+    text: Text,
     sets: Sets,
     convert: fn(&mut SlSqlAnswer) -> Reply<T>,
-) -> Later<'static, Reply<T>> {
-    with_statement(verb, text, sets, on.1, |request| one(store, on.0, request, convert))
+) -> Later<'a, Reply<T>> {
+    with_statement(verb, text, sets, on.1, move |request| one(&store, on.0, request, convert))
 }
 
 fn open_cursor<'a>(
     store: Store<'a>,
     on: (u32, bool),
-    text: &Text,
+    text: Text,
     sets: Sets,
 ) -> Later<'a, Reply<Resource<Cursor>>> {
-    with_statement(SqlVerb::CursorOpen, text, sets, on.1, |request| {
+    with_statement(SqlVerb::CursorOpen, text, sets, on.1, move |request| {
         make(store, on.0, request, |_: &mut SlSqlAnswer, made| Resource::new_own(made))
     })
 }
@@ -432,27 +432,27 @@ macro_rules! statements {
             concat!("[method]", $resource, ".query"),
             |store, (this, text, list): ($This, Text, Parameters)| {
                 let on = (this.rep(), $in_transaction);
-                statement(&store, on, SqlVerb::Query, &text, list.0, queried)
+                statement(store, on, SqlVerb::Query, text, list.0, queried)
             },
         )?;
         $sql.func_wrap_async(
             concat!("[method]", $resource, ".execute"),
             |store, (this, text, list): ($This, Text, Parameters)| {
                 let on = (this.rep(), $in_transaction);
-                statement(&store, on, SqlVerb::Execute, &text, list.0, done)
+                statement(store, on, SqlVerb::Execute, text, list.0, done)
             },
         )?;
         $sql.func_wrap_async(
             concat!("[method]", $resource, ".execute-many"),
             |store, (this, text, lists): ($This, Text, ParameterLists)| {
                 let on = (this.rep(), $in_transaction);
-                statement(&store, on, SqlVerb::ExecuteMany, &text, lists.0, done)
+                statement(store, on, SqlVerb::ExecuteMany, text, lists.0, done)
             },
         )?;
         $sql.func_wrap_async(
             concat!("[method]", $resource, ".open-cursor"),
             |store, (this, text, list): ($This, Text, Parameters)| {
-                open_cursor(store, (this.rep(), $in_transaction), &text, list.0)
+                open_cursor(store, (this.rep(), $in_transaction), text, list.0)
             },
         )?;
     };

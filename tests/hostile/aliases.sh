@@ -46,8 +46,22 @@ for _ in 1 2 3; do
     [ "$code" = 500 ] || fail "answered $code: $(cat answer)"
 done
 says served "one call of WASI passed more than 16 MiB"
+
+# Texts that take long to read, of many at once: work of the background.
+JOBS=
+for i in 1 2 3 4 5 6; do
+    curl -s -m 60 "$ATTACKER/texts" >"text$i" &
+    JOBS="$JOBS $!"
+done
+# shellcheck disable=SC2086 # words are meant
+wait $JOBS
+WHAT="/texts"
+for i in 1 2 3 4 5 6; do
+    says "text$i" "JSON"
+done
+probe_for 100
 probe_stop
-rss_below 300
+rss_below 400
 
 stop TERM 0
 finish

@@ -108,6 +108,36 @@ static void pass_json(wasi_http_types_own_response_outparam_t out)
     pass_sets(out, &json);
 }
 
+/* As much as one call may have, of which the last byte is wrong: all of it is
+ * read, several times. */
+static void pass_texts(wasi_http_types_own_response_outparam_t out)
+{
+    enum { TEXTS = 3, TIMES = 10 };
+    slight_sql_database_list_value_t texts = {
+        array_of(TEXTS, sizeof(*texts.ptr)), TEXTS};
+    slight_sql_database_own_connection_t db;
+    slight_types_errors_error_t error;
+    slight_sql_database_rows_t rows;
+    http_string_t name = text_of("db"), statement = text_of("SELECT ?, ?, ?");
+
+    for (size_t i = 0; i < LARGE; i += 2)
+        memcpy(large + i, "\xc3\xa9", 2);
+    large[0] = ' ';
+    large[1] = '"';
+    large[LARGE - 2] = '"';
+    large[LARGE - 1] = 'x';
+    for (size_t i = 0; i < TEXTS; i++) {
+        texts.ptr[i].tag = SLIGHT_SQL_DATABASE_VALUE_JSON;
+        texts.ptr[i].val.json = large_text();
+    }
+    bool ok = slight_sql_database_static_connection_open(&name, &db, &error);
+    for (int n = 0; n < TIMES; n++)
+        ok = slight_sql_database_method_connection_query(
+            slight_sql_database_borrow_connection(db), &statement, &texts,
+            &rows, &error);
+    tell(out, ok, &error);
+}
+
 /* --- kv ---------------------------------------------------------------------
  */
 
@@ -284,6 +314,8 @@ void exports_wasi_http_incoming_handler_handle(
         pass_fields(out);
     else if (strcmp(path, "/nulls") == 0)
         pass_nulls(out);
+    else if (strcmp(path, "/texts") == 0)
+        pass_texts(out);
     else if (strcmp(path, "/json") == 0)
         pass_json(out);
     else if (strcmp(path, "/get") == 0 || strcmp(path, "/delete") == 0)

@@ -7,7 +7,14 @@
 
 #include "http_reply.h"
 
-enum { SETS = 4000, ENTRIES = 15, BYTES = 8 << 10, PAUSE = 50 };
+enum {
+    SETS = 4000,
+    ENTRIES = 15,
+    BYTES = 8 << 10,
+    PAUSE = 50,
+    LONG = 1 << 20,
+    NAMES = 300
+};
 
 static wasi_http_types_own_fields_t
 make_list(wasi_http_types_list_tuple2_field_name_field_value_t *list)
@@ -81,6 +88,28 @@ make_request(wasi_http_types_list_tuple2_field_name_field_value_t *list)
     free(piece.ptr);
 }
 
+/* A request that has no headers, but a long method or authority. */
+static void make_named(bool method)
+{
+    static uint8_t letters[LONG];
+    http_string_t text = {letters, LONG};
+    wasi_http_types_method_t other = {.tag = WASI_HTTP_TYPES_METHOD_OTHER,
+                                      .val.other = text};
+    wasi_http_types_own_outgoing_request_t request =
+        wasi_http_types_constructor_outgoing_request(
+            wasi_http_types_constructor_fields());
+    wasi_http_types_borrow_outgoing_request_t borrowed =
+        wasi_http_types_borrow_outgoing_request(request);
+
+    memset(letters, 'x', sizeof(letters));
+    if (method)
+        (void)wasi_http_types_method_outgoing_request_set_method(borrowed,
+                                                                 &other);
+    else
+        (void)wasi_http_types_method_outgoing_request_set_authority(borrowed,
+                                                                    &text);
+}
+
 void exports_wasi_http_incoming_handler_handle(
     exports_wasi_http_incoming_handler_own_incoming_request_t owned,
     exports_wasi_http_incoming_handler_own_response_outparam_t out)
@@ -98,7 +127,10 @@ void exports_wasi_http_incoming_handler_handle(
         entries[i].f0 = (http_string_t){(uint8_t *)"x", 1};
         entries[i].f1 = (wasi_http_types_field_value_t){bytes, BYTES};
     }
-    for (int i = 0; i < SETS && strcmp(path, "/hello") != 0; i++) {
+    int sets = strcmp(path, "/method") == 0 || strcmp(path, "/authority") == 0
+                   ? NAMES
+                   : SETS;
+    for (int i = 0; i < sets && strcmp(path, "/hello") != 0; i++) {
         if (i == PAUSE) /* so that several have as much at the same time */
             sleep(1);
         if (strcmp(path, "/append") == 0)
@@ -107,6 +139,9 @@ void exports_wasi_http_incoming_handler_handle(
             make_clone(&list);
         else if (strcmp(path, "/request") == 0)
             make_request(&list);
+        else if (strcmp(path, "/method") == 0 ||
+                 strcmp(path, "/authority") == 0)
+            make_named(path[1] == 'm');
         else if (strcmp(path, "/dropped") == 0)
             wasi_http_types_fields_drop_own(make_list(&list));
         else
