@@ -43,10 +43,10 @@ struct sl_cache_key sl_cache_key_of(struct sl_bytes wasm,
                                     struct sl_bytes fingerprint);
 
 /*
- * A descriptor of the file under key, to be read, the caller's to close; -1
- * where there is none that is whole and this user's alone.  What was checked is
- * the descriptor: load that, not what has the name by then.  The code starts at
- * the file's begin; a checksum stands behind it.
+ * Open the file under key for reading: a descriptor that the caller closes, or
+ * -1 where no file is whole and owned by this user alone.  The descriptor was
+ * checked, the name was not: load the code from the descriptor.  The file holds
+ * the code, and behind it a checksum.
  */
 SL_MUST_CHECK int sl_cache_find(struct sl_cache *cache,
                                 const struct sl_cache_key *key);
