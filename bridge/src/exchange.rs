@@ -3,10 +3,10 @@
 
 use std::convert::Infallible;
 use std::future::{poll_fn, Future};
-use std::pin::pin;
+use std::pin::{pin, Pin};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -265,21 +265,34 @@ enum Begun {
     Late(Duration),
 }
 
+/// The guest's answer; None: there will be none. It may be known in the background
+/// before the end of the guest is, and whoever has been told is not asked again.
+fn poll_answer(
+    answer: &mut Option<Receiver<Answer>>,
+    context: &mut Context<'_>,
+) -> Poll<Option<Answer>> {
+    let Some(receiver) = answer else {
+        return Poll::Ready(None);
+    };
+    let told = ready!(Pin::new(receiver).poll(context));
+    *answer = None;
+    Poll::Ready(told.ok())
+}
+
 /// Until the response begins.
 async fn begin(exchange: &Arc<Exchange>, mut work: Work, answer: Receiver<Answer>) -> Begun {
-    let (mut answer, mut clock, mut ended) = (pin!(answer), Clock::default(), None);
+    let (mut answer, mut clock, mut ended) = (Some(answer), Clock::default(), None);
     let limit = exchange.shared.request_timeout;
     let begun = poll_fn(|context| {
         if let Poll::Ready(over) = work.poll(context) {
             ended = Some(over);
             // Its instance is alive, and may hold what it could have answered with.
-            let answered = poll_now(|context| answer.as_mut().poll(context));
-            return Poll::Ready(match answered {
-                Poll::Ready(Ok(answer)) => Ok(Some(answer)),
-                Poll::Ready(Err(_)) | Poll::Pending => Ok(None),
+            return Poll::Ready(match poll_now(|context| poll_answer(&mut answer, context)) {
+                Poll::Ready(answer) => Ok(answer),
+                Poll::Pending => Ok(None),
             });
         }
-        if let Poll::Ready(Ok(answer)) = answer.as_mut().poll(context) {
+        if let Poll::Ready(Some(answer)) = poll_answer(&mut answer, context) {
             return Poll::Ready(Ok(Some(answer)));
         }
         clock.poll_late(context, exchange, exchange.begin, limit).map(Err)
