@@ -320,55 +320,55 @@ static void a_step_cut_by_a_kill_loses_nothing(void **state)
             commands++;
         assert_true(commands > 1);
     }
+}
 
-    static struct sl_pubsub_request to(const char *topic)
-    {
-        struct sl_pubsub_request request = publish_x;
+static struct sl_pubsub_request to(const char *topic)
+{
+    struct sl_pubsub_request request = publish_x;
 
-        request.topic = sl_bytes_of(topic);
-        return request;
+    request.topic = sl_bytes_of(topic);
+    return request;
+}
+
+static void topics_without_end(void **state)
+{
+    struct test_store store;
+    struct sl_error err = {.status = SL_TOO_LARGE};
+
+    (void)state;
+    fault_open_own(&store, NULL, "max-topics = 2\nretention = \"3s\"");
+    fault_tell("del '{own}:topics'"); /* other cases' */
+    const struct sl_pubsub_request first = to("a"), second = to("b"),
+                                   third = to("c");
+    fault_call_is(&store, &first, SL_OK, "");
+    fault_call_is(&store, &second, SL_OK, "");
+    fault_call_is(&store, &third, SL_TOO_LARGE, "raise max-topics");
+    fault_call_is(&store, &first, SL_OK, "");
+    struct sl_pubsub_request subscribe = third;
+    subscribe.verb = SL_PUBSUB_SUBSCRIBE;
+    subscribe.group = subscribe.member = SL_LITERAL("g");
+    fault_call_is(&store, &subscribe, SL_TOO_LARGE, "raise max-topics");
+    /* Once the others' events are over there is room. */
+    for (int i = 0; i < 600 && err.status == SL_TOO_LARGE; i++) {
+        poll(NULL, 0, 50);
+        err = fault_call(&store, &third);
     }
+    assert_status(err.status, SL_OK);
+    test_store_done(&store);
+}
 
-    static void topics_without_end(void **state)
-    {
-        struct test_store store;
-        struct sl_error err = {.status = SL_TOO_LARGE};
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        MESSAGE_FAULT_CASES,
+        REDIS_SCRIPT_CASES,
+        cmocka_unit_test(who_receives_is_not_held_up_by_a_full_server),
+        cmocka_unit_test(a_member_that_is_cut_off),
+        cmocka_unit_test(what_is_too_old_is_passed_over),
+        cmocka_unit_test(a_step_cut_by_a_kill_loses_nothing),
+        cmocka_unit_test(topics_without_end),
+    };
 
-        (void)state;
-        fault_open_own(&store, NULL, "max-topics = 2\nretention = \"3s\"");
-        fault_tell("del '{own}:topics'"); /* other cases' */
-        const struct sl_pubsub_request first = to("a"), second = to("b"),
-                                       third = to("c");
-        fault_call_is(&store, &first, SL_OK, "");
-        fault_call_is(&store, &second, SL_OK, "");
-        fault_call_is(&store, &third, SL_TOO_LARGE, "raise max-topics");
-        fault_call_is(&store, &first, SL_OK, "");
-        struct sl_pubsub_request subscribe = third;
-        subscribe.verb = SL_PUBSUB_SUBSCRIBE;
-        subscribe.group = subscribe.member = SL_LITERAL("g");
-        fault_call_is(&store, &subscribe, SL_TOO_LARGE, "raise max-topics");
-        /* Once the others' events are over there is room. */
-        for (int i = 0; i < 600 && err.status == SL_TOO_LARGE; i++) {
-            poll(NULL, 0, 50);
-            err = fault_call(&store, &third);
-        }
-        assert_status(err.status, SL_OK);
-        test_store_done(&store);
-    }
-
-    int main(void)
-    {
-        const struct CMUnitTest tests[] = {
-            MESSAGE_FAULT_CASES,
-            REDIS_SCRIPT_CASES,
-            cmocka_unit_test(who_receives_is_not_held_up_by_a_full_server),
-            cmocka_unit_test(a_member_that_is_cut_off),
-            cmocka_unit_test(what_is_too_old_is_passed_over),
-            cmocka_unit_test(a_step_cut_by_a_kill_loses_nothing),
-
-            cmocka_unit_test(topics_without_end),
-        };
-
-        return cmocka_run_group_tests_name("faults.pubsub.redis", tests,
-                                           fault_start, fault_stop);
-    }
+    return cmocka_run_group_tests_name("faults.pubsub.redis", tests,
+                                       fault_start, fault_stop);
+}
