@@ -598,8 +598,6 @@ struct sl_bridge_componentize {
     const struct sl_bridge_wit_file *files;
     size_t file_count;
     struct sl_bytes world;
-    /* For guests whose allocator is not up at the start (Go). */
-    bool realloc_via_memory_grow;
 };
 
 /*
@@ -760,7 +758,7 @@ SL_BRIDGE_SIZE(sl_toml, 72);
 SL_BRIDGE_SHAPE(sl_toml, key, 24);
 SL_BRIDGE_SHAPE(sl_toml, child_count, 64);
 SL_BRIDGE_SIZE(sl_bridge_directory, 40);
-SL_BRIDGE_SIZE(sl_bridge_componentize, 56);
+SL_BRIDGE_SIZE(sl_bridge_componentize, 48);
 SL_BRIDGE_SHAPE(sl_bridge_componentize, world, 32);
 
 #endif

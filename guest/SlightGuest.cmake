@@ -7,10 +7,9 @@
 # the default target `hello`. The bindings are generated into hello.bindings/;
 # include "command.h". WIT names a folder with packages of your own.
 #
-# REACTOR: it has no main, but a handler that is called (docs/triggers.md).
-#
 # HEADERS names what the sources include, so that a change of it compiles them
-# again; OPTIONS more options for clang.
+# again; OPTIONS more options for clang; STACK the bytes of its stack, 262144
+# without it: what needs more traps.
 #
 # SLIGHT_PROGRAM is the slight to use (a target's file, or found in the PATH);
 # SLIGHT_GUEST_CC the clang, 15 or newer, for the target wasm32-wasi.
@@ -22,23 +21,25 @@ else()
 endif()
 find_program(SLIGHT_GUEST_CC NAMES clang-19 clang-20 clang-21 clang-22 clang REQUIRED)
 
-set(SLIGHT_GUEST_FOLDER "${CMAKE_CURRENT_LIST_DIR}")
-
 function(slight_guest_c name)
-  cmake_parse_arguments(arg "REACTOR" "WORLD;WIT" "SOURCES;HEADERS;OPTIONS" ${ARGN})
+  cmake_parse_arguments(arg "" "WORLD;WIT;STACK" "SOURCES;HEADERS;OPTIONS" ${ARGN})
   if(NOT arg_WORLD)
     set(arg_WORLD slight:slight/command)
+  endif()
+  if(NOT arg_STACK)
+    set(arg_STACK 262144)
   endif()
   string(REGEX REPLACE ".*/([^@]*).*" "\\1" world "${arg_WORLD}")
   string(REPLACE "-" "_" world "${world}")
   set(bindings "${CMAKE_CURRENT_BINARY_DIR}/${name}.bindings")
   set(generated "${bindings}/${world}.c" "${bindings}/${world}.h"
-    "${bindings}/${world}_component_type.o")
+    "${bindings}/${world}_component_type.o" "${bindings}/start.c")
   set(component "${CMAKE_CURRENT_BINARY_DIR}/${name}.wasm")
   set(core "${CMAKE_CURRENT_BINARY_DIR}/${name}.core.wasm")
   set(wit_option "")
   set(wit_files "")
   if(arg_WIT)
+    cmake_path(ABSOLUTE_PATH arg_WIT BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
     set(wit_option --wit "${arg_WIT}")
     file(GLOB_RECURSE wit_files CONFIGURE_DEPENDS "${arg_WIT}/*.wit")
   endif()
@@ -47,12 +48,6 @@ function(slight_guest_c name)
     cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
     list(APPEND sources "${source}")
   endforeach()
-  set(start "${SLIGHT_GUEST_FOLDER}/start.c")
-  set(entry "")
-  if(arg_REACTOR)
-    set(start "${SLIGHT_GUEST_FOLDER}/reactor.c")
-    set(entry -Wl,--no-entry)
-  endif()
   set(slight_dependency "")
   if(TARGET slight)
     set(slight_dependency slight)
@@ -64,13 +59,14 @@ function(slight_guest_c name)
     DEPENDS ${slight_dependency} ${wit_files}
     VERBATIM)
   add_custom_command(OUTPUT "${component}"
-    COMMAND "${SLIGHT_GUEST_CC}" --target=wasm32-wasi -O2 -s -Wall
-      -ffunction-sections -fdata-sections -Wl,--gc-sections -nostartfiles
-      ${entry} "${start}"
-      ${arg_OPTIONS} "-I${bindings}" "-I${SLIGHT_GUEST_FOLDER}" ${sources} "${bindings}/${world}.c"
+    COMMAND "${SLIGHT_GUEST_CC}" --target=wasm32-wasi -O2 -Wall
+      -ffunction-sections -fdata-sections -Wl,--gc-sections -Wl,--strip-debug
+      -Wl,--stack-first -Wl,-z,stack-size=${arg_STACK}
+      -nostartfiles -Wl,--no-entry "${bindings}/start.c"
+      ${arg_OPTIONS} "-I${bindings}" ${sources} "${bindings}/${world}.c"
       "${bindings}/${world}_component_type.o" -o "${core}"
     COMMAND "${SLIGHT_PROGRAM}" componentize "${core}" -o "${component}"
-    DEPENDS ${sources} ${arg_HEADERS} ${generated} "${start}"
+    DEPENDS ${sources} ${arg_HEADERS} ${generated}
     VERBATIM)
   add_custom_target(${name} ALL DEPENDS "${component}")
 endfunction()

@@ -3,7 +3,7 @@
 #     GUEST := hello                  # makes hello.wasm
 #     SOURCES := hello.c              # which include "command.h"
 #     WORLD := slight:slight/command  # the default
-#     REACTOR := 1                    # it has no main: it is called
+#     STACK := 262144                 # bytes, the default; beyond it traps
 #     include guest.mk
 #
 # SLIGHT is the slight to use, GUEST_CC a clang for the target wasm32-wasi
@@ -12,12 +12,12 @@
 SLIGHT ?= slight
 GUEST_CC ?= clang-19
 WORLD ?= slight:slight/command
-comma := ,
-GUEST_CFLAGS ?= -O2 -s -Wall -ffunction-sections -fdata-sections -Wl,--gc-sections
-
-guest_folder := $(dir $(lastword $(MAKEFILE_LIST)))
-guest_start := $(guest_folder)$(if $(REACTOR),reactor.c,start.c)
-guest_entry := $(if $(REACTOR),-Wl$(comma)--no-entry)
+STACK ?= 262144
+GUEST_CFLAGS ?= -O2 -Wall -ffunction-sections -fdata-sections
+# Names of functions stay, for backtraces of traps; the stack is in front of the
+# data, so that an overflow traps.
+GUEST_LDFLAGS ?= -Wl,--gc-sections -Wl,--strip-debug
+guest_stack := -Wl,--stack-first -Wl,-z,stack-size=$(STACK)
 
 guest_world := $(subst -,_,$(notdir $(firstword $(subst @, ,$(WORLD)))))
 guest_gen := $(GUEST).bindings
@@ -27,7 +27,7 @@ $(GUEST).wasm: $(GUEST).core.wasm
 	$(SLIGHT) componentize $< -o $@
 
 $(GUEST).core.wasm: $(SOURCES) $(guest_type)
-	$(GUEST_CC) --target=wasm32-wasi $(GUEST_CFLAGS) -nostartfiles $(guest_entry) -I$(guest_gen) -I$(guest_folder) $(guest_start) $(SOURCES) $(guest_gen)/$(guest_world).c $(guest_type) -o $@
+	$(GUEST_CC) --target=wasm32-wasi $(GUEST_CFLAGS) $(GUEST_LDFLAGS) $(guest_stack) -nostartfiles -Wl,--no-entry -I$(guest_gen) $(guest_gen)/start.c $(SOURCES) $(guest_gen)/$(guest_world).c $(guest_type) -o $@
 
 $(guest_type):
 	$(SLIGHT) bindgen c --world $(WORLD) --out $(guest_gen)

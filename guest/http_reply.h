@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For guests in C that answer HTTP requests: the request's path and body, and a
- * whole response, over the bindings of the world slight:slight/http ("http.h").
- * What is larger than memory, or comes bit by bit, uses the bindings
- * themselves.
+ * For guests in C and C++ that answer HTTP requests: the request's path and
+ * body, and a whole response, over the bindings of the world slight:slight/http
+ * ("http.h"), or of another one that has wasi:http: `slight bindgen c` writes
+ * this file with the two definitions that name it.  What is larger than memory,
+ * or comes bit by bit, uses the bindings themselves.
  */
 #ifndef SL_GUEST_HTTP_REPLY_H
 #define SL_GUEST_HTTP_REPLY_H
@@ -12,22 +13,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http.h"
+#ifndef SLIGHT_WORLD
+#define SLIGHT_WORLD(name) http_##name
+#define SLIGHT_WORLD_HEADER "http.h"
+#endif
+#include SLIGHT_WORLD_HEADER
+
+/* What the bindings name after the world. */
+typedef SLIGHT_WORLD(string_t) http_reply_string_t;
+typedef SLIGHT_WORLD(list_u8_t) http_reply_bytes_t;
 
 /* The path with its query, to be freed; "/" where there is none. */
 static inline char *http_path(wasi_http_types_borrow_incoming_request_t request)
 {
-    http_string_t path = {0};
+    http_reply_string_t path = {NULL, 0};
     bool has =
         wasi_http_types_method_incoming_request_path_with_query(request, &path);
-    char *text = calloc(1, has ? path.len + 1 : 2);
+    char *text = (char *)calloc(1, has ? path.len + 1 : 2);
 
     if (text != NULL && has)
         memcpy(text, path.ptr, path.len);
     else if (text != NULL)
         text[0] = '/';
     if (has)
-        http_string_free(&path);
+        SLIGHT_WORLD(string_free)(&path);
     return text;
 }
 
@@ -36,13 +45,14 @@ static inline char *http_path(wasi_http_types_borrow_incoming_request_t request)
  * whole, or is larger than most.
  */
 static inline bool http_body(wasi_http_types_borrow_incoming_request_t request,
-                             size_t most, http_list_u8_t *body)
+                             size_t most, http_reply_bytes_t *body)
 {
     wasi_http_types_own_incoming_body_t incoming;
     wasi_http_types_own_input_stream_t stream;
     bool whole = true;
 
-    *body = (http_list_u8_t){0};
+    body->ptr = NULL;
+    body->len = 0;
     if (!wasi_http_types_method_incoming_request_consume(request, &incoming))
         return false;
     if (!wasi_http_types_method_incoming_body_stream(
@@ -51,7 +61,7 @@ static inline bool http_body(wasi_http_types_borrow_incoming_request_t request,
         return false;
     }
     for (;;) {
-        http_list_u8_t piece;
+        http_reply_bytes_t piece;
         wasi_io_streams_stream_error_t error;
         if (!wasi_io_streams_method_input_stream_blocking_read(
                 wasi_io_streams_borrow_input_stream(stream), 65536, &piece,
@@ -60,24 +70,26 @@ static inline bool http_body(wasi_http_types_borrow_incoming_request_t request,
             wasi_io_streams_stream_error_free(&error);
             break;
         }
-        uint8_t *grown = body->len + piece.len <= most
-                             ? realloc(body->ptr, body->len + piece.len + 1)
-                             : NULL;
+        uint8_t *grown =
+            body->len + piece.len <= most
+                ? (uint8_t *)realloc(body->ptr, body->len + piece.len + 1)
+                : NULL;
         if (grown == NULL) {
-            http_list_u8_free(&piece);
+            SLIGHT_WORLD(list_u8_free)(&piece);
             whole = false;
             break;
         }
         body->ptr = grown;
         memcpy(body->ptr + body->len, piece.ptr, piece.len);
         body->len += piece.len;
-        http_list_u8_free(&piece);
+        SLIGHT_WORLD(list_u8_free)(&piece);
     }
     wasi_io_streams_input_stream_drop_own(stream);
     wasi_http_types_incoming_body_drop_own(incoming);
     if (!whole) {
         free(body->ptr);
-        *body = (http_list_u8_t){0};
+        body->ptr = NULL;
+        body->len = 0;
     }
     return whole;
 }
@@ -89,7 +101,7 @@ static inline void http_reply_with(wasi_http_types_own_response_outparam_t out,
                                    size_t len)
 {
     wasi_http_types_own_fields_t headers = wasi_http_types_constructor_fields();
-    http_string_t name = {(uint8_t *)(uintptr_t)header, strlen(header)};
+    http_reply_string_t name = {(uint8_t *)(uintptr_t)header, strlen(header)};
     wasi_http_types_field_value_t value = {(uint8_t *)(uintptr_t)text,
                                            strlen(text)};
     wasi_http_types_list_field_value_t values = {&value, 1};
@@ -104,8 +116,9 @@ static inline void http_reply_with(wasi_http_types_own_response_outparam_t out,
     wasi_http_types_own_outgoing_body_t body;
     bool has_body = wasi_http_types_method_outgoing_response_body(
         wasi_http_types_borrow_outgoing_response(response), &body);
-    wasi_http_types_result_own_outgoing_response_error_code_t result = {
-        .is_err = false, .val.ok = response};
+    wasi_http_types_result_own_outgoing_response_error_code_t result;
+    memset(&result, 0, sizeof(result));
+    result.val.ok = response;
     wasi_http_types_static_response_outparam_set(out, &result);
     if (!has_body)
         return;
@@ -113,11 +126,11 @@ static inline void http_reply_with(wasi_http_types_own_response_outparam_t out,
     wasi_http_types_own_output_stream_t stream;
     if (wasi_http_types_method_outgoing_body_write(
             wasi_http_types_borrow_outgoing_body(body), &stream)) {
-        const uint8_t *at = bytes;
+        const uint8_t *at = (const uint8_t *)bytes;
         bool goes_on = true;
         while (len > 0 && goes_on) {
             size_t piece = len < 4096 ? len : 4096; /* the most it takes */
-            http_list_u8_t list = {(uint8_t *)(uintptr_t)at, piece};
+            http_reply_bytes_t list = {(uint8_t *)(uintptr_t)at, piece};
             wasi_io_streams_stream_error_t error;
             goes_on =
                 wasi_io_streams_method_output_stream_blocking_write_and_flush(

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#include "cli/wit_files.h"
+#include "cli/embedded_files.h"
 #include "slight_bridge.h"
 
 enum { FILES_MAX = 32 };

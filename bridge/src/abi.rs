@@ -852,7 +852,6 @@ pub struct SlComponentize {
     pub files: *const SlWitFile,
     pub file_count: usize,
     pub world: SlBytes,
-    pub realloc_via_memory_grow: bool,
 }
 
 /// # Safety
@@ -1010,4 +1009,4 @@ shape!(
 shape!(SlHttpEnd, 128, status = 56, ns = 64, message = 88, is_cut = 120);
 shape!(SlToml, 72, key = 24, child_count = 64);
 shape!(SlDirectory, 40);
-shape!(SlComponentize, 56, world = 32);
+shape!(SlComponentize, 48, world = 32);

@@ -210,7 +210,7 @@ unsafe fn componentize(request: &SlComponentize) -> Fallible<Vec<u8>> {
     let encoded = (|| {
         wit_component::ComponentEncoder::default()
             .validate(true)
-            .realloc_via_memory_grow(request.realloc_via_memory_grow)
+            .realloc_via_memory_grow(made_by_go(&core))
             .module(&core)?
             .adapter(adapter::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME, adapter_bytes)?
             .encode()
@@ -224,20 +224,34 @@ unsafe fn componentize(request: &SlComponentize) -> Fallible<Vec<u8>> {
     })
 }
 
+/// The sections, with their numbers: WebAssembly Core 2.0, 5.5.2. Ends where
+/// one is broken.
+fn sections(core: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut at = core.get(8..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (&id, rest) = at.split_first()?;
+        let (len, rest) = leb128(rest)?;
+        let body = rest.get(..len)?;
+        at = rest.get(len..)?;
+        Some((id, body))
+    })
+}
+
 /// Whether the module has an export `_start`, as the preview 1 ABI names the
 /// entry of a command. The section's grammar: WebAssembly Core 2.0, 5.5.10.
 fn exports_start(core: &[u8]) -> bool {
     const EXPORTS: u8 = 7;
-    let mut at = core.get(8..).unwrap_or_default();
-    while let Some((&id, rest)) = at.split_first() {
-        let Some((len, rest)) = leb128(rest) else { return false };
-        let Some(body) = rest.get(..len) else { return false };
-        if id == EXPORTS {
-            return names(body).is_some_and(|names| names.contains(&b"_start".as_slice()));
-        }
-        at = rest.get(len..).unwrap_or_default();
-    }
-    false
+    sections(core).filter(|(id, _)| *id == EXPORTS).any(|(_, body)| {
+        names(body).is_some_and(|names| names.contains(&b"_start".as_slice()))
+    })
+}
+
+/// Go's linker leaves a custom section of this name. Its allocator is not up
+/// before its runtime is, so that the adapter must not call it at the start.
+fn made_by_go(core: &[u8]) -> bool {
+    const CUSTOM: u8 = 0;
+    const NAME: &[u8] = b"\x0ago:buildid";
+    sections(core).any(|(id, body)| id == CUSTOM && body.starts_with(NAME))
 }
 
 fn names(body: &[u8]) -> Option<Vec<&[u8]>> {

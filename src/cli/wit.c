@@ -9,10 +9,10 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/print.h"
-#include "cli/wit_files.h"
+#include "cli/embedded_files.h"
 
 static enum sl_status write_file(const char *folder,
-                                 const struct sl_wit_file *file,
+                                 const struct sl_embedded_file *file,
                                  struct sl_error *err)
 {
     SL_CLEANUP(sl_freep) char *path = sl_asprintf("%s/%s", folder, file->path);
@@ -32,7 +32,7 @@ static int run_wit(const struct sl_args *args)
     struct sl_error err;
 
     for (size_t i = 0; i < sl_wit_file_count; i++) {
-        const struct sl_wit_file *file = &sl_wit_files[i];
+        const struct sl_embedded_file *file = &sl_wit_files[i];
         if (folder == NULL)
             printf("%s// %s\n%s", i > 0 ? "\n" : "", file->path, file->text);
         else if (write_file(folder, file, &err) != SL_OK)

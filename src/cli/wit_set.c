@@ -15,7 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
-#include "cli/wit_files.h"
+#include "cli/embedded_files.h"
 
 static void *own(struct sl_wit_set *set, void *block)
 {
@@ -149,7 +149,7 @@ static bool is_needed(const struct sl_wit_set *set, size_t user_count,
 static bool add_needed(struct sl_wit_set *set, size_t user_count, bool *added)
 {
     for (size_t i = 0; i < sl_wit_file_count; i++) {
-        const struct sl_wit_file *file = &sl_wit_files[i];
+        const struct sl_embedded_file *file = &sl_wit_files[i];
         const struct sl_bytes text = SL_BYTES(file->text, file->len);
         if (added[i] || !is_needed(set, user_count, package_of(text)))
             continue;

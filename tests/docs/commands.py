@@ -58,7 +58,10 @@ def in_root(folder):
 
 def in_readme(folder):
     in_root(folder)
-    shutil.copy(GUESTS / "e2e-version.wasm", folder / "examples/wordcount-c/app.wasm")
+    place = folder / "examples/wordcount-c"  # to which the first session goes
+    shutil.copy(GUESTS / "e2e-version.wasm", place / "app.wasm")
+    guest = re.search(r"^```c\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S).group(1)
+    (place / "hello.c").write_text(guest)
 
 
 def in_errors(folder):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Machine code inside of slight, as whoever broke out of a guest would have it:
- * a library for LD_PRELOAD.  At SIGUSR2 every thread of the process tries to
+ * a library for LD_PRELOAD.  At SIGWINCH every thread of the process tries to
  * get out, and writes what came of it to the file SL_TEST_ESCAPED, which was
  * opened before: "execve EPERM", a line for each.  What would succeed does no
  * harm.
@@ -87,5 +87,5 @@ __attribute__((constructor)) static void begin(void)
     action.sa_handler = escape;
     sigaction(SIGRTMIN + 5, &action, NULL);
     action.sa_handler = for_each_thread;
-    sigaction(SIGUSR2, &action, NULL);
+    sigaction(SIGWINCH, &action, NULL);
 }

@@ -49,7 +49,7 @@ outcomes() {
 attack() {
     WHAT="an attack inside"
     : >escaped
-    kill -USR2 "$SERVER"
+    kill -WINCH "$SERVER"
     enough() { [ "$(grep -c '^thread done' escaped)" -ge 4 ]; }
     wait_for 20 enough
     sleep 0.5

@@ -1,0 +1,160 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# What is installed builds guests by itself, from an empty folder that knows
+# nothing of the checkout: by hand, by make and by CMake, in C and C++.
+. "$(dirname "$0")/lib.sh"
+. "$HERE/serving.sh"
+
+cmake --install "$SL_TEST_BUILD" --prefix "$FOLDER/prefix" >installed 2>&1 || fail "not installed: $(cat installed)"
+# The program that is tested: another one, where this script must fail.
+cp "$SLIGHT" prefix/bin/slight
+SLIGHT=$FOLDER/prefix/bin/slight
+SHARE=$FOLDER/prefix/share/slight
+GUEST_CC=${GUEST_CC:-clang-19}
+mkdir empty
+cd empty || exit 1
+
+# runs COMMAND...: it succeeds; what it says is shown where it does not.
+runs() {
+    WHAT="$*"
+    "$@" >out 2>err </dev/null || fail "exit code $?"
+}
+
+# --- By hand, as `slight help bindgen` says it. ---
+cat >hello.c <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "command.h"
+
+/* How deep it goes is how much stack it takes. */
+static int deep(int n);
+static int (*volatile deeper)(int) = deep;
+
+static int deep(int n)
+{
+    volatile char room[1024];
+    for (int i = 0; i < 1024; i++)
+        room[i] = (char)n;
+    return n == 0 ? room[3] : deeper(n - 1) + room[5];
+}
+
+int main(int argc, char **argv)
+{
+    printf("hello\n");
+    fflush(stdout);
+    return argc > 1 ? deep(atoi(argv[1])) == 1 : 0;
+}
+END
+slight 0 help bindgen
+sed -n 's/^  \(clang-19\|    -Wl\|    command\|slight componentize\)/  \1/p' out | sed 's/^ *//' >commands
+holds test "$(grep -c . commands)" -eq 4
+export PATH="$FOLDER/prefix/bin:$PATH"
+runs "$SLIGHT" bindgen c --world command
+runs sh -e commands
+slight 0 run hello.wasm
+is out <<END
+hello
+END
+
+# A stack that overflows traps, before it is anything else's.
+slight 5 run hello.wasm -- 1000
+says err "out of bounds memory access"
+
+# --- make: names of functions are in a backtrace; the stack is settable. ---
+mkdir make
+cp hello.c make
+cat >make/Makefile <<END
+GUEST := hello
+SOURCES := hello.c
+include $SHARE/guest.mk
+END
+runs make -C make GUEST_CFLAGS="-O1 -Wall" SLIGHT="$SLIGHT"
+slight 0 run make/hello.wasm
+slight 5 run make/hello.wasm -- 1000
+says err ": deep"
+runs make -C make guest-clean
+runs make -C make GUEST_CFLAGS="-O1 -Wall" SLIGHT="$SLIGHT" STACK=33554432
+slight 0 run make/hello.wasm -- 1000
+
+# --- CMake, of each world; an HTTP handler in C and in C++, of a world of its own. ---
+mkdir -p cmake/wit
+cat >cmake/wit/app.wit <<END
+package my:app@1.0.0;
+world my-web {
+  import slight:kv/store@0.1.0;
+  import wasi:http/types@0.2.12;
+  export wasi:http/incoming-handler@0.2.12;
+}
+END
+cat >cmake/web.c <<'END'
+#include "http_reply.h"
+
+void exports_wasi_http_incoming_handler_handle(
+    exports_wasi_http_incoming_handler_own_incoming_request_t request,
+    exports_wasi_http_incoming_handler_own_response_outparam_t out)
+{
+    (void)request;
+    http_reply_text(out, 200, "installed\n");
+}
+END
+cat >cmake/CMakeLists.txt <<END
+cmake_minimum_required(VERSION 3.25)
+project(guests LANGUAGES NONE)
+list(APPEND CMAKE_MODULE_PATH "$SHARE")
+include(SlightGuest)
+slight_guest_c(hello SOURCES ../hello.c)
+slight_guest_c(web SOURCES web.c WORLD slight:slight/http)
+slight_guest_c(mine SOURCES web.c WORLD my:app/my-web WIT wit STACK 65536)
+END
+runs cmake -S cmake -B cmake/build -G Ninja -DSLIGHT_PROGRAM="$SLIGHT"
+runs cmake --build cmake/build
+for name in web mine; do
+    printf 'slight = 1\nname = "%s"\n[component]\nsource = "cmake/build/%s.wasm"\n' $name $name >$name.toml
+    printf '[[trigger]]\ntype = "http"\nlisten = "127.0.0.1:0"\n' >>$name.toml
+    serve $name.toml
+    get 200 /
+    says body installed
+    stop TERM 0
+done
+cp cmake/web.c web.cc
+runs clang++-19 --target=wasm32-wasi -std=c++17 -Wall -Wextra -Werror -fsyntax-only -Icmake/build/mine.bindings web.cc
+
+# --- An allocator that is not up before main, as Go's: it is not called then. ---
+cat >late.c <<'END'
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool is_up;
+
+__attribute__((export_name("cabi_realloc"))) void *
+cabi_realloc(void *ptr, size_t old, size_t align, size_t size)
+{
+    (void)old;
+    (void)align;
+    if (!is_up)
+        __builtin_trap();
+    return realloc(ptr, size);
+}
+
+int main(void)
+{
+    is_up = true;
+    puts("up");
+    return 0;
+}
+END
+sed 's/hello/late/g' commands >late-commands
+runs sh -e late-commands
+slight 5 run late.wasm
+# Go's linker says who made it, by a section of this name.
+printf '\000\013\012go:buildid' >>late.core.wasm
+runs "$SLIGHT" componentize late.core.wasm -o late.wasm
+slight 0 run late.wasm
+is out <<END
+up
+END
+
+cd ..
+finish
