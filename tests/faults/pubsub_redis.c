@@ -318,7 +318,8 @@ static void a_step_cut_by_a_kill_loses_nothing(void **state)
         int commands = 0;
         while (cut_step(steps[i], commands))
             commands++;
-        assert_true(commands > 1);
+        if (commands < 2)
+            fail_msg("step %zu has %d commands", i, commands);
     }
 }
 

@@ -7,7 +7,9 @@ NAME=redis
 launch() {
     ports PORT TLS_PORT
     set -- --save "" --appendonly yes --appendfsync everysec
-    [ -z "${SL_TEST_DURABLE:-}" ] || set -- --save "" --appendonly yes --appendfsync always
+    # Tests look into the file, which is one for as long as nothing rewrites it.
+    [ -z "${SL_TEST_DURABLE:-}" ] ||
+        set -- --save "" --appendonly yes --appendfsync always --auto-aof-rewrite-percentage 0
     spawn redis-server --bind "$HOST" --port "$PORT" --tls-port "$TLS_PORT" \
         --tls-cert-file "$CERTS/$CERT.pem" --tls-key-file "$CERTS/$CERT.key" \
         --tls-ca-cert-file "$CERTS/ca.pem" --tls-auth-clients no \
