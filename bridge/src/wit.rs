@@ -241,9 +241,9 @@ fn sections(core: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
 /// entry of a command. The section's grammar: WebAssembly Core 2.0, 5.5.10.
 fn exports_start(core: &[u8]) -> bool {
     const EXPORTS: u8 = 7;
-    sections(core).filter(|(id, _)| *id == EXPORTS).any(|(_, body)| {
-        names(body).is_some_and(|names| names.contains(&b"_start".as_slice()))
-    })
+    sections(core)
+        .filter(|(id, _)| *id == EXPORTS)
+        .any(|(_, body)| names(body).is_some_and(|names| names.contains(&b"_start".as_slice())))
 }
 
 /// Go's linker leaves a custom section of this name. Its allocator is not up

@@ -229,7 +229,7 @@ static int refuse_of(scmp_filter_ctx filter, int family,
 static int refuse_families(scmp_filter_ctx filter)
 {
     const struct scmp_arg_cmp above =
-        SCMP_CMP64(FAMILY, SCMP_CMP_GT, AF_NETLINK);
+        SCMP_CMP64(FAMILY, SCMP_CMP_GT, AF_NETLINK, 0);
     int code = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
                                       SCMP_SYS(socket), 1, &above);
 
@@ -248,7 +248,7 @@ static int refuse_protocols(scmp_filter_ctx filter, int family, bool uses_udp)
     static const int types[] = {SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET, SOCK_DCCP,
                                 SOCK_PACKET};
     int code = refuse_of(filter, family,
-                         SCMP_CMP64(PROTOCOL, SCMP_CMP_GT, IPPROTO_UDP));
+                         SCMP_CMP64(PROTOCOL, SCMP_CMP_GT, IPPROTO_UDP, 0));
 
     for (uint64_t n = 1; code == 0 && n < IPPROTO_UDP; n++)
         if (n != IPPROTO_TCP)
@@ -275,8 +275,8 @@ static int refuse_sockets(scmp_filter_ctx filter, bool uses_udp)
     if (code == 0)
         code = refuse_protocols(filter, AF_INET6, uses_udp);
     if (code == 0) /* NETLINK_ROUTE is 0: no firewall, no audit */
-        code =
-            refuse_of(filter, AF_NETLINK, SCMP_CMP64(PROTOCOL, SCMP_CMP_GT, 0));
+        code = refuse_of(filter, AF_NETLINK,
+                         SCMP_CMP64(PROTOCOL, SCMP_CMP_GT, 0, 0));
     return code;
 }
 
