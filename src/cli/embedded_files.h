@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files that are in the program: the WIT of this slight, and what guests in C are
- * built with.  The CMakeLists.txt of wit/ and guest/ generate the arrays.
+ * Files that are in the program: the WIT of this slight, and what guests in C
+ * are built with.  The CMakeLists.txt of wit/ and guest/ generate the arrays.
  */
 #ifndef SL_CLI_EMBEDDED_FILES_H
 #define SL_CLI_EMBEDDED_FILES_H

@@ -8,8 +8,8 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "cli/command.h"
-#include "cli/print.h"
 #include "cli/embedded_files.h"
+#include "cli/print.h"
 
 static enum sl_status write_file(const char *folder,
                                  const struct sl_embedded_file *file,
