@@ -48,7 +48,8 @@ row() {
 # The lines of a benchmark ("name size calls ns") on standard input: ns per call
 # of one name and size.
 per_call() {
-    awk -F '\t' -v n="$1" -v s="$2" '$1 == n && $2 == s { printf "%.0f\n", $4 / $3; exit }'
+    # To the end: whoever writes must not find the pipe closed.
+    awk -F '\t' -v n="$1" -v s="$2" '$1 == n && $2 == s && !done { printf "%.0f\n", $4 / $3; done = 1 }'
 }
 
 # fastest FILE COMMAND...: run a benchmark five times; of each name and size the
@@ -61,7 +62,7 @@ fastest() {
 }
 
 rate() {
-    awk -F '\t' '$1 != "threads" { printf "%.0f\n", $3 * 1e9 / $4; exit }'
+    awk -F '\t' '$1 != "threads" && !done { printf "%.0f\n", $3 * 1e9 / $4; done = 1 }'
 }
 
 ratio() {
