@@ -170,6 +170,8 @@ manifest() {
 finish() {
     FINISHED=1
     [ ! -e "$FAILED" ] || {
+        # Where a failure told of itself, its output may have gone elsewhere.
+        cat "$FAILED"
         echo "$(grep -c '^FAIL' "$FAILED") failed"
         return 1
     }
