@@ -91,7 +91,7 @@ fn find_authority<T>(request: &Request<T>, link: &Link) -> Result<Authority, Ref
     }
 }
 
-/// A coding that we do not know is none that we can take away.
+/// slight can decode no transfer coding but chunked.
 fn check_coding<T>(request: &Request<T>) -> Result<(), Refusal> {
     const CODING: Refusal =
         Refusal(StatusCode::NOT_IMPLEMENTED, "the only transfer coding here is chunked\n");

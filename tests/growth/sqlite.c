@@ -44,6 +44,14 @@ static bool is_allowed(const char *sql, const char *step)
            strstr(sql, "FROM member WHERE grp") != NULL;
 }
 
+/* What 20 take is the same, within a half, beside FEW and beside MANY. */
+static void check_flat(const char *what, int64_t few, int64_t many)
+{
+    if (many > few + few / 2)
+        fail_msg("20 %s: %d steps beside %d, %d beside %d", what, (int)few, FEW,
+                 (int)many, MANY);
+}
+
 static void check_plan(const struct growth *growth, const char *sql)
 {
     SL_CLEANUP(sl_freep) char *text = sl_asprintf("EXPLAIN QUERY PLAN %s", sql);
@@ -146,11 +154,8 @@ static int64_t steps_behind_key(int waiting)
 static void an_event_costs_the_same_behind_many(void **state)
 {
     (void)state;
-    int64_t few = steps_behind_key(FEW), many = steps_behind_key(MANY);
-
-    if (many > few + few / 2)
-        fail_msg("%d steps of 20 events with %d behind them, %d with %d",
-                 (int)few, FEW, (int)many, MANY);
+    check_flat("events behind a key", steps_behind_key(FEW),
+               steps_behind_key(MANY));
 }
 
 /* Behind many of a key that is in use: others' are found in steps, each of
@@ -282,11 +287,8 @@ static int64_t steps_in_group(int waiting)
 static void a_message_costs_the_same_before_many(void **state)
 {
     (void)state;
-    int64_t few = steps_in_group(FEW), many = steps_in_group(MANY);
-
-    if (many > few + few / 2)
-        fail_msg("%d steps of 20 messages of %d in their group, %d of %d",
-                 (int)few, FEW, (int)many, MANY);
+    check_flat("messages of a group", steps_in_group(FEW),
+               steps_in_group(MANY));
 }
 
 /* All become due at once. */
