@@ -56,6 +56,8 @@ pub struct Exchange {
     bytes_out: AtomicU64,
     /// When the client last sent something of its body, in nanoseconds from begin.
     moved: AtomicU64,
+    /// The guest waits for more of the client's body.
+    awaits_client: AtomicBool,
     /// It kept the guest waiting for its body for too long.
     is_client_late: AtomicBool,
     /// The client did not get the whole response.
@@ -94,6 +96,11 @@ impl Exchange {
         self.count_in(0);
     }
 
+    /// Whether the guest waits for more of the client's body now.
+    pub fn set_awaits_client(&self, awaits: bool) {
+        self.awaits_client.store(awaits, Relaxed);
+    }
+
     /// When the client last sent something.
     pub fn last_in(&self) -> Instant {
         self.begin + Duration::from_nanos(self.moved.load(Relaxed))
@@ -104,12 +111,21 @@ impl Exchange {
         self.method == http::Method::HEAD || NO_BODY.contains(&status)
     }
 
-    /// The answer for a guest that gave none: it has ended, or passed a limit.
-    fn refusal_of(&self, ended: Option<Ended>, limit: Option<Duration>) -> Refusal {
-        if let Some(limit) = limit {
-            let text = format!("it took longer than {} ms to respond", limit.as_millis());
-            self.note(Outcome::new(End::TimedOut, 0, text));
-        }
+    /// No response has begun within the limit: the client is late where the guest waits for
+    /// the rest of its body.
+    fn note_late(&self, limit: Duration) {
+        let ms = limit.as_millis();
+        let text = if self.awaits_client.load(Relaxed) {
+            self.is_client_late.store(true, Relaxed);
+            format!("it waited for the rest of the request's body for longer than {ms} ms")
+        } else {
+            format!("it took longer than {ms} ms to respond")
+        };
+        self.note(Outcome::new(End::TimedOut, 0, text));
+    }
+
+    /// The answer for a guest that gave none: it has ended, or is late.
+    fn refusal_of(&self, ended: Option<Ended>) -> Refusal {
         if let Some(ended) = ended {
             ended.note(self);
         }
@@ -261,8 +277,8 @@ enum Begun {
     Answered(Answer, Result<Work, Ended>),
     /// It has ended without a response.
     Ended(Ended),
-    /// The limit that it has passed.
-    Late(Duration),
+    /// It has passed a limit, which is noted.
+    Late,
 }
 
 /// The guest's answer; None: there will be none. It may be known in the background
@@ -288,21 +304,22 @@ async fn begin(exchange: &Arc<Exchange>, mut work: Work, answer: Receiver<Answer
             ended = Some(over);
             // Its instance is alive, and may hold what it could have answered with.
             return Poll::Ready(match poll_now(|context| poll_answer(&mut answer, context)) {
-                Poll::Ready(answer) => Ok(answer),
-                Poll::Pending => Ok(None),
+                Poll::Ready(answer) => answer,
+                Poll::Pending => None,
             });
         }
         if let Poll::Ready(Some(answer)) = poll_answer(&mut answer, context) {
-            return Poll::Ready(Ok(Some(answer)));
+            return Poll::Ready(Some(answer));
         }
-        clock.poll_late(context, exchange, exchange.begin, limit).map(Err)
+        // While the guest is there: what it waits for is not known afterwards.
+        exchange.note_late(ready!(clock.poll_late(context, exchange, exchange.begin, limit)));
+        Poll::Ready(None)
     });
     match (begun.await, ended) {
-        (Ok(Some(answer)), Some(ended)) => Begun::Answered(answer, Err(ended)),
-        (Ok(Some(answer)), None) => Begun::Answered(answer, Ok(work)),
-        (Ok(None), Some(ended)) => Begun::Ended(ended),
-        (Ok(None), None) => Begun::Late(limit),
-        (Err(limit), _) => Begun::Late(limit),
+        (Some(answer), Some(ended)) => Begun::Answered(answer, Err(ended)),
+        (Some(answer), None) => Begun::Answered(answer, Ok(work)),
+        (None, Some(ended)) => Begun::Ended(ended),
+        (None, None) => Begun::Late,
     }
 }
 
@@ -318,8 +335,8 @@ async fn ask_guest(
     });
     let (answer, work) = match begin(exchange, work, receiver).await {
         Begun::Answered(answer, work) => (answer, work),
-        Begun::Ended(ended) => return Err(exchange.refusal_of(Some(ended), None)),
-        Begun::Late(limit) => return Err(exchange.refusal_of(None, Some(limit))),
+        Begun::Ended(ended) => return Err(exchange.refusal_of(Some(ended))),
+        Begun::Late => return Err(exchange.refusal_of(None)),
     };
     let wrong = match answer {
         Ok(response) => match check(exchange, &response) {
@@ -426,6 +443,7 @@ pub async fn answer(
         bytes_in: AtomicU64::new(0),
         bytes_out: AtomicU64::new(0),
         moved: AtomicU64::new(0),
+        awaits_client: AtomicBool::new(false),
         is_client_late: AtomicBool::new(false),
         is_cut: AtomicBool::new(false),
         route: Mutex::new(None),

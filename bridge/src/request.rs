@@ -49,6 +49,13 @@ impl RequestBody {
         }
         Poll::Ready(())
     }
+
+    /// Whether the guest waits for the client: who is late then is the client.
+    fn note_awaits(&self, awaits: bool) {
+        if let Some(exchange) = self.exchange.upgrade() {
+            exchange.set_awaits_client(awaits);
+        }
+    }
 }
 
 impl Body for RequestBody {
@@ -60,7 +67,9 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         let this = &mut *self;
-        let Poll::Ready(frame) = this.upload.poll(context) else {
+        let polled = this.upload.poll(context);
+        this.note_awaits(polled.is_pending());
+        let Poll::Ready(frame) = polled else {
             ready!(this.poll_late(context));
             return Poll::Ready(Some(Err(HttpError::ConnectionReadTimeout)));
         };
@@ -91,6 +100,7 @@ impl Body for RequestBody {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
+        self.note_awaits(false);
         self.upload.end();
     }
 }

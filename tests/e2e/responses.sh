@@ -57,6 +57,15 @@ logged() {
     wait_for 20 grep -q "event=request method=[A-Z]* path=$1 .*response=cut" served
 }
 
+# An upload that stops before its end: the client is late, not the guest.
+stop_upload() {
+    WHAT="an upload that stops"
+    {
+        echo half
+        wait_for 20 grep -q 'path=/read/begin/finish .*status=408' served
+    } | curl -s -m 60 -o body -T - "$URL/read/begin/finish"
+}
+
 counted() {
     told=$(curl -s -m 20 "$URL/tell")
     [ "$told" = "$1" ]
@@ -175,11 +184,7 @@ whole 5 /begin/read/write-5/finish --limit-rate 100k --data-binary @upload -H Ex
 get 504 /nap/begin/finish
 
 # Who sends no more, and who takes no more, is not waited for.
-WHAT="an upload that stops"
-{
-    echo half
-    wait_for 20 grep -q 'path=/read/begin/finish .*status=408' served
-} | curl -s -m 60 -o body -T - "$URL/read/begin/finish"
+stop_upload
 WHAT="a client that reads nothing"
 "${BASH:-bash}" -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
     printf "GET /begin/write-30000000/finish HTTP/1.1\r\nHost: a\r\n\r\n" >&3
@@ -194,6 +199,7 @@ whole 1 /nap/begin/write-1/finish
 cut /begin/write-1/nap/finish
 stop TERM 0
 web e2e-responses 'timeout = "1s"' 'between-bytes-timeout = "20s"'
+stop_upload
 whole 1 /begin/write-1/nap/finish
 get 504 /nap/begin/finish
 stop TERM 0
