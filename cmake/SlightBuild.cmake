@@ -1,4 +1,4 @@
-# How everything of slight's own is compiled, and the two functions that the
+# How everything of slight's own is compiled, and the functions that the
 # CMakeLists.txt of each directory use: slight_library and slight_test.
 
 set(CMAKE_C_STANDARD 17)
@@ -46,44 +46,27 @@ else()
     $<$<CONFIG:Release>:-s -Wl,--gc-sections>)
 endif()
 
+# slight_links(sqlite 3.40.1): a library of others that the program is linked with,
+# for `slight version`.
+function(slight_links name version)
+  set_property(GLOBAL APPEND PROPERTY SLIGHT_LINKS "${name} ${version}")
+endfunction()
+
+# What a folder looks for is for those that link its library, too.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED)
-find_package(SQLite3 REQUIRED)
+slight_links(openssl ${OPENSSL_VERSION})
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET GLOBAL hiredis)
-pkg_check_modules(CURL REQUIRED IMPORTED_TARGET GLOBAL libcurl>=7.85)
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET GLOBAL jansson)
-pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET GLOBAL libpq)
-pkg_check_modules(MARIADB REQUIRED IMPORTED_TARGET GLOBAL libmariadb)
 pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET GLOBAL libseccomp>=2.5)
-pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET GLOBAL libzstd)
-find_package(ZLIB REQUIRED)
-
-# librdkafka, newer than Debian's: in a cache outside of the checkout.
-execute_process(COMMAND "${CMAKE_SOURCE_DIR}/scripts/librdkafka.sh"
-  OUTPUT_VARIABLE rdkafka_folder OUTPUT_STRIP_TRAILING_WHITESPACE
-  COMMAND_ERROR_IS_FATAL ANY)
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-  "${CMAKE_SOURCE_DIR}/scripts/librdkafka.sh")
-file(STRINGS "${rdkafka_folder}/include/librdkafka/rdkafka.h" rdkafka_version
-  REGEX "^#define RD_KAFKA_VERSION ")
-string(REGEX MATCH "0x(..)(..)(..)" rdkafka_version "${rdkafka_version}")
-math(EXPR major "0x${CMAKE_MATCH_1}")
-math(EXPR minor "0x${CMAKE_MATCH_2}")
-math(EXPR patch "0x${CMAKE_MATCH_3}")
-set(RDKAFKA_VERSION "${major}.${minor}.${patch}")
-add_library(rdkafka STATIC IMPORTED GLOBAL)
-set_target_properties(rdkafka PROPERTIES
-  IMPORTED_LOCATION "${rdkafka_folder}/lib/librdkafka.a")
-target_include_directories(rdkafka SYSTEM INTERFACE "${rdkafka_folder}/include")
-target_compile_definitions(rdkafka INTERFACE LIBRDKAFKA_STATICLIB)
-target_link_libraries(rdkafka INTERFACE OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB
-  PkgConfig::ZSTD Threads::Threads m dl)
+slight_links(libseccomp ${SECCOMP_VERSION})
 
 # What a whole program is linked with. A call to a service is memory that one
 # thread takes and another gives back, over which the threads of glibc's
 # allocator meet at locks. The sanitizers bring allocators of their own.
 pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET GLOBAL jemalloc)
+string(REGEX REPLACE "_.*" "" jemalloc_version "${JEMALLOC_VERSION}")
+slight_links(jemalloc ${jemalloc_version})
 add_library(slight_malloc INTERFACE)
 if(NOT sanitizers)
   target_link_libraries(slight_malloc INTERFACE PkgConfig::JEMALLOC)
@@ -93,8 +76,19 @@ if(BUILD_TESTING)
 endif()
 
 # slight_library(NAME SOURCES a.c b.c LIBS x y): the static library sl-NAME.
+#
+# What drivers share is built where a driver needs it: sl-net is src/net,
+# sl-client-redis is src/client/redis.
 function(slight_library name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  foreach(lib ${arg_LIBS})
+    if(NOT TARGET ${lib} AND lib MATCHES "^sl-(net|client|driverkit)")
+      string(REGEX REPLACE "^sl-" "" folder ${lib})
+      string(REPLACE "-" "/" folder ${folder})
+      add_subdirectory("${CMAKE_SOURCE_DIR}/src/${folder}"
+        "${CMAKE_BINARY_DIR}/src/${folder}")
+    endif()
+  endforeach()
   add_library(sl-${name} STATIC ${arg_SOURCES})
   target_link_libraries(sl-${name} PUBLIC slight_flags ${arg_LIBS})
 endfunction()

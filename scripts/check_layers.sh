@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The layers of docs/architecture.md, by who includes what; and that an object of
-# a driver exports one symbol.  scripts/check_layers.sh BUILD-FOLDER
+# The layers of docs/architecture.md, by who includes what; and that the drivers
+# export nothing but their tables.  scripts/check_layers.sh BUILD-FOLDER
 set -eu
 cd "$(dirname "$0")/.."
 build=$1
@@ -14,7 +14,7 @@ wrong() {
 
 # The headers that the files of a directory include, one a line: "file header".
 includes() {
-    grep -HoE '^#include [<"][^>"]+[>"]' "$1"/*.[ch] |
+    find "$1" -name '*.[ch]' -exec grep -HoE '^#include [<"][^>"]+[>"]' {} + |
         sed -E 's/:#include [<"]/ /; s/[>"]$//' | grep -v '_test\.c ' || true
 }
 
@@ -24,41 +24,65 @@ may_use() {
     shift
     pattern=$(printf '%s|' "$directory" "$@")
     includes "src/$directory" |
-        grep -E ' (base|service|sandbox|client|kv|lockd|sql|mq|pubsub|manifest|host|trigger|management|cli)/' |
+        grep -E ' (base|service|sandbox|net|client|driverkit|kv|lockd|sql|mq|pubsub|manifest|host|trigger|management|cli)/' |
         grep -vE " (${pattern%|})/" |
         while read -r file header; do echo "$file includes $header"; done
 }
 
-all="base service kv lockd sql mq pubsub"
-for rule in "base" "sandbox base" "service base" "client base service" "kv base service client" "sql base service client" "lockd base service client" "mq base service client" "pubsub base service client" \
+capabilities="kv sql lockd mq pubsub"
+all="base service $capabilities"
+for rule in "base" "sandbox base" "service base" "net base service" "client base service net" "driverkit base service" \
     "manifest $all" "host $all manifest sandbox" "trigger $all manifest host" "management base service manifest host trigger" \
     "cli base service sandbox manifest host trigger management"; do
     # shellcheck disable=SC2086 # words are meant
     found=$(may_use $rule)
     [ -z "$found" ] || wrong "$found"
 done
+for capability in $capabilities; do
+    found=$(may_use "$capability" base service net client driverkit)
+    [ -z "$found" ] || wrong "$found"
+done
 
-# driver.h is the inside of a capability (src/client helps drivers), the bridge
-# that of the host.
-for directory in base manifest host trigger management cli; do
-    found=$(includes src/$directory | grep -E ' [a-z]+/driver\.h$' || true)
+# A folder in a folder is for itself: a driver, or the client of one service.
+for folder in $(find src -mindepth 2 -type d | sed 's,^src/,,'); do
+    outer=${folder%/*}
+    found=$(includes "src/$outer" | grep -E " $folder/" | grep -v "^src/$folder/" || true)
+    [ "$outer" = client ] || [ "$outer" = net ] || [ -z "$found" ] || wrong "$found: only src/$folder may"
+done
+
+# driver.h is the inside of a capability, the bridge that of the host.
+for directory in base net client driverkit manifest host trigger management cli; do
+    found=$(includes src/$directory | grep -E ' (kv|lockd|sql|mq|pubsub)/driver\.h$' || true)
     [ -z "$found" ] || wrong "$found: only a capability's own files may"
 done
-for directory in base service client kv sql lockd mq pubsub manifest cli; do
-    found=$(includes src/$directory | grep -E ' slight_bridge\.h$' || true)
+for directory in base service net client driverkit $capabilities manifest cli; do
+    found=$(includes "src/$directory" | grep -E ' slight_bridge\.h$' || true)
     [ -z "$found" ] || wrong "$found: only src/host, src/trigger and src/management may"
 done
 
-# A library's header is included in one directory only.
-for library in sqlite3.h hiredis/ librdkafka/ openssl/ssl.h curl/ jansson.h libpq-fe.h mysql.h seccomp.h; do
-    places=$(grep -lE "^#include <$library" src/*/*.[ch] | grep -v _test | xargs -n1 dirname | sort -u)
+# LIBRARY FOLDER...: only these include its headers.
+belongs() {
+    library=$1
+    shift
+    pattern=$(printf 'src/%s/[^/]*$|' "$@")
+    found=$(find src -name '*.[ch]' -exec grep -lE "^#include <$library" {} + | grep -v _test |
+        grep -vE "^(${pattern%|})" || true)
     # shellcheck disable=SC2086 # words are meant
-    [ "$(echo "$places" | wc -l)" -le 1 ] || wrong "<$library> is included in:" $places
-done
+    [ -z "$found" ] || wrong "<$library> is included in:" $found
+}
+belongs sqlite3.h driverkit
+belongs hiredis/ client/redis
+belongs librdkafka/ pubsub/kafka
+belongs openssl/ssl.h net client/postgres
+belongs curl/ net/http
+belongs jansson.h net/http
+belongs libpq-fe.h client/postgres
+belongs mysql.h sql/mysql
+belongs seccomp.h sandbox
 
 # A driver's object exports its table, and nothing else.
-for source in $(grep -lE '^const struct sl_([a-z]+_)?driver sl_' src/*/*.c); do
-    object=$(find "$build/src" -path "*$(basename "$(dirname "$source")")*/$(basename "$source").o" | head -n 1)
+for source in src/*/*/driver.c; do
+    object=$(find "$build/$(dirname "$source")" -name driver.c.o | head -n 1)
     [ -n "$object" ] || { wrong "$source has no object in $build"; continue; }
     count=$(nm --defined-only --extern-only "$object" | wc -l)
     [ "$count" -eq 1 ] || wrong "$source exports $count symbols, not one"

@@ -24,8 +24,9 @@ enum sl_kv_feature {
     SL_KV_FEATURE_LINEARIZABLE = 1 << 7, /* others' writes are read at once */
 };
 
-/* Every driver in this build, ended by NULL (see drivers.c). */
+/* Every driver in this build, ended by NULL (cmake/SlightDrivers.cmake writes drivers.c). */
 extern const struct sl_driver *const sl_kv_drivers[];
+extern const char *const sl_kv_drivers_left_out[];
 
 static inline const struct sl_kv_request *
 sl_kv_request_of(const struct sl_op *op)

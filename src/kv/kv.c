@@ -149,6 +149,7 @@ static void done(void *answer)
 const struct sl_capability sl_kv = {
     .name = "kv",
     .drivers = sl_kv_drivers,
+    .left_out = sl_kv_drivers_left_out,
     .features = features,
     .options = options,
     .config_size = sizeof(struct sl_kv_config),

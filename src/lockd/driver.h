@@ -23,8 +23,9 @@ enum sl_lockd_feature {
     SL_LOCKD_FEATURE_SHARED = 1 << 2,  /* other processes see the same locks */
 };
 
-/* Every driver in this build, ended by NULL (see drivers.c). */
+/* Every driver in this build, ended by NULL (cmake/SlightDrivers.cmake writes drivers.c). */
 extern const struct sl_driver *const sl_lockd_drivers[];
+extern const char *const sl_lockd_drivers_left_out[];
 
 static inline const struct sl_lockd_request *
 sl_lockd_request_of(const struct sl_op *op)

@@ -163,6 +163,7 @@ static size_t room(const void *config, size_t count)
 const struct sl_capability sl_lockd = {
     .name = "lockd",
     .drivers = sl_lockd_drivers,
+    .left_out = sl_lockd_drivers_left_out,
     .features = features,
     .options = options,
     .config_size = sizeof(struct sl_lockd_config),

@@ -31,8 +31,9 @@ enum sl_mq_feature {
     SL_MQ_FEATURE_SHARED = 1 << 6,        /* other processes see the queue */
 };
 
-/* Every driver in this build, ended by NULL (see drivers.c). */
+/* Every driver in this build, ended by NULL (cmake/SlightDrivers.cmake writes drivers.c). */
 extern const struct sl_driver *const sl_mq_drivers[];
+extern const char *const sl_mq_drivers_left_out[];
 
 static inline const struct sl_mq_request *
 sl_mq_request_of(const struct sl_op *op)

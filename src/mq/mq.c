@@ -273,6 +273,7 @@ static size_t room(const void *config, size_t count)
 const struct sl_capability sl_mq = {
     .name = "mq",
     .drivers = sl_mq_drivers,
+    .left_out = sl_mq_drivers_left_out,
     .features = features,
     .options = options,
     .config_size = sizeof(struct sl_mq_config),

@@ -28,8 +28,9 @@ enum sl_pubsub_feature {
     SL_PUBSUB_FEATURE_UNDIVIDED = 1 << 5,
 };
 
-/* Every driver in this build, ended by NULL (see drivers.c). */
+/* Every driver in this build, ended by NULL (cmake/SlightDrivers.cmake writes drivers.c). */
 extern const struct sl_driver *const sl_pubsub_drivers[];
+extern const char *const sl_pubsub_drivers_left_out[];
 
 static inline const struct sl_pubsub_request *
 sl_pubsub_request_of(const struct sl_op *op)

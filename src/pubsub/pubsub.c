@@ -264,6 +264,7 @@ static size_t room(const void *config, size_t count)
 const struct sl_capability sl_pubsub = {
     .name = "pubsub",
     .drivers = sl_pubsub_drivers,
+    .left_out = sl_pubsub_drivers_left_out,
     .features = features,
     .options = options,
     .config_size = sizeof(struct sl_pubsub_config),

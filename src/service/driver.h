@@ -146,7 +146,7 @@ struct sl_driver {
 
     /*
      * May.  Tell what is risky in these options: a password that would go to
-     * another machine without TLS (client/peer.h).
+     * another machine without TLS (net/peer.h).
      */
     void (*risks)(const void *options, sl_risk_fn *tell, void *context);
 
@@ -222,7 +222,9 @@ struct sl_capability {
     const char *name; /* "kv" */
 
     const struct sl_driver *const *drivers; /* ended by NULL */
-    const struct sl_feature *features;      /* ended by a zeroed entry */
+    /* Full names of the drivers that this build left out; ended by NULL. */
+    const char *const *left_out;
+    const struct sl_feature *features; /* ended by a zeroed entry */
 
     /* Settings beside sl_service_options.  They fill a struct that begins with
      * struct sl_service_config. */

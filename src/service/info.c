@@ -29,6 +29,12 @@ sl_capability_driver(const struct sl_capability *capability, size_t index)
     return capability->drivers[index];
 }
 
+const char *sl_capability_left_out(const struct sl_capability *capability,
+                                   size_t index)
+{
+    return capability->left_out != NULL ? capability->left_out[index] : NULL;
+}
+
 struct sl_driver_info sl_driver_info(const struct sl_driver *driver)
 {
     return (struct sl_driver_info){

@@ -104,6 +104,12 @@ sl_capability_info(const struct sl_capability *capability);
 /* The drivers of this build, counted from 0; NULL behind the last. */
 const struct sl_driver *
 sl_capability_driver(const struct sl_capability *capability, size_t index);
+/*
+ * The names of the drivers that this build left out ("kv.redis"), counted from
+ * 0; NULL behind the last.  (-DSLIGHT_DRIVERS chooses.)
+ */
+const char *sl_capability_left_out(const struct sl_capability *capability,
+                                   size_t index);
 struct sl_driver_info sl_driver_info(const struct sl_driver *driver);
 
 /* One sentence on what an operator should know; it holds no secret. */

@@ -49,7 +49,8 @@ struct sl_sql_driver {
     unsigned dialect; /* of enum sl_sql_dialect */
 };
 
-/* Every driver in this build, ended by NULL (see drivers.c). */
+/* Every driver in this build, ended by NULL (cmake/SlightDrivers.cmake writes drivers.c). */
 extern const struct sl_driver *const sl_sql_drivers[];
+extern const char *const sl_sql_drivers_left_out[];
 
 #endif

@@ -179,6 +179,7 @@ static size_t room(const void *config, size_t count)
 const struct sl_capability sl_sql = {
     .name = "sql",
     .drivers = sl_sql_drivers,
+    .left_out = sl_sql_drivers_left_out,
     .features = feature_table,
     .options = option_table,
     .config_size = sizeof(struct sl_sql_config),

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client/http.h"
+#include "net/http/http.h"
 
 static _Atomic int wrong;
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client/etcd_internal.h"
-#include "kv/etcd_message.h"
+#include "client/etcd/internal.h"
+#include "kv/etcd/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

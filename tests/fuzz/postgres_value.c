@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "sql/form.h"
-#include "sql/postgres_state.h"
+#include "sql/postgres/state.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lockd/redis_protocol.h"
-#include "mq/redis_protocol.h"
-#include "pubsub/redis_protocol.h"
+#include "lockd/redis/protocol.h"
+#include "mq/redis/protocol.h"
+#include "pubsub/redis/protocol.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lockd/zookeeper_places.h"
+#include "lockd/zookeeper/places.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "client/embedded.h"
+#include "driverkit/embedded.h"
 #include "support/sqlite_file.h"
 
 struct growth {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the unit tests of drivers on client/redis_script.h: without a server. */
+/* For the unit tests of drivers on client/redis/script.h: without a server. */
 #ifndef TEST_SUPPORT_REDIS_REPLIES_H
 #define TEST_SUPPORT_REDIS_REPLIES_H
 
 #include <string.h>
 
-#include "client/redis_script.h"
+#include "client/redis/script.h"
 
 /* The reply that this text is, which is one; the caller's to free. */
 static inline redisReply *redis_reply_of(const char *text, size_t len)

@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections of libpq, never in its blocking way: waiting with what is left of
+ * the deadline.  Nothing comes from the environment or from files in the user's
+ * home but what the settings name.
+ */
+#include "client/postgres/postgres.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/wait.h"
+#include "net/peer.h"
+#include "net/resolve.h"
+#include "net/url.h"
+
+enum {
+    RECEIVED_MAX =
+        288 << 20, /* bytes of one result: the largest row, and more */
+    CANCEL_MS = 1000,
+    FRESH_NS = 1000000, /* whoever has just answered is still there */
+};
+
+/* One of the servers. */
+struct host {
+    struct sl_url url;
+    const char *tls; /* as libpq wants it */
+    const char *ca;  /* NULL: whoever answers is trusted */
+    char *where;     /* "host:port" */
+};
+
+struct sl_pg_target {
+    struct host hosts[SL_PG_HOSTS_MAX];
+    size_t count;
+    atomic_size_t *last; /* that did */
+    const struct sl_pg_options *options;
+    const char *user;
+    const char *password;
+    const char *attrs; /* target_session_attrs */
+    char *settings;
+    char *where; /* all of them */
+};
+
+/* --- Settings --------------------------------------------------------------
+ */
+
+enum sl_status sl_pg_check_name(const void *field, struct sl_error *err)
+{
+    enum { NAME_MAX_BYTES = 63 };
+    const char *name = *(const char *const *)field;
+    size_t len = strlen(name);
+
+    if (len == 0 || len > NAME_MAX_BYTES ||
+        !sl_bytes_are_text(sl_bytes_of(name)))
+        return sl_fail(err, SL_INVALID_ARGUMENT, "expected 1 to %d bytes",
+                       NAME_MAX_BYTES);
+    return SL_OK;
+}
+
+/* libpq has no way to say "the system's" before version 16. */
+static const char *system_authorities(void)
+{
+    static const char debian[] = "/etc/ssl/certs/ca-certificates.crt";
+    const char *file = getenv(X509_get_default_cert_file_env());
+
+    if (file == NULL || file[0] == '\0')
+        file = X509_get_default_cert_file();
+    return access(file, R_OK) == 0 ? file : debian;
+}
+
+static enum sl_status check_files(const struct sl_pg_options *options,
+                                  struct sl_error *err)
+{
+    const char *const files[] = {options->ca, options->certificate,
+                                 options->key};
+
+    if ((options->certificate == NULL) != (options->key == NULL))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "certificate and key: one without the other");
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+        if (files[i] != NULL && access(files[i], R_OK) != 0)
+            return sl_fail(err, SL_INVALID_ARGUMENT, "%s: %s", files[i],
+                           strerror(errno));
+    return SL_OK;
+}
+
+/*
+ * The words of the startup packet.  A name in a list of names is quoted; spaces
+ * and backslashes of the value as a whole have a backslash in front.
+ */
+static char *make_settings(const char *schema, const char *more)
+{
+    static const char always[] =
+        "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c "
+        "extra_float_digits=1 -c bytea_output=hex -c "
+        "standard_conforming_strings=on -c backslash_quote=safe_encoding";
+    SL_CLEANUP(sl_freep) char *quoted = NULL;
+    size_t len = 0;
+
+    if (schema == NULL)
+        return sl_asprintf("%s %s", always, more);
+    quoted = sl_alloc(2 * strlen(schema) + 1);
+    for (const char *c = schema; *c != '\0'; c++) {
+        if (*c == '"')
+            quoted[len++] = '"';
+        if (*c == ' ' || *c == '\\')
+            quoted[len++] = '\\';
+        quoted[len++] = *c;
+    }
+    return sl_asprintf("%s -c search_path=\"%s\" %s", always, quoted, more);
+}
+
+void sl_pg_target_free(struct sl_pg_target *target)
+{
+    if (target == NULL)
+        return;
+    for (size_t i = 0; i < target->count; i++) {
+        sl_url_done(&target->hosts[i].url);
+        free(target->hosts[i].where);
+    }
+    free(target->last);
+    free(target->settings);
+    free(target->where);
+    free(target);
+}
+
+static enum sl_status add_host(struct sl_pg_target *target, const char *text,
+                               struct sl_error *err)
+{
+    struct host *host = &target->hosts[target->count];
+    enum sl_status status = sl_url_parse(text, &host->url, err);
+
+    if (status != SL_OK)
+        return status;
+    target->count++;
+    if (host->url.port == 0)
+        host->url.port = 5432;
+    host->tls = sl_pg_tls_mode(target->options, &host->url);
+    host->ca = target->options->ca;
+    /* Where there are authorities, libpq verifies whatever the mode is. */
+    if (host->ca == NULL && strncmp(host->tls, "verify-", 7) == 0)
+        host->ca = system_authorities();
+    host->where = sl_asprintf("%s:%d", host->url.host, host->url.port);
+    char *before = target->where;
+    target->where = before == NULL ? sl_strdup(host->where)
+                                   : sl_asprintf("%s,%s", before, host->where);
+    free(before);
+    return SL_OK;
+}
+
+static enum sl_status add_hosts(struct sl_pg_target *target,
+                                struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    for (size_t i = 0; status == SL_OK && i < SL_PG_HOSTS_MAX; i++) {
+        SL_CLEANUP(sl_freep)
+        char *text = sl_pg_url_of_host(target->options->url, i);
+        if (text == NULL)
+            break;
+        status = add_host(target, text, err);
+    }
+    return status;
+}
+
+enum sl_status sl_pg_target_new(const struct sl_pg_options *options,
+                                const char *settings, struct sl_pg_target **out,
+                                struct sl_error *err)
+{
+    struct sl_pg_target *target = sl_alloc(sizeof(*target));
+    const struct sl_url *url = &target->hosts[0].url;
+
+    target->options = options;
+    target->last = sl_alloc(sizeof(*target->last));
+    enum sl_status status = add_hosts(target, err);
+    if (status == SL_OK)
+        status = check_files(options, err);
+    if (status != SL_OK) {
+        sl_pg_target_free(target);
+        return status;
+    }
+    target->user = options->user != NULL ? options->user : url->user;
+    target->password =
+        options->password != NULL ? options->password : url->password;
+    target->attrs = sl_pg_session_attrs(url, target->count);
+    target->settings = make_settings(options->schema, settings);
+    *out = target;
+    return SL_OK;
+}
+
+/* --- Connecting ------------------------------------------------------------
+ */
+
+/* Whether OpenSSL has read what poll() does not see any more. */
+static bool has_pending(const struct sl_pg *pg)
+{
+    SSL *ssl = PQsslInUse(pg->handle) != 0 ? PQgetssl(pg->handle) : NULL;
+
+    return ssl != NULL && SSL_pending(ssl) > 0;
+}
+
+/* 1: ready, 0: too late, -1: the socket is of no use. */
+static int wait_for(const struct sl_pg *pg, short events, sl_deadline deadline)
+{
+    int fd = PQsocket(pg->handle);
+
+    if ((events & POLLIN) != 0 && has_pending(pg))
+        return 1;
+    return fd < 0 ? -1 : sl_wait_fd(fd, events, deadline);
+}
+
+static void ignore_notice(void *context, const PGresult *notice)
+{
+    (void)context;
+    (void)notice;
+}
+
+/* "address,address" and "name,name", as libpq wants several of one name. */
+static enum sl_status list_addresses(const struct host *host,
+                                     sl_deadline deadline,
+                                     struct sl_buf *addresses,
+                                     struct sl_buf *names, struct sl_error *err)
+{
+    struct addrinfo *found = NULL;
+    char text[128];
+    enum sl_status status =
+        sl_resolve(host->url.host, host->url.port, deadline, &found, err);
+
+    for (struct addrinfo *a = found; status == SL_OK && a != NULL;
+         a = a->ai_next) {
+        const char *comma = addresses->len > 0 ? "," : "";
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text), NULL, 0,
+                        NI_NUMERICHOST) != 0)
+            continue;
+        status = sl_buf_printf(addresses, err, "%s%s", comma, text);
+        if (status == SL_OK)
+            status = sl_buf_printf(names, err, "%s%s", comma, host->url.host);
+    }
+    if (found != NULL)
+        freeaddrinfo(found);
+    if (status == SL_OK && addresses->len == 0)
+        status = sl_fail(err, SL_UNAVAILABLE, "%s: no address", host->where);
+    return status;
+}
+
+static PGconn *connect_start(const struct sl_pg_target *target,
+                             const struct host *host, const char *attrs,
+                             const char *addresses, const char *names)
+{
+    /* What is not there is nowhere else either. */
+    static const char nowhere[] = "/dev/null/none";
+    char port[12];
+    const struct sl_pg_options *options = target->options;
+    const char *const keys[] = {
+        "host",
+        "hostaddr",
+        "port",
+        "user",
+        "password",
+        "dbname",
+        "passfile",
+        "sslmode",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "sslcrl",
+        "gssencmode",
+        "options",
+        "application_name",
+        "channel_binding",
+        "client_encoding",
+        "target_session_attrs",
+        NULL,
+    };
+    const char *const values[] = {
+        names,
+        addresses,
+        port,
+        target->user,
+        target->password,
+        host->url.path,
+        nowhere,
+        host->tls,
+        host->ca != NULL ? host->ca : nowhere,
+        options->certificate != NULL ? options->certificate : nowhere,
+        options->key != NULL ? options->key : nowhere,
+        nowhere,
+        "disable",
+        target->settings,
+        sl_pg_application(&host->url),
+        sl_pg_channel_binding(&host->url),
+        "UTF8",
+        attrs,
+        NULL,
+    };
+
+    snprintf(port, sizeof(port), "%d", host->url.port);
+    return PQconnectStartParams(keys, values, 0);
+}
+
+/* To the end of libpq's steps. */
+static enum sl_status connect_through(struct sl_pg *pg, sl_deadline deadline,
+                                      struct sl_error *err)
+{
+    const char *where = pg->target->hosts[pg->host].where;
+    PostgresPollingStatusType step = PGRES_POLLING_WRITING;
+
+    while (step == PGRES_POLLING_READING || step == PGRES_POLLING_WRITING) {
+        int ready = wait_for(
+            pg, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline);
+        if (ready == 0)
+            return sl_fail(err, SL_TIMEOUT, "%s: no connection in time", where);
+        step = PQconnectPoll(pg->handle);
+    }
+    if (step == PGRES_POLLING_OK)
+        return SL_OK;
+    return sl_pg_explain_connect(PQerrorMessage(pg->handle), where, err);
+}
+
+/* Connect to one of the hosts. */
+static enum sl_status open_host(struct sl_pg *pg,
+                                const struct sl_pg_target *target, size_t index,
+                                const char *attrs, sl_deadline deadline,
+                                struct sl_error *err)
+{
+    SL_CLEANUP(sl_buf_done) struct sl_buf addresses = SL_BUF(16384);
+    SL_CLEANUP(sl_buf_done) struct sl_buf names = SL_BUF(65536);
+    const struct host *host = &target->hosts[index];
+
+    *pg = (struct sl_pg){.target = target, .host = index};
+    enum sl_status status =
+        list_addresses(host, deadline, &addresses, &names, err);
+    if (status == SL_OK)
+        status = sl_buf_append(&addresses, SL_BYTES("", 1), err);
+    if (status == SL_OK)
+        status = sl_buf_append(&names, SL_BYTES("", 1), err);
+    if (status != SL_OK)
+        return status;
+    pg->handle = connect_start(target, host, attrs, (const char *)addresses.ptr,
+                               (const char *)names.ptr);
+    if (pg->handle == NULL)
+        return sl_fail(err, SL_UNAVAILABLE, "%s: no memory for a connection",
+                       host->where);
+    /* Only so is the SQLSTATE of what failed to be had. */
+    PQsetErrorVerbosity(pg->handle, PQERRORS_VERBOSE);
+    PQsetNoticeReceiver(pg->handle, ignore_notice, NULL);
+    if (PQstatus(pg->handle) == CONNECTION_BAD)
+        status =
+            sl_pg_explain_connect(PQerrorMessage(pg->handle), host->where, err);
+    else
+        status = connect_through(pg, deadline, err);
+    if (status == SL_OK && PQsetnonblocking(pg->handle, 1) != 0)
+        status = sl_fail(err, SL_UNAVAILABLE, "%s: %s", host->where,
+                         "no non-blocking connection");
+    if (status != SL_OK)
+        sl_pg_close(pg);
+    return status;
+}
+
+/* The first that will do; one that does not answer leaves time for the others.
+ */
+static enum sl_status open_any(struct sl_pg *pg,
+                               const struct sl_pg_target *target,
+                               const char *attrs, sl_deadline deadline,
+                               struct sl_error *err)
+{
+    size_t first = atomic_load(target->last), count = target->count;
+    enum sl_status status = SL_UNAVAILABLE;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t index = (first + i) % count;
+        int64_t share = sl_deadline_left_ms(deadline) / (int64_t)(count - i);
+        status = open_host(pg, target, index, attrs,
+                           i + 1 == count ? deadline : sl_deadline_in_ms(share),
+                           err);
+        if (status == SL_OK) {
+            atomic_store(target->last, index);
+            return SL_OK;
+        }
+    }
+    if (count == 1)
+        return status;
+    (void)sl_fail_in(err, "none of the servers will do (%s); the last one",
+                     attrs);
+    if (status != SL_TIMEOUT && status != SL_UNAUTHENTICATED)
+        err->status = SL_UNAVAILABLE;
+    return err->status;
+}
+
+enum sl_status sl_pg_open(struct sl_pg *pg, const struct sl_pg_target *target,
+                          sl_deadline deadline, struct sl_error *err)
+{
+    int64_t left = sl_deadline_left_ms(deadline);
+
+    if (strcmp(target->attrs, "prefer-standby") != 0)
+        return open_any(pg, target, target->attrs, deadline, err);
+    if (open_any(pg, target, "standby", sl_deadline_in_ms(left / 2), err) ==
+        SL_OK)
+        return SL_OK;
+    return open_any(pg, target, "any", deadline, err);
+}
+
+void sl_pg_close(struct sl_pg *pg)
+{
+    if (pg->handle != NULL)
+        PQfinish(pg->handle);
+    pg->handle = NULL;
+}
+
+/* --- Waiting ---------------------------------------------------------------
+ */
+
+static enum sl_status gone(struct sl_pg *pg, struct sl_error *err)
+{
+    char line[256];
+    const char *text = PQerrorMessage(pg->handle);
+
+    pg->lost = true;
+    snprintf(line, sizeof(line), "%.*s", (int)strcspn(text, "\r\n"), text);
+    return sl_fail(err, SL_UNAVAILABLE, "%s: the connection was lost%s%s",
+                   pg->target->where, line[0] != '\0' ? ": " : "", line);
+}
+
+/* That there was one is all that is wanted of a notification. */
+static void take_notifications(struct sl_pg *pg, bool *notified)
+{
+    PGnotify *notify;
+
+    while ((notify = PQnotifies(pg->handle)) != NULL) {
+        PQfreemem(notify);
+        if (notified != NULL)
+            *notified = true;
+    }
+}
+
+bool sl_pg_is_stale(struct sl_pg *pg, bool *notified, struct sl_error *err)
+{
+    struct pollfd poller = {.fd = PQsocket(pg->handle), .events = POLLIN};
+
+    if (pg->lost) {
+        sl_fail(err, SL_UNAVAILABLE, "%s: the connection was lost before",
+                pg->target->where);
+        return true;
+    }
+    if (notified == NULL && sl_now_ns() - pg->answered < FRESH_NS)
+        return false;
+    /* What it says unasked is read, until there is nothing or the end. */
+    for (int i = 0; i < 100 && poll(&poller, 1, 0) > 0; i++) {
+        if (PQconsumeInput(pg->handle) == 0 ||
+            PQstatus(pg->handle) == CONNECTION_BAD) {
+            (void)gone(pg, err);
+            return true;
+        }
+        (void)PQisBusy(pg->handle);
+    }
+    /* Some came together with results. */
+    take_notifications(pg, notified);
+    if (PQstatus(pg->handle) != CONNECTION_BAD)
+        return false;
+    (void)gone(pg, err);
+    return true;
+}
+
+static enum sl_status too_late(struct sl_pg *pg, struct sl_error *err)
+{
+    pg->lost = true;
+    bool told = sl_pg_cancel(pg, sl_deadline_in_ms(CANCEL_MS));
+    return sl_fail(err, SL_TIMEOUT, "%s: no answer in time%s",
+                   pg->target->where,
+                   told ? "; it was cancelled on the server" : "");
+}
+
+/* Take in what is there; about how much is counted. */
+static enum sl_status consume(struct sl_pg *pg, struct sl_error *err)
+{
+    int there = 0;
+
+    /* Most results come in one read. */
+    if (pg->reads++ > 0 && ioctl(PQsocket(pg->handle), FIONREAD, &there) == 0 &&
+        there > 0)
+        pg->received += (size_t)there;
+    if (PQconsumeInput(pg->handle) == 0)
+        return gone(pg, err);
+    if (pg->received > RECEIVED_MAX) {
+        pg->lost = true;
+        return sl_fail(err, SL_UNAVAILABLE, "%s: a row of more than %d bytes",
+                       pg->target->where, RECEIVED_MAX);
+    }
+    return SL_OK;
+}
+
+enum sl_status sl_pg_sent(struct sl_pg *pg, int sent, struct sl_error *err)
+{
+    return sent == 1 ? SL_OK : gone(pg, err);
+}
+
+enum sl_status sl_pg_flush(struct sl_pg *pg, sl_deadline deadline,
+                           struct sl_error *err)
+{
+    for (;;) {
+        int left = PQflush(pg->handle);
+        if (left == 0)
+            return SL_OK;
+        if (left < 0)
+            return gone(pg, err);
+        int ready = wait_for(pg, POLLIN | POLLOUT, deadline);
+        if (ready == 0)
+            return too_late(pg, err);
+        /* The server may wait for us to read before it reads. */
+        if (ready < 0)
+            return gone(pg, err);
+        enum sl_status status = consume(pg, err);
+        if (status != SL_OK)
+            return status;
+    }
+}
+
+enum sl_status sl_pg_next(struct sl_pg *pg, sl_deadline deadline,
+                          PGresult **result, struct sl_error *err)
+{
+    enum sl_status status = sl_pg_flush(pg, deadline, err);
+
+    while (status == SL_OK && PQisBusy(pg->handle) != 0) {
+        int ready = wait_for(pg, POLLIN, deadline);
+        if (ready == 0)
+            return too_late(pg, err);
+        status = ready < 0 ? gone(pg, err) : consume(pg, err);
+    }
+    if (status != SL_OK)
+        return status;
+    *result = PQgetResult(pg->handle);
+    pg->received = 0;
+    pg->reads = 0;
+    pg->answered = sl_now_ns();
+    if (PQstatus(pg->handle) != CONNECTION_BAD)
+        return SL_OK;
+    /* A server that ends says why. */
+    if (*result != NULL && sl_pg_sqlstate(*result)[0] != '\0') {
+        pg->lost = true;
+        return SL_OK;
+    }
+    sl_pg_clear(result);
+    return gone(pg, err);
+}
+
+void sl_pg_clear(PGresult **result)
+{
+    PQclear(*result);
+    *result = NULL;
+}
+
+enum sl_status sl_pg_drain(struct sl_pg *pg, sl_deadline deadline,
+                           struct sl_error *err)
+{
+    enum sl_status first = SL_OK;
+
+    for (;;) {
+        SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
+        struct sl_error mine;
+        enum sl_status status = sl_pg_next(pg, deadline, &result, &mine);
+        if (status == SL_OK && result == NULL)
+            return first;
+        if (status == SL_OK && PQresultStatus(result) == PGRES_FATAL_ERROR)
+            first = first != SL_OK ? first : sl_pg_explain(result, true, err);
+        if (status == SL_OK && !pg->lost)
+            continue;
+        if (first != SL_OK)
+            return first;
+        return status != SL_OK ? sl_fail(err, status, "%s", mine.message)
+                               : gone(pg, err);
+    }
+}
+
+enum sl_status sl_pg_exec(struct sl_pg *pg, const char *text,
+                          sl_deadline deadline, struct sl_error *err)
+{
+    enum sl_status status = sl_pg_sent(pg, PQsendQuery(pg->handle, text), err);
+
+    return status == SL_OK ? sl_pg_drain(pg, deadline, err) : status;
+}
+
+bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline)
+{
+    struct sl_pg other;
+    struct sl_error err;
+    char text[64];
+
+    if (PQstatus(pg->handle) == CONNECTION_BAD ||
+        open_host(&other, pg->target, pg->host, "any", deadline, &err) != SL_OK)
+        return false;
+    snprintf(text, sizeof(text), "SELECT pg_cancel_backend(%d)",
+             PQbackendPID(pg->handle));
+    bool told = PQsendQuery(other.handle, text) == 1;
+    while (told) {
+        SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
+        if (PQflush(other.handle) < 0 ||
+            wait_for(&other, POLLIN, deadline) != 1 ||
+            PQconsumeInput(other.handle) == 0)
+            told = false;
+        if (!told || PQisBusy(other.handle) != 0)
+            continue;
+        result = PQgetResult(other.handle);
+        if (result == NULL || PQresultStatus(result) == PGRES_TUPLES_OK)
+            break;
+        told = false;
+    }
+    sl_pg_close(&other);
+    return told;
+}
+
+static void tell_of_host(const struct sl_pg_options *options, const char *text,
+                         sl_risk_fn *tell, void *context)
+{
+    struct sl_url url;
+    struct sl_error err;
+
+    if (sl_url_parse(text, &url, &err) != SL_OK)
+        return;
+    const char *mode = sl_pg_tls_mode(options, &url);
+    if (strcmp(mode, "prefer") == 0 || strcmp(mode, "disable") == 0)
+        sl_peer_tell_of_url(text, NULL, options->password,
+                            "set tls = \"verify-full\"", tell, context);
+    sl_url_done(&url);
+}
+
+void sl_pg_risks(const void *data, sl_risk_fn *tell, void *context)
+{
+    const struct sl_pg_options *options = data;
+
+    for (size_t i = 0; i < SL_PG_HOSTS_MAX; i++) {
+        SL_CLEANUP(sl_freep) char *text = sl_pg_url_of_host(options->url, i);
+        if (text == NULL)
+            return;
+        tell_of_host(options, text, tell, context);
+    }
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A client of ZooKeeper: an ensemble of servers, and sessions, each on one
+ * connection at a time, which outlive their connections.
+ *
+ * It speaks the protocol itself instead of using ZooKeeper's C library: that
+ * one, as Debian builds it, has neither TLS nor SASL; it verifies no host name
+ * where it has TLS; and it has threads, retries and waits of its own, which no
+ * deadline reaches.
+ *
+ * A session is used by one thread at a time.
+ */
+#ifndef SL_CLIENT_ZOOKEEPER_ZOOKEEPER_H
+#define SL_CLIENT_ZOOKEEPER_ZOOKEEPER_H
+
+#include "base/option.h"
+#include "client/zookeeper/protocol.h"
+#include "net/conn.h"
+#include "service/service.h"
+
+/* --- Settings --------------------------------------------------------------
+ */
+
+struct sl_zk_options {
+    const char *servers;
+    bool tls;
+    const char *ca;
+    const char *cert;
+    const char *key;
+    const char *auth;
+    const char *user;
+    const char *password;
+};
+
+enum sl_status sl_zk_check_servers(const void *field, struct sl_error *err);
+enum sl_status sl_zk_check_auth(const void *field, struct sl_error *err);
+/* A path of nodes: "/a/b". */
+enum sl_status sl_zk_check_path(const void *field, struct sl_error *err);
+
+/* The entries of an option table whose struct begins with the above. */
+#define SL_ZK_OPTIONS                                                          \
+    {.name = "servers",                                                        \
+     .type = SL_OPTION_STRING,                                                 \
+     .offset = offsetof(struct sl_zk_options, servers),                        \
+     .required = true,                                                         \
+     .port = 2181,                                                             \
+     .check = sl_zk_check_servers,                                             \
+     .help = "the ensemble, as ZooKeeper writes it: "                          \
+             "host[:2181],host[:2181]…[/chroot]"},                             \
+        {.name = "tls",                                                        \
+         .type = SL_OPTION_BOOLEAN,                                            \
+         .offset = offsetof(struct sl_zk_options, tls),                        \
+         .fallback = "false",                                                  \
+         .help = "TLS, to the servers' secureClientPort"},                     \
+        {.name = "ca",                                                         \
+         .type = SL_OPTION_PATH,                                               \
+         .offset = offsetof(struct sl_zk_options, ca),                         \
+         .help = "a file of authorities in PEM to trust instead of the "       \
+                 "system's, for TLS"},                                         \
+        {.name = "cert",                                                       \
+         .type = SL_OPTION_PATH,                                               \
+         .offset = offsetof(struct sl_zk_options, cert),                       \
+         .help = "a file with the client's certificate in PEM, and those "     \
+                 "between it and its authority"},                              \
+        {.name = "key",                                                        \
+         .type = SL_OPTION_PATH,                                               \
+         .offset = offsetof(struct sl_zk_options, key),                        \
+         .help = "a file with the private key of `cert`"},                     \
+        {.name = "auth",                                                       \
+         .type = SL_OPTION_STRING,                                             \
+         .offset = offsetof(struct sl_zk_options, auth),                       \
+         .fallback = "digest",                                                 \
+         .check = sl_zk_check_auth,                                            \
+         .help = "what user and password are for: \"digest\", ZooKeeper's "    \
+                 "own scheme, or \"sasl\", SASL DIGEST-MD5"},                  \
+        {.name = "user",                                                       \
+         .type = SL_OPTION_STRING,                                             \
+         .offset = offsetof(struct sl_zk_options, user),                       \
+         .help = "the user; what is created is that user's alone"},            \
+        {.name = "password",                                                   \
+         .type = SL_OPTION_STRING,                                             \
+         .offset = offsetof(struct sl_zk_options, password),                   \
+         .secret = true,                                                       \
+         .help = "the user's password"}
+
+enum { SL_ZK_SERVERS_MAX = 32 };
+
+struct sl_zk_server {
+    char *host;
+    int port;
+};
+
+/* Options, read. */
+struct sl_zk_ensemble {
+    struct sl_zk_server servers[SL_ZK_SERVERS_MAX];
+    unsigned count;
+    unsigned next; /* which one is tried first */
+    char *chroot;  /* "" or "/a/b" */
+    struct sl_tls *tls;
+    bool sasl;
+    const char *user;
+    const char *password;
+};
+
+/* Borrows from options.  ensemble is zeroed; whatever this returns,
+ * sl_zk_ensemble_done is fine afterwards. */
+SL_MUST_CHECK enum sl_status
+sl_zk_ensemble_init(struct sl_zk_ensemble *ensemble,
+                    const struct sl_zk_options *options, struct sl_error *err);
+void sl_zk_ensemble_done(struct sl_zk_ensemble *ensemble);
+
+/* --- Sessions --------------------------------------------------------------
+ */
+
+/* A request that was sent, in the order in which they are answered. */
+struct sl_zk_pending {
+    int32_t xid;
+    int64_t tag;
+};
+
+struct sl_zk_session {
+    struct sl_zk_ensemble *ensemble;
+    int64_t id;         /* 0: none yet */
+    int64_t asked_ms;   /* how long it shall live without a connection */
+    int64_t timeout_ms; /* how long it does */
+    uint8_t password[SL_ZK_PASSWORD_SIZE];
+    int64_t seen;    /* the last change that this session saw */
+    int64_t contact; /* sl_now_ns() before something was last sent */
+    int64_t heard;   /* and when something was last received */
+
+    struct sl_conn *conn; /* NULL: none */
+    struct sl_buf out, in;
+    size_t in_at; /* what of `in` was read */
+    int32_t last_xid;
+    struct sl_zk_pending *pending; /* from pending_at on */
+    size_t pending_at, pending_count, pending_room;
+
+    /* A node that was watched has changed, or is gone. */
+    void (*watched)(void *context, struct sl_bytes path);
+    void *context;
+};
+
+void sl_zk_session_init(struct sl_zk_session *session,
+                        struct sl_zk_ensemble *ensemble, int64_t timeout_ms);
+/* Without a word to the server. */
+void sl_zk_session_done(struct sl_zk_session *session);
+
+/*
+ * Connect to one of the servers, each being tried once at most, and log in; go
+ * on with the session, or make one where there is none.
+ *
+ * SL_NOT_FOUND: it has expired, and the session has none any more.
+ * SL_UNAVAILABLE, SL_TIMEOUT, SL_UNAUTHENTICATED: no server would have us.
+ */
+SL_MUST_CHECK enum sl_status sl_zk_connect(struct sl_zk_session *session,
+                                           sl_deadline deadline,
+                                           struct sl_error *err);
+/* Of a session that lives on. */
+void sl_zk_disconnect(struct sl_zk_session *session);
+/* End it, and with it what is ephemeral; waits until the deadline. */
+void sl_zk_end(struct sl_zk_session *session, sl_deadline deadline);
+
+/* --- Requests --------------------------------------------------------------
+ *
+ * Each is put behind those before it; sl_zk_send sends them.  The answers come
+ * in the same order, with the tag of their request.  Paths are the server's,
+ * with the chroot in front.
+ */
+
+enum sl_zk_kind {
+    SL_ZK_PERSISTENT = 0,
+    SL_ZK_EPHEMERAL_SEQUENTIAL = 3,
+    SL_ZK_CONTAINER = 4, /* goes once it is empty */
+};
+
+void sl_zk_create(struct sl_zk_session *session, struct sl_bytes path,
+                  struct sl_bytes data, enum sl_zk_kind kind, int64_t tag);
+void sl_zk_set(struct sl_zk_session *session, struct sl_bytes path,
+               struct sl_bytes data, int64_t tag);
+void sl_zk_delete(struct sl_zk_session *session, struct sl_bytes path,
+                  int64_t tag);
+void sl_zk_children(struct sl_zk_session *session, struct sl_bytes path,
+                    int64_t tag);
+/* Read it, and hear of its next change; of no node, nothing. */
+void sl_zk_watch(struct sl_zk_session *session, struct sl_bytes path,
+                 int64_t tag);
+/* See what others wrote before. */
+void sl_zk_sync(struct sl_zk_session *session, struct sl_bytes path,
+                int64_t tag);
+/* A sign of life, whose answer nobody sees. */
+void sl_zk_ping(struct sl_zk_session *session);
+
+struct sl_zk_reply {
+    int64_t tag;
+    int32_t error;
+    struct sl_zk_reader body; /* borrowed until the next call */
+};
+
+/* After a failure of one of these the session has no connection any more. */
+SL_MUST_CHECK enum sl_status sl_zk_send(struct sl_zk_session *session,
+                                        sl_deadline deadline,
+                                        struct sl_error *err);
+SL_MUST_CHECK enum sl_status sl_zk_receive(struct sl_zk_session *session,
+                                           sl_deadline deadline,
+                                           struct sl_zk_reply *reply,
+                                           struct sl_error *err);
+/* The same without waiting: *got is false where there is no answer. */
+SL_MUST_CHECK enum sl_status sl_zk_look(struct sl_zk_session *session,
+                                        struct sl_zk_reply *reply, bool *got,
+                                        struct sl_error *err);
+
+/* The client's side of SASL DIGEST-MD5 (RFC 2831), for zookeeper.c: what to say
+ * to the server's challenge, and what it must answer. */
+enum { SL_ZK_PROOF_MAX = 48 };
+SL_MUST_CHECK enum sl_status
+sl_zk_answer_challenge(struct sl_bytes challenge, const char *user,
+                       const char *password, const char *cnonce,
+                       struct sl_buf *answer, char proof[SL_ZK_PROOF_MAX],
+                       struct sl_error *err);
+
+/* For a driver's `risks`, whose options begin with these. */
+void sl_zk_risks(const void *options, sl_risk_fn *tell, void *context);
+
+#endif

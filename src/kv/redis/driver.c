@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kv.redis: one Redis string per key, so that a component can share data with
+ * programs that are not components.
+ *
+ * A batch goes out as one pipeline.  A version is the SHA-1 of the value, since
+ * Redis has none of its own: a value that comes back has its version again.
+ */
+#include "kv/driver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "kv/redis/protocol.h"
+
+enum {
+    MAX_BATCH = 256,
+    SCAN_ROUNDS = 16, /* of a page that finds few keys */
+};
+
+struct options {
+    struct sl_redis_options server; /* first: SL_REDIS_OPTIONS */
+    const char *prefix;
+};
+
+static enum sl_status check_prefix(const void *field, struct sl_error *err)
+{
+    const char *prefix = *(const char *const *)field;
+
+    if (strlen(prefix) > SL_KV_KEY_MAX ||
+        !sl_bytes_are_text(sl_bytes_of(prefix)))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "expected at most %d bytes of UTF-8", SL_KV_KEY_MAX);
+    return SL_OK;
+}
+
+static const struct sl_option option_table[] = {
+    SL_REDIS_OPTIONS,
+    {.name = "prefix",
+     .type = SL_OPTION_STRING,
+     .offset = offsetof(struct options, prefix),
+     .fallback = "",
+     .check = check_prefix,
+     .help = "put in front of every key on the server; guests do not see it"},
+    {0},
+};
+
+/* What all connections share. */
+struct store {
+    struct sl_redis_server server;
+    struct sl_bytes prefix;
+};
+
+/* One connection. */
+struct state {
+    const struct store *store;
+    struct sl_redis redis;
+    struct sl_buf key; /* prefix and key */
+};
+
+static void redis_close(void *data)
+{
+    struct state *state = data;
+
+    sl_redis_done(&state->redis);
+    sl_buf_done(&state->key);
+    free(state);
+}
+
+static enum sl_status redis_open(void *data, sl_deadline deadline, void **out,
+                                 struct sl_error *err)
+{
+    const struct store *store = data;
+    struct state *state = sl_alloc(sizeof(*state));
+
+    state->store = store;
+    state->key = (struct sl_buf)SL_BUF(2 * SL_KV_KEY_MAX);
+    enum sl_status status =
+        sl_redis_open(&state->redis, &store->server, deadline, err);
+    if (status != SL_OK) {
+        redis_close(state);
+        return status;
+    }
+    *out = state;
+    return SL_OK;
+}
+
+/* --- Batches ------------------------------------------------------------ */
+
+/* The key on the server; borrowed until the next one. */
+static struct sl_bytes server_key(struct state *state, struct sl_bytes key)
+{
+    struct sl_bytes prefix = state->store->prefix;
+
+    if (prefix.len == 0)
+        return key;
+    sl_buf_clear(&state->key); /* both fit: driver.h, check_prefix */
+    if (sl_buf_append(&state->key, prefix, NULL) != SL_OK ||
+        sl_buf_append(&state->key, key, NULL) != SL_OK)
+        return key;
+    return sl_buf_bytes(&state->key);
+}
+
+static enum sl_status append(void *context, const struct sl_op *op,
+                             struct sl_buf *out, struct sl_error *err)
+{
+    const struct sl_kv_request *request = op->request;
+
+    return sl_redis_append_op(out, request, server_key(context, request->key),
+                              err);
+}
+
+static bool answer(void *context, struct sl_op *op, redisReply *reply)
+{
+    (void)context;
+    return sl_redis_answer(op, reply);
+}
+
+static const struct sl_redis_calls calls = {append, answer};
+
+/* --- Listing ------------------------------------------------------------ */
+
+static enum sl_status scan(struct state *state, const char *cursor,
+                           struct sl_bytes prefix, const struct sl_op *op,
+                           redisReply **reply, struct sl_error *err)
+{
+    SL_CLEANUP(sl_buf_done)
+    struct sl_buf pattern = SL_BUF(4 * SL_KV_KEY_MAX + 1);
+    enum sl_status status = sl_redis_append_pattern(&pattern, prefix, err);
+    const struct sl_bytes words[] = {
+        SL_LITERAL("SCAN"),     sl_bytes_of(cursor), SL_LITERAL("MATCH"),
+        sl_buf_bytes(&pattern), SL_LITERAL("COUNT"), SL_LITERAL("1000"),
+        SL_LITERAL("TYPE"),     SL_LITERAL("string")};
+
+    if (status == SL_OK)
+        status = sl_redis_append(&state->redis.out, words, 8, err);
+    if (status == SL_OK)
+        status = sl_redis_send(&state->redis, op->deadline, err);
+    if (status == SL_OK)
+        status = sl_redis_read(&state->redis, op->deadline, reply, err);
+    return status;
+}
+
+/* One SCAN into the page. */
+static void scan_once(struct state *state, struct sl_op *op,
+                      struct sl_buf *rest, char cursor[24])
+{
+    SL_CLEANUP(sl_redis_reply_free) redisReply *reply = NULL;
+    struct sl_error *err = &sl_kv_answer_of(op)->err;
+    struct sl_bytes prefix = server_key(state, sl_kv_request_of(op)->key);
+
+    if (scan(state, cursor, prefix, op, &reply, err) != SL_OK || reply == NULL)
+        return;
+    if (reply->type == REDIS_REPLY_ERROR) {
+        sl_redis_fail(reply, "redis: ", &op->not_sent, err);
+    } else if (!sl_redis_answer_scan(reply, state->store->prefix.len,
+                                     sl_kv_request_of(op)->limit, op->answer,
+                                     rest, cursor)) {
+        state->redis.broken = true;
+        sl_fail(err, SL_UNAVAILABLE,
+                "redis: the server does not answer the question");
+    }
+}
+
+static void write_cursor(struct sl_kv_answer *answer, const char *scan_cursor,
+                         const struct sl_buf *rest)
+{
+    struct sl_error *err = &answer->err;
+
+    if (rest->len == 0 && strcmp(scan_cursor, "0") == 0)
+        return;
+    if (sl_buf_printf(&answer->next, err, "%s", scan_cursor) == SL_OK &&
+        rest->len > 0 && sl_buf_printf(&answer->next, err, " ") == SL_OK)
+        (void)!sl_buf_append(&answer->next, sl_buf_bytes(rest), err);
+}
+
+/*
+ * A page: first what the page before had no room for, then SCANs until there
+ * are enough keys.
+ */
+static void run_keys(struct state *state, struct sl_op *op)
+{
+    const struct sl_kv_request *request = op->request;
+    struct sl_kv_answer *answer = op->answer;
+    SL_CLEANUP(sl_buf_done) struct sl_buf rest = SL_BUF(SL_KV_CURSOR_MAX - 32);
+    struct sl_redis_cursor cursor = {.scan = "0"};
+    struct sl_bytes key;
+    bool first = request->cursor.len == 0;
+
+    if (!first && !sl_redis_read_cursor(request->cursor, &cursor)) {
+        sl_fail(&answer->err, SL_INVALID_ARGUMENT,
+                "this cursor is none that a page gave");
+        return;
+    }
+    while (answer->err.status == SL_OK && sl_redis_next_rest(&cursor, &key))
+        (void)!sl_redis_add_key(answer, &rest, key, request->limit);
+    for (int i = 0; i < SCAN_ROUNDS && answer->err.status == SL_OK &&
+                    answer->key_count < request->limit &&
+                    (first || strcmp(cursor.scan, "0") != 0);
+         i++) {
+        scan_once(state, op, &rest, cursor.scan);
+        first = false;
+    }
+    if (answer->err.status == SL_OK)
+        write_cursor(answer, cursor.scan, &rest);
+}
+
+static void redis_run(void *data, struct sl_op *const ops[], size_t count)
+{
+    struct state *state = data;
+    size_t begin = 0;
+
+    if (sl_redis_refuse_stale(&state->redis, ops, count))
+        return;
+    for (size_t i = 0; i <= count && !state->redis.broken; i++) {
+        if (i < count && sl_kv_request_of(ops[i])->verb != SL_KV_KEYS)
+            continue;
+        sl_redis_pipeline(&state->redis, &calls, state, ops + begin, i - begin);
+        if (i < count && !state->redis.broken)
+            run_keys(state, ops[i]);
+        begin = i + 1;
+    }
+    if (state->redis.broken)
+        sl_redis_refuse_broken(ops + begin - 1, count - (begin - 1));
+}
+
+/* --- The driver --------------------------------------------------------- */
+
+static void redis_store_free(void *data)
+{
+    struct store *store = data;
+
+    sl_redis_server_done(&store->server);
+    free(store);
+}
+
+static enum sl_status redis_store_new(const void *data, void **out,
+                                      struct sl_error *err)
+{
+    const struct options *options = data;
+    struct store *store = sl_alloc(sizeof(*store));
+    enum sl_status status =
+        sl_redis_server_init(&store->server, &options->server, err);
+
+    if (status != SL_OK) {
+        redis_store_free(store);
+        return status;
+    }
+    store->prefix = sl_bytes_of(options->prefix);
+    *out = store;
+    return SL_OK;
+}
+
+/* The only symbol this file exports. */
+const struct sl_driver sl_driver_kv_redis = {
+    .name = "kv.redis",
+    .service = "Redis 6.0 or newer, Valkey",
+    .summary = "Redis strings, shared with every other client of the server",
+    .options = option_table,
+    .options_size = sizeof(struct options),
+    .features = SL_KV_FEATURE_TTL | SL_KV_FEATURE_VERSION |
+                SL_KV_FEATURE_ABSENT | SL_KV_FEATURE_INCREMENT |
+                SL_KV_FEATURE_KEYS | SL_KV_FEATURE_SHARED |
+                SL_KV_FEATURE_LINEARIZABLE,
+    .waits_aside = true,
+    .max_batch = MAX_BATCH,
+    .risks = sl_redis_risks,
+    .store_new = redis_store_new,
+    .store_free = redis_store_free,
+    .open = redis_open,
+    .close = redis_close,
+    .run = redis_run,
+};

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands and replies of Redis.
+ *
+ * What a client cannot do in one command is a script, which Redis runs as one
+ * atomic step (https://redis.io/docs/latest/develop/interact/programmability/
+ * eval-intro/).
+ */
+#include "kv/redis/protocol.h"
+
+#include <inttypes.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void sl_redis_version(struct sl_bytes value, char out[SL_REDIS_VERSION_SIZE])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+
+    EVP_Digest(value.len == 0 ? (const void *)"" : value.ptr, value.len, digest,
+               NULL, EVP_sha1(), NULL);
+    for (int i = 0; i < 20; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
+/* --- Commands ----------------------------------------------------------- */
+
+/* KEYS[1], ARGV: version, value, and a time to live or nothing. 1: written. */
+static const char set_if_version[] =
+    "local v = redis.call('GET', KEYS[1]) "
+    "if not v or redis.sha1hex(v) ~= ARGV[1] then return 0 end "
+    "if ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) "
+    "else redis.call('SET', KEYS[1], ARGV[2]) end "
+    "return 1";
+
+/* KEYS[1], ARGV: version. 1: deleted. */
+static const char delete_if_version[] =
+    "local v = redis.call('GET', KEYS[1]) "
+    "if not v or redis.sha1hex(v) ~= ARGV[1] then return 0 end "
+    "return redis.call('DEL', KEYS[1])";
+
+static enum sl_status append_set(struct sl_buf *out,
+                                 const struct sl_kv_request *request,
+                                 struct sl_bytes key, struct sl_error *err)
+{
+    struct sl_bytes words[7];
+    char ttl[24];
+    size_t count = 0;
+
+    snprintf(ttl, sizeof(ttl), "%" PRIu64, request->ttl_ms);
+    if (request->condition == SL_KV_VERSION) {
+        words[count++] = SL_LITERAL("EVAL");
+        words[count++] = sl_bytes_of(set_if_version);
+        words[count++] = SL_LITERAL("1");
+        words[count++] = key;
+        words[count++] = request->version;
+        words[count++] = request->value;
+    } else {
+        words[count++] = SL_LITERAL("SET");
+        words[count++] = key;
+        words[count++] = request->value;
+        if (request->condition == SL_KV_ABSENT)
+            words[count++] = SL_LITERAL("NX");
+        if (request->has_ttl)
+            words[count++] = SL_LITERAL("PX");
+    }
+    if (request->has_ttl)
+        words[count++] = sl_bytes_of(ttl);
+    return sl_redis_append(out, words, count, err);
+}
+
+static enum sl_status append_delete(struct sl_buf *out,
+                                    const struct sl_kv_request *request,
+                                    struct sl_bytes key, struct sl_error *err)
+{
+    const struct sl_bytes plain[] = {SL_LITERAL("DEL"), key};
+    const struct sl_bytes script[] = {SL_LITERAL("EVAL"),
+                                      sl_bytes_of(delete_if_version),
+                                      SL_LITERAL("1"), key, request->version};
+
+    return request->condition == SL_KV_VERSION
+               ? sl_redis_append(out, script, 5, err)
+               : sl_redis_append(out, plain, 2, err);
+}
+
+static enum sl_status append_increment(struct sl_buf *out,
+                                       const struct sl_kv_request *request,
+                                       struct sl_bytes key,
+                                       struct sl_error *err)
+{
+    char delta[24];
+
+    snprintf(delta, sizeof(delta), "%" PRId64, request->delta);
+    const struct sl_bytes words[] = {SL_LITERAL("INCRBY"), key,
+                                     sl_bytes_of(delta)};
+    return sl_redis_append(out, words, 3, err);
+}
+
+enum sl_status sl_redis_append_op(struct sl_buf *out,
+                                  const struct sl_kv_request *request,
+                                  struct sl_bytes key, struct sl_error *err)
+{
+    const struct sl_bytes get[] = {SL_LITERAL("GET"), key};
+    const struct sl_bytes exists[] = {SL_LITERAL("EXISTS"), key};
+
+    switch (request->verb) {
+    case SL_KV_GET:
+        return sl_redis_append(out, get, 2, err);
+    case SL_KV_EXISTS:
+        return sl_redis_append(out, exists, 2, err);
+    case SL_KV_SET:
+        return append_set(out, request, key, err);
+    case SL_KV_DELETE:
+        return append_delete(out, request, key, err);
+    case SL_KV_INCREMENT:
+        return append_increment(out, request, key, err);
+    case SL_KV_KEYS:
+        break;
+    }
+    return sl_fail(err, SL_INTERNAL, "redis: no command for this");
+}
+
+/* --- Replies ------------------------------------------------------------ */
+
+static bool answer_get(struct sl_op *op, redisReply *reply)
+{
+    struct sl_kv_answer *answer = op->answer;
+
+    if (reply->type == REDIS_REPLY_NIL)
+        return true;
+    if (reply->type != REDIS_REPLY_STRING)
+        return false;
+    if (!sl_kv_op_make_room(op, reply->len))
+        return true;
+    answer->found = true;
+    answer->value = (struct sl_held){
+        .bytes = SL_BYTES(reply->str, reply->len),
+        .owner = reply->str,
+        .release = free,
+    };
+    reply->str = NULL; /* handed over */
+    if (sl_kv_request_of(op)->want_version)
+        sl_redis_version(answer->value.bytes, answer->version);
+    return true;
+}
+
+static bool answer_set(struct sl_op *op, const redisReply *reply)
+{
+    struct sl_kv_answer *answer = op->answer;
+    enum sl_kv_condition condition = sl_kv_request_of(op)->condition;
+
+    if (condition == SL_KV_ABSENT && reply->type == REDIS_REPLY_NIL) {
+        sl_fail(&answer->err, SL_ALREADY_EXISTS, "the key exists");
+        return true;
+    }
+    if (condition == SL_KV_VERSION && reply->type == REDIS_REPLY_INTEGER) {
+        if (reply->integer != 1)
+            sl_fail(&answer->err, SL_CONFLICT,
+                    "the key is not in this version");
+    } else if (condition == SL_KV_VERSION ||
+               reply->type != REDIS_REPLY_STATUS) {
+        return false;
+    }
+    if (answer->err.status == SL_OK && sl_kv_request_of(op)->want_version)
+        sl_redis_version(sl_kv_request_of(op)->value, answer->version);
+    return true;
+}
+
+static bool answer_number(struct sl_op *op, const redisReply *reply)
+{
+    struct sl_kv_answer *answer = op->answer;
+
+    if (reply->type != REDIS_REPLY_INTEGER)
+        return false;
+    answer->number = reply->integer;
+    answer->found = reply->integer > 0;
+    if (sl_kv_request_of(op)->condition == SL_KV_VERSION && !answer->found)
+        sl_fail(&answer->err, SL_CONFLICT, "the key is not in this version");
+    return true;
+}
+
+bool sl_redis_answer(struct sl_op *op, redisReply *reply)
+{
+    if (reply->type == REDIS_REPLY_ERROR) {
+        sl_redis_fail(reply, "redis: ", &op->not_sent,
+                      &sl_kv_answer_of(op)->err);
+        return true;
+    }
+    switch (sl_kv_request_of(op)->verb) {
+    case SL_KV_GET:
+        return answer_get(op, reply);
+    case SL_KV_SET:
+        return answer_set(op, reply);
+    case SL_KV_EXISTS:
+    case SL_KV_DELETE:
+    case SL_KV_INCREMENT:
+        return answer_number(op, reply);
+    case SL_KV_KEYS:
+        break;
+    }
+    return false;
+}
+
+/* --- Listing ------------------------------------------------------------ */
+
+static size_t digits(struct sl_bytes text, size_t most)
+{
+    size_t count = 0;
+
+    while (count < text.len && count < most && text.ptr[count] >= '0' &&
+           text.ptr[count] <= '9')
+        count++;
+    return count;
+}
+
+/* "len:key" at the front of *rest. */
+static bool take_key(struct sl_bytes *rest, struct sl_bytes *key)
+{
+    size_t count = digits(*rest, 4), len = 0;
+
+    if (count == 0 || count == rest->len || rest->ptr[count] != ':')
+        return false;
+    for (size_t i = 0; i < count; i++)
+        len = len * 10 + (size_t)(rest->ptr[i] - '0');
+    struct sl_bytes behind =
+        SL_BYTES(rest->ptr + count + 1, rest->len - count - 1);
+    if (len == 0 || len > SL_KV_KEY_MAX || len > behind.len)
+        return false;
+    *key = SL_BYTES(behind.ptr, len);
+    *rest = SL_BYTES(behind.ptr + len, behind.len - len);
+    return true;
+}
+
+bool sl_redis_read_cursor(struct sl_bytes text, struct sl_redis_cursor *out)
+{
+    size_t count = digits(text, sizeof(out->scan) - 1);
+    struct sl_bytes rest, key;
+
+    if (count == 0)
+        return false;
+    memcpy(out->scan, text.ptr, count);
+    out->scan[count] = '\0';
+    out->rest = rest = SL_BYTES(text.ptr + count, text.len - count);
+    if (rest.len == 0)
+        return strcmp(out->scan, "0") != 0;
+    if (rest.ptr[0] != ' ')
+        return false;
+    out->rest = rest = SL_BYTES(rest.ptr + 1, rest.len - 1);
+    while (rest.len > 0)
+        if (!take_key(&rest, &key))
+            return false;
+    return out->rest.len > 0;
+}
+
+bool sl_redis_next_rest(struct sl_redis_cursor *cursor, struct sl_bytes *key)
+{
+    return cursor->rest.len > 0 && take_key(&cursor->rest, key);
+}
+
+enum sl_status sl_redis_append_pattern(struct sl_buf *out,
+                                       struct sl_bytes prefix,
+                                       struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    for (size_t i = 0; i < prefix.len && status == SL_OK; i++) {
+        if (memchr("*?[]\\", prefix.ptr[i], 5) != NULL)
+            status = sl_buf_append(out, SL_LITERAL("\\"), err);
+        if (status == SL_OK)
+            status = sl_buf_append(out, SL_BYTES(prefix.ptr + i, 1), err);
+    }
+    if (status == SL_OK)
+        status = sl_buf_append(out, SL_LITERAL("*"), err);
+    return status;
+}
+
+enum sl_status sl_redis_add_key(struct sl_kv_answer *answer,
+                                struct sl_buf *rest, struct sl_bytes key,
+                                uint32_t limit)
+{
+    /* Others may have written keys that no guest can name. */
+    if (key.len == 0 || key.len > SL_KV_KEY_MAX || !sl_bytes_are_text(key))
+        return SL_OK;
+
+    struct sl_error *err = &answer->err;
+    enum sl_status status;
+    if (answer->key_count == limit) {
+        status = sl_buf_printf(rest, err, "%zu:", key.len);
+        return status == SL_OK ? sl_buf_append(rest, key, err) : status;
+    }
+    status = sl_buf_append(&answer->keys, key, err);
+    if (status == SL_OK)
+        status = sl_buf_append(&answer->keys, SL_BYTES("", 1), err);
+    if (status == SL_OK)
+        answer->key_count++;
+    return status;
+}
+
+static bool is_scan_reply(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+           reply->element[0]->type == REDIS_REPLY_STRING &&
+           reply->element[1]->type == REDIS_REPLY_ARRAY;
+}
+
+bool sl_redis_answer_scan(const redisReply *reply, size_t skip, uint32_t limit,
+                          struct sl_kv_answer *answer, struct sl_buf *rest,
+                          char scan[24])
+{
+    if (!is_scan_reply(reply))
+        return false;
+
+    const redisReply *cursor = reply->element[0], *keys = reply->element[1];
+    if (cursor->len == 0 || cursor->len >= 24 ||
+        digits(SL_BYTES(cursor->str, cursor->len), 24) != cursor->len)
+        return false;
+    memcpy(scan, cursor->str, cursor->len);
+    scan[cursor->len] = '\0';
+    for (size_t i = 0; i < keys->elements; i++) {
+        const redisReply *key = keys->element[i];
+        if (key->type != REDIS_REPLY_STRING || key->len < skip)
+            return false;
+        if (sl_redis_add_key(answer, rest,
+                             SL_BYTES(key->str + skip, key->len - skip),
+                             limit) != SL_OK)
+            break; /* told by the answer */
+    }
+    return true;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A TCP connection to a service, with or without TLS.  Every call that may wait
+ * takes a deadline.  A connection is used by one thread at a time; a TLS
+ * context by any number.
+ *
+ * Writing to a closed connection raises no SIGPIPE on the threads of
+ * base/queue.h, which block it, and in slight, which ignores it; other users of
+ * TLS must do so themselves.
+ */
+#ifndef SL_NET_CONN_H
+#define SL_NET_CONN_H
+
+#include "base/bytes.h"
+#include "base/deadline.h"
+#include "base/error.h"
+
+/* Whom a client trusts.  The server's certificate is always verified. */
+struct sl_tls;
+
+/*
+ * ca_file: authorities in PEM to trust, and no others; NULL: the system's.
+ * TLS 1.2 or newer.  SL_INVALID_ARGUMENT where the file cannot be used.
+ */
+SL_MUST_CHECK enum sl_status
+sl_tls_new(const char *ca_file, struct sl_tls **out, struct sl_error *err);
+/*
+ * Show a certificate to servers that ask for one: files in PEM, cert_file with
+ * those between it and its authority, and its key.  Before the first
+ * connection. SL_INVALID_ARGUMENT where one of the two is NULL, cannot be used,
+ * or they are no pair.
+ */
+SL_MUST_CHECK enum sl_status sl_tls_use_certificate(struct sl_tls *tls,
+                                                    const char *cert_file,
+                                                    const char *key_file,
+                                                    struct sl_error *err);
+void sl_tls_free(struct sl_tls *tls); /* NULL is fine */
+
+struct sl_conn;
+
+/*
+ * Connect to a name or address, the first of its addresses that answers.  tls:
+ * NULL for none; otherwise the certificate must be for `host`.
+ *
+ * SL_UNAVAILABLE (refused, unknown name, no route), SL_TIMEOUT, or
+ * SL_UNAUTHENTICATED, where the server does not prove who it is.  Messages say
+ * "host:port: …".
+ */
+SL_MUST_CHECK enum sl_status
+sl_conn_open(const char *host, int port, struct sl_tls *tls,
+             sl_deadline deadline, struct sl_conn **out, struct sl_error *err);
+void sl_conn_free(struct sl_conn *conn); /* NULL is fine */
+
+/*
+ * Whether the other side has closed or said something that nobody asked for,
+ * so that the connection is of no use.  Costs one system call.
+ */
+bool sl_conn_is_stale(struct sl_conn *conn);
+
+/* All of it, or SL_UNAVAILABLE or SL_TIMEOUT after perhaps a part. */
+SL_MUST_CHECK enum sl_status sl_conn_write(struct sl_conn *conn,
+                                           struct sl_bytes bytes,
+                                           sl_deadline deadline,
+                                           struct sl_error *err);
+
+/* At least one byte and at most size; SL_UNAVAILABLE at the end. */
+SL_MUST_CHECK enum sl_status sl_conn_read(struct sl_conn *conn, void *buffer,
+                                          size_t size, sl_deadline deadline,
+                                          size_t *got, struct sl_error *err);
+
+#endif

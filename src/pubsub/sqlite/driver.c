@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pubsub.sqlite: the embedded default.  One row an event, in the order
+ * published, for all groups (driverkit/embedded.h).
+ *
+ * A group has looked at what is up to its position.  Of that, what is not
+ * acknowledged is a row of `delivery`: READY, or HIDDEN until a time, or
+ * IN_FLIGHT with a member, or BLOCKED behind an earlier one of its key.  Of a
+ * key only the first is not BLOCKED.  So neither what was acknowledged nor what
+ * is blocked is looked at twice, and nothing is skipped.
+ *
+ * A member that is not renewed dies by the clock of the store, and what it had
+ * becomes READY when somebody else receives.
+ *
+ * A receipt is the event's number and which delivery it was.
+ */
+#include "pubsub/sqlite/internal.h"
+
+#include "service/attributes.h"
+
+enum {
+    BATCH_MAX = 1024,
+};
+
+/* --- Publishing ------------------------------------------------------------
+ */
+
+static void refuse_topic(struct sl_op *op, int64_t most)
+{
+    struct sl_error err;
+
+    sl_fail(&err, SL_TOO_LARGE,
+            "there are %lld topics already; publish to one of them, or raise "
+            "max-topics in the manifest",
+            (long long)most);
+    sl_op_fail(op, &err);
+    op->full = true;
+}
+
+/* The topic of the request, which is made where there is none; *found is false
+ * where there are too many: then op is answered. */
+static int find_topic(struct sl_embedded *state, struct sl_op *op,
+                      int64_t *topic, bool *found)
+{
+    struct sl_bytes name = sl_pubsub_request_of(op)->topic;
+    int64_t most = ((struct sl_pubsub_sqlite *)state)->max_topics;
+    sqlite3_stmt *add = sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_ADD_TOPIC);
+
+    sl_embedded_bind_text(
+        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_TOPIC), 1, name);
+    int code = sl_embedded_look_up(
+        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_TOPIC), topic, found);
+    if (code != SQLITE_OK || *found)
+        return code;
+    sl_embedded_bind_text(add, 1, name);
+    sqlite3_bind_int64(add, 2, most);
+    code = sl_embedded_look_up(add, topic, found);
+    if (code == SQLITE_OK && !*found)
+        refuse_topic(op, most);
+    return code;
+}
+
+static int run_publish(struct sl_embedded *state, struct sl_op *op)
+{
+    const struct sl_pubsub_request *request = op->request;
+    struct sl_buf *packed = &((struct sl_pubsub_sqlite *)state)->packed;
+    sqlite3_stmt *insert = sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_INSERT);
+    struct sl_error err;
+    int64_t topic;
+    bool found;
+
+    sl_buf_clear(packed);
+    if (sl_attributes_pack(request->attributes, request->attribute_count,
+                           packed, &err) != SL_OK)
+        return SQLITE_NOMEM;
+    int code = find_topic(state, op, &topic, &found);
+    if (code != SQLITE_OK || !found)
+        return code;
+    sqlite3_bind_int64(insert, 1, topic);
+    sqlite3_bind_int64(insert, 2, sl_wall_ms());
+    sqlite3_bind_int64(insert, 3,
+                       state->now + sl_pubsub_config_of(op)->retention_ms);
+    code = sl_pubsub_sqlite_bind_key(insert, 4, request->key);
+    if (code == SQLITE_OK)
+        code = sl_embedded_bind_blob(insert, 5, sl_buf_bytes(packed));
+    if (code == SQLITE_OK)
+        code = sl_embedded_bind_blob(insert, 6, request->payload);
+    if (code != SQLITE_OK) {
+        (void)sl_embedded_finish(insert);
+        return code;
+    }
+    op->changed = true;
+    return sl_embedded_perform(insert);
+}
+
+/* --- Members ---------------------------------------------------------------
+ */
+
+static int add_group(struct sl_embedded *state,
+                     const struct sl_pubsub_request *request, int64_t topic,
+                     int64_t *group)
+{
+    sqlite3_stmt *add = sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_ADD_GROUP);
+    int64_t last = 0;
+    bool found;
+
+    int code =
+        request->from_earliest
+            ? SQLITE_OK
+            : sl_embedded_look_up(
+                  sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_LAST, topic, 0),
+                  &last, &found);
+    if (code != SQLITE_OK)
+        return code;
+    sqlite3_bind_int64(add, 1, topic);
+    sl_embedded_bind_text(add, 2, request->group);
+    sqlite3_bind_int64(add, 3, last);
+    return sl_embedded_look_up(add, group, &found);
+}
+
+static int run_subscribe(struct sl_embedded *state, struct sl_op *op)
+{
+    const struct sl_pubsub_request *request = op->request;
+    sqlite3_stmt *find =
+        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_GROUP);
+    sqlite3_stmt *add =
+        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_ADD_MEMBER);
+    int64_t topic, group;
+    bool found = false;
+
+    int code = find_topic(state, op, &topic, &found);
+    if (code != SQLITE_OK || !found)
+        return code;
+    sqlite3_bind_int64(find, 1, topic);
+    sl_embedded_bind_text(find, 2, request->group);
+    code = sl_embedded_look_up(find, &group, &found);
+    if (code == SQLITE_OK && !found)
+        code = add_group(state, request, topic, &group);
+    if (code != SQLITE_OK)
+        return code;
+    sqlite3_bind_int64(add, 1, group);
+    sl_embedded_bind_text(add, 2, request->member);
+    sqlite3_bind_int64(add, 3, state->now + sl_pubsub_config_of(op)->lease_ms);
+    return sl_embedded_perform(add);
+}
+
+/* Who asks; *found is false where the group does not know it. */
+static int find_member(struct sl_embedded *state, const struct sl_op *op,
+                       struct sl_pubsub_member *member, bool *found)
+{
+    const struct sl_pubsub_request *request = op->request;
+    sqlite3_stmt *find =
+        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_MEMBER);
+
+    sl_embedded_bind_text(find, 1, request->topic);
+    sl_embedded_bind_text(find, 2, request->group);
+    sl_embedded_bind_text(find, 3, request->member);
+    sqlite3_bind_int64(find, 4, state->now);
+    *found = sqlite3_step(find) == SQLITE_ROW;
+    if (*found)
+        *member = (struct sl_pubsub_member){
+            .id = sqlite3_column_int64(find, 0),
+            .alive = sqlite3_column_int(find, 1) != 0,
+            .group = sqlite3_column_int64(find, 2),
+            .position = sqlite3_column_int64(find, 3),
+            .topic = sqlite3_column_int64(find, 4),
+        };
+    return sl_embedded_finish(find);
+}
+
+/* What it has is the group's again. */
+static int remove_member(struct sl_embedded *state, struct sl_op *op,
+                         int64_t member)
+{
+    int code =
+        sl_pubsub_sqlite_perform(state, SL_PUBSUB_SQLITE_TAKE_BACK, member, 0);
+
+    if (sqlite3_changes(state->file.handle) > 0)
+        op->changed = true;
+    return code == SQLITE_OK
+               ? sl_pubsub_sqlite_perform(state, SL_PUBSUB_SQLITE_REMOVE_MEMBER,
+                                          member, 0)
+               : code;
+}
+
+static int remove_the_dead(struct sl_embedded *state, struct sl_op *op)
+{
+    int64_t member;
+    bool found = true;
+    int code = SQLITE_OK;
+
+    while (code == SQLITE_OK && found) {
+        code = sl_embedded_look_up(
+            sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_DEAD, state->now, 0),
+            &member, &found);
+        if (code == SQLITE_OK && found)
+            code = remove_member(state, op, member);
+    }
+    return code;
+}
+
+/* --- One op: each returns SQLite's code ----------------------------------- */
+
+static int settle(struct sl_embedded *state, struct sl_op *op,
+                  const struct sl_pubsub_member *member)
+{
+    const struct sl_pubsub_request *request = op->request;
+    int64_t group = member->group, seq, delivery;
+    struct sl_bytes key;
+    bool found = false;
+
+    if (sl_embedded_parse_receipt(request->receipt, &seq, &delivery)) {
+        sqlite3_stmt *find = sl_pubsub_sqlite_with(
+            state, SL_PUBSUB_SQLITE_FIND_DELIVERY, group, seq);
+        sqlite3_bind_int64(find, 3, member->id);
+        sqlite3_bind_int64(find, 4, delivery);
+        found = sqlite3_step(find) == SQLITE_ROW;
+        int code =
+            found ? sl_pubsub_sqlite_keep_key(state, find, 0, &key) : SQLITE_OK;
+        int finished = sl_embedded_finish(find);
+        if (code != SQLITE_OK || finished != SQLITE_OK)
+            return code != SQLITE_OK ? code : finished;
+    }
+    if (!found) {
+        sl_embedded_refuse(op, SL_CONFLICT,
+                           "the event is no more this member's");
+        return SQLITE_OK;
+    }
+    if (request->verb == SL_PUBSUB_ACKNOWLEDGE)
+        return sl_pubsub_sqlite_forget(state, op, group, seq, key);
+    sqlite3_stmt *give_back =
+        sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_RETURN, group, seq);
+    sqlite3_bind_int64(give_back, 3,
+                       request->delay_ms > 0 ? SL_PUBSUB_SQLITE_HIDDEN
+                                             : SL_PUBSUB_SQLITE_READY);
+    if (request->delay_ms > 0)
+        sqlite3_bind_int64(give_back, 4,
+                           state->now + (int64_t)request->delay_ms);
+    op->changed = true;
+    return sl_embedded_perform(give_back);
+}
+
+static int run_as_member(struct sl_embedded *state, struct sl_op *op)
+{
+    enum sl_pubsub_verb verb = (enum sl_pubsub_verb)sl_op_verb(op);
+    struct sl_pubsub_member member;
+    bool found;
+
+    int code = find_member(state, op, &member, &found);
+    if (code != SQLITE_OK)
+        return code;
+    if (verb == SL_PUBSUB_LEAVE)
+        return found ? remove_member(state, op, member.id) : SQLITE_OK;
+    if (!found || !member.alive) {
+        sl_embedded_refuse(op, SL_CONFLICT,
+                           "the subscription's lease has ended: the group "
+                           "does not know this member any more");
+        return SQLITE_OK;
+    }
+    switch (verb) {
+    case SL_PUBSUB_RECEIVE:
+        code = remove_the_dead(state, op);
+        return code == SQLITE_OK ? sl_pubsub_sqlite_receive(state, op, &member)
+                                 : code;
+    case SL_PUBSUB_RENEW:
+        return sl_pubsub_sqlite_perform(
+            state, SL_PUBSUB_SQLITE_RENEW, member.id,
+            state->now + sl_pubsub_config_of(op)->lease_ms);
+    default:
+        return settle(state, op, &member);
+    }
+}
+
+static int run(struct sl_embedded *state, struct sl_op *op)
+{
+    switch ((enum sl_pubsub_verb)sl_op_verb(op)) {
+    case SL_PUBSUB_PUBLISH:
+        return run_publish(state, op);
+    case SL_PUBSUB_SUBSCRIBE:
+        return run_subscribe(state, op);
+    default:
+        return run_as_member(state, op);
+    }
+}
+
+static bool writes(const struct sl_op *op)
+{
+    (void)op;
+    return true;
+}
+
+/* To receive leads to room, as well; what is new takes it. */
+static bool frees(const struct sl_op *op)
+{
+    return sl_op_verb(op) != SL_PUBSUB_PUBLISH &&
+           sl_op_verb(op) != SL_PUBSUB_SUBSCRIBE;
+}
+
+static bool sweep(struct sl_embedded *state)
+{
+    return sl_embedded_sweep(
+        state, sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_OVER),
+        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_SWEEP),
+        sl_embedded_now(state));
+}
+
+static void undo(struct sl_op *op)
+{
+    sl_pubsub_answer_done(op->answer);
+    sl_pubsub_answer_init(op->answer);
+}
+
+/* --- The driver ------------------------------------------------------------
+ */
+
+static const struct sl_embedded_kind kind = {
+    .format = {.application_id = 0x534c7073, /* "SLps" */
+               .version = 1,
+               .create = sl_pubsub_sqlite_tables},
+    .statements = sl_pubsub_sqlite_statements,
+    .state_size = sizeof(struct sl_pubsub_sqlite),
+    .has_clock = true,
+    .writes = writes,
+    .run = run,
+    .frees = frees,
+    .sweep = sweep,
+    .undo = undo,
+};
+
+static enum sl_status sqlite_open(void *store, sl_deadline deadline,
+                                  void **state, struct sl_error *err)
+{
+    enum sl_status status =
+        sl_embedded_open(&kind, store, deadline, state, err);
+
+    if (status == SL_OK) {
+        struct sl_pubsub_sqlite *opened = *state;
+        opened->max_topics =
+            ((const struct sl_pubsub_sqlite_options *)store)->max_topics;
+        opened->packed.limit = 2 * SL_ATTRIBUTE_BYTES_MAX;
+        opened->key.limit = 2 * SL_PUBSUB_KEY_MAX;
+    }
+    return status;
+}
+
+static void sqlite_close(void *state)
+{
+    struct sl_pubsub_sqlite *opened = state;
+
+    sl_buf_done(&opened->packed);
+    sl_buf_done(&opened->key);
+    sl_embedded_close(state);
+}
+
+static const struct sl_option option_table[] = {
+    SL_EMBEDDED_OPTIONS,
+    {.name = "max-topics",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_pubsub_sqlite_options, max_topics),
+     .min = 1,
+     .max = 1000000,
+     .fallback = "10000",
+     .help = "no topic is made where the file has so many already"},
+    {0},
+};
+
+/* The only symbol this file exports. */
+const struct sl_driver sl_driver_pubsub_sqlite = {
+    .name = "pubsub.sqlite",
+    .service = "SQLite",
+    .summary = "one database file, in this process; the processes of a machine "
+               "may share it",
+    .options = option_table,
+    .options_size = sizeof(struct sl_pubsub_sqlite_options),
+    .features = SL_PUBSUB_FEATURE_SUBSCRIBE | SL_PUBSUB_FEATURE_KEYS |
+                SL_PUBSUB_FEATURE_EARLIEST | SL_PUBSUB_FEATURE_DURABLE |
+                SL_PUBSUB_FEATURE_SHARED | SL_PUBSUB_FEATURE_UNDIVIDED,
+    .max_states = 1,
+    .max_batch = BATCH_MAX,
+    .store_new = sl_embedded_store_new,
+    .store_free = sl_embedded_store_free,
+    .usage = sl_embedded_usage,
+    .open = sqlite_open,
+    .close = sqlite_close,
+    .run = sl_embedded_run,
+    .idle = sl_embedded_idle,
+    .changed = sl_embedded_changed,
+};

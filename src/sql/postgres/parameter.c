@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Values on their way in.  Where the statement runs as it was prepared, in the
+ * type that PostgreSQL inferred for each placeholder then; otherwise as text,
+ * which the server reads in the type that the placeholder has now, or refuses.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sql/postgres/state.h"
+
+enum { NUMBER_SIZE = 48 }; /* any number as text, or as bytes */
+
+/* --- Numbers ---------------------------------------------------------------
+ */
+
+static int write_big_endian(char *out, uint64_t number, int size)
+{
+    for (int i = 0; i < size; i++)
+        out[i] = (char)(uint8_t)(number >> (8 * (size - 1 - i)));
+    return size;
+}
+
+/* Bytes of an integer of this kind that can hold the number; 0: none can. */
+static int integer_size(enum sl_sql_pg_kind kind, int64_t number)
+{
+    if (kind == SL_SQL_PG_INT8)
+        return 8;
+    if (kind == SL_SQL_PG_INT4 && number >= INT32_MIN && number <= INT32_MAX)
+        return 4;
+    if (kind == SL_SQL_PG_INT2 && number >= INT16_MIN && number <= INT16_MAX)
+        return 2;
+    return 0;
+}
+
+/* The shortest text that gives the same number back. */
+static void write_float(char *out, double number)
+{
+    if (isnan(number)) {
+        snprintf(out, NUMBER_SIZE, "NaN");
+        return;
+    }
+    if (isinf(number)) {
+        snprintf(out, NUMBER_SIZE, "%sInfinity", number < 0 ? "-" : "");
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, NUMBER_SIZE, "%.*g", digits, number);
+        if (strtod(out, NULL) == number)
+            return;
+    }
+}
+
+/* --- Instants --------------------------------------------------------------
+ */
+
+static int number_at(const uint8_t *text, int digits)
+{
+    int number = 0;
+
+    for (int i = 0; i < digits; i++)
+        number = number * 10 + (text[i] - '0');
+    return number;
+}
+
+/* Where a timestamp's offset begins: its end, where it has none. */
+static const uint8_t *find_offset(struct sl_bytes text)
+{
+    const uint8_t *end = text.ptr + text.len, *offset = text.ptr + 19;
+
+    while (offset < end && *offset != 'Z' && *offset != '+' && *offset != '-')
+        offset++;
+    return offset;
+}
+
+static bool has_offset(struct sl_bytes text)
+{
+    return find_offset(text) < text.ptr + text.len;
+}
+
+/*
+ * A timestamp with an offset, for a type that has none and would forget it: the
+ * same instant, in UTC.
+ */
+static void write_in_utc(char *out, struct sl_bytes text)
+{
+    const uint8_t *fraction = text.ptr + 19, *offset = find_offset(text);
+    int64_t year;
+    int month, day;
+
+    int64_t seconds =
+        sl_sql_pg_days_of(number_at(text.ptr, 4), number_at(text.ptr + 5, 2),
+                          number_at(text.ptr + 8, 2)) *
+            86400 +
+        number_at(text.ptr + 11, 2) * 3600 + number_at(text.ptr + 14, 2) * 60 +
+        number_at(text.ptr + 17, 2);
+    if (*offset != 'Z') {
+        int shift =
+            number_at(offset + 1, 2) * 3600 + number_at(offset + 4, 2) * 60;
+        seconds -= *offset == '+' ? shift : -shift;
+    }
+    int64_t days = seconds / 86400 - (seconds % 86400 < 0);
+    seconds -= days * 86400;
+    sl_sql_pg_date_of(days, &year, &month, &day);
+    snprintf(out, NUMBER_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d%.*sZ%s",
+             (int)(year > 0 ? year : 1 - year), month, day,
+             (int)(seconds / 3600), (int)(seconds / 60 % 60),
+             (int)(seconds % 60), (int)(offset - fraction),
+             (const char *)fraction, year > 0 ? "" : " BC");
+}
+
+/* --- One value -------------------------------------------------------------
+ */
+
+/* Where the values of a set are written to. */
+struct writer {
+    bool prepared; /* for the types of the prepared statement */
+    struct sl_sql_pg_parameters *out;
+    char *free; /* of the block */
+    size_t at;  /* which parameter */
+};
+
+static void put_bytes(struct writer *writer, struct sl_bytes bytes)
+{
+    struct sl_sql_pg_parameters *out = writer->out;
+
+    /* A pointer to nothing would be NULL. */
+    out->values[writer->at] = bytes.len > 0 ? (const char *)bytes.ptr : "";
+    out->lengths[writer->at] = (int)bytes.len;
+    out->formats[writer->at] = 1;
+}
+
+/* A number that was written to the free place. */
+static void put_number(struct writer *writer, int length)
+{
+    struct sl_sql_pg_parameters *out = writer->out;
+
+    out->values[writer->at] = writer->free;
+    out->lengths[writer->at] = length;
+    out->formats[writer->at] = length > 0;
+    writer->free += NUMBER_SIZE;
+}
+
+static void put_text(struct writer *writer, struct sl_bytes text)
+{
+    struct sl_sql_pg_parameters *out = writer->out;
+
+    out->values[writer->at] = writer->free;
+    memcpy(writer->free, text.ptr, text.len);
+    writer->free[text.len] = '\0';
+    writer->free += text.len + 1;
+}
+
+static bool put_boolean(struct writer *writer, enum sl_sql_pg_kind kind,
+                        bool boolean)
+{
+    if (writer->prepared && kind == SL_SQL_PG_BOOL)
+        put_number(writer, write_big_endian(writer->free, boolean, 1));
+    else
+        put_text(writer, sl_bytes_of(boolean ? "true" : "false"));
+    return true;
+}
+
+static bool put_integer(struct writer *writer, enum sl_sql_pg_kind kind,
+                        int64_t number)
+{
+    int size = writer->prepared ? integer_size(kind, number) : 0;
+
+    if (size > 0)
+        write_big_endian(writer->free, (uint64_t)number, size);
+    else
+        snprintf(writer->free, NUMBER_SIZE, "%" PRId64, number);
+    put_number(writer, size);
+    return true;
+}
+
+static bool put_float(struct writer *writer, enum sl_sql_pg_kind kind,
+                      double number)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &number, sizeof(bits));
+    if (writer->prepared && kind == SL_SQL_PG_FLOAT8) {
+        put_number(writer, write_big_endian(writer->free, bits, 8));
+    } else {
+        write_float(writer->free, number);
+        put_number(writer, 0);
+    }
+    return true;
+}
+
+/* Types that have no offset forget it, and so they get UTC; by its mark one
+ * that has taken their place knows it. */
+static bool is_instant(enum sl_sql_pg_kind kind)
+{
+    return kind == SL_SQL_PG_DATE || kind == SL_SQL_PG_TIMESTAMP ||
+           kind == SL_SQL_PG_TIMESTAMPTZ;
+}
+
+static bool put_timestamp(struct writer *writer, enum sl_sql_pg_kind kind,
+                          struct sl_bytes text)
+{
+    if (is_instant(kind) && has_offset(text)) {
+        write_in_utc(writer->free, text);
+        put_number(writer, 0);
+    } else {
+        put_text(writer, text);
+    }
+    return true;
+}
+
+/* False: the value does not fit. */
+static bool put(struct writer *writer, enum sl_sql_pg_kind kind,
+                const struct sl_sql_value *value)
+{
+    bool raw =
+        writer->prepared && (kind == SL_SQL_PG_TEXT || kind == SL_SQL_PG_JSON);
+
+    switch ((enum sl_sql_type)value->type) {
+    case SL_SQL_NULL:
+        writer->out->values[writer->at] = NULL;
+        return true;
+    case SL_SQL_BOOLEAN:
+        return put_boolean(writer, kind, value->boolean);
+    case SL_SQL_INT64:
+        return put_integer(writer, kind, value->int64);
+    case SL_SQL_FLOAT64:
+        return put_float(writer, kind, value->float64);
+    case SL_SQL_BYTES:
+        put_bytes(writer, value->bytes);
+        return kind == SL_SQL_PG_BYTEA;
+    case SL_SQL_TIMESTAMP:
+        return put_timestamp(writer, kind, value->bytes);
+    default:
+        if (raw)
+            put_bytes(writer, value->bytes);
+        else
+            put_text(writer, value->bytes);
+        return true;
+    }
+}
+
+/* --- Ways ------------------------------------------------------------------
+ */
+
+static bool is_in_small_letters(struct sl_bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] >= 'A' && text.ptr[i] <= 'Z')
+            return false;
+    return true;
+}
+
+/*
+ * Whether nothing of the value is lost in the type that the placeholder had,
+ * and whatever the server makes of that in another type is what it would make
+ * of the value itself.  So it is not with text (char(6) cuts blanks, citext
+ * compares in its own way), numbers with a fraction (which are rounded where a
+ * column has become an integer), times (whose notation differs), and bytes
+ * (which a text column would take as hexadecimal digits).
+ */
+static bool is_certain(enum sl_sql_pg_kind kind,
+                       const struct sl_sql_value *value)
+{
+    switch ((enum sl_sql_type)value->type) {
+    case SL_SQL_NULL:
+        return true;
+    case SL_SQL_BOOLEAN:
+        return kind == SL_SQL_PG_BOOL;
+    case SL_SQL_INT64:
+        return integer_size(kind, value->int64) > 0;
+    case SL_SQL_UUID:
+        return kind == SL_SQL_PG_UUID && is_in_small_letters(value->bytes);
+    default:
+        return false;
+    }
+}
+
+/* Whether what is sent depends on the type, also where that is found anew. */
+static bool depends_on_type(enum sl_sql_pg_kind kind,
+                            const struct sl_sql_value *value)
+{
+    if (value->type == SL_SQL_BYTES)
+        return true;
+    return value->type == SL_SQL_TIMESTAMP && has_offset(value->bytes) &&
+           !is_instant(kind);
+}
+
+enum sl_sql_pg_way sl_sql_pg_way_of(const struct sl_sql_pg_statement *statement,
+                                    const struct sl_sql_parameters *set)
+{
+    enum sl_sql_pg_way way = SL_SQL_PG_AS_PREPARED;
+
+    for (size_t i = 0; i < set->count && i < statement->parameter_count; i++) {
+        enum sl_sql_pg_kind kind = statement->parameters[i].kind;
+        const struct sl_sql_value *value = &set->values[i];
+        enum sl_sql_pg_way mine = SL_SQL_PG_FOUND_ANEW;
+        if (value->type == SL_SQL_BYTES && kind != SL_SQL_PG_BYTEA)
+            return SL_SQL_PG_UNFIT;
+        if (is_certain(kind, value))
+            mine = SL_SQL_PG_AS_PREPARED;
+        else if (depends_on_type(kind, value))
+            mine = SL_SQL_PG_CHECKED;
+        way = mine > way ? mine : way;
+    }
+    return statement->fresh ? SL_SQL_PG_AS_PREPARED : way;
+}
+
+/* --- Sets ------------------------------------------------------------------
+ */
+
+void sl_sql_pg_parameters_done(struct sl_sql_pg_parameters *parameters)
+{
+    free(parameters->block);
+    parameters->block = NULL;
+}
+
+/* What put may need for all of them. */
+static size_t bytes_of(const struct sl_sql_parameters *set)
+{
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < set->count; i++)
+        bytes += NUMBER_SIZE + (set->values[i].type >= SL_SQL_DECIMAL
+                                    ? set->values[i].bytes.len
+                                    : 0);
+    return bytes;
+}
+
+enum sl_status sl_sql_pg_encode(const struct sl_sql_pg_statement *statement,
+                                const struct sl_sql_parameters *set,
+                                bool prepared, struct sl_sql_pg_parameters *out,
+                                struct sl_error *err)
+{
+    size_t each = sizeof(*out->values) + 2 * sizeof(int), count = set->count;
+
+    *out = (struct sl_sql_pg_parameters){0};
+    if (count != statement->parameter_count)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "the database counts %zu placeholders, and there are "
+                       "%zu parameters",
+                       statement->parameter_count, count);
+    if (count == 0)
+        return SL_OK;
+    out->block = calloc(1, count * each + bytes_of(set));
+    if (out->block == NULL)
+        return sl_fail(err, SL_TOO_LARGE, "no memory for the parameters");
+    out->values = out->block;
+    out->lengths = (int *)(out->values + count);
+    out->formats = out->lengths + count;
+    struct writer writer = {.prepared = prepared,
+                            .out = out,
+                            .free = (char *)(out->formats + count)};
+    for (; writer.at < count; writer.at++)
+        if (!put(&writer, statement->parameters[writer.at].kind,
+                 &set->values[writer.at])) {
+            sl_sql_pg_parameters_done(out);
+            return sl_fail(err, SL_INVALID_ARGUMENT,
+                           "parameter %zu: bytes are only for bytea",
+                           writer.at + 1);
+        }
+    return SL_OK;
+}
+
+bool sl_sql_pg_quotes(const char *text, const struct sl_sql_parameters *set)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < set->count; i++) {
+        const struct sl_sql_value *value = &set->values[i];
+        char number[NUMBER_SIZE] = "";
+        struct sl_bytes part;
+        if (value->type == SL_SQL_NULL || value->type == SL_SQL_BOOLEAN)
+            continue;
+        if (value->type == SL_SQL_INT64)
+            snprintf(number, sizeof(number), "%" PRId64, value->int64);
+        if (value->type == SL_SQL_FLOAT64)
+            write_float(number, value->float64);
+        part =
+            value->type >= SL_SQL_DECIMAL ? value->bytes : sl_bytes_of(number);
+        if (part.len > 0 && memmem(text, len, part.ptr, part.len) != NULL)
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Values in and out of SQLite, which has integers, floating point, text and
+ * blobs only.  What else wit/sql/sql.wit has is written as text; on the way out
+ * the declared type of the column tells which it is, where the text has its
+ * form.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "sql/form.h"
+#include "sql/sqlite/state.h"
+
+/* --- In --------------------------------------------------------------------
+ */
+
+/* The digits of a decimal: how many matter, and where the point is. */
+struct digits {
+    size_t significant;
+    int64_t exponent; /* of the first significant one */
+    bool whole;       /* neither point nor exponent */
+};
+
+static int64_t read_exponent(const uint8_t *text, const uint8_t *end)
+{
+    enum { FAR = 1000000 };
+    bool negative = text < end && *text == '-';
+    int64_t exponent = 0;
+
+    if (text < end && (*text == '-' || *text == '+'))
+        text++;
+    for (; text < end && exponent < FAR; text++)
+        exponent = exponent * 10 + (*text - '0');
+    return negative ? -exponent : exponent;
+}
+
+/* text is of the form of a decimal. */
+static struct digits count_digits(struct sl_bytes text)
+{
+    struct digits digits = {.whole = true};
+    const uint8_t *c = text.ptr, *end = text.ptr + text.len;
+    size_t zeros = 0; /* since the last digit that is none */
+    bool fraction = false;
+    int64_t places = 0; /* from the first significant digit to the point */
+
+    for (c += *c == '-' || *c == '+'; c < end && *c != 'e' && *c != 'E'; c++) {
+        if (*c == '.') {
+            fraction = true;
+            continue;
+        }
+        if (digits.significant > 0 || *c != '0')
+            places += !fraction;
+        else
+            places -= fraction;
+        if (*c == '0') {
+            zeros += digits.significant > 0;
+        } else {
+            digits.significant += zeros + 1;
+            zeros = 0;
+        }
+    }
+    digits.whole = !fraction && c == end;
+    digits.exponent = places + (c < end ? read_exponent(c + 1, end) : 0);
+    return digits;
+}
+
+/*
+ * Whether a column for numbers, which makes a number of such a text, gives the
+ * same number back: as floating point, or as an integer.
+ */
+static bool survives(struct sl_bytes text)
+{
+    enum { DIGITS = 15, FAR = 300, INTEGER_DIGITS = 18 };
+    struct digits digits = count_digits(text);
+
+    if (digits.significant == 0)
+        return true;
+    if (digits.whole && digits.exponent <= INTEGER_DIGITS)
+        return true;
+    return digits.significant <= DIGITS && digits.exponent < FAR &&
+           digits.exponent > -FAR;
+}
+
+static bool is_json_number(struct sl_bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] > ' ')
+            return text.ptr[i] == '-' ||
+                   (text.ptr[i] >= '0' && text.ptr[i] <= '9');
+    return false;
+}
+
+static struct sl_bytes trim(struct sl_bytes text)
+{
+    while (text.len > 0 && text.ptr[text.len - 1] <= ' ')
+        text.len--;
+    for (; text.len > 0 && text.ptr[0] <= ' '; text.len--)
+        text.ptr++;
+    return text;
+}
+
+/* An empty value is not NULL, which a pointer to nothing would make it. */
+static const void *pointer_of(struct sl_bytes bytes)
+{
+    return bytes.len > 0 ? (const void *)bytes.ptr : "";
+}
+
+static int bind_text(sqlite3_stmt *statement, int at, struct sl_bytes text,
+                     sqlite3_destructor_type copy)
+{
+    return sqlite3_bind_text64(statement, at, pointer_of(text), text.len, copy,
+                               SQLITE_UTF8);
+}
+
+static int bind_blob(sqlite3_stmt *statement, int at, struct sl_bytes bytes,
+                     sqlite3_destructor_type copy)
+{
+    return sqlite3_bind_blob64(statement, at, pointer_of(bytes), bytes.len,
+                               copy);
+}
+
+/* A number that SQLite would round is a blob, which it leaves alone. */
+static int bind_exact(sqlite3_stmt *statement, int at, struct sl_bytes number,
+                      sqlite3_destructor_type copy)
+{
+    return survives(number) ? bind_text(statement, at, number, copy)
+                            : bind_blob(statement, at, number, copy);
+}
+
+static int bind_uuid(sqlite3_stmt *statement, int at, struct sl_bytes uuid)
+{
+    char small[36];
+
+    for (size_t i = 0; i < sizeof(small); i++) {
+        uint8_t c = uuid.ptr[i];
+        small[i] = (char)(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+    }
+    return bind_text(statement, at, SL_BYTES(small, sizeof(small)),
+                     SQLITE_TRANSIENT);
+}
+
+static int bind_value(sqlite3_stmt *statement, int at,
+                      const struct sl_sql_value *value,
+                      sqlite3_destructor_type copy)
+{
+    switch ((enum sl_sql_type)value->type) {
+    case SL_SQL_NULL:
+        return sqlite3_bind_null(statement, at);
+    case SL_SQL_BOOLEAN:
+        return sqlite3_bind_int(statement, at, value->boolean);
+    case SL_SQL_INT64:
+        return sqlite3_bind_int64(statement, at, value->int64);
+    case SL_SQL_FLOAT64:
+        return sqlite3_bind_double(statement, at, value->float64);
+    case SL_SQL_BYTES:
+        return bind_blob(statement, at, value->bytes, copy);
+    case SL_SQL_DECIMAL:
+        return bind_exact(statement, at, value->bytes, copy);
+    case SL_SQL_UUID:
+        return bind_uuid(statement, at, value->bytes);
+    case SL_SQL_JSON:
+        if (is_json_number(value->bytes))
+            return bind_exact(statement, at, trim(value->bytes), copy);
+        return bind_text(statement, at, value->bytes, copy);
+    case SL_SQL_TEXT:
+    case SL_SQL_DATE:
+    case SL_SQL_TIME:
+    case SL_SQL_TIMESTAMP:
+        return bind_text(statement, at, value->bytes, copy);
+    }
+    return SQLITE_MISUSE;
+}
+
+int sl_sql_sqlite_bind(sqlite3_stmt *statement,
+                       const struct sl_sql_parameters *set, bool copy)
+{
+    int code = SQLITE_OK;
+
+    for (size_t i = 0; code == SQLITE_OK && i < set->count; i++)
+        code = bind_value(statement, (int)i + 1, &set->values[i],
+                          copy ? SQLITE_TRANSIENT : SQLITE_STATIC);
+    return code;
+}
+
+/* --- Out -------------------------------------------------------------------
+ */
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncasecmp(text, start, strlen(start)) == 0;
+}
+
+/* The type that a column is declared to have, or NULL, which is none. */
+static enum sl_sql_type declared(sqlite3_stmt *statement, int column)
+{
+    static const struct {
+        const char *start;
+        enum sl_sql_type type;
+    } types[] = {
+        {"BOOL", SL_SQL_BOOLEAN},    {"DECIMAL", SL_SQL_DECIMAL},
+        {"NUMERIC", SL_SQL_DECIMAL}, {"DATETIME", SL_SQL_TIMESTAMP},
+        {"DATE", SL_SQL_DATE},       {"TIMESTAMP", SL_SQL_TIMESTAMP},
+        {"TIME", SL_SQL_TIME},       {"UUID", SL_SQL_UUID},
+        {"JSON", SL_SQL_JSON},
+    };
+    const char *type = sqlite3_column_decltype(statement, column);
+
+    for (size_t i = 0; type != NULL && i < sizeof(types) / sizeof(types[0]);
+         i++)
+        if (starts_with(type, types[i].start))
+            return types[i].type;
+    return SL_SQL_NULL;
+}
+
+/* Long enough for a number, and for a date with its time. */
+struct scratch {
+    char text[64];
+};
+
+static struct sl_bytes write_integer(struct scratch *scratch, int64_t number)
+{
+    int len =
+        snprintf(scratch->text, sizeof(scratch->text), "%" PRId64, number);
+
+    return SL_BYTES(scratch->text, (size_t)len);
+}
+
+/* Whether b is a, or one of the next few numbers beside it. */
+static bool is_near(double a, double b)
+{
+    enum { FAR = 2 };
+
+    for (int i = 0; i < FAR && a != b; i++)
+        a = nextafter(a, b);
+    return a == b;
+}
+
+/*
+ * As a decimal.  SQLite promises to keep 15 digits, and may be beside the
+ * nearest number; what is further away has digits of its own.
+ */
+static struct sl_bytes write_float(struct scratch *scratch, double number)
+{
+    int len = snprintf(scratch->text, sizeof(scratch->text), "%.15g", number);
+
+    if (!is_near(strtod(scratch->text, NULL), number))
+        len = snprintf(scratch->text, sizeof(scratch->text), "%.17g", number);
+    return SL_BYTES(scratch->text, (size_t)len);
+}
+
+/* What SQLite's own functions write has a space where RFC 3339 has a T. */
+static bool read_timestamp(struct sl_sql_value *value, struct scratch *scratch)
+{
+    struct sl_bytes text = value->bytes;
+
+    if (sl_sql_is_timestamp(text, 'T'))
+        return true;
+    if (text.len > sizeof(scratch->text) || !sl_sql_is_timestamp(text, ' '))
+        return false;
+    memcpy(scratch->text, text.ptr, text.len);
+    scratch->text[10] = 'T';
+    value->bytes = SL_BYTES(scratch->text, text.len);
+    return true;
+}
+
+/* Whether the text of value has the form of type. */
+static bool has_form(enum sl_sql_type type, struct sl_sql_value *value,
+                     struct scratch *scratch)
+{
+    switch (type) {
+    case SL_SQL_DECIMAL:
+        return sl_sql_is_decimal(value->bytes);
+    case SL_SQL_DATE:
+        return sl_sql_is_date(value->bytes);
+    case SL_SQL_TIME:
+        return sl_sql_is_time(value->bytes);
+    case SL_SQL_TIMESTAMP:
+        return read_timestamp(value, scratch);
+    case SL_SQL_UUID:
+        return sl_sql_is_uuid(value->bytes);
+    case SL_SQL_JSON:
+        return sl_sql_is_json(value->bytes);
+    default:
+        return false;
+    }
+}
+
+static bool is_number_type(enum sl_sql_type type)
+{
+    return type == SL_SQL_DECIMAL || type == SL_SQL_JSON;
+}
+
+static void read_integer(int64_t number, enum sl_sql_type type,
+                         struct sl_sql_value *value, struct scratch *scratch)
+{
+    if (type == SL_SQL_BOOLEAN && (number == 0 || number == 1)) {
+        value->type = SL_SQL_BOOLEAN;
+        value->boolean = number == 1;
+    } else if (is_number_type(type)) {
+        value->type = type;
+        value->bytes = write_integer(scratch, number);
+    } else {
+        value->type = SL_SQL_INT64;
+        value->int64 = number;
+    }
+}
+
+static void read_float(double number, enum sl_sql_type type,
+                       struct sl_sql_value *value, struct scratch *scratch)
+{
+    value->bytes = write_float(scratch, number);
+    if (is_number_type(type) && sl_sql_is_decimal(value->bytes)) {
+        value->type = type;
+        return;
+    }
+    value->type = SL_SQL_FLOAT64; /* or without end */
+    value->float64 = number;
+}
+
+/* Text and blobs. */
+static void read_bytes(struct sl_bytes bytes, bool is_blob,
+                       enum sl_sql_type type, struct sl_sql_value *value,
+                       struct scratch *scratch)
+{
+    bool is_text = sl_bytes_are_text(bytes);
+
+    value->bytes = bytes;
+    /* Of blobs only what sl_sql_sqlite_bind made one is more than bytes. */
+    if (is_text && (!is_blob || is_number_type(type)) &&
+        has_form(type, value, scratch))
+        value->type = type;
+    else
+        value->type = is_blob || !is_text ? SL_SQL_BYTES : SL_SQL_TEXT;
+}
+
+/* The content of a text or a blob; false where there is no memory for it. */
+static bool take_bytes(sqlite3_stmt *statement, int column, bool is_blob,
+                       struct sl_bytes *bytes)
+{
+    /* In this order: this may move the bytes, and the other counts them. */
+    const void *start =
+        is_blob ? sqlite3_column_blob(statement, column)
+                : (const void *)sqlite3_column_text(statement, column);
+
+    *bytes = SL_BYTES(start, (size_t)sqlite3_column_bytes(statement, column));
+    return start != NULL || (is_blob && bytes->len == 0);
+}
+
+static bool read_value(sqlite3_stmt *statement, int column,
+                       struct sl_sql_value *value, struct scratch *scratch)
+{
+    int storage = sqlite3_column_type(statement, column);
+    enum sl_sql_type type = declared(statement, column);
+    struct sl_bytes bytes;
+
+    value->type = SL_SQL_NULL;
+    switch (storage) {
+    case SQLITE_NULL:
+        return true;
+    case SQLITE_INTEGER:
+        read_integer(sqlite3_column_int64(statement, column), type, value,
+                     scratch);
+        return true;
+    case SQLITE_FLOAT:
+        read_float(sqlite3_column_double(statement, column), type, value,
+                   scratch);
+        return true;
+    default:
+        if (!take_bytes(statement, column, storage == SQLITE_BLOB, &bytes))
+            return false;
+        read_bytes(bytes, storage == SQLITE_BLOB, type, value, scratch);
+        return true;
+    }
+}
+
+enum sl_status sl_sql_sqlite_read_row(sqlite3_stmt *statement,
+                                      struct sl_sql_result *result,
+                                      struct sl_error *err)
+{
+    int count = sqlite3_column_count(statement);
+    enum sl_status status = SL_OK;
+    struct sl_sql_value value;
+    struct scratch scratch;
+
+    for (int i = 0; status == SL_OK && i < count; i++) {
+        if (!read_value(statement, i, &value, &scratch))
+            return sl_fail(err, SL_TOO_LARGE, "no memory for a value");
+        status = sl_sql_result_value(result, &value, err);
+    }
+    if (status == SL_OK)
+        sl_sql_result_end_row(result);
+    return status;
+}
+
+enum sl_status sl_sql_sqlite_read_columns(sqlite3_stmt *statement,
+                                          struct sl_sql_result *result,
+                                          struct sl_error *err)
+{
+    int count = sqlite3_column_count(statement);
+    enum sl_status status = SL_OK;
+
+    for (int i = 0; status == SL_OK && i < count; i++) {
+        const char *name = sqlite3_column_name(statement, i);
+        const char *type = sqlite3_column_decltype(statement, i);
+        if (name == NULL)
+            return sl_fail(err, SL_TOO_LARGE, "no memory for a column's name");
+        status =
+            sl_sql_result_column(result, sl_bytes_of(name),
+                                 sl_bytes_of(type != NULL ? type : ""), err);
+    }
+    return status;
+}
