@@ -80,8 +80,7 @@ enum sl_log_format sl_log_format(void)
     return (enum sl_log_format)atomic_load(&chosen_format);
 }
 
-/* --- Text ------------------------------------------------------------------
- */
+/* --- Text --------------------------------------------------------------- */
 
 /* In quotes, as JSON has them. */
 static void put_quoted(FILE *line, struct sl_bytes text)

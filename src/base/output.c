@@ -123,8 +123,7 @@ static struct timespec timespec_of(sl_deadline deadline)
                              .tv_nsec = deadline % 1000000000};
 }
 
-/* --- The thread ------------------------------------------------------------
- */
+/* --- The thread --------------------------------------------------------- */
 
 /* What is written together. */
 struct batch {
@@ -285,8 +284,7 @@ static void *run_writer(void *context)
     return NULL;
 }
 
-/* --- Writing ---------------------------------------------------------------
- */
+/* --- Writing ------------------------------------------------------------ */
 
 /* Signals are for other threads; it ends with the process. */
 static bool start_writer(struct queue *queue)

@@ -335,8 +335,7 @@ static void what_is_slow_is_shared(void **state)
     assert_int_equal(record.opened, WORKERS);
 }
 
-/* --- On the caller's thread ------------------------------------------------
- */
+/* --- On the caller's thread --------------------------------------------- */
 
 static void a_caller_uses_what_is_kept(void **state)
 {

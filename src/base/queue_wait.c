@@ -20,8 +20,7 @@ struct sl_queue_line {
     struct sl_task *first, *last;
 };
 
-/* --- The heap --------------------------------------------------------------
- */
+/* --- The heap ----------------------------------------------------------- */
 
 static bool is_sooner(const struct sl_task *one, const struct sl_task *other)
 {
@@ -110,8 +109,7 @@ struct sl_task *sl_queue_soonest(const struct sl_queue *queue)
     return queue->delayed_count > 0 ? queue->delayed[0] : NULL;
 }
 
-/* --- Lines -----------------------------------------------------------------
- */
+/* --- Lines -------------------------------------------------------------- */
 
 static struct sl_queue_line **bucket_of(struct sl_queue *queue, uint64_t about)
 {
@@ -182,8 +180,7 @@ static void leave_line(struct sl_queue *queue, struct sl_task *task)
         set_due(queue, line->first);
 }
 
-/* --- Waiting ---------------------------------------------------------------
- */
+/* --- Waiting ------------------------------------------------------------ */
 
 /* Of what is about the same, and now and then of something else as well. */
 static unsigned *changes_of(struct sl_queue *queue, uint64_t about)

@@ -75,8 +75,7 @@ static void wait_until(struct record *record, const int *counter, int value)
     fail_msg("waited too long for %d", value);
 }
 
-/* --- Waiting for a change --------------------------------------------------
- */
+/* --- Waiting for a change ----------------------------------------------- */
 
 /* Waits in this line; due by itself in an hour, or at look_at. */
 static void wait_in_line(struct sl_queue *queue, struct item *item, int number,

@@ -17,8 +17,7 @@ enum { SLOW_NS = 1000000 };
 
 enum { LEAST_PRIORITY = 19 }; /* of setpriority() */
 
-/* --- Taking tasks ----------------------------------------------------------
- */
+/* --- Taking tasks ------------------------------------------------------- */
 
 static struct sl_task *list_pop(struct sl_task_list *list)
 {
@@ -202,8 +201,7 @@ static void let_others_run(struct sl_queue *queue)
     queue->looking--;
 }
 
-/* --- States ----------------------------------------------------------------
- */
+/* --- States ------------------------------------------------------------- */
 
 /* The one that was used last, NULL where none is kept: one may be made. */
 static void take_state(struct sl_queue *queue, struct sl_queue_turn *turn)
@@ -248,8 +246,7 @@ void sl_queue_close_kept(struct sl_queue *queue)
     }
 }
 
-/* --- Giving up -------------------------------------------------------------
- */
+/* --- Giving up ---------------------------------------------------------- */
 
 unsigned sl_queue_allowed(const struct sl_queue *queue)
 {
@@ -346,8 +343,7 @@ void sl_queue_join_ended(struct sl_queue *queue)
     }
 }
 
-/* --- Working ---------------------------------------------------------------
- */
+/* --- Working ------------------------------------------------------------ */
 
 /* False: there is nothing to do, or no state to do it with. */
 static bool take_turn(struct sl_queue *queue, struct sl_queue_turn *turn)

@@ -22,8 +22,7 @@ struct sl_routes {
     size_t longest[READINGS];
 };
 
-/* --- Normal forms ----------------------------------------------------------
- */
+/* --- Normal forms ------------------------------------------------------- */
 
 /* Upper bound of a normal form: each byte may become "%XX"; and "/" of "". */
 static size_t normal_room(struct sl_bytes path)
@@ -147,8 +146,7 @@ static bool is_plain(struct sl_bytes path)
     return path.len > 0 && path.ptr[0] == '/';
 }
 
-/* --- Prefixes --------------------------------------------------------------
- */
+/* --- Prefixes ----------------------------------------------------------- */
 
 static int compare(const void *a, const void *b)
 {

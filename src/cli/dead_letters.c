@@ -17,8 +17,7 @@
 #include "cli/target.h"
 #include "host/dead_letters.h"
 
-/* --- One letter ------------------------------------------------------------
- */
+/* --- One letter --------------------------------------------------------- */
 
 /* UTC, as the log has it. */
 static void write_time(FILE *out, uint64_t ms)
@@ -106,8 +105,7 @@ static bool print_row(void *context, const struct sl_dead_letter *letter)
     return !ferror(stdout);
 }
 
-/* --- What was asked for ----------------------------------------------------
- */
+/* --- What was asked for ------------------------------------------------- */
 
 enum action { LIST, REPLAY, DROP, ACTIONS };
 
@@ -188,8 +186,7 @@ find_resource(const struct sl_manifest *manifest, const char *name)
     return NULL;
 }
 
-/* --- The actions -----------------------------------------------------------
- */
+/* --- The actions -------------------------------------------------------- */
 
 static int list(struct sl_dead_letters *letters, const struct request *request)
 {

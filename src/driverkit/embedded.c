@@ -23,8 +23,7 @@ enum {
     FULL_SWEEP_ROWS = 4, /* and few fit into the log */
 };
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 enum sl_status sl_embedded_check_path(const void *field, struct sl_error *err)
 {
@@ -79,8 +78,7 @@ void sl_embedded_store_free(void *store)
     (void)store;
 }
 
-/* --- Statements ------------------------------------------------------------
- */
+/* --- Statements --------------------------------------------------------- */
 
 int sl_embedded_finish(sqlite3_stmt *statement)
 {
@@ -172,8 +170,7 @@ static int read_integer(sqlite3_stmt *statement, int64_t *value)
     return code == SQLITE_OK && !row ? SQLITE_CORRUPT : code;
 }
 
-/* --- The clock of the store ------------------------------------------------
- */
+/* --- The clock of the store --------------------------------------------- */
 
 static int64_t up_ms(void)
 {
@@ -278,8 +275,7 @@ static enum sl_status read_boot(struct sl_buf *boot, struct sl_error *err)
     return sl_file_read("/proc/sys/kernel/random/boot_id", boot, err);
 }
 
-/* --- Transactions ----------------------------------------------------------
- */
+/* --- Transactions ------------------------------------------------------- */
 
 int sl_embedded_begin(struct sl_embedded *state)
 {
@@ -322,8 +318,7 @@ void sl_embedded_roll_back(struct sl_embedded *state)
         state->kind->rolled_back(state);
 }
 
-/* --- Batches ---------------------------------------------------------------
- */
+/* --- Batches ------------------------------------------------------------ */
 
 static void undo(const struct sl_embedded *state, struct sl_op *op)
 {
@@ -600,8 +595,7 @@ bool sl_embedded_idle(void *context)
     return !state->kind->sweep(state);
 }
 
-/* --- Opening ---------------------------------------------------------------
- */
+/* --- Opening ------------------------------------------------------------ */
 
 static int prepare(struct sl_embedded *state, const char *text,
                    sqlite3_stmt **statement)

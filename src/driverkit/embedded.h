@@ -13,8 +13,7 @@
 #include "driverkit/sqlite.h"
 #include "service/driver.h"
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 struct sl_embedded_options {
     const char *path;
@@ -67,8 +66,7 @@ enum sl_status sl_embedded_store_new(const void *options, void **store,
                                      struct sl_error *err);
 void sl_embedded_store_free(void *store);
 
-/* --- States ----------------------------------------------------------------
- */
+/* --- States ------------------------------------------------------------- */
 
 /*
  * For a kind's `create`: the clock of the store.  It goes on while nobody has
@@ -148,8 +146,7 @@ int sl_embedded_commit(struct sl_embedded *state);
 /* After any failure since sl_embedded_begin, its own and commit's too. */
 void sl_embedded_roll_back(struct sl_embedded *state);
 
-/* --- Statements ------------------------------------------------------------
- */
+/* --- Statements --------------------------------------------------------- */
 
 /* Reset a statement; the code of its last step. */
 int sl_embedded_finish(sqlite3_stmt *statement);

@@ -400,8 +400,7 @@ void sl_sqlite_close(struct sl_sqlite_file *file)
     sl_sqlite_limit_end(&file->limit);
 }
 
-/* --- The limit -------------------------------------------------------------
- */
+/* --- The limit ---------------------------------------------------------- */
 
 void sl_sqlite_begin_call(struct sl_sqlite_file *file)
 {

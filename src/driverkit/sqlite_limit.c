@@ -30,8 +30,7 @@ static sqlite3_file *inner_of(sqlite3_file *file)
     return (sqlite3_file *)(void *)((struct file *)(void *)file)->inner;
 }
 
-/* --- What may be written ---------------------------------------------------
- */
+/* --- What may be written ------------------------------------------------ */
 
 static int64_t size_of(sqlite3_file *file)
 {
@@ -90,8 +89,7 @@ static int note_failure(struct file *file, int code)
     return code;
 }
 
-/* --- Methods of files: SQLite's, behind the above --------------------------
- */
+/* --- Methods of files: SQLite's, behind the above ----------------------- */
 
 static int file_close(sqlite3_file *base)
 {
@@ -241,8 +239,7 @@ static const sqlite3_io_methods *methods_of(int version)
     return &all[(version < 1 ? 1 : version > 3 ? 3 : version) - 1];
 }
 
-/* --- The VFS ---------------------------------------------------------------
- */
+/* --- The VFS ------------------------------------------------------------ */
 
 static enum role role_of(int flags)
 {
@@ -321,8 +318,7 @@ static int vfs_time_ms(sqlite3_vfs *vfs, sqlite3_int64 *out)
     return base_of(vfs)->xCurrentTimeInt64(base_of(vfs), out);
 }
 
-/* --- Limits ----------------------------------------------------------------
- */
+/* --- Limits ------------------------------------------------------------- */
 
 static int64_t part_of(int64_t bytes, int64_t least, int64_t most)
 {

@@ -16,8 +16,7 @@
 
 enum { DNS_PORT = 53 };
 
-/* --- Files -----------------------------------------------------------------
- */
+/* --- Files -------------------------------------------------------------- */
 
 /* Names of interfaces stand in a component as they are. */
 static bool may_import(const char *component, const char *const packages[])
@@ -110,8 +109,7 @@ static void allow_cache(struct sl_sandbox *sandbox)
         sl_sandbox_allow(sandbox, folder, SL_SANDBOX_READ | SL_SANDBOX_WRITE);
 }
 
-/* --- Ports -----------------------------------------------------------------
- */
+/* --- Ports -------------------------------------------------------------- */
 
 /* The number behind a colon, or otherwise. */
 static uint16_t parse_port(const char *text, size_t len, uint16_t otherwise)

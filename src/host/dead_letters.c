@@ -49,8 +49,7 @@ bool sl_dead_letters_close(struct sl_dead_letters *letters)
     return all_back;
 }
 
-/* --- Visiting --------------------------------------------------------------
- */
+/* --- Visiting ----------------------------------------------------------- */
 
 typedef bool message_fn(void *context, const struct sl_mq_message *message);
 
@@ -130,8 +129,7 @@ enum sl_status sl_dead_letters_visit(struct sl_dead_letters *letters,
     return visit_all(letters, visit_one, &visitor, err);
 }
 
-/* --- Settling --------------------------------------------------------------
- */
+/* --- Settling ----------------------------------------------------------- */
 
 /* What was chosen: all names first, since what is sent again may die again. */
 struct chosen {

@@ -8,8 +8,7 @@
 
 #include "host/internal.h"
 
-/* --- Components that are called --------------------------------------------
- */
+/* --- Components that are called ----------------------------------------- */
 
 /* rate: bytes a second, 0: no limit. */
 void sl_host_output_init(struct sl_host_output *output, int64_t rate);

@@ -66,8 +66,7 @@ struct sl_lockd_config {
 
 extern const struct sl_capability sl_lockd;
 
-/* --- A grant ---------------------------------------------------------------
- */
+/* --- A grant ------------------------------------------------------------ */
 
 struct sl_lock;
 

@@ -48,8 +48,7 @@ static void label(FILE *out, const char *name, const char *value)
     fputc('"', out);
 }
 
-/* --- The process -----------------------------------------------------------
- */
+/* --- The process -------------------------------------------------------- */
 
 /* The index-th field behind the name in /proc/self/stat; 0 where there is none.
  */
@@ -104,8 +103,7 @@ static void write_process(FILE *out)
     fprintf(out, "process_threads %llu\n", stat_field(18));
 }
 
-/* --- Histograms ------------------------------------------------------------
- */
+/* --- Histograms --------------------------------------------------------- */
 
 /* labels: written before the bucket's. */
 static void write_histogram(FILE *out, const char *name,
@@ -133,8 +131,7 @@ static void write_histogram(FILE *out, const char *name,
     fprintf(out, "} %" PRIu64 "\n", count);
 }
 
-/* --- Components ------------------------------------------------------------
- */
+/* --- Components --------------------------------------------------------- */
 
 /* A sample of the i-th component. */
 static void component_sample(const struct writer *writer, const char *name,
@@ -185,8 +182,7 @@ static void write_components(const struct writer *writer)
                  ->refused);
 }
 
-/* --- Triggers --------------------------------------------------------------
- */
+/* --- Triggers ----------------------------------------------------------- */
 
 /* http: where it listens; mq: the queue; pubsub: the topic and the group. */
 static void trigger_labels(FILE *out, const void *context)
@@ -338,8 +334,7 @@ static void write_triggers(const struct writer *writer)
     write_listeners(writer);
 }
 
-/* --- Resources -------------------------------------------------------------
- */
+/* --- Resources ---------------------------------------------------------- */
 
 /* An operation of a resource, by a component; or by slight itself: "". */
 struct operation {

@@ -8,23 +8,20 @@
 
 #include "management/management.h"
 
-/* --- exposition.c ----------------------------------------------------------
- */
+/* --- exposition.c ------------------------------------------------------- */
 
 /* Write all metrics in Prometheus' text format 0.0.4. */
 void sl_exposition_write(FILE *out, struct sl_host *host,
                          const struct sl_manifest *manifest,
                          const struct sl_triggers *triggers);
 
-/* --- exposition_output.c ---------------------------------------------------
- */
+/* --- exposition_output.c ------------------------------------------------ */
 
 /* What was to be written to the standard streams, and was not. */
 void sl_exposition_write_lost(FILE *out, const struct sl_host *host,
                               const struct sl_manifest *manifest);
 
-/* --- hosts.c ---------------------------------------------------------------
- */
+/* --- hosts.c ------------------------------------------------------------ */
 
 /*
  * Whether it answers requests with this Host (the port does not count): an
@@ -33,8 +30,7 @@ void sl_exposition_write_lost(FILE *out, const struct sl_host *host,
 bool sl_management_allows(const struct sl_manifest_management *settings,
                           struct sl_bytes field);
 
-/* --- readiness.c -----------------------------------------------------------
- */
+/* --- readiness.c -------------------------------------------------------- */
 
 /* Checks of all required resources, at most one a second. */
 struct sl_readiness;

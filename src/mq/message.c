@@ -104,8 +104,7 @@ bool sl_mq_answer_add(struct sl_op *op, const struct sl_mq_message *message)
     return true;
 }
 
-/* --- Dead letters ----------------------------------------------------------
- */
+/* --- Dead letters ------------------------------------------------------- */
 
 bool sl_mq_answer_add_dead(struct sl_op *op, struct sl_mq_message *message,
                            const struct sl_mq_burial *burial)

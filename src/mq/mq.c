@@ -60,8 +60,7 @@ static const char *const verbs[SL_MQ_VERB_COUNT] = {
     [SL_MQ_DEAD_DROP] = "dead-drop",
 };
 
-/* --- Requests and answers --------------------------------------------------
- */
+/* --- Requests and answers ----------------------------------------------- */
 
 void sl_mq_answer_init(void *pointer)
 {
@@ -108,8 +107,7 @@ static void request_copy(void *to, const void *from, uint8_t **tail)
     copy->reason = sl_copy_bytes(tail, request->reason);
 }
 
-/* --- Limits ----------------------------------------------------------------
- */
+/* --- Limits ------------------------------------------------------------- */
 
 static enum sl_status check_call(const void *requests, size_t count,
                                  struct sl_error *err)
@@ -216,8 +214,7 @@ static enum sl_status check(const struct sl_driver *driver, const void *config,
     return SL_OK;
 }
 
-/* --- For the service -------------------------------------------------------
- */
+/* --- For the service ---------------------------------------------------- */
 
 /* What was settled may not be told from what came back. */
 /*

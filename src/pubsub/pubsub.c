@@ -55,8 +55,7 @@ static const char *const verbs[SL_PUBSUB_VERB_COUNT] = {
     [SL_PUBSUB_LEAVE] = "leave",
 };
 
-/* --- Requests and answers --------------------------------------------------
- */
+/* --- Requests and answers ----------------------------------------------- */
 
 void sl_pubsub_answer_init(void *pointer)
 {
@@ -101,8 +100,7 @@ static void request_copy(void *to, const void *from, uint8_t **tail)
     copy->receipt = sl_copy_bytes(tail, request->receipt);
 }
 
-/* --- Limits ----------------------------------------------------------------
- */
+/* --- Limits ------------------------------------------------------------- */
 
 static enum sl_status check_call(const void *requests, size_t count,
                                  struct sl_error *err)
@@ -194,8 +192,7 @@ static enum sl_status check(const struct sl_driver *driver, const void *config,
     return status;
 }
 
-/* --- For the service -------------------------------------------------------
- */
+/* --- For the service ---------------------------------------------------- */
 
 /* What names a member, which nobody else has. */
 static bool is_repeatable(const void *config, const void *pointer)

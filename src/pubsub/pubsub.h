@@ -97,8 +97,7 @@ void sl_pubsub_event_free(struct sl_pubsub_event *event);
 /* What it holds beside itself, about. */
 size_t sl_pubsub_event_bytes(const struct sl_pubsub_event *event);
 
-/* --- A member of a group ----------------------------------------------------
- */
+/* --- A member of a group ------------------------------------------------ */
 
 struct sl_subscription;
 

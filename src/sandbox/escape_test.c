@@ -35,8 +35,7 @@
 static char folder[] = "/tmp/slight-escape-XXXXXX";
 static char granted[64], readable[64], outside[64];
 
-/* --- What is tried ---------------------------------------------------------
- */
+/* --- What is tried ------------------------------------------------------ */
 
 /* An attempt's errno; 0: it worked. */
 typedef int attempt_fn(void);
@@ -365,8 +364,7 @@ static const struct attempt {
     {"a signal", try_signal, EPERM, 6},
 };
 
-/* --- What must still work --------------------------------------------------
- */
+/* --- What must still work ----------------------------------------------- */
 
 static int use_granted(void)
 {
@@ -419,8 +417,7 @@ static const struct attempt uses[] = {
     {"UDP, and routes", try_socket_udp, 0, 0},
 };
 
-/* --- Processes -------------------------------------------------------------
- */
+/* --- Processes ---------------------------------------------------------- */
 
 static struct sl_sandbox *make_sandbox(void)
 {

@@ -74,8 +74,7 @@ sl_attributes_copy(uint8_t **tail, const struct sl_pair *pairs, size_t count)
     return copy;
 }
 
-/* --- Attributes in one piece: each text behind its length ------------------
- */
+/* --- Attributes in one piece: each text behind its length --------------- */
 
 static enum sl_status pack(struct sl_buf *out, struct sl_bytes text,
                            struct sl_error *err)

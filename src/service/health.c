@@ -91,8 +91,7 @@ static void suspect(struct sl_service *service)
     pthread_mutex_unlock(&service->lock);
 }
 
-/* --- Calls ----------------------------------------------------------------
- */
+/* --- Calls -------------------------------------------------------------- */
 
 enum sl_status sl_service_open_state(struct sl_service *service,
                                      sl_deadline deadline, void **state,
@@ -136,8 +135,7 @@ void sl_health_see(struct sl_service *service, const struct sl_op *op)
     }
 }
 
-/* --- The thread -----------------------------------------------------------
- */
+/* --- The thread --------------------------------------------------------- */
 
 static bool is_ending(struct sl_service *service)
 {

@@ -66,8 +66,7 @@ struct sl_service_config {
 /* The table of the above but max_sessions, ended by a zeroed entry. */
 extern const struct sl_option sl_service_options[];
 
-/* --- What can be opened ----------------------------------------------------
- */
+/* --- What can be opened ------------------------------------------------- */
 
 struct sl_capability;
 struct sl_driver;
@@ -119,8 +118,7 @@ typedef void sl_risk_fn(void *context, const char *text);
 void sl_driver_risks(const struct sl_driver *driver, const void *options,
                      sl_risk_fn *tell, void *context);
 
-/* --- Opening ---------------------------------------------------------------
- */
+/* --- Opening ------------------------------------------------------------ */
 
 struct sl_service;
 
@@ -196,8 +194,7 @@ SL_MUST_CHECK enum sl_status sl_service_check(struct sl_service *service,
  */
 void sl_service_watch(struct sl_service *service);
 
-/* --- Calls -----------------------------------------------------------------
- */
+/* --- Calls -------------------------------------------------------------- */
 
 /*
  * Answer the requests now if the driver can do all of them in place, without
@@ -308,8 +305,7 @@ void sl_answer_fail(const struct sl_service *service, void *answer,
 void sl_answers_done(const struct sl_service *service, void *answers,
                      size_t count);
 
-/* --- Sessions --------------------------------------------------------------
- */
+/* --- Sessions ----------------------------------------------------------- */
 
 /*
  * A state of its own for calls that belong together (a transaction).  Its calls

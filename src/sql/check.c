@@ -8,8 +8,7 @@
 
 #include "sql/form.h"
 
-/* --- Values ------------------------------------------------------------------
- */
+/* --- Values ------------------------------------------------------------- */
 
 static bool is_timestamp(struct sl_bytes text)
 {
@@ -104,8 +103,7 @@ static enum sl_status check_value(const struct sl_sql_driver *driver,
     return check_form(place, value, err);
 }
 
-/* --- Sets --------------------------------------------------------------------
- */
+/* --- Sets --------------------------------------------------------------- */
 
 static enum sl_status check_count(const struct sl_sql_request *request,
                                   size_t set, size_t placeholders,
@@ -173,8 +171,7 @@ static enum sl_status check_sets(const struct sl_sql_driver *driver,
     return status;
 }
 
-/* --- Requests ----------------------------------------------------------------
- */
+/* --- Requests ----------------------------------------------------------- */
 
 static enum sl_status check_statement(const struct sl_sql_driver *driver,
                                       const struct sl_sql_config *config,

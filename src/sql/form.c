@@ -72,8 +72,7 @@ static bool read_number(struct reader *reader, int digits, int low, int high,
     return *number >= low && *number <= high;
 }
 
-/* --- Decimals ----------------------------------------------------------------
- */
+/* --- Decimals ----------------------------------------------------------- */
 
 /* An optional e, sign and digits. */
 static bool skip_exponent(struct reader *reader)

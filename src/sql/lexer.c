@@ -146,8 +146,7 @@ static size_t measure_escape_string(struct sl_bytes text, unsigned dialect)
     return len;
 }
 
-/* --- Tokens -----------------------------------------------------------------
- */
+/* --- Tokens ------------------------------------------------------------- */
 
 static struct sl_sql_token token(struct sl_bytes text,
                                  enum sl_sql_token_type type, size_t len)
@@ -300,8 +299,7 @@ struct sl_sql_token sl_sql_next(struct sl_sql_lexer *lexer)
     return result;
 }
 
-/* --- Rewriting --------------------------------------------------------------
- */
+/* --- Rewriting ---------------------------------------------------------- */
 
 static bool continues_word(uint8_t c)
 {

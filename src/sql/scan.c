@@ -80,8 +80,7 @@ static bool next_is(const struct scan *scan, const char *word)
     return token.type == SL_SQL_WORD && is_word(token.text, word);
 }
 
-/* --- Bodies -----------------------------------------------------------------
- */
+/* --- Bodies ------------------------------------------------------------- */
 
 /* What is made, by the word behind CREATE [OR REPLACE] [DEFINER = …]. */
 static void see_made(struct scan *scan, struct sl_bytes word)
@@ -217,8 +216,7 @@ static bool goes_on(struct scan *scan)
     return false;
 }
 
-/* --- Statements -------------------------------------------------------------
- */
+/* --- Statements --------------------------------------------------------- */
 
 /* Notes a word; says what is wrong with it, or NULL. */
 static const char *see_word(struct scan *scan, struct sl_bytes word)

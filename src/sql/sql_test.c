@@ -17,8 +17,7 @@
 #include "sql/driver.h"
 #include "sql/form.h"
 
-/* --- A driver that takes notes ---------------------------------------------
- */
+/* --- A driver that takes notes ------------------------------------------ */
 
 struct notes {
     int runs;
@@ -109,8 +108,7 @@ static const struct sl_sql_driver rich = {
 static const struct sl_sql_driver poor = {.driver = NOTES(0),
                                           .dialect = SL_SQL_POSTGRES};
 
-/* --- One service over it -----------------------------------------------------
- */
+/* --- One service over it ------------------------------------------------ */
 
 struct fixture {
     struct sl_sql_config config;

@@ -59,8 +59,7 @@ struct sl_consumer {
 
 static void pump(struct sl_consumer *consumer, int64_t delay_ms);
 
-/* --- Draining --------------------------------------------------------------
- */
+/* --- Draining ----------------------------------------------------------- */
 
 /* Tell, once nothing runs.  With the mutex held, which it lets go. */
 static void unlock_and_tell(struct sl_consumer *consumer)
@@ -82,8 +81,7 @@ static void unlock_and_tell(struct sl_consumer *consumer)
         drained(context);
 }
 
-/* --- Settling --------------------------------------------------------------
- */
+/* --- Settling ----------------------------------------------------------- */
 
 /* With the mutex held. */
 static void unlink_task(struct task *task)
@@ -194,8 +192,7 @@ static void settled(void *context)
     pump(consumer, 0);
 }
 
-/* --- Handling --------------------------------------------------------------
- */
+/* --- Handling ----------------------------------------------------------- */
 
 static uint64_t backoff(const struct sl_manifest_trigger *trigger,
                         uint32_t deliveries)
@@ -277,8 +274,7 @@ static void handle(struct sl_consumer *consumer, union sl_consumer_item item)
                            handled, task);
 }
 
-/* --- Receiving -------------------------------------------------------------
- */
+/* --- Receiving ---------------------------------------------------------- */
 
 /* Log a failure once, and that it is over. */
 static void complain(struct sl_consumer *consumer, const struct sl_error *err)
@@ -422,8 +418,7 @@ static void pump(struct sl_consumer *consumer, int64_t delay_ms)
     }
 }
 
-/* --- The life of a consumer ------------------------------------------------
- */
+/* --- The life of a consumer --------------------------------------------- */
 
 struct sl_consumer *sl_consumer_start(struct sl_host *host,
                                       const struct sl_manifest_trigger *trigger,

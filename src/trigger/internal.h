@@ -11,8 +11,7 @@
 /* Told once, on any thread, when nothing runs any more. */
 typedef void sl_trigger_drained_fn(void *context);
 
-/* --- http.c: one address, with the routes of all triggers that name it ------
- */
+/* --- http.c: one address, with the routes of all triggers that name it -- */
 
 struct sl_http_trigger;
 
@@ -31,8 +30,7 @@ void sl_http_trigger_drain(struct sl_http_trigger *trigger,
 void sl_http_trigger_stop(struct sl_http_trigger *trigger);
 void sl_http_trigger_free(struct sl_http_trigger *trigger);
 
-/* --- consumer.c: what is received is handled, and then acknowledged ---------
- */
+/* --- consumer.c: what is received is handled, and then acknowledged ----- */
 
 struct sl_consumer;
 

@@ -2,8 +2,7 @@
 /* Queues and topics, for a consumer. */
 #include "trigger/consumer.h"
 
-/* --- Queues ----------------------------------------------------------------
- */
+/* --- Queues ------------------------------------------------------------- */
 
 static union sl_consumer_request
 mq_receive(const struct sl_manifest_trigger *trigger,
@@ -97,8 +96,7 @@ const struct sl_consumer_kind sl_consumer_mq = {
     .limit_max = SL_MQ_RECEIVE_MAX,
 };
 
-/* --- Topics ----------------------------------------------------------------
- */
+/* --- Topics ------------------------------------------------------------- */
 
 static union sl_consumer_request
 pubsub_receive(const struct sl_manifest_trigger *trigger,

@@ -121,8 +121,7 @@ void lock_drop(struct lock *lock)
     free(lock);
 }
 
-/* --- What only a guest can do ----------------------------------------------
- */
+/* --- What only a guest can do ------------------------------------------- */
 
 static void only_what_is_granted(struct resource *resource)
 {

@@ -18,8 +18,7 @@
 #include "lockd_cases.h"
 #include "native.h"
 
-/* --- The interface ---------------------------------------------------------
- */
+/* --- The interface ------------------------------------------------------ */
 
 struct lock {
     struct sl_service *service;
@@ -131,8 +130,7 @@ void lock_drop(struct lock *lock)
     free(lock);
 }
 
-/* --- Clocks ----------------------------------------------------------------
- */
+/* --- Clocks ------------------------------------------------------------- */
 
 static atomic_long
     jump_s; /* of the system's clock, in the eyes of this process */
@@ -147,8 +145,7 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return (int)result;
 }
 
-/* --- Many at once ----------------------------------------------------------
- */
+/* --- Many at once ------------------------------------------------------- */
 
 enum { PROCESSES = 3, THREADS = 3, GRANTS = 1000 };
 
@@ -264,8 +261,7 @@ static void never_two(struct resource *resource)
     CHECK(wrong == 0);
 }
 
-/* --- In line ---------------------------------------------------------------
- */
+/* --- In line ------------------------------------------------------------ */
 
 /* Who waits, and gives it back as soon as it has it. */
 struct waiter {
@@ -369,8 +365,7 @@ static void who_gives_up_leaves(struct resource *resource)
     OK(lock_release(lock));
 }
 
-/* --- Holders that sleep, and die -------------------------------------------
- */
+/* --- Holders that sleep, and die ---------------------------------------- */
 
 static const struct lock_options short_and_kept = {.ttl_ms = LOCKD_TTL_MIN_MS,
                                                    .has_wait = true,

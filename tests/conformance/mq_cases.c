@@ -353,8 +353,7 @@ const struct suite_case mq_cases[] = {
     {0},
 };
 
-/* --- Limits ----------------------------------------------------------------
- */
+/* --- Limits ------------------------------------------------------------- */
 
 static enum status send_with(struct resource *resource, struct outgoing message)
 {

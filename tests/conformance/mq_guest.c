@@ -228,8 +228,7 @@ enum status mq_extend(struct message *message, uint64_t visibility_ms)
     return WORKED;
 }
 
-/* --- What only a guest can do ----------------------------------------------
- */
+/* --- What only a guest can do ------------------------------------------- */
 
 static void only_what_is_granted(struct resource *resource)
 {

@@ -18,8 +18,7 @@
 _Static_assert((int)MQ_NEEDS_COUNT == (int)SL_MQ_FEATURE_COUNT,
                "not the same features");
 
-/* --- The interface ---------------------------------------------------------
- */
+/* --- The interface ------------------------------------------------------ */
 
 struct message {
     struct sl_service *service;
@@ -219,8 +218,7 @@ enum status mq_extend(struct message *message, uint64_t visibility_ms)
                                        .visibility_ms = visibility_ms});
 }
 
-/* --- Receivers that wait ---------------------------------------------------
- */
+/* --- Receivers that wait ------------------------------------------------ */
 
 enum { WAITERS = 100 };
 
@@ -289,8 +287,7 @@ static void who_gives_up_takes_nothing(struct resource *resource)
     mq_expect_none(resource);
 }
 
-/* --- Order under many receivers --------------------------------------------
- */
+/* --- Order under many receivers ----------------------------------------- */
 
 enum { GROUPS = 5, PER_GROUP = 60, RECEIVERS = 6 };
 
@@ -382,8 +379,7 @@ static void groups_in_order(struct resource *resource)
     mq_expect_none(resource);
 }
 
-/* --- Processes that are killed ---------------------------------------------
- */
+/* --- Processes that are killed ------------------------------------------ */
 
 enum { KILLS = 100, MESSAGES = 2000 };
 

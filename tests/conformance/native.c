@@ -156,8 +156,7 @@ static int run_all(const struct sl_driver_info *driver)
     return _cmocka_run_group_tests(driver->name, tests, count, NULL, NULL);
 }
 
-/* --- The other process of a case -------------------------------------------
- */
+/* --- The other process of a case ---------------------------------------- */
 
 pid_t start_process(const char *what, int *out)
 {
@@ -194,8 +193,7 @@ static int work(const char *what)
     return 0;
 }
 
-/* --- The program -----------------------------------------------------------
- */
+/* --- The program -------------------------------------------------------- */
 
 static char *read_settings(const char *path)
 {

@@ -452,8 +452,7 @@ const struct suite_case pubsub_cases[] = {
     {0},
 };
 
-/* --- Limits ----------------------------------------------------------------
- */
+/* --- Limits ------------------------------------------------------------- */
 
 static void payloads(struct resource *resource)
 {

@@ -215,8 +215,7 @@ void pubsub_drop(struct delivery *delivery)
     slight_pubsub_topics_delivery_drop_own(take_handle(delivery));
 }
 
-/* --- What only a guest can do ----------------------------------------------
- */
+/* --- What only a guest can do ------------------------------------------- */
 
 static void only_what_is_granted(struct resource *resource)
 {

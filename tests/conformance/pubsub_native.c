@@ -20,8 +20,7 @@ _Static_assert((int)PUBSUB_NEEDS_KEYS == (int)SL_PUBSUB_FEATURE_KEYS &&
                        (int)SL_PUBSUB_FEATURE_UNDIVIDED,
                "not the same features");
 
-/* --- The interface ---------------------------------------------------------
- */
+/* --- The interface ------------------------------------------------------ */
 
 struct subscription {
     struct sl_service *service;
@@ -209,8 +208,7 @@ void pubsub_drop(struct delivery *delivery)
     (void)settle(delivery, SL_PUBSUB_RETURN);
 }
 
-/* --- A member that dies ----------------------------------------------------
- */
+/* --- A member that dies ------------------------------------------------- */
 
 /* Join, receive one, and be killed. */
 static void hold_one(struct resource *resource)
@@ -259,8 +257,7 @@ static void a_lease_that_ended(struct resource *resource)
     sl_subscription_free(silent);
 }
 
-/* --- Order under many members ----------------------------------------------
- */
+/* --- Order under many members ------------------------------------------- */
 
 enum { KEYS = 5, PER_KEY = 100, MEMBERS = 6 };
 
@@ -355,8 +352,7 @@ static void many_members(struct resource *resource)
     pubsub_leave(first);
 }
 
-/* --- Members that wait -----------------------------------------------------
- */
+/* --- Members that wait -------------------------------------------------- */
 
 enum { WAITERS = 50 };
 
@@ -443,8 +439,7 @@ static void who_gives_up_takes_nothing(struct resource *resource)
     pubsub_leave(subscription);
 }
 
-/* --- Processes that are killed ---------------------------------------------
- */
+/* --- Processes that are killed ------------------------------------------ */
 
 enum { KILLS = 100, EVENTS = 2000, KILL_KEYS = 50 };
 

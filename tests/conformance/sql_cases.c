@@ -102,8 +102,7 @@ const struct sql_dialect *sql_dialect(void)
     return used;
 }
 
-/* --- Values ----------------------------------------------------------------
- */
+/* --- Values ------------------------------------------------------------- */
 
 struct sql_value sql_int(int64_t number)
 {
@@ -154,8 +153,7 @@ char *sql_repeat(char letter, size_t len)
     return text;
 }
 
-/* --- Checks ----------------------------------------------------------------
- */
+/* --- Checks ------------------------------------------------------------- */
 
 static const char *status_text(enum sql_status status)
 {

@@ -145,8 +145,7 @@ static void too_few_and_too_many(struct sql *sql)
     free(query);
 }
 
-/* --- Of all types ----------------------------------------------------------
- */
+/* --- Of all types ------------------------------------------------------- */
 
 static const struct sql_value samples[] = {
     {.type = SQL_BOOLEAN, .boolean = true},

@@ -49,8 +49,7 @@ int fault_tls_port_of(const struct test_server *server)
                        fault_driver.service->two_ports ? "TLS_PORT" : "PORT");
 }
 
-/* --- Settings and resources ------------------------------------------------
- */
+/* --- Settings and resources --------------------------------------------- */
 
 static char *complete(const struct fault_login *login, const char *more)
 {
@@ -154,8 +153,7 @@ int fault_start(void **state)
     return 0;
 }
 
-/* --- Calls -----------------------------------------------------------------
- */
+/* --- Calls -------------------------------------------------------------- */
 
 static const void *next_write(void)
 {
@@ -201,8 +199,7 @@ void fault_tell(const char *fmt, ...)
         fail_msg("the server does not take: %s", words);
 }
 
-/* --- Who may do what -------------------------------------------------------
- */
+/* --- Who may do what ---------------------------------------------------- */
 
 void fault_case_credentials(void **state)
 {
@@ -280,8 +277,7 @@ void fault_case_revoked(void **state)
     }
 }
 
-/* --- Certificates ----------------------------------------------------------
- */
+/* --- Certificates ------------------------------------------------------- */
 
 static void certificate_is(const char *host, const char *ca,
                            enum sl_status expected, const char *says)
@@ -337,8 +333,7 @@ void fault_case_two_ports(void **state)
         SL_UNAVAILABLE, fault_driver.service->says_tls);
 }
 
-/* --- A server that goes away -----------------------------------------------
- */
+/* --- A server that goes away -------------------------------------------- */
 
 void fault_case_refused(void **state)
 {
@@ -384,8 +379,7 @@ void fault_case_restarted(void **state)
     test_store_done(&store);
 }
 
-/* --- Slow, and full --------------------------------------------------------
- */
+/* --- Slow, and full ----------------------------------------------------- */
 
 struct proxy *fault_open_stalled(struct test_store *store)
 {

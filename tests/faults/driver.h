@@ -186,8 +186,7 @@ void fault_under_cuts(const struct fault_writing *writing);
  * run; context: struct proxy. */
 void fault_cut_anywhere(void *proxy);
 
-/* --- The cases -------------------------------------------------------------
- */
+/* --- The cases ---------------------------------------------------------- */
 
 void fault_case_credentials(void **state);
 void fault_case_certificates(void **state);

@@ -127,8 +127,7 @@ void fault_first_call_is(const char *driver, const char *settings,
     test_store_done(&store);
 }
 
-/* --- Traffic ---------------------------------------------------------------
- */
+/* --- Traffic ------------------------------------------------------------ */
 
 /* After a failure: the server that starts needs the processor, too. */
 enum { PAUSE_US = 20000 };

@@ -71,8 +71,7 @@ void fault_first_call_is(const char *driver, const char *settings,
                          const void *request, enum sl_status expected,
                          const char *says);
 
-/* --- Traffic ---------------------------------------------------------------
- */
+/* --- Traffic ------------------------------------------------------------ */
 
 enum { FAULT_WRITERS = 8 };
 

@@ -16,8 +16,7 @@
 
 static const char patient[] = KAFKA_PATIENT;
 
-/* --- Let in ----------------------------------------------------------------
- */
+/* --- Let in ------------------------------------------------------------- */
 
 /* Over TLS; the name of the user and the mechanism. */
 static char *over_tls(const struct test_server *of, const char *ca,
@@ -72,8 +71,7 @@ static void a_login_by_scram(void **state)
     }
 }
 
-/* --- Not let in ------------------------------------------------------------
- */
+/* --- Not let in --------------------------------------------------------- */
 
 static void wrong_credentials(void **state)
 {
@@ -184,8 +182,7 @@ static void certificates_of_clients(void **state)
     first_call_with("other", SL_PERMISSION_DENIED, "ACLs");
 }
 
-/* --- Taken away while connected --------------------------------------------
- */
+/* --- Taken away while connected ----------------------------------------- */
 
 static void hold_rights(struct holder *holder)
 {
@@ -435,8 +432,7 @@ static void a_lease_that_the_broker_does_not_take(void **state)
     test_store_done(&store);
 }
 
-/* --- The program -----------------------------------------------------------
- */
+/* --- The program -------------------------------------------------------- */
 
 static int start(void **state)
 {

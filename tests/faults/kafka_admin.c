@@ -59,8 +59,7 @@ static void must_be_done(const rd_kafka_error_t *error)
         fail_msg("%s", rd_kafka_error_string(error));
 }
 
-/* --- Topics ----------------------------------------------------------------
- */
+/* --- Topics ------------------------------------------------------------- */
 
 void kafka_make_topic(int partitions, const char *max_bytes)
 {
@@ -161,8 +160,7 @@ int64_t kafka_count_events(int partitions)
     return count;
 }
 
-/* --- Rights ----------------------------------------------------------------
- */
+/* --- Rights ------------------------------------------------------------- */
 
 /* Each as one for CreateAcls, and as a filter for DeleteAcls. */
 static size_t rights(const char *what, rd_kafka_AclBinding_t *acls[])
@@ -222,8 +220,7 @@ void kafka_take(const char *what)
     end(&asking);
 }
 
-/* --- Users -----------------------------------------------------------------
- */
+/* --- Users -------------------------------------------------------------- */
 
 void kafka_set_password(const char *user, const char *password)
 {

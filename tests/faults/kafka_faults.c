@@ -136,8 +136,7 @@ static bool note_event(const struct sl_pubsub_event *event)
 
 static const struct member_way noting = {.limit = 20, .received = note_event};
 
-/* --- Members ---------------------------------------------------------------
- */
+/* --- Members ------------------------------------------------------------ */
 
 static enum sl_status consume_some(struct fault_traffic *traffic, int writer,
                                    int number)
@@ -301,8 +300,7 @@ static void a_stalled_connection(void **state)
     test_store_done(&store);
 }
 
-/* --- Other processes -------------------------------------------------------
- */
+/* --- Other processes ---------------------------------------------------- */
 
 enum { KILLS = 5, ROUNDS = 4 };
 
@@ -444,8 +442,7 @@ static void members_killed_while_handling(void **state)
     all_published_was_received();
 }
 
-/* --- The program -----------------------------------------------------------
- */
+/* --- The program -------------------------------------------------------- */
 
 int main(int argc, char **argv)
 {

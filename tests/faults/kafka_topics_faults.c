@@ -19,8 +19,7 @@ enum { EVENTS_MAX = 64, ROUNDS = 1200, WAIT_MS = 100 };
 
 static const char patient[] = KAFKA_PATIENT;
 
-/* --- What was received ----------------------------------------------------
- */
+/* --- What was received -------------------------------------------------- */
 
 /* By the letter and the number of an event: "a7". */
 static int seen[26][EVENTS_MAX];
@@ -95,8 +94,7 @@ static void new_topic(int partitions)
     kafka_make_topic(partitions, NULL);
 }
 
-/* --- What is logged --------------------------------------------------------
- */
+/* --- What is logged ----------------------------------------------------- */
 
 /* Standard error goes to a file meanwhile. */
 static struct logged {
@@ -144,8 +142,7 @@ static int show_log(void **state)
     return 0;
 }
 
-/* --- Cases -----------------------------------------------------------------
- */
+/* --- Cases -------------------------------------------------------------- */
 
 /* The group is at offset 5; the new topic has as many events as `count`. */
 static void made_anew(int count)

@@ -42,8 +42,7 @@ const void *kv_write(int number)
     return &set;
 }
 
-/* --- Full ------------------------------------------------------------------
- */
+/* --- Full --------------------------------------------------------------- */
 
 void kv_before_full(struct test_store *store)
 {
@@ -61,8 +60,7 @@ void kv_while_full(struct test_store *store)
     assert_true(answer.found);
 }
 
-/* --- A server that goes away -----------------------------------------------
- */
+/* --- A server that goes away -------------------------------------------- */
 
 void kv_case_restarted(void **state)
 {
@@ -82,8 +80,7 @@ void kv_case_restarted(void **state)
     test_store_done(&store);
 }
 
-/* --- In the middle of traffic ----------------------------------------------
- */
+/* --- In the middle of traffic ------------------------------------------- */
 
 enum sl_status kv_write_number(struct fault_traffic *traffic, int writer,
                                int number)
@@ -176,8 +173,7 @@ void kv_case_sums(void **state)
         &(const struct fault_writing){forget_sum, add_one, check_sum});
 }
 
-/* --- Slow ------------------------------------------------------------------
- */
+/* --- Slow --------------------------------------------------------------- */
 
 /* A plain SET too: another client may have written since. */
 void kv_case_doubtful(void **state)

@@ -14,8 +14,7 @@
 
 static _Atomic int wrong;
 
-/* --- Many who wait --------------------------------------------------------
- */
+/* --- Many who wait ------------------------------------------------------ */
 
 /* Transactions that the server has done. */
 static long transactions(void)

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* --- Locks -----------------------------------------------------------------
- */
+/* --- Locks -------------------------------------------------------------- */
 
 struct sl_lockd_request lock_request_of(struct terms terms)
 {
@@ -117,8 +116,7 @@ void lock_until_lost(struct sl_lock *lock)
     assert_false(sl_lock_is_held(lock));
 }
 
-/* --- For all drivers -------------------------------------------------------
- */
+/* --- For all drivers ---------------------------------------------------- */
 
 /* Of a key that nobody has. */
 const void *lock_write(int number)
@@ -147,8 +145,7 @@ void lock_while_full(struct test_store *store)
     assert_false(lock_is_locked(store, "full"));
 }
 
-/* --- A server that goes away -----------------------------------------------
- */
+/* --- A server that goes away -------------------------------------------- */
 
 /* Who holds one while the server is away; its state is on the disk. */
 void lock_case_restarted(void **state)
@@ -201,8 +198,7 @@ void lock_case_waiter(void **state)
     test_store_done(&store);
 }
 
-/* --- A holder that is cut off ----------------------------------------------
- */
+/* --- A holder that is cut off ------------------------------------------- */
 
 /* For longer than its time to live. */
 void lock_case_cut_off(void **state)
@@ -259,8 +255,7 @@ void lock_case_away(void **state)
     test_store_done(&store);
 }
 
-/* --- In the middle of traffic ----------------------------------------------
- */
+/* --- In the middle of traffic ------------------------------------------- */
 
 enum { KEYS = 2 };
 

@@ -67,8 +67,7 @@ static void a_client_shows_its_certificate(void **state)
     test_server_stop(&own);
 }
 
-/* --- Times to live ---------------------------------------------------------
- */
+/* --- Times to live ------------------------------------------------------ */
 
 /* With the server's default tick of 2 s: sessions of 4 to 40 s. */
 static void a_short_time_to_live_is_rounded_up(void **state)

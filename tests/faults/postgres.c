@@ -36,8 +36,7 @@ void postgres_least_rights(const char *sequence)
     test_store_done(&store);
 }
 
-/* --- Who takes writes ------------------------------------------------------
- */
+/* --- Who takes writes --------------------------------------------------- */
 
 static void let_writes(const char *read_only)
 {

@@ -201,8 +201,7 @@ static void what_is_too_old_is_passed_over(void **state)
     test_store_done(&store);
 }
 
-/* --- Killed while it writes a step (mq_redis.c) ----------------------------
- */
+/* --- Killed while it writes a step (mq_redis.c) ------------------------- */
 
 enum { LETTERS = 26 };
 

@@ -42,8 +42,7 @@ static void tell(const struct test_server *server, const char *words)
     .says_other_name = "not for localhost", .says_not_trusted = "not trusted", \
     .says_expired = "time of the server's certificate"
 
-/* --- Redis -----------------------------------------------------------------
- */
+/* --- Redis -------------------------------------------------------------- */
 
 static char *redis_settings(const struct fault_login *login)
 {
@@ -86,8 +85,7 @@ const struct fault_service fault_redis = {
     .says_full = "out of memory",
 };
 
-/* --- etcd ------------------------------------------------------------------
- */
+/* --- etcd --------------------------------------------------------------- */
 
 static char *etcd_settings(const struct fault_login *login)
 {
@@ -198,8 +196,7 @@ const struct fault_service fault_etcd = {
     .more_of_worker = "prefix = \"own/\"",
 };
 
-/* --- PostgreSQL ------------------------------------------------------------
- */
+/* --- PostgreSQL --------------------------------------------------------- */
 
 static char *postgres_settings(const struct fault_login *login)
 {
@@ -275,8 +272,7 @@ const struct fault_service fault_postgres = {
     .rights = postgres_rights,
 };
 
-/* --- MySQL and MariaDB -----------------------------------------------------
- */
+/* --- MySQL and MariaDB -------------------------------------------------- */
 
 static char *mysql_settings(const struct fault_login *login)
 {
@@ -337,8 +333,7 @@ const struct fault_service fault_mysql = {
     .rights = mysql_rights,
 };
 
-/* --- ZooKeeper -------------------------------------------------------------
- */
+/* --- ZooKeeper ---------------------------------------------------------- */
 
 static char *zookeeper_settings(const struct fault_login *login)
 {

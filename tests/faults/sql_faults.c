@@ -10,8 +10,7 @@
 
 _Thread_local struct sql_said said;
 
-/* --- Statements ------------------------------------------------------------
- */
+/* --- Statements --------------------------------------------------------- */
 
 static void take_value(const struct sl_sql_value *value)
 {
@@ -171,8 +170,7 @@ const char *sql_value_of(struct test_store *store, const char *query)
     return said.value;
 }
 
-/* --- Writes, and a database that is full -----------------------------------
- */
+/* --- Writes, and a database that is full -------------------------------- */
 
 const void *sql_write(int number)
 {
@@ -202,8 +200,7 @@ void sql_while_full(struct test_store *store)
                             "0");
 }
 
-/* --- A server that goes away -----------------------------------------------
- */
+/* --- A server that goes away -------------------------------------------- */
 
 void sql_case_restarted(void **state)
 {
@@ -231,8 +228,7 @@ void sql_case_restarted(void **state)
     test_store_done(&store);
 }
 
-/* --- In the middle of traffic ----------------------------------------------
- */
+/* --- In the middle of traffic ------------------------------------------- */
 
 static enum sl_status write_row(struct fault_traffic *traffic, int writer,
                                 int number)
@@ -306,8 +302,7 @@ void sql_check_written(const struct fault_traffic *traffic,
         0);
 }
 
-/* --- Slow ------------------------------------------------------------------
- */
+/* --- Slow --------------------------------------------------------------- */
 
 void sql_case_doubtful(void **state)
 {

@@ -62,8 +62,7 @@ static enum sl_status run(struct test_store *store, struct sl_session *session,
                            .set_count = verb == SL_SQL_EXECUTE_MANY ? 2 : 1});
 }
 
-/* --- Values ----------------------------------------------------------------
- */
+/* --- Values ------------------------------------------------------------- */
 
 /* The column's type changes from `was` to `is`; `before` fits the first, and
  * `after` is what the column then shows of `value`. */
@@ -247,8 +246,7 @@ static void columns_that_change(void **state)
     test_store_done(&other);
 }
 
-/* --- Rows that are looked for ----------------------------------------------
- */
+/* --- Rows that are looked for ------------------------------------------- */
 
 static void affects(struct test_store *store, const char *text,
                     const struct plain *value, const char *left)
@@ -309,8 +307,7 @@ static void rows_that_are_looked_for(void **state)
     test_store_done(&other);
 }
 
-/* --- Types and functions ---------------------------------------------------
- */
+/* --- Types and functions ------------------------------------------------ */
 
 static void make_all(struct test_store *other, const char *const statements[])
 {
@@ -415,8 +412,7 @@ static void functions_and_views_that_are_made_anew(void **state)
     test_store_done(&other);
 }
 
-/* --- Side by side ----------------------------------------------------------
- */
+/* --- Side by side ------------------------------------------------------- */
 
 enum { WRITERS = 8, WRITES = 150, CHANGES = 12 };
 

@@ -240,8 +240,7 @@ static void nobody_is_given_anothers_statement(void **state)
     test_store_done(&store);
 }
 
-/* --- Many parameters -------------------------------------------------------
- */
+/* --- Many parameters ---------------------------------------------------- */
 
 static void nothing_is_left_for_many_parameters(void **state)
 {
@@ -264,8 +263,7 @@ static void nothing_is_left_for_many_parameters(void **state)
     test_store_done(&other);
 }
 
-/* --- Many at once ----------------------------------------------------------
- */
+/* --- Many at once ------------------------------------------------------- */
 
 struct thread {
     struct test_store *store;
@@ -326,8 +324,7 @@ static void nothing_is_left_within_a_batch(void **state)
     test_store_done(&other);
 }
 
-/* --- What it costs ---------------------------------------------------------
- */
+/* --- What it costs ------------------------------------------------------ */
 
 static int trips_of(struct proxy *proxy, struct test_store *store,
                     const char *owner, enum sl_sql_verb verb, const char *text)
@@ -421,8 +418,7 @@ static void an_ordinary_statement_is_one_trip(void **state)
     proxy_free(proxy);
 }
 
-/* --- What is another component's -------------------------------------------
- */
+/* --- What is another component's ---------------------------------------- */
 
 static void others_statements_are_out_of_reach(void **state)
 {

@@ -80,8 +80,7 @@ static void expect_full(const struct sl_error *err, bool retryable)
     assert_false(retryable);
 }
 
-/* --- kv --------------------------------------------------------------------
- */
+/* --- kv ----------------------------------------------------------------- */
 
 static enum sl_status kv_do(struct sqlite_file *f, enum sl_kv_verb verb, int n,
                             size_t len, uint64_t ttl_ms)
@@ -243,8 +242,7 @@ static void kv_with_a_reader(void **state)
     assert_int_equal(kv_do(f, SL_KV_SET, 0, sizeof(value), 0), SL_OK);
 }
 
-/* --- mq --------------------------------------------------------------------
- */
+/* --- mq ----------------------------------------------------------------- */
 
 static int set_up_mq(void **state)
 {
@@ -306,8 +304,7 @@ static void mq_can_settle_when_it_is_full(void **state)
     expect_within(f);
 }
 
-/* --- pubsub ----------------------------------------------------------------
- */
+/* --- pubsub ------------------------------------------------------------- */
 
 static int set_up_pubsub(void **state)
 {
@@ -381,8 +378,7 @@ static void pubsub_when_it_is_full(void **state)
     assert_int_equal(publish(f), SL_OK); /* in place of what is over */
 }
 
-/* --- lockd -----------------------------------------------------------------
- */
+/* --- lockd -------------------------------------------------------------- */
 
 static int set_up_lockd(void **state)
 {
@@ -422,8 +418,7 @@ static void lockd_can_release_when_it_is_full(void **state)
         sl_service_do(f->store.service, NULL, &request, 1, &answer), SL_OK);
 }
 
-/* --- sql -------------------------------------------------------------------
- */
+/* --- sql ---------------------------------------------------------------- */
 
 static int set_up_sql(void **state)
 {

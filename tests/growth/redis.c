@@ -46,8 +46,7 @@ static long scripts_run(void)
     return calls != NULL ? strtol(calls + 6, NULL, 10) : 0;
 }
 
-/* --- Those that wait -------------------------------------------------------
- */
+/* --- Those that wait ---------------------------------------------------- */
 
 struct waiter {
     struct test_store *store;
@@ -115,8 +114,7 @@ static void check_scripts(long before, int64_t start, int waiting)
                  run, (int)ms, TURNS, waiting, most);
 }
 
-/* --- Grants ----------------------------------------------------------------
- */
+/* --- Grants ------------------------------------------------------------- */
 
 static const struct sl_lockd_request acquire = {
     .verb = SL_LOCKD_ACQUIRE,
@@ -174,8 +172,7 @@ static void a_grant_costs_the_same_however_many_wait(void **state)
     grant_while(MANY);
 }
 
-/* --- Messages --------------------------------------------------------------
- */
+/* --- Messages ----------------------------------------------------------- */
 
 /* Each message wakes one receiver. */
 static void send_while(int waiting)
@@ -213,8 +210,7 @@ static void a_message_costs_the_same_however_many_wait(void **state)
     send_while(MANY);
 }
 
-/* --- Behind what cannot be had ---------------------------------------------
- */
+/* --- Behind what cannot be had ------------------------------------------ */
 
 static struct sl_pubsub_request of_topic(enum sl_pubsub_verb verb)
 {

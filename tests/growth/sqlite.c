@@ -15,8 +15,7 @@
 
 enum { FEW = 1000, MANY = 20000 };
 
-/* --- Plans -----------------------------------------------------------------
- */
+/* --- Plans -------------------------------------------------------------- */
 
 /* Steps that look at all of a table: of one row, or of what is few. */
 static bool is_allowed(const char *sql, const char *step)
@@ -87,8 +86,7 @@ static void no_statement_looks_at_all_rows(void **state)
     }
 }
 
-/* --- Receiving -------------------------------------------------------------
- */
+/* --- Receiving ---------------------------------------------------------- */
 
 static const struct sl_bytes topic = {(const uint8_t *)"orders", 6};
 
@@ -249,8 +247,7 @@ static void what_is_gone_is_passed_over_in_steps(void **state)
     growth_close(&growth);
 }
 
-/* --- Messages --------------------------------------------------------------
- */
+/* --- Messages ----------------------------------------------------------- */
 
 static int64_t steps_of_message(struct growth *growth)
 {
@@ -331,8 +328,7 @@ static void the_worn_out_are_buried_in_steps(void **state)
     growth_close(&growth);
 }
 
-/* --- Sweeping --------------------------------------------------------------
- */
+/* --- Sweeping ----------------------------------------------------------- */
 
 static struct sl_kv_request set_of(const char *key, uint64_t ttl_ms)
 {

@@ -128,8 +128,7 @@ static void clean(char *text)
             *text = '?';
 }
 
-/* --- Results ---------------------------------------------------------------
- */
+/* --- Results ------------------------------------------------------------ */
 
 /* In words of ours, for what may not be shown. */
 static const char *in_words(const char *sqlstate)
@@ -206,8 +205,7 @@ enum sl_status sl_pg_explain(const PGresult *result, bool show_message,
                    text, sqlstate);
 }
 
-/* --- Connecting ------------------------------------------------------------
- */
+/* --- Connecting --------------------------------------------------------- */
 
 /* The place of "28P01: …" in "FATAL:  28P01: …", or NULL. */
 static const char *find_sqlstate(const char *text)

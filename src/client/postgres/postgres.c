@@ -51,8 +51,7 @@ struct sl_pg_target {
     char *where; /* all of them */
 };
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 enum sl_status sl_pg_check_name(const void *field, struct sl_error *err)
 {
@@ -198,8 +197,7 @@ enum sl_status sl_pg_target_new(const struct sl_pg_options *options,
     return SL_OK;
 }
 
-/* --- Connecting ------------------------------------------------------------
- */
+/* --- Connecting --------------------------------------------------------- */
 
 /* Whether OpenSSL has read what poll() does not see any more. */
 static bool has_pending(const struct sl_pg *pg)
@@ -417,8 +415,7 @@ void sl_pg_close(struct sl_pg *pg)
     pg->handle = NULL;
 }
 
-/* --- Waiting ---------------------------------------------------------------
- */
+/* --- Waiting ------------------------------------------------------------ */
 
 static enum sl_status gone(struct sl_pg *pg, struct sl_error *err)
 {

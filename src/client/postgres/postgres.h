@@ -17,8 +17,7 @@
 #include "net/url.h"
 #include "service/service.h"
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 struct sl_pg_options {
     const char *url;
@@ -106,8 +105,7 @@ const char *sl_pg_session_attrs(const struct sl_url *url, size_t hosts);
 /* The name that the server shows of its connections. */
 const char *sl_pg_application(const struct sl_url *url);
 
-/* --- Connecting ------------------------------------------------------------
- */
+/* --- Connecting --------------------------------------------------------- */
 
 /* Whom to connect to, and how; what all connections of a store share. */
 struct sl_pg_target;
@@ -152,8 +150,7 @@ void sl_pg_close(struct sl_pg *pg); /* fine for a zeroed one */
 SL_MUST_CHECK bool sl_pg_is_stale(struct sl_pg *pg, bool *notified,
                                   struct sl_error *err);
 
-/* --- Results ---------------------------------------------------------------
- */
+/* --- Results ------------------------------------------------------------ */
 
 void sl_pg_clear(PGresult **result); /* for SL_CLEANUP; *result may be NULL */
 
@@ -188,8 +185,7 @@ SL_MUST_CHECK enum sl_status sl_pg_exec(struct sl_pg *pg, const char *text,
  */
 bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline);
 
-/* --- Errors (postgres_error.c) ---------------------------------------------
- */
+/* --- Errors (postgres_error.c) ------------------------------------------ */
 
 /* What a SQLSTATE means; SL_INTERNAL for what nobody foresaw. */
 enum sl_status sl_pg_status_of(const char *sqlstate);

@@ -130,8 +130,7 @@ static void a_failed_connection_is_explained(void **state)
     }
 }
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 static void urls(void **state)
 {

@@ -27,8 +27,7 @@ struct state {
     bool told; /* on the channel, and not asked for yet */
 };
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 enum sl_status sl_pg_check_table(const void *field, struct sl_error *err)
 {
@@ -69,8 +68,7 @@ void sl_pg_tables_store_free(void *data)
     free(store);
 }
 
-/* --- Arguments -------------------------------------------------------------
- */
+/* --- Arguments ---------------------------------------------------------- */
 
 void sl_pg_add_bytes(struct sl_pg_arguments *arguments, struct sl_bytes bytes)
 {
@@ -99,8 +97,7 @@ void sl_pg_add_null(struct sl_pg_arguments *arguments)
     arguments->formats[i] = 0;
 }
 
-/* --- Opening ---------------------------------------------------------------
- */
+/* --- Opening ------------------------------------------------------------ */
 
 /* The SQL with the name of the tables in it; the caller frees it. */
 static char *fill_in(const struct store *store, const char *text)
@@ -262,8 +259,7 @@ enum sl_status sl_pg_tables_open(void *data, sl_deadline deadline, void **out,
     return SL_OK;
 }
 
-/* --- Running ---------------------------------------------------------------
- */
+/* --- Running ------------------------------------------------------------ */
 
 static enum sl_status send(struct state *state, int statement,
                            const struct sl_pg_arguments *arguments,
@@ -500,8 +496,7 @@ bool sl_pg_tables_sweep(void *data, int statement)
            rows_of(state, sl_deadline_in_ms(SOON_MS)) == SL_PG_SWEEP_ROWS;
 }
 
-/* --- Reading ---------------------------------------------------------------
- */
+/* --- Reading ------------------------------------------------------------ */
 
 struct sl_bytes sl_pg_bytes_at(const PGresult *result, int row, int column)
 {

@@ -14,8 +14,7 @@
 #include "client/postgres/postgres.h"
 #include "service/driver.h"
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 struct sl_pg_tables_options {
     struct sl_pg_options server; /* first: SL_PG_OPTIONS */
@@ -25,8 +24,7 @@ struct sl_pg_tables_options {
 /* Letters, digits, _ and -; short enough for what is put behind it. */
 enum sl_status sl_pg_check_table(const void *field, struct sl_error *err);
 
-/* --- What a driver gives ---------------------------------------------------
- */
+/* --- What a driver gives ------------------------------------------------ */
 
 enum { SL_PG_ARGUMENTS_MAX = 6 };
 
@@ -63,8 +61,7 @@ struct sl_pg_tables_kind {
     bool (*refuse)(struct sl_op *op, const char *sqlstate);
 };
 
-/* --- The driver's functions ------------------------------------------------
- */
+/* --- The driver's functions --------------------------------------------- */
 
 SL_MUST_CHECK enum sl_status
 sl_pg_tables_store_new(const struct sl_pg_tables_kind *kind,
@@ -91,8 +88,7 @@ bool sl_pg_tables_sweep(void *state, int statement);
 void sl_pg_tables_do(void *state, int statement,
                      const struct sl_pg_arguments *arguments);
 
-/* --- Reading ---------------------------------------------------------------
- */
+/* --- Reading ------------------------------------------------------------ */
 
 /* A number in a result; 0 where there is none. */
 int64_t sl_pg_number_at(const PGresult *result, int row, int column);

@@ -15,8 +15,7 @@ enum {
     COMMAND_MAX = 320 << 20,
 };
 
-/* --- Settings -----------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 #define VERIFIED                                                               \
     "rediss:// always verifies the certificate and the name, by the system's " \

@@ -15,8 +15,7 @@
 #include "net/url.h"
 #include "service/driver.h"
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 struct sl_redis_options {
     const char *url;
@@ -83,8 +82,7 @@ sl_redis_server_init(struct sl_redis_server *server,
                      struct sl_error *err);
 void sl_redis_server_done(struct sl_redis_server *server);
 
-/* --- One connection --------------------------------------------------------
- */
+/* --- One connection ----------------------------------------------------- */
 
 struct sl_redis {
     struct sl_conn *conn;
@@ -118,8 +116,7 @@ sl_redis_do(struct sl_redis *redis, const struct sl_bytes words[], size_t count,
 /* For SL_CLEANUP. */
 void sl_redis_reply_free(redisReply **reply);
 
-/* --- Batches ---------------------------------------------------------------
- */
+/* --- Batches ------------------------------------------------------------ */
 
 /* What a driver does with each op; context is sl_redis_pipeline's. */
 struct sl_redis_calls {
@@ -144,8 +141,7 @@ SL_MUST_CHECK bool sl_redis_refuse_stale(struct sl_redis *redis,
 /* Answer those of ops that are not answered yet: the connection is broken. */
 void sl_redis_refuse_broken(struct sl_op *const ops[], size_t count);
 
-/* --- Commands and replies, without a connection ----------------------------
- */
+/* --- Commands and replies, without a connection ------------------------- */
 
 /* A reader that refuses what no answer to our commands is. NULL: no memory. */
 redisReader *sl_redis_reader_new(void);

@@ -45,8 +45,7 @@ static bool wants_durable(const struct sl_redis_script_options *options,
     return options->durable != NULL && strcmp(options->durable, how) == 0;
 }
 
-/* --- What all connections share --------------------------------------------
- */
+/* --- What all connections share ----------------------------------------- */
 
 void sl_redis_script_store_free(void *data)
 {
@@ -79,8 +78,7 @@ sl_redis_script_store_new(const struct sl_redis_script_options *options,
     return SL_OK;
 }
 
-/* --- One connection --------------------------------------------------------
- */
+/* --- One connection ----------------------------------------------------- */
 
 /* Whether what the server acknowledged is there after it crashed. */
 static enum sl_status check_durable(struct sl_redis *redis,
@@ -230,8 +228,7 @@ void sl_redis_script_run(struct sl_redis_script_state *state,
     }
 }
 
-/* --- One command ------------------------------------------------------------
- */
+/* --- One command -------------------------------------------------------- */
 
 void sl_redis_script_begin(struct sl_redis_script_call *call,
                            struct sl_redis_script_state *state)
@@ -295,8 +292,7 @@ enum sl_status sl_redis_script_append(const struct sl_redis_script_call *call,
     return sl_redis_append(out, call->words, call->count, err);
 }
 
-/* --- Replies ---------------------------------------------------------------
- */
+/* --- Replies ------------------------------------------------------------ */
 
 void sl_redis_script_fail(struct sl_op *op, const redisReply *reply)
 {
@@ -329,8 +325,7 @@ bool sl_redis_number_at(const redisReply *reply, size_t index, int64_t *number)
     return true;
 }
 
-/* --- Changes ----------------------------------------------------------------
- */
+/* --- Changes ------------------------------------------------------------ */
 
 /* Send what redis->out holds, and get a number. */
 static bool ask(struct sl_redis *redis, int64_t *number)

@@ -19,8 +19,7 @@
 
 #include "client/redis/redis.h"
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 enum { SL_REDIS_NAME_MAX = 128 };
 
@@ -48,8 +47,7 @@ enum sl_status sl_redis_check_name(const void *field, struct sl_error *err);
              "forgets everything when it ends; \"fsync\": and answer once "    \
              "it is on the server's disk (WAITAOF, Redis 7.2 or newer)"}
 
-/* --- What all connections share --------------------------------------------
- */
+/* --- What all connections share ----------------------------------------- */
 
 struct sl_redis_script_store {
     struct sl_redis_server server;
@@ -66,8 +64,7 @@ sl_redis_script_store_new(const struct sl_redis_script_options *options,
                           struct sl_error *err);
 void sl_redis_script_store_free(void *store);
 
-/* --- One connection --------------------------------------------------------
- */
+/* --- One connection ----------------------------------------------------- */
 
 struct sl_redis_script_state {
     struct sl_redis_script_store *store;
@@ -86,8 +83,7 @@ void sl_redis_script_run(struct sl_redis_script_state *state,
                          const struct sl_redis_calls *calls,
                          struct sl_op *const ops[], size_t count);
 
-/* --- One command ------------------------------------------------------------
- */
+/* --- One command -------------------------------------------------------- */
 
 enum {
     SL_REDIS_WORDS_MAX = 32,
@@ -119,8 +115,7 @@ SL_MUST_CHECK enum sl_status
 sl_redis_script_append(const struct sl_redis_script_call *call,
                        struct sl_buf *out, struct sl_error *err);
 
-/* --- Replies ---------------------------------------------------------------
- */
+/* --- Replies ------------------------------------------------------------ */
 
 /* Answer op with what an error reply means. */
 void sl_redis_script_fail(struct sl_op *op, const redisReply *reply);
@@ -131,8 +126,7 @@ SL_MUST_CHECK bool sl_redis_text_at(const redisReply *reply, size_t index,
 SL_MUST_CHECK bool sl_redis_number_at(const redisReply *reply, size_t index,
                                       int64_t *number);
 
-/* --- Changes ----------------------------------------------------------------
- */
+/* --- Changes ------------------------------------------------------------ */
 
 /* The counter that a script increments when others may be able to go on. */
 #define SL_REDIS_CHANGES "changes"

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* --- Writing ---------------------------------------------------------------
- */
+/* --- Writing ------------------------------------------------------------ */
 
 static void put(struct sl_zk_writer *writer, struct sl_bytes bytes)
 {
@@ -61,8 +60,7 @@ void sl_zk_end_frame(struct sl_zk_writer *writer, size_t begin)
                   (uint32_t)(writer->buf->len - begin - 4));
 }
 
-/* --- Reading ---------------------------------------------------------------
- */
+/* --- Reading ------------------------------------------------------------ */
 
 static struct sl_bytes get(struct sl_zk_reader *reader, size_t count)
 {
@@ -172,8 +170,7 @@ bool sl_zk_parse_event(struct sl_zk_reader body, struct sl_bytes *path)
     return !body.bad;
 }
 
-/* --- Errors ----------------------------------------------------------------
- */
+/* --- Errors ------------------------------------------------------------- */
 
 const struct sl_zk_error sl_zk_errors[] = {
     {-1, "ZSYSTEMERROR", SL_INTERNAL, false, "a system error"},

@@ -43,8 +43,7 @@ enum sl_zk_code {
     SL_ZK_AUTH_FAILED = -115,
 };
 
-/* --- Writing ---------------------------------------------------------------
- */
+/* --- Writing ------------------------------------------------------------ */
 
 /* Appending to a buffer without an error in between: `full` tells at the end.
  */
@@ -62,8 +61,7 @@ void sl_zk_put_bytes(struct sl_zk_writer *writer, struct sl_bytes bytes);
 size_t sl_zk_begin_frame(struct sl_zk_writer *writer);
 void sl_zk_end_frame(struct sl_zk_writer *writer, size_t begin);
 
-/* --- Reading ---------------------------------------------------------------
- */
+/* --- Reading ------------------------------------------------------------ */
 
 /* What is left of a frame.  Behind its end everything is 0 and `bad`. */
 struct sl_zk_reader {
@@ -111,8 +109,7 @@ bool sl_zk_parse_children(struct sl_zk_reader body,
                           void *context);
 bool sl_zk_parse_event(struct sl_zk_reader body, struct sl_bytes *path);
 
-/* --- Errors ----------------------------------------------------------------
- */
+/* --- Errors ------------------------------------------------------------- */
 
 struct sl_zk_error {
     int32_t code;

@@ -45,8 +45,7 @@ void sl_zk_session_done(struct sl_zk_session *session)
     session->pending_room = 0;
 }
 
-/* --- Frames ----------------------------------------------------------------
- */
+/* --- Frames ------------------------------------------------------------- */
 
 static enum sl_status read_more(struct sl_zk_session *session,
                                 sl_deadline deadline, struct sl_error *err)
@@ -113,8 +112,7 @@ static enum sl_status not_spoken(struct sl_error *err)
                    "ZooKeeper: the server does not answer the question");
 }
 
-/* --- Requests --------------------------------------------------------------
- */
+/* --- Requests ----------------------------------------------------------- */
 
 /* A frame on its way into `out`. */
 struct request {
@@ -250,8 +248,7 @@ enum sl_status sl_zk_send(struct sl_zk_session *session, sl_deadline deadline,
     return status;
 }
 
-/* --- Answers ---------------------------------------------------------------
- */
+/* --- Answers ------------------------------------------------------------ */
 
 /* What is no answer to a request; false: it is one. */
 static bool is_aside(struct sl_zk_session *session,
@@ -320,8 +317,7 @@ enum sl_status sl_zk_look(struct sl_zk_session *session,
     return status;
 }
 
-/* --- Connecting ------------------------------------------------------------
- */
+/* --- Connecting --------------------------------------------------------- */
 
 static void put_hello(struct sl_zk_session *session)
 {

@@ -18,8 +18,7 @@
 #include "net/conn.h"
 #include "service/service.h"
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 struct sl_zk_options {
     const char *servers;
@@ -109,8 +108,7 @@ sl_zk_ensemble_init(struct sl_zk_ensemble *ensemble,
                     const struct sl_zk_options *options, struct sl_error *err);
 void sl_zk_ensemble_done(struct sl_zk_ensemble *ensemble);
 
-/* --- Sessions --------------------------------------------------------------
- */
+/* --- Sessions ----------------------------------------------------------- */
 
 /* A request that was sent, in the order in which they are answered. */
 struct sl_zk_pending {

@@ -127,8 +127,7 @@ static void settings_go_together(void **state)
                      "/nonexistent");
 }
 
-/* --- Packets ---------------------------------------------------------------
- */
+/* --- Packets ------------------------------------------------------------ */
 
 static void what_is_written_is_read(void **state)
 {
@@ -218,8 +217,7 @@ static void a_session_that_expired(void **state)
     assert_false(sl_zk_parse_welcome(SL_BYTES(buf.ptr, buf.len - 1), &welcome));
 }
 
-/* --- SASL ------------------------------------------------------------------
- */
+/* --- SASL --------------------------------------------------------------- */
 
 static enum sl_status challenge(const char *text, struct sl_buf *answer,
                                 char proof[SL_ZK_PROOF_MAX])

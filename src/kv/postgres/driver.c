@@ -29,8 +29,7 @@ static const struct sl_option option_table[] = {
     {0},
 };
 
-/* --- Statements ------------------------------------------------------------
- */
+/* --- Statements --------------------------------------------------------- */
 
 #define ALIVE "(expires IS NULL OR expires > clock_timestamp())"
 #define NEXT "nextval('\"{t}_version\"')"
@@ -104,8 +103,7 @@ static const char *const statements[] = {
     NULL,
 };
 
-/* --- Asking ----------------------------------------------------------------
- */
+/* --- Asking ------------------------------------------------------------- */
 
 static void refuse_op(struct sl_op *op, enum sl_status status, const char *why)
 {
@@ -209,8 +207,7 @@ static int ask(struct sl_op *op, struct sl_pg_arguments *arguments)
     return -1;
 }
 
-/* --- Answers ---------------------------------------------------------------
- */
+/* --- Answers ------------------------------------------------------------ */
 
 static void put_version(struct sl_op *op, const PGresult *result)
 {
@@ -312,8 +309,7 @@ static bool refuse(struct sl_op *op, const char *sqlstate)
     return true;
 }
 
-/* --- The driver ------------------------------------------------------------
- */
+/* --- The driver --------------------------------------------------------- */
 
 static const struct sl_pg_tables_kind kind = {
     .probe = "SELECT to_regclass('\"{t}\"') IS NOT NULL AND "

@@ -418,8 +418,7 @@ static void rolled_back(struct sl_embedded *embedded)
     state->version = state->version_end = 0;
 }
 
-/* --- The driver ------------------------------------------------------------
- */
+/* --- The driver --------------------------------------------------------- */
 
 static const struct sl_embedded_kind kind = {
     .format =

@@ -37,8 +37,7 @@ static const struct sl_option option_table[] = {
     {0},
 };
 
-/* --- In the database -------------------------------------------------------
- */
+/* --- In the database ---------------------------------------------------- */
 
 /* The functions' names end in the number of their version. */
 static const char create[] =
@@ -133,8 +132,7 @@ static const char *const statements[] = {
     NULL,
 };
 
-/* --- Asking ----------------------------------------------------------------
- */
+/* --- Asking ------------------------------------------------------------- */
 
 static void make_holder(char holder[SL_LOCKD_HOLDER_MAX + 1])
 {
@@ -170,8 +168,7 @@ static int ask(struct sl_op *op, struct sl_pg_arguments *arguments)
     return which[request->verb];
 }
 
-/* --- Answers ---------------------------------------------------------------
- */
+/* --- Answers ------------------------------------------------------------ */
 
 static void refuse_op(struct sl_op *op, const char *why)
 {
@@ -225,8 +222,7 @@ static void answer(struct sl_op *op, const PGresult *result)
     }
 }
 
-/* --- The driver ------------------------------------------------------------
- */
+/* --- The driver --------------------------------------------------------- */
 
 static const struct sl_pg_tables_kind kind = {
     .create = create,

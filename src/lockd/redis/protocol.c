@@ -21,8 +21,7 @@ static const char *const verbs[] = {
     [SL_LOCKD_IS_LOCKED] = "is-locked",
 };
 
-/* --- Commands --------------------------------------------------------------
- */
+/* --- Commands ----------------------------------------------------------- */
 
 static enum sl_status begin(struct sl_redis_script_call *call,
                             struct sl_redis_script_state *state,
@@ -83,8 +82,7 @@ void sl_lockd_redis_leave(struct sl_redis_script_state *state,
         state->redis.broken = true; /* it lapses */
 }
 
-/* --- Replies ---------------------------------------------------------------
- */
+/* --- Replies ------------------------------------------------------------ */
 
 static void refuse(struct sl_op *op, const char *why)
 {

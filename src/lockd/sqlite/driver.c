@@ -77,8 +77,7 @@ static sqlite3_stmt *with_key(struct sl_embedded *state, enum statement which,
     return statement;
 }
 
-/* --- Waiting ---------------------------------------------------------------
- */
+/* --- Waiting ------------------------------------------------------------ */
 
 static int leave(struct sl_embedded *state, struct sl_op *op)
 {
@@ -256,8 +255,7 @@ static void undo(struct sl_op *op)
     sl_lockd_answer_init(op->answer);
 }
 
-/* --- The driver ------------------------------------------------------------
- */
+/* --- The driver --------------------------------------------------------- */
 
 static const struct sl_embedded_kind kind = {
     .format =

@@ -39,8 +39,7 @@ static void zookeeper_run(void *state, struct sl_op *const ops[], size_t count)
     sl_zk_run(state, ops, count);
 }
 
-/* --- Between runs ----------------------------------------------------------
- */
+/* --- Between runs ------------------------------------------------------- */
 
 static void zookeeper_forget(void *state, struct sl_op *op)
 {
@@ -105,8 +104,7 @@ static bool zookeeper_changed(void *state)
     return changed;
 }
 
-/* --- The driver ------------------------------------------------------------
- */
+/* --- The driver --------------------------------------------------------- */
 
 static enum sl_status zookeeper_store_new(const void *data, void **out,
                                           struct sl_error *err)

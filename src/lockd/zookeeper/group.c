@@ -2,8 +2,7 @@
 /* Ops of lockd.zookeeper by session, and rounds of requests for them. */
 #include "lockd/zookeeper/step.h"
 
-/* --- A group of ops --------------------------------------------------------
- */
+/* --- A group of ops ----------------------------------------------------- */
 
 /* How long an answer may take before another server is tried. */
 static sl_deadline patience(const struct sl_zk_group *group,
@@ -110,8 +109,7 @@ static void run_group(struct sl_zk_group *group)
     }
 }
 
-/* --- From ops to groups ----------------------------------------------------
- */
+/* --- From ops to groups ------------------------------------------------- */
 
 static struct sl_zk_place *held(const struct sl_zk_store *store,
                                 const struct sl_op *op, struct sl_bytes folder)

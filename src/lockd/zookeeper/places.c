@@ -15,8 +15,7 @@ enum {
     LEAVE_AGAIN_MS = 5000, /* where the server would not delete it */
 };
 
-/* --- Sessions --------------------------------------------------------------
- */
+/* --- Sessions ----------------------------------------------------------- */
 
 /*
  * The shortest session in which a lock is kept for ttl_ms: see sl_zk_kept_ms.
@@ -196,8 +195,7 @@ enum sl_status sl_zk_store_connect(struct sl_zk_store *store, unsigned index,
     return status;
 }
 
-/* --- Paths -----------------------------------------------------------------
- */
+/* --- Paths -------------------------------------------------------------- */
 
 /* What has a meaning in paths, or is not allowed in them, is written "%2F". */
 static bool is_plain(uint8_t byte)
@@ -262,8 +260,7 @@ void sl_zk_line_take(void *context, struct sl_bytes name)
     line->ahead_sequence = sequence;
 }
 
-/* --- Places ----------------------------------------------------------------
- */
+/* --- Places ------------------------------------------------------------- */
 
 static struct sl_zk_place **bucket_of(const struct sl_zk_store *store,
                                       int64_t ticket)
@@ -359,8 +356,7 @@ struct sl_bytes sl_zk_place_path(const struct sl_zk_place *place,
     return sl_buf_bytes(buf);
 }
 
-/* --- What is over ----------------------------------------------------------
- */
+/* --- What is over ------------------------------------------------------- */
 
 /* By its name, or first ask for that: the answer to its creation was lost. */
 static void ask_to_leave(struct sl_zk_session *session,

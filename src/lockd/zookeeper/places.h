@@ -91,8 +91,7 @@ SL_MUST_CHECK enum sl_status sl_zk_folder(const struct sl_zk_store *store,
                                           struct sl_buf *folder,
                                           struct sl_error *err);
 
-/* --- Places ----------------------------------------------------------------
- */
+/* --- Places ------------------------------------------------------------- */
 
 struct sl_zk_place *sl_zk_place_new(struct sl_zk_store *store, unsigned session,
                                     struct sl_bytes folder);
@@ -130,8 +129,7 @@ struct sl_zk_line {
 
 void sl_zk_line_take(void *line, struct sl_bytes name);
 
-/* --- What is over ----------------------------------------------------------
- */
+/* --- What is over ------------------------------------------------------- */
 
 /* Put requests to delete what is over behind those of a session, now and then;
  * their answers are for sl_zk_answer_aside.  Whether there are any. */

@@ -39,8 +39,7 @@ static void fail_with(struct sl_zk_step *step, int32_t code)
     sl_zk_finish(step);
 }
 
-/* --- Waiting ---------------------------------------------------------------
- */
+/* --- Waiting ------------------------------------------------------------ */
 
 /* Its number in the line, with which ZooKeeper ends the name; 0: not known. */
 static int64_t number_of(const struct sl_zk_place *place)
@@ -91,8 +90,7 @@ void sl_zk_interrupt_all(struct sl_zk_group *group, const struct sl_error *err,
         interrupted(group, &group->steps[i], err, not_sent);
 }
 
-/* --- What each asks --------------------------------------------------------
- */
+/* --- What each asks ----------------------------------------------------- */
 
 static struct sl_bytes place_path(struct sl_zk_group *group,
                                   const struct sl_zk_step *step)
@@ -174,8 +172,7 @@ void sl_zk_ask(struct sl_zk_group *group, struct sl_zk_step *step)
     }
 }
 
-/* --- What the answers mean -------------------------------------------------
- */
+/* --- What the answers mean ---------------------------------------------- */
 
 /* The next answer to an op; those to what is done aside are taken care of. */
 static enum sl_status hear(struct sl_zk_group *group, sl_deadline deadline,

@@ -32,8 +32,7 @@ static const char *const verbs[] = {
     [SL_MQ_DEAD_DROP] = "dead-drop",
 };
 
-/* --- Receipts --------------------------------------------------------------
- */
+/* --- Receipts ----------------------------------------------------------- */
 
 struct receipt {
     struct sl_bytes id;
@@ -65,8 +64,7 @@ static bool read_receipt(struct sl_bytes text, struct receipt *out)
            sl_bytes_to_integer(out->delivery, &number) && number > 0;
 }
 
-/* --- Commands --------------------------------------------------------------
- */
+/* --- Commands ----------------------------------------------------------- */
 
 static enum sl_status begin(struct sl_redis_script_call *call,
                             struct sl_redis_script_state *state,
@@ -200,8 +198,7 @@ bool sl_mq_redis_peek(struct sl_redis_script_state *state)
            !sl_redis_script_ask(state, &call, &found) || found != 0;
 }
 
-/* --- Replies ---------------------------------------------------------------
- */
+/* --- Replies ------------------------------------------------------------ */
 
 static bool answer_send(struct sl_op *op, const redisReply *reply)
 {

@@ -36,8 +36,7 @@ static sqlite3_stmt *get(struct sl_embedded *state,
     return state->statements[which];
 }
 
-/* --- Sending ---------------------------------------------------------------
- */
+/* --- Sending ------------------------------------------------------------ */
 
 static void put_id(struct sl_op *op, int64_t seq)
 {
@@ -146,8 +145,7 @@ static int run_send(struct sl_embedded *state, struct sl_op *op)
     return code;
 }
 
-/* --- Dead letters, and groups ----------------------------------------------
- */
+/* --- Dead letters, and groups ------------------------------------------- */
 
 /* The next one of a group may come; group.ptr NULL: it had none. */
 static int unblock(struct sl_embedded *state, struct sl_op *op,
@@ -183,8 +181,7 @@ static int bury(struct sl_embedded *state, struct sl_op *op, int64_t seq,
     return code == SQLITE_OK ? delete_message(state, seq) : code;
 }
 
-/* --- Receiving -------------------------------------------------------------
- */
+/* --- Receiving ---------------------------------------------------------- */
 
 /* A row of NEXT, whose bytes are the statement's. */
 struct row {
@@ -319,8 +316,7 @@ static int run_receive(struct sl_embedded *state, struct sl_op *op)
     return !more && sl_op_may_wait(op) ? wait_for_more(state, op) : code;
 }
 
-/* --- Settling --------------------------------------------------------------
- */
+/* --- Settling ----------------------------------------------------------- */
 
 /* The message that op settles, and its group (copied).  *found is false, and op
  * answered, where it is not this receiver's any more. */
@@ -452,8 +448,7 @@ static void undo(struct sl_op *op)
     sl_mq_answer_init(op->answer);
 }
 
-/* --- The driver ------------------------------------------------------------
- */
+/* --- The driver --------------------------------------------------------- */
 
 static const struct sl_embedded_kind kind = {
     .format = {.application_id = 0x534c6d71, /* "SLmq" */

@@ -16,8 +16,7 @@
 
 enum { ANSWER_MS = 1000, NOTICES_MAX = 100 };
 
-/* --- What operators are told -----------------------------------------------
- */
+/* --- What operators are told -------------------------------------------- */
 
 struct sl_kafka_notice {
     const char *event;
@@ -73,8 +72,7 @@ void sl_kafka_tell_of_new_topic(struct sl_kafka_consumer *consumer,
                      start));
 }
 
-/* --- Another position ------------------------------------------------------
- */
+/* --- Another position --------------------------------------------------- */
 
 static bool is_going(const struct sl_kafka_consumer *consumer, int32_t number)
 {
@@ -185,8 +183,7 @@ void sl_kafka_mend(struct sl_kafka_consumer *consumer)
             return;
 }
 
-/* --- Partitions that come --------------------------------------------------
- */
+/* --- Partitions that come ----------------------------------------------- */
 
 enum sl_kafka_found
 sl_kafka_find_positions(struct sl_kafka_consumer *consumer,

@@ -209,8 +209,7 @@ enum sl_status sl_kafka_check_options(const struct sl_kafka_options *options,
     return SL_OK;
 }
 
-/* --- Of librdkafka ---------------------------------------------------------
- */
+/* --- Of librdkafka ------------------------------------------------------ */
 
 enum sl_status sl_kafka_conf_set(rd_kafka_conf_t *conf, const char *name,
                                  const char *value, struct sl_error *err)

@@ -10,8 +10,7 @@
 #include "base/alloc.h"
 #include "pubsub/kafka/internal.h"
 
-/* --- Starting --------------------------------------------------------------
- */
+/* --- Starting ----------------------------------------------------------- */
 
 static int64_t clamp(int64_t value, int64_t least, int64_t most)
 {
@@ -120,8 +119,7 @@ enum sl_status sl_kafka_consumer_start(struct sl_kafka_consumer *consumer,
     return status == SL_OK ? subscribe(consumer, err) : status;
 }
 
-/* --- Finding ---------------------------------------------------------------
- */
+/* --- Finding ------------------------------------------------------------ */
 
 static struct sl_kafka_consumer *consumer_new(struct sl_kafka_store *store,
                                               struct sl_bytes topic,
@@ -210,8 +208,7 @@ void sl_kafka_consumer_release(struct sl_kafka_consumer *consumer, bool close)
         consumer_free(consumer);
 }
 
-/* --- In the background -----------------------------------------------------
- */
+/* --- In the background -------------------------------------------------- */
 
 /* The one behind `number` others; to be released. */
 static struct sl_kafka_consumer *hold_nth(struct sl_kafka_store *store,

@@ -12,8 +12,7 @@
 
 #include "pubsub/kafka/internal.h"
 
-/* --- Errors ----------------------------------------------------------------
- */
+/* --- Errors ------------------------------------------------------------- */
 
 /* What librdkafka knows is in the table, once; what is not, is internal. */
 static void every_error_has_a_status(void **state)
@@ -121,8 +120,7 @@ static void trouble_says_why(void **state)
     pthread_mutex_destroy(&trouble.lock);
 }
 
-/* --- Settings --------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 static enum sl_status conf_of(const struct sl_kafka_options *options,
                               const char *name, char *value, size_t size)
@@ -225,8 +223,7 @@ static void words(void **state)
     }
 }
 
-/* --- The ledger ------------------------------------------------------------
- */
+/* --- The ledger --------------------------------------------------------- */
 
 static void put(struct sl_kafka_ledger *ledger, int32_t partition,
                 int64_t offset, const char *key)

@@ -259,8 +259,7 @@ enum sl_status sl_kafka_fail(const struct sl_kafka_store *store,
     return fail(store, what, find(code), rd_kafka_err2str(code), err);
 }
 
-/* --- Trouble ---------------------------------------------------------------
- */
+/* --- Trouble ------------------------------------------------------------ */
 
 void sl_kafka_trouble_init(struct sl_kafka_trouble *trouble)
 {

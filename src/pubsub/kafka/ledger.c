@@ -56,8 +56,7 @@ struct sl_kafka_ledger {
     int64_t generation;        /* of the topic; in receipts, but for 0 */
 };
 
-/* --- Lists -----------------------------------------------------------------
- */
+/* --- Lists -------------------------------------------------------------- */
 
 static void unlink_entry(struct sl_kafka_entry *entry)
 {
@@ -83,8 +82,7 @@ static void insert(struct list *list, struct sl_kafka_entry *before,
     *(entry->next != NULL ? &entry->next->before : &list->last) = entry;
 }
 
-/* --- Partitions ------------------------------------------------------------
- */
+/* --- Partitions --------------------------------------------------------- */
 
 struct sl_kafka_ledger *sl_kafka_ledger_new(void)
 {
@@ -258,8 +256,7 @@ int32_t sl_kafka_entry_partition(const struct sl_kafka_entry *entry)
     return entry->partition;
 }
 
-/* --- Events ----------------------------------------------------------------
- */
+/* --- Events ------------------------------------------------------------- */
 
 static void push(struct partition *partition, struct sl_kafka_entry *entry)
 {

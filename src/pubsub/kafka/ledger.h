@@ -26,8 +26,7 @@ struct sl_kafka_entry;
 struct sl_kafka_ledger *sl_kafka_ledger_new(void);
 void sl_kafka_ledger_free(struct sl_kafka_ledger *ledger);
 
-/* --- Partitions -----------------------------------------------------------
- */
+/* --- Partitions --------------------------------------------------------- */
 
 /* This process has it from now on. */
 void sl_kafka_ledger_assign(struct sl_kafka_ledger *ledger, int32_t partition);

@@ -21,8 +21,7 @@ enum {
  * on, and does not repeat what it has said. */
 #define REFUSED_AFTER INT64_C(2500000000)
 
-/* --- Members ---------------------------------------------------------------
- */
+/* --- Members ------------------------------------------------------------ */
 
 static void remove_member(struct sl_kafka_consumer *consumer,
                           struct sl_kafka_member **place, struct sl_op *op)
@@ -89,8 +88,7 @@ static void refuse_event(struct sl_op *op)
     sl_op_fail(op, &err);
 }
 
-/* --- Joining ---------------------------------------------------------------
- */
+/* --- Joining ------------------------------------------------------------ */
 
 static void add_member(struct sl_kafka_consumer *consumer, struct sl_op *op)
 {
@@ -204,8 +202,7 @@ void sl_kafka_subscribe(struct sl_kafka_store *store, struct sl_op *op)
     sl_kafka_consumer_release(consumer, unused);
 }
 
-/* --- Receiving -------------------------------------------------------------
- */
+/* --- Receiving ---------------------------------------------------------- */
 
 static bool wants_more(const struct sl_op *op)
 {
@@ -297,8 +294,7 @@ static void receive(struct sl_kafka_consumer *consumer,
     op->again_at = next_look(consumer);
 }
 
-/* --- The other verbs -------------------------------------------------------
- */
+/* --- The other verbs ---------------------------------------------------- */
 
 static void give_back(struct sl_kafka_consumer *consumer,
                       const struct sl_kafka_member *member, struct sl_op *op)
@@ -368,8 +364,7 @@ void sl_kafka_as_member(struct sl_kafka_store *store, struct sl_op *op)
     sl_kafka_consumer_release(consumer, unused);
 }
 
-/* --- Acknowledging ---------------------------------------------------------
- */
+/* --- Acknowledging ------------------------------------------------------ */
 
 /* In the ledger; true: its position is to be committed. */
 static bool note_acknowledged(struct sl_kafka_consumer *consumer,

@@ -44,8 +44,7 @@ static void batch_unref(struct sl_kafka_batch *batch)
     free(batch);
 }
 
-/* --- On librdkafka's background thread -------------------------------------
- */
+/* --- On librdkafka's background thread ---------------------------------- */
 
 void sl_kafka_report(struct sl_kafka_producer *producer,
                      const rd_kafka_message_t *message)
@@ -66,8 +65,7 @@ void sl_kafka_report(struct sl_kafka_producer *producer,
     batch_unref(batch);
 }
 
-/* --- Sending ---------------------------------------------------------------
- */
+/* --- Sending ------------------------------------------------------------ */
 
 static void refuse(struct sl_op *op, const struct sl_error *err)
 {
@@ -237,8 +235,7 @@ static void wait_for_all(struct sl_kafka_batch *batch)
     }
 }
 
-/* --- One by one ------------------------------------------------------------
- */
+/* --- One by one --------------------------------------------------------- */
 
 /*
  * What is sent at once is refused as a whole where it is more than

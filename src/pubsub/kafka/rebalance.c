@@ -26,8 +26,7 @@ enum {
     PAUSE_MS = 20,
 };
 
-/* --- Partitions ------------------------------------------------------------
- */
+/* --- Partitions --------------------------------------------------------- */
 
 static void add_part(struct sl_kafka_consumer *consumer, int32_t number)
 {
@@ -259,8 +258,7 @@ bool sl_kafka_consumer_fetch(struct sl_kafka_consumer *consumer)
     return some;
 }
 
-/* --- Where the group is ----------------------------------------------------
- */
+/* --- Where the group is ------------------------------------------------- */
 
 /* Commit these offsets, or what was stored; wait for the answer. */
 static rd_kafka_resp_err_t
@@ -382,8 +380,7 @@ enum sl_status sl_kafka_consumer_settle(struct sl_kafka_consumer *consumer,
                                     consumer->kafka_group, code, err);
 }
 
-/* --- Acknowledging ---------------------------------------------------------
- */
+/* --- Acknowledging ------------------------------------------------------ */
 
 /* A rebalance is on its way, or the group's broker has just moved. */
 static bool is_passing(rd_kafka_resp_err_t code)
@@ -425,8 +422,7 @@ enum sl_status sl_kafka_consumer_commit(struct sl_kafka_consumer *consumer,
                               consumer->kafka_group, code, err);
 }
 
-/* --- Leaving ---------------------------------------------------------------
- */
+/* --- Leaving ------------------------------------------------------------ */
 
 static void drop_lists(struct sl_kafka_consumer *consumer)
 {

@@ -28,8 +28,7 @@ static bool is_zero(const rd_kafka_Uuid_t *id)
            rd_kafka_Uuid_least_significant_bits(id) == 0;
 }
 
-/* --- Beside positions ------------------------------------------------------
- */
+/* --- Beside positions --------------------------------------------------- */
 
 void sl_kafka_topic_id_sign(const struct sl_kafka_consumer *consumer,
                             rd_kafka_topic_partition_t *position)
@@ -56,8 +55,7 @@ bool sl_kafka_topic_id_is_other(const struct sl_kafka_consumer *consumer,
         sl_bytes_of(consumer->topic_id));
 }
 
-/* --- Asking ----------------------------------------------------------------
- */
+/* --- Asking ------------------------------------------------------------- */
 
 static void ask(struct sl_kafka_consumer *consumer)
 {

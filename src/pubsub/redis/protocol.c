@@ -26,8 +26,7 @@ static const char *const verbs[] = {
     [SL_PUBSUB_LEAVE] = "leave",
 };
 
-/* --- Commands --------------------------------------------------------------
- */
+/* --- Commands ----------------------------------------------------------- */
 
 static enum sl_status begin(struct sl_redis_script_call *call,
                             struct sl_redis_script_state *state,
@@ -141,8 +140,7 @@ enum sl_status sl_pubsub_redis_append(void *context, const struct sl_op *op,
     return status == SL_OK ? sl_redis_script_append(&call, out, err) : status;
 }
 
-/* --- Replies ---------------------------------------------------------------
- */
+/* --- Replies ------------------------------------------------------------ */
 
 static bool is_id(struct sl_bytes id)
 {

@@ -22,8 +22,7 @@ enum {
     BATCH_MAX = 1024,
 };
 
-/* --- Publishing ------------------------------------------------------------
- */
+/* --- Publishing --------------------------------------------------------- */
 
 static void refuse_topic(struct sl_op *op, int64_t most)
 {
@@ -93,8 +92,7 @@ static int run_publish(struct sl_embedded *state, struct sl_op *op)
     return sl_embedded_perform(insert);
 }
 
-/* --- Members ---------------------------------------------------------------
- */
+/* --- Members ------------------------------------------------------------ */
 
 static int add_group(struct sl_embedded *state,
                      const struct sl_pubsub_request *request, int64_t topic,
@@ -310,8 +308,7 @@ static void undo(struct sl_op *op)
     sl_pubsub_answer_init(op->answer);
 }
 
-/* --- The driver ------------------------------------------------------------
- */
+/* --- The driver --------------------------------------------------------- */
 
 static const struct sl_embedded_kind kind = {
     .format = {.application_id = 0x534c7073, /* "SLps" */

@@ -49,8 +49,7 @@ void sl_sql_mysql_parameters_free(struct sl_sql_mysql_parameters *parameters)
     free(parameters);
 }
 
-/* --- Times ------------------------------------------------------------------
- */
+/* --- Times -------------------------------------------------------------- */
 
 /* Digits, which the portable layer has checked are there. */
 static unsigned number_at(struct sl_bytes text, size_t at, size_t len)
@@ -182,8 +181,7 @@ static void bind_time(MYSQL_BIND *bind, struct slot *slot,
     bind->buffer = &slot->time;
 }
 
-/* --- Values -----------------------------------------------------------------
- */
+/* --- Values ------------------------------------------------------------- */
 
 static void bind_bytes(MYSQL_BIND *bind, struct slot *slot,
                        enum enum_field_types type, struct sl_bytes bytes)

@@ -82,8 +82,7 @@ static const struct sl_option option_table[] = {
     {0},
 };
 
-/* --- Stores -----------------------------------------------------------------
- */
+/* --- Stores ------------------------------------------------------------- */
 
 static void risks(const void *data, sl_risk_fn *tell, void *context)
 {
@@ -159,8 +158,7 @@ static enum sl_status mysql_store_new(const void *options, void **store,
     return SL_OK;
 }
 
-/* --- Connecting -------------------------------------------------------------
- */
+/* --- Connecting --------------------------------------------------------- */
 
 static void set_tls(MYSQL *handle, const struct sl_sql_mysql_store *store)
 {
@@ -335,8 +333,7 @@ static void kill_thread(const struct sl_sql_mysql_store *store,
     disconnect(&second);
 }
 
-/* --- States -----------------------------------------------------------------
- */
+/* --- States ------------------------------------------------------------- */
 
 static void mysql_state_close(void *state)
 {

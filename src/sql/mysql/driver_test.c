@@ -13,8 +13,7 @@
 #include "sql/mysql/state.h"
 #include "support/stores.h"
 
-/* --- Errors -----------------------------------------------------------------
- */
+/* --- Errors ------------------------------------------------------------- */
 
 enum { BOTH, MYSQL_SAYS, MARIADB_SAYS };
 
@@ -254,8 +253,7 @@ static void a_bad_certificate_is_unauthenticated(void **state)
     }
 }
 
-/* --- Messages ---------------------------------------------------------------
- */
+/* --- Messages ----------------------------------------------------------- */
 
 static void messages_hold_no_values(void **state)
 {
@@ -305,8 +303,7 @@ static void messages_are_lines_of_text(void **state)
     assert_non_null(strstr(err.message, "MariaDB says: near 'a"));
 }
 
-/* --- What statements may do -------------------------------------------------
- */
+/* --- What statements may do --------------------------------------------- */
 
 enum {
     DENIED = 1 << 0,
@@ -495,8 +492,7 @@ static void nothing_is_smuggled(void **state)
     }
 }
 
-/* --- Settings ---------------------------------------------------------------
- */
+/* --- Settings ----------------------------------------------------------- */
 
 static void settings_are_checked(void **state)
 {

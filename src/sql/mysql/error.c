@@ -437,8 +437,7 @@ sl_sql_mysql_meaning_of(const struct sl_sql_mysql_said *said)
         entry->status, (entry->flags & RETRY) != 0, (entry->flags & LOST) != 0};
 }
 
-/* --- Words ------------------------------------------------------------------
- */
+/* --- Words -------------------------------------------------------------- */
 
 /* One line of UTF-8. */
 static void clean(char *text)

@@ -2,8 +2,7 @@
 /* Statements of sql.mysql, from the text to the answer. */
 #include "sql/mysql/run.h"
 
-/* --- Rows -------------------------------------------------------------------
- */
+/* --- Rows --------------------------------------------------------------- */
 
 /* All rows of a result that has come. */
 static enum sl_status read_rows(struct sl_sql_mysql *mysql,
@@ -61,8 +60,7 @@ static enum sl_status skip_results(struct sl_sql_mysql *mysql,
     return status;
 }
 
-/* --- Running ----------------------------------------------------------------
- */
+/* --- Running ------------------------------------------------------------ */
 
 /* What one run of the statement did; the database tells the first number of
  * several rows, and the last one is asked for. */
@@ -179,8 +177,7 @@ static enum sl_status run_taken(struct sl_sql_mysql *mysql,
     return status;
 }
 
-/* --- Requests ---------------------------------------------------------------
- */
+/* --- Requests ----------------------------------------------------------- */
 
 static enum sl_status check_kind(const struct sl_sql_mysql *mysql,
                                  const struct sl_sql_mysql_kind *kind,

@@ -19,8 +19,7 @@ struct scratch {
     char text[64];
 };
 
-/* --- Columns ----------------------------------------------------------------
- */
+/* --- Columns ------------------------------------------------------------ */
 
 /* Have the library put the value of a column into its slot. */
 static void bind_slot(MYSQL_BIND *bind, struct sl_sql_mysql_slot *slot,
@@ -199,8 +198,7 @@ sl_sql_mysql_read_columns(const struct sl_sql_mysql *mysql,
     return status;
 }
 
-/* --- Numbers ----------------------------------------------------------------
- */
+/* --- Numbers ------------------------------------------------------------ */
 
 /* Of 64 bits without a sign, what an int64 does not hold is a decimal. */
 static void read_unsigned(uint64_t number, struct sl_sql_value *value,
@@ -252,8 +250,7 @@ static void read_bits(const MYSQL_FIELD *field, struct sl_bytes bytes,
     }
 }
 
-/* --- Times ------------------------------------------------------------------
- */
+/* --- Times -------------------------------------------------------------- */
 
 /* The fraction of a second, with as many digits as the column has. */
 static int write_fraction(const MYSQL_FIELD *field, unsigned long part,
@@ -303,8 +300,7 @@ static void read_time(const MYSQL_FIELD *field, const MYSQL_TIME *time,
                              : SL_SQL_DATE;
 }
 
-/* --- Texts ------------------------------------------------------------------
- */
+/* --- Texts -------------------------------------------------------------- */
 
 /* All of a value with bytes; a long one by way of mysql->scratch. */
 static enum sl_status take_bytes(struct sl_sql_mysql *mysql,

@@ -116,8 +116,7 @@ struct sl_sql_mysql {
     struct sl_buf scratch; /* a value that is longer than its slot */
 };
 
-/* --- mysql_wait.c: the library's calls, by mysql->deadline -----------------
- */
+/* --- mysql_wait.c: the library's calls, by mysql->deadline -------------- */
 
 /* Each returns what the library does: 0 where it worked.  Where the server
  * tells with its answer that the session was changed, it is dirty. */
@@ -145,21 +144,18 @@ void sl_sql_mysql_give_up(struct sl_sql_mysql *mysql);
 /* Whether the server has closed the connection.  Costs one system call. */
 bool sl_sql_mysql_is_stale(const struct sl_sql_mysql *mysql);
 
-/* --- mysql_guard.c ---------------------------------------------------------
- */
+/* --- mysql_guard.c ------------------------------------------------------ */
 
 /* text is a statement that sl_sql_scan accepts. */
 struct sl_sql_mysql_kind sl_sql_mysql_kind_of(struct sl_bytes text);
 
-/* --- mysql_words.c ---------------------------------------------------------
- */
+/* --- mysql_words.c ------------------------------------------------------ */
 
 /* Whether no stored function can be called by that name, written right in front
  * of a parenthesis. */
 bool sl_sql_mysql_is_built_in(struct sl_bytes word);
 
-/* --- mysql_statement.c -----------------------------------------------------
- */
+/* --- mysql_statement.c -------------------------------------------------- */
 
 /* After connecting: learn of each statement that is prepared what the server
  * makes of its placeholders, where that matters. */
@@ -182,8 +178,7 @@ void sl_sql_mysql_give(struct sl_sql_mysql *mysql,
 /* Close what is kept. */
 void sl_sql_mysql_forget(struct sl_sql_mysql *mysql);
 
-/* --- mysql_bind.c ----------------------------------------------------------
- */
+/* --- mysql_bind.c ------------------------------------------------------- */
 
 /* Values on their way to the server; borrows the set. */
 struct sl_sql_mysql_parameters;
@@ -197,8 +192,7 @@ sl_sql_mysql_bind(struct sl_sql_mysql *mysql,
                   struct sl_sql_mysql_parameters *parameters,
                   const struct sl_sql_parameters *set, struct sl_error *err);
 
-/* --- mysql_type.c ----------------------------------------------------------
- */
+/* --- mysql_type.c ------------------------------------------------------- */
 
 /* As the type is written in SQL, in small letters. */
 const char *sl_sql_mysql_type_name(const MYSQL_FIELD *field);
@@ -207,8 +201,7 @@ bool sl_sql_mysql_is_binary(const MYSQL_FIELD *field);
 bool sl_sql_mysql_is_json(const MYSQL_FIELD *field);
 bool sl_sql_mysql_may_be_uuid(const MYSQL_FIELD *field);
 
-/* --- mysql_row.c -----------------------------------------------------------
- */
+/* --- mysql_row.c -------------------------------------------------------- */
 
 /* What the bytes of a column are that has neither numbers nor times. */
 enum sl_sql_type sl_sql_mysql_type_of_bytes(const MYSQL_FIELD *field,
@@ -230,8 +223,7 @@ SL_MUST_CHECK enum sl_status sl_sql_mysql_read_row(
     struct sl_sql_mysql *mysql, const struct sl_sql_mysql_statement *statement,
     size_t room, struct sl_sql_result *result, struct sl_error *err);
 
-/* --- mysql_error.c ---------------------------------------------------------
- */
+/* --- mysql_error.c ------------------------------------------------------ */
 
 /* Where a call failed: what the server says then differs in what it quotes. */
 enum sl_sql_mysql_phase {

@@ -50,8 +50,7 @@ static struct sl_sql_mysql_statement *find(struct sl_sql_mysql *mysql,
     return NULL;
 }
 
-/* --- Types of placeholders --------------------------------------------------
- */
+/* --- Types of placeholders ---------------------------------------------- */
 
 /* Where the library puts the types of what it prepares on this thread. */
 static _Thread_local struct sl_sql_mysql_statement *learning;
@@ -172,8 +171,7 @@ static bool have_types(const struct sl_sql_mysql *mysql,
     return true;
 }
 
-/* --- Preparing --------------------------------------------------------------
- */
+/* --- Preparing ---------------------------------------------------------- */
 
 /* *prepared: whether the server prepares statements of this kind at all. */
 static enum sl_status prepare(struct sl_sql_mysql *mysql,

@@ -12,8 +12,7 @@
 
 enum { NUMBER_MAX = 24 };
 
-/* --- Values ----------------------------------------------------------------
- */
+/* --- Values ------------------------------------------------------------- */
 
 static bool is_integer(enum enum_field_types type)
 {
@@ -40,8 +39,7 @@ static void read_value(const MYSQL_FIELD *field, struct sl_bytes bytes,
         value->int64 = number;
 }
 
-/* --- Rows ------------------------------------------------------------------
- */
+/* --- Rows --------------------------------------------------------------- */
 
 static enum sl_status read_columns(MYSQL_RES *rows,
                                    struct sl_sql_result *result,

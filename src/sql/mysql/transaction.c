@@ -100,8 +100,7 @@ enum sl_status sl_sql_mysql_set_up(struct sl_sql_mysql *mysql,
     return SL_OK;
 }
 
-/* --- Levels -----------------------------------------------------------------
- */
+/* --- Levels ------------------------------------------------------------- */
 
 static enum sl_status set_snapshots(struct sl_sql_mysql *mysql, bool on,
                                     struct sl_error *err)

@@ -41,8 +41,7 @@ void sl_sql_pg_forget_cursors(struct sl_sql_pg *sql)
             forget(sql, &sql->cursors[i]);
 }
 
-/* --- Rows ------------------------------------------------------------------
- */
+/* --- Rows --------------------------------------------------------------- */
 
 static enum sl_status ask_rows(struct sl_sql_pg *sql,
                                struct sl_sql_pg_cursor *cursor, uint32_t count,
@@ -257,8 +256,7 @@ enum sl_status sl_sql_pg_cursor_next(struct sl_sql_pg *sql, struct sl_op *op,
     return status;
 }
 
-/* --- Opening and closing ---------------------------------------------------
- */
+/* --- Opening and closing ------------------------------------------------ */
 
 /* What the declared cursor is going to give. */
 static enum sl_status describe(struct sl_sql_pg *sql,

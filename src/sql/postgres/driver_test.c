@@ -127,8 +127,7 @@ static void what_reaches_others(void **state)
             fail_msg("%s", allowed[i]);
 }
 
-/* --- Values out ------------------------------------------------------------
- */
+/* --- Values out --------------------------------------------------------- */
 
 struct sent {
     enum sl_sql_pg_kind kind;
@@ -266,8 +265,7 @@ static void what_is_no_value(void **state)
     sl_buf_done(&buf);
 }
 
-/* --- Values in -------------------------------------------------------------
- */
+/* --- Values in ---------------------------------------------------------- */
 
 static struct sl_sql_value text_as(enum sl_sql_type type, const char *text)
 {

@@ -14,8 +14,7 @@
 
 enum { NUMBER_SIZE = 48 }; /* any number as text, or as bytes */
 
-/* --- Numbers ---------------------------------------------------------------
- */
+/* --- Numbers ------------------------------------------------------------ */
 
 static int write_big_endian(char *out, uint64_t number, int size)
 {
@@ -54,8 +53,7 @@ static void write_float(char *out, double number)
     }
 }
 
-/* --- Instants --------------------------------------------------------------
- */
+/* --- Instants ----------------------------------------------------------- */
 
 static int number_at(const uint8_t *text, int digits)
 {
@@ -112,8 +110,7 @@ static void write_in_utc(char *out, struct sl_bytes text)
              (const char *)fraction, year > 0 ? "" : " BC");
 }
 
-/* --- One value -------------------------------------------------------------
- */
+/* --- One value ---------------------------------------------------------- */
 
 /* Where the values of a set are written to. */
 struct writer {
@@ -243,8 +240,7 @@ static bool put(struct writer *writer, enum sl_sql_pg_kind kind,
     }
 }
 
-/* --- Ways ------------------------------------------------------------------
- */
+/* --- Ways --------------------------------------------------------------- */
 
 static bool is_in_small_letters(struct sl_bytes text)
 {
@@ -309,8 +305,7 @@ enum sl_sql_pg_way sl_sql_pg_way_of(const struct sl_sql_pg_statement *statement,
     return statement->fresh ? SL_SQL_PG_AS_PREPARED : way;
 }
 
-/* --- Sets ------------------------------------------------------------------
- */
+/* --- Sets --------------------------------------------------------------- */
 
 void sl_sql_pg_parameters_done(struct sl_sql_pg_parameters *parameters)
 {

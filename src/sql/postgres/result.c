@@ -10,8 +10,7 @@ enum {
     CANCEL_MS = 1000,
 };
 
-/* --- Errors ----------------------------------------------------------------
- */
+/* --- Errors ------------------------------------------------------------- */
 
 static bool starts_with(const char *text, const char *start)
 {
@@ -114,8 +113,7 @@ enum sl_status sl_sql_pg_failed(struct sl_sql_pg *sql, const PGresult *result,
     return sl_pg_explain(result, !may_quote(result, set), err);
 }
 
-/* --- Results ---------------------------------------------------------------
- */
+/* --- Results ------------------------------------------------------------ */
 
 /* What one run of a statement did, by the server's tag. */
 static void count(PGresult *result, struct sl_sql_answer *answer)

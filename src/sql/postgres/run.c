@@ -7,8 +7,7 @@
 
 enum { ORDER_MS = 2000 }; /* to put a connection in order */
 
-/* --- The connection --------------------------------------------------------
- */
+/* --- The connection ----------------------------------------------------- */
 
 /* Settings for our own safety: the server ends what we cannot. */
 enum sl_status sl_sql_pg_set_up(struct sl_sql_pg *sql, const struct sl_op *op,
@@ -63,8 +62,7 @@ bool sl_sql_pg_end(struct sl_sql_pg *sql)
     return !sql->pg.lost;
 }
 
-/* --- Transactions ----------------------------------------------------------
- */
+/* --- Transactions ------------------------------------------------------- */
 
 static enum sl_status begin(struct sl_sql_pg *sql, struct sl_op *op,
                             struct sl_error *err)
@@ -127,8 +125,7 @@ static enum sl_status rollback(struct sl_sql_pg *sql, struct sl_op *op,
     return SL_OK;
 }
 
-/* --- Statements ------------------------------------------------------------
- */
+/* --- Statements --------------------------------------------------------- */
 
 /* What the first result told of a statement that was not described. */
 static enum sl_status learn_columns(struct sl_sql_pg *sql,
@@ -333,8 +330,7 @@ static enum sl_status statement(struct sl_sql_pg *sql, struct sl_op *op,
     return try_statement(sql, op, err);
 }
 
-/* --- Requests --------------------------------------------------------------
- */
+/* --- Requests ----------------------------------------------------------- */
 
 /*
  * A failed answer.  What the call began is undone, and so is the transaction: a

@@ -67,8 +67,7 @@ sl_sql_pg_way_of_all(const struct sl_sql_pg_statement *statement,
     return way;
 }
 
-/* --- Types that are checked ------------------------------------------------
- */
+/* --- Types that are checked --------------------------------------------- */
 
 /* Under the name of "", which has no other use; and perhaps its types. */
 static enum sl_status send_prepare(struct sl_sql_pg *sql,
@@ -133,8 +132,7 @@ sl_sql_pg_run_checked(struct sl_sql_pg *sql,
     return status;
 }
 
-/* --- Many sets -------------------------------------------------------------
- */
+/* --- Many sets ---------------------------------------------------------- */
 
 static enum sl_status send_sets(struct sl_sql_pg *sql,
                                 const struct sl_sql_pg_statement *statement,

@@ -85,8 +85,7 @@ enum sl_status sl_sql_pg_put_in_order(struct sl_sql_pg *sql,
     return SL_OK;
 }
 
-/* --- Owners ----------------------------------------------------------------
- */
+/* --- Owners ------------------------------------------------------------- */
 
 bool sl_sql_pg_is_foreign(const struct sl_sql_pg *sql, const struct sl_op *op)
 {
@@ -122,8 +121,7 @@ void sl_sql_pg_take_over(struct sl_sql_pg *sql, const struct sl_op *op)
     sql->used = true;
 }
 
-/* --- In a pipeline ---------------------------------------------------------
- */
+/* --- In a pipeline ------------------------------------------------------ */
 
 enum sl_status sl_sql_pg_send_order(struct sl_sql_pg *sql, uint64_t number,
                                     struct sl_error *err)

@@ -33,8 +33,7 @@ enum {
     SL_SQL_PG_DESCRIBED = (30000 - 6) / 4,
 };
 
-/* --- Types (postgres_type.c) -----------------------------------------------
- */
+/* --- Types (postgres_type.c) -------------------------------------------- */
 
 /* How a type of the database is read and written. */
 enum sl_sql_pg_kind {
@@ -85,8 +84,7 @@ struct sl_sql_pg_columns {
 
 void sl_sql_pg_columns_done(struct sl_sql_pg_columns *columns);
 
-/* --- Statements ------------------------------------------------------------
- */
+/* --- Statements --------------------------------------------------------- */
 
 /* What can be known of a statement by its words. */
 struct sl_sql_pg_words {
@@ -116,8 +114,7 @@ struct sl_sql_pg_statement {
     struct sl_sql_pg_columns columns;
 };
 
-/* --- Cursors ---------------------------------------------------------------
- */
+/* --- Cursors ------------------------------------------------------------ */
 
 struct sl_sql_pg_cursor {
     SL_SQL_CURSOR_HEAD
@@ -132,8 +129,7 @@ struct sl_sql_pg_cursor {
     uint32_t came;  /* of these */
 };
 
-/* --- A connection ----------------------------------------------------------
- */
+/* --- A connection ------------------------------------------------------- */
 
 enum sl_sql_pg_transaction {
     SL_SQL_PG_NONE,

@@ -29,8 +29,7 @@ static uint64_t hash_of(struct sl_bytes text)
     return hash;
 }
 
-/* --- What is kept ----------------------------------------------------------
- */
+/* --- What is kept ------------------------------------------------------- */
 
 /* Take out of what is kept. */
 static struct sl_sql_pg_statement *remove_at(struct sl_sql_pg *sql,
@@ -117,8 +116,7 @@ static enum sl_status keep(struct sl_sql_pg *sql,
     return status;
 }
 
-/* --- Types -----------------------------------------------------------------
- */
+/* --- Types -------------------------------------------------------------- */
 
 /* Of a type that not every database has. */
 static enum sl_status ask_name(struct sl_sql_pg *sql, Oid oid,
@@ -214,8 +212,7 @@ static void take_parameters(struct sl_sql_pg_statement *statement,
     }
 }
 
-/* --- Preparing -------------------------------------------------------------
- */
+/* --- Preparing ---------------------------------------------------------- */
 
 /* The types of the placeholders come in rows, which may be many.  Nothing of it
  * is looked up by search_path. */

@@ -39,8 +39,7 @@ static enum sl_status in_buf(struct sl_buf *buf, enum sl_sql_type type,
     return status;
 }
 
-/* --- Bytes: numbers --------------------------------------------------------
- */
+/* --- Bytes: numbers ----------------------------------------------------- */
 
 static enum sl_status read_integer(struct sl_bytes data, size_t size,
                                    struct sl_sql_value *value,
@@ -156,8 +155,7 @@ static enum sl_status read_numeric(struct sl_bytes data, struct sl_buf *buf,
     return in_buf(buf, SL_SQL_DECIMAL, status, value);
 }
 
-/* --- Bytes: times ----------------------------------------------------------
- */
+/* --- Bytes: times ------------------------------------------------------- */
 
 static enum sl_status write_date(int64_t days, bool *common, struct sl_buf *buf,
                                  struct sl_error *err)
@@ -251,8 +249,7 @@ static enum sl_status read_timestamp(struct sl_bytes data, bool instant,
     return in_buf(buf, common ? SL_SQL_TIMESTAMP : SL_SQL_TEXT, status, value);
 }
 
-/* --- Bytes: the others -----------------------------------------------------
- */
+/* --- Bytes: the others -------------------------------------------------- */
 
 static enum sl_status read_uuid(struct sl_bytes data, struct sl_buf *buf,
                                 struct sl_sql_value *value,
@@ -329,8 +326,7 @@ static enum sl_status read_binary(enum sl_sql_pg_kind kind,
     return read_text(data, SL_SQL_TEXT, value);
 }
 
-/* --- Text ------------------------------------------------------------------
- */
+/* --- Text --------------------------------------------------------------- */
 
 static enum sl_status parse_integer(struct sl_bytes data,
                                     struct sl_sql_value *value,
@@ -445,8 +441,7 @@ static enum sl_status parse(enum sl_sql_pg_kind kind, struct sl_bytes data,
     return read_text(data, SL_SQL_TEXT, value);
 }
 
-/* --- Rows ------------------------------------------------------------------
- */
+/* --- Rows --------------------------------------------------------------- */
 
 enum sl_status sl_sql_pg_read_value(enum sl_sql_pg_kind kind, bool binary,
                                     struct sl_bytes data, struct sl_buf *buf,

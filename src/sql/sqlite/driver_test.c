@@ -232,8 +232,7 @@ static void another_program_writes(void **state)
     execute(f, "INSERT INTO a VALUES (1)");
 }
 
-/* --- A state of the driver alone ---------------------------------------------
- */
+/* --- A state of the driver alone ---------------------------------------- */
 
 static struct sl_sql_answer run(const struct sl_driver *driver, void *state,
                                 enum sl_sql_verb verb, const char *text,

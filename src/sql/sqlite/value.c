@@ -15,8 +15,7 @@
 #include "sql/form.h"
 #include "sql/sqlite/state.h"
 
-/* --- In --------------------------------------------------------------------
- */
+/* --- In ----------------------------------------------------------------- */
 
 /* The digits of a decimal: how many matter, and where the point is. */
 struct digits {
@@ -186,8 +185,7 @@ int sl_sql_sqlite_bind(sqlite3_stmt *statement,
     return code;
 }
 
-/* --- Out -------------------------------------------------------------------
- */
+/* --- Out ---------------------------------------------------------------- */
 
 static bool starts_with(const char *text, const char *start)
 {

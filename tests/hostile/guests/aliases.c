@@ -45,8 +45,7 @@ static void tell(wasi_http_types_own_response_outparam_t out, bool ok,
     http_reply_text(out, 200, line);
 }
 
-/* --- wasi:http --------------------------------------------------------------
- */
+/* --- wasi:http ---------------------------------------------------------- */
 
 static void pass_fields(wasi_http_types_own_response_outparam_t out)
 {
@@ -64,8 +63,7 @@ static void pass_fields(wasi_http_types_own_response_outparam_t out)
     http_reply_text(out, 200, ok ? "ok\n" : "refused\n");
 }
 
-/* --- sql --------------------------------------------------------------------
- */
+/* --- sql ---------------------------------------------------------------- */
 
 static void pass_sets(wasi_http_types_own_response_outparam_t out,
                       slight_sql_database_list_value_t *one)
@@ -138,8 +136,7 @@ static void pass_texts(wasi_http_types_own_response_outparam_t out)
     tell(out, ok, &error);
 }
 
-/* --- kv ---------------------------------------------------------------------
- */
+/* --- kv ----------------------------------------------------------------- */
 
 static bool open_bucket(slight_kv_store_own_bucket_t *bucket,
                         slight_types_errors_error_t *error)
@@ -208,8 +205,7 @@ static void pass_value(wasi_http_types_own_response_outparam_t out)
     tell(out, ok, &error);
 }
 
-/* --- mq and pubsub ----------------------------------------------------------
- */
+/* --- mq and pubsub ------------------------------------------------------ */
 
 enum { ATTRIBUTES = 64 };
 
@@ -273,8 +269,7 @@ static void pass_events(wasi_http_types_own_response_outparam_t out,
     tell(out, ok, &error);
 }
 
-/* --- Names ------------------------------------------------------------------
- */
+/* --- Names -------------------------------------------------------------- */
 
 static void pass_lock(wasi_http_types_own_response_outparam_t out)
 {
