@@ -95,8 +95,7 @@ bool sl_sql_is_decimal(struct sl_bytes text)
     return skip_exponent(&reader) && at_end(&reader);
 }
 
-/* --- Dates and times
- * ----------------------------------------------------------- */
+/* --- Dates and times ---------------------------------------------------- */
 
 static int days_of(int year, int month)
 {
@@ -163,8 +162,7 @@ bool sl_sql_is_timestamp(struct sl_bytes text, char between)
     return at_end(&reader) || (read_offset(&reader) && at_end(&reader));
 }
 
-/* --- UUIDs
- * -------------------------------------------------------------------- */
+/* --- UUIDs -------------------------------------------------------------- */
 
 static bool is_hex(int c)
 {
@@ -184,8 +182,7 @@ bool sl_sql_is_uuid(struct sl_bytes text)
     return true;
 }
 
-/* --- JSON
- * --------------------------------------------------------------------- */
+/* --- JSON --------------------------------------------------------------- */
 
 static void skip_space(struct reader *reader)
 {

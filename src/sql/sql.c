@@ -76,8 +76,7 @@ const char *sl_sql_type_text(uint32_t type)
     return type < SL_SQL_TYPE_COUNT ? texts[type] : "unknown";
 }
 
-/* --- Answers
- * ------------------------------------------------------------------ */
+/* --- Answers ------------------------------------------------------------ */
 
 /* Field by field: most of an answer is room for a message. */
 static void answer_init(void *answer)
@@ -106,8 +105,7 @@ static void answer_done(void *answer)
     sl_held_done(&mine->memory);
 }
 
-/* --- Requests
- * ------------------------------------------------------------------ */
+/* --- Requests ----------------------------------------------------------- */
 
 static size_t request_bytes(const void *request)
 {

@@ -313,8 +313,7 @@ static void requests_without_a_statement(void **state)
     tear_down(&f);
 }
 
-/* --- Results
- * -------------------------------------------------------------------- */
+/* --- Results ------------------------------------------------------------ */
 
 static void a_result_has_a_limit(void **state)
 {

@@ -31,8 +31,7 @@ static const struct sl_option option_table[] = {
     {0},
 };
 
-/* --- States
- * ------------------------------------------------------------------- */
+/* --- States ------------------------------------------------------------- */
 
 static void sqlite_close(void *state)
 {

@@ -19,8 +19,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 
-/* --- The file
- * ----------------------------------------------------------------- */
+/* --- The file ----------------------------------------------------------- */
 
 static void is_made_for_this_user_only(void **state)
 {
@@ -127,8 +126,7 @@ static void a_full_disk(void **state)
     execute(f, "INSERT INTO a VALUES (1)");
 }
 
-/* --- Failures
- * ------------------------------------------------------------------ */
+/* --- Failures ----------------------------------------------------------- */
 
 static void messages(void **state)
 {

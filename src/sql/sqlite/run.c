@@ -4,8 +4,7 @@
 
 #include <errno.h>
 
-/* --- Transactions
- * -------------------------------------------------------------- */
+/* --- Transactions ------------------------------------------------------- */
 
 static void roll_back(struct sl_sql_sqlite *sqlite)
 {
@@ -100,8 +99,7 @@ static enum sl_status rollback(struct sl_sql_sqlite *sqlite, struct sl_op *op,
     return SL_OK;
 }
 
-/* --- Statements
- * ---------------------------------------------------------------- */
+/* --- Statements --------------------------------------------------------- */
 
 /* To the end, with rows into result; NULL throws them away. */
 static enum sl_status step_all(struct sl_sql_sqlite *sqlite,
@@ -261,8 +259,7 @@ static enum sl_status close_cursor(struct sl_sql_sqlite *sqlite,
     return SL_OK;
 }
 
-/* --- Requests
- * ------------------------------------------------------------------ */
+/* --- Requests ----------------------------------------------------------- */
 
 /*
  * A failed answer.  What the call began is undone, and so is the transaction: a
