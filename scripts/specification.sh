@@ -7,17 +7,18 @@ cd "$(dirname "$0")/.."
 cat <<'END'
 # The specification
 
-What a component may import from slight, and export to be called. Generated from the files in [`wit/`](../wit) by
-`scripts/specification.sh`; those count. `slight wit DIR` writes them out, and `slight bindgen c` makes C of them.
+The interfaces that a component may import from slight, and those that it may export to be called. `scripts/specification.sh`
+generates this page from the files in [`wit/`](../wit), which are authoritative. `slight wit DIR` writes the files into a folder, and
+`slight bindgen c` generates C bindings from them.
 
-Failures are values of one type, `slight:types/errors.error`; [errors.md](errors.md) says what to do about each code.
+A failed call returns an `error` of `slight:types/errors`; [errors.md](errors.md) says what to do about each code.
 
 END
 
 for package in types kv sql lockd mq pubsub slight; do
     printf '\n'
     awk '
-    # What stands before a declaration, as paragraphs.
+    # Print the doc comment of a declaration, as paragraphs.
     function flush_doc() {
         if (doc != "") printf "%s\n", doc
         doc = ""
@@ -31,7 +32,7 @@ for package in types kv sql lockd mq pubsub slight; do
         printf "%s %s\n\n", level, text
         flush_doc()
     }
-    # A declaration that is not finished: its lines are collected.
+    # Collect the lines of a declaration that continues.
     collecting {
         code = code "\n" without_indent($0)
         if (ends_by_brace ? $0 == substr("                ", 1, indent) "}" : /;[ ]*$/) {
@@ -55,7 +56,7 @@ for package in types kv sql lockd mq pubsub slight; do
     }
     /^(interface|world) / { heading("###", $1 " `" $2 "`"); next }
     /^ *resource / { heading("####", "resource `" $2 "`"); next }
-    # Imports of a world, and what an interface uses: as they are.
+    # The imports of a world and the uses of an interface stay as they are.
     /^ *(use|import|export|include) / {
         flush_doc()
         line = $0
