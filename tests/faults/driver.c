@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bad days that are the same for every driver. */
+/* The faults that are the same for every driver. */
 #include "faults/driver.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of every service's bad days share. */
+/* What the tests of every service's faults share. */
 #include "faults/faults.h"
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the tests of every service's bad days share.  A failure ends the test
+ * What the tests of every service's faults share.  A failure ends the test
  * (cmocka); no message may hold TEST_SERVER_PASSWORD.
  */
 #ifndef TEST_FAULTS_FAULTS_H

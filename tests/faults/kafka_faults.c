@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pubsub.kafka on bad days, with a real broker that writes to its disk before
+ * pubsub.kafka under faults, with a real broker that writes to its disk before
  * it acknowledges: what was published is what a group receives, at least once,
  * and each key in order, whatever happens between.
  *

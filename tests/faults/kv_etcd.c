@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kv.etcd on bad days, with a real server: the guest's call gets a typed error
+ * kv.etcd under faults, with a real server: the guest's call gets a typed error
  * by its deadline, and the next one works once the cause is gone.
  * lockd_etcd.c and lockd_etcd_many.c have those of lockd.etcd.
  */

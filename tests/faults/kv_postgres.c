@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kv.postgres on bad days, with a real server: the guest's call gets a typed
+ * kv.postgres under faults, with a real server: the guest's call gets a typed
  * error by its deadline, and the next one works once the cause is gone.
  */
 #include "faults/kv_faults.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kv.redis on bad days, with a real server: the guest's call gets a typed error
- * by its deadline, and the next one works once the cause is gone.
+ * kv.redis under faults, with a real server: the guest's call gets a typed
+ * error by its deadline, and the next one works once the cause is gone.
  */
 #include "faults/kv_faults.h"
 

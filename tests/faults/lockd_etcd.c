@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lockd.etcd on bad days, with a real server: who lost a lock learns that, and
+ * lockd.etcd under faults, with a real server: who lost a lock learns that, and
  * who waits goes on.  lockd_etcd_many.c has those of many at once.
  */
 #include "faults/lockd_faults.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lockd.etcd with many who want a lock, on bad days: it never has two holders,
+ * lockd.etcd with many who want a lock, under faults: it never has two holders,
  * whatever happens to servers and connections.
  */
 #include "faults/lockd_faults.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lockd.postgres on bad days, with a real server: no lock has two holders, and
+/* lockd.postgres under faults, with a real server: no lock has two holders, and
  * who lost one knows. */
 #include "faults/lockd_faults.h"
 #include "faults/postgres.h"

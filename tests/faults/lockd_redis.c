@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lockd.redis on bad days, with a real server that writes to its disk before it
- * acknowledges: never two holders, and tokens grow, whatever happens between.
+ * lockd.redis under faults, with a real server that writes to its disk before
+ * it acknowledges: never two holders, and tokens grow, whatever happens
+ * between.
  */
 #include "faults/lockd_faults.h"
 #include "faults/redis_scripts.h"

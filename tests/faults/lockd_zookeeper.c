@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lockd.zookeeper on bad days, with real servers: the guest's call gets a typed
- * error by its deadline, the next one works once the cause is gone, and no lock
- * has two holders.
+ * lockd.zookeeper under faults, with real servers: the guest's call gets a
+ * typed error by its deadline, the next one works once the cause is gone, and
+ * no lock has two holders.
  */
 #include "faults/lockd_faults.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mq.redis on bad days, with a real server that writes to its disk before it
+ * mq.redis under faults, with a real server that writes to its disk before it
  * acknowledges: what was sent is what is received, whatever happens between.
  */
 #include "faults/message_faults.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pubsub.redis on bad days, with a real server that writes to its disk before
+ * pubsub.redis under faults, with a real server that writes to its disk before
  * it acknowledges: what was published is what a group receives, and each key is
  * in order, whatever happens between.
  */

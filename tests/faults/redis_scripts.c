@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bad days that are the same for each driver whose requests are scripts. */
+/* The faults that are the same for each driver whose requests are scripts. */
 #include "faults/redis_scripts.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bad days that are the same for each driver whose requests are scripts on
+ * The faults that are the same for each driver whose requests are scripts on
  * Redis: lockd.redis, mq.redis and pubsub.redis.
  */
 #ifndef TEST_FAULTS_REDIS_SCRIPTS_H

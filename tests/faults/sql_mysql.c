@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sql.mysql on bad days, with a real server: the guest's call gets a typed
+ * sql.mysql under faults, with a real server: the guest's call gets a typed
  * error by its deadline, and the next one works once the cause is gone.
  */
 #include "faults/sql_mysql.h"

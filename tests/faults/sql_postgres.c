@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sql.postgres on bad days, with a real server:
+ * sql.postgres under faults, with a real server:
  * the guest's call gets a typed error by its deadline, and the next one works
  * once the cause is gone.
  */
