@@ -85,7 +85,8 @@ endfunction()
 # (CAPABILITY.NAME), and the conformance suite: conformance.CAPABILITY.NAME, and the
 # same through a guest, with the service (tests/services/SERVICE.sh) up.  Of more
 # services than one, each that follows has a suite of its own,
-# conformance.CAPABILITY.NAME.SERVICE, with settings of that name.
+# conformance.CAPABILITY.NAME.SERVICE.  conformance.toml and conformance.SERVICE.toml
+# beside it have the settings.
 function(slight_driver capability name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBS;SERVICE" ${ARGN})
   slight_library(${capability}-${name} SOURCES ${arg_SOURCES}
@@ -97,15 +98,17 @@ function(slight_driver capability name)
     "${arg_SERVICE}")
 endfunction()
 
-# The suite of one provider against one service, or none.
-function(slight_conformance_with capability provider suite service)
-  set(test conformance.${suite})
+# The suite of one driver against one service, or none: with the settings in
+# conformance.toml of its folder, or in conformance.SERVICE.toml.
+function(slight_conformance_with capability name suite service)
+  set(provider ${capability}.${name})
+  set(test conformance.${provider}${suite})
   add_test(NAME ${test} COMMAND test.conformance.${capability})
   add_test(NAME ${test}.guest COMMAND
     "${CMAKE_CURRENT_SOURCE_DIR}/guest.sh"
     $<TARGET_FILE:slight> "${CMAKE_CURRENT_BINARY_DIR}/conformance-${capability}-guest.wasm"
     $<TARGET_FILE:test.conformance.${capability}>)
-  set(settings "${CMAKE_CURRENT_SOURCE_DIR}/settings/${suite}")
+  set(settings "${CMAKE_SOURCE_DIR}/src/${capability}/${name}/conformance${suite}")
   set(environment "SL_TEST_DRIVER=${provider};SL_TEST_SETTINGS=${settings}.toml;SL_TEST_SERVICES=${SLIGHT_SERVICES_DIR}")
   # What the service needs before a case can have its own place there.
   if(EXISTS "${settings}.sh")
@@ -131,13 +134,11 @@ endfunction()
 function(slight_conformance capability)
   get_property(providers GLOBAL PROPERTY SLIGHT_PROVIDERS_${capability})
   foreach(name ${providers})
-    set(provider ${capability}.${name})
-    get_property(services GLOBAL PROPERTY SLIGHT_SERVICE_${provider})
+    get_property(services GLOBAL PROPERTY SLIGHT_SERVICE_${capability}.${name})
     list(POP_FRONT services service)
-    slight_conformance_with(${capability} ${provider} ${provider} "${service}")
+    slight_conformance_with(${capability} ${name} "" "${service}")
     foreach(service ${services})
-      slight_conformance_with(
-        ${capability} ${provider} ${provider}.${service} ${service})
+      slight_conformance_with(${capability} ${name} .${service} ${service})
     endforeach()
   endforeach()
 endfunction()

@@ -20,7 +20,7 @@ enum {
     KV_PAGE_MAX = 1000,
     KV_MANY_MAX = 1000,
     KV_MESSAGE_MAX = 511,
-    KV_VALUE_MAX = 1 << 20, /* what all settings/ set as max-value */
+    KV_VALUE_MAX = 1 << 20, /* what every conformance.toml sets as max-value */
     KV_CALL_MAX = 64 << 20,
 };
 

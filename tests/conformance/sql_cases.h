@@ -21,7 +21,7 @@ enum {
     SQL_BATCH_MAX = 10000,
     SQL_CURSORS_MAX = 64,
     SQL_MESSAGE_MAX = 511,
-    /* What all settings/ set: */
+    /* What every conformance.toml sets: */
     SQL_VALUE_MAX = 1 << 20,  /* max-value */
     SQL_RESULT_MAX = 4 << 20, /* max-result */
     SQL_TRANSACTIONS_MAX = 8, /* max-transactions */
