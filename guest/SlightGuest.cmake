@@ -1,15 +1,15 @@
-# Guests in C: with clang, wasi-libc and slight, and nothing else.
+# Build guests in C with CMake. Only clang, wasi-libc and slight are needed.
 #
 #     include(SlightGuest)
 #     slight_guest_c(hello SOURCES hello.c WORLD slight:slight/command)
 #
-# makes hello.wasm, a component, in the current binary directory, as part of
-# the default target `hello`. The bindings are generated into hello.bindings/;
-# include "command.h". WIT names a folder with packages of your own.
+# adds the target `hello`, which is part of `all` and builds the component
+# hello.wasm in the current binary directory. The bindings are generated into
+# hello.bindings/; include "command.h". WIT is a folder with your own packages.
 #
-# HEADERS names what the sources include, so that a change of it compiles them
-# again; OPTIONS more options for clang; STACK the bytes of its stack, 262144
-# without it: what needs more traps.
+# HEADERS are files that the sources include: the guest is rebuilt when one
+# changes. OPTIONS are further options for clang. STACK is the size of the stack
+# in bytes, by default 262144; an overflow traps.
 #
 # SLIGHT_PROGRAM is the slight to use (a target's file, or found in the PATH);
 # SLIGHT_GUEST_CC the clang, 15 or newer, for the target wasm32-wasi.

@@ -1,12 +1,12 @@
-# Guests in C by make: with clang, wasi-libc and slight, and nothing else.
+# Build guests in C with make. Only clang, wasi-libc and slight are needed.
 #
 #     GUEST := hello                  # makes hello.wasm
-#     SOURCES := hello.c              # which include "command.h"
+#     SOURCES := hello.c              # they include "command.h"
 #     WORLD := slight:slight/command  # the default
-#     STACK := 262144                 # bytes, the default; beyond it traps
+#     STACK := 262144                 # bytes, the default; an overflow traps
 #     include guest.mk
 #
-# SLIGHT is the slight to use, GUEST_CC a clang for the target wasm32-wasi
+# SLIGHT is the slight to use, GUEST_CC a clang with the target wasm32-wasi
 # (Debian: clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32).
 
 SLIGHT ?= slight
@@ -14,8 +14,8 @@ GUEST_CC ?= clang-19
 WORLD ?= slight:slight/command
 STACK ?= 262144
 GUEST_CFLAGS ?= -O2 -Wall -ffunction-sections -fdata-sections
-# Names of functions stay, for backtraces of traps; the stack is in front of the
-# data, so that an overflow traps.
+# Function names are kept for the backtraces of traps. The stack is placed before
+# the data, so that an overflow traps.
 GUEST_LDFLAGS ?= -Wl,--gc-sections -Wl,--strip-debug
 guest_stack := -Wl,--stack-first -Wl,-z,stack-size=$(STACK)
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For guests in C and C++ that answer HTTP requests: the request's path and
- * body, and a whole response, over the bindings of the world slight:slight/http
- * ("http.h"), or of another one that has wasi:http: `slight bindgen c` writes
- * this file with the two definitions that name it.  What is larger than memory,
- * or comes bit by bit, uses the bindings themselves.
+ * Helpers for guests in C and C++ that answer HTTP requests: read the path and
+ * the body of a request, and send a whole response.  They use the bindings of
+ * the world slight:slight/http ("http.h"), or of another world with wasi:http:
+ * `slight bindgen c` writes this file with the two definitions that name the
+ * world.  For bodies that are streamed, use the bindings directly.
  */
 #ifndef SL_GUEST_HTTP_REPLY_H
 #define SL_GUEST_HTTP_REPLY_H
@@ -19,11 +19,14 @@
 #endif
 #include SLIGHT_WORLD_HEADER
 
-/* What the bindings name after the world. */
+/* The types that the bindings name after the world. */
 typedef SLIGHT_WORLD(string_t) http_reply_string_t;
 typedef SLIGHT_WORLD(list_u8_t) http_reply_bytes_t;
 
-/* The path with its query, to be freed; "/" where there is none. */
+/*
+ * The path with its query, or "/" if there is none.  The caller frees it.  NULL
+ * without memory.
+ */
 static inline char *http_path(wasi_http_types_borrow_incoming_request_t request)
 {
     http_reply_string_t path = {NULL, 0};
@@ -41,11 +44,11 @@ static inline char *http_path(wasi_http_types_borrow_incoming_request_t request)
 }
 
 /*
- * The whole body, to be freed (http_list_u8_free).  False where it did not come
- * whole, or is larger than most.
+ * Read the whole body; the caller frees it with http_list_u8_free.  False if
+ * the body is incomplete or larger than max.
  */
 static inline bool http_body(wasi_http_types_borrow_incoming_request_t request,
-                             size_t most, http_reply_bytes_t *body)
+                             size_t max, http_reply_bytes_t *body)
 {
     wasi_http_types_own_incoming_body_t incoming;
     wasi_http_types_own_input_stream_t stream;
@@ -71,7 +74,7 @@ static inline bool http_body(wasi_http_types_borrow_incoming_request_t request,
             break;
         }
         uint8_t *grown =
-            body->len + piece.len <= most
+            body->len + piece.len <= max
                 ? (uint8_t *)realloc(body->ptr, body->len + piece.len + 1)
                 : NULL;
         if (grown == NULL) {
@@ -94,7 +97,7 @@ static inline bool http_body(wasi_http_types_borrow_incoming_request_t request,
     return whole;
 }
 
-/* Answer with a status, one header, and a body.  Once. */
+/* Answer with a status, one header and a body.  Call this once per request. */
 static inline void http_reply_with(wasi_http_types_own_response_outparam_t out,
                                    uint16_t status, const char *header,
                                    const char *text, const void *bytes,
@@ -127,16 +130,17 @@ static inline void http_reply_with(wasi_http_types_own_response_outparam_t out,
     if (wasi_http_types_method_outgoing_body_write(
             wasi_http_types_borrow_outgoing_body(body), &stream)) {
         const uint8_t *at = (const uint8_t *)bytes;
-        bool goes_on = true;
-        while (len > 0 && goes_on) {
-            size_t piece = len < 4096 ? len : 4096; /* the most it takes */
+        bool writable = true;
+        while (len > 0 && writable) {
+            size_t piece =
+                len < 4096 ? len : 4096; /* the maximum of one write */
             http_reply_bytes_t list = {(uint8_t *)(uintptr_t)at, piece};
             wasi_io_streams_stream_error_t error;
-            goes_on =
+            writable =
                 wasi_io_streams_method_output_stream_blocking_write_and_flush(
                     wasi_io_streams_borrow_output_stream(stream), &list,
                     &error);
-            if (!goes_on)
+            if (!writable)
                 wasi_io_streams_stream_error_free(&error);
             at += piece;
             len -= piece;
@@ -147,7 +151,7 @@ static inline void http_reply_with(wasi_http_types_own_response_outparam_t out,
     (void)wasi_http_types_static_outgoing_body_finish(body, NULL, &error);
 }
 
-/* The same, of this type. */
+/* Answer with a body of this content type. */
 static inline void http_reply(wasi_http_types_own_response_outparam_t out,
                               uint16_t status, const char *type,
                               const void *bytes, size_t len)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The start of a component in C that is called instead of run (a handler),
- * instead of wasi-libc's: linked with -nostartfiles and -Wl,--no-entry.  As in
- * start.c the constructors are called here, so that not every export does.
+ * The entry of a C component that exports a handler instead of main.  It
+ * replaces wasi-libc's: link with -nostartfiles and -Wl,--no-entry.  As in
+ * start.c, it calls the constructors, so that the linker does not make every
+ * export call them.
  */
 void __wasm_call_ctors(void);
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The entry of a command in C, instead of wasi-libc's: linked with
+ * The entry of a command in C.  It replaces wasi-libc's: link with
  * -nostartfiles.
  *
- * Without it the linker lets *every* export of a command run the constructors
- * before and the destructors after, cabi_realloc among them, which the host
- * calls while a call of the guest is on its way.  A guest whose constructors
- * call WASI (that has environment variables or folders) would trap then.  A
- * program that calls its constructors by itself is left alone.
+ * Without it the linker makes *every* export of a command run the constructors
+ * before and the destructors after its body.  cabi_realloc is such an export,
+ * and the host calls it in the middle of a call of the guest.  A guest whose
+ * constructors call WASI (because it has environment variables or folders)
+ * would then trap.  The linker does not do this to a program that calls its
+ * constructors itself.
  */
 void __wasm_call_ctors(void);
 void __wasm_call_dtors(void);

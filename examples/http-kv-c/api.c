@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A key-value API over HTTP, in C: GET, PUT and DELETE of /KEY.  It does not
- * know which store it serves.
+ * A key-value API over HTTP: GET, PUT and DELETE of /KEY.  It does not know
+ * which store backs it.
  *
- * A PUT may say what it replaces: with `if-none-match: *` it only writes a key
- * that is not there yet, and is 412 otherwise.
+ * A PUT with `if-none-match: *` only writes a key that does not exist yet;
+ * otherwise the answer is 412.
  */
 #include "http_reply.h"
 
@@ -14,7 +14,7 @@ typedef wasi_http_types_own_response_outparam_t response_t;
 
 static slight_kv_store_borrow_bucket_t bucket;
 
-/* What the store refused, in HTTP's words. */
+/* Map an error of the store to an HTTP status. */
 static void reply_error(response_t out, slight_types_errors_error_t *error)
 {
     uint16_t status = 500;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Leader election: of all that run, one at a time is the leader, and does the
- * work.  When it dies, or loses its lock, another one takes over.
+ * Leader election: one process at a time is the leader and does the work.  When
+ * it dies or loses its lock, another process takes over.
  *
- * The fencing token grows with each leader: what the work writes elsewhere
- * should carry it, so that a leader that was replaced without knowing it (it
- * slept) is refused there.
+ * The fencing token grows with each leader.  The work should send it along with
+ * what it writes elsewhere, so that a leader that was replaced without knowing
+ * it (because it was suspended) is rejected there.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,15 +13,16 @@
 
 #include "command.h"
 
-enum { TTL_MS = 2000, LINE_MS = 3600000 };
+enum { TTL_MS = 2000, WAIT_MS = 3600000 };
 
-static void tell(const char *what, const slight_types_errors_error_t *error)
+static void print_error(const char *what,
+                        const slight_types_errors_error_t *error)
 {
     fprintf(stderr, "%s: %.*s\n", what, (int)error->message.len,
             (const char *)error->message.ptr);
 }
 
-/* As long as the lock is held: one step at a time. */
+/* Work, one step at a time, while the lock is held. */
 static void lead(slight_lockd_locks_borrow_lock_t lock)
 {
     printf(
@@ -43,7 +44,7 @@ int main(void)
     command_string_set(&name, "election");
     command_string_set(&key, "leader");
     if (!slight_lockd_locks_static_service_open(&name, &service, &error)) {
-        tell("no locks", &error);
+        print_error("no locks", &error);
         return 1;
     }
     puts("waiting");
@@ -51,14 +52,14 @@ int main(void)
     for (;;) {
         slight_lockd_locks_options_t options = {
             .ttl_ms = TTL_MS,
-            .wait_ms = {.is_some = true, .val = LINE_MS},
+            .wait_ms = {.is_some = true, .val = WAIT_MS},
             .keep_alive = true,
         };
         slight_lockd_locks_own_lock_t lock;
         if (!slight_lockd_locks_method_service_acquire(
                 slight_lockd_locks_borrow_service(service), &key, &options,
                 &lock, &error)) {
-            tell("not the leader", &error);
+            print_error("not the leader", &error);
             slight_types_errors_error_free(&error);
             usleep(100000);
             continue;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A URL shortener: POST / with a URL gives a short path, GET of that leads to
- * the URL.  Codes are numbers of a counter in the store, in base 36: two
- * requests never get the same one, whichever processes answer them.
+ * A URL shortener: POST / with a URL returns a short path, and GET of that path
+ * redirects to the URL.  A code is a number from a counter in the store, in
+ * base 36: two requests never get the same code, even from different processes.
  */
 #include "http_reply.h"
 
@@ -33,7 +33,7 @@ static bool is_url(const http_list_u8_t *text)
     return false;
 }
 
-/* In base 36, at the end of text; returns where it begins. */
+/* Write number in base 36 at the end of text; return its start. */
 static char *write_code(int64_t number, char text[CODE_MAX])
 {
     char *at = text + CODE_MAX - 1;

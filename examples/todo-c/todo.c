@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A to-do list in an SQL database, over HTTP.  Its statements are those that
- * every database of slight:sql knows, and what a client sends is only ever a
- * parameter of one.
+ * A to-do list in an SQL database, over HTTP.  Its statements work with every
+ * database of slight:sql.  Data from clients is only passed as parameters.
  *
- *     PUT /ID         add one: the text is the body; 409 where the ID is taken
- *     POST /ID/done   it is done
- *     DELETE /ID      it is gone
- *     GET /           all, a line each: "ID done TEXT" or "ID open TEXT"
+ *     PUT /ID         add an entry with the body as its text; 409 if ID exists
+ *     POST /ID/done   mark it as done
+ *     DELETE /ID      delete it
+ *     GET /           list all, one per line: "ID done TEXT" or "ID open TEXT"
  */
 #include <stdio.h>
 
@@ -44,7 +43,7 @@ static void reply_error(response_t out, slight_types_errors_error_t *error)
     slight_types_errors_error_free(error);
 }
 
-/* Do a statement; false, and answered, where it fails. */
+/* Run a statement.  On failure, answer the request and return false. */
 static bool execute(response_t out, const char *statement, value_t *values,
                     size_t count, uint64_t *affected)
 {
@@ -121,8 +120,8 @@ static void list(response_t out)
                len);
 }
 
-/* "/ID" and "/ID/done": cuts the ID out of path. */
-static bool split(char *path, char **id, bool *done)
+/* Parse "/ID" or "/ID/done"; *id is a part of path. */
+static bool parse_path(char *path, char **id, bool *done)
 {
     char *slash = strchr(path + 1, '/');
 
@@ -143,7 +142,7 @@ static void answer(response_t out, char *path,
     wasi_http_types_method_incoming_request_method(request, &method);
     if (method.tag == WASI_HTTP_TYPES_METHOD_GET && strcmp(path, "/") == 0)
         list(out);
-    else if (!split(path, &id, &done))
+    else if (!parse_path(path, &id, &done))
         http_reply_text(out, 404, "an ID has 1 to 36 characters\n");
     else if (method.tag == WASI_HTTP_TYPES_METHOD_PUT && !done)
         add(out, id, request);

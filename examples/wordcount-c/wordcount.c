@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Counts the words of standard input into the key-value store "default", and
- * prints the ten most frequent ones with their totals over all runs.
+ * Count the words of standard input in the key-value store "default", and print
+ * the ten most frequent ones with their totals over all runs.
  *
- * It knows nothing of where "default" is: slightfile.toml says that.
+ * The program does not know which store "default" is; slightfile.toml says
+ * that.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@ struct count {
     int64_t total; /* over all runs */
 };
 
-/* A hash table with open addressing; an empty word is a free place. */
+/* A hash table with open addressing; an empty word marks a free slot. */
 static struct count table[TABLE_SIZE];
 static size_t used;
 
@@ -38,20 +39,20 @@ static void count_word(const char *word)
 
     for (const char *c = word; *c != '\0'; c++)
         hash = (hash ^ (uint8_t)*c) * 16777619;
-    struct count *place = &table[hash % TABLE_SIZE];
-    while (place->word[0] != '\0' && strcmp(place->word, word) != 0)
-        place = place == &table[TABLE_SIZE - 1] ? table : place + 1;
-    if (place->word[0] == '\0') {
+    struct count *slot = &table[hash % TABLE_SIZE];
+    while (slot->word[0] != '\0' && strcmp(slot->word, word) != 0)
+        slot = slot == &table[TABLE_SIZE - 1] ? table : slot + 1;
+    if (slot->word[0] == '\0') {
         if (++used == TABLE_SIZE) {
             fputs("wordcount: too many different words\n", stderr);
             exit(1);
         }
-        strcpy(place->word, word);
+        strcpy(slot->word, word);
     }
-    place->here++;
+    slot->here++;
 }
 
-/* Words are letters; case does not count. */
+/* A word is a sequence of letters; case is ignored. */
 static void count_text(FILE *text)
 {
     char word[WORD_MAX + 1];
@@ -71,7 +72,7 @@ static void count_text(FILE *text)
     } while (c != EOF);
 }
 
-/* Add each count to its total in the store: atomic, also beside other runs. */
+/* Add each count to its total in the store.  Concurrent runs are safe. */
 static void add_totals(slight_kv_store_borrow_bucket_t bucket)
 {
     for (struct count *count = table; count < table + TABLE_SIZE; count++) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! An HTTP handler of WASI 0.3: what is asynchronous there is `async` here.
+//! An HTTP handler for WASI 0.3, with `async` functions.
 //!
-//! POST /echo gives back what comes, as it comes; GET /seen how many requests this
-//! instance has had; GET /fetch?http://host:port/path what another server says.
-//! Every other path is answered with itself.
+//! POST /echo streams the request's body back. GET /seen returns the number of
+//! requests that this instance has had. GET /fetch?http://host:port/path returns
+//! the status of another server's answer. Any other path returns itself.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -28,7 +28,7 @@ fn text(status: u16, text: String) -> Result<Response, ErrorCode> {
     Ok(response)
 }
 
-/// The body is never in this component's memory.
+/// The body never enters this component's memory.
 fn echo(request: Request) -> Result<Response, ErrorCode> {
     let (read, read_reader) = wit_future::new(|| Ok(()));
     drop(read);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Takes orders: an HTTP handler that puts them into a queue.
+ * Accepts orders: an HTTP handler that puts them into a queue.
  *
- *     PUT /orders/ID    order what the body says; 202 once it cannot be lost
+ *     PUT /orders/ID    order the item in the body; 202 once it is durable
  *     GET /orders/ID    "billed ITEM" or "shipped ITEM"; 404 until it is billed
  *
- * Whoever gets no answer sends the order again, under the same ID: it is billed
- * and shipped once.
+ * A client that gets no answer may send the order again with the same ID: it is
+ * billed and shipped once.
  */
 #include <stdio.h>
 
@@ -16,7 +16,7 @@ enum { ID_MAX = 36, ITEM_MAX = 1000 };
 
 typedef wasi_http_types_own_response_outparam_t response_t;
 
-/* Ours to repeat, where the service may answer later. */
+/* 503 tells the client that a repeat may succeed. */
 static void reply_error(response_t out, slight_types_errors_error_t *error)
 {
     http_reply(out, error->retryable ? 503 : 500, "text/plain; charset=utf-8",
@@ -54,7 +54,10 @@ static void accept(response_t out, const char *id,
         http_reply_text(out, 202, "accepted\n");
 }
 
-/* Whether the order has been shipped; false, and answered, after an error. */
+/*
+ * Set *shipped to whether the order has been shipped.  On failure, answer the
+ * request and return false.
+ */
 static bool is_shipped(response_t out, const char *id, bool *shipped)
 {
     slight_kv_store_own_bucket_t bucket;
@@ -73,7 +76,7 @@ static bool is_shipped(response_t out, const char *id, bool *shipped)
     return false;
 }
 
-/* As in bill/src/lib.rs. */
+/* The same table as in bill/src/lib.rs. */
 static const char table[] =
     "CREATE TABLE IF NOT EXISTS orders "
     "(id VARCHAR(36) PRIMARY KEY, item VARCHAR(1000) NOT NULL)";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ships what was billed: a handler of events. An event may come twice, and at two
-// places at once: one courier at a time has an order, by a lock; and what is
-// done is done under the order's id, so that only the first time counts.
+// Ships billed orders: a handler of events. An event may be delivered twice, even
+// to two instances at the same time. A lock gives each order to one courier at a
+// time, and the key of the order must be absent, so that it is shipped once.
 import { Service } from "slight:lockd/locks@0.1.0";
 import { Bucket } from "slight:kv/store@0.1.0";
 
@@ -12,7 +12,7 @@ export const handler = {
     handle(resourceName, event) {
         const id = text(event.payload);
         try {
-            // Given back when this instance ends, or is killed and the time is over.
+            // Released when this instance ends; if it is killed, after the time to live.
             const courier = Service.open("couriers").acquire(id, {
                 ttlMs: 2000,
                 waitMs: 5000,
@@ -24,7 +24,7 @@ export const handler = {
                 { condition: { tag: "absent" } },
             );
         } catch (error) {
-            // It was shipped before: this event has come again.
+            // An earlier delivery of this event shipped the order.
             if (error.payload?.code === "already-exists") return;
             throw { tag: "retry", val: error.payload?.message ?? String(error) };
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Counts the words of standard input into the key-value store "default", and
-//! prints the ten most frequent ones with their totals over all runs.
+//! Count the words of standard input in the key-value store "default", and print
+//! the ten most frequent ones with their totals over all runs.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -37,7 +37,7 @@ struct Count {
     total: i64,
 }
 
-/// Words are letters; case does not count.
+/// A word is a sequence of letters; case is ignored.
 fn count_text(text: &[u8]) -> HashMap<String, i64> {
     let mut counts = HashMap::new();
     let words = text.split(|byte| !byte.is_ascii_alphabetic()).filter(|word| !word.is_empty());
@@ -48,7 +48,7 @@ fn count_text(text: &[u8]) -> HashMap<String, i64> {
     counts
 }
 
-/// Add each count to its total in the store: atomic, also beside other runs.
+/// Add each count to its total in the store. Concurrent runs are safe.
 fn add_totals(counts: HashMap<String, i64>) -> Result<Vec<Count>, Error> {
     let bucket = Bucket::open("default")?;
     counts

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Bills orders: a handler of the queue's messages. A message may come twice, so
-//! that an order is a row under its own key, and what follows may follow twice.
+//! Bills orders: a handler of the queue's messages. A message may be delivered
+//! twice. The order's id is the key of its row, so the second insert has no effect;
+//! the event may be published twice.
 
 wit_bindgen::generate!({
     path: [
@@ -30,28 +31,28 @@ use slight::pubsub::types::Outgoing;
 use slight::sql::database::{Connection, Value};
 use slight::types::errors::{Error, ErrorCode};
 
-/// As in accept.c.
+/// The same table as in accept.c.
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS orders \
      (id VARCHAR(36) PRIMARY KEY, item VARCHAR(1000) NOT NULL)";
 const INSERT: &str = "INSERT INTO orders (id, item) VALUES (?, ?)";
 
-/// What is there already was done before.
-fn unless_done(done: Result<(), Error>) -> Result<(), Error> {
-    match done {
+/// `AlreadyExists` means that an earlier delivery did this step.
+fn ignore_existing(result: Result<(), Error>) -> Result<(), Error> {
+    match result {
         Err(error) if error.code == ErrorCode::AlreadyExists => Ok(()),
-        done => done,
+        result => result,
     }
 }
 
 fn bill(id: &str, item: &str) -> Result<(), Error> {
     let ledger = Connection::open("ledger")?;
     let row = [Value::Text(id.to_string()), Value::Text(item.to_string())];
-    // Before the first order of all; another worker may have the same one.
-    unless_done(ledger.execute(TABLE, &[]).map(drop))?;
-    unless_done(ledger.execute(INSERT, &row).map(drop))
+    // Another worker may create the table at the same time.
+    ignore_existing(ledger.execute(TABLE, &[]).map(drop))?;
+    ignore_existing(ledger.execute(INSERT, &row).map(drop))
 }
 
-fn tell(id: &str) -> Result<(), Error> {
+fn publish_billed(id: &str) -> Result<(), Error> {
     let billed = Outgoing {
         payload: id.as_bytes().to_vec(),
         key: Some(id.as_bytes().to_vec()),
@@ -71,7 +72,7 @@ impl Guest for Bill {
         let Ok(item) = std::str::from_utf8(&message.payload) else {
             return Err(Failure::Reject("what is ordered is not text".into()));
         };
-        let done = bill(id, item).and_then(|()| tell(id));
+        let done = bill(id, item).and_then(|()| publish_billed(id));
         done.map_err(|error| match error.code {
             ErrorCode::InvalidArgument => Failure::Reject(error.message),
             _ => Failure::Retry(error.message),
