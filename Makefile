@@ -40,7 +40,7 @@ test: deps-test ## build everything and run every test
 	@cmake --build $(BUILD)
 	@$(CTEST) --test-dir $(BUILD)
 
-check: deps-test ## format, layers, warnings, duplicate symbols, generated docs
+check: deps-test ## format, layers, warnings, clang-tidy, links, generated docs
 	@scripts/check.sh $(BUILD)
 
 docs: build ## write what the program tells into docs/

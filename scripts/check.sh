@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# What a reader would complain about: format, layers, warnings, banned functions,
-# symbols that stand twice, shell scripts, generated docs, the release's size and hardening.
+# Static checks: format, layers, warnings, clang-tidy, banned functions, duplicate
+# symbols, shell scripts, documentation, the size and the hardening of the release.
 #
 #     scripts/check.sh BUILD-FOLDER
 set -u
@@ -30,19 +30,19 @@ format_c() {
 
 format_rust() {
     . scripts/cargo.sh
-    # Debian's toolchain has no rustfmt; then there is nothing to check with.
+    # Debian's toolchain has no rustfmt; without it nothing is checked.
     fmt=$(dirname "$CARGO")/rustfmt
     [ ! -x "$fmt" ] || "$fmt" --version >/dev/null 2>&1 || return 0
     [ ! -x "$fmt" ] || (cd bridge && "$fmt" --check --edition 2021 src/lib.rs)
 }
 
-# Functions that overflow, or end the process, outside of main.
+# Functions that may overflow a buffer, or end the process, outside of main.
 banned() {
     ! git ls-files 'src/*.c' | grep -vE '_test\.c$|^src/main\.c$' |
         xargs grep -nE '\b(sprintf|strcpy|strcat|strtok|atoi|gets|sscanf|alloca|exit)\('
 }
 
-# Paths of a developer's machine, and addresses of package registries.
+# Paths of a developer's machine.
 no_machine_paths() {
     ! git grep -nE '/(root|home)/[a-z]{2,}|/work/' -- . ':!LICENSE' ':!scripts/check.sh'
 }
@@ -51,7 +51,7 @@ warnings() {
     for compiler in gcc clang-19; do
         cmake -S . -B "$build/check-$compiler" -G Ninja -DBUILD_TESTING=ON \
             "-DCMAKE_C_COMPILER=$compiler" -DSLIGHT_WERROR=ON >/dev/null || return 1
-        # The libraries and tests alone: guests and the program link nothing new.
+        # The libraries alone: linking the program adds no warnings.
         cmake --build "$build/check-$compiler" --target sl-cli sl-host sl-manifest sl-kv sl-sql sl-client sl-base >"$build/check.log" 2>&1 || {
             grep -E 'warning|error' "$build/check.log" >&2
             return 1
@@ -59,7 +59,13 @@ warnings() {
     done
 }
 
-# An external name that two of our objects define; each test is its own program.
+# .clang-tidy lists the checks. The compilation database is that of the warnings.
+clang_tidy() {
+    git ls-files 'src/*.c' | grep -v '_test\.c$' |
+        xargs -n 4 -P "$(nproc)" clang-tidy-19 --quiet -p "$build/check-clang-19" 2>"$build/tidy.log"
+}
+
+# External names that two of our objects define. Each test is a program of its own.
 duplicate_symbols() {
     twice=$(find "$build/src" -name '*.o' | grep -v _test | xargs nm --defined-only --extern-only 2>/dev/null |
         awk 'NF == 3 { print $3 }' | sort | uniq -d)
@@ -76,7 +82,7 @@ hardening() {
     for symbol in __stack_chk_fail _chk; do
         readelf -W --dyn-syms "$program" | grep -q "$symbol" || { echo "no $symbol" >&2; return 1; }
     done
-    # cf-protection marks each object; the bridge's have no mark, so that the
+    # cf-protection marks each object. The bridge's objects have no mark, and so the
     # program has none either.
     object=$(find "$build/src/base" -name 'queue.c.o' | head -n 1)
     readelf -nW "$object" | grep -q IBT || { echo "no -fcf-protection" >&2; return 1; }
@@ -85,12 +91,12 @@ hardening() {
     [ "$size" -le $((40 * 1000 * 1000)) ] || { echo "$size bytes" >&2; return 1; }
 }
 
-# .shellcheckrc says what is asked.
+# .shellcheckrc has the options.
 shell_scripts() {
     git ls-files '*.sh' .ci/run | xargs shellcheck
 }
 
-# A promise of docs/security.md without its test is none.
+# Each test that docs/security.md names exists.
 promises() {
     tests=$(ctest --test-dir "$build" -N | sed -n 's/^ *Test *#[0-9]*: //p')
     named=$(grep -oE '`(hostile|e2e|host|base)\.[a-z_.]+`' docs/security.md | tr -d '`' | sort -u)
@@ -105,9 +111,11 @@ check "banned functions" banned
 check "no paths of a machine" no_machine_paths
 check "layers" scripts/check_layers.sh "$build"
 check "no warnings (gcc, clang)" warnings
-check "no symbol twice" duplicate_symbols
+check "clang-tidy" clang_tidy
+check "no duplicate symbols" duplicate_symbols
 check "docs are generated (make docs)" scripts/docs.sh "$build" --check
 check "shell scripts (shellcheck)" shell_scripts
+check "links of the documentation" scripts/check_links.py
 check "promises have tests (docs/security.md)" promises
 check "release: hardened, stripped, at most 40 MB" hardening
 exit $failed
