@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/port.h"
 #include "host/cache.h"
 
 enum { DNS_PORT = 53 };
@@ -111,22 +112,7 @@ static void allow_cache(struct sl_sandbox *sandbox)
 
 /* --- Ports -------------------------------------------------------------- */
 
-/* The number behind a colon, or otherwise. */
-static uint16_t parse_port(const char *text, size_t len, uint16_t otherwise)
-{
-    unsigned long port = 0;
-
-    if (len == 0 || text[0] != ':')
-        return otherwise;
-    for (size_t i = 1; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9' || port > UINT16_MAX)
-            return otherwise;
-        port = port * 10 + (unsigned long)(text[i] - '0');
-    }
-    return port <= UINT16_MAX ? (uint16_t)port : otherwise;
-}
-
-/* What is behind the host of an authority: ":80", or nothing. */
+/* The port of an authority, or otherwise. */
 static uint16_t port_of(const char *authority, size_t len, uint16_t otherwise)
 {
     const char *at = memrchr(authority, '@', len);
@@ -136,8 +122,10 @@ static uint16_t port_of(const char *authority, size_t len, uint16_t otherwise)
     const char *from = bracket != NULL ? bracket : host;
     const char *colon = memchr(from, ':', (size_t)(end - from));
 
-    return colon != NULL ? parse_port(colon, (size_t)(end - colon), otherwise)
-                         : otherwise;
+    if (colon != NULL)
+        (void)!sl_port_parse(SL_BYTES(colon + 1, (size_t)(end - colon - 1)),
+                             &otherwise);
+    return otherwise;
 }
 
 /* The ports of a URL, or of a list with commas. */
