@@ -87,10 +87,10 @@ static void test_what_is_no_part_of_a_url(void **state)
     manifest_bad(
         HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.redis\"\n"
              "url = \"redis://${env:SL_TEST_SECRET}/0\"\n",
-        "8:7: \"url\": what ${...} gives is put where a URL has its host, and "
-        "is more than that; write the parts as ${...} of their own, which are "
-        "percent-encoded: scheme://${env:USER}:${env:PASSWORD}@${env:HOST}/"
-        "${env:DATABASE}, or let one ${...} give the whole URL\n");
+        "8:7: \"url\": the value of ${...} is used as the host of a URL and "
+        "has more than a host; write each part as a ${...} of its own, which "
+        "is percent-encoded: scheme://${env:USER}:${env:PASSWORD}@${env:HOST}/"
+        "${env:DATABASE}, or give the whole URL in one ${...}\n");
     /* What is wrong is told, and how to write it; the value is not. */
     setenv("SL_TEST_SECRET", "redis://:hunter/2@h/0", 1);
     manifest_bad(

@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which servers a component may reach; the header says how it is written. */
 #include "manifest/allowed_host.h"
 
 #include <arpa/inet.h>
@@ -8,11 +7,13 @@
 #include <string.h>
 #include <strings.h>
 
-enum { V4_BITS = 96 /* in front of an IPv4 address that is mapped */ };
+#include "base/port.h"
+
+enum { V4_BITS = 96 /* in front of an IPv4-mapped address */ };
 
 static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
 
-static struct sl_ip of_v4(const uint8_t octets[static 4])
+static struct sl_ip map_v4(const uint8_t octets[static 4])
 {
     struct sl_ip ip;
 
@@ -26,14 +27,14 @@ static bool parse_ip(const char *text, struct sl_ip *ip)
     uint8_t v4[4];
 
     if (inet_pton(AF_INET, text, v4) == 1) {
-        *ip = of_v4(v4);
+        *ip = map_v4(v4);
         return true;
     }
     return inet_pton(AF_INET6, text, ip->octets) == 1;
 }
 
-static bool is_in(const struct sl_ip *ip, const struct sl_ip *range,
-                  unsigned prefix)
+static bool is_in_range(const struct sl_ip *ip, const struct sl_ip *range,
+                        unsigned prefix)
 {
     unsigned bytes = prefix / 8, bits = prefix % 8;
 
@@ -43,7 +44,7 @@ static bool is_in(const struct sl_ip *ip, const struct sl_ip *range,
            ((ip->octets[bytes] ^ range->octets[bytes]) >> (8 - bits)) == 0;
 }
 
-/* Ranges that no router of the public internet forwards to. */
+/* Whether routers of the public internet forward to it. */
 static bool is_public_v4(const uint8_t at[static 4])
 {
     static const struct {
@@ -58,7 +59,7 @@ static bool is_public_v4(const uint8_t at[static 4])
         {{172, 16}, 12},      /* private */
         {{192, 0, 0}, 24},    /* protocol assignments */
         {{192, 0, 2}, 24},    /* documentation */
-        {{192, 88, 99}, 24},  /* relays, given up */
+        {{192, 88, 99}, 24},  /* 6to4 relays, deprecated */
         {{192, 168}, 16},     /* private */
         {{198, 18}, 15},      /* benchmarks */
         {{198, 51, 100}, 24}, /* documentation */
@@ -66,11 +67,11 @@ static bool is_public_v4(const uint8_t at[static 4])
         {{224}, 4},           /* multicast */
         {{240}, 4},           /* reserved; broadcast */
     };
-    struct sl_ip ip = of_v4(at);
+    struct sl_ip ip = map_v4(at);
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        struct sl_ip range = of_v4(others[i].octets);
-        if (is_in(&ip, &range, V4_BITS + others[i].prefix))
+        struct sl_ip range = map_v4(others[i].octets);
+        if (is_in_range(&ip, &range, V4_BITS + others[i].prefix))
             return false;
     }
     return true;
@@ -86,7 +87,7 @@ static bool is_public(const struct sl_ip *ip)
         return is_public_v4(at + 12);
     if (at[0] == 0x20 && at[1] == 0x02) /* 6to4 */
         return is_public_v4(at + 2);
-    if ((at[0] & 0xe0) != 0x20) /* 2000::/3 is what is global */
+    if ((at[0] & 0xe0) != 0x20) /* 2000::/3 is global unicast */
         return false;
     if (at[0] == 0x20 && at[1] == 0x01)
         return at[2] >= 0x02 &&                   /* protocols, Teredo */
@@ -96,22 +97,19 @@ static bool is_public(const struct sl_ip *ip)
 
 /* --- Parsing -------------------------------------------------------------- */
 
-static enum sl_status parse_port(const char *text, uint32_t *port,
-                                 struct sl_error *err)
+static enum sl_status parse_allowed_port(const char *text, uint32_t *port,
+                                         struct sl_error *err)
 {
-    char *end;
+    uint16_t number;
 
     if (strcmp(text, "*") == 0) {
         *port = 0;
         return SL_OK;
     }
-    errno = 0;
-    unsigned long number = strtoul(text, &end, 10);
-    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 ||
-        number < 1 || number > UINT16_MAX)
+    if (!sl_port_parse(sl_bytes_of(text), &number) || number == 0)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a port is 1 to 65535, or * for every port");
-    *port = (uint32_t)number;
+                       "expected a port from 1 to 65535, or * for every port");
+    *port = number;
     return SL_OK;
 }
 
@@ -136,8 +134,8 @@ static enum sl_status parse_range(const char *text, const char *slash,
     if (slash[1] < '0' || slash[1] > '9' || *end != '\0' || errno != 0 ||
         bits > 128 - shift)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "behind the / of a range stands how many bits of the "
-                       "address count, at most %u",
+                       "expected a prefix length of at most %u after the / of "
+                       "a range",
                        128 - shift);
     out->kind = SL_ALLOWED_RANGE;
     out->prefix = (unsigned)bits + shift;
@@ -170,8 +168,8 @@ static enum sl_status parse_host(const char *host, struct sl_allowed_host *out,
     const char *name = below ? host + 2 : host;
     if (!is_name(name))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a host is a name, an address, *.name for all below a "
-                       "name, or *; without a user, path or query");
+                       "expected a name, an address, *.name for all names "
+                       "below it, or *; without a user, path or query");
     out->kind = below ? SL_ALLOWED_BELOW : SL_ALLOWED_NAME;
     memcpy(out->host, name, strlen(name) + 1);
     return SL_OK;
@@ -199,26 +197,26 @@ enum sl_status sl_allowed_host_parse(const char *text,
     const char *begin = bracket ? rest + 1 : rest;
     if (end == NULL || (size_t)(end - begin) >= sizeof(host))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a host is at most %d characters, and an IPv6 address "
-                       "stands in [ and ]",
+                       "expected a host of at most %d characters; put an IPv6 "
+                       "address in [ and ]",
                        SL_HOST_NAME_MAX);
     memcpy(host, begin, (size_t)(end - begin));
     end += bracket;
     out->port = out->is_tls ? 443 : 80;
     if (*end == ':') {
-        enum sl_status status = parse_port(end + 1, &out->port, err);
+        enum sl_status status = parse_allowed_port(end + 1, &out->port, err);
         if (status != SL_OK)
             return status;
     } else if (*end != '\0') {
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "behind the host stands nothing, or : and a port");
+                       "expected nothing, or : and a port, after the host");
     }
     return parse_host(host, out, err);
 }
 
 /* --- Matching ------------------------------------------------------------- */
 
-static bool is_text(struct sl_bytes bytes, const char *text)
+static bool equals_text(struct sl_bytes bytes, const char *text)
 {
     return bytes.len == strlen(text) &&
            strncasecmp((const char *)bytes.ptr, text, bytes.len) == 0;
@@ -235,26 +233,27 @@ static bool has_host(const struct sl_allowed_host *allowed,
         host.len--;
     switch (allowed->kind) {
     case SL_ALLOWED_NAME:
-        return is_text(host, allowed->host);
+        return equals_text(host, allowed->host);
     case SL_ALLOWED_BELOW:
         return host.len > below + 1 && host.ptr[host.len - below - 1] == '.' &&
-               is_text((struct sl_bytes){host.ptr + host.len - below, below},
-                       allowed->host);
+               equals_text(
+                   (struct sl_bytes){host.ptr + host.len - below, below},
+                   allowed->host);
     case SL_ALLOWED_ANY:
         return true;
     case SL_ALLOWED_ADDRESS:
         if (host.len >= sizeof(text))
             return false;
         memcpy(text, host.ptr, host.len);
-        return parse_ip(text, &ip) && is_in(&ip, &allowed->range, 128);
+        return parse_ip(text, &ip) && is_in_range(&ip, &allowed->range, 128);
     case SL_ALLOWED_RANGE:
         break;
     }
     return false;
 }
 
-static bool has(const struct sl_allowed_host *allowed,
-                const struct sl_destination *to)
+static bool matches_destination(const struct sl_allowed_host *allowed,
+                                const struct sl_destination *to)
 {
     return allowed->kind != SL_ALLOWED_RANGE && allowed->is_tls == to->is_tls &&
            (allowed->port == 0 || allowed->port == to->port) &&
@@ -265,29 +264,31 @@ bool sl_allowed_hosts_have(const struct sl_allowed_host *allowed, size_t count,
                            const struct sl_destination *to)
 {
     for (size_t i = 0; i < count; i++)
-        if (has(&allowed[i], to))
+        if (matches_destination(&allowed[i], to))
             return true;
     return false;
 }
 
-/* One that is not public is named: as itself, by a range, or as localhost. */
-static bool names(const struct sl_allowed_host *allowed,
-                  const struct sl_destination *to, const struct sl_ip *ip)
+/* Whether the entry names an address that is not public: as itself, by a range,
+ * or as localhost. */
+static bool names_address(const struct sl_allowed_host *allowed,
+                          const struct sl_destination *to,
+                          const struct sl_ip *ip)
 {
     static const struct sl_ip loopback_v4 = {
         {[10] = 0xff, [11] = 0xff, [12] = 127}};
     static const struct sl_ip loopback_v6 = {{[15] = 1}};
 
     if (allowed->kind == SL_ALLOWED_RANGE)
-        return is_in(ip, &allowed->range, allowed->prefix);
-    if (!has(allowed, to))
+        return is_in_range(ip, &allowed->range, allowed->prefix);
+    if (!matches_destination(allowed, to))
         return false;
     if (allowed->kind == SL_ALLOWED_ADDRESS)
-        return is_in(ip, &allowed->range, 128);
+        return is_in_range(ip, &allowed->range, 128);
     return allowed->kind == SL_ALLOWED_NAME &&
            strcasecmp(allowed->host, "localhost") == 0 &&
-           (is_in(ip, &loopback_v4, V4_BITS + 8) ||
-            is_in(ip, &loopback_v6, 128));
+           (is_in_range(ip, &loopback_v4, V4_BITS + 8) ||
+            is_in_range(ip, &loopback_v6, 128));
 }
 
 bool sl_allowed_hosts_reach(const struct sl_allowed_host *allowed, size_t count,
@@ -299,7 +300,7 @@ bool sl_allowed_hosts_reach(const struct sl_allowed_host *allowed, size_t count,
     if (!sl_allowed_hosts_have(allowed, count, to))
         return false;
     if (address.len == 4)
-        ip = of_v4(address.ptr);
+        ip = map_v4(address.ptr);
     else if (address.len == sizeof(ip.octets))
         memcpy(ip.octets, address.ptr, sizeof(ip.octets));
     else
@@ -307,7 +308,7 @@ bool sl_allowed_hosts_reach(const struct sl_allowed_host *allowed, size_t count,
     if (is_public(&ip))
         return true;
     for (size_t i = 0; i < count; i++)
-        if (names(&allowed[i], to, &ip))
+        if (names_address(&allowed[i], to, &ip))
             return true;
     return false;
 }

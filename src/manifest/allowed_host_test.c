@@ -19,7 +19,7 @@ struct given {
     size_t count;
 };
 
-static struct given given(const char *const texts[])
+static struct given parse_all(const char *const texts[])
 {
     struct given given = {0};
     struct sl_error err;
@@ -31,18 +31,18 @@ static struct given given(const char *const texts[])
     return given;
 }
 
-#define GIVEN(...) given((const char *const[]){__VA_ARGS__, NULL})
+#define GIVEN(...) parse_all((const char *const[]){__VA_ARGS__, NULL})
 
-static bool has(const struct given *given, bool is_tls, const char *host,
-                uint16_t port)
+static bool allows(const struct given *given, bool is_tls, const char *host,
+                   uint16_t port)
 {
     const struct sl_destination to = {sl_bytes_of(host), port, is_tls};
 
     return sl_allowed_hosts_have(given->hosts, given->count, &to);
 }
 
-static bool reaches(const struct given *given, const char *host,
-                    const char *address)
+static bool reaches_address(const struct given *given, const char *host,
+                            const char *address)
 {
     const struct sl_destination to = {sl_bytes_of(host), 80, false};
     uint8_t octets[16];
@@ -59,18 +59,18 @@ static void test_names(void **state)
     struct given one = GIVEN("https://api.example.com", "http://plain:8080");
 
     (void)state;
-    assert_true(has(&one, true, "api.example.com", 443));
-    assert_true(has(&one, true, "API.Example.COM", 443));
-    assert_true(has(&one, true, "api.example.com.", 443));
-    assert_false(has(&one, false, "api.example.com", 443));
-    assert_false(has(&one, true, "api.example.com", 8443));
-    assert_false(has(&one, true, "example.com", 443));
-    assert_false(has(&one, true, "x.api.example.com", 443));
-    assert_false(has(&one, true, "api.example.com.evil.net", 443));
-    assert_false(has(&one, true, "evilapi.example.com", 443));
-    assert_false(has(&one, true, "", 443));
-    assert_true(has(&one, false, "plain", 8080));
-    assert_false(has(&one, false, "plain", 80));
+    assert_true(allows(&one, true, "api.example.com", 443));
+    assert_true(allows(&one, true, "API.Example.COM", 443));
+    assert_true(allows(&one, true, "api.example.com.", 443));
+    assert_false(allows(&one, false, "api.example.com", 443));
+    assert_false(allows(&one, true, "api.example.com", 8443));
+    assert_false(allows(&one, true, "example.com", 443));
+    assert_false(allows(&one, true, "x.api.example.com", 443));
+    assert_false(allows(&one, true, "api.example.com.evil.net", 443));
+    assert_false(allows(&one, true, "evilapi.example.com", 443));
+    assert_false(allows(&one, true, "", 443));
+    assert_true(allows(&one, false, "plain", 8080));
+    assert_false(allows(&one, false, "plain", 80));
 }
 
 static void test_wildcards(void **state)
@@ -79,16 +79,16 @@ static void test_wildcards(void **state)
     struct given any = GIVEN("https://*");
 
     (void)state;
-    assert_true(has(&below, true, "a.example.com", 443));
-    assert_true(has(&below, true, "a.b.example.com", 9));
-    assert_false(has(&below, true, "example.com", 443));
-    assert_false(has(&below, true, ".example.com", 443));
-    assert_false(has(&below, true, "evilexample.com", 443));
-    assert_false(has(&below, false, "a.example.com", 443));
-    assert_true(has(&any, true, "anything", 443));
-    assert_true(has(&any, true, "10.0.0.1", 443));
-    assert_false(has(&any, true, "anything", 444));
-    assert_false(has(&any, false, "anything", 443));
+    assert_true(allows(&below, true, "a.example.com", 443));
+    assert_true(allows(&below, true, "a.b.example.com", 9));
+    assert_false(allows(&below, true, "example.com", 443));
+    assert_false(allows(&below, true, ".example.com", 443));
+    assert_false(allows(&below, true, "evilexample.com", 443));
+    assert_false(allows(&below, false, "a.example.com", 443));
+    assert_true(allows(&any, true, "anything", 443));
+    assert_true(allows(&any, true, "10.0.0.1", 443));
+    assert_false(allows(&any, true, "anything", 444));
+    assert_false(allows(&any, false, "anything", 443));
 }
 
 static void test_addresses(void **state)
@@ -96,16 +96,16 @@ static void test_addresses(void **state)
     struct given one = GIVEN("http://10.1.2.3", "http://[fd00::1]:80");
 
     (void)state;
-    assert_true(has(&one, false, "10.1.2.3", 80));
-    assert_false(has(&one, false, "10.1.2.4", 80));
-    assert_true(has(&one, false, "::ffff:10.1.2.3", 80)); /* the same */
-    assert_true(has(&one, false, "fd00:0::1", 80));
-    assert_true(reaches(&one, "10.1.2.3", "10.1.2.3"));
-    assert_true(reaches(&one, "fd00::1", "fd00::1"));
-    assert_false(reaches(&one, "10.1.2.3", "10.1.2.4"));
+    assert_true(allows(&one, false, "10.1.2.3", 80));
+    assert_false(allows(&one, false, "10.1.2.4", 80));
+    assert_true(allows(&one, false, "::ffff:10.1.2.3", 80)); /* the same */
+    assert_true(allows(&one, false, "fd00:0::1", 80));
+    assert_true(reaches_address(&one, "10.1.2.3", "10.1.2.3"));
+    assert_true(reaches_address(&one, "fd00::1", "fd00::1"));
+    assert_false(reaches_address(&one, "10.1.2.3", "10.1.2.4"));
 }
 
-/* What an address may be that a name has been given by whoever has the name. */
+/* The owner of a name decides which addresses it resolves to. */
 static void test_private(void **state)
 {
     static const char *const private[] = {
@@ -131,10 +131,10 @@ static void test_private(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(private) / sizeof(private[0]); i++)
-        if (reaches(&any, "name", private[i]))
+        if (reaches_address(&any, "name", private[i]))
             fail_msg("%s was reached", private[i]);
     for (size_t i = 0; i < sizeof(public) / sizeof(public[0]); i++)
-        if (!reaches(&any, "name", public[i]))
+        if (!reaches_address(&any, "name", public[i]))
             fail_msg("%s was not reached", public[i]);
 }
 
@@ -146,19 +146,19 @@ static void test_ranges(void **state)
     struct given all = GIVEN("http://*", "0.0.0.0/0");
 
     (void)state;
-    assert_true(reaches(&ten, "db.internal", "10.128.0.1"));
-    assert_true(reaches(&ten, "db.internal", "10.255.255.255"));
-    assert_true(reaches(&ten, "db.internal", "fd12::1"));
-    assert_false(reaches(&ten, "db.internal", "10.127.255.255"));
-    assert_false(reaches(&ten, "db.internal", "127.0.0.1"));
-    assert_false(reaches(&ten, "other", "10.128.0.1"));
-    assert_true(reaches(&local, "localhost", "127.0.0.1"));
-    assert_true(reaches(&local, "localhost", "::1"));
-    assert_false(reaches(&local, "localhost", "10.0.0.1"));
-    assert_false(reaches(&local, "name", "127.0.0.1"));
-    assert_false(reaches(&nothing, "10.0.0.1", "10.0.0.1"));
-    assert_true(reaches(&all, "name", "127.0.0.1"));
-    assert_false(reaches(&all, "name", "::1"));
+    assert_true(reaches_address(&ten, "db.internal", "10.128.0.1"));
+    assert_true(reaches_address(&ten, "db.internal", "10.255.255.255"));
+    assert_true(reaches_address(&ten, "db.internal", "fd12::1"));
+    assert_false(reaches_address(&ten, "db.internal", "10.127.255.255"));
+    assert_false(reaches_address(&ten, "db.internal", "127.0.0.1"));
+    assert_false(reaches_address(&ten, "other", "10.128.0.1"));
+    assert_true(reaches_address(&local, "localhost", "127.0.0.1"));
+    assert_true(reaches_address(&local, "localhost", "::1"));
+    assert_false(reaches_address(&local, "localhost", "10.0.0.1"));
+    assert_false(reaches_address(&local, "name", "127.0.0.1"));
+    assert_false(reaches_address(&nothing, "10.0.0.1", "10.0.0.1"));
+    assert_true(reaches_address(&all, "name", "127.0.0.1"));
+    assert_false(reaches_address(&all, "name", "::1"));
 }
 
 static void test_wrong(void **state)
@@ -170,26 +170,26 @@ static void test_wrong(void **state)
         {"", "expected http:// or https://"},
         {"example.com", "expected http:// or https://"},
         {"ftp://example.com", "expected http:// or https://"},
-        {"https://", "a host is"},
-        {"https://example.com/", "a host is"},
-        {"https://example.com:443/x", "a port is"},
-        {"https://user@example.com", "a host is"},
-        {"https://a..b", "a host is"},
-        {"https://.a", "a host is"},
-        {"https://*a.com", "a host is"},
-        {"https://a.*.com", "a host is"},
-        {"https://*.", "a host is"},
-        {"https://a:0", "a port is"},
-        {"https://a:65536", "a port is"},
-        {"https://a:+1", "a port is"},
-        {"https://a:", "a port is"},
-        {"https://a:99999999999999999999", "a port is"},
-        {"https://[::1", "stands in [ and ]"},
-        {"https://[::1]x", "behind the host"},
-        {"https://[name", "stands in [ and ]"},
+        {"https://", "expected a name, an address"},
+        {"https://example.com/", "expected a name, an address"},
+        {"https://example.com:443/x", "expected a port"},
+        {"https://user@example.com", "expected a name, an address"},
+        {"https://a..b", "expected a name, an address"},
+        {"https://.a", "expected a name, an address"},
+        {"https://*a.com", "expected a name, an address"},
+        {"https://a.*.com", "expected a name, an address"},
+        {"https://*.", "expected a name, an address"},
+        {"https://a:0", "expected a port"},
+        {"https://a:65536", "expected a port"},
+        {"https://a:+1", "expected a port"},
+        {"https://a:", "expected a port"},
+        {"https://a:99999999999999999999", "expected a port"},
+        {"https://[::1", "put an IPv6 address in [ and ]"},
+        {"https://[::1]x", "after the host"},
+        {"https://[name", "put an IPv6 address in [ and ]"},
         {"10.0.0.0/33", "at most 32"},
         {"fd00::/129", "at most 128"},
-        {"10.0.0.0/", "how many bits"},
+        {"10.0.0.0/", "a prefix length"},
         {"10.0.0/8", "a range of addresses"},
         {"/8", "a range of addresses"},
     };

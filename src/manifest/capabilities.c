@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The capabilities.  A new one is two lines here. */
 #include "manifest/capabilities.h"
 
 #include <string.h>
 
-#include "kv/kv.h"
-#include "lockd/lockd.h"
-#include "mq/mq.h"
-#include "pubsub/pubsub.h"
-#include "sql/sql.h"
-
 enum { DRIVERS_MAX = 256 };
-
-const struct sl_capability *const sl_capabilities[] = {
-    &sl_kv, &sl_sql, &sl_lockd, &sl_mq, &sl_pubsub, NULL,
-};
 
 const struct sl_driver *sl_driver_at(size_t index,
                                      const struct sl_capability **capability)
@@ -46,6 +35,19 @@ const struct sl_driver *sl_driver_find(const char *name,
         return driver;
     }
     return NULL;
+}
+
+bool sl_driver_is_left_out(const char *name)
+{
+    const char *left_out;
+
+    for (size_t i = 0; sl_capabilities[i] != NULL; i++)
+        for (size_t k = 0;
+             (left_out = sl_capability_left_out(sl_capabilities[i], k)) != NULL;
+             k++)
+            if (strcmp(left_out, name) == 0)
+                return true;
+    return false;
 }
 
 const char *sl_driver_nearest(const char *word)

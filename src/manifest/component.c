@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * [component], or several [[component]]s: what is run, with which limits, and
- * what of WASI it gets.
+ * what it gets of WASI.
  */
-#include "manifest/reader.h"
-
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/alloc.h"
+#include "manifest/excerpt.h"
+#include "manifest/section.h"
+#include "manifest/tables.h"
 
 static enum sl_status check_path(const void *field, struct sl_error *err)
 {
@@ -16,7 +17,7 @@ static enum sl_status check_path(const void *field, struct sl_error *err)
 
     if (path[0] != '\0')
         return SL_OK;
-    return sl_fail(err, SL_INVALID_ARGUMENT, "a path is not empty");
+    return sl_fail(err, SL_INVALID_ARGUMENT, "a path must not be empty");
 }
 
 static enum sl_status check_folder(const void *field, struct sl_error *err)
@@ -27,7 +28,7 @@ static enum sl_status check_folder(const void *field, struct sl_error *err)
     if (stat(path, &info) == 0 && S_ISDIR(info.st_mode))
         return SL_OK;
     return sl_fail(err, SL_NOT_FOUND, "there is no folder \"%s\"",
-                   sl_manifest_word(path).text);
+                   sl_manifest_excerpt(path).text);
 }
 
 const struct sl_option sl_manifest_component_options[] = {
@@ -35,7 +36,7 @@ const struct sl_option sl_manifest_component_options[] = {
      .type = SL_OPTION_PATH,
      .offset = offsetof(struct sl_manifest_component, source),
      .required = true,
-     .help = "the component, a .wasm file",
+     .help = "the file of the component (.wasm)",
      .check = check_path},
     {.name = "memory",
      .type = SL_OPTION_SIZE,
@@ -43,14 +44,14 @@ const struct sl_option sl_manifest_component_options[] = {
      .min = 64 * 1024,
      .max = (int64_t)4 * 1024 * 1024 * 1024,
      .fallback = "64MiB",
-     .help = "the most linear memory that it may have"},
+     .help = "maximum linear memory"},
     {.name = "host-memory",
      .type = SL_OPTION_SIZE,
      .offset = offsetof(struct sl_manifest_component, host_memory),
      .min = 4 * 1024 * 1024,
      .max = (int64_t)4 * 1024 * 1024 * 1024,
      .fallback = "32MiB",
-     .help = "the most memory of the host that an instance may hold: HTTP "
+     .help = "maximum memory of the host that an instance may hold: HTTP "
              "headers and bodies, received messages, handles"},
     {.name = "table-elements",
      .type = SL_OPTION_INTEGER,
@@ -58,52 +59,65 @@ const struct sl_option sl_manifest_component_options[] = {
      .min = 1,
      .max = 10000000,
      .fallback = "20000",
-     .help = "the most functions and references that each of its tables may "
-             "hold; one may begin with more, and then not grow"},
+     .help = "maximum functions and references in each of its tables; a table "
+             "that begins with more cannot grow"},
     {.name = "timeout",
      .type = SL_OPTION_DURATION_MS,
      .offset = offsetof(struct sl_manifest_component, timeout_ms),
      .fallback = "0s",
-     .help = "the longest that a run may take, waiting included; 0s is no "
-             "limit; triggers without one have it too"},
+     .help = "maximum duration of a run, including waiting; 0s: no limit; also "
+             "the default of its triggers"},
     {.name = "max-size",
      .type = SL_OPTION_SIZE,
      .offset = offsetof(struct sl_manifest_component, max_size),
      .min = 1024,
      .max = (int64_t)2 * 1024 * 1024 * 1024,
      .fallback = "256MiB",
-     .help = "the largest file that source may be"},
+     .help = "maximum size of the file"},
     {.name = "compile-timeout",
      .type = SL_OPTION_DURATION_MS,
      .offset = offsetof(struct sl_manifest_component, compile_timeout_ms),
      .fallback = "60s",
-     .help = "the longest that compiling it may take; 0s is no limit"},
+     .help = "maximum duration of compiling it; 0s: no limit"},
     {.name = "compile-memory",
      .type = SL_OPTION_SIZE,
      .offset = offsetof(struct sl_manifest_component, compile_memory),
      .min = 64 * 1024 * 1024,
      .max = (int64_t)1024 * 1024 * 1024 * 1024,
      .fallback = "2GiB",
-     .help = "the most memory that compiling it may take"},
+     .help = "maximum memory for compiling it"},
     {.name = "output-rate",
      .type = SL_OPTION_SIZE,
      .offset = offsetof(struct sl_manifest_component, output_rate),
      .max = (int64_t)1024 * 1024 * 1024 * 1024,
      .fallback = "1MiB",
-     .help = "with triggers: what its instances may write to standard output "
-             "and error in a second, all together; 0B is no limit"},
+     .help = "with triggers: bytes per second that all its instances together "
+             "may write to standard output and error; 0B: no limit"},
     {.name = "max-response-fields",
      .type = SL_OPTION_INTEGER,
      .offset = offsetof(struct sl_manifest_component, max_response_fields),
      .min = 16,
      .max = 10000,
      .fallback = "256",
-     .help = "the most header fields that an answer to an HTTP request of its "
-             "own may have"},
+     .help = "maximum header fields in the response to an HTTP request of the "
+             "component"},
     {0},
 };
 
-static const struct sl_option directory_options[] = {
+const struct sl_manifest_key sl_manifest_component_keys[] = {
+    {"args", "array of strings", "its arguments, after its name"},
+    {"env", "table of strings", "its environment variables"},
+    {"directories", "array of tables", "the folders that it sees"},
+    {"resources", "array of strings",
+     "the names of the resources that it may open; default: all with "
+     "[component], none with [[component]]"},
+    {"allowed-hosts", "array of strings",
+     "the servers to which it may send HTTP requests, for example "
+     "\"https://api.example.com\""},
+    {0},
+};
+
+const struct sl_option sl_manifest_directory_options[] = {
     {.name = "host",
      .type = SL_OPTION_PATH,
      .offset = offsetof(struct sl_manifest_directory, host),
@@ -114,13 +128,13 @@ static const struct sl_option directory_options[] = {
      .type = SL_OPTION_STRING,
      .offset = offsetof(struct sl_manifest_directory, guest),
      .required = true,
-     .help = "the path under which the component sees it",
+     .help = "the path at which the component sees it",
      .check = check_path},
     {.name = "writable",
      .type = SL_OPTION_BOOLEAN,
      .offset = offsetof(struct sl_manifest_directory, writable),
      .fallback = "false",
-     .help = "whether the component may write there"},
+     .help = "whether the component may write to it"},
     {0},
 };
 
@@ -129,8 +143,9 @@ static bool is_a(struct sl_manifest_reader *reader, const struct sl_toml *node,
 {
     if (node->type == type)
         return true;
-    sl_manifest_wrong(reader, node->place, "\"%s\": expected %s, found %s", key,
-                      wanted, sl_manifest_type_text(node->type));
+    sl_manifest_add_problem(reader, node->place,
+                            "\"%s\": expected %s, found %s", key, wanted,
+                            sl_manifest_type_text(node->type));
     return false;
 }
 
@@ -168,9 +183,10 @@ static void read_env(struct sl_manifest_reader *reader,
         const struct sl_toml *child = &node->children[i];
         const char *value = sl_manifest_string(reader, child, "env", NULL);
         if (child->key[0] == '\0' || strchr(child->key, '=') != NULL)
-            sl_manifest_wrong(reader, child->key_place,
-                              "\"env\": the name of a variable is not empty "
-                              "and has no \"=\"");
+            sl_manifest_add_problem(
+                reader, child->key_place,
+                "\"env\": the name of a variable must not be "
+                "empty or contain \"=\"");
         else if (value != NULL)
             component->env[component->env_count++] =
                 (struct sl_manifest_variable){
@@ -185,12 +201,12 @@ static void read_directory(struct sl_manifest_reader *reader,
                            struct sl_manifest_directory *directory)
 {
     const struct sl_manifest_section sections[] = {
-        {directory_options, directory},
+        {sl_manifest_directory_options, directory},
         {NULL, NULL},
     };
-    const char *const others[] = {NULL};
+    const struct sl_manifest_key none[] = {{0}};
 
-    sl_manifest_read_section(reader, node, "\"directories\"", sections, others);
+    sl_manifest_read_section(reader, node, "\"directories\"", sections, none);
 }
 
 static void read_directories(struct sl_manifest_reader *reader,
@@ -213,7 +229,6 @@ static void read_directories(struct sl_manifest_reader *reader,
     }
 }
 
-/* The resources that it may open; without the key all, or none. */
 static void read_grants(struct sl_manifest_reader *reader,
                         const struct sl_toml *node,
                         struct sl_manifest_component *component)
@@ -233,9 +248,10 @@ static void read_grants(struct sl_manifest_reader *reader,
         if (resource != NULL)
             component->granted[resource - manifest->resources] = true;
         else if (name != NULL)
-            sl_manifest_wrong(reader, child->place,
-                              "\"resources\": there is no [[resource]] \"%s\"",
-                              sl_manifest_word(name).text);
+            sl_manifest_add_problem(
+                reader, child->place,
+                "\"resources\": there is no [[resource]] \"%s\"",
+                sl_manifest_excerpt(name).text);
     }
 }
 
@@ -249,10 +265,11 @@ static void read_allowed_hosts(struct sl_manifest_reader *reader,
               "an array of strings"))
         return;
     if (node->child_count > SL_ALLOWED_HOSTS_MAX) {
-        sl_manifest_wrong(reader, node->place,
-                          "\"allowed-hosts\": more than %d hosts; a \"*.\" "
-                          "stands for many",
-                          SL_ALLOWED_HOSTS_MAX);
+        sl_manifest_add_problem(
+            reader, node->place,
+            "\"allowed-hosts\": more than %d hosts; \"*.NAME\" "
+            "allows all names below one",
+            SL_ALLOWED_HOSTS_MAX);
         return;
     }
     component->allowed_hosts = sl_manifest_own(
@@ -269,29 +286,29 @@ static void read_allowed_hosts(struct sl_manifest_reader *reader,
                 &err) == SL_OK)
             component->allowed_host_count++;
         else
-            sl_manifest_wrong(reader, child->place, "\"allowed-hosts\": %s",
-                              err.message);
+            sl_manifest_add_problem(reader, child->place,
+                                    "\"allowed-hosts\": %s", err.message);
     }
 }
 
-static const struct sl_option name_options[] = {
+const struct sl_option sl_manifest_component_name_options[] = {
     {.name = "name",
      .type = SL_OPTION_STRING,
      .offset = offsetof(struct sl_manifest_component, name),
      .required = true,
-     .help = "what the component is called",
+     .help = "the name of the component",
      .check = sl_manifest_check_name},
     {0},
 };
 
-/* is_one: [component], which has the manifest's name. */
+/* is_one: [component], whose name is that of the manifest. */
 static void read_component(struct sl_manifest_reader *reader,
                            const struct sl_toml *table, bool is_one,
                            struct sl_manifest_component *component)
 {
     const struct sl_manifest_section sections[] = {
         {sl_manifest_component_options, component},
-        {is_one ? NULL : name_options, component},
+        {is_one ? NULL : sl_manifest_component_name_options, component},
         {NULL, NULL},
     };
     const struct {
@@ -305,14 +322,12 @@ static void read_component(struct sl_manifest_reader *reader,
         {"resources", read_grants},
         {"allowed-hosts", read_allowed_hosts},
     };
-    const char *const others[] = {"args",      "env",           "directories",
-                                  "resources", "allowed-hosts", NULL};
 
     component->place = table->place;
     sl_manifest_read_section(reader, table,
                              is_one ? "[component]" : "[[component]]", sections,
-                             others);
-    if (!is_one) /* nothing, unless it is named */
+                             sl_manifest_component_keys);
+    if (!is_one) /* none by default */
         component->granted = sl_manifest_own(
             reader->manifest,
             sl_alloc_array(reader->manifest->resource_count + 1, sizeof(bool)));
@@ -336,11 +351,11 @@ static void check_unique(struct sl_manifest_reader *reader,
     for (size_t i = 0; i < manifest->component_count; i++)
         if (component->name != NULL && manifest->components[i].name != NULL &&
             strcmp(manifest->components[i].name, component->name) == 0)
-            sl_manifest_wrong(reader, sl_manifest_get(table, "name")->place,
-                              "the component in line %u has the name \"%s\" "
-                              "already; give this one another",
-                              manifest->components[i].place.line,
-                              component->name);
+            sl_manifest_add_problem(
+                reader, sl_manifest_get(table, "name")->place,
+                "the name \"%s\" is already used by the component "
+                "in line %u; choose another",
+                component->name, manifest->components[i].place.line);
 }
 
 void sl_manifest_read_components(struct sl_manifest_reader *reader,
@@ -350,15 +365,17 @@ void sl_manifest_read_components(struct sl_manifest_reader *reader,
     bool is_one = node->type == SL_TOML_TABLE;
 
     if (!is_one && node->type != SL_TOML_ARRAY) {
-        sl_manifest_wrong(reader, node->place,
-                          "\"component\": expected a table: [component], or "
-                          "[[component]] for each of several");
+        sl_manifest_add_problem(
+            reader, node->place,
+            "\"component\": expected a table: [component], or "
+            "[[component]] for each of several");
         return;
     }
     size_t count = is_one ? 1 : node->child_count;
     if (count == 0)
-        sl_manifest_wrong(reader, node->place,
-                          "the manifest needs [component] with \"source\"");
+        sl_manifest_add_problem(
+            reader, node->place,
+            "the manifest needs [component] with \"source\"");
     manifest->components = sl_manifest_own(
         manifest, sl_alloc_array(count + 1, sizeof(*manifest->components)));
     if (is_one) {

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ${env:NAME} and ${file:PATH} in the strings of a manifest.
- *
- * What comes from outside is treated as a secret: it goes into the value and
+ * The values of references are treated as secrets: they go into the result and
  * never into a message.
  */
-#include "manifest/reader.h"
+#include "manifest/fill.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "manifest/excerpt.h"
+#include "manifest/manifest.h"
 
 static enum sl_status fill_variable(const char *name, struct sl_buf *out,
                                     struct sl_error *err)
@@ -21,17 +21,18 @@ static enum sl_status fill_variable(const char *name, struct sl_buf *out,
     if (value == NULL)
         return sl_fail(err, SL_NOT_FOUND,
                        "the environment variable \"%s\" is not set; set it, or "
-                       "write $${ where no variable is meant",
-                       sl_manifest_word(name).text);
+                       "write $${ for a literal ${",
+                       sl_manifest_excerpt(name).text);
     if (strlen(value) > SL_MANIFEST_SECRET_MAX)
         return sl_fail(err, SL_TOO_LARGE,
                        "the environment variable \"%s\" is longer than %d "
                        "bytes",
-                       sl_manifest_word(name).text, SL_MANIFEST_SECRET_MAX);
+                       sl_manifest_excerpt(name).text, SL_MANIFEST_SECRET_MAX);
     return sl_buf_append(out, sl_bytes_of(value), err);
 }
 
-/* Editors and `echo` end a file with a newline that is not meant. */
+/* Editors and `echo` end a file with a newline that is not part of the value.
+ */
 static struct sl_bytes without_newline(struct sl_bytes bytes)
 {
     if (bytes.len > 0 && bytes.ptr[bytes.len - 1] == '\n')
@@ -56,13 +57,13 @@ static enum sl_status fill_file(const char *name, const char *folder,
     struct sl_bytes bytes = without_newline(sl_buf_bytes(&content));
     if (bytes.len > 0 && memchr(bytes.ptr, '\0', bytes.len) != NULL)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%s: holds a NUL; a value is text", path);
+                       "%s: contains a NUL; a value must be text", path);
     return sl_buf_append(out, bytes, err);
 }
 
-/* The value of one reference: the text between "${" and "}". */
-static enum sl_status read_one(const char *reference, const char *folder,
-                               struct sl_buf *out, struct sl_error *err)
+/* reference: the text between "${" and "}". */
+static enum sl_status read_reference(const char *reference, const char *folder,
+                                     struct sl_buf *out, struct sl_error *err)
 {
     const char *colon = strchr(reference, ':');
 
@@ -74,21 +75,22 @@ static enum sl_status read_one(const char *reference, const char *folder,
     }
     return sl_fail(err, SL_INVALID_ARGUMENT,
                    "\"${%s}\" is neither ${env:NAME} nor ${file:PATH}; write "
-                   "$${ for the two characters themselves",
-                   sl_manifest_word(reference).text);
+                   "$${ for a literal ${",
+                   sl_manifest_excerpt(reference).text);
 }
 
-/* One reference, and what is written behind it. */
-static enum sl_status fill_one(const char *reference, const char *after,
-                               const struct sl_manifest_filling *filling,
-                               struct sl_buf *out, struct sl_error *err)
+/* after: the text behind the reference. */
+static enum sl_status fill_reference(const char *reference, const char *after,
+                                     const struct sl_manifest_filling *filling,
+                                     struct sl_buf *out, struct sl_error *err)
 {
     SL_CLEANUP(sl_buf_done)
     struct sl_buf value = SL_BUF(SL_MANIFEST_SECRET_MAX + 1);
 
     if (!filling->is_address)
-        return read_one(reference, filling->folder, out, err);
-    enum sl_status status = read_one(reference, filling->folder, &value, err);
+        return read_reference(reference, filling->folder, out, err);
+    enum sl_status status =
+        read_reference(reference, filling->folder, &value, err);
     if (status != SL_OK)
         return status;
     return sl_manifest_append_to_address(sl_buf_bytes(&value), after, out, err);
@@ -106,7 +108,7 @@ enum sl_status sl_manifest_fill(const char *text,
         if (start == NULL)
             return sl_buf_append(out, sl_bytes_of(text), err);
 
-        /* The $ of "$${" goes, the rest of it stays. */
+        /* "$${" stands for "${". */
         bool escaped = start > text && start[-1] == '$';
         size_t before = (size_t)(start - text);
         status = sl_buf_append(
@@ -122,12 +124,12 @@ enum sl_status sl_manifest_fill(const char *text,
         const char *end = strchr(start, '}');
         if (end == NULL)
             return sl_fail(err, SL_INVALID_ARGUMENT,
-                           "\"${\" without \"}\"; write $${ for the two "
-                           "characters themselves");
+                           "\"${\" without \"}\"; write $${ for a literal "
+                           "${");
         SL_CLEANUP(sl_freep)
         char *reference = sl_strndup(start + 2, (size_t)(end - start - 2));
         *filled = true;
-        status = fill_one(reference, end + 1, filling, out, err);
+        status = fill_reference(reference, end + 1, filling, out, err);
         text = end + 1;
     }
     return status;

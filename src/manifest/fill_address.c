@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What ${...} gives within the address of a service is data: it is
- * percent-encoded where it is the user, the password, the path or a parameter
- * of a URL, so that none of its characters ends that part.  Nothing is changed
- * where it stands for more than one part: for a whole URL, or for all that is
- * behind "://".
+ * The value of ${...} within the address of a service is data.  A user, a
+ * password, a path or a parameter of a URL is percent-encoded, so that none of
+ * its characters ends that part.  A value that is more than one part, such as a
+ * whole URL or everything behind "://", is not changed.
  */
-#include "manifest/reader.h"
+#include "manifest/fill.h"
 
 #include <string.h>
 
-enum place {
-    WHOLE, /* the value is an address, or a list of them */
+enum url_part {
+    WHOLE, /* an address, or a list of them */
     USER,  /* before the @ */
     HOST,  /* with its port; several with commas */
     REST,  /* path, parameters */
@@ -29,9 +28,9 @@ static const unsigned char *find_authority(struct sl_bytes before)
     return found;
 }
 
-/* What is written behind this character, or this reference: such a one says
- * nothing of itself. */
-static const char *step(const char *text)
+/* The text behind this character, or behind the reference that begins with
+ * it. */
+static const char *skip_character(const char *text)
 {
     const char *close =
         text[0] == '$' && text[1] == '{' ? strchr(text, '}') : NULL;
@@ -39,19 +38,19 @@ static const char *step(const char *text)
     return close != NULL ? close + 1 : text + 1;
 }
 
-/* Up to where what is written behind the reference has the last @ of the
- * authority; NULL: there is none. */
+/* The last @ of the authority in the text behind the reference, or NULL. */
 static const char *find_at(const char *after)
 {
     const char *found = NULL;
 
-    for (; *after != '\0' && strchr("/?#", *after) == NULL; after = step(after))
+    for (; *after != '\0' && strchr("/?#", *after) == NULL;
+         after = skip_character(after))
         if (*after == '@')
             found = after;
     return found;
 }
 
-static enum place place_of(struct sl_bytes authority, const char *after)
+static enum url_part find_part(struct sl_bytes authority, const char *after)
 {
     for (size_t i = 0; i < authority.len; i++)
         if (strchr("/?#", authority.ptr[i]) != NULL)
@@ -61,15 +60,15 @@ static enum place place_of(struct sl_bytes authority, const char *after)
     return authority.len == 0 && *after == '\0' ? WHOLE : HOST;
 }
 
-/* Whether what is written has a colon between user and password, so that one
- * in the value is none. */
+/* Whether the text around the reference has the colon between user and
+ * password, so that one in the value is data. */
 static bool has_colon(struct sl_bytes authority, const char *after)
 {
     const char *at = find_at(after);
 
     if (authority.len > 0 && memchr(authority.ptr, ':', authority.len) != NULL)
         return true;
-    for (; after < at; after = step(after))
+    for (; after < at; after = skip_character(after))
         if (*after == ':')
             return true;
     return false;
@@ -81,9 +80,9 @@ static bool is_plain(unsigned char c)
            (c >= '0' && c <= '9') || (c != '\0' && strchr("-._~", c) != NULL);
 }
 
-/* kept: one more that stays as it is, or 0. */
-static enum sl_status encode(struct sl_bytes value, unsigned char kept,
-                             struct sl_buf *out, struct sl_error *err)
+/* kept: one more character that is not encoded, or 0. */
+static enum sl_status percent_encode(struct sl_bytes value, unsigned char kept,
+                                     struct sl_buf *out, struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
@@ -97,8 +96,8 @@ static enum sl_status encode(struct sl_bytes value, unsigned char kept,
     return status;
 }
 
-/* Hosts are not encoded, so that there is nothing to change.  Right behind
- * "://" there may be user:password@ in front of them. */
+/* Hosts are not encoded.  Right behind "://" the value may begin with
+ * user:password@. */
 static enum sl_status append_host(struct sl_bytes value, bool first,
                                   struct sl_buf *out, struct sl_error *err)
 {
@@ -109,16 +108,16 @@ static enum sl_status append_host(struct sl_bytes value, bool first,
             continue;
         return sl_fail(
             err, SL_INVALID_ARGUMENT,
-            "what ${...} gives is put where a URL has its host, and is more "
-            "than that; write the parts as ${...} of their own, which are "
+            "the value of ${...} is used as the host of a URL and has more "
+            "than a host; write each part as a ${...} of its own, which is "
             "percent-encoded: scheme://${env:USER}:${env:PASSWORD}@${env:HOST}"
-            "/${env:DATABASE}, or let one ${...} give the whole URL");
+            "/${env:DATABASE}, or give the whole URL in one ${...}");
     }
     return sl_buf_append(out, value, err);
 }
 
-/* A list goes on with another URL. */
-static bool begins_next(struct sl_bytes authority, struct sl_bytes value)
+/* Whether the value is the next URL of a list. */
+static bool is_next_url(struct sl_bytes authority, struct sl_bytes value)
 {
     unsigned char last =
         authority.len > 0 ? authority.ptr[authority.len - 1] : 0;
@@ -139,15 +138,16 @@ enum sl_status sl_manifest_append_to_address(struct sl_bytes value,
         return sl_buf_append(out, value, err);
     struct sl_bytes authority =
         SL_BYTES(start, before.len - (size_t)(start - before.ptr));
-    if (begins_next(authority, value))
+    if (is_next_url(authority, value))
         return sl_buf_append(out, value, err);
-    switch (place_of(authority, after)) {
+    switch (find_part(authority, after)) {
     case USER:
-        return encode(value, has_colon(authority, after) ? 0 : ':', out, err);
+        return percent_encode(value, has_colon(authority, after) ? 0 : ':', out,
+                              err);
     case HOST:
         return append_host(value, authority.len == 0, out, err);
     case REST:
-        return encode(value, 0, out, err);
+        return percent_encode(value, 0, out, err);
     case WHOLE:
         break;
     }

@@ -20,15 +20,15 @@ enum {
     SL_MANIFEST_FORMAT = 1,             /* of `slight = 1` */
     SL_MANIFEST_SIZE_MAX = 1024 * 1024, /* bytes in a file */
     SL_MANIFEST_SECRET_MAX = 64 * 1024, /* bytes from ${env:} or ${file:} */
-    SL_MANIFEST_TEXT_MAX = 1024 * 1024, /* bytes in a value, filled in */
+    SL_MANIFEST_TEXT_MAX = 1024 * 1024, /* bytes in a value, replaced */
     SL_MANIFEST_NAME_MAX = 128,         /* characters in a name */
-    SL_MANIFEST_PROBLEMS_MAX = 100,     /* that are told at once */
+    SL_MANIFEST_PROBLEMS_MAX = 100,     /* that are reported at once */
 };
 
 /* The name of the file that stands for its folder. */
 #define SL_MANIFEST_FILE "slightfile.toml"
 
-/* A variable of the component's environment. */
+/* A variable in the component's environment. */
 struct sl_manifest_variable {
     const char *name;
     const char *value; /* may be a secret */
@@ -41,7 +41,7 @@ struct sl_manifest_directory {
     bool writable;
 };
 
-/* A [[resource]]: what the component may open, and what stands behind it. */
+/* A [[resource]]: what the component may open, and the service behind it. */
 struct sl_manifest_resource {
     const char *name;
     struct sl_toml_place place;
@@ -59,12 +59,12 @@ struct sl_manifest_component {
     struct sl_toml_place source_place; /* zero where no file named it */
     int64_t memory;                    /* bytes of linear memory */
     int64_t table_elements;            /* of each table */
-    int64_t host_memory; /* bytes of the host's that an instance may hold */
+    int64_t host_memory; /* bytes of the host that an instance may hold */
     int64_t timeout_ms;  /* 0: no limit */
     int64_t max_size;    /* bytes of the file */
     int64_t compile_timeout_ms; /* 0: no limit */
     int64_t compile_memory;     /* bytes, of the compiler */
-    int64_t output_rate;        /* bytes a second; 0: no limit */
+    int64_t output_rate;        /* bytes per second; 0: no limit */
     int64_t max_response_fields;
     const char **args;
     size_t arg_count;
@@ -72,7 +72,7 @@ struct sl_manifest_component {
     size_t env_count;
     struct sl_manifest_directory *directories;
     size_t directory_count;
-    bool *granted; /* by the index of a resource; NULL: all are */
+    bool *granted; /* by the index of a resource; NULL: all */
     struct sl_allowed_host *allowed_hosts;
     size_t allowed_host_count;
 };
@@ -92,22 +92,22 @@ struct sl_manifest_trigger {
     const char *component_name; /* NULL: there is one */
     const struct sl_manifest_component *component;
     int64_t concurrency;
-    struct sl_toml_place concurrency_place; /* line 0: it is the default */
-    int64_t timeout_ms; /* of one call; http: until a response begins */
+    struct sl_toml_place concurrency_place; /* line 0: the default */
+    int64_t timeout_ms; /* of one call; http: until the response begins */
 
     /* http */
     const char *listen; /* "HOST:PORT" */
     struct sl_toml_place listen_place;
     const char *route;
-    int64_t reuse; /* requests that an instance answers */
+    int64_t reuse; /* requests that one instance handles */
     int64_t idle_timeout_ms;
     int64_t between_bytes_timeout_ms; /* 0: timeout_ms */
     int64_t total_timeout_ms;         /* 0: no limit */
-    int64_t min_rate;                 /* bytes a second; 0: any */
+    int64_t min_rate;                 /* bytes per second; 0: no minimum */
     int64_t max_header;
     int64_t max_body;
     int64_t max_connections;
-    int64_t max_peer_connections; /* 0: no limit but that */
+    int64_t max_peer_connections; /* 0: max_connections is the limit */
 
     /* mq, pubsub */
     const char *resource_name;
@@ -120,21 +120,21 @@ struct sl_manifest_trigger {
     const char *group;
     const char *start;       /* "earliest", "latest" */
     const char *dead_letter; /* a topic; or NULL */
-    int64_t max_deliveries;  /* 0: for ever */
+    int64_t max_deliveries;  /* 0: no limit */
 };
 
-/* [management]: what operators ask. */
+/* [management]: the server for operators. */
 struct sl_manifest_management {
     const char *listen; /* "127.0.0.1:9090" */
     struct sl_toml_place listen_place;
     int64_t max_peer_connections;
-    const char **allowed_hosts; /* names, by which it may be asked, too */
+    const char **allowed_hosts; /* more names that a request may address */
     size_t allowed_host_count;
 };
 
-/* Everything in it lives until sl_manifest_free; do not change it. */
+/* Read-only.  Everything in it lives until sl_manifest_free. */
 struct sl_manifest {
-    const char *path; /* as it was given; NULL: the built-in default */
+    const char *path; /* as given; NULL: the built-in manifest */
     const char *name;
     struct sl_manifest_component *components; /* at least one */
     size_t component_count;
@@ -148,39 +148,40 @@ struct sl_manifest {
 };
 
 /*
- * Told of each thing that is wrong, in the order of the file.  The message is
- * one line and holds no secret.
+ * Called for each problem, in the order of the file.  The message is one line
+ * and contains no secret.
  */
 typedef void sl_manifest_problem_fn(void *context, struct sl_toml_place place,
                                     const char *message);
 
 /*
- * Read a file.  SL_INVALID_ARGUMENT where something is wrong with its content:
- * then every problem has been told.  SL_NOT_FOUND and the like, untold, where
- * it cannot be read.
+ * Read a file.  SL_INVALID_ARGUMENT after problems with its content, each of
+ * which was reported.  Another status when the file cannot be read; no problem
+ * is reported then.
  */
 SL_MUST_CHECK enum sl_status
 sl_manifest_read(const char *path, sl_manifest_problem_fn *problem,
                  void *context, struct sl_manifest **out, struct sl_error *err);
 
-/* The same from memory.  path, in messages, and its folder are as if read. */
+/* The same from memory.  path is for messages, and its folder for relative
+ * paths. */
 SL_MUST_CHECK enum sl_status
 sl_manifest_parse(const char *path, struct sl_bytes text,
                   sl_manifest_problem_fn *problem, void *context,
                   struct sl_manifest **out, struct sl_error *err);
 
 /*
- * What holds for a component that comes without a manifest: one key-value
- * store, named "default", in .slight/default.db of the working directory.
+ * The manifest of a component that comes without one: a single key-value store,
+ * "default", in .slight/default.db of the working directory.
  */
 SL_MUST_CHECK enum sl_status sl_manifest_default(const char *component,
                                                  struct sl_manifest **out,
                                                  struct sl_error *err);
 
-/* Run this component in place of the source of the first one. */
+/* Replace the source of the first component. */
 void sl_manifest_set_source(struct sl_manifest *manifest, const char *path);
 
-/* Whether a component or a resource could have this name. */
+/* Whether a component or a resource may have this name. */
 bool sl_manifest_is_name(struct sl_bytes name);
 
 /* The resource with this name, or NULL. */
@@ -194,13 +195,28 @@ bool sl_manifest_grants(const struct sl_manifest *manifest,
 
 void sl_manifest_free(struct sl_manifest *manifest); /* NULL is fine */
 
-/* The plain settings of a component, for help and docs. */
-extern const struct sl_option sl_manifest_component_options[];
+/* --- What may be written, for help and docs --------------------------------
+ */
 
-/* The settings of [management], for help and docs. */
-extern const struct sl_option sl_manifest_management_options[];
+/* A key that is not in a table of settings. */
+struct sl_manifest_key {
+    const char *name;
+    const char *type;
+    const char *help; /* as in struct sl_option */
+};
 
-/* The settings of a [[trigger]] of this type, and what it is called. */
+/* A table of the manifest.  Each list may be NULL. */
+struct sl_manifest_table {
+    const char *title; /* "[component]"; NULL behind the last */
+    const char *text;  /* one sentence; NULL: none */
+    const struct sl_option *options[2];
+    const struct sl_manifest_key *keys;
+};
+
+/* The tables of a manifest, counted from 0. */
+struct sl_manifest_table sl_manifest_table(size_t index);
+
+/* The settings of a [[trigger]] of this type, and the name of the type. */
 const struct sl_option *
 sl_manifest_trigger_options(enum sl_manifest_trigger_type type);
 const char *sl_manifest_trigger_name(enum sl_manifest_trigger_type type);

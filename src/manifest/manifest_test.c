@@ -105,11 +105,11 @@ static void test_everything(void **state)
 static void test_format(void **state)
 {
     (void)state;
-    manifest_bad(
-        "", "1:1: the first line must say which format this is: slight = 1\n"
-            "1:1: the manifest needs \"name\": what the component is called in "
-            "messages and metrics\n"
-            "1:1: the manifest needs [component] with \"source\"\n");
+    manifest_bad("", "1:1: the manifest needs the number of its format in the "
+                     "first line: slight = 1\n"
+                     "1:1: the manifest needs \"name\": the name of the "
+                     "component in messages and metrics\n"
+                     "1:1: the manifest needs [component] with \"source\"\n");
     /* Of a newer format nothing else can be judged. */
     manifest_bad(
         "slight = 2\nunknown = true\n",
@@ -128,7 +128,7 @@ static void test_unknown_keys(void **state)
     (void)state;
     manifest_bad(
         "slight = 1\nnmae = \"a\"\n[component]\nsource = \"a.wasm\"\n",
-        "1:1: the manifest needs \"name\": what the component is called in "
+        "1:1: the manifest needs \"name\": the name of the component in "
         "messages and metrics\n"
         "2:1: unknown key \"nmae\" in the manifest; did you mean \"name\"?\n");
     manifest_bad(HEAD "memroy = \"1MiB\"\n",
@@ -175,7 +175,7 @@ static void test_wrong_types(void **state)
     manifest_bad(
         "slight = 1\nname = \"a\"\n[[component]]\nsource = \"a.wasm\"\n"
         "[resource]\n",
-        "3:1: [[component]] needs \"name\": what the component is called\n"
+        "3:1: [[component]] needs \"name\": the name of the component\n"
         "5:1: resources are a list: write [[resource]], with two brackets\n");
     manifest_bad(
         HEAD "memory = 64\ntimeout = [1]\nargs = \"x\"\nenv = [\"A=1\"]\n"
@@ -192,9 +192,9 @@ static void test_wrong_types(void **state)
         "5:14: \"args\": expected a string, found an integer\n"
         "5:17: \"args\": expected a string, found a float\n"
         "6:13: \"env\": expected a string, found a date\n"
-        "6:25: \"env\": the name of a variable is not empty and has no "
+        "6:25: \"env\": the name of a variable must not be empty or contain "
         "\"=\"\n"
-        "6:35: \"env\": the name of a variable is not empty and has no "
+        "6:35: \"env\": the name of a variable must not be empty or contain "
         "\"=\"\n");
     manifest_bad(
         HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\nretry = 3\n",
@@ -222,7 +222,7 @@ static void test_values(void **state)
         "slight = 1\nname = \"\"\n[component]\nsource = \"\"\n",
         "2:8: \"name\": a name is 1 to 128 letters, digits, \".\", \"_\" and "
         "\"-\"\n"
-        "4:10: \"source\": a path is not empty\n");
+        "4:10: \"source\": a path must not be empty\n");
 }
 
 static void test_directories(void **state)
@@ -231,10 +231,10 @@ static void test_directories(void **state)
     manifest_bad(
         HEAD "directories = [{ host = \"/tmp\" }, { guest = \"\" }, 3,\n"
              "{ host = \"/nowhere/at/all\", guest = \"x\", write = true }]\n",
-        "5:16: \"directories\" needs \"guest\": the path under which the "
+        "5:16: \"directories\" needs \"guest\": the path at which the "
         "component sees it\n"
         "5:35: \"directories\" needs \"host\": the folder on this machine\n"
-        "5:45: \"guest\": a path is not empty\n"
+        "5:45: \"guest\": a path must not be empty\n"
         "5:51: \"directories\": expected a table, found an integer\n"
         "6:10: \"host\": there is no folder \"/nowhere/at/all\"\n"
         "6:42: unknown key \"write\" in \"directories\"; it takes "
@@ -244,24 +244,23 @@ static void test_directories(void **state)
 static void test_resources(void **state)
 {
     (void)state;
-    manifest_bad(
-        HEAD "[[resource]]\n",
-        "5:1: [[resource]] needs \"type\", for example \"kv.sqlite\"\n"
-        "5:1: [[resource]] needs \"name\": what the component opens\n");
-    manifest_bad(
-        HEAD "[[resource]]\ntype = \"kv.memory\"\n",
-        "5:1: [[resource]] needs \"name\": what the component opens\n");
+    manifest_bad(HEAD "[[resource]]\n",
+                 "5:1: [[resource]] needs \"type\", for example \"kv.sqlite\"\n"
+                 "5:1: [[resource]] needs \"name\": the name by which "
+                 "components open it\n");
+    manifest_bad(HEAD "[[resource]]\ntype = \"kv.memory\"\n",
+                 "5:1: [[resource]] needs \"name\": the name by which "
+                 "components open it\n");
     manifest_bad(
         HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memroy\"\n",
-        "7:8: there is no type \"kv.memroy\"; did you mean \"kv.memory\"?\n");
+        "7:8: unknown type \"kv.memroy\"; did you mean \"kv.memory\"?\n");
     manifest_bad(HEAD "[[resource]]\nname = \"a\"\ntype = 3\n",
                  "7:8: \"type\": expected a string, found an integer\n");
-    manifest_bad(
-        HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
-             "[[resource]]\nname = \"b\"\ntype = \"kv.memory\"\n"
-             "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n",
-        "12:8: the resource in line 5 has the name \"a\" already; give this "
-        "one another\n");
+    manifest_bad(HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
+                      "[[resource]]\nname = \"b\"\ntype = \"kv.memory\"\n"
+                      "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n",
+                 "12:8: the name \"a\" is already used by the resource in line "
+                 "5; choose another\n");
     manifest_bad(
         HEAD "[[resource]]\nname = \"a/b\"\ntype = \"kv.memory\"\n"
              "timeout = \"soon\"\n",
@@ -383,14 +382,13 @@ static void test_what_cannot_be_filled_in(void **state)
         HEAD "args = [\"${env:SL_TEST_NONE}\", \"${file:/no/such}\",\n"
              "\"${env:}\", \"${vault:x}\", \"${env:A\", \"${file:/tmp}\"]\n",
         "5:9: \"args\": the environment variable \"SL_TEST_NONE\" is not set; "
-        "set it, or write $${ where no variable is meant\n"
+        "set it, or write $${ for a literal ${\n"
         "5:32: \"args\": /no/such: no such file or folder\n"
         "6:1: \"args\": \"${env:}\" is neither ${env:NAME} nor ${file:PATH}; "
-        "write $${ for the two characters themselves\n"
+        "write $${ for a literal ${\n"
         "6:12: \"args\": \"${vault:x}\" is neither ${env:NAME} nor "
-        "${file:PATH}; write $${ for the two characters themselves\n"
-        "6:26: \"args\": \"${\" without \"}\"; write $${ for the two "
-        "characters themselves\n"
+        "${file:PATH}; write $${ for a literal ${\n"
+        "6:26: \"args\": \"${\" without \"}\"; write $${ for a literal ${\n"
         "6:37: \"args\": /tmp: is a folder\n");
 }
 
@@ -405,16 +403,20 @@ static void test_no_message_shows_a_secret(void **state)
         "memory = \"${env:SL_TEST_SECRET}\"\n"
         "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
         "retry = { attempts = \"${env:SL_TEST_SECRET}\" }\n",
-        "2:8: \"name\": what ${...} gives is not accepted; expected a string: "
-        "what the component is called in messages and metrics\n"
-        "5:10: \"memory\": what ${...} gives is not accepted; expected a size: "
-        "the most linear memory that it may have\n"
-        "9:22: \"retry.attempts\": what ${...} gives is not accepted; expected "
+        "2:8: \"name\": the value of ${...} is not accepted; expected a "
+        "string: "
+        "the name of the component in messages and metrics\n"
+        "5:10: \"memory\": the value of ${...} is not accepted; expected a "
+        "size: "
+        "maximum linear memory\n"
+        "9:22: \"retry.attempts\": the value of ${...} is not accepted; "
+        "expected "
         "an integer: how often a call is tried in all, where a repeat is "
         "safe\n");
     manifest_bad(
         HEAD "[[resource]]\nname = \"a\"\ntype = \"${env:SL_TEST_SECRET}\"\n",
-        "7:8: what ${...} gives is no type; \"slight providers\" lists the "
+        "7:8: the value of ${...} is not a type; \"slight providers\" lists "
+        "the "
         "types\n");
 }
 

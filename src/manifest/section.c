@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One table of the manifest against tables of settings.
- *
- * A setting whose name has a dot, such as "retry.attempts", stands in a table
- * of its own: retry = { attempts = 3 }.
+ * A setting whose name has a dot, such as "retry.attempts", is a key of an
+ * inner table: retry = { attempts = 3 }.
  */
-#include "manifest/reader.h"
+#include "manifest/section.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/hide.h"
+#include "manifest/excerpt.h"
 
 enum { FULL_NAME_MAX = 256 };
 
@@ -21,25 +20,8 @@ struct walk {
     struct sl_manifest_reader *reader;
     const char *title;
     const struct sl_manifest_section *sections;
-    const char *const *others;
+    const struct sl_manifest_key *others;
 };
-
-const struct sl_toml *sl_manifest_get(const struct sl_toml *table,
-                                      const char *key)
-{
-    for (size_t i = 0; i < table->child_count; i++)
-        if (strcmp(table->children[i].key, key) == 0)
-            return &table->children[i];
-    return NULL;
-}
-
-struct sl_toml_place sl_manifest_place(const struct sl_toml *table,
-                                       const char *key)
-{
-    const struct sl_toml *child = sl_manifest_get(table, key);
-
-    return child != NULL ? child->place : table->place;
-}
 
 /* The value of "retry.attempts": attempts in the table retry. */
 static const struct sl_toml *get_dotted(const struct sl_toml *table,
@@ -56,12 +38,10 @@ static const struct sl_toml *get_dotted(const struct sl_toml *table,
     return get_dotted(inner, dot + 1);
 }
 
-/*
- * A variable of the environment is text, also where a number or a switch is
- * wanted: what was filled in is read as what the option wants.
- */
-static void read_filled(const struct sl_option *option, const char *text,
-                        struct sl_setting_value *value)
+/* The value of a reference is text, which is read as a number or a boolean when
+ * the option has that type. */
+static void convert_filled(const struct sl_option *option, const char *text,
+                           struct sl_setting_value *value)
 {
     char *end;
 
@@ -80,15 +60,15 @@ static void read_filled(const struct sl_option *option, const char *text,
 }
 
 /* "an integer", "a duration" */
-static const char *article(enum sl_option_type type)
+static const char *article_of(enum sl_option_type type)
 {
     return strchr("aeiou", sl_option_type_text(type)[0]) != NULL ? "an" : "a";
 }
 
 /* False after a problem. */
-static bool value_of(struct walk *walk, const struct sl_option *option,
-                     const char *name, const struct sl_toml *node,
-                     struct sl_setting_value *value, bool *filled)
+static bool read_value(struct walk *walk, const struct sl_option *option,
+                       const char *name, const struct sl_toml *node,
+                       struct sl_setting_value *value, bool *filled)
 {
     switch (node->type) {
     case SL_TOML_STRING:
@@ -100,7 +80,7 @@ static bool value_of(struct walk *walk, const struct sl_option *option,
         if (value->text == NULL)
             return false;
         if (*filled)
-            read_filled(option, value->text, value);
+            convert_filled(option, value->text, value);
         if (option->type == SL_OPTION_PATH)
             value->text = sl_manifest_path(walk->reader, value->text);
         return true;
@@ -118,15 +98,15 @@ static bool value_of(struct walk *walk, const struct sl_option *option,
     case SL_TOML_TABLE:
         break;
     }
-    sl_manifest_wrong(walk->reader, node->place,
-                      "\"%s\": expected %s %s, found %s", name,
-                      article(option->type), sl_option_type_text(option->type),
-                      sl_manifest_type_text(node->type));
+    sl_manifest_add_problem(
+        walk->reader, node->place, "\"%s\": expected %s %s, found %s", name,
+        article_of(option->type), sl_option_type_text(option->type),
+        sl_manifest_type_text(node->type));
     return false;
 }
 
-static void hide(struct sl_manifest_reader *reader, const char *text,
-                 bool is_address)
+static void hide_secret(struct sl_manifest_reader *reader, const char *text,
+                        bool is_address)
 {
     struct sl_hidden *before = reader->hidden;
 
@@ -144,26 +124,27 @@ static void set_option(struct walk *walk,
     struct sl_error err;
     bool filled = false;
 
-    if (!value_of(walk, option, option->name, node, &value, &filled))
+    if (!read_value(walk, option, option->name, node, &value, &filled))
         return;
     if (filled && value.type == SL_SETTING_TEXT)
-        hide(walk->reader, value.text, option->port != 0);
+        hide_secret(walk->reader, value.text, option->port != 0);
     if (sl_option_set(option, &value, section->target, &err) == SL_OK)
         return;
-    /* The message may show the value, which came from outside; of an address
-     * it shows no part. */
+    /* The message may show the value, which is a secret; the message about an
+     * address never does. */
     if (filled && option->port == 0)
-        sl_manifest_wrong(walk->reader, node->place,
-                          "\"%s\": what ${...} gives is not accepted; expected "
-                          "%s %s: %s",
-                          option->name, article(option->type),
-                          sl_option_type_text(option->type), option->help);
+        sl_manifest_add_problem(walk->reader, node->place,
+                                "\"%s\": the value of ${...} is not accepted; "
+                                "expected %s %s: %s",
+                                option->name, article_of(option->type),
+                                sl_option_type_text(option->type),
+                                option->help);
     else
-        sl_manifest_wrong(walk->reader, node->place, "\"%s\": %s", option->name,
-                          err.message);
+        sl_manifest_add_problem(walk->reader, node->place, "\"%s\": %s",
+                                option->name, err.message);
 }
 
-/* Every key that is known here, for sl_nearest. */
+/* Every known key, for sl_nearest. */
 static const char **known_names(const struct walk *walk)
 {
     const char **names = sl_alloc_array(1, sizeof(*names));
@@ -176,34 +157,35 @@ static const char **known_names(const struct walk *walk)
             names[count++] = o->name;
         }
     }
-    for (size_t i = 0; walk->others[i] != NULL; i++) {
+    for (const struct sl_manifest_key *k = walk->others; k->name != NULL; k++) {
         names = sl_realloc(names, (count + 2) * sizeof(*names));
-        names[count++] = walk->others[i];
+        names[count++] = k->name;
     }
     names[count] = NULL;
     return names;
 }
 
-static void unknown_key(struct walk *walk, const struct sl_toml *node,
-                        const char *name)
+static void add_unknown_key(struct walk *walk, const struct sl_toml *node,
+                            const char *name)
 {
     const char **names = known_names(walk);
     const char *nearest = sl_nearest(name, names);
 
     if (nearest != NULL) {
-        sl_manifest_wrong(walk->reader, node->key_place,
-                          "unknown key \"%s\" in %s; did you mean \"%s\"?",
-                          sl_manifest_word(name).text, walk->title, nearest);
+        sl_manifest_add_problem(
+            walk->reader, node->key_place,
+            "unknown key \"%s\" in %s; did you mean \"%s\"?",
+            sl_manifest_excerpt(name).text, walk->title, nearest);
     } else {
         struct sl_buf list = SL_BUF(400);
         for (size_t i = 0; names[i] != NULL; i++)
             if (sl_buf_printf(&list, NULL, "%s%s", i > 0 ? ", " : "",
                               names[i]) != SL_OK)
                 break;
-        sl_manifest_wrong(walk->reader, node->key_place,
-                          "unknown key \"%s\" in %s; it takes %.*s",
-                          sl_manifest_word(name).text, walk->title,
-                          (int)list.len, (const char *)list.ptr);
+        sl_manifest_add_problem(walk->reader, node->key_place,
+                                "unknown key \"%s\" in %s; it takes %.*s",
+                                sl_manifest_excerpt(name).text, walk->title,
+                                (int)list.len, (const char *)list.ptr);
         sl_buf_done(&list);
     }
     free(names);
@@ -224,8 +206,8 @@ static bool is_inner_table(const struct walk *walk, const char *name)
 
 static bool is_other(const struct walk *walk, const char *name)
 {
-    for (size_t i = 0; walk->others[i] != NULL; i++)
-        if (strcmp(walk->others[i], name) == 0)
+    for (const struct sl_manifest_key *k = walk->others; k->name != NULL; k++)
+        if (strcmp(k->name, name) == 0)
             return true;
     return false;
 }
@@ -250,7 +232,7 @@ static void read_key(struct walk *walk, const struct sl_toml *node,
 {
     SL_CLEANUP(sl_freep) char *name = sl_asprintf("%s%s", prefix, node->key);
     const struct sl_option *option = NULL;
-    /* A quoted key may have a dot of its own, which is not the dot of names. */
+    /* A dot in a quoted key does not separate names. */
     bool plain = strchr(node->key, '.') == NULL;
     const struct sl_manifest_section *section =
         plain ? find_section(walk, name, &option) : NULL;
@@ -260,11 +242,11 @@ static void read_key(struct walk *walk, const struct sl_toml *node,
     else if (plain && is_inner_table(walk, name) && node->type == SL_TOML_TABLE)
         read_table(walk, node, name);
     else if (plain && is_inner_table(walk, name))
-        sl_manifest_wrong(walk->reader, node->place,
-                          "\"%s\": expected a table, found %s", name,
-                          sl_manifest_type_text(node->type));
+        sl_manifest_add_problem(walk->reader, node->place,
+                                "\"%s\": expected a table, found %s", name,
+                                sl_manifest_type_text(node->type));
     else if (!is_other(walk, name))
-        unknown_key(walk, node, name);
+        add_unknown_key(walk, node, name);
 }
 
 static void read_table(struct walk *walk, const struct sl_toml *table,
@@ -283,11 +265,12 @@ static void check_required(struct walk *walk, const struct sl_toml *table,
 {
     for (const struct sl_option *o = section->options; o->name != NULL; o++)
         if (o->required && get_dotted(table, o->name) == NULL)
-            sl_manifest_wrong(walk->reader, table->place, "%s needs \"%s\": %s",
-                              walk->title, o->name, o->help);
+            sl_manifest_add_problem(walk->reader, table->place,
+                                    "%s needs \"%s\": %s", walk->title, o->name,
+                                    o->help);
 }
 
-/* A fallback that is a path is relative to the manifest like any other. */
+/* The default of a path is relative to the manifest like any other path. */
 static void set_defaults(struct walk *walk,
                          const struct sl_manifest_section *section)
 {
@@ -304,7 +287,7 @@ static void set_defaults(struct walk *walk,
 void sl_manifest_read_section(struct sl_manifest_reader *reader,
                               const struct sl_toml *table, const char *title,
                               const struct sl_manifest_section *sections,
-                              const char *const *others)
+                              const struct sl_manifest_key *others)
 {
     struct walk walk = {
         .reader = reader,

@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * [[trigger]]: what calls the component.  Which settings there are depends on
- * its type.
- */
+/* [[trigger]]: what calls a component.  The type decides which settings there
+ * are. */
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/route.h"
-#include "manifest/reader.h"
+#include "manifest/excerpt.h"
+#include "manifest/listen.h"
+#include "manifest/section.h"
+#include "manifest/tables.h"
 #include "mq/mq.h"
 #include "pubsub/pubsub.h"
 
 #define AT(member) offsetof(struct sl_manifest_trigger, member)
 
-static const struct sl_option any_options[] = {
+const struct sl_manifest_key sl_manifest_trigger_keys[] = {
+    {"type", "string, required", "\"http\", \"mq\" or \"pubsub\""},
+    {0},
+};
+
+const struct sl_option sl_manifest_any_trigger_options[] = {
     {.name = "component",
      .type = SL_OPTION_STRING,
      .offset = AT(component_name),
-     .help =
-         "the [[component]] that is called; needed where there are several"},
+     .help = "the [[component]] to call; required with several components"},
     {0},
 };
 
@@ -29,8 +34,8 @@ static enum sl_status check_route(const void *field, struct sl_error *err)
     if (route[0] == '/' && strpbrk(route, "?# ") == NULL)
         return SL_OK;
     return sl_fail(err, SL_INVALID_ARGUMENT,
-                   "a route begins with \"/\", and has no \"?\", \"#\" or "
-                   "space");
+                   "a route must begin with \"/\" and not contain \"?\", \"#\" "
+                   "or a space");
 }
 
 static enum sl_status check_start(const void *field, struct sl_error *err)
@@ -48,15 +53,15 @@ static const struct sl_option http_options[] = {
      .type = SL_OPTION_STRING,
      .offset = AT(listen),
      .fallback = "127.0.0.1:8080",
-     .help = "the address and port; triggers may share one; port 0: the system "
+     .help = "address and port; triggers may share them; port 0: the system "
              "chooses one",
      .check = sl_manifest_check_listen},
     {.name = "route",
      .type = SL_OPTION_STRING,
      .offset = AT(route),
      .fallback = "/",
-     .help = "the paths that begin with these segments; the longest route "
-             "counts",
+     .help = "handles the paths that begin with these segments; the longest "
+             "matching route wins",
      .check = check_route},
     {.name = "timeout",
      .type = SL_OPTION_DURATION_MS,
@@ -64,116 +69,120 @@ static const struct sl_option http_options[] = {
      .min = 1,
      .max = 86400000,
      .fallback = "30s",
-     .help = "the longest until a response begins, from the last byte of the "
-             "request that came: then 504"},
+     .help =
+         "maximum time from the last received byte of the request until the "
+         "response begins; then 504"},
     {.name = "between-bytes-timeout",
      .type = SL_OPTION_DURATION_MS,
      .offset = AT(between_bytes_timeout_ms),
      .max = 86400000,
      .fallback = "0s",
-     .help = "the longest between two pieces of a body, either way: then the "
-             "connection is cut; 0s: as long as timeout"},
+     .help = "maximum time between two pieces of a body, in either direction; "
+             "then the connection is closed; 0s: the same as timeout"},
     {.name = "total-timeout",
      .type = SL_OPTION_DURATION_MS,
      .offset = AT(total_timeout_ms),
      .max = INT64_C(86400000) * 30,
      .fallback = "0s",
-     .help = "the longest that a request and its response may take in all; "
-             "0s: no limit"},
+     .help = "maximum duration of a request and its response; 0s: no limit"},
     {.name = "min-rate",
      .type = SL_OPTION_SIZE,
      .offset = AT(min_rate),
      .max = INT64_C(1) << 30,
      .fallback = "1KiB",
-     .help = "bytes a second that a client takes on average, once it has let "
-             "some wait for between-bytes-timeout; 0: any"},
+     .help = "minimum average bytes per second that a client reads, once data "
+             "has waited for between-bytes-timeout; 0: no minimum"},
     {.name = "idle-timeout",
      .type = SL_OPTION_DURATION_MS,
      .offset = AT(idle_timeout_ms),
      .min = 1,
      .max = 86400000,
      .fallback = "60s",
-     .help = "the longest that a connection waits for the header of a request"},
+     .help =
+         "maximum time that a connection waits for the header of a request"},
     {.name = "max-header",
      .type = SL_OPTION_SIZE,
      .offset = AT(max_header),
      .min = 8192,
      .max = 1 << 20,
      .fallback = "64KiB",
-     .help = "the largest header of a request; 431 beyond"},
+     .help = "maximum size of the header of a request; 431 beyond"},
     {.name = "max-body",
      .type = SL_OPTION_SIZE,
      .offset = AT(max_body),
      .max = INT64_C(1) << 40,
      .fallback = "8MiB",
-     .help = "the largest body of a request; 413 beyond"},
+     .help = "maximum size of the body of a request; 413 beyond"},
     {.name = "max-connections",
      .type = SL_OPTION_INTEGER,
      .offset = AT(max_connections),
      .min = 1,
      .max = 1000000,
      .fallback = "10000",
-     .help = "connections at once; more wait"},
+     .help = "maximum open connections; further ones wait"},
     {.name = "max-connections-per-peer",
      .type = SL_OPTION_INTEGER,
      .offset = AT(max_peer_connections),
      .max = 1000000,
      .fallback = "0",
-     .help = "connections of one address at once, more are closed; 0: no limit "
-             "of its own, as behind a proxy, which is one address"},
+     .help = "maximum open connections from one address; further ones are "
+             "closed; 0: no limit, as needed behind a proxy, which is one "
+             "address"},
     {.name = "concurrency",
      .type = SL_OPTION_INTEGER,
      .offset = AT(concurrency),
      .min = 1,
      .max = SL_TRIGGER_CONCURRENCY_MAX,
      .fallback = "1000",
-     .help = "requests of this route at once, an instance each; 503 beyond"},
+     .help =
+         "maximum concurrent requests of this route, each in an instance of "
+         "its own; 503 beyond"},
     {.name = "reuse",
      .type = SL_OPTION_INTEGER,
      .offset = AT(reuse),
      .min = 1,
      .max = 1000000,
      .fallback = "1",
-     .help = "the requests that an instance answers, one after the other; 1 is "
-             "a fresh one for each"},
+     .help = "requests that one instance handles, one after another; 1: a new "
+             "instance for each"},
     {0},
 };
 
-/* Of both types that deliver. */
+/* Of "mq" and "pubsub". */
 #define DELIVERY_OPTIONS                                                       \
     {.name = "resource",                                                       \
      .type = SL_OPTION_STRING,                                                 \
      .offset = AT(resource_name),                                              \
      .required = true,                                                         \
-     .help = "the [[resource]] that delivers"},                                \
+     .help = "the [[resource]] to consume from"},                              \
         {.name = "concurrency",                                                \
          .type = SL_OPTION_INTEGER,                                            \
          .offset = AT(concurrency),                                            \
          .min = 1,                                                             \
          .max = SL_TRIGGER_CONCURRENCY_MAX,                                    \
          .fallback = "16",                                                     \
-         .help = "deliveries that are handled at once, an instance each"},     \
+         .help =                                                               \
+             "maximum concurrent deliveries, each in an instance of its own"}, \
         {.name = "timeout",                                                    \
          .type = SL_OPTION_DURATION_MS,                                        \
          .offset = AT(timeout_ms),                                             \
          .min = 1,                                                             \
          .max = 3600000,                                                       \
          .fallback = "30s",                                                    \
-         .help = "the longest that one may take to be handled; then it comes " \
-                 "back"},                                                      \
+         .help = "maximum time to handle a delivery; then it is redelivered"}, \
         {.name = "backoff",                                                    \
          .type = SL_OPTION_DURATION_MS,                                        \
          .offset = AT(backoff_ms),                                             \
          .max = 900000,                                                        \
          .fallback = "1s",                                                     \
-         .help = "the wait before a second try; doubles with each, up to "     \
-                 "max-backoff"},                                               \
+         .help = "delay before the first retry; doubles with each further "    \
+                 "one, up to max-backoff"},                                    \
         {.name = "max-backoff",                                                \
          .type = SL_OPTION_DURATION_MS,                                        \
          .offset = AT(max_backoff_ms),                                         \
          .max = 900000,                                                        \
          .fallback = "5m",                                                     \
-         .help = "the longest wait before another try"}
+         .help = "maximum delay before a retry"}
 
 static const struct sl_option mq_options[] = {DELIVERY_OPTIONS, {0}};
 
@@ -183,31 +192,30 @@ static const struct sl_option pubsub_options[] = {
      .type = SL_OPTION_STRING,
      .offset = AT(topic),
      .required = true,
-     .help = "whose events"},
+     .help = "the topic to subscribe to"},
     {.name = "group",
      .type = SL_OPTION_STRING,
      .offset = AT(group),
      .required = true,
-     .help = "members of a group share the events"},
+     .help = "the consumer group, whose members share the events"},
     {.name = "start",
      .type = SL_OPTION_STRING,
      .offset = AT(start),
      .fallback = "earliest",
-     .help = "where a group that is new begins: \"earliest\" or \"latest\"",
+     .help = "where a new group begins: \"earliest\" or \"latest\"",
      .check = check_start},
     {.name = "dead-letter",
      .type = SL_OPTION_STRING,
      .offset = AT(dead_letter),
-     .help = "the topic to which an event goes that is rejected, or was "
-             "delivered max-deliveries times; without it such an event stays, "
-             "and is tried again after max-backoff"},
+     .help = "the topic for events that were rejected, or delivered "
+             "max-deliveries times; without it they stay and are retried after "
+             "max-backoff"},
     {.name = "max-deliveries",
      .type = SL_OPTION_INTEGER,
      .offset = AT(max_deliveries),
      .max = 1000,
      .fallback = "0",
-     .help = "how often an event is tried before it is a dead letter; 0: for "
-             "ever"},
+     .help = "deliveries of an event before it is a dead letter; 0: no limit"},
     {0},
 };
 
@@ -244,9 +252,10 @@ static bool read_type(struct sl_manifest_reader *reader,
 
     if (node == NULL) {
         if (reader->syntax_count == 0)
-            sl_manifest_wrong(reader, table->place,
-                              "[[trigger]] needs \"type\": \"http\", \"mq\" or "
-                              "\"pubsub\"");
+            sl_manifest_add_problem(
+                reader, table->place,
+                "[[trigger]] needs \"type\": \"http\", \"mq\" or "
+                "\"pubsub\"");
         return false;
     }
     const char *name = sl_manifest_string(reader, node, "type", NULL);
@@ -258,10 +267,11 @@ static bool read_type(struct sl_manifest_reader *reader,
             return true;
         }
     }
-    sl_manifest_wrong(reader, node->place,
-                      "there is no trigger \"%s\"; expected \"http\", \"mq\" "
-                      "or \"pubsub\"",
-                      sl_manifest_word(name).text);
+    sl_manifest_add_problem(
+        reader, node->place,
+        "unknown type \"%s\" of [[trigger]]; expected \"http\", "
+        "\"mq\" or \"pubsub\"",
+        sl_manifest_excerpt(name).text);
     return false;
 }
 
@@ -274,9 +284,10 @@ static void find_component(struct sl_manifest_reader *reader,
 
     if (name == NULL) {
         if (manifest->component_count > 1)
-            sl_manifest_wrong(reader, table->place,
-                              "there are several components: [[trigger]] needs "
-                              "\"component\", the name of the one to call");
+            sl_manifest_add_problem(
+                reader, table->place,
+                "with several components, [[trigger]] needs "
+                "\"component\": the name of the one to call");
         trigger->component = manifest->components;
         return;
     }
@@ -285,9 +296,9 @@ static void find_component(struct sl_manifest_reader *reader,
             strcmp(manifest->components[i].name, name) == 0)
             trigger->component = &manifest->components[i];
     if (trigger->component == NULL)
-        sl_manifest_wrong(reader, sl_manifest_get(table, "component")->place,
-                          "there is no component \"%s\"",
-                          sl_manifest_word(name).text);
+        sl_manifest_add_problem(
+            reader, sl_manifest_get(table, "component")->place,
+            "there is no component \"%s\"", sl_manifest_excerpt(name).text);
 }
 
 static void find_resource(struct sl_manifest_reader *reader,
@@ -302,19 +313,20 @@ static void find_resource(struct sl_manifest_reader *reader,
     trigger->resource = sl_manifest_resource(
         reader->manifest, sl_bytes_of(trigger->resource_name));
     if (trigger->resource == NULL)
-        sl_manifest_wrong(reader, place, "there is no [[resource]] \"%s\"",
-                          sl_manifest_word(trigger->resource_name).text);
+        sl_manifest_add_problem(
+            reader, place, "there is no [[resource]] \"%s\"",
+            sl_manifest_excerpt(trigger->resource_name).text);
     else if (trigger->resource->capability != wanted)
-        sl_manifest_wrong(
+        sl_manifest_add_problem(
             reader, place,
-            "the resource \"%s\" is of the kind %s; this "
-            "trigger needs one of the kind %s",
+            "the resource \"%s\" has the type %s.*; this "
+            "trigger needs one of the type %s.*",
             trigger->resource->name,
             sl_capability_info(trigger->resource->capability).name,
             types[trigger->type].name);
 }
 
-static int64_t longest_timeout(enum sl_manifest_trigger_type type)
+static int64_t max_timeout(enum sl_manifest_trigger_type type)
 {
     const struct sl_option *option = types[type].options;
 
@@ -323,7 +335,7 @@ static int64_t longest_timeout(enum sl_manifest_trigger_type type)
     return option->max;
 }
 
-/* The component's is that of its triggers which have none of their own. */
+/* A trigger without a timeout has that of its component. */
 static void inherit_timeout(struct sl_manifest_reader *reader,
                             const struct sl_toml *table,
                             struct sl_manifest_trigger *trigger)
@@ -333,13 +345,13 @@ static void inherit_timeout(struct sl_manifest_reader *reader,
     if (component == NULL || component->timeout_ms == 0 ||
         sl_manifest_get(table, "timeout") != NULL)
         return;
-    if (component->timeout_ms > longest_timeout(trigger->type))
-        sl_manifest_wrong(
+    if (component->timeout_ms > max_timeout(trigger->type))
+        sl_manifest_add_problem(
             reader, table->place,
-            "the component's \"timeout\" is longer than one of "
-            "this type may be; give [[trigger]] its own, of at "
+            "the component's \"timeout\" exceeds the maximum of "
+            "this trigger; give [[trigger]] its own \"timeout\" of at "
             "most %lld hours",
-            (long long)(longest_timeout(trigger->type) / 3600000));
+            (long long)(max_timeout(trigger->type) / 3600000));
     trigger->timeout_ms = component->timeout_ms;
 }
 
@@ -356,8 +368,8 @@ static bool has_same_limits(const struct sl_manifest_trigger *a,
            a->max_peer_connections == b->max_peer_connections;
 }
 
-/* Triggers that share an address share its server, and its settings.  One
- * problem is told of each trigger: the first. */
+/* Triggers with the same address share the server and its settings.  Only the
+ * first problem of a trigger is reported. */
 static void check_shared(struct sl_manifest_reader *reader,
                          const struct sl_toml *table,
                          const struct sl_manifest_trigger *trigger)
@@ -376,15 +388,17 @@ static void check_shared(struct sl_manifest_reader *reader,
             continue;
         if (sl_route_equal(sl_bytes_of(other->route),
                            sl_bytes_of(trigger->route)))
-            sl_manifest_wrong(reader, table->place,
-                              "the trigger in line %u has this route at this "
-                              "address already",
-                              other->place.line);
+            sl_manifest_add_problem(
+                reader, table->place,
+                "the trigger in line %u already has this route at "
+                "this address",
+                other->place.line);
         else if (!has_same_limits(other, trigger))
-            sl_manifest_wrong(reader, table->place,
-                              "the trigger in line %u listens there too, with "
-                              "other limits; give both the same",
-                              other->place.line);
+            sl_manifest_add_problem(
+                reader, table->place,
+                "the trigger in line %u listens at the same address "
+                "with other limits; give both the same limits",
+                other->place.line);
     }
 }
 
@@ -394,10 +408,10 @@ static void check_dead_letter(struct sl_manifest_reader *reader,
 {
     if (trigger->type == SL_TRIGGER_PUBSUB && trigger->max_deliveries > 0 &&
         trigger->dead_letter == NULL)
-        sl_manifest_wrong(reader,
-                          sl_manifest_get(table, "max-deliveries")->place,
-                          "\"max-deliveries\" needs \"dead-letter\": the topic "
-                          "to which the event goes then");
+        sl_manifest_add_problem(
+            reader, sl_manifest_get(table, "max-deliveries")->place,
+            "\"max-deliveries\" needs \"dead-letter\": the topic "
+            "for events that exceed it");
 }
 
 static void read_trigger(struct sl_manifest_reader *reader,
@@ -408,7 +422,6 @@ static void read_trigger(struct sl_manifest_reader *reader,
         .place = table->place,
         .listen_place = sl_manifest_place(table, "listen"),
     };
-    const char *const others[] = {"type", NULL};
     size_t problems = reader->problem_count;
 
     if (!read_type(reader, table, &trigger.type))
@@ -416,11 +429,12 @@ static void read_trigger(struct sl_manifest_reader *reader,
     if (sl_manifest_get(table, "concurrency") != NULL)
         trigger.concurrency_place = sl_manifest_place(table, "concurrency");
     const struct sl_manifest_section sections[] = {
-        {any_options, &trigger},
+        {sl_manifest_any_trigger_options, &trigger},
         {types[trigger.type].options, &trigger},
         {NULL, NULL},
     };
-    sl_manifest_read_section(reader, table, "[[trigger]]", sections, others);
+    sl_manifest_read_section(reader, table, "[[trigger]]", sections,
+                             sl_manifest_trigger_keys);
     find_component(reader, table, &trigger);
     find_resource(reader, table, &trigger);
     inherit_timeout(reader, table, &trigger);
@@ -437,9 +451,10 @@ void sl_manifest_read_triggers(struct sl_manifest_reader *reader,
     struct sl_manifest *manifest = reader->manifest;
 
     if (node->type != SL_TOML_ARRAY) {
-        sl_manifest_wrong(reader, node->place,
-                          "triggers are a list: write [[trigger]], with two "
-                          "brackets");
+        sl_manifest_add_problem(
+            reader, node->place,
+            "triggers are a list: write [[trigger]], with two "
+            "brackets");
         return;
     }
     manifest->triggers =
@@ -449,8 +464,9 @@ void sl_manifest_read_triggers(struct sl_manifest_reader *reader,
         if (node->children[i].type == SL_TOML_TABLE)
             read_trigger(reader, &node->children[i]);
         else
-            sl_manifest_wrong(reader, node->children[i].place,
-                              "\"trigger\": expected a table, found %s",
-                              sl_manifest_type_text(node->children[i].type));
+            sl_manifest_add_problem(
+                reader, node->children[i].place,
+                "\"trigger\": expected a table, found %s",
+                sl_manifest_type_text(node->children[i].type));
     }
 }

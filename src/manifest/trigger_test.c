@@ -94,20 +94,18 @@ static void test_components(void **state)
 static void test_wrong_components(void **state)
 {
     (void)state;
-    manifest_bad(
-        TWO "name = \"web\"\nsource = \"a.wasm\"\n"
-            "[[trigger]]\ntype = \"http\"\ncomponent = \"web\"\n",
-        "7:8: the component in line 3 has the name \"web\" already; give this "
-        "one another\n");
-    manifest_bad(
-        TWO "name = \"b\"\nsource = \"a.wasm\"\n",
-        "6:1: several components are run by [[trigger]]s, and there is none\n");
-    manifest_bad(
-        TWO "name = \"b\"\nsource = \"a.wasm\"\nresources = [\"x\"]\n"
-            "[[trigger]]\ntype = \"http\"\n",
-        "9:14: \"resources\": there is no [[resource]] \"x\"\n"
-        "10:1: there are several components: [[trigger]] needs \"component\", "
-        "the name of the one to call\n");
+    manifest_bad(TWO "name = \"web\"\nsource = \"a.wasm\"\n"
+                     "[[trigger]]\ntype = \"http\"\ncomponent = \"web\"\n",
+                 "7:8: the name \"web\" is already used by the component in "
+                 "line 3; choose another\n");
+    manifest_bad(TWO "name = \"b\"\nsource = \"a.wasm\"\n",
+                 "6:1: a manifest with several components needs [[trigger]]s, "
+                 "which call them\n");
+    manifest_bad(TWO "name = \"b\"\nsource = \"a.wasm\"\nresources = [\"x\"]\n"
+                     "[[trigger]]\ntype = \"http\"\n",
+                 "9:14: \"resources\": there is no [[resource]] \"x\"\n"
+                 "10:1: with several components, [[trigger]] needs "
+                 "\"component\": the name of the one to call\n");
     manifest_bad(TWO "name = \"b\"\nsource = \"a.wasm\"\n"
                      "[[trigger]]\ntype = \"http\"\ncomponent = \"c\"\n",
                  "11:13: there is no component \"c\"\n");
@@ -122,48 +120,44 @@ static void test_wrong_triggers(void **state)
     manifest_bad(
         HEAD "[[trigger]]\n",
         "5:1: [[trigger]] needs \"type\": \"http\", \"mq\" or \"pubsub\"\n");
-    manifest_bad(
-        HEAD "[[trigger]]\ntype = \"cron\"\n",
-        "6:8: there is no trigger \"cron\"; expected \"http\", \"mq\" or "
-        "\"pubsub\"\n");
-    manifest_bad(
-        HEAD "[[trigger]]\ntype = \"http\"\nroute = \"api\"\n",
-        "7:9: \"route\": a route begins with \"/\", and has no \"?\", \"#\" or "
-        "space\n");
+    manifest_bad(HEAD "[[trigger]]\ntype = \"cron\"\n",
+                 "6:8: unknown type \"cron\" of [[trigger]]; expected "
+                 "\"http\", \"mq\" or "
+                 "\"pubsub\"\n");
+    manifest_bad(HEAD "[[trigger]]\ntype = \"http\"\nroute = \"api\"\n",
+                 "7:9: \"route\": a route must begin with \"/\" and not "
+                 "contain \"?\", \"#\" or a space\n");
     manifest_bad(
         HEAD "[[trigger]]\ntype = \"http\"\n"
              "[[trigger]]\ntype = \"http\"\n",
-        "7:1: the trigger in line 5 has this route at this address already\n");
+        "7:1: the trigger in line 5 already has this route at this address\n");
     manifest_bad(
         HEAD "[[trigger]]\ntype = \"http\"\n"
              "[[trigger]]\ntype = \"http\"\nroute = \"/caf%c3%a9\"\n"
              "[[trigger]]\ntype = \"http\"\nroute = \"//x/../café\"\n",
-        "10:1: the trigger in line 7 has this route at this address already\n");
-    manifest_bad(
-        HEAD "[[trigger]]\ntype = \"http\"\n"
-             "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
-             "timeout = \"1s\"\n",
-        "7:1: the trigger in line 5 listens there too, with other limits; give "
-        "both the same\n");
-    manifest_bad(
-        HEAD "[[trigger]]\ntype = \"http\"\n"
-             "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
-             "max-connections-per-peer = 3\n",
-        "7:1: the trigger in line 5 listens there too, with other limits; give "
-        "both the same\n");
+        "10:1: the trigger in line 7 already has this route at this address\n");
+    manifest_bad(HEAD "[[trigger]]\ntype = \"http\"\n"
+                      "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
+                      "timeout = \"1s\"\n",
+                 "7:1: the trigger in line 5 listens at the same address with "
+                 "other limits; give both the same limits\n");
+    manifest_bad(HEAD "[[trigger]]\ntype = \"http\"\n"
+                      "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
+                      "max-connections-per-peer = 3\n",
+                 "7:1: the trigger in line 5 listens at the same address with "
+                 "other limits; give both the same limits\n");
     /* Not the first one of that listener. */
     manifest_bad(
         HEAD "[[trigger]]\ntype = \"http\"\n"
              "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
              "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n",
-        "10:1: the trigger in line 7 has this route at this address already\n");
+        "10:1: the trigger in line 7 already has this route at this address\n");
     manifest_bad(HEAD "[[trigger]]\ntype = \"mq\"\nresource = \"jobs\"\n",
                  "7:12: there is no [[resource]] \"jobs\"\n");
-    manifest_bad(
-        HEAD "[[trigger]]\ntype = \"mq\"\nresource = \"jobs\"\n"
-             "[[resource]]\nname = \"jobs\"\ntype = \"kv.memory\"\n",
-        "7:12: the resource \"jobs\" is of the kind kv; this trigger needs one "
-        "of the kind mq\n");
+    manifest_bad(HEAD "[[trigger]]\ntype = \"mq\"\nresource = \"jobs\"\n"
+                      "[[resource]]\nname = \"jobs\"\ntype = \"kv.memory\"\n",
+                 "7:12: the resource \"jobs\" has the type kv.*; this trigger "
+                 "needs one of the type mq.*\n");
 }
 
 /* What no server could listen at is told with its place, of every trigger and
@@ -178,22 +172,22 @@ static void test_wrong_listen(void **state)
         {"", "expected \"HOST:PORT\", such as \"127.0.0.1:8080\""},
         {"[::1]", "expected \"HOST:PORT\", such as \"127.0.0.1:8080\""},
         {"[:80", "expected \"HOST:PORT\", such as \"127.0.0.1:8080\""},
-        {":80",
-         "there is no host: \"127.0.0.1:80\" listens for this machine alone, "
-         "\"0.0.0.0:80\" for all that reach it"},
-        {"127.0.0.1:", "the port is a number from 0 to 65535; with 0 the "
-                       "system chooses one"},
-        {"127.0.0.1:99999", "the port is a number from 0 to 65535; with 0 the "
-                            "system chooses one"},
-        {"localhost:http", "the port is a number from 0 to 65535; with 0 the "
-                           "system chooses one"},
-        {"::1:80", "an IPv6 address stands in brackets, as in \"[::1]:8080\""},
+        {":80", "the host is missing: \"127.0.0.1:80\" accepts connections "
+                "from this machine only, \"0.0.0.0:80\" from anywhere"},
+        {"127.0.0.1:",
+         "expected a port from 0 to 65535; with 0 the system chooses one"},
+        {"127.0.0.1:99999",
+         "expected a port from 0 to 65535; with 0 the system chooses one"},
+        {"localhost:http",
+         "expected a port from 0 to 65535; with 0 the system chooses one"},
+        {"::1:80", "put an IPv6 address in brackets, as in \"[::1]:8080\""},
         {"[1.2.3.4]:80",
-         "in brackets stands an IPv6 address, such as \"[::1]:8080\""},
-        {"300.1.1.1:80", "the host is an address of this machine, or a name"},
+         "expected an IPv6 address in the brackets, as in \"[::1]:8080\""},
+        {"300.1.1.1:80",
+         "expected an address of this machine or a name as the host"},
         {"http://a:80",
-         "an IPv6 address stands in brackets, as in \"[::1]:8080\""},
-        {"a/b:80", "the host is an address of this machine, or a name"},
+         "put an IPv6 address in brackets, as in \"[::1]:8080\""},
+        {"a/b:80", "expected an address of this machine or a name as the host"},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -237,10 +231,11 @@ static void test_shared_ports(void **state)
                                       "listen = \"%s\"\n",
                                  cases[i].first, cases[i].second);
         SL_CLEANUP(sl_freep)
-        char *expected = sl_asprintf(
-            "10:10: \"listen\": in line 7 \"%s\" listens at this port already; "
-            "write both alike to share it, or give this one another\n",
-            cases[i].first);
+        char *expected =
+            sl_asprintf("10:10: \"listen\": line 7 already listens at this "
+                        "port (\"%s\"); write both addresses alike to share "
+                        "the server, or use another port\n",
+                        cases[i].first);
         if (cases[i].taken)
             manifest_bad(text, expected);
         else
@@ -248,8 +243,8 @@ static void test_shared_ports(void **state)
     }
     manifest_bad(HEAD "[management]\nlisten = \"127.0.0.1:8080\"\n"
                       "[[trigger]]\ntype = \"http\"\n",
-                 "6:10: \"listen\": in line 7 \"127.0.0.1:8080\" listens at "
-                 "this port already; give [management] another one\n");
+                 "6:10: \"listen\": line 7 already listens at this port "
+                 "(\"127.0.0.1:8080\"); give [management] another one\n");
 }
 
 /* The component's timeout is its triggers', unless they have one. */
@@ -268,8 +263,8 @@ static void test_timeouts(void **state)
     assert_int_equal(m->triggers[1].timeout_ms, 9000);
     manifest_bad(
         HEAD "timeout = \"25h\"\n[[trigger]]\ntype = \"http\"\n",
-        "6:1: the component's \"timeout\" is longer than one of this "
-        "type may be; give [[trigger]] its own, of at most 24 hours\n");
+        "6:1: the component's \"timeout\" exceeds the maximum of this trigger; "
+        "give [[trigger]] its own \"timeout\" of at most 24 hours\n");
 }
 
 int main(void)

@@ -187,7 +187,7 @@ says out "replayed $first as "
 wait_for 20 counted worn slight_resource_dead_letters_total 'resource="jobs"' 3
 holds has worn.log 3 event=dead-letter resource=jobs delivery=2 reason=max-deliveries
 slight 1 dead-letters replay jobs "$first" --manifest worn.toml
-says err "1 of these dead letters is not there"
+says err "1 of these dead letters does not exist"
 kill -TERM "$WORKER"
 wait "$WORKER"
 slight 0 dead-letters replay jobs --all --manifest worn.toml
@@ -240,7 +240,7 @@ wait "$WORKER"
 WHAT="a wrong manifest"
 sed 's/resource = "jobs"/resource = "seen"/; s/timeout/time-out/' mq.toml >wrong.toml
 slight 3 run wrong.toml
-says err 'the resource "seen" is of the kind kv; this trigger needs one of the kind mq'
+says err 'the resource "seen" has the type kv.*; this trigger needs one of the type mq.*'
 says err 'unknown key "time-out" in [[trigger]]; did you mean "timeout"?'
 sed '/dead-letter/d' pubsub.toml >wrong.toml
 slight 3 run wrong.toml
