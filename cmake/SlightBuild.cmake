@@ -52,6 +52,13 @@ function(slight_links name version)
   set_property(GLOBAL APPEND PROPERTY SLIGHT_LINKS "${name} ${version}")
 endfunction()
 
+# slight_notice(librdkafka 2.12.1 BSD-2-Clause FILE): a C library that is linked
+# statically, and the file of its license, for `slight version --licenses`.
+function(slight_notice name version license file)
+  set_property(GLOBAL APPEND PROPERTY SLIGHT_NOTICES
+    "${name}" "${version}" "${license}" "${file}")
+endfunction()
+
 # What a folder looks for is for those that link its library, too.
 set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
 find_package(Threads REQUIRED)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The folder of librdkafka's include/ and lib/librdkafka.a, for pubsub.kafka:
+# The folder of librdkafka's include/, lib/librdkafka.a and LICENSES.txt, for pubsub.kafka:
 # its source is in the crate rdkafka-sys, and is built once, into slight's cache
 # (about a minute on two cores).
 #
@@ -65,6 +65,7 @@ build() {
     mkdir -p "$work/include/librdkafka" "$work/lib"
     cp "$source"/src/rdkafka*.h "$work/include/librdkafka/"
     cp "$work/build/src/librdkafka.a" "$work/lib/"
+    cp "$source/LICENSES.txt" "$work/"
     rm -rf "$work/vendor" "$work/build" "$work/src" "$work"/Cargo.*
     mv "$work" "$folder"
 }
