@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program: see cli/. */
+/* The entry point; the program is in cli/. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -15,7 +15,7 @@ static bool is_closed(int fd)
     return fcntl(fd, F_GETFD) < 0 && errno == EBADF;
 }
 
-/* A pipe without its other end reads as empty, and takes nothing. */
+/* A pipe without its other end: reads return nothing, writes fail. */
 static int open_half_pipe(bool reads)
 {
     int ends[2];
@@ -27,9 +27,9 @@ static int open_half_pipe(bool reads)
 }
 
 /*
- * Whoever starts us may have closed a standard stream.  The next file that is
- * opened, perhaps a store's, would get its number, and what a component prints.
- * Where there is no /dev/null, as in a chroot, a pipe has to do.
+ * The parent process may have closed a standard stream.  The next file that is
+ * opened, perhaps a database, would get its number and the component's output.
+ * A pipe takes the place of /dev/null when that is missing, as in a chroot.
  */
 static bool open_streams(void)
 {
@@ -51,7 +51,7 @@ int main(int argc, char *argv[])
 {
     bool is_child = argc > 1 && strcmp(argv[1], SL_COMPILE_ARGUMENT) == 0;
 
-    if (!is_child) /* signals of that one are its parent's */
+    if (!is_child) /* its parent handles signals */
         sl_signals_start();
     if (!open_streams())
         return SL_EXIT_FAILED;

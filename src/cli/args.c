@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Command lines: --name VALUE, --name=VALUE, -n VALUE, -nVALUE, switches,
- * operands in any place, and the rest behind "--".
+ * operands anywhere, and the rest behind "--".
  */
 #include "cli/command.h"
 
@@ -12,9 +12,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 #include "base/option.h"
-
-static const struct sl_command_option help_option = {
-    .name = "help", .letter = 'h', .help = "tell about the command"};
+#include "cli/help_text.h"
 
 struct parser {
     struct sl_args *args;
@@ -31,7 +29,7 @@ find_long(const struct sl_command *command, const char *name, size_t len)
         if (strlen(o->name) == len && strncmp(o->name, name, len) == 0)
             return o;
     if (len == strlen("help") && strncmp(name, "help", len) == 0)
-        return &help_option;
+        return &sl_help_option;
     return NULL;
 }
 
@@ -42,11 +40,12 @@ find_short(const struct sl_command *command, char letter)
          o++)
         if (o->letter == letter)
             return o;
-    return letter == 'h' ? &help_option : NULL;
+    return letter == 'h' ? &sl_help_option : NULL;
 }
 
-static enum sl_status unknown_option(const struct sl_command *command,
-                                     const char *name, struct sl_error *err)
+static enum sl_status fail_unknown_option(const struct sl_command *command,
+                                          const char *name,
+                                          struct sl_error *err)
 {
     const char *names[32] = {"help"};
     size_t count = 1;
@@ -68,19 +67,19 @@ static enum sl_status add_option(struct sl_args *args,
                                  const struct sl_command_option *option,
                                  const char *value, struct sl_error *err)
 {
-    if (option == &help_option) {
+    if (option == &sl_help_option) {
         args->help = true;
         return SL_OK;
     }
     for (size_t i = 0; !option->repeats && i < args->option_count; i++)
         if (args->options[i].option == option)
-            return sl_fail(err, SL_INVALID_ARGUMENT, "--%s stands twice",
-                           option->name);
+            return sl_fail(err, SL_INVALID_ARGUMENT,
+                           "--%s was given more than once", option->name);
     args->options[args->option_count++] = (struct sl_arg){option, value};
     return SL_OK;
 }
 
-/* attached is the value that stands with the option, or NULL. */
+/* attached: the value in the same argument, or NULL. */
 static enum sl_status take_option(struct parser *parser,
                                   const struct sl_command_option *option,
                                   const char *attached, struct sl_error *err)
@@ -108,7 +107,7 @@ static enum sl_status take_long(struct parser *parser, const char *text,
 
     if (option == NULL) {
         SL_CLEANUP(sl_freep) char *name = sl_strndup(text, len);
-        return unknown_option(command, name, err);
+        return fail_unknown_option(command, name, err);
     }
     return take_option(parser, option, equals != NULL ? equals + 1 : NULL, err);
 }
@@ -147,13 +146,13 @@ static enum sl_status check_operands(const struct sl_args *args,
                        "unexpected \"%s\"%s; usage: slight %s %s",
                        args->operands[command->operands_max],
                        command->takes_rest
-                           ? "; what is for the component stands behind \"--\""
+                           ? "; arguments of the component go after \"--\""
                            : "",
                        command->name, command->operands);
     if (args->operand_count < command->operands_min)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "something is missing; usage: slight %s %s",
-                       command->name, command->operands);
+                       "missing argument; usage: slight %s %s", command->name,
+                       command->operands);
     if (args->rest != NULL && args->rest_count > 0 && !command->takes_rest)
         return sl_fail(err, SL_INVALID_ARGUMENT, "unexpected \"%s\"",
                        args->rest[0]);

@@ -37,9 +37,9 @@ static const struct sl_command strict = {
 };
 
 /* argv ends with NULL. */
-static enum sl_status parse(const struct sl_command *of,
-                            const char *const argv[], struct sl_args *args,
-                            struct sl_error *err)
+static enum sl_status parse_line(const struct sl_command *of,
+                                 const char *const argv[], struct sl_args *args,
+                                 struct sl_error *err)
 {
     size_t argc = 0;
 
@@ -49,7 +49,7 @@ static enum sl_status parse(const struct sl_command *of,
 }
 
 #define PARSE(of, ...)                                                         \
-    parse(of, (const char *const[]){__VA_ARGS__, NULL}, &args, &err)
+    parse_line(of, (const char *const[]){__VA_ARGS__, NULL}, &args, &err)
 
 #define FAILS(of, expected, ...)                                               \
     do {                                                                       \
@@ -66,7 +66,7 @@ static void test_nothing(void **state)
     struct sl_error err;
 
     (void)state;
-    assert_int_equal(parse(&command, none, &args, &err), SL_OK);
+    assert_int_equal(parse_line(&command, none, &args, &err), SL_OK);
     assert_int_equal(args.option_count, 0);
     assert_null(sl_args_operand(&args, 0));
     assert_null(sl_args_value(&args, "env"));
@@ -140,7 +140,7 @@ static void test_help_needs_nothing_else(void **state)
     (void)state;
     assert_int_equal(PARSE(&strict, "--help"), SL_OK);
     assert_true(args.help);
-    assert_int_equal(parse(&strict, letter, &with_letter, &err), SL_OK);
+    assert_int_equal(parse_line(&strict, letter, &with_letter, &err), SL_OK);
     assert_true(with_letter.help);
 }
 
@@ -158,14 +158,15 @@ static void test_errors(void **state)
     FAILS(&command, "--timeout needs a value: DURATION", "--timeout");
     FAILS(&command, "--timeout needs a value: DURATION", "-t", "--", "5s");
     FAILS(&command, "--quiet takes no value", "--quiet=yes");
-    FAILS(&command, "--timeout stands twice", "--timeout=1s", "-t", "2s");
+    FAILS(&command, "--timeout was given more than once", "--timeout=1s", "-t",
+          "2s");
     FAILS(&command,
-          "unexpected \"b\"; what is for the component stands behind \"--\"; "
+          "unexpected \"b\"; arguments of the component go after \"--\"; "
           "usage: slight run [FILE] [-- ARGS...]",
           "a", "b");
     FAILS(&strict, "unexpected \"b\"; usage: slight only FILE", "a", "b");
     FAILS(&strict, "unexpected \"b\"", "a", "--", "b");
-    FAILS(&strict, "something is missing; usage: slight only FILE", "--");
+    FAILS(&strict, "missing argument; usage: slight only FILE", "--");
 }
 
 int main(void)

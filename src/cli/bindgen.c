@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * slight bindgen: what a guest compiles and links to call the interfaces.
+ * slight bindgen: bindings that a guest in C is compiled and linked with.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,11 +13,11 @@
 #include "cli/print.h"
 #include "cli/wit_set.h"
 
-/* What is learnt while the bindings are written. */
+/* What the generated files show of the world. */
 struct bindings {
     const char *folder;
     char *world;      /* as files and names have it: "my_world" */
-    bool is_called;   /* it exports something: it has no main */
+    bool is_called;   /* it exports something, so that it has no main */
     bool has_handler; /* of HTTP requests */
 };
 
@@ -63,8 +63,8 @@ static struct sl_bytes guest_file(const char *path)
     return SL_LITERAL("");
 }
 
-/* What a guest needs beside the bindings: its start, and for one that answers
- * HTTP requests the helpers, over its own world's names. */
+/* What a guest needs beside the bindings: its start and, for a handler of HTTP
+ * requests, helpers with the names of its world. */
 static enum sl_status write_support(const struct bindings *bindings,
                                     struct sl_error *err)
 {
@@ -101,14 +101,14 @@ static int run_bindgen(const struct sl_args *args)
     struct sl_error err;
 
     if (strcmp(language, "c") != 0) {
-        sl_print_error("bindings are made for c, not for \"%s\"; other "
-                       "languages have tools of their own for the WIT of "
-                       "\"slight wit DIR\"",
-                       language);
+        sl_print_error(
+            "no bindings for \"%s\", only for c; for other languages, use "
+            "their own tools with the WIT of \"slight wit DIR\"",
+            language);
         return SL_EXIT_USAGE;
     }
     if (world == NULL) {
-        sl_print_error("--world is missing; for example --world command");
+        sl_print_error("--world is missing, for example --world command");
         return SL_EXIT_USAGE;
     }
     if (sl_wit_set_read(sl_args_value(args, "wit"), &set, &err) != SL_OK ||
@@ -124,17 +124,17 @@ static const struct sl_command_option options[] = {
     {.name = "world",
      .letter = 'w',
      .argument = "WORLD",
-     .help = "the world that the guest is for: command, or slight:slight/"
-             "command"},
+     .help = "the world of the guest, for example command or "
+             "slight:slight/command"},
     {.name = "out",
      .letter = 'o',
      .argument = "DIR",
      .kind = SL_ARGUMENT_FOLDER,
-     .help = "where the files go; this folder without it"},
+     .help = "the folder of the files; default: the working directory"},
     {.name = "wit",
      .argument = "DIR",
      .kind = SL_ARGUMENT_FOLDER,
-     .help = "WIT of your own, which may use slight's"},
+     .help = "a folder with WIT of your own, which may use that of slight"},
     {0},
 };
 
@@ -147,24 +147,24 @@ static const char *const examples[] = {
 extern const struct sl_command sl_command_bindgen;
 const struct sl_command sl_command_bindgen = {
     .name = "bindgen",
-    .summary = "make the C bindings of a world",
+    .summary = "generate C bindings for a world",
     .operands = "c --world WORLD [--out DIR] [--wit DIR]",
     .text =
-        "Writes all that a guest in C needs: WORLD.c, WORLD.h and\n"
-        "WORLD_component_type.o, the bindings; start.c, its start; and for a "
-        "world that\n"
-        "answers HTTP requests http_reply.h. Compile and link them with the "
-        "guest, then\n"
-        "make it a component (Debian: clang-19 lld-19 wasi-libc\n"
-        "libclang-rt-19-dev-wasm32):\n\n"
-        "  clang-19 --target=wasm32-wasi -O2 -nostartfiles -Wl,--no-entry "
-        "\\\n"
-        "      -Wl,--stack-first -Wl,-z,stack-size=262144 hello.c start.c "
-        "\\\n"
+        "Writes what a guest in C needs: the bindings WORLD.c, WORLD.h and\n"
+        "WORLD_component_type.o, the entry point start.c and, for a world that "
+        "handles\n"
+        "HTTP requests, http_reply.h. Compile and link them with the guest, "
+        "and make the\n"
+        "result a component (Debian: clang-19 lld-19 wasi-libc\n"
+        "libclang-rt-19-dev-wasm32):\n"
+        "\n"
+        "  clang-19 --target=wasm32-wasi -O2 -nostartfiles -Wl,--no-entry \\\n"
+        "      -Wl,--stack-first -Wl,-z,stack-size=262144 hello.c start.c \\\n"
         "      command.c command_component_type.o -o hello.core.wasm\n"
-        "  slight componentize hello.core.wasm -o hello.wasm\n\n"
-        "With --stack-first a stack that is too small traps, and does not "
-        "overwrite data.\n",
+        "  slight componentize hello.core.wasm -o hello.wasm\n"
+        "\n"
+        "With --stack-first, a stack overflow traps instead of overwriting "
+        "data.\n",
     .options = options,
     .examples = examples,
     .operand_kind = SL_ARGUMENT_LANGUAGE,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * slight check: what a run would find, without running.
+ * slight check: the problems of a run, without running.
  */
 #include <errno.h>
 #include <libgen.h>
@@ -15,7 +15,7 @@
 #include "cli/target.h"
 #include "manifest/capabilities.h"
 
-/* The interface that opens resources of a kind; its import needs one. */
+/* The interface that opens resources of a kind. */
 static const struct kind {
     const char *name; /* of the capability */
     const char *import;
@@ -37,7 +37,7 @@ static void note_import(void *context, const struct sl_host_import *import)
             uses[i] = true;
 }
 
-/* The first resource of the kind that the manifest has, or that it grants. */
+/* The first resource of the kind; granted: that the component may open. */
 static const struct sl_manifest_resource *
 find_resource(const struct sl_manifest *manifest,
               const struct sl_manifest_component *component, const char *kind,
@@ -52,10 +52,10 @@ find_resource(const struct sl_manifest *manifest,
     return NULL;
 }
 
-/* What the component with this index imports and may not open; how many kinds
- * that are. */
-static size_t warn_of_missing(const struct sl_manifest *manifest,
-                              struct sl_host *host, size_t index)
+/* Warn about capabilities that the component imports without a resource to
+ * open.  Returns the number of warnings. */
+static size_t warn_missing_resources(const struct sl_manifest *manifest,
+                                     struct sl_host *host, size_t index)
 {
     const struct sl_manifest_component *component =
         &manifest->components[index];
@@ -74,16 +74,15 @@ static size_t warn_of_missing(const struct sl_manifest *manifest,
         count++;
         if (other != NULL)
             sl_print_warning(
-                "component \"%s\" imports slight:%s, and %s grants "
-                "it no resource of that kind: whatever it opens "
-                "will be refused; add \"%s\" to its \"resources\"",
+                "component \"%s\" imports slight:%s, but %s grants "
+                "it no such resource, so every open will fail; add "
+                "\"%s\" to its \"resources\"",
                 component->name, kind, file, other->name);
         else
-            sl_print_warning("component \"%s\" imports slight:%s, and %s has "
-                             "no resource of that kind: whatever it opens will "
-                             "be refused; add [[resource]] with type = "
-                             "\"%s.sqlite\", or another of \"slight "
-                             "providers\"",
+            sl_print_warning("component \"%s\" imports slight:%s, but %s has "
+                             "no such resource, so every open will fail; add "
+                             "[[resource]] with type = \"%s.sqlite\", or "
+                             "another type of \"slight providers\"",
                              component->name, kind, file, kind);
     }
     return count;
@@ -123,11 +122,11 @@ static void print_limits(const struct sl_manifest_component *component)
     printf("  %s of memory", amount);
     sl_option_write_amount(SL_OPTION_SIZE, component->host_memory, amount,
                            sizeof(amount));
-    printf(", %s of the host's", amount);
+    printf(", %s of host memory", amount);
     sl_option_write_amount(SL_OPTION_DURATION_MS, component->timeout_ms, amount,
                            sizeof(amount));
     if (component->timeout_ms > 0)
-        printf(", %s of time", amount);
+        printf(", timeout %s", amount);
     putchar('\n');
 }
 
@@ -174,8 +173,8 @@ static const char *needed_path(char *path, bool is_store)
     return access(folder, F_OK) == 0 ? folder : dirname(folder);
 }
 
-/* How many files and folders that the resource names are not there. */
-static size_t warn_of_paths(const struct sl_manifest_resource *resource)
+/* Warn about missing files and folders.  Returns the number of warnings. */
+static size_t warn_missing_paths(const struct sl_manifest_resource *resource)
 {
     const struct sl_option *option = sl_driver_info(resource->driver).options;
     size_t count = 0;
@@ -224,11 +223,11 @@ static int check_host(const struct sl_manifest *manifest, struct sl_host *host,
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
     size_t warnings = sl_target_risks(manifest, warn_risk);
     for (size_t i = 0; i < manifest->resource_count; i++)
-        warnings += warn_of_paths(&manifest->resources[i]);
+        warnings += warn_missing_paths(&manifest->resources[i]);
     for (size_t i = 0; i < manifest->component_count; i++)
-        warnings += warn_of_missing(manifest, host, i);
+        warnings += warn_missing_resources(manifest, host, i);
     if (strict && warnings > 0) {
-        sl_print_error("%zu warning%s, and --strict allows none", warnings,
+        sl_print_error("%zu warning%s with --strict", warnings,
                        warnings > 1 ? "s" : "");
         return SL_EXIT_FAILED;
     }
@@ -257,8 +256,8 @@ static const struct sl_command_option options[] = {
     {.name = "manifest",
      .argument = "FILE",
      .kind = SL_ARGUMENT_FILE,
-     .help = "check the component that is named with this manifest"},
-    {.name = "strict", .help = "exit with 1 where there are warnings"},
+     .help = "use this manifest for the component FILE"},
+    {.name = "strict", .help = "exit with 1 after warnings"},
     {0},
 };
 
@@ -271,17 +270,23 @@ static const char *const examples[] = {
 extern const struct sl_command sl_command_check;
 const struct sl_command sl_command_check = {
     .name = "check",
-    .summary = "say what a component imports, and what it would not get",
+    .summary = "check a component and its manifest without running",
     .operands = "[FILE|DIR]",
-    .text = "Reads the manifest, compiles the component and links it, and runs "
-            "nothing: no\n"
-            "service is contacted. The operand is as for \"slight run\".\n\n"
-            "Warns where a password would go to another machine without "
-            "TLS.\n\n"
-            "Exit code 0: it can be run, 1: it can, but there are warnings and "
-            "--strict, 3: the manifest is wrong, 4: the "
-            "component cannot be\n"
-            "loaded, or imports what nobody provides.\n",
+    .text = "Reads the manifest, compiles and links the component, and prints "
+            "what it\n"
+            "imports and what it is granted. Nothing is run and no service is "
+            "contacted. The\n"
+            "operand is as for \"slight run\".\n"
+            "\n"
+            "Warns about passwords that would be sent to another machine "
+            "without TLS, missing\n"
+            "files, and imports without a resource.\n"
+            "\n"
+            "Exit code 0: it can run, 1: there were warnings with --strict, 3: "
+            "the manifest\n"
+            "is wrong, 4: the component cannot be loaded, or has imports that "
+            "slight does not\n"
+            "provide.\n",
     .options = options,
     .examples = examples,
     .operand_kind = SL_ARGUMENT_FILE,

@@ -3,6 +3,7 @@
  * From the command line to the command.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +34,8 @@ static bool set_log_level(void)
     return true;
 }
 
-/* --log-format, also where something else of the command line is wrong. */
-static const char *format_option(size_t argc, const char *const argv[])
+/* --log-format, even when the rest of the command line is wrong. */
+static const char *find_log_format(size_t argc, const char *const argv[])
 {
     static const char name[] = "--log-format";
     const size_t len = sizeof(name) - 1;
@@ -60,24 +61,25 @@ static bool has_option(const struct sl_command *command, const char *name)
 }
 
 /*
- * Set before anything is said, for it holds for all that is: what is asked for,
- * by the option or by the environment.  Otherwise, where a command has the
- * option: JSON, where nobody reads along.
+ * Before the first message, because it applies to all: the option, or else the
+ * environment.  Commands with the option default to JSON when stderr is not a
+ * terminal.
  */
 static void set_log_format(size_t argc, const char *const argv[])
 {
     const struct sl_command *command =
         argc > 1 ? sl_command_find(argv[1]) : NULL;
-    const char *asked = getenv("SLIGHT_LOG_FORMAT");
+    const char *wanted = getenv("SLIGHT_LOG_FORMAT");
     enum sl_log_format format = SL_LOG_TEXT;
     bool is_option = command != NULL && has_option(command, "log-format");
 
     if (is_option && isatty(STDERR_FILENO) != 1)
         format = SL_LOG_JSON;
-    if (asked != NULL)
-        (void)!sl_log_format_parse(asked, &format);
+    if (wanted != NULL)
+        (void)!sl_log_format_parse(wanted, &format);
     if (is_option)
-        (void)!sl_log_format_parse(format_option(argc - 2, argv + 2), &format);
+        (void)!sl_log_format_parse(find_log_format(argc - 2, argv + 2),
+                                   &format);
     sl_log_set_format(format);
 }
 
@@ -90,13 +92,13 @@ static int run_command(const struct sl_command *command, size_t argc,
     if (sl_args_parse(command, argc, argv, &args, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_USAGE);
     if (args.help) {
-        sl_help_command(stdout, command);
+        sl_help_print_command(stdout, command);
         return SL_EXIT_OK;
     }
     return command->run(&args);
 }
 
-static int dispatch(int argc, const char *const argv[])
+static int run_arguments(int argc, const char *const argv[])
 {
     const char *name = argc > 1 ? argv[1] : "help";
 
@@ -105,7 +107,7 @@ static int dispatch(int argc, const char *const argv[])
     else if (strcmp(name, "-V") == 0 || strcmp(name, "--version") == 0)
         name = "version";
     else if (name[0] == '-') {
-        sl_print_error("unknown option %s; a command comes first, \"slight "
+        sl_print_error("unknown option %s; a command must come first, \"slight "
                        "help\" lists them",
                        name);
         return SL_EXIT_USAGE;
@@ -117,17 +119,25 @@ static int dispatch(int argc, const char *const argv[])
     return run_command(command, argc > 2 ? (size_t)argc - 2 : 0, argv + 2);
 }
 
-/* A full disk or a closed pipe is told by the last write. */
+/* After a write that failed earlier, errno does not say why. */
+static bool is_reader_gone(void)
+{
+    struct pollfd out = {.fd = STDOUT_FILENO};
+
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
+/* A full disk or a closed pipe shows at the last write. */
 static int end_output(int code)
 {
     errno = 0;
     bool is_written = fflush(stdout) == 0 && !ferror(stdout);
     if (is_written)
         return code;
-    /* Who stopped reading (`| head`) knows. */
-    if (errno != EPIPE)
+    /* A reader that closed the pipe (`| head`) needs no message. */
+    if (errno != EPIPE && !is_reader_gone())
         sl_print_error("standard output: %s",
-                       errno != 0 ? strerror(errno) : "not all was written");
+                       errno != 0 ? strerror(errno) : "incomplete write");
     return code == SL_EXIT_OK ? SL_EXIT_FAILED : code;
 }
 
@@ -136,7 +146,7 @@ int sl_cli_main(int argc, const char *const argv[])
     set_log_format((size_t)argc, argv);
     if (!set_log_level())
         return SL_EXIT_USAGE;
-    int code = end_output(dispatch(argc, argv));
+    int code = end_output(run_arguments(argc, argv));
     sl_output_flush(SL_OUTPUT_FLUSH_MS);
     return code;
 }

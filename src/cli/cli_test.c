@@ -46,7 +46,7 @@ static int tear_down(void **state)
 }
 
 /* Run a line of shell in the fixture's folder; returns the exit code. */
-static int shell(struct fixture *f, const char *line)
+static int run_shell(struct fixture *f, const char *line)
 {
     SL_CLEANUP(sl_freep)
     char *command =
@@ -69,30 +69,30 @@ static int shell(struct fixture *f, const char *line)
     return WEXITSTATUS(status);
 }
 
-static const char *text(const struct fixture *f)
+static const char *output_text(const struct fixture *f)
 {
     return (const char *)f->out.ptr;
 }
 
 /* Run it; the code and something that it says must be as expected. */
-static void says(struct fixture *f, const char *line, int code,
-                 const char *expected)
+static void expect(struct fixture *f, const char *line, int code,
+                   const char *expected)
 {
-    int got = shell(f, line);
+    int got = run_shell(f, line);
 
-    if (got != code || strstr(text(f), expected) == NULL)
+    if (got != code || strstr(output_text(f), expected) == NULL)
         fail_msg("%s\nexit code %d, expected %d; said:\n%s\nexpected:\n%s",
-                 line, got, code, text(f), expected);
+                 line, got, code, output_text(f), expected);
 }
 
 static void test_help_of_everything(void **state)
 {
     struct fixture *f = *state;
 
-    says(f, "\"$SLIGHT\"", 0, "Commands\n");
-    says(f, "\"$SLIGHT\" help", 0, "Commands\n");
-    says(f, "\"$SLIGHT\" --help", 0, "Commands\n");
-    says(f, "\"$SLIGHT\" -h", 0, "Commands\n");
+    expect(f, "\"$SLIGHT\"", 0, "Commands\n");
+    expect(f, "\"$SLIGHT\" help", 0, "Commands\n");
+    expect(f, "\"$SLIGHT\" --help", 0, "Commands\n");
+    expect(f, "\"$SLIGHT\" -h", 0, "Commands\n");
     for (size_t i = 0; sl_commands[i] != NULL; i++) {
         const char *name = sl_commands[i]->name;
         SL_CLEANUP(sl_freep)
@@ -104,11 +104,49 @@ static void test_help_of_everything(void **state)
         SL_CLEANUP(sl_freep)
         char *letter = sl_asprintf("\"$SLIGHT\" %s -h", name);
 
-        says(f, "\"$SLIGHT\"", 0, name);
-        says(f, help, 0, usage);
-        says(f, option, 0, usage);
-        says(f, letter, 0, usage);
+        expect(f, "\"$SLIGHT\"", 0, name);
+        expect(f, help, 0, usage);
+        expect(f, option, 0, usage);
+        expect(f, letter, 0, usage);
     }
+}
+
+/* Help fits a terminal of 80 columns, but for examples and settings. */
+static void test_help_is_80_columns_wide(void **state)
+{
+    struct fixture *f = *state;
+
+    for (size_t i = 0; sl_commands[i] != NULL; i++) {
+        SL_CLEANUP(sl_freep)
+        char *line =
+            sl_asprintf("\"$SLIGHT\" help %s | awk 'length > 80'; "
+                        "\"$SLIGHT\" help slightfile.toml | "
+                        "awk 'length > 80'; \"$SLIGHT\" | awk 'length > 80'",
+                        sl_commands[i]->name);
+        assert_int_equal(run_shell(f, line), 0);
+        assert_string_equal(output_text(f), "");
+    }
+}
+
+static void test_manual_pages(void **state)
+{
+    struct fixture *f = *state;
+
+    expect(f, "\"$SLIGHT\" help --man-pages pages", 0, "pages/slight.1\n");
+    expect(f, "cat pages/slight.1", 0, ".TH \"SLIGHT\" 1");
+    expect(f, "cat pages/slightfile.toml.5", 0, "\\fBmax\\-header\\fR");
+    for (size_t i = 0; sl_commands[i] != NULL; i++) {
+        const struct sl_command *c = sl_commands[i];
+        SL_CLEANUP(sl_freep)
+        char *line =
+            sl_asprintf("sed 's/\\\\-/-/g' pages/slight-%s.1", c->name);
+        expect(f, line, 0, c->summary);
+        for (const struct sl_command_option *o = c->options; o->name != NULL;
+             o++)
+            expect(f, line, 0, o->help);
+    }
+    expect(f, "\"$SLIGHT\" help run --man-pages pages", 2, "remove \"run\"");
+    expect(f, ": > file; \"$SLIGHT\" help --man-pages file", 1, "error: file");
 }
 
 static void test_every_table_is_complete(void **state)
@@ -136,102 +174,106 @@ static void test_version(void **state)
 {
     struct fixture *f = *state;
 
-    says(f, "\"$SLIGHT\" version", 0, "slight ");
-    says(f, "\"$SLIGHT\" --version", 0, "wasmtime ");
-    says(f, "\"$SLIGHT\" -V", 0, "sqlite 3.");
+    expect(f, "\"$SLIGHT\" version", 0, "slight ");
+    expect(f, "\"$SLIGHT\" --version", 0, "wasmtime ");
+    expect(f, "\"$SLIGHT\" -V", 0, "sqlite 3.");
+    expect(f, "\"$SLIGHT\" version --licenses", 0, "(SQLite): blessing\n");
+    expect(f, "\"$SLIGHT\" version --licenses", 0, "\n  wasmtime 4");
+    expect(f, "\"$SLIGHT\" version --licenses | head -n 1", 0, "slight ");
+    assert_null(strstr(output_text(f), "error"));
 }
 
 static void test_usage(void **state)
 {
     struct fixture *f = *state;
 
-    says(f, "\"$SLIGHT\" rnu", 2,
-         "error: unknown command \"rnu\"; did you mean \"run\"?\n");
-    says(f, "\"$SLIGHT\" frobnicate", 2,
-         "error: unknown command \"frobnicate\"; \"slight help\" lists");
-    says(f, "\"$SLIGHT\" help frobnicate", 2, "error: unknown command");
-    says(f, "\"$SLIGHT\" --frobnicate", 2, "error: unknown option");
-    says(f, "\"$SLIGHT\" run --evn A=B", 2,
-         "error: unknown option --evn; did you mean --env?\n");
-    says(f, "\"$SLIGHT\" run a.wasm b", 2, "error: unexpected \"b\"");
-    says(f, "\"$SLIGHT\" run --env A a.wasm", 2,
-         "error: --env A: expected NAME=VALUE\n");
-    says(f, "\"$SLIGHT\" run --env =A a.wasm", 2, "expected NAME=VALUE\n");
-    says(f, "\"$SLIGHT\" run --timeout soon a.wasm", 2,
-         "error: --timeout soon: expected a duration");
-    says(f, "\"$SLIGHT\" run --dir nowhere::/data a.wasm", 2,
-         "error: --dir nowhere::/data: there is no folder \"nowhere\"\n");
-    says(f, "\"$SLIGHT\" run --dir ::/data a.wasm", 2,
-         "error: --dir ::/data: expected HOST::GUEST");
-    says(f, "\"$SLIGHT\" run . --manifest a.toml", 2,
-         "error: --manifest goes with a component; . is a folder\n");
-    says(f, "\"$SLIGHT\" providers kv.rdis", 2, "did you mean \"kv.redis\"?");
-    says(f, "\"$SLIGHT\" providers --markdown", 2, "the name of a provider");
-    says(f, "\"$SLIGHT\" completion tcsh", 2, "bash, zsh and fish");
-    says(f, "\"$SLIGHT\" completion", 2, "usage: slight completion");
-    says(f, "\"$SLIGHT\" bindgen rust --world command", 2, "made for c");
-    says(f, "\"$SLIGHT\" bindgen c", 2, "--world is missing");
-    says(f, "\"$SLIGHT\" componentize a.wasm", 2, "--out is missing");
-    says(f, "SLIGHT_LOG=loud \"$SLIGHT\" version", 2,
-         "error: SLIGHT_LOG is \"loud\"");
+    expect(f, "\"$SLIGHT\" rnu", 2,
+           "error: unknown command \"rnu\"; did you mean \"run\"?\n");
+    expect(f, "\"$SLIGHT\" frobnicate", 2,
+           "error: unknown command \"frobnicate\"; \"slight help\" lists");
+    expect(f, "\"$SLIGHT\" help frobnicate", 2, "error: unknown command");
+    expect(f, "\"$SLIGHT\" --frobnicate", 2, "error: unknown option");
+    expect(f, "\"$SLIGHT\" run --evn A=B", 2,
+           "error: unknown option --evn; did you mean --env?\n");
+    expect(f, "\"$SLIGHT\" run a.wasm b", 2, "error: unexpected \"b\"");
+    expect(f, "\"$SLIGHT\" run --env A a.wasm", 2,
+           "error: --env A: expected NAME=VALUE\n");
+    expect(f, "\"$SLIGHT\" run --env =A a.wasm", 2, "expected NAME=VALUE\n");
+    expect(f, "\"$SLIGHT\" run --timeout soon a.wasm", 2,
+           "error: --timeout soon: expected a duration");
+    expect(f, "\"$SLIGHT\" run --dir nowhere::/data a.wasm", 2,
+           "error: --dir nowhere::/data: there is no folder \"nowhere\"\n");
+    expect(f, "\"$SLIGHT\" run --dir ::/data a.wasm", 2,
+           "error: --dir ::/data: expected HOST::GUEST");
+    expect(f, "\"$SLIGHT\" run . --manifest a.toml", 2,
+           "error: --manifest needs a component; . is a folder\n");
+    expect(f, "\"$SLIGHT\" providers kv.rdis", 2, "did you mean \"kv.redis\"?");
+    expect(f, "\"$SLIGHT\" providers --markdown", 2, "the name of a provider");
+    expect(f, "\"$SLIGHT\" completion tcsh", 2, "bash, zsh or fish");
+    expect(f, "\"$SLIGHT\" completion", 2, "usage: slight completion");
+    expect(f, "\"$SLIGHT\" bindgen rust --world command", 2, "only for c");
+    expect(f, "\"$SLIGHT\" bindgen c", 2, "--world is missing");
+    expect(f, "\"$SLIGHT\" componentize a.wasm", 2, "--out is missing");
+    expect(f, "SLIGHT_LOG=loud \"$SLIGHT\" version", 2,
+           "error: SLIGHT_LOG is \"loud\"");
 }
 
 static void test_nothing_to_run(void **state)
 {
     struct fixture *f = *state;
 
-    says(f, "\"$SLIGHT\" run", 3,
-         "error: there is no slightfile.toml in this folder;");
-    says(f, "mkdir empty; \"$SLIGHT\" run empty", 3,
-         "error: there is no slightfile.toml in empty;");
-    says(f, "\"$SLIGHT\" check other.toml", 3,
-         "error: other.toml: no such file or folder\n");
-    says(f, "\"$SLIGHT\" run app.wasm", 4,
-         "error: app.wasm: no such file or folder\n");
-    says(f, "\"$SLIGHT\" run app.wasm --manifest none.toml", 3,
-         "error: none.toml: no such file or folder\n");
+    expect(f, "\"$SLIGHT\" run", 3,
+           "error: there is no slightfile.toml in this folder;");
+    expect(f, "mkdir empty; \"$SLIGHT\" run empty", 3,
+           "error: there is no slightfile.toml in empty;");
+    expect(f, "\"$SLIGHT\" check other.toml", 3,
+           "error: other.toml: no such file or folder\n");
+    expect(f, "\"$SLIGHT\" run app.wasm", 4,
+           "error: app.wasm: no such file or folder\n");
+    expect(f, "\"$SLIGHT\" run app.wasm --manifest none.toml", 3,
+           "error: none.toml: no such file or folder\n");
 }
 
 static void test_wrong_manifest(void **state)
 {
     struct fixture *f = *state;
 
-    says(f,
-         "printf 'slight = 1\\nnmae = \"a\"\\n[component]\\n' "
-         "> slightfile.toml; \"$SLIGHT\" run",
-         3,
-         "slightfile.toml:1:1: error: the manifest needs \"name\": what the "
-         "component is called in messages and metrics\n"
-         "slightfile.toml:2:1: error: unknown key \"nmae\" in the manifest; "
-         "did you mean \"name\"?\n"
-         "slightfile.toml:3:1: error: [component] needs \"source\": the "
-         "component, a .wasm file\n");
-    says(f, "cd /; \"$SLIGHT\" check \"$OLDPWD\"", 3,
-         "/slightfile.toml:1:1: error: ");
-    says(f,
-         "printf 'slight = 1\\nname = \"a\"\\n[component]\\n"
-         "source = \"a.wasm\"\\n' > slightfile.toml; \"$SLIGHT\" run",
-         4, "slightfile.toml:4:10: error: a.wasm: no such file or folder\n");
+    expect(f,
+           "printf 'slight = 1\\nnmae = \"a\"\\n[component]\\n' "
+           "> slightfile.toml; \"$SLIGHT\" run",
+           3,
+           "slightfile.toml:1:1: error: the manifest needs \"name\": the name "
+           "of the component in messages and metrics\n"
+           "slightfile.toml:2:1: error: unknown key \"nmae\" in the manifest; "
+           "did you mean \"name\"?\n"
+           "slightfile.toml:3:1: error: [component] needs \"source\": the file "
+           "of the component (.wasm)\n");
+    expect(f, "cd /; \"$SLIGHT\" check \"$OLDPWD\"", 3,
+           "/slightfile.toml:1:1: error: ");
+    expect(f,
+           "printf 'slight = 1\\nname = \"a\"\\n[component]\\n"
+           "source = \"a.wasm\"\\n' > slightfile.toml; \"$SLIGHT\" run",
+           4, "slightfile.toml:4:10: error: a.wasm: no such file or folder\n");
 }
 
 static void test_what_is_no_component(void **state)
 {
     struct fixture *f = *state;
 
-    says(f, "echo hello > a.wasm; \"$SLIGHT\" run a.wasm", 4,
-         "error: a.wasm: not WebAssembly;");
-    says(f, ": > a.wasm; \"$SLIGHT\" check a.wasm", 4,
-         "error: a.wasm: not WebAssembly;");
-    says(f, "echo '(component)' > a.wasm; \"$SLIGHT\" run a.wasm", 4,
-         "error: a.wasm: WebAssembly as text;");
-    says(f, "printf '\\0asm\\01\\0\\0\\0' > a.wasm; \"$SLIGHT\" run a.wasm", 4,
-         "slight componentize a.wasm");
-    says(f,
-         "printf '\\0asm\\015\\0\\01\\0nonsense' > a.wasm; "
-         "\"$SLIGHT\" run a.wasm",
-         4, "error: a.wasm: ");
-    says(f, "echo hello > a.wasm; \"$SLIGHT\" componentize a.wasm -o b.wasm", 1,
-         "error: a.wasm: it is not a core module of WebAssembly\n");
+    expect(f, "echo hello > a.wasm; \"$SLIGHT\" run a.wasm", 4,
+           "error: a.wasm: not WebAssembly;");
+    expect(f, ": > a.wasm; \"$SLIGHT\" check a.wasm", 4,
+           "error: a.wasm: not WebAssembly;");
+    expect(f, "echo '(component)' > a.wasm; \"$SLIGHT\" run a.wasm", 4,
+           "error: a.wasm: WebAssembly as text;");
+    expect(f, "printf '\\0asm\\01\\0\\0\\0' > a.wasm; \"$SLIGHT\" run a.wasm",
+           4, "slight componentize a.wasm");
+    expect(f,
+           "printf '\\0asm\\015\\0\\01\\0nonsense' > a.wasm; "
+           "\"$SLIGHT\" run a.wasm",
+           4, "error: a.wasm: ");
+    expect(f, "echo hello > a.wasm; \"$SLIGHT\" componentize a.wasm -o b.wasm",
+           1, "error: a.wasm: it is not a core module of WebAssembly\n");
 }
 
 #define EMPTY_COMPONENT "printf '\\0asm\\015\\0\\01\\0' > a.wasm; "
@@ -242,29 +284,31 @@ static void test_compiled_code_is_cached(void **state)
     const char *nothing_to_run = "error: a.wasm: the component exports no "
                                  "wasi:cli/run";
 
-    says(f, EMPTY_COMPONENT "\"$SLIGHT\" check a.wasm", 4, nothing_to_run);
-    says(f, "stat -c %a cache cache/*.code", 0, "700\n600\n");
-    says(f, "\"$SLIGHT\" run a.wasm", 4, nothing_to_run);
-    says(f, "ls cache | wc -l", 0, "1\n");
+    expect(f, EMPTY_COMPONENT "\"$SLIGHT\" check a.wasm", 4, nothing_to_run);
+    expect(f, "stat -c %a cache cache/*.code", 0, "700\n600\n");
+    expect(f, "\"$SLIGHT\" run a.wasm", 4, nothing_to_run);
+    expect(f, "ls cache | wc -l", 0, "1\n");
 
     /* Damage, whatever it is, is noticed and mended. */
-    says(f, "printf X | dd of=$(ls cache/*) bs=1 seek=999 conv=notrunc", 0, "");
-    says(f, "sum cache/* > damaged; \"$SLIGHT\" run a.wasm", 4, nothing_to_run);
-    says(f, "sum cache/* | diff -q - damaged", 1, "differ");
+    expect(f, "printf X | dd of=$(ls cache/*) bs=1 seek=999 conv=notrunc", 0,
+           "");
+    expect(f, "sum cache/* > damaged; \"$SLIGHT\" run a.wasm", 4,
+           nothing_to_run);
+    expect(f, "sum cache/* | diff -q - damaged", 1, "differ");
 }
 
 static void test_limits_of_compiling(void **state)
 {
     struct fixture *f = *state;
 
-    says(f, EMPTY_COMPONENT "\"$SLIGHT\" check a.wasm --compile-timeout x", 2,
-         "error: --compile-timeout x: ");
-    says(f, EMPTY_COMPONENT "\"$SLIGHT\" run a.wasm --compile-memory 1MB", 2,
-         "error: --compile-memory 1MB: ");
-    says(f, "\"$SLIGHT\" compile-child", 75, "is for slight itself");
-    says(f, "truncate -s 300M a.wasm; \"$SLIGHT\" check a.wasm", 4,
-         "error: a.wasm: larger than 268435456 bytes; raise max-size in "
-         "[component] of the manifest\n");
+    expect(f, EMPTY_COMPONENT "\"$SLIGHT\" check a.wasm --compile-timeout x", 2,
+           "error: --compile-timeout x: ");
+    expect(f, EMPTY_COMPONENT "\"$SLIGHT\" run a.wasm --compile-memory 1MB", 2,
+           "error: --compile-memory 1MB: ");
+    expect(f, "\"$SLIGHT\" compile-child", 75, "is for slight itself");
+    expect(f, "truncate -s 300M a.wasm; \"$SLIGHT\" check a.wasm", 4,
+           "error: a.wasm: larger than 268435456 bytes; raise max-size in "
+           "[component] of the manifest\n");
 }
 
 static void test_no_cache_is_no_failure(void **state)
@@ -273,29 +317,30 @@ static void test_no_cache_is_no_failure(void **state)
     const char *nothing_to_run = "error: a.wasm: the component exports no "
                                  "wasi:cli/run";
 
-    says(f, EMPTY_COMPONENT "SLIGHT_CACHE_DIR=off \"$SLIGHT\" run a.wasm", 4,
-         nothing_to_run);
-    assert_string_equal(text(f) + strcspn(text(f), "\n"), "\n"); /* no more */
-    says(f, "test ! -e cache", 0, "");
-    says(f,
-         "mkdir open; chmod 777 open; SLIGHT_CACHE_DIR=$PWD/open "
-         "\"$SLIGHT\" run a.wasm",
-         4, "level=warn event=no-cache reason=\"");
-    assert_non_null(strstr(text(f), nothing_to_run));
-    says(f, "SLIGHT_CACHE_DIR=/dev/null/x \"$SLIGHT\" run a.wasm", 4,
-         nothing_to_run);
+    expect(f, EMPTY_COMPONENT "SLIGHT_CACHE_DIR=off \"$SLIGHT\" run a.wasm", 4,
+           nothing_to_run);
+    assert_string_equal(output_text(f) + strcspn(output_text(f), "\n"),
+                        "\n"); /* no more */
+    expect(f, "test ! -e cache", 0, "");
+    expect(f,
+           "mkdir open; chmod 777 open; SLIGHT_CACHE_DIR=$PWD/open "
+           "\"$SLIGHT\" run a.wasm",
+           4, "level=warn event=no-cache reason=\"");
+    assert_non_null(strstr(output_text(f), nothing_to_run));
+    expect(f, "SLIGHT_CACHE_DIR=/dev/null/x \"$SLIGHT\" run a.wasm", 4,
+           nothing_to_run);
 }
 
 static void test_providers(void **state)
 {
     struct fixture *f = *state;
 
-    says(f, "\"$SLIGHT\" providers", 0, "\nkv.sqlite ");
-    says(f, "\"$SLIGHT\" providers", 0, "\nkv.memory ");
-    says(f, "\"$SLIGHT\" providers", 0, "\nkv.redis ");
-    says(f, "\"$SLIGHT\" providers kv.memory", 0, "retry.attempts");
-    says(f, "\"$SLIGHT\" providers kv.redis --markdown", 0,
-         "| setting | type | default | |\n");
+    expect(f, "\"$SLIGHT\" providers", 0, "\nkv.sqlite ");
+    expect(f, "\"$SLIGHT\" providers", 0, "\nkv.memory ");
+    expect(f, "\"$SLIGHT\" providers", 0, "\nkv.redis ");
+    expect(f, "\"$SLIGHT\" providers kv.memory", 0, "retry.attempts");
+    expect(f, "\"$SLIGHT\" providers kv.redis --markdown", 0,
+           "| setting | type | default | |\n");
 }
 
 /* Of a queue; the rest is e2e.deliveries. */
@@ -303,102 +348,106 @@ static void test_dead_letters(void **state)
 {
     struct fixture *f = *state;
 
-    says(f,
-         "printf 'slight = 1\\nname = \"a\"\\n[component]\\nsource = "
-         "\"a.wasm\"\\n"
-         "[[resource]]\\nname = \"jobs\"\\ntype = \"mq.sqlite\"\\n"
-         "path = \"q.db\"\\n[[resource]]\\nname = \"store\"\\n"
-         "type = \"kv.memory\"\\n' > slightfile.toml",
-         0, "");
-    says(f, "\"$SLIGHT\" dead-letters list jobs", 0, "no dead letters\n");
-    says(f, "\"$SLIGHT\" dead-letters list jobs --json | wc -c", 0, "0\n");
-    says(f, "\"$SLIGHT\" dead-letters drop jobs --all", 0, "no dead letters\n");
-    says(f, "\"$SLIGHT\" dead-letters drop jobs 17 17 x", 1,
-         "2 of these dead letters are not there");
-    says(f, "\"$SLIGHT\" dead-letters replay jobs", 2, "Name their IDs");
-    says(f, "\"$SLIGHT\" dead-letters drop jobs 1 --all", 2, "not both");
-    says(f, "\"$SLIGHT\" dead-letters list jobs --all", 2,
-         "--all goes with replay and drop");
-    says(f, "\"$SLIGHT\" dead-letters list jobs 1", 2,
-         "an ID goes with replay and drop");
-    says(f, "\"$SLIGHT\" dead-letters lost jobs", 2, "did you mean \"list\"?");
-    says(f, "\"$SLIGHT\" dead-letters list job", 2,
-         "slightfile.toml has no resource \"job\"; did you mean \"jobs\"?");
-    says(f, "\"$SLIGHT\" dead-letters list store", 2, "only queues (mq.*)");
-    says(f, "\"$SLIGHT\" dead-letters list", 2, "error: ");
-    says(f, "\"$SLIGHT\" dead-letters list jobs --manifest no.toml", 3,
-         "no.toml");
-    says(f,
-         "echo text > q.db; rm -f q.db-*; "
-         "\"$SLIGHT\" dead-letters list jobs",
-         1, "error: resource \"jobs\": ");
+    expect(f,
+           "printf 'slight = 1\\nname = \"a\"\\n[component]\\nsource = "
+           "\"a.wasm\"\\n"
+           "[[resource]]\\nname = \"jobs\"\\ntype = \"mq.sqlite\"\\n"
+           "path = \"q.db\"\\n[[resource]]\\nname = \"store\"\\n"
+           "type = \"kv.memory\"\\n' > slightfile.toml",
+           0, "");
+    expect(f, "\"$SLIGHT\" dead-letters list jobs", 0, "no dead letters\n");
+    expect(f, "\"$SLIGHT\" dead-letters list jobs --json | wc -c", 0, "0\n");
+    expect(f, "\"$SLIGHT\" dead-letters drop jobs --all", 0,
+           "no dead letters\n");
+    expect(f, "\"$SLIGHT\" dead-letters drop jobs 17 17 x", 1,
+           "2 of these dead letters do not exist");
+    expect(f, "\"$SLIGHT\" dead-letters replay jobs", 2,
+           "name the IDs of dead letters");
+    expect(f, "\"$SLIGHT\" dead-letters drop jobs 1 --all", 2, "not both");
+    expect(f, "\"$SLIGHT\" dead-letters list jobs --all", 2,
+           "--all is for replay and drop");
+    expect(f, "\"$SLIGHT\" dead-letters list jobs 1", 2,
+           "IDs are for replay and drop");
+    expect(f, "\"$SLIGHT\" dead-letters lost jobs", 2,
+           "did you mean \"list\"?");
+    expect(f, "\"$SLIGHT\" dead-letters list job", 2,
+           "slightfile.toml has no resource \"job\"; did you mean \"jobs\"?");
+    expect(f, "\"$SLIGHT\" dead-letters list store", 2, "only queues (mq.*)");
+    expect(f, "\"$SLIGHT\" dead-letters list", 2, "error: ");
+    expect(f, "\"$SLIGHT\" dead-letters list jobs --manifest no.toml", 3,
+           "no.toml");
+    expect(f,
+           "echo text > q.db; rm -f q.db-*; "
+           "\"$SLIGHT\" dead-letters list jobs",
+           1, "error: resource \"jobs\": ");
 }
 
 static void test_wit(void **state)
 {
     struct fixture *f = *state;
 
-    says(f, "\"$SLIGHT\" wit", 0, "package slight:kv@");
-    says(f, "\"$SLIGHT\" wit out/wit > /dev/null; cat out/wit/kv/kv.wit", 0,
-         "interface store {");
-    says(f, ": > file; \"$SLIGHT\" wit file", 1, "error: file");
+    expect(f, "\"$SLIGHT\" wit", 0, "package slight:kv@");
+    expect(f, "\"$SLIGHT\" wit out/wit > /dev/null; cat out/wit/kv/kv.wit", 0,
+           "interface store {");
+    expect(f, ": > file; \"$SLIGHT\" wit file", 1, "error: file");
 }
 
 static void test_bindgen(void **state)
 {
     struct fixture *f = *state;
 
-    says(f, "\"$SLIGHT\" bindgen c --world command --out gen && ls gen", 0,
-         "command.c\ncommand.h\ncommand_component_type.o\n");
-    says(f, "\"$SLIGHT\" bindgen c --world comand --out gen", 1, "error: ");
+    expect(f, "\"$SLIGHT\" bindgen c --world command --out gen && ls gen", 0,
+           "command.c\ncommand.h\ncommand_component_type.o\n");
+    expect(f, "\"$SLIGHT\" bindgen c --world comand --out gen", 1, "error: ");
     /* A world of one's own uses slight's packages without a copy of them. */
-    says(f,
-         "mkdir wit; printf 'package my:app;\\nworld main {\\n"
-         "  import slight:kv/store@0.1.0;\\n}\\n' > wit/app.wit; "
-         "\"$SLIGHT\" bindgen c -w my:app/main --wit wit -o own && ls own",
-         0, "main.c\nmain.h\nmain_component_type.o\n");
-    says(f, "\"$SLIGHT\" bindgen c -w x --wit nowhere", 1, "error: nowhere");
-    says(f, "mkdir none; \"$SLIGHT\" bindgen c -w x --wit none", 1,
-         "error: none: there is no .wit file\n");
+    expect(f,
+           "mkdir wit; printf 'package my:app;\\nworld main {\\n"
+           "  import slight:kv/store@0.1.0;\\n}\\n' > wit/app.wit; "
+           "\"$SLIGHT\" bindgen c -w my:app/main --wit wit -o own && ls own",
+           0, "main.c\nmain.h\nmain_component_type.o\n");
+    expect(f, "\"$SLIGHT\" bindgen c -w x --wit nowhere", 1, "error: nowhere");
+    expect(f, "mkdir none; \"$SLIGHT\" bindgen c -w x --wit none", 1,
+           "error: none: there is no .wit file\n");
 }
 
 static void test_completion(void **state)
 {
     struct fixture *f = *state;
 
-    says(f, "\"$SLIGHT\" completion bash > c.bash && bash -n c.bash", 0, "");
-    says(f,
-         "cat > try <<'END'\n"
-         "source c.bash\n"
-         "complete_line() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); "
-         "COMPREPLY=(); _slight; echo \"<${COMPREPLY[*]}>\"; }\n"
-         "complete_line slight comp\n"
-         "complete_line slight run --t\n"
-         "complete_line slight providers kv.m\n"
-         "complete_line slight completion ''\n"
-         "complete_line slight dead-letters ''\n"
-         "END\n"
-         "bash try",
-         0,
-         "<componentize completion>\n<--timeout>\n<kv.memory>\n"
-         "<bash zsh fish>\n<list replay drop>\n");
-    says(f, "\"$SLIGHT\" completion zsh", 0, "#compdef slight\n");
-    says(f, "\"$SLIGHT\" completion fish", 0, "complete -c slight -f\n");
+    expect(f, "\"$SLIGHT\" completion bash > c.bash && bash -n c.bash", 0, "");
+    expect(f,
+           "cat > try <<'END'\n"
+           "source c.bash\n"
+           "complete_line() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); "
+           "COMPREPLY=(); _slight; echo \"<${COMPREPLY[*]}>\"; }\n"
+           "complete_line slight comp\n"
+           "complete_line slight run --t\n"
+           "complete_line slight providers kv.m\n"
+           "complete_line slight completion ''\n"
+           "complete_line slight dead-letters ''\n"
+           "END\n"
+           "bash try",
+           0,
+           "<componentize completion>\n<--timeout>\n<kv.memory>\n"
+           "<bash zsh fish>\n<list replay drop>\n");
+    expect(f, "\"$SLIGHT\" completion zsh", 0, "#compdef slight\n");
+    expect(f, "\"$SLIGHT\" completion fish", 0, "complete -c slight -f\n");
 }
 
 static void test_a_full_disk_is_told(void **state)
 {
     struct fixture *f = *state;
 
-    assert_int_equal(shell(f, "\"$SLIGHT\" wit > /dev/full"), SL_EXIT_FAILED);
+    assert_int_equal(run_shell(f, "\"$SLIGHT\" wit > /dev/full"),
+                     SL_EXIT_FAILED);
 }
 
 static void test_no_colour_without_a_terminal(void **state)
 {
     struct fixture *f = *state;
 
-    shell(f, "\"$SLIGHT\" help; \"$SLIGHT\" rnu; \"$SLIGHT\" providers");
-    assert_null(strchr(text(f), '\033'));
+    run_shell(f, "\"$SLIGHT\" help; \"$SLIGHT\" rnu; \"$SLIGHT\" providers");
+    assert_null(strchr(output_text(f), '\033'));
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -407,6 +456,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_help_of_everything),
+        CASE(test_help_is_80_columns_wide),
+        CASE(test_manual_pages),
         cmocka_unit_test(test_every_table_is_complete),
         CASE(test_version),
         CASE(test_usage),

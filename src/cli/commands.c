@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands.  A new one is a file of its own and two lines here. */
+/* The commands.  A new one is a file and two lines here. */
 #include "cli/command.h"
 
 #include <string.h>

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * slight completion: scripts for shells, made from the tables of the commands.
+ * slight completion: scripts for shells, from the tables of the commands.
  *
- * What is completed: commands, their options, and values where the tables say
- * of which kind they are.
+ * They complete commands, options, and values whose kind the tables name.
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/option.h"
 #include "cli/command.h"
+#include "cli/help_text.h"
 #include "cli/print.h"
 #include "manifest/capabilities.h"
 
@@ -28,12 +28,13 @@ static void print_commands(void)
         printf("%s%s", i > 0 ? " " : "", sl_commands[i]->name);
 }
 
-/* The words that a kind can be; nothing for text, files and folders. */
-static bool print_words(enum sl_argument_kind kind)
+/* The values of a kind; false for text, files and folders. */
+static bool print_values(enum sl_argument_kind kind)
 {
     switch (kind) {
-    case SL_ARGUMENT_COMMAND:
+    case SL_ARGUMENT_TOPIC:
         print_commands();
+        printf(" " SL_HELP_MANIFEST);
         return true;
     case SL_ARGUMENT_PROVIDER:
         print_providers();
@@ -44,7 +45,7 @@ static bool print_words(enum sl_argument_kind kind)
     case SL_ARGUMENT_LANGUAGE:
         printf("c");
         return true;
-    case SL_ARGUMENT_LETTERS:
+    case SL_ARGUMENT_ACTION:
         printf("list replay drop");
         return true;
     case SL_ARGUMENT_TEXT:
@@ -67,7 +68,7 @@ static void bash_kind(enum sl_argument_kind kind)
         printf("COMPREPLY=()");
     } else {
         printf("COMPREPLY=($(compgen -W '");
-        print_words(kind);
+        print_values(kind);
         printf("' -- \"$word\"))");
     }
 }
@@ -114,7 +115,7 @@ static void print_bash(void)
 
 /* --- zsh --- */
 
-/* Help inside of '...[help]': brackets, colons and quotes have a meaning. */
+/* Help within '...[help]': brackets, colons and quotes must be quoted. */
 static void zsh_text(const char *text)
 {
     for (; *text != '\0'; text++) {
@@ -135,7 +136,7 @@ static void zsh_kind(enum sl_argument_kind kind)
         printf("_files -/");
     else if (kind != SL_ARGUMENT_TEXT) {
         printf("(");
-        print_words(kind);
+        print_values(kind);
         printf(")");
     }
 }
@@ -157,7 +158,7 @@ static void zsh_option(const struct sl_command_option *option)
 
 static void zsh_command(const struct sl_command *command)
 {
-    printf("    %s)\n        _arguments '--help[tell about the command]'",
+    printf("    %s)\n        _arguments '--help[print this help]'",
            command->name);
     for (const struct sl_command_option *o = command->options; o->name != NULL;
          o++)
@@ -189,7 +190,7 @@ static void print_zsh(void)
            "    case $command in\n");
     for (size_t i = 0; sl_commands[i] != NULL; i++)
         zsh_command(sl_commands[i]);
-    /* Found through fpath it is called, sourced it makes itself known. */
+    /* From fpath it runs as the function; when sourced it registers itself. */
     printf("    esac\n}\n"
            "if [[ $funcstack[1] == _slight ]]; then\n"
            "    _slight \"$@\"\nelse\n    compdef _slight slight\nfi\n");
@@ -241,7 +242,7 @@ static void fish_command(const struct sl_command *command)
         printf(" -F\n");
     } else {
         printf(" -a '");
-        print_words(command->operand_kind);
+        print_values(command->operand_kind);
         printf("'\n");
     }
 }
@@ -250,7 +251,7 @@ static void print_fish(void)
 {
     printf("# fish completion for slight: slight completion fish | source\n"
            "complete -c slight -f\n"
-           "complete -c slight -l help -s h -d 'tell about slight'\n"
+           "complete -c slight -l help -s h -d 'print this help'\n"
            "complete -c slight -n __fish_use_subcommand -l version -s V "
            "-d 'print versions'\n");
     for (size_t i = 0; sl_commands[i] != NULL; i++)
@@ -275,7 +276,7 @@ static int run_completion(const struct sl_args *args)
             return SL_EXIT_OK;
         }
     }
-    sl_print_error("there is completion for bash, zsh and fish, not for \"%s\"",
+    sl_print_error("no completion for \"%s\"; expected bash, zsh or fish",
                    shell);
     return SL_EXIT_USAGE;
 }
@@ -291,7 +292,7 @@ static const char *const examples[] = {
 extern const struct sl_command sl_command_completion;
 const struct sl_command sl_command_completion = {
     .name = "completion",
-    .summary = "print a script that completes slight's command line",
+    .summary = "print a shell completion script",
     .operands = "bash|zsh|fish",
     .text = "",
     .options = options,

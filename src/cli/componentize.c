@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * slight componentize: a core module becomes a component.
+ * slight componentize: from a core module to a component.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,9 +13,9 @@
 
 #define CORE_BYTES_MAX ((size_t)1024 * 1024 * 1024)
 
-static enum sl_status componentize(const char *from, const char *to,
-                                   const char *world, const char *wit,
-                                   struct sl_error *err)
+static enum sl_status make_component(const char *from, const char *to,
+                                     const char *world, const char *wit,
+                                     struct sl_error *err)
 {
     SL_CLEANUP(sl_buf_done) struct sl_buf core = SL_BUF(CORE_BYTES_MAX);
     SL_CLEANUP(sl_buf_done) struct sl_buf out = SL_BUF(CORE_BYTES_MAX);
@@ -47,10 +47,10 @@ static int run_componentize(const struct sl_args *args)
         return SL_EXIT_USAGE;
     }
     if (wit != NULL && world == NULL) {
-        sl_print_error("--wit goes with --world");
+        sl_print_error("--wit needs --world");
         return SL_EXIT_USAGE;
     }
-    if (componentize(from, to, world, wit, &err) != SL_OK)
+    if (make_component(from, to, world, wit, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_FAILED);
     return SL_EXIT_OK;
 }
@@ -64,12 +64,12 @@ static const struct sl_command_option options[] = {
     {.name = "world",
      .letter = 'w',
      .argument = "WORLD",
-     .help = "the world, where the module was not linked with its "
+     .help = "the world, for a module that was not linked with "
              "WORLD_component_type.o"},
     {.name = "wit",
      .argument = "DIR",
      .kind = SL_ARGUMENT_FOLDER,
-     .help = "WIT of your own for --world"},
+     .help = "a folder with WIT of your own for --world"},
     {0},
 };
 
@@ -81,11 +81,11 @@ static const char *const examples[] = {
 extern const struct sl_command sl_command_componentize;
 const struct sl_command sl_command_componentize = {
     .name = "componentize",
-    .summary = "make a core module a component",
+    .summary = "make a component from a core module",
     .operands = "CORE.wasm -o APP.wasm",
-    .text = "CORE.wasm is what a compiler makes for wasm32-wasip1; its calls "
-            "of WASI preview 1\n"
-            "are adapted to WASI 0.2.\n",
+    .text = "CORE.wasm is the output of a compiler for wasm32-wasip1. Its "
+            "calls of WASI\n"
+            "preview 1 are adapted to WASI 0.2.\n",
     .options = options,
     .examples = examples,
     .operand_kind = SL_ARGUMENT_FILE,

@@ -10,9 +10,10 @@
 #include "cli/print.h"
 #include "host/confine.h"
 
-static int tell_failure(struct sl_error *err)
+static int report_failure(struct sl_error *err)
 {
-    sl_fail_in(err, "slight cannot confine itself (--no-sandbox runs without)");
+    sl_fail_in(err,
+               "slight cannot confine itself; --no-sandbox runs without it");
     return sl_print_failure(err, SL_EXIT_FAILED);
 }
 
@@ -36,7 +37,7 @@ int sl_confine_files(const struct sl_manifest *manifest,
     *out = sl_sandbox_new();
     sl_host_allow(manifest, run, *out);
     if (sl_sandbox_confine(*out, &err) != SL_OK)
-        return tell_failure(&err);
+        return report_failure(&err);
     log_support();
     return SL_EXIT_OK;
 }
@@ -46,7 +47,7 @@ int sl_confine_calls(const struct sl_sandbox *sandbox)
     struct sl_error err;
 
     return sl_sandbox_filter(sandbox, &err) == SL_OK ? SL_EXIT_OK
-                                                     : tell_failure(&err);
+                                                     : report_failure(&err);
 }
 
 void sl_confine_print(void)

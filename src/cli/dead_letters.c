@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * slight dead-letters: what a queue keeps apart, for its operators.
+ * slight dead-letters: the messages that a queue gave up on.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 
 /* --- One letter --------------------------------------------------------- */
 
-/* UTC, as the log has it. */
+/* UTC, as in the log. */
 static void write_time(FILE *out, uint64_t ms)
 {
     const time_t seconds = (time_t)(ms / 1000);
@@ -105,7 +105,7 @@ static bool print_row(void *context, const struct sl_dead_letter *letter)
     return !ferror(stdout);
 }
 
-/* --- What was asked for ------------------------------------------------- */
+/* --- The command line --------------------------------------------------- */
 
 enum action { LIST, REPLAY, DROP, ACTIONS };
 
@@ -128,17 +128,15 @@ static bool read_action(const char *text, enum action *action)
         }
     const char *nearest = sl_nearest(text, action_names);
     if (nearest != NULL)
-        sl_print_error("there is no \"slight dead-letters %s\"; did you mean "
-                       "\"%s\"?",
-                       text, nearest);
+        sl_print_error("unknown action \"%s\"; did you mean \"%s\"?", text,
+                       nearest);
     else
-        sl_print_error("there is no \"slight dead-letters %s\"; expected list, "
-                       "replay or drop",
+        sl_print_error("unknown action \"%s\"; expected list, replay or drop",
                        text);
     return false;
 }
 
-/* False after saying what is wrong. */
+/* False after a message. */
 static bool read_request(const struct sl_args *args, struct request *request)
 {
     bool all = sl_args_has(args, "all");
@@ -149,13 +147,13 @@ static bool read_request(const struct sl_args *args, struct request *request)
     request->id_count = args->operand_count - 2;
     request->ids = request->id_count > 0 ? &args->operands[2] : NULL;
     if (request->action == LIST && (all || request->id_count > 0)) {
-        sl_print_error("\"list\" shows all dead letters; %s goes with replay "
-                       "and drop",
-                       all ? "--all" : "an ID");
+        sl_print_error(
+            "\"list\" shows all dead letters; %s for replay and drop",
+            all ? "--all is" : "IDs are");
         return false;
     }
     if (request->action != LIST && all == (request->id_count > 0)) {
-        sl_print_error("which ones? Name their IDs, or all of them with "
+        sl_print_error("name the IDs of dead letters, or all of them with "
                        "--all%s",
                        all ? ", not both" : "");
         return false;
@@ -163,7 +161,7 @@ static bool read_request(const struct sl_args *args, struct request *request)
     return true;
 }
 
-/* NULL after saying that there is none. */
+/* NULL after a message. */
 static const struct sl_manifest_resource *
 find_resource(const struct sl_manifest *manifest, const char *name)
 {
@@ -188,7 +186,8 @@ find_resource(const struct sl_manifest *manifest, const char *name)
 
 /* --- The actions -------------------------------------------------------- */
 
-static int list(struct sl_dead_letters *letters, const struct request *request)
+static int list_letters(struct sl_dead_letters *letters,
+                        const struct request *request)
 {
     struct sl_error err;
     size_t count = 0;
@@ -220,7 +219,7 @@ static void print_done(void *context, const char *id, const char *as)
     }
 }
 
-/* How many different ones were named. */
+/* Without the duplicates. */
 static size_t count_named(const struct request *request)
 {
     size_t count = 0;
@@ -234,7 +233,8 @@ static size_t count_named(const struct request *request)
     return count;
 }
 
-static int settle(struct sl_dead_letters *letters, struct request *request)
+static int settle_letters(struct sl_dead_letters *letters,
+                          struct request *request)
 {
     size_t named = count_named(request), count;
     struct sl_error err;
@@ -250,9 +250,9 @@ static int settle(struct sl_dead_letters *letters, struct request *request)
         puts("no dead letters");
     if (count >= named)
         return SL_EXIT_OK;
-    sl_print_error("%zu of these dead letters %s not there; \"slight "
-                   "dead-letters list\" shows those that are",
-                   named - count, named - count > 1 ? "are" : "is");
+    sl_print_error("%zu of these dead letters %s not exist; \"slight "
+                   "dead-letters list\" shows those that do",
+                   named - count, named - count > 1 ? "do" : "does");
     return SL_EXIT_FAILED;
 }
 
@@ -262,7 +262,7 @@ static void close_letters(struct sl_dead_letters *letters, int code)
         return;
     fflush(NULL);
     sl_output_flush(SL_OUTPUT_FLUSH_MS);
-    /* What its thread uses stays as it is until the very end. */
+    /* Its thread may use anything until the process ends. */
     _exit(code);
 }
 
@@ -286,21 +286,21 @@ static int run_dead_letters(const struct sl_args *args)
         return sl_print_failure(&err, err.status == SL_UNSUPPORTED
                                           ? SL_EXIT_USAGE
                                           : SL_EXIT_FAILED);
-    code = request.action == LIST ? list(letters, &request)
-                                  : settle(letters, &request);
+    code = request.action == LIST ? list_letters(letters, &request)
+                                  : settle_letters(letters, &request);
     close_letters(letters, code);
     return code;
 }
 
 static const struct sl_command_option options[] = {
-    {.name = "all", .help = "replay or drop all that there are now"},
+    {.name = "all", .help = "replay or drop all current dead letters"},
     {.name = "json",
-     .help = "an object a line, with attributes, and the payload in base64"},
+     .help = "print one JSON object per line, with attributes and the payload "
+             "in base64"},
     {.name = "manifest",
      .argument = "FILE",
      .kind = SL_ARGUMENT_FILE,
-     .help =
-         "the manifest that has the resource; slightfile.toml unless given"},
+     .help = "the manifest with the resource; default slightfile.toml"},
     {0},
 };
 
@@ -315,23 +315,24 @@ static const char *const examples[] = {
 extern const struct sl_command sl_command_dead_letters;
 const struct sl_command sl_command_dead_letters = {
     .name = "dead-letters",
-    .summary = "show, send again or delete the dead letters of a queue",
+    .summary = "list, replay or delete the dead letters of a queue",
     .operands = "list|replay|drop RESOURCE [ID...]",
-    .text =
-        "RESOURCE is a queue (mq.*) of the manifest, ID what \"list\" and "
-        "the log call a\n"
-        "message. A dead letter was rejected, or delivered max-deliveries "
-        "times.\n\n"
-        "\"replay\" puts it at the end of the queue, as if it was delivered "
-        "no time yet, with\n"
-        "a new ID; \"drop\" deletes it. Both may be used while slight "
-        "runs.\n\n"
-        "Exit code 0: done, 1: the service failed, or one of the IDs is "
-        "not there, 2: there is\n"
-        "no such queue, 3: the manifest is wrong.\n",
+    .text = "RESOURCE is a queue (mq.*) of the manifest. ID is the ID of a "
+            "message as \"list\"\n"
+            "and the log show it. A dead letter was rejected, or delivered "
+            "max-deliveries\n"
+            "times.\n"
+            "\n"
+            "\"replay\" sends it to the end of the queue with a new ID and no "
+            "deliveries;\n"
+            "\"drop\" deletes it. Both may be used while slight runs.\n"
+            "\n"
+            "Exit code 0: done, 1: the service failed or an ID does not exist, "
+            "2: there is no\n"
+            "such queue, 3: the manifest is wrong.\n",
     .options = options,
     .examples = examples,
-    .operand_kind = SL_ARGUMENT_LETTERS,
+    .operand_kind = SL_ARGUMENT_ACTION,
     .operands_min = 2,
     .operands_max = 1000,
     .run = run_dead_letters,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Help, made from the tables of the commands.
+ * Help, from the tables of the commands and of the manifest.  man.h has the
+ * same as manual pages.
  */
 #ifndef SL_CLI_HELP_H
 #define SL_CLI_HELP_H
@@ -10,10 +11,10 @@
 #include "cli/command.h"
 
 /* What slight is, and its commands. */
-void sl_help_all(FILE *out);
+void sl_help_print_all(FILE *out);
 /* One command: usage, text, options, examples. */
-void sl_help_command(FILE *out, const struct sl_command *command);
-/* Say that there is no such command, and which may be meant. */
+void sl_help_print_command(FILE *out, const struct sl_command *command);
+/* Report that there is no such command; returns the exit code. */
 int sl_help_unknown(const char *name);
 
 #endif

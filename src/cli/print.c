@@ -84,7 +84,7 @@ FILE *sl_message_open(struct sl_message *message)
 void sl_message_close(struct sl_message *message)
 {
     if (message->out != NULL && fclose(message->out) == 0) {
-        fflush(stdout); /* what was said before comes before */
+        fflush(stdout); /* keep the order of both streams */
         sl_output_write(STDERR_FILENO, SL_OUTPUT_LOG,
                         SL_BYTES(message->text, message->len), NULL);
     }

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/option.h"
 #include "cli/command.h"
+#include "cli/help_text.h"
 #include "cli/print.h"
 #include "manifest/capabilities.h"
 
@@ -19,7 +20,7 @@ static const char *yes_or(const struct sl_driver_info *driver,
 }
 
 /* The widest name and service of all drivers, so that the tables line up. */
-static void widths(int *name, int *service)
+static void find_widths(int *name, int *service)
 {
     const struct sl_capability *capability;
     const struct sl_driver *driver;
@@ -33,6 +34,15 @@ static void widths(int *name, int *service)
         if ((int)strlen(info.service) > *service)
             *service = (int)strlen(info.service);
     }
+}
+
+static void print_left_out(const struct sl_capability *capability, int name)
+{
+    const char *left_out;
+
+    for (size_t i = 0;
+         (left_out = sl_capability_left_out(capability, i)) != NULL; i++)
+        printf("%-*s  not built in\n", name, left_out);
 }
 
 static void print_capability(const struct sl_capability *capability, int name,
@@ -55,6 +65,7 @@ static void print_capability(const struct sl_capability *capability, int name,
             printf("  %-*s", (int)strlen(f->name), yes_or(&row, f, "-"));
         putchar('\n');
     }
+    print_left_out(capability, name);
     putchar('\n');
 }
 
@@ -62,7 +73,7 @@ static void print_table(void)
 {
     int name, service;
 
-    widths(&name, &service);
+    find_widths(&name, &service);
     for (size_t i = 0; sl_capabilities[i] != NULL; i++)
         print_capability(sl_capabilities[i], name, service);
     printf("\"slight providers NAME\" lists the settings of one.\n");
@@ -74,12 +85,8 @@ static void print_options(const char *title, const struct sl_option *table)
         printf("\n%s%s%s\n", sl_style_on(stdout, SL_STYLE_BOLD), title,
                sl_style_off(stdout));
     for (const struct sl_option *o = table; o->name != NULL; o++) {
-        printf("  %-16s %s", o->name, sl_option_type_text(o->type));
-        if (o->required)
-            printf(", required");
-        else if (o->fallback != NULL && o->fallback[0] != '\0')
-            printf(", default %s", o->fallback);
-        printf("%s\n  %-16s   %s\n", o->secret ? ", secret" : "", "", o->help);
+        SL_CLEANUP(sl_freep) char *attributes = sl_help_attributes(o);
+        printf("  %-16s %s\n  %-16s   %s\n", o->name, attributes, "", o->help);
     }
 }
 
@@ -87,12 +94,12 @@ static void print_driver(const struct sl_driver_info *driver,
                          const struct sl_capability_info *capability)
 {
     printf("%s: %s\n%s\n", driver->name, driver->service, driver->summary);
-    printf("\n%sIt has%s\n", sl_style_on(stdout, SL_STYLE_BOLD),
+    printf("\n%sFeatures%s\n", sl_style_on(stdout, SL_STYLE_BOLD),
            sl_style_off(stdout));
     for (const struct sl_feature *f = capability->features; f->name != NULL;
          f++)
         printf("  %-4s%-14s %s\n", yes_or(driver, f, "no"), f->name, f->help);
-    print_options("Its settings", driver->options);
+    print_options("Settings", driver->options);
     SL_CLEANUP(sl_freep)
     char *title =
         sl_asprintf("Settings of every %s resource", capability->name);
@@ -133,16 +140,18 @@ static void markdown_driver(const struct sl_driver_info *driver,
     markdown_options(capability->options);
 }
 
-static int unknown_provider(const char *name)
+static int fail_unknown_provider(const char *name)
 {
     const char *nearest = sl_driver_nearest(name);
 
-    if (nearest != NULL)
-        sl_print_error("there is no provider \"%s\"; did you mean \"%s\"?",
-                       name, nearest);
+    if (sl_driver_is_left_out(name))
+        sl_print_error("this slight was built without %s", name);
+    else if (nearest != NULL)
+        sl_print_error("unknown provider \"%s\"; did you mean \"%s\"?", name,
+                       nearest);
     else
-        sl_print_error("there is no provider \"%s\"; \"slight providers\" "
-                       "lists them",
+        sl_print_error("unknown provider \"%s\"; \"slight providers\" lists "
+                       "them",
                        name);
     return SL_EXIT_USAGE;
 }
@@ -152,7 +161,7 @@ static int run_providers(const struct sl_args *args)
     const char *name = sl_args_operand(args, 0);
 
     if (name == NULL && sl_args_has(args, "markdown")) {
-        sl_print_error("--markdown goes with the name of a provider");
+        sl_print_error("--markdown needs the name of a provider");
         return SL_EXIT_USAGE;
     }
     if (name == NULL) {
@@ -162,7 +171,7 @@ static int run_providers(const struct sl_args *args)
     const struct sl_capability *capability;
     const struct sl_driver *driver = sl_driver_find(name, &capability);
     if (driver == NULL)
-        return unknown_provider(name);
+        return fail_unknown_provider(name);
     const struct sl_driver_info info = sl_driver_info(driver);
     const struct sl_capability_info all = sl_capability_info(capability);
     if (sl_args_has(args, "markdown"))
@@ -174,7 +183,8 @@ static int run_providers(const struct sl_args *args)
 
 static const struct sl_command_option options[] = {
     {.name = "markdown",
-     .help = "the tables of one, as docs/providers/ has them"},
+     .help = "print the tables of a provider in Markdown, as in "
+             "docs/providers/"},
     {0},
 };
 
@@ -187,11 +197,11 @@ static const char *const examples[] = {
 extern const struct sl_command sl_command_providers;
 const struct sl_command sl_command_providers = {
     .name = "providers",
-    .summary = "list the services that a resource can be bound to",
+    .summary = "list the services that a resource can use",
     .operands = "[NAME]",
-    .text = "NAME is the type of a [[resource]], for example kv.redis. What a "
-            "provider has not\n"
-            "is answered to the component with the error \"unsupported\".\n",
+    .text = "NAME is the type of a [[resource]], for example kv.redis. Calls "
+            "of a feature\n"
+            "that a provider lacks fail with \"unsupported\".\n",
     .options = options,
     .examples = examples,
     .operand_kind = SL_ARGUMENT_PROVIDER,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A handler that only notes the signal and writes to an eventfd: it may run on
- * any thread, also on one that runs a guest, so what it notes is atomic (and
- * free of locks, as ATOMIC_INT_LOCK_FREE says: fine in a handler).
+ * The handler only records the signal and writes to an eventfd.  It may run on
+ * any thread, even one that runs a guest, so its state is atomic and lock-free.
  */
 #include "cli/signals.h"
 
@@ -18,7 +17,7 @@
 
 #include "cli/command.h"
 
-static_assert(ATOMIC_INT_LOCK_FREE == 2, "used in a handler of signals");
+static_assert(ATOMIC_INT_LOCK_FREE == 2, "used in a signal handler");
 
 static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 static const int ignored[] = {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2};
@@ -29,11 +28,11 @@ enum {
 };
 
 static _Atomic int caught;
-static atomic_bool is_known; /* what was caught, to who waits for it */
+static atomic_bool is_known; /* sl_signals_caught has returned it */
 static _Atomic int event = -1;
 
-/* Whoever waits for us sees the signal, unless the kernel spares PID 1. */
-static _Noreturn void end_by(int number)
+/* The parent sees the signal, unless this is PID 1, which the kernel spares. */
+static _Noreturn void end_by_signal(int number)
 {
     struct sigaction action = {.sa_handler = SIG_DFL};
     sigset_t one;
@@ -48,10 +47,10 @@ static _Noreturn void end_by(int number)
 }
 
 /*
- * Whether it is the first, or comes along with a SIGHUP that was: of two that
- * come together the kernel may deliver the later one first.
+ * Whether it is the first, or arrived together with a SIGHUP that was the first:
+ * the kernel may deliver two pending signals in any order.
  */
-static bool note_first(int number)
+static bool record_first(int number)
 {
     int before = 0;
 
@@ -62,14 +61,14 @@ static bool note_first(int number)
            atomic_compare_exchange_strong(&caught, &before, number);
 }
 
-static void handle(int number)
+static void handle_signal(int number)
 {
     const uint64_t one = 1;
     int saved = errno;
 
-    bool is_first = note_first(number);
+    bool is_first = record_first(number);
     if (event < 0 || (!is_first && number != SIGHUP))
-        end_by(number);
+        end_by_signal(number);
     ssize_t written = is_first ? write(event, &one, sizeof(one)) : 0;
     (void)written;
     errno = saved;
@@ -77,7 +76,7 @@ static void handle(int number)
 
 static void set_action(int number, void (*handler)(int))
 {
-    /* On the thread's other stack, if it has one: a guest's is short. */
+    /* On the alternate stack of a thread that runs guests: theirs is short. */
     struct sigaction action = {.sa_handler = handler,
                                .sa_flags = (int)(SA_RESTART | SA_ONSTACK)};
 
@@ -97,7 +96,7 @@ static void handle_ending(void)
 {
     for (size_t i = 0; i < ENDING_COUNT; i++)
         if (ending[i] != SIGHUP || !is_ignored(SIGHUP))
-            set_action(ending[i], handle);
+            set_action(ending[i], handle_signal);
 }
 
 void sl_signals_start(void)
@@ -135,7 +134,7 @@ void sl_signals_disown_children(void)
 
 static _Atomic int late_code;
 
-static void leave(int number)
+static void exit_late(int number)
 {
     (void)number;
     _exit(late_code);
@@ -144,6 +143,6 @@ static void leave(int number)
 void sl_signals_leave_after(unsigned seconds, int code)
 {
     late_code = code;
-    set_action(SIGALRM, leave);
+    set_action(SIGALRM, exit_late);
     alarm(seconds);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is to be run or checked.
+ * What to run or to check.
  */
 #include "cli/target.h"
 
@@ -19,7 +19,7 @@
 
 struct problems {
     const char *path; /* of the manifest */
-    size_t count;     /* that were told */
+    size_t count;     /* that were printed */
 };
 
 static void print_problem(void *context, struct sl_toml_place place,
@@ -38,7 +38,7 @@ static int read_manifest(const char *path, struct sl_manifest **out)
 
     if (sl_manifest_read(path, print_problem, &problems, out, &err) == SL_OK)
         return SL_EXIT_OK;
-    if (problems.count == 0) /* it could not even be read */
+    if (problems.count == 0) /* the file could not be read */
         sl_print_error("%s", err.message);
     return SL_EXIT_MANIFEST;
 }
@@ -97,7 +97,7 @@ int sl_target_open(const char *operand, const char *manifest_file,
         operand = ".";
     bool is_folder = stat(operand, &info) == 0 && S_ISDIR(info.st_mode);
     if (manifest_file != NULL && (is_folder || is_manifest_name(operand))) {
-        sl_print_error("--manifest goes with a component; %s is %s", operand,
+        sl_print_error("--manifest needs a component; %s is %s", operand,
                        is_folder ? "a folder" : "a manifest");
         return SL_EXIT_USAGE;
     }
@@ -207,11 +207,11 @@ int sl_target_missing(const struct sl_manifest *manifest, struct sl_host *host)
 struct risk {
     const char *resource;
     const struct sl_hidden *hidden;
-    sl_target_risk_fn *tell;
+    sl_target_risk_fn *report;
     size_t count;
 };
 
-static void tell_risk(void *context, const char *text)
+static void report_risk(void *context, const char *text)
 {
     struct risk *risk = context;
     struct sl_error shown;
@@ -219,19 +219,20 @@ static void tell_risk(void *context, const char *text)
     sl_fail(&shown, SL_INVALID_ARGUMENT, "%s", text);
     sl_hide(risk->hidden, &shown);
     risk->count++;
-    risk->tell(risk->resource, shown.message);
+    risk->report(risk->resource, shown.message);
 }
 
 size_t sl_target_risks(const struct sl_manifest *manifest,
-                       sl_target_risk_fn *tell)
+                       sl_target_risk_fn *report)
 {
-    struct risk risk = {.tell = tell};
+    struct risk risk = {.report = report};
 
     for (size_t i = 0; i < manifest->resource_count; i++) {
         const struct sl_manifest_resource *resource = &manifest->resources[i];
         risk.resource = resource->name;
         risk.hidden = resource->config->hidden;
-        sl_driver_risks(resource->driver, resource->options, tell_risk, &risk);
+        sl_driver_risks(resource->driver, resource->options, report_risk,
+                        &risk);
     }
     return risk.count;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * slight wit: the specification that this program answers, as files.
+ * slight wit: the WIT that this program implements, as files.
  */
 #include <stdio.h>
 #include <string.h>
@@ -53,11 +53,11 @@ static const char *const examples[] = {
 extern const struct sl_command sl_command_wit;
 const struct sl_command sl_command_wit = {
     .name = "wit",
-    .summary = "write out the interfaces that components can import",
+    .summary = "print the interfaces that components can import",
     .operands = "[DIR]",
-    .text = "With DIR, each package goes into a folder of its own below it, "
-            "as the tools of\n"
-            "most languages want it; without, everything is printed.\n",
+    .text = "With DIR, each package is written into a folder of its own below "
+            "it, as the\n"
+            "tools of most languages expect. Otherwise all are printed.\n",
     .options = options,
     .examples = examples,
     .operand_kind = SL_ARGUMENT_FOLDER,

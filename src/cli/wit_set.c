@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WIT files, from a folder and from the program.
- *
- * A world of one's own imports slight:kv without a copy of its WIT; where there
- * is a copy, it counts.  What nobody needs is left out, because two versions of
+ * A world may import slight:kv without a copy of its WIT; a copy takes
+ * precedence.  Packages that are not used are left out, because two versions of
  * a package change the names in the bindings.
  */
 #include "cli/wit_set.h"
@@ -17,7 +15,7 @@
 #include "base/file.h"
 #include "cli/embedded_files.h"
 
-static void *own(struct sl_wit_set *set, void *block)
+static void *own_block(struct sl_wit_set *set, void *block)
 {
     set->owned =
         sl_realloc(set->owned, (set->owned_count + 1) * sizeof(*set->owned));
@@ -25,8 +23,8 @@ static void *own(struct sl_wit_set *set, void *block)
     return block;
 }
 
-static void add(struct sl_wit_set *set, struct sl_bytes path,
-                struct sl_bytes text)
+static void add_file(struct sl_wit_set *set, struct sl_bytes path,
+                     struct sl_bytes text)
 {
     set->files = sl_realloc(set->files, (set->count + 1) * sizeof(*set->files));
     set->files[set->count++] = (struct sl_tool_file){path, text};
@@ -39,16 +37,16 @@ static enum sl_status read_file(struct sl_wit_set *set, const char *folder,
     SL_CLEANUP(sl_freep) char *full = sl_asprintf("%s/%s", folder, path);
 
     if (set->count == SL_WIT_SET_FILES_MAX)
-        return sl_fail(err, SL_TOO_LARGE, "%s: more than %d files of WIT",
-                       folder, SL_WIT_SET_FILES_MAX);
+        return sl_fail(err, SL_TOO_LARGE, "%s: more than %d .wit files", folder,
+                       SL_WIT_SET_FILES_MAX);
     enum sl_status status = sl_file_read(full, &text, err);
     if (status != SL_OK) {
         sl_buf_done(&text);
         return status;
     }
-    own(set, text.ptr);
-    add(set, sl_bytes_of(own(set, sl_strdup(path))),
-        SL_BYTES(text.ptr, text.len));
+    own_block(set, text.ptr);
+    add_file(set, sl_bytes_of(own_block(set, sl_strdup(path))),
+             SL_BYTES(text.ptr, text.len));
     return SL_OK;
 }
 
@@ -59,7 +57,7 @@ static bool is_wit(const char *name)
     return len > 4 && strcmp(name + len - 4, ".wit") == 0;
 }
 
-/* below is the path from folder on, with a slash at its end, or "". */
+/* below: a path relative to folder that ends with a slash, or "". */
 static enum sl_status read_below(struct sl_wit_set *set, const char *folder,
                                  const char *below, int depth,
                                  struct sl_error *err)
@@ -86,8 +84,8 @@ static enum sl_status read_below(struct sl_wit_set *set, const char *folder,
     return status;
 }
 
-/* "slight:kv@0.1.0" of a text with "package slight:kv@0.1.0;", or nothing. */
-static struct sl_bytes package_of(struct sl_bytes text)
+/* "slight:kv@0.1.0" of a text with "package slight:kv@0.1.0;", or "". */
+static struct sl_bytes find_package(struct sl_bytes text)
 {
     static const char word[] = "package ";
     const char *at = (const char *)text.ptr;
@@ -108,7 +106,7 @@ static struct sl_bytes package_of(struct sl_bytes text)
 }
 
 /* Whether text names an interface or a world of package "a:b@1.0.0". */
-static bool mentions(struct sl_bytes text, struct sl_bytes package)
+static bool uses_package(struct sl_bytes text, struct sl_bytes package)
 {
     const uint8_t *at = memchr(package.ptr, '@', package.len);
     size_t name_len = at != NULL ? (size_t)(at - package.ptr) : package.len;
@@ -138,24 +136,24 @@ static bool is_needed(const struct sl_wit_set *set, size_t user_count,
 
     for (size_t i = 0; i < set->count; i++) {
         struct sl_bytes text = set->files[i].text;
-        if (i < user_count && sl_bytes_equal(package_of(text), package))
-            return false; /* the user's own counts */
-        needed = needed || mentions(text, package);
+        if (i < user_count && sl_bytes_equal(find_package(text), package))
+            return false; /* the user's copy takes precedence */
+        needed = needed || uses_package(text, package);
     }
     return needed;
 }
 
-/* Add one built-in file that is needed and not yet there; false: none is. */
+/* Add one built-in file that is needed and missing; false when there is none. */
 static bool add_needed(struct sl_wit_set *set, size_t user_count, bool *added)
 {
     for (size_t i = 0; i < sl_wit_file_count; i++) {
         const struct sl_embedded_file *file = &sl_wit_files[i];
         const struct sl_bytes text = SL_BYTES(file->text, file->len);
-        if (added[i] || !is_needed(set, user_count, package_of(text)))
+        if (added[i] || !is_needed(set, user_count, find_package(text)))
             continue;
-        /* A folder of its own: one of the same name may be in the other. */
-        char *path = own(set, sl_asprintf("built-in/%s", file->path));
-        add(set, sl_bytes_of(path), text);
+        /* In a separate folder: the user may have a file of the same name. */
+        char *path = own_block(set, sl_asprintf("built-in/%s", file->path));
+        add_file(set, sl_bytes_of(path), text);
         added[i] = true;
         return true;
     }
@@ -168,8 +166,8 @@ enum sl_status sl_wit_set_read(const char *folder, struct sl_wit_set *out,
     *out = (struct sl_wit_set){0};
     if (folder == NULL) {
         for (size_t i = 0; i < sl_wit_file_count; i++)
-            add(out, sl_bytes_of(sl_wit_files[i].path),
-                SL_BYTES(sl_wit_files[i].text, sl_wit_files[i].len));
+            add_file(out, sl_bytes_of(sl_wit_files[i].path),
+                     SL_BYTES(sl_wit_files[i].text, sl_wit_files[i].len));
         return SL_OK;
     }
 
@@ -183,7 +181,7 @@ enum sl_status sl_wit_set_read(const char *folder, struct sl_wit_set *out,
     bool *added = sl_alloc_array(sl_wit_file_count, sizeof(*added));
     size_t user_count = out->count;
     while (add_needed(out, user_count, added))
-        ; /* what was added may need more */
+        ; /* each may need others */
     return SL_OK;
 }
 

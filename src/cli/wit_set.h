@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The WIT that a tool works on: the files of a folder, and of this slight's own
- * those packages that they use and the folder does not have.
+ * The WIT that a tool works on: the files of a folder, and the built-in packages
+ * that they use and the folder lacks.
  */
 #ifndef SL_CLI_WIT_SET_H
 #define SL_CLI_WIT_SET_H
@@ -22,7 +22,8 @@ struct sl_wit_set {
     size_t owned_count;
 };
 
-/* folder may be NULL: only this slight's own.  Finish it in any case. */
+/* folder: NULL for the built-in packages alone.  The caller calls
+ * sl_wit_set_done in any case. */
 SL_MUST_CHECK enum sl_status sl_wit_set_read(const char *folder,
                                              struct sl_wit_set *out,
                                              struct sl_error *err);

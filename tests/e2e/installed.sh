@@ -14,6 +14,17 @@ GUEST_CC=${GUEST_CC:-clang-19}
 mkdir empty
 cd empty || exit 1
 
+# --- Manual pages, completions and notices are those of the program. ---
+for file in bin/slight share/man/man1/slight.1 share/man/man1/slight-run.1 share/man/man5/slightfile.toml.5 \
+    share/bash-completion/completions/slight share/zsh/site-functions/_slight share/fish/vendor_completions.d/slight.fish \
+    share/doc/slight/third-party-notices.txt share/doc/slight/LICENSE; do
+    holds test -s "../prefix/$file"
+done
+slight 0 completion zsh
+holds cmp out ../prefix/share/zsh/site-functions/_slight
+slight 0 version --licenses
+holds cmp out ../prefix/share/doc/slight/third-party-notices.txt
+
 # runs COMMAND...: it succeeds; what it says is shown where it does not.
 runs() {
     WHAT="$*"

@@ -81,7 +81,7 @@ fails 2 event=error reason=--nonsense -- run --nonsense --log-format=json
 SLIGHT_LOG_FORMAT=json slight 2 run --nonsense --log-format text
 says err "error: unknown option --nonsense"
 slight 2 run --log-format nonsense web.toml
-says err 'error: the format of the log is "nonsense"; expected text or json'
+says err 'error: the log format is "nonsense"; expected text or json'
 
 # --- A server, from its start to a drain that is cut ---
 web 0
@@ -100,7 +100,7 @@ entries served event=trigger name=web text=http://
 entries served event=output stream=stderr
 entries served event=trapped
 entries served event=draining
-entries served event=drain-cut level=warn "reason=what still ran after 500 ms was cut"
+entries served event=drain-cut level=warn "reason=calls still in progress after 500 ms were cancelled"
 
 # As text it is an entry too.
 web 0
@@ -110,7 +110,7 @@ CLIENT=$!
 sleep 0.3
 stop TERM 6
 wait $CLIENT
-says served 'level=warn event=drain-cut reason="what still ran after 500 ms was cut"'
+says served 'level=warn event=drain-cut reason="calls still in progress after 500 ms were cancelled"'
 
 # --- Standard output that fails: the server goes on, and standard error tells, once
 # while it runs and once at its end ---

@@ -66,7 +66,7 @@ done
 # --strict makes it a failure; a run logs it once.
 manifest '[[resource]]' 'name = "remote"' 'type = "kv.redis"' "url = \"redis://u:secret@$there\""
 slight 1 check --strict
-says err "--strict allows none"
+says err "with --strict"
 slight 1 run
 [ "$(grep -c 'event=risk resource=remote' err)" -eq 1 ] || fail "not one entry"
 lacks err secret

@@ -130,7 +130,7 @@ for KIND in process pid-1 pid-1-no-proc; do
         sleep 0.3
         kill "-$signal" "$PID"
         kill -HUP "$PID"
-        wait_for 60 grep -q 'finishing what runs' err
+        wait_for 60 grep -q 'finishing calls in progress' err
         kill -HUP "$PID"
         kill "-${second%:*}" "$PID"
         ends "${second#*:}"

@@ -11,7 +11,7 @@ PIDS="$PIDS $!"
 too_long() {
     slight 6 "$@"
     holds test "$(wc -l <err)" -eq 1
-    says err "took too long and was ended"
+    says err "timed out; raise --timeout"
     says err "--timeout"
     says err "\"timeout\" in [component]"
 }
@@ -26,7 +26,7 @@ INPUT=never
 
 # Its standard error is its own, so that there may be a line of it before.
 slight 6 run --timeout 300ms "$GUEST" -- cat
-says err "took too long and was ended"
+says err "timed out; raise --timeout"
 INPUT=/dev/null
 
 # The manifest's; the command line's goes before it, and 0s is none.

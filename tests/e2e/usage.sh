@@ -24,26 +24,26 @@ wrong 'unknown option --timout; did you mean --timeout?' run --timout 5s a.wasm
 wrong 'unknown option --xyzzy; "slight help run" lists the options' run --xyzzy
 wrong 'unknown option -z' run -z
 wrong '--timeout needs a value: DURATION' run a.wasm --timeout
-wrong '--timeout stands twice' run --timeout 1s --timeout 2s a.wasm
+wrong '--timeout was given more than once' run --timeout 1s --timeout 2s a.wasm
 wrong '--timeout soon: expected a duration' run --timeout soon a.wasm
 wrong '--timeout 5: expected a duration' run --timeout 5 a.wasm
 wrong '--env A: expected NAME=VALUE' run --env A a.wasm
 wrong '--dir nowhere::/d: there is no folder "nowhere"' run --dir nowhere::/d a.wasm
-wrong 'unexpected "b"; what is for the component stands behind "--"' run a.wasm b
-wrong '--manifest goes with a component' run . --manifest a.toml
+wrong 'unexpected "b"; arguments of the component go after "--"' run a.wasm b
+wrong '--manifest needs a component' run . --manifest a.toml
 wrong 'unexpected "x"' check a.wasm -- x
-wrong 'something is missing; usage: slight completion' completion
-wrong 'something is missing; usage: slight componentize' componentize -o a.wasm
+wrong 'missing argument; usage: slight completion' completion
+wrong 'missing argument; usage: slight componentize' componentize -o a.wasm
 wrong '--out is missing' componentize a.wasm
 wrong '--world is missing' bindgen c
 wrong 'unknown command "nothing"' help nothing
 wrong 'unexpected "more"' help run more
 # What is run once and what serves have options of their own.
 manifest '[[trigger]]' 'type = "http"' 'listen = "127.0.0.1:0"'
-wrong '--timeout is of a program that is run once' run --timeout 1s
-wrong '--raw-output is of a program that is run once' run --raw-output
+wrong '--timeout applies to manifests without [[trigger]]s' run --timeout 1s
+wrong '--raw-output applies to manifests without [[trigger]]s' run --raw-output
 manifest
-wrong '--grace is of [[trigger]]s, and this manifest has none' run --grace 1s
+wrong '--grace applies to manifests with [[trigger]]s, and this one has none' run --grace 1s
 export SLIGHT_LOG=loud
 wrong 'SLIGHT_LOG is "loud"; expected error, warn, info or debug' version
 unset SLIGHT_LOG

@@ -64,7 +64,7 @@ rss_below 400
 
 WHAT="what slight check says"
 "$SLIGHT" check app.toml >out 2>err || fail "exit code $?"
-says out "64MiB of memory, 32MiB of the host's"
+says out "64MiB of memory, 32MiB of host memory"
 
 stop TERM 0
 finish

@@ -139,7 +139,7 @@ PIDS="$PIDS $pid"
 wait_for 30 ended $pid
 wait $pid
 [ $? -eq 6 ] || fail "not ended by its time"
-says err "took too long"
+says err "timed out; raise --timeout"
 
 WHAT="SIGTERM for a program that waits for its reader"
 timeout 1 cat <&9 >/dev/null
