@@ -75,8 +75,8 @@ static const char *output_text(const struct fixture *f)
 }
 
 /* Run it; the code and something that it says must be as expected. */
-static void expect(struct fixture *f, const char *line, int code,
-                   const char *expected)
+static void expect_output(struct fixture *f, const char *line, int code,
+                          const char *expected)
 {
     int got = run_shell(f, line);
 
@@ -89,10 +89,10 @@ static void test_help_of_everything(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, "\"$SLIGHT\"", 0, "Commands\n");
-    expect(f, "\"$SLIGHT\" help", 0, "Commands\n");
-    expect(f, "\"$SLIGHT\" --help", 0, "Commands\n");
-    expect(f, "\"$SLIGHT\" -h", 0, "Commands\n");
+    expect_output(f, "\"$SLIGHT\"", 0, "Commands\n");
+    expect_output(f, "\"$SLIGHT\" help", 0, "Commands\n");
+    expect_output(f, "\"$SLIGHT\" --help", 0, "Commands\n");
+    expect_output(f, "\"$SLIGHT\" -h", 0, "Commands\n");
     for (size_t i = 0; sl_commands[i] != NULL; i++) {
         const char *name = sl_commands[i]->name;
         SL_CLEANUP(sl_freep)
@@ -104,10 +104,10 @@ static void test_help_of_everything(void **state)
         SL_CLEANUP(sl_freep)
         char *letter = sl_asprintf("\"$SLIGHT\" %s -h", name);
 
-        expect(f, "\"$SLIGHT\"", 0, name);
-        expect(f, help, 0, usage);
-        expect(f, option, 0, usage);
-        expect(f, letter, 0, usage);
+        expect_output(f, "\"$SLIGHT\"", 0, name);
+        expect_output(f, help, 0, usage);
+        expect_output(f, option, 0, usage);
+        expect_output(f, letter, 0, usage);
     }
 }
 
@@ -132,21 +132,24 @@ static void test_manual_pages(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, "\"$SLIGHT\" help --man-pages pages", 0, "pages/slight.1\n");
-    expect(f, "cat pages/slight.1", 0, ".TH \"SLIGHT\" 1");
-    expect(f, "cat pages/slightfile.toml.5", 0, "\\fBmax\\-header\\fR");
+    expect_output(f, "\"$SLIGHT\" help --man-pages pages", 0,
+                  "pages/slight.1\n");
+    expect_output(f, "cat pages/slight.1", 0, ".TH \"SLIGHT\" 1");
+    expect_output(f, "cat pages/slightfile.toml.5", 0, "\\fBmax\\-header\\fR");
     for (size_t i = 0; sl_commands[i] != NULL; i++) {
         const struct sl_command *c = sl_commands[i];
         SL_CLEANUP(sl_freep)
         char *line =
             sl_asprintf("sed 's/\\\\-/-/g' pages/slight-%s.1", c->name);
-        expect(f, line, 0, c->summary);
+        expect_output(f, line, 0, c->summary);
         for (const struct sl_command_option *o = c->options; o->name != NULL;
              o++)
-            expect(f, line, 0, o->help);
+            expect_output(f, line, 0, o->help);
     }
-    expect(f, "\"$SLIGHT\" help run --man-pages pages", 2, "remove \"run\"");
-    expect(f, ": > file; \"$SLIGHT\" help --man-pages file", 1, "error: file");
+    expect_output(f, "\"$SLIGHT\" help run --man-pages pages", 2,
+                  "remove \"run\"");
+    expect_output(f, ": > file; \"$SLIGHT\" help --man-pages file", 1,
+                  "error: file");
 }
 
 static void test_every_table_is_complete(void **state)
@@ -174,12 +177,14 @@ static void test_version(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, "\"$SLIGHT\" version", 0, "slight ");
-    expect(f, "\"$SLIGHT\" --version", 0, "wasmtime ");
-    expect(f, "\"$SLIGHT\" -V", 0, "sqlite 3.");
-    expect(f, "\"$SLIGHT\" version --licenses", 0, "(SQLite): blessing\n");
-    expect(f, "\"$SLIGHT\" version --licenses", 0, "\n  wasmtime 4");
-    expect(f, "\"$SLIGHT\" version --licenses | head -n 1", 0, "slight ");
+    expect_output(f, "\"$SLIGHT\" version", 0, "slight ");
+    expect_output(f, "\"$SLIGHT\" --version", 0, "wasmtime ");
+    expect_output(f, "\"$SLIGHT\" -V", 0, "sqlite 3.");
+    expect_output(f, "\"$SLIGHT\" version --licenses", 0,
+                  "(SQLite): blessing\n");
+    expect_output(f, "\"$SLIGHT\" version --licenses", 0, "\n  wasmtime 4");
+    expect_output(f, "\"$SLIGHT\" version --licenses | head -n 1", 0,
+                  "slight ");
     assert_null(strstr(output_text(f), "error"));
 }
 
@@ -187,93 +192,104 @@ static void test_usage(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, "\"$SLIGHT\" rnu", 2,
-           "error: unknown command \"rnu\"; did you mean \"run\"?\n");
-    expect(f, "\"$SLIGHT\" frobnicate", 2,
-           "error: unknown command \"frobnicate\"; \"slight help\" lists");
-    expect(f, "\"$SLIGHT\" help frobnicate", 2, "error: unknown command");
-    expect(f, "\"$SLIGHT\" --frobnicate", 2, "error: unknown option");
-    expect(f, "\"$SLIGHT\" run --evn A=B", 2,
-           "error: unknown option --evn; did you mean --env?\n");
-    expect(f, "\"$SLIGHT\" run a.wasm b", 2, "error: unexpected \"b\"");
-    expect(f, "\"$SLIGHT\" run --env A a.wasm", 2,
-           "error: --env A: expected NAME=VALUE\n");
-    expect(f, "\"$SLIGHT\" run --env =A a.wasm", 2, "expected NAME=VALUE\n");
-    expect(f, "\"$SLIGHT\" run --timeout soon a.wasm", 2,
-           "error: --timeout soon: expected a duration");
-    expect(f, "\"$SLIGHT\" run --dir nowhere::/data a.wasm", 2,
-           "error: --dir nowhere::/data: there is no folder \"nowhere\"\n");
-    expect(f, "\"$SLIGHT\" run --dir ::/data a.wasm", 2,
-           "error: --dir ::/data: expected HOST::GUEST");
-    expect(f, "\"$SLIGHT\" run . --manifest a.toml", 2,
-           "error: --manifest needs a component; . is a folder\n");
-    expect(f, "\"$SLIGHT\" providers kv.rdis", 2, "did you mean \"kv.redis\"?");
-    expect(f, "\"$SLIGHT\" providers --markdown", 2, "the name of a provider");
-    expect(f, "\"$SLIGHT\" completion tcsh", 2, "bash, zsh or fish");
-    expect(f, "\"$SLIGHT\" completion", 2, "usage: slight completion");
-    expect(f, "\"$SLIGHT\" bindgen rust --world command", 2, "only for c");
-    expect(f, "\"$SLIGHT\" bindgen c", 2, "--world is missing");
-    expect(f, "\"$SLIGHT\" componentize a.wasm", 2, "--out is missing");
-    expect(f, "SLIGHT_LOG=loud \"$SLIGHT\" version", 2,
-           "error: SLIGHT_LOG is \"loud\"");
+    expect_output(f, "\"$SLIGHT\" rnu", 2,
+                  "error: unknown command \"rnu\"; did you mean \"run\"?\n");
+    expect_output(
+        f, "\"$SLIGHT\" frobnicate", 2,
+        "error: unknown command \"frobnicate\"; \"slight help\" lists");
+    expect_output(f, "\"$SLIGHT\" help frobnicate", 2,
+                  "error: unknown command");
+    expect_output(f, "\"$SLIGHT\" --frobnicate", 2, "error: unknown option");
+    expect_output(f, "\"$SLIGHT\" run --evn A=B", 2,
+                  "error: unknown option --evn; did you mean --env?\n");
+    expect_output(f, "\"$SLIGHT\" run a.wasm b", 2, "error: unexpected \"b\"");
+    expect_output(f, "\"$SLIGHT\" run --env A a.wasm", 2,
+                  "error: --env A: expected NAME=VALUE\n");
+    expect_output(f, "\"$SLIGHT\" run --env =A a.wasm", 2,
+                  "expected NAME=VALUE\n");
+    expect_output(f, "\"$SLIGHT\" run --timeout soon a.wasm", 2,
+                  "error: --timeout soon: expected a duration");
+    expect_output(
+        f, "\"$SLIGHT\" run --dir nowhere::/data a.wasm", 2,
+        "error: --dir nowhere::/data: there is no folder \"nowhere\"\n");
+    expect_output(f, "\"$SLIGHT\" run --dir ::/data a.wasm", 2,
+                  "error: --dir ::/data: expected HOST::GUEST");
+    expect_output(f, "\"$SLIGHT\" run . --manifest a.toml", 2,
+                  "error: --manifest needs a component; . is a folder\n");
+    expect_output(f, "\"$SLIGHT\" providers kv.rdis", 2,
+                  "did you mean \"kv.redis\"?");
+    expect_output(f, "\"$SLIGHT\" providers --markdown", 2,
+                  "the name of a provider");
+    expect_output(f, "\"$SLIGHT\" completion tcsh", 2, "bash, zsh or fish");
+    expect_output(f, "\"$SLIGHT\" completion", 2, "usage: slight completion");
+    expect_output(f, "\"$SLIGHT\" bindgen rust --world command", 2,
+                  "only for c");
+    expect_output(f, "\"$SLIGHT\" bindgen c", 2, "--world is missing");
+    expect_output(f, "\"$SLIGHT\" componentize a.wasm", 2, "--out is missing");
+    expect_output(f, "SLIGHT_LOG=loud \"$SLIGHT\" version", 2,
+                  "error: SLIGHT_LOG is \"loud\"");
 }
 
 static void test_nothing_to_run(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, "\"$SLIGHT\" run", 3,
-           "error: there is no slightfile.toml in this folder;");
-    expect(f, "mkdir empty; \"$SLIGHT\" run empty", 3,
-           "error: there is no slightfile.toml in empty;");
-    expect(f, "\"$SLIGHT\" check other.toml", 3,
-           "error: other.toml: no such file or folder\n");
-    expect(f, "\"$SLIGHT\" run app.wasm", 4,
-           "error: app.wasm: no such file or folder\n");
-    expect(f, "\"$SLIGHT\" run app.wasm --manifest none.toml", 3,
-           "error: none.toml: no such file or folder\n");
+    expect_output(f, "\"$SLIGHT\" run", 3,
+                  "error: there is no slightfile.toml in this folder;");
+    expect_output(f, "mkdir empty; \"$SLIGHT\" run empty", 3,
+                  "error: there is no slightfile.toml in empty;");
+    expect_output(f, "\"$SLIGHT\" check other.toml", 3,
+                  "error: other.toml: no such file or folder\n");
+    expect_output(f, "\"$SLIGHT\" run app.wasm", 4,
+                  "error: app.wasm: no such file or folder\n");
+    expect_output(f, "\"$SLIGHT\" run app.wasm --manifest none.toml", 3,
+                  "error: none.toml: no such file or folder\n");
 }
 
 static void test_wrong_manifest(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f,
-           "printf 'slight = 1\\nnmae = \"a\"\\n[component]\\n' "
-           "> slightfile.toml; \"$SLIGHT\" run",
-           3,
-           "slightfile.toml:1:1: error: the manifest needs \"name\": the name "
-           "of the component in messages and metrics\n"
-           "slightfile.toml:2:1: error: unknown key \"nmae\" in the manifest; "
-           "did you mean \"name\"?\n"
-           "slightfile.toml:3:1: error: [component] needs \"source\": the file "
-           "of the component (.wasm)\n");
-    expect(f, "cd /; \"$SLIGHT\" check \"$OLDPWD\"", 3,
-           "/slightfile.toml:1:1: error: ");
-    expect(f,
-           "printf 'slight = 1\\nname = \"a\"\\n[component]\\n"
-           "source = \"a.wasm\"\\n' > slightfile.toml; \"$SLIGHT\" run",
-           4, "slightfile.toml:4:10: error: a.wasm: no such file or folder\n");
+    expect_output(
+        f,
+        "printf 'slight = 1\\nnmae = \"a\"\\n[component]\\n' "
+        "> slightfile.toml; \"$SLIGHT\" run",
+        3,
+        "slightfile.toml:1:1: error: the manifest needs \"name\": the name "
+        "of the component in messages and metrics\n"
+        "slightfile.toml:2:1: error: unknown key \"nmae\" in the manifest; "
+        "did you mean \"name\"?\n"
+        "slightfile.toml:3:1: error: [component] needs \"source\": the file "
+        "of the component (.wasm)\n");
+    expect_output(f, "cd /; \"$SLIGHT\" check \"$OLDPWD\"", 3,
+                  "/slightfile.toml:1:1: error: ");
+    expect_output(
+        f,
+        "printf 'slight = 1\\nname = \"a\"\\n[component]\\n"
+        "source = \"a.wasm\"\\n' > slightfile.toml; \"$SLIGHT\" run",
+        4, "slightfile.toml:4:10: error: a.wasm: no such file or folder\n");
 }
 
 static void test_what_is_no_component(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, "echo hello > a.wasm; \"$SLIGHT\" run a.wasm", 4,
-           "error: a.wasm: not WebAssembly;");
-    expect(f, ": > a.wasm; \"$SLIGHT\" check a.wasm", 4,
-           "error: a.wasm: not WebAssembly;");
-    expect(f, "echo '(component)' > a.wasm; \"$SLIGHT\" run a.wasm", 4,
-           "error: a.wasm: WebAssembly as text;");
-    expect(f, "printf '\\0asm\\01\\0\\0\\0' > a.wasm; \"$SLIGHT\" run a.wasm",
-           4, "slight componentize a.wasm");
-    expect(f,
-           "printf '\\0asm\\015\\0\\01\\0nonsense' > a.wasm; "
-           "\"$SLIGHT\" run a.wasm",
-           4, "error: a.wasm: ");
-    expect(f, "echo hello > a.wasm; \"$SLIGHT\" componentize a.wasm -o b.wasm",
-           1, "error: a.wasm: it is not a core module of WebAssembly\n");
+    expect_output(f, "echo hello > a.wasm; \"$SLIGHT\" run a.wasm", 4,
+                  "error: a.wasm: not WebAssembly;");
+    expect_output(f, ": > a.wasm; \"$SLIGHT\" check a.wasm", 4,
+                  "error: a.wasm: not WebAssembly;");
+    expect_output(f, "echo '(component)' > a.wasm; \"$SLIGHT\" run a.wasm", 4,
+                  "error: a.wasm: WebAssembly as text;");
+    expect_output(
+        f, "printf '\\0asm\\01\\0\\0\\0' > a.wasm; \"$SLIGHT\" run a.wasm", 4,
+        "slight componentize a.wasm");
+    expect_output(f,
+                  "printf '\\0asm\\015\\0\\01\\0nonsense' > a.wasm; "
+                  "\"$SLIGHT\" run a.wasm",
+                  4, "error: a.wasm: ");
+    expect_output(
+        f, "echo hello > a.wasm; \"$SLIGHT\" componentize a.wasm -o b.wasm", 1,
+        "error: a.wasm: it is not a core module of WebAssembly\n");
 }
 
 #define EMPTY_COMPONENT "printf '\\0asm\\015\\0\\01\\0' > a.wasm; "
@@ -284,31 +300,35 @@ static void test_compiled_code_is_cached(void **state)
     const char *nothing_to_run = "error: a.wasm: the component exports no "
                                  "wasi:cli/run";
 
-    expect(f, EMPTY_COMPONENT "\"$SLIGHT\" check a.wasm", 4, nothing_to_run);
-    expect(f, "stat -c %a cache cache/*.code", 0, "700\n600\n");
-    expect(f, "\"$SLIGHT\" run a.wasm", 4, nothing_to_run);
-    expect(f, "ls cache | wc -l", 0, "1\n");
+    expect_output(f, EMPTY_COMPONENT "\"$SLIGHT\" check a.wasm", 4,
+                  nothing_to_run);
+    expect_output(f, "stat -c %a cache cache/*.code", 0, "700\n600\n");
+    expect_output(f, "\"$SLIGHT\" run a.wasm", 4, nothing_to_run);
+    expect_output(f, "ls cache | wc -l", 0, "1\n");
 
     /* Damage, whatever it is, is noticed and mended. */
-    expect(f, "printf X | dd of=$(ls cache/*) bs=1 seek=999 conv=notrunc", 0,
-           "");
-    expect(f, "sum cache/* > damaged; \"$SLIGHT\" run a.wasm", 4,
-           nothing_to_run);
-    expect(f, "sum cache/* | diff -q - damaged", 1, "differ");
+    expect_output(
+        f, "printf X | dd of=$(ls cache/*) bs=1 seek=999 conv=notrunc", 0, "");
+    expect_output(f, "sum cache/* > damaged; \"$SLIGHT\" run a.wasm", 4,
+                  nothing_to_run);
+    expect_output(f, "sum cache/* | diff -q - damaged", 1, "differ");
 }
 
 static void test_limits_of_compiling(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, EMPTY_COMPONENT "\"$SLIGHT\" check a.wasm --compile-timeout x", 2,
-           "error: --compile-timeout x: ");
-    expect(f, EMPTY_COMPONENT "\"$SLIGHT\" run a.wasm --compile-memory 1MB", 2,
-           "error: --compile-memory 1MB: ");
-    expect(f, "\"$SLIGHT\" compile-child", 75, "is for slight itself");
-    expect(f, "truncate -s 300M a.wasm; \"$SLIGHT\" check a.wasm", 4,
-           "error: a.wasm: larger than 268435456 bytes; raise max-size in "
-           "[component] of the manifest\n");
+    expect_output(
+        f, EMPTY_COMPONENT "\"$SLIGHT\" check a.wasm --compile-timeout x", 2,
+        "error: --compile-timeout x: ");
+    expect_output(f,
+                  EMPTY_COMPONENT "\"$SLIGHT\" run a.wasm --compile-memory 1MB",
+                  2, "error: --compile-memory 1MB: ");
+    expect_output(f, "\"$SLIGHT\" compile-child", 75, "is for slight itself");
+    expect_output(
+        f, "truncate -s 300M a.wasm; \"$SLIGHT\" check a.wasm", 4,
+        "error: a.wasm: larger than 268435456 bytes; raise max-size in "
+        "[component] of the manifest\n");
 }
 
 static void test_no_cache_is_no_failure(void **state)
@@ -317,30 +337,31 @@ static void test_no_cache_is_no_failure(void **state)
     const char *nothing_to_run = "error: a.wasm: the component exports no "
                                  "wasi:cli/run";
 
-    expect(f, EMPTY_COMPONENT "SLIGHT_CACHE_DIR=off \"$SLIGHT\" run a.wasm", 4,
-           nothing_to_run);
+    expect_output(f,
+                  EMPTY_COMPONENT "SLIGHT_CACHE_DIR=off \"$SLIGHT\" run a.wasm",
+                  4, nothing_to_run);
     assert_string_equal(output_text(f) + strcspn(output_text(f), "\n"),
                         "\n"); /* no more */
-    expect(f, "test ! -e cache", 0, "");
-    expect(f,
-           "mkdir open; chmod 777 open; SLIGHT_CACHE_DIR=$PWD/open "
-           "\"$SLIGHT\" run a.wasm",
-           4, "level=warn event=no-cache reason=\"");
+    expect_output(f, "test ! -e cache", 0, "");
+    expect_output(f,
+                  "mkdir open; chmod 777 open; SLIGHT_CACHE_DIR=$PWD/open "
+                  "\"$SLIGHT\" run a.wasm",
+                  4, "level=warn event=no-cache reason=\"");
     assert_non_null(strstr(output_text(f), nothing_to_run));
-    expect(f, "SLIGHT_CACHE_DIR=/dev/null/x \"$SLIGHT\" run a.wasm", 4,
-           nothing_to_run);
+    expect_output(f, "SLIGHT_CACHE_DIR=/dev/null/x \"$SLIGHT\" run a.wasm", 4,
+                  nothing_to_run);
 }
 
 static void test_providers(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, "\"$SLIGHT\" providers", 0, "\nkv.sqlite ");
-    expect(f, "\"$SLIGHT\" providers", 0, "\nkv.memory ");
-    expect(f, "\"$SLIGHT\" providers", 0, "\nkv.redis ");
-    expect(f, "\"$SLIGHT\" providers kv.memory", 0, "retry.attempts");
-    expect(f, "\"$SLIGHT\" providers kv.redis --markdown", 0,
-           "| setting | type | default | |\n");
+    expect_output(f, "\"$SLIGHT\" providers", 0, "\nkv.sqlite ");
+    expect_output(f, "\"$SLIGHT\" providers", 0, "\nkv.memory ");
+    expect_output(f, "\"$SLIGHT\" providers", 0, "\nkv.redis ");
+    expect_output(f, "\"$SLIGHT\" providers kv.memory", 0, "retry.attempts");
+    expect_output(f, "\"$SLIGHT\" providers kv.redis --markdown", 0,
+                  "| setting | type | default | |\n");
 }
 
 /* Of a queue; the rest is e2e.deliveries. */
@@ -348,90 +369,103 @@ static void test_dead_letters(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f,
-           "printf 'slight = 1\\nname = \"a\"\\n[component]\\nsource = "
-           "\"a.wasm\"\\n"
-           "[[resource]]\\nname = \"jobs\"\\ntype = \"mq.sqlite\"\\n"
-           "path = \"q.db\"\\n[[resource]]\\nname = \"store\"\\n"
-           "type = \"kv.memory\"\\n' > slightfile.toml",
-           0, "");
-    expect(f, "\"$SLIGHT\" dead-letters list jobs", 0, "no dead letters\n");
-    expect(f, "\"$SLIGHT\" dead-letters list jobs --json | wc -c", 0, "0\n");
-    expect(f, "\"$SLIGHT\" dead-letters drop jobs --all", 0,
-           "no dead letters\n");
-    expect(f, "\"$SLIGHT\" dead-letters drop jobs 17 17 x", 1,
-           "2 of these dead letters do not exist");
-    expect(f, "\"$SLIGHT\" dead-letters replay jobs", 2,
-           "name the IDs of dead letters");
-    expect(f, "\"$SLIGHT\" dead-letters drop jobs 1 --all", 2, "not both");
-    expect(f, "\"$SLIGHT\" dead-letters list jobs --all", 2,
-           "--all is for replay and drop");
-    expect(f, "\"$SLIGHT\" dead-letters list jobs 1", 2,
-           "IDs are for replay and drop");
-    expect(f, "\"$SLIGHT\" dead-letters lost jobs", 2,
-           "did you mean \"list\"?");
-    expect(f, "\"$SLIGHT\" dead-letters list job", 2,
-           "slightfile.toml has no resource \"job\"; did you mean \"jobs\"?");
-    expect(f, "\"$SLIGHT\" dead-letters list store", 2, "only queues (mq.*)");
-    expect(f, "\"$SLIGHT\" dead-letters list", 2, "error: ");
-    expect(f, "\"$SLIGHT\" dead-letters list jobs --manifest no.toml", 3,
-           "no.toml");
-    expect(f,
-           "echo text > q.db; rm -f q.db-*; "
-           "\"$SLIGHT\" dead-letters list jobs",
-           1, "error: resource \"jobs\": ");
+    expect_output(f,
+                  "printf 'slight = 1\\nname = \"a\"\\n[component]\\nsource = "
+                  "\"a.wasm\"\\n"
+                  "[[resource]]\\nname = \"jobs\"\\ntype = \"mq.sqlite\"\\n"
+                  "path = \"q.db\"\\n[[resource]]\\nname = \"store\"\\n"
+                  "type = \"kv.memory\"\\n' > slightfile.toml",
+                  0, "");
+    expect_output(f, "\"$SLIGHT\" dead-letters list jobs", 0,
+                  "no dead letters\n");
+    expect_output(f, "\"$SLIGHT\" dead-letters list jobs --json | wc -c", 0,
+                  "0\n");
+    expect_output(f, "\"$SLIGHT\" dead-letters drop jobs --all", 0,
+                  "no dead letters\n");
+    expect_output(f, "\"$SLIGHT\" dead-letters drop jobs 17 17 x", 1,
+                  "2 of these dead letters do not exist");
+    expect_output(f, "\"$SLIGHT\" dead-letters replay jobs", 2,
+                  "name the IDs of dead letters");
+    expect_output(f, "\"$SLIGHT\" dead-letters drop jobs 1 --all", 2,
+                  "not both");
+    expect_output(f, "\"$SLIGHT\" dead-letters list jobs --all", 2,
+                  "--all is for replay and drop");
+    expect_output(f, "\"$SLIGHT\" dead-letters list jobs 1", 2,
+                  "IDs are for replay and drop");
+    expect_output(f, "\"$SLIGHT\" dead-letters lost jobs", 2,
+                  "did you mean \"list\"?");
+    expect_output(
+        f, "\"$SLIGHT\" dead-letters list job", 2,
+        "slightfile.toml has no resource \"job\"; did you mean \"jobs\"?");
+    expect_output(f, "\"$SLIGHT\" dead-letters list store", 2,
+                  "only queues (mq.*)");
+    expect_output(f, "\"$SLIGHT\" dead-letters list", 2, "error: ");
+    expect_output(f, "\"$SLIGHT\" dead-letters list jobs --manifest no.toml", 3,
+                  "no.toml");
+    expect_output(f,
+                  "echo text > q.db; rm -f q.db-*; "
+                  "\"$SLIGHT\" dead-letters list jobs",
+                  1, "error: resource \"jobs\": ");
 }
 
 static void test_wit(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, "\"$SLIGHT\" wit", 0, "package slight:kv@");
-    expect(f, "\"$SLIGHT\" wit out/wit > /dev/null; cat out/wit/kv/kv.wit", 0,
-           "interface store {");
-    expect(f, ": > file; \"$SLIGHT\" wit file", 1, "error: file");
+    expect_output(f, "\"$SLIGHT\" wit", 0, "package slight:kv@");
+    expect_output(f,
+                  "\"$SLIGHT\" wit out/wit > /dev/null; cat out/wit/kv/kv.wit",
+                  0, "interface store {");
+    expect_output(f, ": > file; \"$SLIGHT\" wit file", 1, "error: file");
 }
 
 static void test_bindgen(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, "\"$SLIGHT\" bindgen c --world command --out gen && ls gen", 0,
-           "command.c\ncommand.h\ncommand_component_type.o\n");
-    expect(f, "\"$SLIGHT\" bindgen c --world comand --out gen", 1, "error: ");
+    expect_output(f,
+                  "\"$SLIGHT\" bindgen c --world command --out gen && ls gen",
+                  0, "command.c\ncommand.h\ncommand_component_type.o\n");
+    expect_output(f, "\"$SLIGHT\" bindgen c --world comand --out gen", 1,
+                  "error: ");
     /* A world of one's own uses slight's packages without a copy of them. */
-    expect(f,
-           "mkdir wit; printf 'package my:app;\\nworld main {\\n"
-           "  import slight:kv/store@0.1.0;\\n}\\n' > wit/app.wit; "
-           "\"$SLIGHT\" bindgen c -w my:app/main --wit wit -o own && ls own",
-           0, "main.c\nmain.h\nmain_component_type.o\n");
-    expect(f, "\"$SLIGHT\" bindgen c -w x --wit nowhere", 1, "error: nowhere");
-    expect(f, "mkdir none; \"$SLIGHT\" bindgen c -w x --wit none", 1,
-           "error: none: there is no .wit file\n");
+    expect_output(
+        f,
+        "mkdir wit; printf 'package my:app;\\nworld main {\\n"
+        "  import slight:kv/store@0.1.0;\\n}\\n' > wit/app.wit; "
+        "\"$SLIGHT\" bindgen c -w my:app/main --wit wit -o own && ls own",
+        0, "main.c\nmain.h\nmain_component_type.o\n");
+    expect_output(f, "\"$SLIGHT\" bindgen c -w x --wit nowhere", 1,
+                  "error: nowhere");
+    expect_output(f, "mkdir none; \"$SLIGHT\" bindgen c -w x --wit none", 1,
+                  "error: none: there is no .wit file\n");
 }
 
 static void test_completion(void **state)
 {
     struct fixture *f = *state;
 
-    expect(f, "\"$SLIGHT\" completion bash > c.bash && bash -n c.bash", 0, "");
-    expect(f,
-           "cat > try <<'END'\n"
-           "source c.bash\n"
-           "complete_line() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); "
-           "COMPREPLY=(); _slight; echo \"<${COMPREPLY[*]}>\"; }\n"
-           "complete_line slight comp\n"
-           "complete_line slight run --t\n"
-           "complete_line slight providers kv.m\n"
-           "complete_line slight completion ''\n"
-           "complete_line slight dead-letters ''\n"
-           "END\n"
-           "bash try",
-           0,
-           "<componentize completion>\n<--timeout>\n<kv.memory>\n"
-           "<bash zsh fish>\n<list replay drop>\n");
-    expect(f, "\"$SLIGHT\" completion zsh", 0, "#compdef slight\n");
-    expect(f, "\"$SLIGHT\" completion fish", 0, "complete -c slight -f\n");
+    expect_output(f, "\"$SLIGHT\" completion bash > c.bash && bash -n c.bash",
+                  0, "");
+    expect_output(
+        f,
+        "cat > try <<'END'\n"
+        "source c.bash\n"
+        "complete_line() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); "
+        "COMPREPLY=(); _slight; echo \"<${COMPREPLY[*]}>\"; }\n"
+        "complete_line slight comp\n"
+        "complete_line slight run --t\n"
+        "complete_line slight providers kv.m\n"
+        "complete_line slight completion ''\n"
+        "complete_line slight dead-letters ''\n"
+        "END\n"
+        "bash try",
+        0,
+        "<componentize completion>\n<--timeout>\n<kv.memory>\n"
+        "<bash zsh fish>\n<list replay drop>\n");
+    expect_output(f, "\"$SLIGHT\" completion zsh", 0, "#compdef slight\n");
+    expect_output(f, "\"$SLIGHT\" completion fish", 0,
+                  "complete -c slight -f\n");
 }
 
 static void test_a_full_disk_is_told(void **state)

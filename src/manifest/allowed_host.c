@@ -95,7 +95,7 @@ static bool is_public(const struct sl_ip *ip)
     return !(at[0] == 0x3f && at[1] == 0xff && (at[2] & 0xf0) == 0);
 }
 
-/* --- Parsing -------------------------------------------------------------- */
+/* --- Parsing ------------------------------------------------------------ */
 
 static enum sl_status parse_allowed_port(const char *text, uint32_t *port,
                                          struct sl_error *err)
@@ -214,7 +214,7 @@ enum sl_status sl_allowed_host_parse(const char *text,
     return parse_host(host, out, err);
 }
 
-/* --- Matching ------------------------------------------------------------- */
+/* --- Matching ----------------------------------------------------------- */
 
 static bool equals_text(struct sl_bytes bytes, const char *text)
 {

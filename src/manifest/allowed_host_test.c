@@ -33,8 +33,8 @@ static struct given parse_all(const char *const texts[])
 
 #define GIVEN(...) parse_all((const char *const[]){__VA_ARGS__, NULL})
 
-static bool allows(const struct given *given, bool is_tls, const char *host,
-                   uint16_t port)
+static bool allows_host(const struct given *given, bool is_tls,
+                        const char *host, uint16_t port)
 {
     const struct sl_destination to = {sl_bytes_of(host), port, is_tls};
 
@@ -59,18 +59,18 @@ static void test_names(void **state)
     struct given one = GIVEN("https://api.example.com", "http://plain:8080");
 
     (void)state;
-    assert_true(allows(&one, true, "api.example.com", 443));
-    assert_true(allows(&one, true, "API.Example.COM", 443));
-    assert_true(allows(&one, true, "api.example.com.", 443));
-    assert_false(allows(&one, false, "api.example.com", 443));
-    assert_false(allows(&one, true, "api.example.com", 8443));
-    assert_false(allows(&one, true, "example.com", 443));
-    assert_false(allows(&one, true, "x.api.example.com", 443));
-    assert_false(allows(&one, true, "api.example.com.evil.net", 443));
-    assert_false(allows(&one, true, "evilapi.example.com", 443));
-    assert_false(allows(&one, true, "", 443));
-    assert_true(allows(&one, false, "plain", 8080));
-    assert_false(allows(&one, false, "plain", 80));
+    assert_true(allows_host(&one, true, "api.example.com", 443));
+    assert_true(allows_host(&one, true, "API.Example.COM", 443));
+    assert_true(allows_host(&one, true, "api.example.com.", 443));
+    assert_false(allows_host(&one, false, "api.example.com", 443));
+    assert_false(allows_host(&one, true, "api.example.com", 8443));
+    assert_false(allows_host(&one, true, "example.com", 443));
+    assert_false(allows_host(&one, true, "x.api.example.com", 443));
+    assert_false(allows_host(&one, true, "api.example.com.evil.net", 443));
+    assert_false(allows_host(&one, true, "evilapi.example.com", 443));
+    assert_false(allows_host(&one, true, "", 443));
+    assert_true(allows_host(&one, false, "plain", 8080));
+    assert_false(allows_host(&one, false, "plain", 80));
 }
 
 static void test_wildcards(void **state)
@@ -79,16 +79,16 @@ static void test_wildcards(void **state)
     struct given any = GIVEN("https://*");
 
     (void)state;
-    assert_true(allows(&below, true, "a.example.com", 443));
-    assert_true(allows(&below, true, "a.b.example.com", 9));
-    assert_false(allows(&below, true, "example.com", 443));
-    assert_false(allows(&below, true, ".example.com", 443));
-    assert_false(allows(&below, true, "evilexample.com", 443));
-    assert_false(allows(&below, false, "a.example.com", 443));
-    assert_true(allows(&any, true, "anything", 443));
-    assert_true(allows(&any, true, "10.0.0.1", 443));
-    assert_false(allows(&any, true, "anything", 444));
-    assert_false(allows(&any, false, "anything", 443));
+    assert_true(allows_host(&below, true, "a.example.com", 443));
+    assert_true(allows_host(&below, true, "a.b.example.com", 9));
+    assert_false(allows_host(&below, true, "example.com", 443));
+    assert_false(allows_host(&below, true, ".example.com", 443));
+    assert_false(allows_host(&below, true, "evilexample.com", 443));
+    assert_false(allows_host(&below, false, "a.example.com", 443));
+    assert_true(allows_host(&any, true, "anything", 443));
+    assert_true(allows_host(&any, true, "10.0.0.1", 443));
+    assert_false(allows_host(&any, true, "anything", 444));
+    assert_false(allows_host(&any, false, "anything", 443));
 }
 
 static void test_addresses(void **state)
@@ -96,10 +96,10 @@ static void test_addresses(void **state)
     struct given one = GIVEN("http://10.1.2.3", "http://[fd00::1]:80");
 
     (void)state;
-    assert_true(allows(&one, false, "10.1.2.3", 80));
-    assert_false(allows(&one, false, "10.1.2.4", 80));
-    assert_true(allows(&one, false, "::ffff:10.1.2.3", 80)); /* the same */
-    assert_true(allows(&one, false, "fd00:0::1", 80));
+    assert_true(allows_host(&one, false, "10.1.2.3", 80));
+    assert_false(allows_host(&one, false, "10.1.2.4", 80));
+    assert_true(allows_host(&one, false, "::ffff:10.1.2.3", 80)); /* the same */
+    assert_true(allows_host(&one, false, "fd00:0::1", 80));
     assert_true(reaches_address(&one, "10.1.2.3", "10.1.2.3"));
     assert_true(reaches_address(&one, "fd00::1", "fd00::1"));
     assert_false(reaches_address(&one, "10.1.2.3", "10.1.2.4"));

@@ -98,7 +98,7 @@ static const char *host_name(const struct address *address)
 }
 
 /* Whether only one of them can be listened at. */
-static bool conflicts(const struct address *a, const struct address *b)
+static bool addresses_conflict(const struct address *a, const struct address *b)
 {
     if (a->port == 0 || a->port != b->port)
         return false;
@@ -118,7 +118,7 @@ static void check_pair(struct sl_manifest_reader *reader, const char *first,
     struct sl_error err;
 
     if (parse_address(first, &a, &err) != SL_OK ||
-        parse_address(second, &b, &err) != SL_OK || !conflicts(&a, &b))
+        parse_address(second, &b, &err) != SL_OK || !addresses_conflict(&a, &b))
         return;
     sl_manifest_add_problem(reader, second_place,
                             "\"listen\": line %u already listens at this port "

@@ -195,8 +195,7 @@ bool sl_manifest_grants(const struct sl_manifest *manifest,
 
 void sl_manifest_free(struct sl_manifest *manifest); /* NULL is fine */
 
-/* --- What may be written, for help and docs --------------------------------
- */
+/* --- The format, for help and docs -------------------------------------- */
 
 /* A key that is not in a table of settings. */
 struct sl_manifest_key {

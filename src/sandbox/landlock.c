@@ -40,7 +40,7 @@ enum fs_right {
     FS_IOCTL_DEV = 1 << 15,   /* ABI 5 */
 };
 
-/* Those that a rule of a file may have; the kernel refuses more. */
+/* The kernel accepts only these in the rule of a file. */
 static const uint64_t fs_of_files =
     FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
 
@@ -49,7 +49,7 @@ enum net_right { NET_BIND_TCP = 1 << 0, NET_CONNECT_TCP = 1 << 1 }; /* ABI 4 */
 /* ABI 6. */
 enum scope { SCOPE_ABSTRACT_UNIX_SOCKET = 1 << 0, SCOPE_SIGNAL = 1 << 1 };
 
-/* The kernel takes a larger struct than it knows where the rest is zero. */
+/* The kernel accepts a struct that is larger than it knows if the rest is zero. */
 struct ruleset {
     uint64_t handled_access_fs;
     uint64_t handled_access_net;
@@ -107,7 +107,7 @@ int sl_landlock_abi(void)
     return abi > 0 ? (int)abi : 0;
 }
 
-/* What is not there, or not ours to see, needs no rule. */
+/* A path that does not exist, or is not accessible, needs no rule. */
 static enum sl_status add_path(int ruleset, const struct sl_sandbox_path *path,
                                uint64_t rights, struct sl_error *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Landlock's system calls (docs.kernel.org/userspace-api/landlock.html), whose
- * constants the system's headers may be too old for; for sandbox.c.
+ * The system calls of Landlock (docs.kernel.org/userspace-api/landlock.html),
+ * without the system's headers, which may be too old; for sandbox.c.
  */
 #ifndef SL_SANDBOX_LANDLOCK_H
 #define SL_SANDBOX_LANDLOCK_H
@@ -11,11 +11,11 @@
 #include "base/error.h"
 #include "sandbox/sandbox.h"
 
-/* The newest that this file knows all rights of; a newer kernel's is used as
- * this one. */
+/* The newest ABI whose rights are all known here; newer kernels are used as if
+ * they had this one. */
 enum { SL_LANDLOCK_ABI_MAX = 6 };
 
-/* What a ruleset of an ABI can restrict. */
+/* The rights that a ruleset of an ABI can restrict. */
 struct sl_landlock_rights {
     uint64_t fs;
     uint64_t net;
@@ -23,10 +23,10 @@ struct sl_landlock_rights {
 };
 struct sl_landlock_rights sl_landlock_rights(int abi);
 
-/* What access gives, of the rights of an ABI, to a folder or to a file. */
+/* The rights of an ABI that access grants to a folder or a file. */
 uint64_t sl_landlock_access(unsigned access, bool is_folder, uint64_t rights);
 
-/* The kernel's ABI; 0: there is none, errno says why. */
+/* The ABI of the kernel; 0: no Landlock, errno says why. */
 int sl_landlock_abi(void);
 
 /* Restrict this thread as if the kernel had this ABI, 1 at least. */

@@ -50,8 +50,8 @@ static void add_path(struct sl_sandbox *sandbox, const char *path,
         (struct sl_sandbox_path){sl_strdup(path), access};
 }
 
-/* The folder that holds what may take the place of a link's target: the link's
- * own where the target is below it, otherwise the target's. */
+/* The folder of a link's future targets: that of the link if it contains the
+ * target, otherwise that of the target. */
 static void add_folder_of_link(struct sl_sandbox *sandbox, const char *path)
 {
     SL_CLEANUP(sl_freep) char *copy = sl_strdup(path);
@@ -94,7 +94,7 @@ void sl_sandbox_make(struct sl_sandbox *sandbox, const char *folder)
 void sl_sandbox_tidy(const struct sl_sandbox *sandbox)
 {
     for (size_t i = 0; sandbox != NULL && i < sandbox->made_count; i++)
-        (void)rmdir(sandbox->made[i]); /* not where something is in it */
+        (void)rmdir(sandbox->made[i]); /* fails unless it is empty */
 }
 
 static void add_port(uint16_t **ports, size_t *count, uint16_t port)
@@ -134,15 +134,14 @@ char *sl_sandbox_text(const struct sl_sandbox_support *support)
     return sl_asprintf("landlock (ABI %d), %s", support->landlock_abi, seccomp);
 }
 
-/* ThreadSanitizer has a thread of its own from the start, which runs nothing of
- * ours. */
+/* ThreadSanitizer starts a thread of its own, which runs none of our code. */
 #ifdef __SANITIZE_THREAD__
 enum { THREADS_AT_START = 2 };
 #else
 enum { THREADS_AT_START = 1 };
 #endif
 
-/* 0 where the kernel does not tell. */
+/* 0 when the kernel does not show them. */
 static int count_threads(void)
 {
     DIR *tasks = opendir("/proc/self/task");
@@ -164,7 +163,7 @@ enum sl_status sl_sandbox_confine(const struct sl_sandbox *sandbox,
 
     if (threads > THREADS_AT_START)
         return sl_fail(err, SL_INTERNAL,
-                       "Landlock would leave %d of %d threads free",
+                       "Landlock would not confine %d of %d threads",
                        threads - 1, threads);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return sl_fail(err, SL_UNAVAILABLE, "PR_SET_NO_NEW_PRIVS: %s",

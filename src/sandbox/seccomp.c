@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 /*
- * LeakSanitizer looks through the memory of a process, when that ends, from
- * another one that it clones and that traces it.
+ * LeakSanitizer inspects the memory of an ending process from another one,
+ * which it clones and which traces the first.
  */
 #ifdef __SANITIZE_ADDRESS__
 enum { HAS_TRACER = 1 };
@@ -24,9 +24,9 @@ enum { HAS_TRACER = 0 };
 #endif
 
 /*
- * What is refused, whatever its arguments.  A name that the library or the
- * architecture does not know is passed over, unless its number, which is the
- * same on all architectures for what came since Linux 5.1, stands beside it.
+ * Calls that are refused whatever their arguments.  A name that the library or
+ * the architecture does not know is skipped, unless the table has its number,
+ * which is the same on all architectures for calls since Linux 5.1.
  */
 static const struct refused {
     const char *name;
@@ -97,7 +97,7 @@ static const struct refused {
     {"vhangup", 0},
     {"vm86", 0},
     {"vm86old", 0},
-    /* ways around a filter, or often abused ones into the kernel */
+    /* ways around a filter, and frequent sources of kernel exploits */
     {"io_uring_enter", 426},
     {"io_uring_register", 427},
     {"io_uring_setup", 425},
@@ -131,12 +131,12 @@ static const struct refused {
     {"unshare", 0},
 };
 
-static int refuse(scmp_filter_ctx filter, int call)
+static int refuse_call(scmp_filter_ctx filter, int call)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 0);
 }
 
-/* Refuse a call where the bits of mask in an argument are these. */
+/* Refuse a call when the bits of mask in an argument are these. */
 static int refuse_where(scmp_filter_ctx filter, int call, unsigned argument,
                         uint64_t mask, uint64_t bits)
 {
@@ -153,18 +153,18 @@ static int refuse_listed(scmp_filter_ctx filter)
         int call = seccomp_syscall_resolve_name(refused[i].name);
         if (call == __NR_SCMP_ERROR)
             call = refused[i].number;
-        /* 0 would be read(2); what is negative this architecture has not. */
-        int code = call > 0 ? refuse(filter, call) : 0;
+        /* 0 would be read(2); a negative number is not of this architecture. */
+        int code = call > 0 ? refuse_call(filter, call) : 0;
         if (code != 0)
             return code;
     }
-    return HAS_TRACER ? 0 : refuse(filter, SCMP_SYS(ptrace));
+    return HAS_TRACER ? 0 : refuse_call(filter, SCMP_SYS(ptrace));
 }
 
 /*
- * Threads, and neither processes nor namespaces.  The flags of clone3 are in
- * memory, which no filter can read: as if the kernel had none, so that the C
- * library falls back to clone.
+ * Threads, but neither processes nor namespaces.  The flags of clone3 are in
+ * memory, which no filter can read.  It fails with ENOSYS, as on an old kernel,
+ * so that the C library falls back to clone.
  */
 static int refuse_clones(scmp_filter_ctx filter)
 {
@@ -190,8 +190,8 @@ static int refuse_clones(scmp_filter_ctx filter)
 }
 
 /*
- * Text put into the operator's terminal as if it had been typed there.  The
- * kernel looks at 32 bits of the request.
+ * Text injected into the operator's terminal as if it were typed.  The kernel
+ * reads only 32 bits of the request.
  */
 static int refuse_typing(scmp_filter_ctx filter)
 {
@@ -204,13 +204,13 @@ static int refuse_typing(scmp_filter_ctx filter)
     return code;
 }
 
-/* Of socket(family, type, protocol). */
+/* The arguments of socket(family, type, protocol). */
 enum { FAMILY, TYPE, PROTOCOL };
 enum { TYPE_MASK = 0xf }; /* without SOCK_CLOEXEC and SOCK_NONBLOCK */
 
-/* Refuse sockets of the family for which the second comparison is true. */
-static int refuse_of(scmp_filter_ctx filter, int family,
-                     struct scmp_arg_cmp where)
+/* Refuse sockets of the family that the comparison matches. */
+static int refuse_sockets_where(scmp_filter_ctx filter, int family,
+                                struct scmp_arg_cmp where)
 {
     const struct scmp_arg_cmp both[] = {
         SCMP_CMP64(FAMILY, SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint64_t)family),
@@ -222,9 +222,9 @@ static int refuse_of(scmp_filter_ctx filter, int family,
 }
 
 /*
- * Services are reached by TCP, and their names asked for by UDP; AF_NETLINK
- * tells the C library's resolver which addresses there are.  No driver uses a
- * Unix socket; slight's own are pairs.
+ * Services are reached by TCP and names resolved by UDP.  The C library's
+ * resolver lists local addresses by AF_NETLINK.  No driver uses a Unix socket;
+ * slight itself uses pairs only.
  */
 static int refuse_families(scmp_filter_ctx filter)
 {
@@ -240,27 +240,27 @@ static int refuse_families(scmp_filter_ctx filter)
     return code;
 }
 
-/* Of the Internet's sockets those of TCP and, where names are asked for, UDP:
- * raw ones see others' packets, and Landlock's ports are TCP's alone, not those
- * of MPTCP and SCTP. */
+/* Only TCP and, when names are resolved, UDP.  Raw sockets see the packets of
+ * others, and Landlock restricts the ports of TCP, not those of MPTCP and
+ * SCTP. */
 static int refuse_protocols(scmp_filter_ctx filter, int family, bool uses_udp)
 {
     static const int types[] = {SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET, SOCK_DCCP,
                                 SOCK_PACKET};
-    int code = refuse_of(filter, family,
-                         SCMP_CMP64(PROTOCOL, SCMP_CMP_GT, IPPROTO_UDP, 0));
+    int code = refuse_sockets_where(
+        filter, family, SCMP_CMP64(PROTOCOL, SCMP_CMP_GT, IPPROTO_UDP, 0));
 
     for (uint64_t n = 1; code == 0 && n < IPPROTO_UDP; n++)
         if (n != IPPROTO_TCP)
-            code = refuse_of(
+            code = refuse_sockets_where(
                 filter, family,
                 SCMP_CMP64(PROTOCOL, SCMP_CMP_MASKED_EQ, UINT32_MAX, n));
     for (size_t i = 0; code == 0 && i < sizeof(types) / sizeof(types[0]); i++)
-        code = refuse_of(filter, family,
-                         SCMP_CMP64(TYPE, SCMP_CMP_MASKED_EQ, TYPE_MASK,
-                                    (uint64_t)types[i]));
+        code = refuse_sockets_where(filter, family,
+                                    SCMP_CMP64(TYPE, SCMP_CMP_MASKED_EQ,
+                                               TYPE_MASK, (uint64_t)types[i]));
     if (code == 0 && !uses_udp)
-        code = refuse_of(
+        code = refuse_sockets_where(
             filter, family,
             SCMP_CMP64(TYPE, SCMP_CMP_MASKED_EQ, TYPE_MASK, SOCK_DGRAM));
     return code;
@@ -275,19 +275,19 @@ static int refuse_sockets(scmp_filter_ctx filter, bool uses_udp)
     if (code == 0)
         code = refuse_protocols(filter, AF_INET6, uses_udp);
     if (code == 0) /* NETLINK_ROUTE is 0: no firewall, no audit */
-        code = refuse_of(filter, AF_NETLINK,
-                         SCMP_CMP64(PROTOCOL, SCMP_CMP_GT, 0, 0));
+        code = refuse_sockets_where(filter, AF_NETLINK,
+                                    SCMP_CMP64(PROTOCOL, SCMP_CMP_GT, 0, 0));
     return code;
 }
 
-static int fill(scmp_filter_ctx filter, bool uses_udp)
+static int fill_filter(scmp_filter_ctx filter, bool uses_udp)
 {
-    /* All threads, and no privileges by starting a program. */
+    /* For all threads; started programs gain no privileges. */
     int code = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
 
     if (code == 0)
         code = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 1);
-    /* A tree: a few comparisons for each call, and not one for each rule. */
+    /* A tree: a few comparisons per call instead of one per rule. */
     if (code == 0)
         code = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     if (code == 0)
@@ -314,7 +314,7 @@ enum sl_status sl_seccomp_load(bool uses_udp, struct sl_error *err)
 
     if (filter == NULL)
         return sl_fail(err, SL_UNAVAILABLE, "seccomp_init failed");
-    int code = fill(filter, uses_udp);
+    int code = fill_filter(filter, uses_udp);
     if (code == 0)
         code = seccomp_load(filter);
     seccomp_release(filter);

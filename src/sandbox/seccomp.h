@@ -7,10 +7,10 @@
 
 #include "base/error.h"
 
-/* Whether the kernel can have a filter for all threads answer with errors. */
+/* Whether the kernel supports filters that make calls fail. */
 bool sl_seccomp_supported(void);
 
-/* Load it, for all threads.  uses_udp: sockets of UDP can be made. */
+/* Load the filter for all threads.  uses_udp: allow UDP sockets. */
 SL_MUST_CHECK enum sl_status sl_seccomp_load(bool uses_udp,
                                              struct sl_error *err);
 

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What libraries read by themselves.
- */
+/* Files that libraries read by themselves. */
 #include <dlfcn.h>
 #include <libgen.h>
 #include <link.h>
@@ -14,10 +12,9 @@
 #include "base/bytes.h"
 #include "sandbox/sandbox.h"
 
-/* To read.  Private keys (/etc/ssl/private) and /etc/shadow are not below any
- * of these. */
+/* Private keys (/etc/ssl/private) and /etc/shadow are not below any of these. */
 static const char *const read_only[] = {
-    /* certificates, where distributions have them; OpenSSL's settings */
+    /* certificates, in the folders of distributions; OpenSSL's settings */
     "/etc/ssl/certs",
     "/etc/ssl/cert.pem",
     "/etc/ssl/ca-bundle.pem",
@@ -52,7 +49,7 @@ static const char *const read_only[] = {
     "/etc/localtime",
     "/usr/share/zoneinfo",
     "/usr/share/locale",
-    /* what the kernel tells */
+    /* what the kernel shows */
     "/proc/self",
     "/proc/cpuinfo",
     "/proc/meminfo",
@@ -77,7 +74,7 @@ static const char *const read_only[] = {
     "/usr/local/lib64",
 };
 
-/* Variables that name files and folders, parted by colons. */
+/* Variables with files and folders, separated by colons. */
 static const char *const variables[] = {
     "SSL_CERT_FILE",   "SSL_CERT_DIR",       "OPENSSL_CONF",
     "OPENSSL_MODULES", "OPENSSL_ENGINES",    "KRB5_CONFIG",
@@ -86,7 +83,7 @@ static const char *const variables[] = {
     "LD_PRELOAD",      "MARIADB_PLUGIN_DIR",
 };
 
-/* Each path of a list; "FILE:/etc/krb5.keytab" is one too. */
+/* "FILE:/etc/krb5.keytab" is such a list, too. */
 static void allow_list(struct sl_sandbox *sandbox, const char *list)
 {
     SL_CLEANUP(sl_freep) char *copy = sl_strdup(list);
@@ -98,7 +95,7 @@ static void allow_list(struct sl_sandbox *sandbox, const char *list)
             sl_sandbox_allow(sandbox, path, SL_SANDBOX_READ);
 }
 
-/* Where the OpenSSL that this is linked with looks. */
+/* The default paths of the linked OpenSSL. */
 static void allow_openssl(struct sl_sandbox *sandbox)
 {
     const char *folder = OPENSSL_info(OPENSSL_INFO_CONFIG_DIR);
@@ -111,7 +108,7 @@ static void allow_openssl(struct sl_sandbox *sandbox)
     sl_sandbox_allow(sandbox, settings, SL_SANDBOX_READ);
 }
 
-/* The folders of the libraries that are loaded, and who loads them. */
+/* The folders of the loaded libraries, and their loader. */
 static int allow_loaded(struct dl_phdr_info *info, size_t size, void *context)
 {
     struct sl_sandbox *sandbox = context;
@@ -129,7 +126,7 @@ static int allow_loaded(struct dl_phdr_info *info, size_t size, void *context)
     return 0;
 }
 
-/* Where the loader would look for a library. */
+/* The search path of the loader. */
 static void allow_search_path(struct sl_sandbox *sandbox)
 {
     Dl_serinfo size;
@@ -157,7 +154,7 @@ void sl_sandbox_allow_system(struct sl_sandbox *sandbox)
     sl_sandbox_allow(sandbox, "/etc/resolv.conf",
                      SL_SANDBOX_READ | SL_SANDBOX_REPLACED);
     sl_sandbox_allow(sandbox, "/dev/null", SL_SANDBOX_READ | SL_SANDBOX_WRITE);
-    /* By its own name: as a link it would open the folder as well. */
+    /* By its real path: a link would allow its folder as well. */
     SL_CLEANUP(sl_freep) char *self = realpath("/proc/self/exe", NULL);
     if (self != NULL)
         sl_sandbox_allow(sandbox, self, SL_SANDBOX_READ | SL_SANDBOX_EXECUTE);
