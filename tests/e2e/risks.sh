@@ -76,7 +76,7 @@ slight 0 check --strict
 # A capability without a resource of its kind.
 manifest "[[resource]]" 'name = "here"' 'type = "lockd.sqlite"' 'path = "here.db"'
 slight 1 check --strict
-says err 'component "guest" imports slight:kv, and slightfile.toml has no resource of that kind'
+says err 'component "guest" imports slight:kv, but slightfile.toml has no such resource'
 says err 'add [[resource]] with type = "kv.sqlite"'
 
 # Of each kind: one that has no grant is told which it could have.
@@ -93,7 +93,7 @@ type = "$kind.sqlite"
 path = "there.db"
 END
     slight 1 check few.toml --strict
-    says err "imports slight:$kind, and few.toml grants it no resource of that kind"
+    says err "imports slight:$kind, but few.toml grants it no such resource"
     says err 'add "there" to its "resources"'
     sed '/^resources/d' few.toml >all.toml
     slight 0 check all.toml --strict
