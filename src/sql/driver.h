@@ -1,28 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a driver of relational databases does, beside what service/driver.h asks
- * of every driver.  Requests have been checked: one statement of the dialect,
- * with as many placeholders as values, which have the form of their type.
+ * What a driver of relational databases must do, besides what service/driver.h
+ * asks of every driver.
  *
- *   QUERY         do the statement, all its rows into the answer; nothing of it
- *                 stays where the rows do not fit (SL_TOO_LARGE).
- *   EXECUTE       do it, throw rows away, count.
- *   EXECUTE_MANY  do it for each set, all or none.
- *   BEGIN         begin a transaction in this state, which has none.
- *   COMMIT        end it; in a transaction that has failed, roll back and
- * answer SL_CONFLICT.  In a state without one: SL_CONFLICT. ROLLBACK      end
- * it; in a state without one there is nothing to do. CURSOR_OPEN   as QUERY, of
- * a statement that only reads (any other is SL_INVALID_ARGUMENT), and keep the
- * rows for CURSOR_NEXT. CURSOR_NEXT   up to `limit` rows, fewer where the
- * answer has no room, but then at least one.  A number that is none:
- * SL_NOT_FOUND. CURSOR_CLOSE  forget it.
+ * Requests arrive checked: each has one statement of the driver's dialect, as
+ * many values as placeholders, and valid literals for the types of the values.
  *
- * With in_transaction in a state that has none, or one that failed:
- * SL_CONFLICT. An answer's rows are at most *op->room bytes (result.h counts).
- * In a failed answer a driver sets `retryable` where a transaction, begun anew,
- * may succeed. Without a session a state is given back as it was: a driver
- * refuses whatever would stay behind (temporary tables, variables), or resets
- * it. `reset` rolls back and closes the cursors.
+ *   QUERY         Run the statement and answer all its rows.  Where they do not
+ *                 fit, undo the statement and fail with SL_TOO_LARGE.
+ *   EXECUTE       Run the statement, discard its rows and answer the counts.
+ *   EXECUTE_MANY  Run the statement once for each set of values, all or none.
+ *   BEGIN         Begin a transaction.  The state has none.
+ *   COMMIT        Commit the transaction.  SL_CONFLICT where it has failed, and
+ *                 then roll it back; SL_CONFLICT where there is none.
+ *   ROLLBACK      Roll the transaction back.  Succeeds where there is none.
+ *   CURSOR_OPEN   Run the statement and keep its rows for CURSOR_NEXT.
+ *                 SL_INVALID_ARGUMENT where it does more than read.
+ *   CURSOR_NEXT   Answer the next `limit` rows: fewer where the answer is full,
+ *                 but at least one; none at the end.  SL_NOT_FOUND where no
+ *                 cursor has this number.
+ *   CURSOR_CLOSE  Close the cursor.  Succeeds where there is none.
+ *
+ * For all verbs:
+ *
+ *   - A request with in_transaction fails with SL_CONFLICT where the state has
+ *     no transaction, or one that has failed.
+ *   - The rows of an answer take at most *op->room bytes, as result.h counts.
+ *   - A failed answer has `retryable` set where the whole transaction may
+ *     succeed when it is run again.
+ *   - Without a session, a request leaves the state as it found it: the driver
+ *     refuses what would stay behind (temporary tables, variables), or resets
+ *     the state.
+ *   - `reset` closes the cursors and rolls back.
+ *
+ * session.h keeps the rules on transactions for all drivers.
  */
 #ifndef SL_SQL_DRIVER_H
 #define SL_SQL_DRIVER_H
@@ -32,24 +43,25 @@
 #include "sql/result.h"
 #include "sql/sql.h"
 
-/* What not every database can do; what is missing is SL_UNSUPPORTED. */
+/* What only some databases can do.  A missing feature is SL_UNSUPPORTED. */
 enum sl_sql_feature {
-    SL_SQL_FEATURE_NAN = 1 << 0,            /* float64 that is NaN */
-    SL_SQL_FEATURE_INFINITY = 1 << 1,       /* float64 without end */
-    SL_SQL_FEATURE_LAST_INSERT_ID = 1 << 2, /* told without RETURNING */
-    SL_SQL_FEATURE_WRITERS = 1 << 3,   /* transactions write side by side */
-    SL_SQL_FEATURE_SHARED = 1 << 4,    /* other processes see the same */
-    SL_SQL_FEATURE_RETURNING = 1 << 5, /* rows of what writes */
-    SL_SQL_FEATURE_SCHEMAS = 1 << 6, /* transactions undo CREATE and its kin */
+    SL_SQL_FEATURE_NAN = 1 << 0,            /* a float64 that is NaN */
+    SL_SQL_FEATURE_INFINITY = 1 << 1,       /* an infinite float64 */
+    SL_SQL_FEATURE_LAST_INSERT_ID = 1 << 2, /* without RETURNING */
+    SL_SQL_FEATURE_WRITERS = 1 << 3,        /* concurrent write transactions */
+    SL_SQL_FEATURE_SHARED = 1 << 4,    /* other processes see the same data */
+    SL_SQL_FEATURE_RETURNING = 1 << 5, /* writing statements can return rows */
+    SL_SQL_FEATURE_SCHEMAS = 1 << 6,   /* transactions undo CREATE, DROP … */
 };
 
-/* A driver of this capability; sl_sql_drivers point to its first member. */
+/* A driver of this capability.  sl_sql_drivers points to its first member. */
 struct sl_sql_driver {
     struct sl_driver driver;
     unsigned dialect; /* of enum sl_sql_dialect */
 };
 
-/* Every driver in this build, ended by NULL (cmake/SlightDrivers.cmake writes drivers.c). */
+/* Every driver in this build, ended by NULL (cmake/SlightDrivers.cmake writes
+ * drivers.c). */
 extern const struct sl_driver *const sl_sql_drivers[];
 extern const char *const sl_sql_drivers_left_out[];
 
