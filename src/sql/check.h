@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What wit/sql/sql.wit says about arguments, and what a driver can do at all:
- * known before anything is asked of a database.  For sql.c.
+ * Checks of a request before a driver gets it: the limits of wit/sql/sql.wit,
+ * and the features of the driver.  For sql.c.
  */
 #ifndef SL_SQL_CHECK_H
 #define SL_SQL_CHECK_H

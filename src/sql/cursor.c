@@ -10,8 +10,8 @@ uint64_t sl_sql_cursor_next_number(void)
     return atomic_fetch_add(&last, 1) + 1;
 }
 
-/* 0 finds a free one. */
-static void *numbered(void *cursors, size_t size, uint64_t number)
+/* Number 0 finds a free one. */
+static void *find_number(void *cursors, size_t size, uint64_t number)
 {
     for (size_t i = 0; i < SL_SQL_CURSORS_MAX; i++) {
         void *cursor = (char *)cursors + i * size;
@@ -23,7 +23,7 @@ static void *numbered(void *cursors, size_t size, uint64_t number)
 
 void *sl_sql_cursor_find(void *cursors, size_t size, uint64_t number)
 {
-    return number == 0 ? NULL : numbered(cursors, size, number);
+    return number == 0 ? NULL : find_number(cursors, size, number);
 }
 
 void *sl_sql_cursor_of(void *cursors, size_t size, const struct sl_op *op,
@@ -34,18 +34,18 @@ void *sl_sql_cursor_of(void *cursors, size_t size, const struct sl_op *op,
 
     if (cursor == NULL)
         (void)sl_fail(err, SL_NOT_FOUND,
-                      "the cursor is over: it failed, or its transaction "
-                      "ended");
+                      "the cursor is closed: it has failed, or its transaction "
+                      "has ended");
     return cursor;
 }
 
 void *sl_sql_cursor_free(void *cursors, size_t size, struct sl_error *err)
 {
-    void *cursor = numbered(cursors, size, 0);
+    void *cursor = find_number(cursors, size, 0);
 
     if (cursor == NULL)
         (void)sl_fail(err, SL_TOO_LARGE,
-                      "%d cursors are open in this transaction already",
+                      "%d cursors are already open in this transaction",
                       SL_SQL_CURSORS_MAX);
     return cursor;
 }
@@ -53,5 +53,5 @@ void *sl_sql_cursor_free(void *cursors, size_t size, struct sl_error *err)
 enum sl_status sl_sql_cursor_only_reads(struct sl_error *err)
 {
     return sl_fail(err, SL_INVALID_ARGUMENT,
-                   "a cursor is for statements that only read; use query");
+                   "the statement of a cursor may only read; use query");
 }

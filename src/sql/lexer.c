@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SQL's tokens.  Each measure_… function gets a text that begins with what it
- * measures and returns its length, or 0 where it has no end.
+ * The tokens of SQL.  Each measure_… function gets a text that begins with the
+ * token and returns the length of the token, or 0 where it is not terminated.
  */
 #include "sql/lexer.h"
 
 #include <string.h>
 #include <strings.h>
 
-static uint8_t at(struct sl_bytes text, size_t i)
+static uint8_t byte_at(struct sl_bytes text, size_t i)
 {
     return i < text.len ? text.ptr[i] : 0;
 }
 
-static struct sl_bytes from(struct sl_bytes text, size_t i)
+static struct sl_bytes text_from(struct sl_bytes text, size_t i)
 {
     return SL_BYTES(text.ptr + i, text.len - i);
 }
@@ -28,28 +28,37 @@ static bool is_digit(uint8_t c)
     return c >= '0' && c <= '9';
 }
 
-/* Begins a name: letters, _, and all that is not ASCII. */
+/* The first characters of names: letters, _, and all that is not ASCII. */
 static bool is_letter(uint8_t c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
            c >= 0x80;
 }
 
-static bool is_word(struct sl_bytes text, const char *word)
+bool sl_sql_is_word(struct sl_bytes text, const char *word)
 {
     return text.len == strlen(word) &&
            strncasecmp((const char *)text.ptr, word, text.len) == 0;
 }
 
-/* --- What has an end of its own ------------------------------------------- */
+bool sl_sql_is_one_of(struct sl_bytes text, const char *const words[])
+{
+    for (size_t i = 0; words[i] != NULL; i++)
+        if (sl_sql_is_word(text, words[i]))
+            return true;
+    return false;
+}
 
-/* From the quote on; the same quote twice is one of them inside. */
+/* --- Delimited tokens ----------------------------------------- */
+
+/* text begins with the quote.  A doubled quote is a quote inside. */
 static size_t measure_quoted(struct sl_bytes text, bool backslashes)
 {
     for (size_t i = 1; i < text.len; i++) {
         if (backslashes && text.ptr[i] == '\\')
             i++;
-        else if (text.ptr[i] == text.ptr[0] && at(text, i + 1) == text.ptr[0])
+        else if (text.ptr[i] == text.ptr[0] &&
+                 byte_at(text, i + 1) == text.ptr[0])
             i++;
         else if (text.ptr[i] == text.ptr[0])
             return i + 1;
@@ -64,7 +73,7 @@ static size_t measure_brackets(struct sl_bytes text)
     return end == NULL ? 0 : (size_t)(end - text.ptr) + 1;
 }
 
-/* Up to the end of the line, or of the text. */
+/* To the end of the line, or of the text. */
 static size_t measure_line(struct sl_bytes text, unsigned dialect)
 {
     size_t i = 0;
@@ -92,15 +101,15 @@ static size_t measure_comment(struct sl_bytes text, bool nested)
     return 0;
 }
 
-/* The length of $tag$, or 0 where none begins here. */
+/* The length of $tag$, or 0 where there is none. */
 static size_t measure_tag(struct sl_bytes text)
 {
     size_t i = 1;
 
-    if (is_letter(at(text, i)))
-        while (is_letter(at(text, i)) || is_digit(at(text, i)))
+    if (is_letter(byte_at(text, i)))
+        while (is_letter(byte_at(text, i)) || is_digit(byte_at(text, i)))
             i++;
-    return at(text, i) == '$' ? i + 1 : 0;
+    return byte_at(text, i) == '$' ? i + 1 : 0;
 }
 
 static size_t measure_dollars(struct sl_bytes text, size_t tag)
@@ -111,8 +120,8 @@ static size_t measure_dollars(struct sl_bytes text, size_t tag)
 }
 
 /*
- * Another string that continues one with escapes: behind white space with a
- * line feed in it, and comments.  Returns where its quote is, or 0.
+ * Find a string that continues one with escapes, after comments and white space
+ * with a line feed.  Returns the offset of its quote, or 0.
  */
 static size_t find_continuation(struct sl_bytes text, unsigned dialect)
 {
@@ -120,97 +129,100 @@ static size_t find_continuation(struct sl_bytes text, unsigned dialect)
     size_t i = 0;
 
     for (;;) {
-        if (is_space(at(text, i))) {
+        if (is_space(byte_at(text, i))) {
             line |= text.ptr[i] == '\n' || text.ptr[i] == '\r';
             i++;
-        } else if (at(text, i) == '-' && at(text, i + 1) == '-') {
-            i += measure_line(from(text, i), dialect);
+        } else if (byte_at(text, i) == '-' && byte_at(text, i + 1) == '-') {
+            i += measure_line(text_from(text, i), dialect);
         } else {
-            return line && at(text, i) == '\'' ? i : 0;
+            return line && byte_at(text, i) == '\'' ? i : 0;
         }
     }
 }
 
-/* E'…' from its E on, and what continues it. */
+/* E'…', and the strings that continue it. */
 static size_t measure_escape_string(struct sl_bytes text, unsigned dialect)
 {
     size_t len = 1, gap = 0;
 
     do {
-        size_t part = measure_quoted(from(text, len + gap), true);
+        size_t part = measure_quoted(text_from(text, len + gap), true);
         if (part == 0)
             return 0;
         len += gap + part;
-        gap = find_continuation(from(text, len), dialect);
+        gap = find_continuation(text_from(text, len), dialect);
     } while (gap > 0);
     return len;
 }
 
 /* --- Tokens ------------------------------------------------------------- */
 
-static struct sl_sql_token token(struct sl_bytes text,
-                                 enum sl_sql_token_type type, size_t len)
+static struct sl_sql_token make_token(struct sl_bytes text,
+                                      enum sl_sql_token_type type, size_t len)
 {
     return (struct sl_sql_token){.type = type, .text = SL_BYTES(text.ptr, len)};
 }
 
-static struct sl_sql_token bad(struct sl_bytes text, const char *problem)
+static struct sl_sql_token bad_token(struct sl_bytes text, const char *problem)
 {
     return (struct sl_sql_token){
         .type = SL_SQL_BAD, .text = text, .problem = problem};
 }
 
-static struct sl_sql_token ended(struct sl_bytes text,
-                                 enum sl_sql_token_type type, size_t len,
-                                 const char *problem)
+static struct sl_sql_token closed_token(struct sl_bytes text,
+                                        enum sl_sql_token_type type, size_t len,
+                                        const char *problem)
 {
-    return len > 0 ? token(text, type, len) : bad(text, problem);
+    return len > 0 ? make_token(text, type, len) : bad_token(text, problem);
 }
 
 static struct sl_sql_token next_word(struct sl_bytes text, unsigned dialect)
 {
     size_t len = 1;
 
-    while (is_letter(at(text, len)) || is_digit(at(text, len)) ||
-           at(text, len) == '$')
+    while (is_letter(byte_at(text, len)) || is_digit(byte_at(text, len)) ||
+           byte_at(text, len) == '$')
         len++;
-    if ((dialect & SL_SQL_ESCAPE_STRINGS) != 0 && at(text, len) == '\'' &&
-        is_word(SL_BYTES(text.ptr, len), "E"))
-        return ended(text, SL_SQL_QUOTED, measure_escape_string(text, dialect),
-                     "a string without its end");
-    return token(text, SL_SQL_WORD, len);
+    if ((dialect & SL_SQL_ESCAPE_STRINGS) != 0 && byte_at(text, len) == '\'' &&
+        sl_sql_is_word(SL_BYTES(text.ptr, len), "E"))
+        return closed_token(text, SL_SQL_QUOTED,
+                            measure_escape_string(text, dialect),
+                            "an unterminated string");
+    return make_token(text, SL_SQL_WORD, len);
 }
 
 static struct sl_sql_token next_question(struct sl_bytes text, unsigned dialect)
 {
-    if (at(text, 1) == '?' && (dialect & SL_SQL_QUESTION_OPERATORS) != 0)
-        return token(text, SL_SQL_OPERATOR, 2);
-    if (at(text, 1) == '?')
-        return bad(text, "two ? side by side");
-    if (is_digit(at(text, 1)))
-        return bad(text, "a numbered placeholder; write ? for each parameter");
-    return token(text, SL_SQL_PLACEHOLDER, 1);
+    if (byte_at(text, 1) == '?' && (dialect & SL_SQL_QUESTION_OPERATORS) != 0)
+        return make_token(text, SL_SQL_OPERATOR, 2);
+    if (byte_at(text, 1) == '?')
+        return bad_token(text, "two adjacent placeholders");
+    if (is_digit(byte_at(text, 1)))
+        return bad_token(text,
+                         "a numbered placeholder; write ? for each parameter");
+    return make_token(text, SL_SQL_PLACEHOLDER, 1);
 }
 
 static struct sl_sql_token next_comment(struct sl_bytes text, unsigned dialect)
 {
-    bool holds_code =
-        at(text, 2) == '!' || (at(text, 2) == 'M' && at(text, 3) == '!');
+    bool holds_code = byte_at(text, 2) == '!' ||
+                      (byte_at(text, 2) == 'M' && byte_at(text, 3) == '!');
 
     if ((dialect & SL_SQL_EXECUTABLE_COMMENTS) != 0 && holds_code)
-        return bad(text, "a comment that holds code");
-    return ended(text, SL_SQL_SPACE,
-                 measure_comment(text, (dialect & SL_SQL_NESTED_COMMENTS) != 0),
-                 "a comment without its end");
+        return bad_token(text, "an executable comment");
+    return closed_token(
+        text, SL_SQL_SPACE,
+        measure_comment(text, (dialect & SL_SQL_NESTED_COMMENTS) != 0),
+        "an unterminated comment");
 }
 
 static bool begins_line_comment(struct sl_bytes text, unsigned dialect)
 {
-    if (at(text, 0) == '#')
+    if (byte_at(text, 0) == '#')
         return (dialect & SL_SQL_HASH_COMMENTS) != 0;
-    return at(text, 0) == '-' && at(text, 1) == '-' &&
+    return byte_at(text, 0) == '-' && byte_at(text, 1) == '-' &&
            ((dialect & SL_SQL_DASH_SPACE) == 0 || text.len == 2 ||
-            at(text, 2) <= ' ');
+            byte_at(text, 2) <= ' ');
 }
 
 static struct sl_sql_token next_dollar(struct sl_bytes text, unsigned dialect)
@@ -218,17 +230,17 @@ static struct sl_sql_token next_dollar(struct sl_bytes text, unsigned dialect)
     size_t tag = measure_tag(text);
 
     if ((dialect & SL_SQL_DOLLAR_QUOTES) != 0 && tag > 0)
-        return ended(text, SL_SQL_QUOTED, measure_dollars(text, tag),
-                     "a dollar quote without its end");
-    if ((dialect & SL_SQL_NUMBERED) != 0 && is_digit(at(text, 1)))
-        return token(text, SL_SQL_ARGUMENT, 1);
-    return token(text, SL_SQL_OTHER, 1);
+        return closed_token(text, SL_SQL_QUOTED, measure_dollars(text, tag),
+                            "an unterminated dollar quote");
+    if ((dialect & SL_SQL_NUMBERED) != 0 && is_digit(byte_at(text, 1)))
+        return make_token(text, SL_SQL_ARGUMENT, 1);
+    return make_token(text, SL_SQL_OTHER, 1);
 }
 
 /* :name, @name, $name, and :1. */
 static bool names_placeholder(struct sl_bytes text, unsigned dialect)
 {
-    uint8_t c = at(text, 0), next = at(text, 1);
+    uint8_t c = byte_at(text, 0), next = byte_at(text, 1);
 
     return (dialect & SL_SQL_NAMED_PLACEHOLDERS) != 0 &&
            (c == ':' || c == '@' || c == '$') &&
@@ -241,51 +253,55 @@ static struct sl_sql_token next_mark(struct sl_bytes text, unsigned dialect)
 
     switch (text.ptr[0]) {
     case '\'':
-        return ended(text, SL_SQL_QUOTED, measure_quoted(text, backslashes),
-                     "a string without its end");
+        return closed_token(text, SL_SQL_QUOTED,
+                            measure_quoted(text, backslashes),
+                            "an unterminated string");
     case '"':
-        return ended(text, SL_SQL_QUOTED, measure_quoted(text, backslashes),
-                     "a quoted name without its end");
+        return closed_token(text, SL_SQL_QUOTED,
+                            measure_quoted(text, backslashes),
+                            "an unterminated quoted name");
     case '`':
         if ((dialect & SL_SQL_BACKTICKS) != 0)
-            return ended(text, SL_SQL_QUOTED, measure_quoted(text, false),
-                         "a quoted name without its end");
+            return closed_token(text, SL_SQL_QUOTED,
+                                measure_quoted(text, false),
+                                "an unterminated quoted name");
         break;
     case '[':
         if ((dialect & SL_SQL_BRACKETS) != 0)
-            return ended(text, SL_SQL_QUOTED, measure_brackets(text),
-                         "a quoted name without its end");
+            return closed_token(text, SL_SQL_QUOTED, measure_brackets(text),
+                                "an unterminated quoted name");
         break;
     case '/':
-        if (at(text, 1) == '*')
+        if (byte_at(text, 1) == '*')
             return next_comment(text, dialect);
         break;
     case '?':
         return next_question(text, dialect);
     case ';':
-        return token(text, SL_SQL_SEMICOLON, 1);
+        return make_token(text, SL_SQL_SEMICOLON, 1);
     case '$':
         return next_dollar(text, dialect);
     default:
         break;
     }
-    return token(text, SL_SQL_OTHER, 1);
+    return make_token(text, SL_SQL_OTHER, 1);
 }
 
-static struct sl_sql_token next(struct sl_bytes text, unsigned dialect)
+static struct sl_sql_token next_token(struct sl_bytes text, unsigned dialect)
 {
     size_t len = 0;
 
     if (text.len == 0)
-        return token(text, SL_SQL_END, 0);
-    while (is_space(at(text, len)))
+        return make_token(text, SL_SQL_END, 0);
+    while (is_space(byte_at(text, len)))
         len++;
     if (len > 0)
-        return token(text, SL_SQL_SPACE, len);
+        return make_token(text, SL_SQL_SPACE, len);
     if (begins_line_comment(text, dialect))
-        return token(text, SL_SQL_SPACE, measure_line(text, dialect));
+        return make_token(text, SL_SQL_SPACE, measure_line(text, dialect));
     if (names_placeholder(text, dialect))
-        return bad(text, "a named placeholder; write ? for each parameter");
+        return bad_token(text,
+                         "a named placeholder; write ? for each parameter");
     if (is_letter(text.ptr[0]) || is_digit(text.ptr[0]))
         return next_word(text, dialect);
     return next_mark(text, dialect);
@@ -293,9 +309,9 @@ static struct sl_sql_token next(struct sl_bytes text, unsigned dialect)
 
 struct sl_sql_token sl_sql_next(struct sl_sql_lexer *lexer)
 {
-    struct sl_sql_token result = next(lexer->rest, lexer->dialect);
+    struct sl_sql_token result = next_token(lexer->rest, lexer->dialect);
 
-    lexer->rest = from(lexer->rest, result.text.len);
+    lexer->rest = text_from(lexer->rest, result.text.len);
     return result;
 }
 
@@ -306,14 +322,14 @@ static bool continues_word(uint8_t c)
     return is_letter(c) || is_digit(c) || c == '$';
 }
 
-/* $number, apart from the words beside it. */
+/* $number, separated from adjacent words. */
 static enum sl_status write_number(struct sl_buf *out, size_t number,
                                    struct sl_bytes rest, struct sl_error *err)
 {
     bool before = out->len > 0 && continues_word(out->ptr[out->len - 1]);
 
     return sl_buf_printf(out, err, "%s$%zu%s", before ? " " : "", number,
-                         continues_word(at(rest, 0)) ? " " : "");
+                         continues_word(byte_at(rest, 0)) ? " " : "");
 }
 
 enum sl_status sl_sql_rewrite(struct sl_bytes text, unsigned dialect,

@@ -108,28 +108,28 @@ static void what_no_dialect_takes(void **state)
     static const struct {
         const char *text, *because;
     } cases[] = {
-        {"", "no statement"},
-        {" \n", "no statement"},
-        {"-- only this", "no statement"},
-        {"/* and this */", "no statement"},
-        {";", "no statement in front"},
-        {"; SELECT 1", "no statement in front"},
+        {"", "statement is empty"},
+        {" \n", "statement is empty"},
+        {"-- only this", "statement is empty"},
+        {"/* and this */", "statement is empty"},
+        {";", "a ; without a statement"},
+        {"; SELECT 1", "a ; without a statement"},
         {"SELECT 1; SELECT 2", "a second statement"},
         {"SELECT 1; ?", "a second statement"},
         {"SELECT 1;;x", "a second statement"},
-        {"SELECT '", "a string without its end"},
-        {"SELECT 'a''", "a string without its end"},
-        {"SELECT \"a", "a quoted name without its end"},
-        {"SELECT /* a", "a comment without its end"},
-        {"SELECT /*/", "a comment without its end"},
+        {"SELECT '", "an unterminated string"},
+        {"SELECT 'a''", "an unterminated string"},
+        {"SELECT \"a", "an unterminated quoted name"},
+        {"SELECT /* a", "an unterminated comment"},
+        {"SELECT /*/", "an unterminated comment"},
         {"SELECT ?1", "a numbered placeholder"},
         {"SELECT\n\n?12", "line 3"},
-        {"BEGIN", "for transactions"},
-        {"begin", "for transactions"},
-        {" /* x */ Commit;", "for transactions"},
-        {"SAVEPOINT x", "for transactions"},
-        {"ROLLBACK TO x", "for transactions"},
-        {"START TRANSACTION", "for transactions"},
+        {"BEGIN", "a transaction statement"},
+        {"begin", "a transaction statement"},
+        {" /* x */ Commit;", "a transaction statement"},
+        {"SAVEPOINT x", "a transaction statement"},
+        {"ROLLBACK TO x", "a transaction statement"},
+        {"START TRANSACTION", "a transaction statement"},
     };
 
     (void)state;
@@ -155,9 +155,9 @@ static void sqlite(void **state)
     expect_refused("SELECT $name", SL_SQL_SQLITE, "a named placeholder");
     expect_refused("SELECT $1", SL_SQL_SQLITE, "a named placeholder");
     expect_refused("SELECT :1", SL_SQL_SQLITE, "a named placeholder");
-    expect_refused("SELECT ??", SL_SQL_SQLITE, "side by side");
-    expect_refused("SELECT `a", SL_SQL_SQLITE, "a quoted name");
-    expect_refused("SELECT [a", SL_SQL_SQLITE, "a quoted name");
+    expect_refused("SELECT ??", SL_SQL_SQLITE, "adjacent");
+    expect_refused("SELECT `a", SL_SQL_SQLITE, "an unterminated quoted name");
+    expect_refused("SELECT [a", SL_SQL_SQLITE, "an unterminated quoted name");
 }
 
 static void triggers_of_sqlite(void **state)
@@ -213,7 +213,7 @@ static void bodies_of_postgres(void **state)
          "THEN 2 END; END; DROP TABLE t; END",
          "a second statement"},
         {"CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; DROP TABLE t",
-         "BEGIN ATOMIC without its END"},
+         "a BEGIN ATOMIC without an END"},
         {"CREATE FUNCTION f() RETURNS int AS 'begin atomic' LANGUAGE sql; DROP "
          "TABLE t",
          "a second statement"},
@@ -225,7 +225,7 @@ static void bodies_of_postgres(void **state)
         {"CREATE TABLE t (begin int, atomic int); DROP TABLE u",
          "a second statement"},
         {"SELECT 1 AS begin, atomic; DROP TABLE u; END", "a second statement"},
-        {"BEGIN ATOMIC SELECT 1; END", "for transactions"},
+        {"BEGIN ATOMIC SELECT 1; END", "a transaction statement"},
         {"CREATE RULE r AS ON INSERT TO t DO ALSO (DELETE FROM a; DELETE FROM "
          "b); DROP TABLE t",
          "a second statement"},
@@ -288,8 +288,7 @@ static void bodies_of_mysql(void **state)
          "a second statement"},
         {"CREATE PROCEDURE p() SELECT 1; DROP TABLE t; END",
          "a second statement"},
-        {"CREATE PROCEDURE p() BEGIN SELECT 1; DROP TABLE t",
-         "without its END"},
+        {"CREATE PROCEDURE p() BEGIN SELECT 1; DROP TABLE t", "without an END"},
         {"CREATE TRIGGER t BEFORE INSERT ON u FOR EACH ROW SET NEW.a = 1; DROP "
          "TABLE t",
          "a second statement"},
@@ -304,8 +303,8 @@ static void bodies_of_mysql(void **state)
         {"CREATE DATABASE event; BEGIN SELECT 1; END", "a second statement"},
         {"SELECT 1; BEGIN NOT ATOMIC SELECT 2; END", "a second statement"},
         {"BEGIN NOT ATOMIC SELECT 1; END; DROP TABLE t", "a second statement"},
-        {"BEGIN SELECT 1; END", "for transactions"},
-        {"BEGIN; SELECT 1", "for transactions"},
+        {"BEGIN SELECT 1; END", "a transaction statement"},
+        {"BEGIN; SELECT 1", "a transaction statement"},
     };
 
     (void)state;
@@ -343,10 +342,10 @@ static void postgres(void **state)
     expect_count("SELECT ? --x\r, ?", pg, 2);
     expect_count("SELECT a # ?", pg, 1);
     expect_refused("SELECT $1", pg, "a numbered placeholder");
-    expect_refused("SELECT $$ a", pg, "a dollar quote");
-    expect_refused("SELECT $a$ $b$ $A$", pg, "a dollar quote");
-    expect_refused("SELECT E'\\'", pg, "a string");
-    expect_refused("SELECT /* /* */", pg, "a comment");
+    expect_refused("SELECT $$ a", pg, "an unterminated dollar quote");
+    expect_refused("SELECT $a$ $b$ $A$", pg, "an unterminated dollar quote");
+    expect_refused("SELECT E'\\'", pg, "an unterminated string");
+    expect_refused("SELECT /* /* */", pg, "an unterminated comment");
     expect_refused("DO $$ BEGIN; END $$; x", pg, "a second statement");
 }
 
@@ -368,10 +367,10 @@ static void mysql(void **state)
     expect_count("SELECT /* /* */ ?", my, 1);
     expect_count("SELECT @a := ?", my, 1);
     expect_count("SELECT a, [?]", my, 1);
-    expect_refused("SELECT /*!50000 ? */ 1", my, "holds code");
-    expect_refused("SELECT /*M! ? */ 1", my, "holds code");
-    expect_refused("SELECT ??", my, "side by side");
-    expect_refused("XA START 'a'", my, "for transactions");
+    expect_refused("SELECT /*!50000 ? */ 1", my, "executable comment");
+    expect_refused("SELECT /*M! ? */ 1", my, "executable comment");
+    expect_refused("SELECT ??", my, "adjacent");
+    expect_refused("XA START 'a'", my, "a transaction statement");
 }
 
 static void rewriting(void **state)

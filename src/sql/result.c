@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rows under construction.  Bytes stand in chunks that do not move; columns and
+ * Rows under construction.  Bytes are in chunks that do not move, columns and
  * values in two arrays that grow.
  */
 #include "sql/result.h"
@@ -23,21 +23,21 @@ struct chunk {
 struct sl_sql_result {
     struct chunk *chunk; /* the last one */
     struct sl_sql_column *columns;
-    size_t column_count, column_space;
+    size_t column_count, column_capacity;
     struct sl_sql_value *values;
-    size_t value_count, value_space;
+    size_t value_count, value_capacity;
     size_t row_values; /* values up to the end of the last row */
     size_t rows;
-    size_t room;     /* that is left */
-    size_t row_room; /* that was left at the end of the last row */
+    size_t budget;     /* what is left of it */
+    size_t row_budget; /* what was left at the end of the last row */
     size_t limit;
 };
 
-struct sl_sql_result *sl_sql_result_new(size_t room)
+struct sl_sql_result *sl_sql_result_new(size_t budget)
 {
     struct sl_sql_result *result = sl_alloc(sizeof(*result));
 
-    result->room = result->row_room = result->limit = room;
+    result->budget = result->row_budget = result->limit = budget;
     return result;
 }
 
@@ -55,36 +55,42 @@ void sl_sql_result_free(struct sl_sql_result *result)
     free(result);
 }
 
-static enum sl_status no_memory(size_t len, struct sl_error *err)
+static enum sl_status fail_memory(size_t len, struct sl_error *err)
 {
-    return sl_fail(err, SL_TOO_LARGE, "no memory for %zu bytes", len);
+    return sl_fail(err, SL_TOO_LARGE, "out of memory for %zu bytes", len);
 }
 
-static enum sl_status take_room(struct sl_sql_result *result, size_t len,
-                                struct sl_error *err)
+enum sl_status sl_sql_result_fail_full(size_t budget, struct sl_error *err)
 {
-    if (len > result->room)
-        return sl_fail(err, SL_TOO_LARGE,
-                       "the result is over %zu bytes; ask for less, or use a "
-                       "cursor; the manifest's max-result sets this",
-                       result->limit);
-    result->room -= len;
+    return sl_fail(err, SL_TOO_LARGE,
+                   "the result exceeds %zu bytes, the manifest's max-result; "
+                   "select less, or use a cursor",
+                   budget);
+}
+
+static enum sl_status spend_budget(struct sl_sql_result *result, size_t len,
+                                   struct sl_error *err)
+{
+    if (len > result->budget)
+        return sl_sql_result_fail_full(result->limit, err);
+    result->budget -= len;
     return SL_OK;
 }
 
-/* Space for one more in an array; NULL where there is no memory. */
-static void *grow(void *array, size_t count, size_t *space, size_t size)
+/* Make space for one more in an array.  NULL: out of memory. */
+static void *grow_array(void *array, size_t count, size_t *capacity,
+                        size_t size)
 {
-    if (count < *space)
+    if (count < *capacity)
         return array;
-    size_t wanted = *space == 0 ? 16 : *space * 2;
+    size_t wanted = *capacity == 0 ? 16 : *capacity * 2;
     void *grown = reallocarray(array, wanted, size);
     if (grown != NULL)
-        *space = wanted;
+        *capacity = wanted;
     return grown;
 }
 
-static struct chunk *chunk_with(struct sl_sql_result *result, size_t len)
+static struct chunk *find_chunk(struct sl_sql_result *result, size_t len)
 {
     struct chunk *last = result->chunk;
 
@@ -103,27 +109,28 @@ static struct chunk *chunk_with(struct sl_sql_result *result, size_t len)
     return chunk;
 }
 
-static enum sl_status copy(struct sl_sql_result *result, struct sl_bytes bytes,
-                           struct sl_bytes *out, struct sl_error *err)
+static enum sl_status copy_bytes(struct sl_sql_result *result,
+                                 struct sl_bytes bytes, struct sl_bytes *out,
+                                 struct sl_error *err)
 {
     *out = SL_LITERAL("");
     if (bytes.len == 0)
         return SL_OK;
-    struct chunk *chunk = chunk_with(result, bytes.len);
+    struct chunk *chunk = find_chunk(result, bytes.len);
     if (chunk == NULL)
-        return no_memory(bytes.len, err);
+        return fail_memory(bytes.len, err);
     *out = SL_BYTES(chunk->bytes + chunk->used, bytes.len);
     memcpy(chunk->bytes + chunk->used, bytes.ptr, bytes.len);
     chunk->used += bytes.len;
     return SL_OK;
 }
 
-/* As copy, of what the database says is text. */
-static enum sl_status copy_name(struct sl_sql_result *result,
+/* Copy what the database says is text. */
+static enum sl_status copy_text(struct sl_sql_result *result,
                                 struct sl_bytes name, struct sl_bytes *out,
                                 struct sl_error *err)
 {
-    enum sl_status status = copy(result, name, out, err);
+    enum sl_status status = copy_bytes(result, name, out, err);
 
     if (status != SL_OK || sl_bytes_are_text(*out))
         return status;
@@ -141,21 +148,21 @@ enum sl_status sl_sql_result_column(struct sl_sql_result *result,
 {
     struct sl_sql_column column;
     enum sl_status status =
-        take_room(result, sizeof(column) + name.len + type_name.len, err);
+        spend_budget(result, sizeof(column) + name.len + type_name.len, err);
 
     if (status == SL_OK)
-        status = copy_name(result, name, &column.name, err);
+        status = copy_text(result, name, &column.name, err);
     if (status == SL_OK)
-        status = copy_name(result, type_name, &column.type_name, err);
+        status = copy_text(result, type_name, &column.type_name, err);
     if (status != SL_OK)
         return status;
-    void *grown = grow(result->columns, result->column_count,
-                       &result->column_space, sizeof(column));
+    void *grown = grow_array(result->columns, result->column_count,
+                             &result->column_capacity, sizeof(column));
     if (grown == NULL)
-        return no_memory(sizeof(column), err);
+        return fail_memory(sizeof(column), err);
     result->columns = grown;
     result->columns[result->column_count++] = column;
-    result->row_room = result->room;
+    result->row_budget = result->budget;
     return SL_OK;
 }
 
@@ -163,9 +170,9 @@ enum sl_status sl_sql_result_type_name(struct sl_sql_result *result, size_t i,
                                        struct sl_bytes type_name,
                                        struct sl_error *err)
 {
-    enum sl_status status = take_room(result, type_name.len, err);
+    enum sl_status status = spend_budget(result, type_name.len, err);
 
-    return status == SL_OK ? copy_name(result, type_name,
+    return status == SL_OK ? copy_text(result, type_name,
                                        &result->columns[i].type_name, err)
                            : status;
 }
@@ -179,16 +186,16 @@ enum sl_status sl_sql_result_value(struct sl_sql_result *result,
     size_t len = has_bytes ? value->bytes.len : 0;
 
     if (len > SIZE_MAX - sizeof(mine))
-        return no_memory(len, err);
-    enum sl_status status = take_room(result, sizeof(mine) + len, err);
+        return fail_memory(len, err);
+    enum sl_status status = spend_budget(result, sizeof(mine) + len, err);
     if (status == SL_OK && has_bytes)
-        status = copy(result, value->bytes, &mine.bytes, err);
+        status = copy_bytes(result, value->bytes, &mine.bytes, err);
     if (status != SL_OK)
         return status;
-    void *grown = grow(result->values, result->value_count,
-                       &result->value_space, sizeof(mine));
+    void *grown = grow_array(result->values, result->value_count,
+                             &result->value_capacity, sizeof(mine));
     if (grown == NULL)
-        return no_memory(sizeof(mine), err);
+        return fail_memory(sizeof(mine), err);
     result->values = grown;
     result->values[result->value_count++] = mine;
     return SL_OK;
@@ -198,13 +205,13 @@ void sl_sql_result_end_row(struct sl_sql_result *result)
 {
     result->rows++;
     result->row_values = result->value_count;
-    result->row_room = result->room;
+    result->row_budget = result->budget;
 }
 
 void sl_sql_result_drop_row(struct sl_sql_result *result)
 {
     result->value_count = result->row_values;
-    result->room = result->row_room;
+    result->budget = result->row_budget;
 }
 
 size_t sl_sql_result_rows(const struct sl_sql_result *result)
@@ -212,8 +219,8 @@ size_t sl_sql_result_rows(const struct sl_sql_result *result)
     return result->rows;
 }
 
-/* Perhaps by Rust. */
-static void release(void *result)
+/* The bridge may call this. */
+static void release_result(void *result)
 {
     SL_CALLED_BY_BRIDGE;
     sl_sql_result_free(result);
@@ -223,11 +230,11 @@ void sl_sql_result_give(struct sl_sql_result *result,
                         struct sl_sql_answer *answer)
 {
     answer->columns = result->columns;
-    /* A batch of a cursor has rows, and no columns. */
+    /* A batch of a cursor has rows, but no columns. */
     answer->column_count = result->rows > 0 ? result->row_values / result->rows
                                             : result->column_count;
     answer->values = result->values;
     answer->row_count = result->rows;
     answer->memory.owner = result; /* handed over */
-    answer->memory.release = release;
+    answer->memory.release = release_result;
 }

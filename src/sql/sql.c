@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Databases: what is the same for every driver. */
+/* Databases: what all drivers have in common. */
 #include "sql/sql.h"
 
 #include <stdlib.h>
@@ -15,38 +15,38 @@ static const struct sl_option option_table[] = {
      .min = 1,
      .max = 32 * 1024 * 1024,
      .fallback = "16MiB",
-     .help = "the largest parameter with bytes, such as a text"},
+     .help = "the most bytes of a parameter, such as a text"},
     {.name = "max-result",
      .type = SL_OPTION_SIZE,
      .offset = offsetof(struct sl_sql_config, max_result),
      .min = 4096,
      .max = 1024 * 1024 * 1024,
      .fallback = "64MiB",
-     .help = "the most that the rows of one answer may be: 24 bytes for each "
-             "value, and what it has"},
+     .help = "the most bytes of the rows of an answer: 24 for each value, and "
+             "its content"},
     {.name = "max-transactions",
      .type = SL_OPTION_INTEGER,
      .offset = offsetof(struct sl_sql_config, service.max_sessions),
      .min = 1,
      .max = 1000,
      .fallback = "64",
-     .help = "the most transactions, and cursors outside of one, that are open "
-             "at once, each with a connection and a thread"},
+     .help = "the most transactions, and cursors outside of one, that may be "
+             "open at once; each takes a connection and a thread"},
     {0},
 };
 
 static const struct sl_feature feature_table[] = {
-    {SL_SQL_FEATURE_NAN, "nan", "floating point that is NaN"},
-    {SL_SQL_FEATURE_INFINITY, "infinity", "floating point that is infinite"},
+    {SL_SQL_FEATURE_NAN, "nan", "NaN as a floating-point value"},
+    {SL_SQL_FEATURE_INFINITY, "infinity", "infinite floating-point values"},
     {SL_SQL_FEATURE_LAST_INSERT_ID, "last-insert-id",
-     "the number of an inserted row without RETURNING"},
+     "the id of an inserted row without RETURNING"},
     {SL_SQL_FEATURE_WRITERS, "parallel-writers",
-     "transactions that write at the same time"},
+     "transactions that write concurrently"},
     {SL_SQL_FEATURE_SHARED, "shared", "other processes see the same data"},
     {SL_SQL_FEATURE_RETURNING, "returning",
-     "rows of statements that write, by RETURNING"},
+     "rows of writing statements, with RETURNING"},
     {SL_SQL_FEATURE_SCHEMAS, "schemas-in-transactions",
-     "CREATE, ALTER and DROP within transactions, undone with them"},
+     "CREATE, ALTER and DROP in transactions, undone by a rollback"},
     {0},
 };
 
@@ -78,7 +78,7 @@ const char *sl_sql_type_text(uint32_t type)
 
 /* --- Answers ------------------------------------------------------------ */
 
-/* Field by field: most of an answer is room for a message. */
+/* Field by field, because most of an answer is the buffer of a message. */
 static void answer_init(void *answer)
 {
     struct sl_sql_answer *mine = answer;
@@ -148,16 +148,16 @@ static void request_copy(void *to, const void *from, uint8_t **tail)
     mine->statement = sl_copy_bytes(tail, theirs->statement);
 }
 
-static enum sl_status check(const struct sl_driver *driver, const void *config,
-                            const void *request, struct sl_error *err)
+static enum sl_status check_request(const struct sl_driver *driver,
+                                    const void *config, const void *request,
+                                    struct sl_error *err)
 {
     const struct sl_sql_driver *mine = (const void *)driver;
 
     return sl_sql_check(mine, config, request, err);
 }
 
-/* Even a SELECT may call what writes. */
-/* What only ends what this session has open. */
+/* Only requests that end something in the session: even a SELECT may write. */
 static bool is_repeatable(const void *config, const void *request)
 {
     const struct sl_sql_request *mine = request;
@@ -166,7 +166,7 @@ static bool is_repeatable(const void *config, const void *request)
     return mine->verb == SL_SQL_ROLLBACK || mine->verb == SL_SQL_CURSOR_CLOSE;
 }
 
-static size_t room(const void *config, size_t count)
+static size_t answer_budget(const void *config, size_t count)
 {
     const struct sl_sql_config *mine = config;
 
@@ -189,7 +189,7 @@ const struct sl_capability sl_sql = {
     .answer_done = answer_done,
     .request_bytes = request_bytes,
     .request_copy = request_copy,
-    .check = check,
+    .check = check_request,
     .is_repeatable = is_repeatable,
-    .room = room,
+    .room = answer_budget,
 };

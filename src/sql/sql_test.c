@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "sql/driver.h"
-#include "sql/form.h"
+#include "sql/literal.h"
 
 /* --- A driver that takes notes ------------------------------------------ */
 
@@ -218,7 +218,7 @@ static void wrong_arguments_never_reach_the_driver(void **state)
         enum sl_status status;
         const char *message;
     } cases[] = {
-        {"", {{0}}, 0, SL_INVALID_ARGUMENT, "no statement"},
+        {"", {{0}}, 0, SL_INVALID_ARGUMENT, "statement is empty"},
         {"SELECT ?", {{0}}, 0, SL_INVALID_ARGUMENT, "1 placeholders"},
         {"SELECT 1", {{0}}, 1, SL_INVALID_ARGUMENT, "1 parameters"},
         {"SELECT ?, ?",
@@ -252,7 +252,7 @@ static void wrong_arguments_never_reach_the_driver(void **state)
          SL_INVALID_ARGUMENT,
          "UTF-8"},
         {"\xff", {{0}}, 0, SL_INVALID_ARGUMENT, "UTF-8"},
-        {"ROLLBACK", {{0}}, 0, SL_INVALID_ARGUMENT, "transactions"},
+        {"ROLLBACK", {{0}}, 0, SL_INVALID_ARGUMENT, "transaction statement"},
     };
 
     (void)state;

@@ -250,7 +250,7 @@ static void others_are_out_of_reach(void **state)
     (void)state;
     fault_open_own(&store, NULL, "connections = 1");
     for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++)
-        IS(run(&store, denied[i]), SL_PERMISSION_DENIED, "others' statements");
+        IS(run(&store, denied[i]), SL_PERMISSION_DENIED, "other connections");
     OK(run(&store, "SELECT connection_id()"));
     test_store_done(&store);
 }
@@ -310,7 +310,7 @@ static void too_many_connections_of_a_user(void **state)
     fault_open(&first, "sql.mysql", settings);
     fault_open(&second, "sql.mysql", settings);
     OK(run(&first, "SELECT 1"));
-    IS(run(&second, "SELECT 1"), SL_UNAVAILABLE, "the server allows");
+    IS(run(&second, "SELECT 1"), SL_UNAVAILABLE, "MAX_USER_CONNECTIONS");
     test_store_done(&first);
     enum sl_status status = SL_UNAVAILABLE;
     for (int i = 0; i < 1000 && status == SL_UNAVAILABLE; i++) {
@@ -508,7 +508,7 @@ static void a_lock_that_is_not_let_go_is_a_conflict(void **state)
     fault_open_own(&store, NULL, "timeout = \"30s\"");
     struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
     OK(sql_execute(&store, tx, "UPDATE locked SET n = 1"));
-    IS(run(&store, "UPDATE locked SET n = 2"), SL_CONFLICT, "holds a lock");
+    IS(run(&store, "UPDATE locked SET n = 2"), SL_CONFLICT, "held a lock");
     assert_true(said.retryable);
     OK(sql_end(&store, tx, SL_SQL_COMMIT));
     assert_string_equal(sql_value_of(&store, "SELECT n FROM locked"), "1");

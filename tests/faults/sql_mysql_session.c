@@ -160,7 +160,7 @@ void mysql_only_mariadb_has_these(void **state)
         /* The client library has no place for this one. */
         OK(run(store, "CREATE TABLE one (v VECTOR(2))"));
         OK(run(store, "INSERT INTO one VALUES (TO_VECTOR('[1, 2]'))"));
-        IS(run(store, "SELECT v FROM one"), SL_UNSUPPORTED, "convert it");
+        IS(run(store, "SELECT v FROM one"), SL_UNSUPPORTED, "CAST it");
         assert_string_equal(
             sql_value_of(store, "SELECT FROM_VECTOR(v) FROM one"),
             "[1.00000e+00,2.00000e+00]");
@@ -572,7 +572,7 @@ void mysql_rows_of_what_is_not_prepared(void **state)
     assert_int_equal(said.rows, 1);
     assert_non_null(strstr(said.value, ".one"));
     IS(run(store, "SELECT v FROM one WHERE v = @v"), SL_PERMISSION_DENIED,
-       "variables of the session");
+       "session variables");
 }
 
 /* Of the statement before, and of nobody else's. */
@@ -597,7 +597,7 @@ void mysql_warnings_are_shown(void **state)
     IS(sql_call(&(struct sql_call){.store = &store,
                                    .verb = SL_SQL_CURSOR_OPEN,
                                    .text = "SHOW WARNINGS"}),
-       SL_UNSUPPORTED, "query it");
+       SL_UNSUPPORTED, "use query");
     test_store_done(&store);
     /* What does not fit costs the connection, and the next call has another. */
     fault_open_own(&store, NULL, "connections = 1\nmax-result = \"4KiB\"");

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sql/form.h"
-#include "sql/postgres/state.h"
+#include "sql/literal.h"
+#include "sql/postgres/connection.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -46,26 +46,27 @@ static void explain(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    enum { KINDS = SL_SQL_PG_JSONB + 1 };
+    enum { KINDS = SL_SQL_POSTGRES_JSONB + 1 };
     struct sl_buf buf = SL_BUF(1 << 20);
     struct sl_sql_value value = {.type = SL_SQL_NULL};
     struct sl_error err;
 
     if (size < 1)
         return 0;
-    enum sl_sql_pg_kind kind = (enum sl_sql_pg_kind)(data[0] % KINDS);
+    enum sl_sql_postgres_kind kind =
+        (enum sl_sql_postgres_kind)(data[0] % KINDS);
     bool binary = data[0] >= 128;
     char *text = malloc(size); /* a NUL behind, as libpq's values have */
     if (text == NULL)
         return 0;
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
-    if (sl_sql_pg_read_value(kind, binary, SL_BYTES(text, size - 1), &buf,
-                             &value, &err) == SL_OK &&
+    if (sl_sql_postgres_read_value(kind, binary, SL_BYTES(text, size - 1), &buf,
+                                   &value, &err) == SL_OK &&
         !has_form(&value))
         abort();
     explain(text);
-    (void)sl_sql_pg_words(SL_BYTES(text, size - 1));
+    (void)sl_sql_postgres_classify(SL_BYTES(text, size - 1));
     free(text);
     sl_buf_done(&buf);
     return 0;

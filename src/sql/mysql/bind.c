@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values in: by the binary protocol, each as the type of MySQL that is nearest.
- * An instant is brought to UTC, which is the session's time zone.
+ * Values in, by the binary protocol: each as the nearest type of MySQL.  An
+ * instant is converted to UTC, the session's time zone.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "sql/mysql/state.h"
+#include "sql/literal.h"
+#include "sql/mysql/connection.h"
 
-enum { UUID_LEN = 36 };
-
-/* Where a value stands that is not as the request has it. */
-struct slot {
+/* Storage for a value that is converted. */
+struct bind_slot {
     union {
         MYSQL_TIME time;
         int64_t int64;
         double float64;
-        char uuid[UUID_LEN];
+        char uuid[SL_SQL_UUID_LEN];
     };
     unsigned long len;
 };
@@ -25,7 +24,7 @@ struct slot {
 struct sl_sql_mysql_parameters {
     size_t count;
     MYSQL_BIND *binds;
-    struct slot *slots;
+    struct bind_slot *slots;
 };
 
 struct sl_sql_mysql_parameters *sl_sql_mysql_parameters_new(size_t count)
@@ -51,7 +50,7 @@ void sl_sql_mysql_parameters_free(struct sl_sql_mysql_parameters *parameters)
 
 /* --- Times -------------------------------------------------------------- */
 
-/* Digits, which the portable layer has checked are there. */
+/* The portable layer has checked the digits. */
 static unsigned number_at(struct sl_bytes text, size_t at, size_t len)
 {
     unsigned number = 0;
@@ -68,7 +67,7 @@ static void read_date(struct sl_bytes text, MYSQL_TIME *time)
     time->day = number_at(text, 8, 2);
 }
 
-/* Microseconds; what is finer is cut off. */
+/* Microseconds; further digits are truncated. */
 static unsigned long read_fraction(struct sl_bytes text, size_t at)
 {
     enum { DIGITS = 6 };
@@ -81,7 +80,7 @@ static unsigned long read_fraction(struct sl_bytes text, size_t at)
             i < text.len && text.ptr[i] >= '0' && text.ptr[i] <= '9';
         part = part * 10 + (is_digit ? (unsigned long)(text.ptr[i] - '0') : 0);
         if (!is_digit)
-            text.len = i; /* zeros from here on */
+            text.len = i; /* zeros follow */
     }
     return part;
 }
@@ -94,34 +93,30 @@ static void read_time(struct sl_bytes text, size_t at, MYSQL_TIME *time)
     time->second_part = read_fraction(text, at + 8);
 }
 
-static unsigned days_in(unsigned year, unsigned month)
+static unsigned days_in(const MYSQL_TIME *time)
 {
-    static const unsigned char days[] = {31, 28, 31, 30, 31, 30,
-                                         31, 31, 30, 31, 30, 31};
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-    return days[(month + 11) % 12] + (month == 2 && leap ? 1u : 0u);
+    return (unsigned)sl_sql_days_in_month((int)time->year, (int)time->month);
 }
 
-/* One day on, or back. */
-static void move_day(MYSQL_TIME *time, bool on)
+/* One day forward, or back. */
+static void move_day(MYSQL_TIME *time, bool forward)
 {
-    if (on && ++time->day > days_in(time->year, time->month)) {
+    if (forward && ++time->day > days_in(time)) {
         time->day = 1;
         if (++time->month > 12) {
             time->month = 1;
             time->year++;
         }
-    } else if (!on && --time->day == 0) {
+    } else if (!forward && --time->day == 0) {
         if (--time->month == 0) {
             time->month = 12;
             time->year--;
         }
-        time->day = days_in(time->year, time->month);
+        time->day = days_in(time);
     }
 }
 
-/* Minutes of "+01:00" at the end; false: there is none, it is a local time. */
+/* The minutes of an offset such as +01:00.  False: it is a local time. */
 static bool read_offset(struct sl_bytes text, int *minutes)
 {
     uint8_t last = text.ptr[text.len - 1];
@@ -156,7 +151,7 @@ static void read_timestamp(struct sl_bytes text, MYSQL_TIME *time)
     time->minute = (unsigned)minutes % 60;
 }
 
-static void bind_time(MYSQL_BIND *bind, struct slot *slot,
+static void bind_time(MYSQL_BIND *bind, struct bind_slot *slot,
                       const struct sl_sql_value *value)
 {
     static const enum enum_field_types types[SL_SQL_TYPE_COUNT] = {
@@ -183,7 +178,7 @@ static void bind_time(MYSQL_BIND *bind, struct slot *slot,
 
 /* --- Values ------------------------------------------------------------- */
 
-static void bind_bytes(MYSQL_BIND *bind, struct slot *slot,
+static void bind_bytes(MYSQL_BIND *bind, struct bind_slot *slot,
                        enum enum_field_types type, struct sl_bytes bytes)
 {
     slot->len = bytes.len;
@@ -195,16 +190,15 @@ static void bind_bytes(MYSQL_BIND *bind, struct slot *slot,
     bind->length = &slot->len;
 }
 
-static void bind_uuid(MYSQL_BIND *bind, struct slot *slot, struct sl_bytes uuid)
+static void bind_uuid(MYSQL_BIND *bind, struct bind_slot *slot,
+                      struct sl_bytes uuid)
 {
-    for (size_t i = 0; i < UUID_LEN; i++) {
-        uint8_t c = uuid.ptr[i];
-        slot->uuid[i] = (char)(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
-    }
-    bind_bytes(bind, slot, MYSQL_TYPE_STRING, SL_BYTES(slot->uuid, UUID_LEN));
+    sl_sql_lower_uuid(uuid, slot->uuid);
+    bind_bytes(bind, slot, MYSQL_TYPE_STRING,
+               SL_BYTES(slot->uuid, SL_SQL_UUID_LEN));
 }
 
-static void bind_value(MYSQL_BIND *bind, struct slot *slot,
+static void bind_value(MYSQL_BIND *bind, struct bind_slot *slot,
                        const struct sl_sql_value *value)
 {
     *bind = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_NULL};
@@ -244,8 +238,8 @@ static void bind_value(MYSQL_BIND *bind, struct slot *slot,
     }
 }
 
-/* A server ends a connection over which it gets more. */
-static enum sl_status check_size(const struct sl_sql_mysql *mysql,
+/* A server closes a connection that sends more. */
+static enum sl_status check_size(const struct sl_sql_mysql_conn *conn,
                                  const struct sl_sql_parameters *set,
                                  struct sl_error *err)
 {
@@ -256,27 +250,27 @@ static enum sl_status check_size(const struct sl_sql_mysql *mysql,
         bytes += EACH + (set->values[i].type >= SL_SQL_DECIMAL
                              ? set->values[i].bytes.len
                              : 0);
-    if (bytes > mysql->max_packet)
+    if (bytes > conn->max_packet)
         return sl_fail(err, SL_TOO_LARGE,
-                       "the parameters are over the server's "
-                       "max_allowed_packet of %llu bytes",
-                       (unsigned long long)mysql->max_packet);
+                       "the parameters exceed the server's max_allowed_packet "
+                       "of %llu bytes",
+                       (unsigned long long)conn->max_packet);
     return SL_OK;
 }
 
-enum sl_status sl_sql_mysql_bind(struct sl_sql_mysql *mysql,
+enum sl_status sl_sql_mysql_bind(struct sl_sql_mysql_conn *conn,
                                  struct sl_sql_mysql_statement *statement,
                                  struct sl_sql_mysql_parameters *parameters,
                                  const struct sl_sql_parameters *set,
                                  struct sl_error *err)
 {
-    enum sl_status status = check_size(mysql, set, err);
+    enum sl_status status = check_size(conn, set, err);
 
     if (status != SL_OK)
         return status;
     if (mysql_stmt_param_count(statement->handle) != set->count)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "the server sees %lu placeholders, and there are %zu "
+                       "the server counts %lu placeholders, but there are %zu "
                        "parameters",
                        mysql_stmt_param_count(statement->handle), set->count);
     if (set->count == 0)
@@ -285,7 +279,7 @@ enum sl_status sl_sql_mysql_bind(struct sl_sql_mysql *mysql,
         bind_value(&parameters->binds[i], &parameters->slots[i],
                    &set->values[i]);
     if (mysql_stmt_bind_param(statement->handle, parameters->binds) != 0)
-        return sl_sql_mysql_explain(mysql, statement->handle,
+        return sl_sql_mysql_explain(conn, statement->handle,
                                     SL_SQL_MYSQL_RUNNING, err);
     return SL_OK;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sql.mysql: MySQL and MariaDB, by MariaDB's client library.
+ * sql.mysql: MySQL and MariaDB, with MariaDB's client library.
  *
- * Every connection speaks UTF-8, in UTC, with strict rules, and one statement
- * at a time; neither side reads files of the other's.
+ * Every connection uses UTF-8, UTC and strict SQL modes, and runs one statement
+ * at a time.  Neither side can read the other's files.
  */
 #include <mysql.h>
 #include <pthread.h>
@@ -17,12 +17,12 @@
 #include "net/public_key.h"
 #include "net/resolve.h"
 #include "net/url.h"
-#include "sql/mysql/run.h"
+#include "sql/mysql/connection.h"
 
 enum {
     PORT = 3306,
-    PACKET_MAX = 128 * 1024 * 1024, /* of a row, or what is sent at once */
-    KILL_MS = 2000,                 /* to end what still runs on the server */
+    PACKET_MAX = 128 * 1024 * 1024, /* bytes of a row, or of a request */
+    KILL_MS = 2000,                 /* to kill what still runs on the server */
 };
 
 struct options {
@@ -46,7 +46,7 @@ static const struct sl_option option_table[] = {
      .check = sl_sql_mysql_check_url,
      .help = "mysql://[user:password@]host[:3306][/database], or mysqls:// "
              "for TLS, which verifies the server's certificate and name; "
-             "ssl-mode, tls, charset and some more are understood behind a ?"},
+             "takes parameters such as ssl-mode, tls and charset after a ?"},
     {.name = "user",
      .type = SL_OPTION_STRING,
      .offset = offsetof(struct options, user),
@@ -63,28 +63,28 @@ static const struct sl_option option_table[] = {
     {.name = "ca",
      .type = SL_OPTION_PATH,
      .offset = offsetof(struct options, ca),
-     .help = "a file of authorities in PEM to trust instead of the system's, "
-             "for mysqls://"},
+     .help = "a PEM file with the certificate authorities to trust instead of "
+             "the system's, for mysqls://"},
     {.name = "certificate",
      .type = SL_OPTION_PATH,
      .offset = offsetof(struct options, certificate),
-     .help = "a certificate in PEM that the server asks for, for mysqls://"},
+     .help = "a PEM file with the client's certificate, for mysqls://"},
     {.name = "key",
      .type = SL_OPTION_PATH,
      .offset = offsetof(struct options, key),
-     .help = "the private key of that certificate, in PEM"},
+     .help = "a PEM file with the private key of the certificate"},
     {.name = "server-public-key",
      .type = SL_OPTION_PATH,
      .offset = offsetof(struct options, server_key),
-     .help = "a file with the server's RSA public key in PEM, by which "
-             "mysql:// to another machine may log in with "
+     .help = "a PEM file with the server's RSA public key, which allows "
+             "mysql:// to another machine to log in with "
              "caching_sha2_password"},
     {0},
 };
 
 /* --- Stores ------------------------------------------------------------- */
 
-static void risks(const void *data, sl_risk_fn *tell, void *context)
+static void tell_risks(const void *data, sl_risk_fn *tell, void *context)
 {
     const struct options *options = data;
     struct sl_url url;
@@ -103,7 +103,7 @@ static void init_library(void)
     (void)mysql_server_init(0, NULL, NULL);
 }
 
-static void mysql_store_free(void *store)
+static void free_store(void *store)
 {
     struct sl_sql_mysql_store *mine = store;
 
@@ -111,13 +111,13 @@ static void mysql_store_free(void *store)
     free(mine);
 }
 
-static const char *first_of(const char *setting, const char *in_url)
+static const char *setting_or_url(const char *setting, const char *in_url)
 {
     return setting != NULL ? setting : in_url;
 }
 
-static enum sl_status mysql_store_new(const void *options, void **store,
-                                      struct sl_error *err)
+static enum sl_status new_store(const void *options, void **store,
+                                struct sl_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     const struct options *mine = options;
@@ -131,27 +131,29 @@ static enum sl_status mysql_store_new(const void *options, void **store,
     pthread_once(&once, init_library);
     if (made->url.port == 0)
         made->url.port = PORT;
-    made->user = first_of(mine->user, made->url.user);
-    made->password = first_of(mine->password, made->url.password);
-    made->database = first_of(mine->database, made->url.path);
+    made->user = setting_or_url(mine->user, made->url.user);
+    made->password = setting_or_url(mine->password, made->url.password);
+    made->database = setting_or_url(mine->database, made->url.path);
     made->ca = mine->ca;
     made->certificate = mine->certificate;
     made->key = mine->key;
     made->server_key = mine->server_key;
     made->tls = sl_sql_mysql_wants_tls(&made->url);
     if (!made->tls && (made->ca != NULL || made->certificate != NULL)) {
-        mysql_store_free(made);
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "certificates are for TLS; write mysqls:// in the url");
+        free_store(made);
+        return sl_fail(
+            err, SL_INVALID_ARGUMENT,
+            "ca and certificate need TLS; write mysqls:// in the url");
     }
     if (made->server_key != NULL)
-        status = made->tls
-                     ? sl_fail(err, SL_INVALID_ARGUMENT,
-                               "server-public-key is for mysql://; over TLS "
-                               "the certificate proves the server")
-                     : sl_public_key_check(made->server_key, err);
+        status =
+            made->tls
+                ? sl_fail(err, SL_INVALID_ARGUMENT,
+                          "server-public-key is for mysql://; with TLS the "
+                          "certificate authenticates the server")
+                : sl_public_key_check(made->server_key, err);
     if (status != SL_OK) {
-        mysql_store_free(made);
+        free_store(made);
         return status;
     }
     *store = made;
@@ -174,26 +176,24 @@ static void set_tls(MYSQL *handle, const struct sl_sql_mysql_store *store)
     mysql_optionsv(handle, MARIADB_OPT_TLS_VERSION, "TLSv1.2,TLSv1.3");
 }
 
-/* The ways to log in that show the password to nobody but the server. */
+/* Authentication methods that reveal the password to nobody but the server. */
 static const char safe_plugins[] =
     "mysql_native_password,caching_sha2_password,sha256_password,"
     "client_ed25519";
 
-/* And those that show it to nobody: the others encrypt it with the key of
- * whoever answers. */
+/* Those that reveal it to nobody.  The others encrypt it with the key of
+ * whichever server answers. */
 static const char blind_plugins[] = "mysql_native_password,client_ed25519";
 
-/* Who answers is the server, or can read no password that it gets. */
+/* Whether the server is authenticated, or cannot be impersonated. */
 static bool knows_server(const struct sl_sql_mysql_store *store)
 {
     return store->tls || store->server_key != NULL ||
            sl_is_loopback(store->url.host);
 }
 
-/*
- * seconds: for what the library reads before the socket is told not to block
- * (mysql_wait.c).
- */
+/* seconds: for what the library reads before wait.c makes the socket
+ * non-blocking. */
 static MYSQL *handle_new(const struct sl_sql_mysql_store *store,
                          unsigned seconds)
 {
@@ -220,8 +220,8 @@ static MYSQL *handle_new(const struct sl_sql_mysql_store *store,
     return handle;
 }
 
-static enum sl_status fail_at(const struct sl_sql_mysql_store *store,
-                              struct sl_error *err)
+static enum sl_status name_server(const struct sl_sql_mysql_store *store,
+                                  struct sl_error *err)
 {
     return sl_fail_in(
         err, strchr(store->url.host, ':') == NULL ? "%s:%d" : "[%s]:%d",
@@ -229,23 +229,23 @@ static enum sl_status fail_at(const struct sl_sql_mysql_store *store,
 }
 
 /*
- * The library looks the name up without a deadline; so it is looked up before,
- * by one, and the library finds it soon.
+ * The library resolves the name without a deadline.  So it is resolved here
+ * first, by a deadline, after which the library's own look-up is fast.
  */
-static enum sl_status resolve(const struct sl_sql_mysql *mysql,
-                              struct sl_error *err)
+static enum sl_status resolve_host(const struct sl_sql_mysql_conn *conn,
+                                   struct sl_error *err)
 {
-    const struct sl_url *url = &mysql->store->url;
+    const struct sl_url *url = &conn->store->url;
     struct addrinfo *addresses = NULL;
     enum sl_status status =
-        sl_resolve(url->host, url->port, mysql->deadline, &addresses, err);
+        sl_resolve(url->host, url->port, conn->deadline, &addresses, err);
 
     if (addresses != NULL)
         freeaddrinfo(addresses);
     return status;
 }
 
-/* Which server it is, the library has forgotten when connecting failed. */
+/* After a failed connect the library does not know which server it was. */
 static bool is_of_mariadb(unsigned code)
 {
     enum { USER_IS_BLOCKED = 4150, ACCOUNT_HAS_BEEN_LOCKED = 4151 };
@@ -254,136 +254,135 @@ static bool is_of_mariadb(unsigned code)
 }
 
 /* Why there is no connection. */
-static enum sl_status explain_connect(struct sl_sql_mysql *mysql,
+static enum sl_status explain_connect(struct sl_sql_mysql_conn *conn,
                                       struct sl_error *err)
 {
     enum { RESTRICTED_AUTH = 5010 };
-    const struct sl_sql_mysql_store *store = mysql->store;
-    unsigned code = mysql_errno(mysql->handle);
+    const struct sl_sql_mysql_store *store = conn->store;
+    unsigned code = mysql_errno(conn->handle);
 
-    mysql->mariadb = is_of_mariadb(code);
-    if (mysql->expired)
-        return sl_fail(err, SL_TIMEOUT, "no connection in time%s",
+    conn->mariadb = is_of_mariadb(code);
+    if (conn->timed_out)
+        return sl_fail(err, SL_TIMEOUT, "could not connect in time%s",
                        store->tls ? "; does the server speak TLS?" : "");
     if (code == RESTRICTED_AUTH && !knows_server(store))
         return sl_fail(err, SL_UNAUTHENTICATED,
-                       "the way to log in that is asked for gives the password "
-                       "to whoever answers, without TLS: write mysqls:// in "
-                       "the url, or give the server's key "
-                       "(server-public-key)");
-    return sl_sql_mysql_explain(mysql, NULL, SL_SQL_MYSQL_CONNECTING, err);
+                       "the server asks for an authentication method that "
+                       "would reveal the password without TLS; write mysqls:// "
+                       "in the url, or set server-public-key");
+    return sl_sql_mysql_explain(conn, NULL, SL_SQL_MYSQL_CONNECTING, err);
 }
 
-static enum sl_status connect_to(struct sl_sql_mysql *mysql,
-                                 struct sl_error *err)
+static enum sl_status open_connection(struct sl_sql_mysql_conn *conn,
+                                      struct sl_error *err)
 {
-    const struct sl_sql_mysql_store *store = mysql->store;
-    enum sl_status status = resolve(mysql, err);
+    const struct sl_sql_mysql_store *store = conn->store;
+    enum sl_status status = resolve_host(conn, err);
 
-    /* Of a file that it cannot read the library asks the server for the key. */
+    /* If the library cannot read the file, it asks the server for the key. */
     if (status == SL_OK && store->server_key != NULL)
         status = sl_public_key_check(store->server_key, err);
     if (status != SL_OK)
         return status;
-    mysql->handle = handle_new(
-        store, (unsigned)sl_deadline_left_ms(mysql->deadline) / 1000 + 1);
-    if (mysql->handle == NULL)
-        return sl_fail(err, SL_UNAVAILABLE, "no memory for a connection");
-    if (sl_sql_mysql_connect(mysql, store->database) != 0) {
-        status = explain_connect(mysql, err);
-        return fail_at(store, err) == SL_OK ? status : err->status;
+    conn->handle = handle_new(
+        store, (unsigned)sl_deadline_left_ms(conn->deadline) / 1000 + 1);
+    if (conn->handle == NULL)
+        return sl_fail(err, SL_UNAVAILABLE, "out of memory for a connection");
+    if (sl_sql_mysql_connect(conn, store->database) != 0) {
+        status = explain_connect(conn, err);
+        return name_server(store, err) == SL_OK ? status : err->status;
     }
-    mysql->mariadb = mariadb_connection(mysql->handle) != 0;
-    sl_sql_mysql_learn_types(mysql);
+    conn->mariadb = mariadb_connection(conn->handle) != 0;
+    sl_sql_mysql_hook_parameter_types(conn);
     return SL_OK;
 }
 
-/* Nothing more is said over a connection that is lost. */
-static void disconnect(struct sl_sql_mysql *mysql)
+/* Nothing more is sent over a broken connection. */
+static void close_connection(struct sl_sql_mysql_conn *conn)
 {
-    if (mysql->handle == NULL)
+    if (conn->handle == NULL)
         return;
-    if (mysql->lost && mysql_get_socket(mysql->handle) >= 0)
-        shutdown(mysql_get_socket(mysql->handle), SHUT_RDWR);
-    sl_sql_mysql_close_cursors(mysql);
-    sl_sql_mysql_forget(mysql);
-    /* The library (3.3) frees its copy only where it gets another one. */
-    if (mysql->store->server_key != NULL)
-        mysql_optionsv(mysql->handle, MYSQL_SERVER_PUBLIC_KEY, NULL);
-    mysql_close(mysql->handle);
-    mysql->handle = NULL;
+    if (conn->broken && mysql_get_socket(conn->handle) >= 0)
+        shutdown(mysql_get_socket(conn->handle), SHUT_RDWR);
+    sl_sql_mysql_cursors_close(conn);
+    sl_sql_mysql_statements_close(conn);
+    /* The library (3.3) frees its copy only when it gets another one. */
+    if (conn->store->server_key != NULL)
+        mysql_optionsv(conn->handle, MYSQL_SERVER_PUBLIC_KEY, NULL);
+    mysql_close(conn->handle);
+    conn->handle = NULL;
 }
 
 /*
- * The server does not notice that nobody waits any more for what it does: end
- * its side, by another connection.
+ * The server does not notice that nobody waits for the statement any more: kill
+ * it over another connection.
  */
 static void kill_thread(const struct sl_sql_mysql_store *store,
                         unsigned long thread)
 {
-    struct sl_sql_mysql second = {.store = store,
-                                  .deadline = sl_deadline_in_ms(KILL_MS)};
+    struct sl_sql_mysql_conn second = {.store = store,
+                                       .deadline = sl_deadline_in_ms(KILL_MS)};
     struct sl_error err;
     char text[64];
 
     snprintf(text, sizeof(text), "KILL %lu", thread);
-    if (connect_to(&second, &err) == SL_OK &&
-        sl_sql_mysql_perform(&second, text, &err) != SL_OK)
-        second.lost = true; /* it was gone already, or this is too late */
-    disconnect(&second);
+    if (open_connection(&second, &err) == SL_OK &&
+        sl_sql_mysql_exec(&second, text, &err) != SL_OK)
+        second.broken = true; /* it has ended already, or this is too late */
+    close_connection(&second);
 }
 
-/* --- States ------------------------------------------------------------- */
+/* --- Connections -------------------------------------------------------- */
 
-static void mysql_state_close(void *state)
+static void close_conn(void *state)
 {
-    struct sl_sql_mysql *mysql = state;
-    unsigned long thread = mysql->handle != NULL && mysql->expired
-                               ? mysql_thread_id(mysql->handle)
+    struct sl_sql_mysql_conn *conn = state;
+    unsigned long thread = conn->handle != NULL && conn->timed_out
+                               ? mysql_thread_id(conn->handle)
                                : 0;
 
-    mysql->deadline = sl_deadline_in_ms(KILL_MS);
-    disconnect(mysql);
+    conn->deadline = sl_deadline_in_ms(KILL_MS);
+    close_connection(conn);
     if (thread != 0)
-        kill_thread(mysql->store, thread);
-    sl_buf_done(&mysql->scratch);
-    free(mysql);
+        kill_thread(conn->store, thread);
+    sl_buf_done(&conn->scratch);
+    free(conn);
 }
 
-static enum sl_status mysql_state_open(void *store, sl_deadline deadline,
-                                       void **state, struct sl_error *err)
+static enum sl_status open_conn(void *store, sl_deadline deadline, void **state,
+                                struct sl_error *err)
 {
-    struct sl_sql_mysql *mysql = sl_alloc(sizeof(*mysql));
+    struct sl_sql_mysql_conn *conn = sl_alloc(sizeof(*conn));
 
-    mysql->store = store;
-    mysql->deadline = deadline;
-    mysql->scratch = (struct sl_buf)SL_BUF(PACKET_MAX);
-    enum sl_status status = connect_to(mysql, err);
+    conn->store = store;
+    conn->deadline = deadline;
+    conn->scratch = (struct sl_buf)SL_BUF(PACKET_MAX);
+    sl_sql_mysql_session_init(conn);
+    enum sl_status status = open_connection(conn, err);
     if (status == SL_OK)
-        status = sl_sql_mysql_set_up(mysql, err);
+        status = sl_sql_mysql_session_setup(conn, err);
     if (status != SL_OK) {
-        mysql->expired = false; /* nothing of a user's runs */
-        mysql->lost = true;
-        mysql_state_close(mysql);
+        conn->timed_out = false; /* no statement of a guest runs */
+        conn->broken = true;
+        close_conn(conn);
         return status;
     }
-    *state = mysql;
+    *state = conn;
     return SL_OK;
 }
 
-static bool mysql_state_reset(void *state)
+static bool reset_conn(void *state)
 {
-    return sl_sql_mysql_end(state);
+    return sl_sql_mysql_session_reset(state);
 }
 
-static void mysql_state_run(void *state, struct sl_op *const ops[],
-                            size_t count)
+static void run_ops(void *state, struct sl_op *const ops[], size_t count)
 {
     for (size_t i = 0; i < count; i++)
         sl_sql_mysql_run(state, ops[i]);
 }
 
-/* The only symbol this file exports. */
+/* The only symbol of this file. */
 const struct sl_sql_driver sl_driver_sql_mysql = {
     .driver = {.name = "sql.mysql",
                .service = "MySQL, MariaDB",
@@ -395,12 +394,12 @@ const struct sl_sql_driver sl_driver_sql_mysql = {
                            SL_SQL_FEATURE_WRITERS | SL_SQL_FEATURE_SHARED,
                .waits_aside = true,
                .max_batch = 1,
-               .risks = risks,
-               .store_new = mysql_store_new,
-               .store_free = mysql_store_free,
-               .open = mysql_state_open,
-               .close = mysql_state_close,
-               .run = mysql_state_run,
-               .reset = mysql_state_reset},
+               .risks = tell_risks,
+               .store_new = new_store,
+               .store_free = free_store,
+               .open = open_conn,
+               .close = close_conn,
+               .run = run_ops,
+               .reset = reset_conn},
     .dialect = SL_SQL_MYSQL,
 };

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sql/mysql/state.h"
+#include "sql/mysql/connection.h"
 #include "support/stores.h"
 
 /* --- Errors ------------------------------------------------------------- */
@@ -191,15 +191,16 @@ static const struct {
 
 static void check_error(size_t i, bool mariadb)
 {
-    const struct sl_sql_mysql_said said = {.code = errors[i].code,
-                                           .state = errors[i].state,
-                                           .message = "words",
-                                           .mariadb = mariadb};
-    const struct sl_sql_mysql_meaning meaning = sl_sql_mysql_meaning_of(&said);
+    const struct sl_sql_mysql_server_error said = {.code = errors[i].code,
+                                                   .sqlstate = errors[i].state,
+                                                   .message = "words",
+                                                   .mariadb = mariadb};
+    const struct sl_sql_mysql_error_class meaning =
+        sl_sql_mysql_classify_error(&said);
 
     if (meaning.status != errors[i].status ||
         meaning.retry != errors[i].retryable)
-        fail_msg("%u (%s) is %s", said.code, said.state,
+        fail_msg("%u (%s) is %s", said.code, said.sqlstate,
                  sl_status_text(meaning.status));
 }
 
@@ -223,10 +224,10 @@ static void few_errors_are_internal(void **state)
     (void)state;
     for (unsigned code = 1000; code < 1870; code++)
         for (int mariadb = 0; mariadb < 2; mariadb++) {
-            const struct sl_sql_mysql_said said = {code, "HY000", "words",
-                                                   mariadb == 1};
+            const struct sl_sql_mysql_server_error said = {
+                code, "HY000", "words", mariadb == 1};
             internal[mariadb] +=
-                sl_sql_mysql_meaning_of(&said).status == SL_INTERNAL;
+                sl_sql_mysql_classify_error(&said).status == SL_INTERNAL;
         }
     /* Those of replication, of the binary log, and warnings. */
     assert_in_range(internal[0], 0, MOST);
@@ -243,11 +244,11 @@ static void a_bad_certificate_is_unauthenticated(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
-        const struct sl_sql_mysql_said said = {2026, "HY000", messages[i],
-                                               false};
+        const struct sl_sql_mysql_server_error said = {2026, "HY000",
+                                                       messages[i], false};
         struct sl_error err;
         assert_int_equal(
-            sl_sql_mysql_tell(&said, SL_SQL_MYSQL_CONNECTING, &err),
+            sl_sql_mysql_report_error(&said, SL_SQL_MYSQL_CONNECTING, &err),
             SL_UNAUTHENTICATED);
         assert_non_null(strstr(err.message, "certificate"));
     }
@@ -273,17 +274,17 @@ static void messages_hold_no_values(void **state)
         {1526, "Table has no partition for value secret", "no partition"},
         {1644, "secret", "SIGNAL"},
         {1690, "BIGINT value is out of range in '(1 + 'secret')'",
-         "out of the range"},
+         "out of range for its type"},
         {9999, "a new message: 'secret'", "a new message"},
         {9999, "one of \"secret\"", "one of"},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        const struct sl_sql_mysql_said said = {cases[i].code, "HY000",
-                                               cases[i].message, false};
+        const struct sl_sql_mysql_server_error said = {cases[i].code, "HY000",
+                                                       cases[i].message, false};
         struct sl_error err;
-        (void)!sl_sql_mysql_tell(&said, SL_SQL_MYSQL_RUNNING, &err);
+        (void)!sl_sql_mysql_report_error(&said, SL_SQL_MYSQL_RUNNING, &err);
         if (strstr(err.message, "secret") != NULL ||
             strstr(err.message, cases[i].shown) == NULL)
             fail_msg("%u: %s", cases[i].code, err.message);
@@ -292,12 +293,12 @@ static void messages_hold_no_values(void **state)
 
 static void messages_are_lines_of_text(void **state)
 {
-    const struct sl_sql_mysql_said said = {1064, "42000",
-                                           "near 'a\n\tb\x7f' \xff\xfe", true};
+    const struct sl_sql_mysql_server_error said = {
+        1064, "42000", "near 'a\n\tb\x7f' \xff\xfe", true};
     struct sl_error err;
 
     (void)state;
-    (void)!sl_sql_mysql_tell(&said, SL_SQL_MYSQL_PREPARING, &err);
+    (void)!sl_sql_mysql_report_error(&said, SL_SQL_MYSQL_PREPARING, &err);
     assert_true(sl_bytes_are_text(sl_bytes_of(err.message)));
     assert_null(strpbrk(err.message, "\n\t\x7f"));
     assert_non_null(strstr(err.message, "MariaDB says: near 'a"));
@@ -441,8 +442,8 @@ static const struct {
 
 static unsigned kind_of(const char *text)
 {
-    const struct sl_sql_mysql_kind kind =
-        sl_sql_mysql_kind_of(sl_bytes_of(text));
+    const struct sl_sql_mysql_class kind =
+        sl_sql_mysql_classify(sl_bytes_of(text));
 
     return (kind.denied != NULL ? DENIED : 0u) |
            (kind.in_transaction ? IN_TRANSACTION : 0u) |

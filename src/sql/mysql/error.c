@@ -1,58 +1,59 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the errors of MySQL, MariaDB and their client library mean.  Their codes
- * are the same up to 1899 and each server's own from then on; those that no
- * table has are told by their SQLSTATE.
+ * What the errors of MySQL, MariaDB and their client library mean.  The servers
+ * share the codes up to 1899, and have their own above.  A code that is not in
+ * the table is classified by its SQLSTATE.
  */
 #include <errmsg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "sql/mysql/state.h"
+#include "sql/mysql/connection.h"
 
 enum server { ANY, MYSQL_ONLY, MARIADB_ONLY };
 
 enum {
-    RETRY = 1 << 0, /* another transaction came first */
-    LOST = 1 << 1,  /* the connection is gone */
-    NAMES = 1 << 2, /* its message holds names, and never values */
+    RETRY = 1 << 0,  /* another transaction came first */
+    BROKEN = 1 << 1, /* the connection is */
+    NAMES = 1 << 2,  /* its message quotes names, never values */
 };
 
-struct entry {
+struct error_entry {
     unsigned from, to; /* codes */
     enum server server;
     enum sl_status status;
     unsigned flags;
-    const char *text; /* instead of the server's */
+    const char *text; /* replaces the server's message */
 };
 
-/* Where two entries have a code, the first one counts. */
-static const struct entry entries[] = {
-    /* Another transaction. */
+/* The first entry with a code applies. */
+static const struct error_entry entries[] = {
+    /* Conflicts with other transactions. */
     {1213, 1213, ANY, SL_CONFLICT, RETRY,
-     "a deadlock with another transaction; begin anew"},
+     "a deadlock with another transaction; run the transaction again"},
     {1614, 1614, ANY, SL_CONFLICT, RETRY,
-     "a deadlock with another transaction; begin anew"},
+     "a deadlock with another transaction; run the transaction again"},
     {1205, 1205, ANY, SL_CONFLICT, RETRY,
-     "another transaction holds a lock longer than the server lets wait for "
-     "it; begin anew"},
+     "another transaction held a lock for longer than the server waits; run "
+     "the transaction again"},
     {1613, 1613, ANY, SL_CONFLICT, RETRY, NULL},
     {1020, 1020, ANY, SL_CONFLICT, RETRY,
-     "another transaction has changed what this one read; begin anew"},
+     "another transaction has changed what this one read; run it again"},
     {1180, 1181, ANY, SL_CONFLICT, RETRY, NULL},
     {1412, 1412, ANY, SL_CONFLICT, RETRY,
-     "the table was changed since the transaction began; begin anew"},
+     "the table was altered since the transaction began; run it again"},
     {1615, 1615, ANY, SL_CONFLICT, RETRY,
-     "the table is being changed again and again; begin anew"},
+     "the table is being altered repeatedly; run the transaction again"},
     {3058, 3058, ANY, SL_CONFLICT, RETRY, "a deadlock between locks"},
     {3101, 3101, MYSQL_ONLY, SL_CONFLICT, RETRY,
-     "a conflict with another member of the group; begin anew"},
+     "a conflict with another member of the group; run the transaction again"},
     {3132, 3132, MYSQL_ONLY, SL_CONFLICT, RETRY, "a deadlock between locks"},
-    {3133, 3133, MYSQL_ONLY, SL_CONFLICT, RETRY, "a lock took too long"},
+    {3133, 3133, MYSQL_ONLY, SL_CONFLICT, RETRY,
+     "the wait for a lock took too long"},
     {3572, 3572, MYSQL_ONLY, SL_CONFLICT, RETRY,
      "a row is locked, and the statement says NOWAIT"},
     {1964, 1964, MARIADB_ONLY, SL_CONFLICT, RETRY, NULL},
-    {1047, 1047, MARIADB_ONLY, SL_UNAVAILABLE, LOST,
+    {1047, 1047, MARIADB_ONLY, SL_UNAVAILABLE, BROKEN,
      "the server is not part of its cluster"},
 
     /* Constraints. */
@@ -72,10 +73,10 @@ static const struct entry entries[] = {
     {1369, 1369, ANY, SL_CONFLICT, NAMES, NULL},
     {1423, 1423, ANY, SL_CONFLICT, NAMES, NULL},
     {1451, 1452, ANY, SL_CONFLICT, NAMES, NULL},
-    {1526, 1526, ANY, SL_CONFLICT, 0, "the table has no partition for it"},
-    {1591, 1591, ANY, SL_CONFLICT, 0, "the table has no partition for it"},
+    {1526, 1526, ANY, SL_CONFLICT, 0, "the table has no partition for the row"},
+    {1591, 1591, ANY, SL_CONFLICT, 0, "the table has no partition for the row"},
     {1644, 1645, ANY, SL_CONFLICT, 0,
-     "a trigger or a procedure of the database refuses it (SIGNAL)"},
+     "a trigger or a procedure of the database has refused it (SIGNAL)"},
     {1748, 1748, ANY, SL_CONFLICT, 0, NULL},
     {1863, 1863, ANY, SL_CONFLICT, 0, NULL},
     {3008, 3008, ANY, SL_CONFLICT, NAMES, NULL},
@@ -83,7 +84,7 @@ static const struct entry entries[] = {
     {3819, 3819, MYSQL_ONLY, SL_CONFLICT, NAMES, NULL},
     {4025, 4025, MARIADB_ONLY, SL_CONFLICT, NAMES, NULL},
 
-    /* What would be created is there. */
+    /* It already exists. */
     {1007, 1007, ANY, SL_ALREADY_EXISTS, NAMES, NULL},
     {1050, 1050, ANY, SL_ALREADY_EXISTS, NAMES, NULL},
     {1060, 1061, ANY, SL_ALREADY_EXISTS, NAMES, NULL},
@@ -102,7 +103,7 @@ static const struct entry entries[] = {
     {3163, 3163, MYSQL_ONLY, SL_ALREADY_EXISTS, NAMES, NULL},
     {3822, 3822, MYSQL_ONLY, SL_ALREADY_EXISTS, NAMES, NULL},
 
-    /* Who may do what. */
+    /* Permissions. */
     {1044, 1044, ANY, SL_PERMISSION_DENIED, NAMES, NULL},
     {1045, 1045, ANY, SL_UNAUTHENTICATED, NAMES, NULL},
     {1095, 1095, ANY, SL_PERMISSION_DENIED, NAMES, NULL},
@@ -132,49 +133,50 @@ static const struct entry entries[] = {
     {3118, 3118, MYSQL_ONLY, SL_UNAUTHENTICATED, 0,
      "the account is locked on the server"},
     {3159, 3159, MYSQL_ONLY, SL_UNAUTHENTICATED, 0,
-     "the server takes connections with TLS only; write mysqls:// in the url"},
+     "the server requires TLS; write mysqls:// in the url"},
     {3530, 3530, MYSQL_ONLY, SL_PERMISSION_DENIED, NAMES, NULL},
     {3955, 3955, MYSQL_ONLY, SL_UNAUTHENTICATED, 0,
      "the account is blocked after too many wrong passwords"},
     {4150, 4151, MARIADB_ONLY, SL_UNAUTHENTICATED, 0,
      "the account is locked on the server"},
 
-    /* Time. */
+    /* Limits of time. */
     {1317, 1317, ANY, SL_UNAVAILABLE, 0,
-     "somebody ended the statement on the server"},
+     "the statement was killed on the server"},
     {1028, 1028, ANY, SL_UNAVAILABLE, 0,
-     "somebody ended the statement on the server"},
+     "the statement was killed on the server"},
     {1969, 1969, MARIADB_ONLY, SL_TIMEOUT, 0,
-     "the statement ran as long as the server allows"},
+     "the statement ran longer than the server allows"},
     {3024, 3024, MYSQL_ONLY, SL_TIMEOUT, 0,
-     "the statement ran as long as the server allows"},
+     "the statement ran longer than the server allows"},
     {1907, 1907, MYSQL_ONLY, SL_TIMEOUT, 0,
-     "the statement ran as long as the server allows"},
+     "the statement ran longer than the server allows"},
 
-    /* The server cannot, now. */
+    /* The server is unavailable, or short of something. */
     {1021, 1021, ANY, SL_UNAVAILABLE, 0, "the server's disk is full"},
     {1026, 1026, ANY, SL_UNAVAILABLE, 0,
      "the server cannot write a file; its disk may be full"},
     {1114, 1114, ANY, SL_UNAVAILABLE, 0,
      "the table, or the server's disk, is full"},
     {1037, 1038, ANY, SL_UNAVAILABLE, 0, "the server is out of memory"},
-    {1041, 1041, ANY, SL_UNAVAILABLE, LOST, "the server is out of memory"},
-    {1040, 1040, ANY, SL_UNAVAILABLE, LOST,
-     "the server has as many connections as it allows"},
-    {1129, 1129, ANY, SL_UNAVAILABLE, LOST, NULL},
-    {1135, 1135, ANY, SL_UNAVAILABLE, LOST, NULL},
-    {1203, 1203, ANY, SL_UNAVAILABLE, LOST,
-     "the user has as many connections as the server allows; make the "
-     "manifest's connections and max-transactions smaller"},
-    {1226, 1226, ANY, SL_UNAVAILABLE, LOST,
-     "the user has used up what the server allows (MAX_USER_CONNECTIONS and "
-     "its kin)"},
-    {1053, 1053, ANY, SL_UNAVAILABLE, LOST, "the server is shutting down"},
-    {1077, 1080, ANY, SL_UNAVAILABLE, LOST, "the server is shutting down"},
-    {1152, 1152, ANY, SL_UNAVAILABLE, LOST, NULL},
-    {1154, 1161, ANY, SL_UNAVAILABLE, LOST, NULL},
-    {1184, 1184, ANY, SL_UNAVAILABLE, LOST, NULL},
-    {1206, 1206, ANY, SL_UNAVAILABLE, 0, "the server has no room for locks"},
+    {1041, 1041, ANY, SL_UNAVAILABLE, BROKEN, "the server is out of memory"},
+    {1040, 1040, ANY, SL_UNAVAILABLE, BROKEN,
+     "the server has reached its limit of connections"},
+    {1129, 1129, ANY, SL_UNAVAILABLE, BROKEN, NULL},
+    {1135, 1135, ANY, SL_UNAVAILABLE, BROKEN, NULL},
+    {1203, 1203, ANY, SL_UNAVAILABLE, BROKEN,
+     "the user has reached its limit of connections on the server; reduce "
+     "connections and max-transactions in the manifest"},
+    {1226, 1226, ANY, SL_UNAVAILABLE, BROKEN,
+     "the user has reached a limit of the server (MAX_USER_CONNECTIONS, "
+     "MAX_QUERIES_PER_HOUR …)"},
+    {1053, 1053, ANY, SL_UNAVAILABLE, BROKEN, "the server is shutting down"},
+    {1077, 1080, ANY, SL_UNAVAILABLE, BROKEN, "the server is shutting down"},
+    {1152, 1152, ANY, SL_UNAVAILABLE, BROKEN, NULL},
+    {1154, 1161, ANY, SL_UNAVAILABLE, BROKEN, NULL},
+    {1184, 1184, ANY, SL_UNAVAILABLE, BROKEN, NULL},
+    {1206, 1206, ANY, SL_UNAVAILABLE, 0,
+     "the server is out of memory for locks"},
     {1290, 1290, ANY, SL_UNAVAILABLE, NAMES, NULL}, /* --read-only */
     {1430, 1430, ANY, SL_UNAVAILABLE, 0, NULL},
     {1429, 1429, ANY, SL_UNAVAILABLE, 0, NULL},
@@ -186,27 +188,27 @@ static const struct entry entries[] = {
     {1810, 1811, ANY, SL_UNAVAILABLE, 0, NULL},
     {1878, 1878, ANY, SL_UNAVAILABLE, 0,
      "the server cannot write a temporary file; its disk may be full"},
-    {1927, 1927, MARIADB_ONLY, SL_UNAVAILABLE, LOST,
-     "somebody ended the connection on the server"},
+    {1927, 1927, MARIADB_ONLY, SL_UNAVAILABLE, BROKEN,
+     "the connection was killed on the server"},
     {1712, 1713, ANY, SL_UNAVAILABLE, 0, NULL},
     {3015, 3015, ANY, SL_UNAVAILABLE, 0, "the server is out of memory"},
     {3019, 3019, ANY, SL_UNAVAILABLE, 0, "the server's undo log is full"},
-    {3032, 3032, ANY, SL_UNAVAILABLE, LOST, "the server is offline"},
+    {3032, 3032, ANY, SL_UNAVAILABLE, BROKEN, "the server is offline"},
     {3044, 3044, ANY, SL_UNAVAILABLE, 0, "the server is out of memory"},
     {3100, 3100, MYSQL_ONLY, SL_UNAVAILABLE, 0, NULL},
-    {3168, 3168, MYSQL_ONLY, SL_UNAVAILABLE, LOST, NULL},
-    {3169, 3169, MYSQL_ONLY, SL_UNAVAILABLE, LOST,
-     "somebody ended the connection on the server"},
+    {3168, 3168, MYSQL_ONLY, SL_UNAVAILABLE, BROKEN, NULL},
+    {3169, 3169, MYSQL_ONLY, SL_UNAVAILABLE, BROKEN,
+     "the connection was killed on the server"},
     {3675, 3675, MYSQL_ONLY, SL_UNAVAILABLE, 0, "the server's disk is full"},
     {3750, 3750, MYSQL_ONLY, SL_INVALID_ARGUMENT, NAMES, NULL},
     {3798, 3798, MYSQL_ONLY, SL_UNAVAILABLE, 0, NULL},
-    {4031, 4031, MYSQL_ONLY, SL_UNAVAILABLE, LOST,
-     "the server closed a connection that had long been idle"},
+    {4031, 4031, MYSQL_ONLY, SL_UNAVAILABLE, BROKEN,
+     "the server has closed an idle connection"},
     {4145, 4145, MARIADB_ONLY, SL_UNAVAILABLE, 0, NULL},
 
-    /* Sizes. */
-    {1153, 1153, ANY, SL_TOO_LARGE, LOST,
-     "the statement and its parameters are over the server's "
+    /* Limits of size. */
+    {1153, 1153, ANY, SL_TOO_LARGE, BROKEN,
+     "the statement and its parameters exceed the server's "
      "max_allowed_packet"},
     {1301, 1301, ANY, SL_TOO_LARGE, NAMES, NULL},
     {1104, 1104, ANY, SL_TOO_LARGE, NAMES, NULL},
@@ -224,7 +226,7 @@ static const struct entry entries[] = {
     {3170, 3170, MYSQL_ONLY, SL_TOO_LARGE, NAMES, NULL},
     {3636, 3636, MYSQL_ONLY, SL_TOO_LARGE, NAMES, NULL},
 
-    /* What the server, or an engine of it, does not have. */
+    /* Not supported by the server, or by a storage engine. */
     {1031, 1031, ANY, SL_UNSUPPORTED, NAMES, NULL},
     {1112, 1112, ANY, SL_UNSUPPORTED, NAMES, NULL},
     {1163, 1164, ANY, SL_UNSUPPORTED, NAMES, NULL},
@@ -243,7 +245,7 @@ static const struct entry entries[] = {
     {4047, 4047, MARIADB_ONLY, SL_UNSUPPORTED, NAMES, NULL},
     {4165, 4165, MARIADB_ONLY, SL_UNSUPPORTED, NAMES, NULL},
 
-    /* What is damaged. */
+    /* Damaged data. */
     {1030, 1030, ANY, SL_UNAVAILABLE, 0, NULL}, /* of a storage engine */
     {1016, 1017, ANY, SL_UNAVAILABLE, 0, NULL},
     {1024, 1024, ANY, SL_UNAVAILABLE, 0, NULL},
@@ -251,14 +253,15 @@ static const struct entry entries[] = {
     {1126, 1127, ANY, SL_UNAVAILABLE, 0, NULL},
     {1194, 1195, ANY, SL_UNAVAILABLE, 0, NULL},
     {1467, 1467, ANY, SL_UNAVAILABLE, 0,
-     "the server has no more numbers for the column, or cannot read the last"},
+     "the server has no more AUTO_INCREMENT values for the column, or cannot "
+     "read the last one"},
     {1712, 1712, ANY, SL_UNAVAILABLE, 0, NULL},
     {1812, 1815, ANY, SL_UNAVAILABLE, 0, NULL},
     {1817, 1817, ANY, SL_UNAVAILABLE, 0, NULL},
     {1877, 1877, ANY, SL_UNAVAILABLE, 0, NULL},
     {1932, 1932, MARIADB_ONLY, SL_UNAVAILABLE, 0, NULL},
 
-    /* Mistakes whose messages quote the statement's names only. */
+    /* Mistakes whose messages quote only names of the statement. */
     {1046, 1046, ANY, SL_INVALID_ARGUMENT, NAMES, NULL},
     {1049, 1049, ANY, SL_INVALID_ARGUMENT, NAMES, NULL},
     {1051, 1052, ANY, SL_INVALID_ARGUMENT, NAMES, NULL},
@@ -274,10 +277,10 @@ static const struct entry entries[] = {
     {1406, 1406, ANY, SL_INVALID_ARGUMENT, NAMES, NULL},
     {1441, 1442, ANY, SL_INVALID_ARGUMENT, NAMES, NULL},
     {1690, 1690, ANY, SL_INVALID_ARGUMENT, 0,
-     "a number is out of the range of its type"},
+     "a number is out of range for its type"},
     {4078, 4079, MARIADB_ONLY, SL_INVALID_ARGUMENT, NAMES, NULL},
 
-    /* Mistakes that have no SQLSTATE of their own. */
+    /* Mistakes without a specific SQLSTATE. */
     {1005, 1006, ANY, SL_INVALID_ARGUMENT, 0, NULL},
     {1008, 1013, ANY, SL_INVALID_ARGUMENT, 0, NULL},
     {1025, 1025, ANY, SL_INVALID_ARGUMENT, 0, NULL},
@@ -318,48 +321,50 @@ static const struct entry entries[] = {
     {4152, 4190, MARIADB_ONLY, SL_INVALID_ARGUMENT, 0, NULL},
 
     /* The client library. */
-    {CR_SERVER_GONE_ERROR, CR_SERVER_GONE_ERROR, ANY, SL_UNAVAILABLE, LOST,
-     "the connection to the server is lost"},
-    {CR_SERVER_LOST, CR_SERVER_LOST, ANY, SL_UNAVAILABLE, LOST,
-     "the connection to the server is lost"},
+    {CR_SERVER_GONE_ERROR, CR_SERVER_GONE_ERROR, ANY, SL_UNAVAILABLE, BROKEN,
+     "the connection to the server was lost"},
+    {CR_SERVER_LOST, CR_SERVER_LOST, ANY, SL_UNAVAILABLE, BROKEN,
+     "the connection to the server was lost"},
     {CR_SERVER_LOST_EXTENDED, CR_SERVER_LOST_EXTENDED, ANY, SL_UNAVAILABLE,
-     LOST, "the connection to the server is lost"},
-    {CR_SOCKET_CREATE_ERROR, CR_UNKNOWN_HOST, ANY, SL_UNAVAILABLE, LOST | NAMES,
-     NULL},
+     BROKEN, "the connection to the server was lost"},
+    {CR_SOCKET_CREATE_ERROR, CR_UNKNOWN_HOST, ANY, SL_UNAVAILABLE,
+     BROKEN | NAMES, NULL},
     {CR_SERVER_HANDSHAKE_ERR, CR_SERVER_HANDSHAKE_ERR, ANY, SL_UNAVAILABLE,
-     LOST, "the server does not speak MySQL's protocol"},
-    {CR_VERSION_ERROR, CR_VERSION_ERROR, ANY, SL_UNAVAILABLE, LOST,
+     BROKEN, "the server does not speak MySQL's protocol"},
+    {CR_VERSION_ERROR, CR_VERSION_ERROR, ANY, SL_UNAVAILABLE, BROKEN,
      "the server does not speak MySQL's protocol"},
-    {CR_MALFORMED_PACKET, CR_MALFORMED_PACKET, ANY, SL_UNAVAILABLE, LOST,
+    {CR_MALFORMED_PACKET, CR_MALFORMED_PACKET, ANY, SL_UNAVAILABLE, BROKEN,
      "the server does not speak MySQL's protocol"},
     {CR_COMMANDS_OUT_OF_SYNC, CR_COMMANDS_OUT_OF_SYNC, ANY, SL_UNAVAILABLE,
-     LOST, "the connection is out of step"},
+     BROKEN, "the connection is out of step"},
     {CR_NEW_STMT_METADATA, CR_NEW_STMT_METADATA, ANY, SL_CONFLICT, RETRY,
-     "the table was changed since the statement was prepared; begin anew"},
-    {CR_OUT_OF_MEMORY, CR_OUT_OF_MEMORY, ANY, SL_UNAVAILABLE, LOST,
-     "no memory for what the server sends"},
-    {CR_NET_PACKET_TOO_LARGE, CR_NET_PACKET_TOO_LARGE, ANY, SL_TOO_LARGE, LOST,
-     "a row, or a statement with its parameters, is over 128 MiB"},
+     "the table was altered since the statement was prepared; run the "
+     "transaction again"},
+    {CR_OUT_OF_MEMORY, CR_OUT_OF_MEMORY, ANY, SL_UNAVAILABLE, BROKEN,
+     "out of memory for the server's answer"},
+    {CR_NET_PACKET_TOO_LARGE, CR_NET_PACKET_TOO_LARGE, ANY, SL_TOO_LARGE,
+     BROKEN, "a row, or a statement with its parameters, exceeds 128 MiB"},
     {CR_SSL_CONNECTION_ERROR, CR_SSL_CONNECTION_ERROR, ANY, SL_UNAVAILABLE,
-     LOST | NAMES, NULL},
+     BROKEN | NAMES, NULL},
     {CR_AUTH_PLUGIN_CANNOT_LOAD, CR_AUTH_PLUGIN_CANNOT_LOAD, ANY,
-     SL_UNAUTHENTICATED, LOST | NAMES, NULL},
+     SL_UNAUTHENTICATED, BROKEN | NAMES, NULL},
     {CR_AUTH_PLUGIN_ERR, CR_AUTH_PLUGIN_ERR, ANY, SL_UNAUTHENTICATED,
-     LOST | NAMES, NULL},
-    {CR_SECURE_AUTH, CR_SECURE_AUTH, ANY, SL_UNAUTHENTICATED, LOST, NULL},
-    {5010, 5010, ANY, SL_UNAUTHENTICATED, LOST,
-     "the server asks for a way to log in that would tell it the password"},
-    {5012, 5012, ANY, SL_UNAUTHENTICATED, LOST, NULL},
-    {5013, 5014, ANY, SL_UNAVAILABLE, LOST,
-     "the connection to the server is lost"},
-    {2000, 2999, ANY, SL_UNAVAILABLE, LOST, NULL},
-    {5000, 5026, ANY, SL_UNAVAILABLE, LOST, NULL},
+     BROKEN | NAMES, NULL},
+    {CR_SECURE_AUTH, CR_SECURE_AUTH, ANY, SL_UNAUTHENTICATED, BROKEN, NULL},
+    {5010, 5010, ANY, SL_UNAUTHENTICATED, BROKEN,
+     "the server asks for an authentication method that would reveal the "
+     "password to it"},
+    {5012, 5012, ANY, SL_UNAUTHENTICATED, BROKEN, NULL},
+    {5013, 5014, ANY, SL_UNAVAILABLE, BROKEN,
+     "the connection to the server was lost"},
+    {2000, 2999, ANY, SL_UNAVAILABLE, BROKEN, NULL},
+    {5000, 5026, ANY, SL_UNAVAILABLE, BROKEN, NULL},
 };
 
-static const struct entry *find(unsigned code, bool mariadb)
+static const struct error_entry *find_entry(unsigned code, bool mariadb)
 {
     for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
-        const struct entry *entry = &entries[i];
+        const struct error_entry *entry = &entries[i];
         if (code >= entry->from && code <= entry->to &&
             (entry->server == ANY ||
              (entry->server == MARIADB_ONLY) == mariadb))
@@ -368,12 +373,12 @@ static const struct entry *find(unsigned code, bool mariadb)
     return NULL;
 }
 
-/* By its class. */
-static struct sl_sql_mysql_meaning meaning_of_state(const char *state)
+/* By the class of the SQLSTATE. */
+static struct sl_sql_mysql_error_class classify_sqlstate(const char *state)
 {
     static const struct {
         const char *start;
-        struct sl_sql_mysql_meaning meaning;
+        struct sl_sql_mysql_error_class class;
     } classes[] = {
         {"08", {SL_UNAVAILABLE, false, true}},
         {"0A", {SL_UNSUPPORTED, false, false}},
@@ -396,51 +401,54 @@ static struct sl_sql_mysql_meaning meaning_of_state(const char *state)
 
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
         if (strncmp(state, classes[i].start, 2) == 0)
-            return classes[i].meaning;
-    return (struct sl_sql_mysql_meaning){SL_INTERNAL, false, false};
+            return classes[i].class;
+    return (struct sl_sql_mysql_error_class){SL_INTERNAL, false, false};
 }
 
-/* The library tells by words only whether it was the certificate. */
-static bool blames_certificate(const struct sl_sql_mysql_said *said)
+/* The library has no code for a bad certificate, only text. */
+static bool blames_certificate(const struct sl_sql_mysql_server_error *error)
 {
-    return said->code == CR_SSL_CONNECTION_ERROR &&
-           (strcasestr(said->message, "certificate") != NULL ||
-            strcasestr(said->message, "validation") != NULL ||
-            strcasestr(said->message, "verif") != NULL);
+    return error->code == CR_SSL_CONNECTION_ERROR &&
+           (strcasestr(error->message, "certificate") != NULL ||
+            strcasestr(error->message, "validation") != NULL ||
+            strcasestr(error->message, "verif") != NULL);
 }
 
 /* "Can't create table `t` (errno: 135 …)": of the system, or of InnoDB. */
-static bool blames_disk(const struct sl_sql_mysql_said *said)
+static bool blames_disk(const struct sl_sql_mysql_server_error *error)
 {
     static const char *const numbers[] = {"errno: 28 ", "errno: 135 ",
                                           "errno: 122 "};
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        if ((said->code == 1005 || said->code == 1006 || said->code == 1025) &&
-            strstr(said->message, numbers[i]) != NULL)
+        if ((error->code == 1005 || error->code == 1006 ||
+             error->code == 1025) &&
+            strstr(error->message, numbers[i]) != NULL)
             return true;
     return false;
 }
 
-struct sl_sql_mysql_meaning
-sl_sql_mysql_meaning_of(const struct sl_sql_mysql_said *said)
+struct sl_sql_mysql_error_class
+sl_sql_mysql_classify_error(const struct sl_sql_mysql_server_error *error)
 {
-    const struct entry *entry = find(said->code, said->mariadb);
+    const struct error_entry *entry = find_entry(error->code, error->mariadb);
 
-    if (blames_certificate(said))
-        return (struct sl_sql_mysql_meaning){SL_UNAUTHENTICATED, false, true};
-    if (blames_disk(said))
-        return (struct sl_sql_mysql_meaning){SL_UNAVAILABLE, false, false};
+    if (blames_certificate(error))
+        return (struct sl_sql_mysql_error_class){SL_UNAUTHENTICATED, false,
+                                                 true};
+    if (blames_disk(error))
+        return (struct sl_sql_mysql_error_class){SL_UNAVAILABLE, false, false};
     if (entry == NULL)
-        return meaning_of_state(said->state);
-    return (struct sl_sql_mysql_meaning){
-        entry->status, (entry->flags & RETRY) != 0, (entry->flags & LOST) != 0};
+        return classify_sqlstate(error->sqlstate);
+    return (struct sl_sql_mysql_error_class){entry->status,
+                                             (entry->flags & RETRY) != 0,
+                                             (entry->flags & BROKEN) != 0};
 }
 
-/* --- Words -------------------------------------------------------------- */
+/* --- Messages ----------------------------------------------------------- */
 
-/* One line of UTF-8. */
-static void clean(char *text)
+/* Make it one line of UTF-8. */
+static void clean_message(char *text)
 {
     bool is_text = sl_bytes_are_text(sl_bytes_of(text));
 
@@ -453,13 +461,13 @@ static void clean(char *text)
     }
 }
 
-/* "… for key 'items.name'": which stands behind the value. */
-static const char *key_of(const char *message)
+/* "… for key 'items.name'", which follows the value. */
+static const char *find_key(const char *message)
 {
     static const char words[] = " for key '";
     const char *last = NULL;
 
-    /* One that was cut off would end in the value. */
+    /* A truncated message would end within the value. */
     if (message[0] == '\0' || message[strlen(message) - 1] != '\'')
         return NULL;
     for (const char *at = message; (at = strstr(at, words)) != NULL; at++)
@@ -467,65 +475,69 @@ static const char *key_of(const char *message)
     return last;
 }
 
-/* How much of the message may be shown: when it runs, it may quote values. */
-static size_t shown(const char *message, bool names)
+/* How much of a message may be shown.  When a statement runs, it may quote
+ * values. */
+static size_t shown_length(const char *message, bool names_only)
 {
-    return names ? strlen(message) : strcspn(message, "\"':[`");
+    return names_only ? strlen(message) : strcspn(message, "\"':[`");
 }
 
-enum sl_status sl_sql_mysql_tell(const struct sl_sql_mysql_said *said,
-                                 enum sl_sql_mysql_phase phase,
-                                 struct sl_error *err)
+enum sl_status
+sl_sql_mysql_report_error(const struct sl_sql_mysql_server_error *error,
+                          enum sl_sql_mysql_phase phase, struct sl_error *err)
 {
-    const struct entry *entry = find(said->code, said->mariadb);
+    const struct error_entry *entry = find_entry(error->code, error->mariadb);
     const char *who = phase == SL_SQL_MYSQL_CONNECTING ? "the server"
-                      : said->mariadb                  ? "MariaDB"
+                      : error->mariadb                 ? "MariaDB"
                                                        : "MySQL";
-    const char *key = key_of(said->message);
-    enum sl_status status = sl_sql_mysql_meaning_of(said).status;
-    bool names = phase != SL_SQL_MYSQL_RUNNING ||
-                 (entry != NULL && (entry->flags & NAMES) != 0);
+    const char *key = find_key(error->message);
+    enum sl_status status = sl_sql_mysql_classify_error(error).status;
+    bool names_only = phase != SL_SQL_MYSQL_RUNNING ||
+                      (entry != NULL && (entry->flags & NAMES) != 0);
 
-    if (blames_certificate(said))
-        sl_fail(err, status, "the server's certificate: %s", said->message);
-    else if (blames_disk(said))
+    if (blames_certificate(error))
+        sl_fail(err, status, "the server's certificate: %s", error->message);
+    else if (blames_disk(error))
         sl_fail(err, status, "the server's disk, or its tablespace, is full");
     else if (entry != NULL && entry->text != NULL)
         sl_fail(err, status, "%s", entry->text);
-    else if (status == SL_ALREADY_EXISTS && !names && key != NULL)
+    else if (status == SL_ALREADY_EXISTS && !names_only && key != NULL)
         sl_fail(err, status, "%s says: Duplicate entry%s", who, key);
     else
         sl_fail(err, status, "%s says: %.*s (error %u)", who,
-                (int)shown(said->message, names), said->message, said->code);
+                (int)shown_length(error->message, names_only), error->message,
+                error->code);
     if (err != NULL)
-        clean(err->message);
+        clean_message(err->message);
     return status;
 }
 
-enum sl_status sl_sql_mysql_explain(struct sl_sql_mysql *mysql,
+enum sl_status sl_sql_mysql_explain(struct sl_sql_mysql_conn *conn,
                                     MYSQL_STMT *statement,
                                     enum sl_sql_mysql_phase phase,
                                     struct sl_error *err)
 {
     bool of_statement = statement != NULL && mysql_stmt_errno(statement) != 0;
-    const struct sl_sql_mysql_said said = {
+    const struct sl_sql_mysql_server_error error = {
         .code = of_statement ? mysql_stmt_errno(statement)
-                             : mysql_errno(mysql->handle),
-        .state = of_statement ? mysql_stmt_sqlstate(statement)
-                              : mysql_sqlstate(mysql->handle),
+                             : mysql_errno(conn->handle),
+        .sqlstate = of_statement ? mysql_stmt_sqlstate(statement)
+                                 : mysql_sqlstate(conn->handle),
         .message = of_statement ? mysql_stmt_error(statement)
-                                : mysql_error(mysql->handle),
-        .mariadb = mysql->mariadb};
-    const struct sl_sql_mysql_meaning meaning = sl_sql_mysql_meaning_of(&said);
+                                : mysql_error(conn->handle),
+        .mariadb = conn->mariadb};
+    const struct sl_sql_mysql_error_class class =
+        sl_sql_mysql_classify_error(&error);
 
-    if (mysql->expired)
-        return sl_fail(err, SL_TIMEOUT,
-                       "no answer in time from the server; it is told to stop");
-    mysql->lost_race = meaning.retry;
-    mysql->outdated = said.code == CR_NEW_STMT_METADATA;
-    mysql->lost = mysql->lost || meaning.lost || said.code == 0;
-    if (said.code == 0)
+    if (conn->timed_out)
+        return sl_fail(
+            err, SL_TIMEOUT,
+            "the server did not answer in time; the statement is being killed");
+    conn->session.retryable = class.retry;
+    conn->stale_columns = error.code == CR_NEW_STMT_METADATA;
+    conn->broken = conn->broken || class.broken || error.code == 0;
+    if (error.code == 0)
         return sl_fail(err, SL_UNAVAILABLE,
-                       "the connection to the server is lost");
-    return sl_sql_mysql_tell(&said, phase, err);
+                       "the connection to the server was lost");
+    return sl_sql_mysql_report_error(&error, phase, err);
 }

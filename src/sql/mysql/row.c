@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values out: by the binary protocol, each as the type of wit/sql/sql.wit that
- * is nearest, and as text where there is none.
+ * Values out, by the binary protocol: each as the nearest type of
+ * wit/sql/sql.wit, or as text where there is none.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "sql/form.h"
-#include "sql/mysql/state.h"
+#include "sql/literal.h"
+#include "sql/mysql/connection.h"
 
 enum { FRACTION_MAX = 6 };
 
@@ -21,13 +21,13 @@ struct scratch {
 
 /* --- Columns ------------------------------------------------------------ */
 
-/* Have the library put the value of a column into its slot. */
+/* Bind a slot to a column. */
 static void bind_slot(MYSQL_BIND *bind, struct sl_sql_mysql_slot *slot,
                       const MYSQL_FIELD *field)
 {
     *bind = (MYSQL_BIND){.length = &slot->len,
                          .is_null = &slot->is_null,
-                         .error = &slot->cut,
+                         .error = &slot->truncated,
                          .buffer = slot->bytes,
                          .buffer_length = sizeof(slot->bytes),
                          .buffer_type = MYSQL_TYPE_BLOB};
@@ -56,8 +56,8 @@ static void bind_slot(MYSQL_BIND *bind, struct sl_sql_mysql_slot *slot,
     }
 }
 
-/* The library has tables by type, without a place for what it does not know. */
-static bool is_known(enum enum_field_types type)
+/* The library indexes tables by type without checking for unknown ones. */
+static bool is_known_type(enum enum_field_types type)
 {
     switch (type) {
     case MYSQL_TYPE_DECIMAL:
@@ -97,47 +97,48 @@ static enum sl_status check_types(const MYSQL_FIELD *fields, unsigned count,
                                   struct sl_error *err)
 {
     for (unsigned i = 0; i < count; i++)
-        if (!is_known(fields[i].type))
+        if (!is_known_type(fields[i].type))
             return sl_fail(err, SL_UNSUPPORTED,
                            "column %u has a type that the client library does "
-                           "not know (%d); convert it in the statement",
+                           "not know (%d); CAST it in the statement",
                            i + 1, (int)fields[i].type);
     return SL_OK;
 }
 
-/* A number for what the columns are; never 0. */
-static uint64_t shape_of(const MYSQL_FIELD *fields, unsigned count)
+/* A hash of the columns' definitions; never 0. */
+static uint64_t hash_columns(const MYSQL_FIELD *fields, unsigned count)
 {
-    uint64_t shape = 14695981039346656037u; /* FNV */
+    uint64_t hash = 14695981039346656037u; /* FNV */
 
     for (unsigned i = 0; i < count; i++) {
         const uint64_t parts[] = {(uint64_t)fields[i].type, fields[i].length,
                                   fields[i].flags, fields[i].charsetnr,
                                   fields[i].decimals};
         for (size_t j = 0; j < sizeof(parts) / sizeof(parts[0]); j++)
-            shape = (shape ^ parts[j]) * 1099511628211u;
+            hash = (hash ^ parts[j]) * 1099511628211u;
     }
-    return shape | 1;
+    return hash | 1;
 }
 
 /*
- * What MariaDB tells of its own types comes when a statement is prepared only:
- * where the columns have become others, it is of no use.
+ * MariaDB sends the details of its own types only when a statement is prepared.
+ * When the columns have changed since, these are wrong.
  */
-static bool is_outdated(const struct sl_sql_mysql *mysql,
+static bool is_outdated(const struct sl_sql_mysql_conn *conn,
                         struct sl_sql_mysql_statement *statement,
                         const MYSQL_FIELD *fields)
 {
-    uint64_t shape = shape_of(fields, statement->column_count);
-    bool changed = statement->shape != 0 && statement->shape != shape;
+    uint64_t hash = hash_columns(fields, statement->column_count);
+    bool changed =
+        statement->columns_hash != 0 && statement->columns_hash != hash;
 
-    statement->shape = shape;
-    return changed && mysql->mariadb && statement->kind.reads &&
-           !statement->kind.may_write;
+    statement->columns_hash = hash;
+    return changed && conn->mariadb && statement->class.reads &&
+           !statement->class.may_write;
 }
 
-/* Slots for as many columns as there are. */
-static void make_slots(struct sl_sql_mysql_statement *statement)
+/* Make enough slots for the columns. */
+static void alloc_slots(struct sl_sql_mysql_statement *statement)
 {
     unsigned count = statement->column_count;
 
@@ -151,9 +152,9 @@ static void make_slots(struct sl_sql_mysql_statement *statement)
 }
 
 enum sl_status
-sl_sql_mysql_see_columns(struct sl_sql_mysql *mysql,
-                         struct sl_sql_mysql_statement *statement,
-                         struct sl_error *err)
+sl_sql_mysql_load_columns(struct sl_sql_mysql_conn *conn,
+                          struct sl_sql_mysql_statement *statement,
+                          struct sl_error *err)
 {
     if (statement->columns != NULL)
         mysql_free_result(statement->columns);
@@ -166,28 +167,26 @@ sl_sql_mysql_see_columns(struct sl_sql_mysql *mysql,
     enum sl_status status = check_types(fields, statement->column_count, err);
     if (status != SL_OK)
         return status;
-    mysql->outdated = is_outdated(mysql, statement, fields);
-    if (mysql->outdated)
+    conn->stale_columns = is_outdated(conn, statement, fields);
+    if (conn->stale_columns)
         return sl_fail(err, SL_CONFLICT,
-                       "the table was changed since the statement was "
-                       "prepared; begin anew");
-    make_slots(statement);
+                       "the table was altered since the statement was "
+                       "prepared; run the transaction again");
+    alloc_slots(statement);
     for (unsigned i = 0; i < statement->column_count; i++)
         bind_slot(&statement->binds[i], &statement->slots[i], &fields[i]);
     if (mysql_stmt_bind_result(statement->handle, statement->binds) != 0)
-        return sl_sql_mysql_explain(mysql, statement->handle,
+        return sl_sql_mysql_explain(conn, statement->handle,
                                     SL_SQL_MYSQL_RUNNING, err);
     return SL_OK;
 }
 
 enum sl_status
-sl_sql_mysql_read_columns(const struct sl_sql_mysql *mysql,
-                          const struct sl_sql_mysql_statement *statement,
-                          struct sl_sql_result *result, struct sl_error *err)
+sl_sql_mysql_add_columns(const struct sl_sql_mysql_statement *statement,
+                         struct sl_sql_result *result, struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
-    (void)mysql;
     for (unsigned i = 0; status == SL_OK && i < statement->column_count; i++) {
         const MYSQL_FIELD *field =
             mysql_fetch_field_direct(statement->columns, i);
@@ -200,7 +199,7 @@ sl_sql_mysql_read_columns(const struct sl_sql_mysql *mysql,
 
 /* --- Numbers ------------------------------------------------------------ */
 
-/* Of 64 bits without a sign, what an int64 does not hold is a decimal. */
+/* An unsigned number that does not fit into an int64 is a decimal. */
 static void read_unsigned(uint64_t number, struct sl_sql_value *value,
                           struct scratch *scratch)
 {
@@ -221,7 +220,7 @@ static void read_integer(const MYSQL_FIELD *field,
 {
     bool is_unsigned = (field->flags & UNSIGNED_FLAG) != 0;
 
-    /* BOOLEAN is a TINYINT(1). */
+    /* MySQL's BOOLEAN is TINYINT(1). */
     if (field->type == MYSQL_TYPE_TINY && field->length == 1 && !is_unsigned &&
         (slot->int64 == 0 || slot->int64 == 1)) {
         value->type = SL_SQL_BOOLEAN;
@@ -252,7 +251,7 @@ static void read_bits(const MYSQL_FIELD *field, struct sl_bytes bytes,
 
 /* --- Times -------------------------------------------------------------- */
 
-/* The fraction of a second, with as many digits as the column has. */
+/* The fraction of a second, with the digits of the column. */
 static int write_fraction(const MYSQL_FIELD *field, unsigned long part,
                           char *out, size_t size)
 {
@@ -267,7 +266,7 @@ static int write_fraction(const MYSQL_FIELD *field, unsigned long part,
     return digits == 0 ? 0 : snprintf(out, size, ".%0*lu", (int)digits, part);
 }
 
-/* What is no time of a day, or no day, is a text as MySQL writes it. */
+/* What is not a time of day or not a date becomes a text as MySQL writes it. */
 static void read_time(const MYSQL_FIELD *field, const MYSQL_TIME *time,
                       struct sl_sql_value *value, struct scratch *scratch)
 {
@@ -302,36 +301,33 @@ static void read_time(const MYSQL_FIELD *field, const MYSQL_TIME *time,
 
 /* --- Texts -------------------------------------------------------------- */
 
-/* All of a value with bytes; a long one by way of mysql->scratch. */
-static enum sl_status take_bytes(struct sl_sql_mysql *mysql,
-                                 const struct sl_sql_mysql_statement *statement,
-                                 unsigned column, size_t room,
-                                 struct sl_bytes *bytes, struct sl_error *err)
+/* The bytes of a value.  A long one is fetched into conn->scratch. */
+static enum sl_status
+fetch_bytes(struct sl_sql_mysql_conn *conn,
+            const struct sl_sql_mysql_statement *statement, unsigned column,
+            size_t budget, struct sl_bytes *bytes, struct sl_error *err)
 {
     struct sl_sql_mysql_slot *slot = &statement->slots[column];
     MYSQL_BIND bind = {.buffer_type = MYSQL_TYPE_BLOB,
                        .length = &slot->len,
                        .is_null = &slot->is_null,
-                       .error = &slot->cut};
+                       .error = &slot->truncated};
 
     if (slot->len <= sizeof(slot->bytes)) {
         *bytes = SL_BYTES(slot->bytes, slot->len);
         return SL_OK;
     }
-    if (slot->len > room)
-        return sl_fail(err, SL_TOO_LARGE,
-                       "the result is over %zu bytes; ask for less, or use a "
-                       "cursor; the manifest's max-result sets this",
-                       room);
-    sl_buf_clear(&mysql->scratch);
-    enum sl_status status = sl_buf_reserve(&mysql->scratch, slot->len, err);
+    if (slot->len > budget)
+        return sl_sql_result_fail_full(budget, err);
+    sl_buf_clear(&conn->scratch);
+    enum sl_status status = sl_buf_reserve(&conn->scratch, slot->len, err);
     if (status != SL_OK)
         return status;
-    bind.buffer = mysql->scratch.ptr;
+    bind.buffer = conn->scratch.ptr;
     bind.buffer_length = slot->len;
-    *bytes = SL_BYTES(mysql->scratch.ptr, slot->len);
+    *bytes = SL_BYTES(conn->scratch.ptr, slot->len);
     if (mysql_stmt_fetch_column(statement->handle, &bind, column, 0) != 0)
-        return sl_sql_mysql_explain(mysql, statement->handle,
+        return sl_sql_mysql_explain(conn, statement->handle,
                                     SL_SQL_MYSQL_RUNNING, err);
     return SL_OK;
 }
@@ -350,16 +346,16 @@ enum sl_sql_type sl_sql_mysql_type_of_bytes(const MYSQL_FIELD *field,
         return SL_SQL_UUID;
     if (field->type == MYSQL_TYPE_GEOMETRY)
         return SL_SQL_BYTES;
-    /* Of MariaDB's own types some are binary, and written as text. */
+    /* Some of MariaDB's own types are binary, but come as text. */
     return sl_sql_mysql_is_binary(field) &&
                    (field->flags & (ENUM_FLAG | SET_FLAG)) == 0
                ? SL_SQL_BYTES
                : SL_SQL_TEXT;
 }
 
-static enum sl_status read_value(struct sl_sql_mysql *mysql,
+static enum sl_status read_value(struct sl_sql_mysql_conn *conn,
                                  const struct sl_sql_mysql_statement *statement,
-                                 unsigned column, size_t room,
+                                 unsigned column, size_t budget,
                                  struct sl_sql_value *value,
                                  struct scratch *scratch, struct sl_error *err)
 {
@@ -386,7 +382,7 @@ static enum sl_status read_value(struct sl_sql_mysql *mysql,
         return SL_OK;
     }
     enum sl_status status =
-        take_bytes(mysql, statement, column, room, &bytes, err);
+        fetch_bytes(conn, statement, column, budget, &bytes, err);
     if (status != SL_OK)
         return status;
     if (field->type == MYSQL_TYPE_BIT) {
@@ -398,16 +394,18 @@ static enum sl_status read_value(struct sl_sql_mysql *mysql,
     return SL_OK;
 }
 
-enum sl_status sl_sql_mysql_read_row(
-    struct sl_sql_mysql *mysql, const struct sl_sql_mysql_statement *statement,
-    size_t room, struct sl_sql_result *result, struct sl_error *err)
+enum sl_status
+sl_sql_mysql_add_row(struct sl_sql_mysql_conn *conn,
+                     const struct sl_sql_mysql_statement *statement,
+                     size_t budget, struct sl_sql_result *result,
+                     struct sl_error *err)
 {
     enum sl_status status = SL_OK;
     struct sl_sql_value value;
     struct scratch scratch;
 
     for (unsigned i = 0; status == SL_OK && i < statement->column_count; i++) {
-        status = read_value(mysql, statement, i, room, &value, &scratch, err);
+        status = read_value(conn, statement, i, budget, &value, &scratch, err);
         if (status == SL_OK)
             status = sl_sql_result_value(result, &value, err);
     }

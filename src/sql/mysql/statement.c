@@ -1,62 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prepared statements, and those that are kept because they come again.
+ * Prepared statements, and those that are kept for the next time.
  *
  * MySQL (8.0.22 and newer) gives each placeholder a type when it prepares a
- * statement, and converts every later value to that first, also where the
+ * statement, and first converts every later value to that type, even if the
  * column has another type by now: "007" for what was a number becomes "7".  So
- * there a statement is kept only while all of its values have the types of
- * their placeholders, and else prepared anew.
+ * there a statement is kept only while all its values have the types of their
+ * placeholders, and is otherwise prepared again.
  */
 #include <mysqld_error.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "sql/mysql/state.h"
+#include "sql/mysql/connection.h"
 
-static void statement_free(struct sl_sql_mysql *mysql,
+enum { CACHE_CAPACITY = 32 };
+
+static void free_statement(struct sl_sql_mysql_conn *conn,
                            struct sl_sql_mysql_statement *statement)
 {
+    if (statement == NULL)
+        return;
     if (statement->columns != NULL)
         mysql_free_result(statement->columns);
-    sl_sql_mysql_close_statement(mysql, statement->handle);
-    free(statement->types);
+    sl_sql_mysql_stmt_close(conn, statement->handle);
+    free(statement->parameter_types);
     free(statement->binds);
     free(statement->slots);
-    free(statement->text);
+    sl_sql_cached_statement_done(&statement->cached);
     free(statement);
-}
-
-/* Take out of what is kept. */
-static struct sl_sql_mysql_statement *remove_at(struct sl_sql_mysql *mysql,
-                                                size_t index)
-{
-    struct sl_sql_mysql_statement *statement = mysql->cached[index];
-
-    mysql->cached_count--;
-    memmove(&mysql->cached[index], &mysql->cached[index + 1],
-            (mysql->cached_count - index) * sizeof(mysql->cached[0]));
-    return statement;
-}
-
-static struct sl_sql_mysql_statement *find(struct sl_sql_mysql *mysql,
-                                           struct sl_bytes text)
-{
-    for (size_t i = mysql->cached_count; i-- > 0;)
-        if (sl_bytes_equal(
-                SL_BYTES(mysql->cached[i]->text, mysql->cached[i]->len), text))
-            return remove_at(mysql, i);
-    return NULL;
 }
 
 /* --- Types of placeholders ---------------------------------------------- */
 
-/* Where the library puts the types of what it prepares on this thread. */
-static _Thread_local struct sl_sql_mysql_statement *learning;
+/* The statement that this thread prepares; read_types fills in its types. */
+static _Thread_local struct sl_sql_mysql_statement *being_prepared;
 
-/* The type in a column's definition, as the server sends it; false: it is cut.
- */
+/* The type in the definition of a column.  False: it is truncated. */
 static bool read_type(const MYSQL_ROWS *row, enum enum_field_types *type)
 {
     enum { DEFINITION = 6, TYPE = 6 };
@@ -68,28 +49,28 @@ static bool read_type(const MYSQL_ROWS *row, enum enum_field_types *type)
     return true;
 }
 
-/* Called by the library, in place of its own, which throws them away. */
+/* Replaces the library's own function, which discards the types. */
 static my_bool read_types(MYSQL_STMT *handle)
 {
-    enum { PARTS = 7 }; /* of a definition */
+    enum { PARTS = 7 }; /* fields of a definition */
     MYSQL *connection = handle->mysql;
     MYSQL_DATA *rows =
         connection->methods->db_read_rows(connection, NULL, PARTS);
-    struct sl_sql_mysql_statement *statement = learning;
+    struct sl_sql_mysql_statement *statement = being_prepared;
     unsigned count = 0, wanted = (unsigned)mysql_stmt_param_count(handle);
 
     if (rows == NULL)
         return 1;
-    MYSQL_RES *owner = calloc(1, sizeof(*owner)); /* it frees the rows */
+    MYSQL_RES *owner = calloc(1, sizeof(*owner)); /* frees the rows */
     if (statement != NULL)
-        statement->types =
-            sl_alloc_array(wanted + 1, sizeof(*statement->types));
+        statement->parameter_types =
+            sl_alloc_array(wanted + 1, sizeof(*statement->parameter_types));
     for (const MYSQL_ROWS *row = rows->data;
          statement != NULL && row != NULL && count < wanted; row = row->next)
-        if (!read_type(row, &statement->types[count++]))
+        if (!read_type(row, &statement->parameter_types[count++]))
             break;
     if (statement != NULL)
-        statement->type_count = count;
+        statement->parameter_type_count = count;
     if (owner == NULL)
         return 1;
     owner->data = rows;
@@ -97,20 +78,20 @@ static my_bool read_types(MYSQL_STMT *handle)
     return 0;
 }
 
-void sl_sql_mysql_learn_types(struct sl_sql_mysql *mysql)
+void sl_sql_mysql_hook_parameter_types(struct sl_sql_mysql_conn *conn)
 {
     enum { SINCE = 80022 };
 
-    mysql->keeps_types =
-        !mysql->mariadb && mysql_get_server_version(mysql->handle) >= SINCE;
-    if (!mysql->keeps_types)
+    conn->fixes_parameter_types =
+        !conn->mariadb && mysql_get_server_version(conn->handle) >= SINCE;
+    if (!conn->fixes_parameter_types)
         return;
-    mysql->methods = *mysql->handle->methods;
-    mysql->methods.db_stmt_get_param_metadata = read_types;
-    mysql->handle->methods = &mysql->methods;
+    conn->methods = *conn->handle->methods;
+    conn->methods.db_stmt_get_param_metadata = read_types;
+    conn->handle->methods = &conn->methods;
 }
 
-static bool is_text(enum enum_field_types type)
+static bool is_text_type(enum enum_field_types type)
 {
     switch (type) {
     case MYSQL_TYPE_VARCHAR:
@@ -127,9 +108,9 @@ static bool is_text(enum enum_field_types type)
     }
 }
 
-/* The value is sent in the type of its placeholder. */
-static bool has_type(const struct sl_sql_value *value,
-                     enum enum_field_types type)
+/* Whether the value is sent in the type of its placeholder. */
+static bool has_parameter_type(const struct sl_sql_value *value,
+                               enum enum_field_types type)
 {
     switch ((enum sl_sql_type)value->type) {
     case SL_SQL_NULL:
@@ -151,21 +132,23 @@ static bool has_type(const struct sl_sql_value *value,
     case SL_SQL_BYTES:
     case SL_SQL_UUID:
     case SL_SQL_JSON:
-        return is_text(type);
+        return is_text_type(type);
     }
     return false;
 }
 
-static bool have_types(const struct sl_sql_mysql *mysql,
-                       const struct sl_sql_mysql_statement *statement,
-                       const struct sl_sql_request *request)
+static bool have_parameter_types(const struct sl_sql_mysql_conn *conn,
+                                 const struct sl_sql_mysql_statement *statement,
+                                 const struct sl_sql_request *request)
 {
-    for (size_t i = 0; mysql->keeps_types && i < request->set_count; i++) {
+    for (size_t i = 0; conn->fixes_parameter_types && i < request->set_count;
+         i++) {
         const struct sl_sql_parameters *set = &request->sets[i];
-        if (set->count > statement->type_count)
+        if (set->count > statement->parameter_type_count)
             return false;
         for (size_t j = 0; j < set->count; j++)
-            if (!has_type(&set->values[j], statement->types[j]))
+            if (!has_parameter_type(&set->values[j],
+                                    statement->parameter_types[j]))
                 return false;
     }
     return true;
@@ -173,97 +156,99 @@ static bool have_types(const struct sl_sql_mysql *mysql,
 
 /* --- Preparing ---------------------------------------------------------- */
 
-/* *prepared: whether the server prepares statements of this kind at all. */
-static enum sl_status prepare(struct sl_sql_mysql *mysql,
-                              struct sl_sql_mysql_statement *statement,
-                              bool *prepared, struct sl_error *err)
+/* *prepared: false for a statement that the server can only run as text. */
+static enum sl_status
+prepare_statement(struct sl_sql_mysql_conn *conn,
+                  struct sl_sql_mysql_statement *statement, bool *prepared,
+                  struct sl_error *err)
 {
-    struct sl_bytes text = SL_BYTES(statement->text, statement->len);
+    struct sl_bytes text =
+        SL_BYTES(statement->cached.text, statement->cached.len);
 
-    learning = statement;
-    *prepared = sl_sql_mysql_prepare(mysql, statement->handle, text) == 0;
-    learning = NULL;
+    being_prepared = statement;
+    *prepared = sl_sql_mysql_stmt_prepare(conn, statement->handle, text) == 0;
+    being_prepared = NULL;
     if (*prepared || mysql_stmt_errno(statement->handle) == ER_UNSUPPORTED_PS)
         return SL_OK;
-    return sl_sql_mysql_explain(mysql, statement->handle,
-                                SL_SQL_MYSQL_PREPARING, err);
+    return sl_sql_mysql_explain(conn, statement->handle, SL_SQL_MYSQL_PREPARING,
+                                err);
 }
 
 static struct sl_sql_mysql_statement *
-statement_new(struct sl_sql_mysql *mysql, struct sl_bytes text,
-              const struct sl_sql_mysql_kind *kind)
+new_statement(struct sl_sql_mysql_conn *conn, struct sl_bytes text,
+              const struct sl_sql_mysql_class *class)
 {
-    MYSQL_STMT *handle = mysql_stmt_init(mysql->handle);
+    MYSQL_STMT *handle = mysql_stmt_init(conn->handle);
 
     if (handle == NULL)
         return NULL;
     struct sl_sql_mysql_statement *statement = sl_alloc(sizeof(*statement));
     statement->handle = handle;
-    statement->text = sl_strndup(text.ptr, text.len);
-    statement->len = text.len;
-    statement->kind = *kind;
+    sl_sql_cached_statement_init(&statement->cached, NULL, text);
+    statement->class = *class;
     return statement;
 }
 
-enum sl_status sl_sql_mysql_take(struct sl_sql_mysql *mysql,
-                                 const struct sl_sql_request *request,
-                                 const struct sl_sql_mysql_kind *kind,
-                                 struct sl_sql_mysql_statement **out,
-                                 struct sl_error *err)
+enum sl_status sl_sql_mysql_statement_take(
+    struct sl_sql_mysql_conn *conn, const struct sl_sql_request *request,
+    const struct sl_sql_mysql_class *class, struct sl_sql_mysql_statement **out,
+    struct sl_error *err)
 {
-    struct sl_sql_mysql_statement *statement = find(mysql, request->statement);
+    struct sl_sql_mysql_statement *statement =
+        sl_sql_statement_cache_take(&conn->cache, NULL, request->statement);
     bool prepared = true;
 
-    if (kind->as_text ||
-        (statement != NULL && have_types(mysql, statement, request))) {
+    if (class->as_text ||
+        (statement != NULL && have_parameter_types(conn, statement, request))) {
         *out = statement;
         return SL_OK;
     }
     if (statement != NULL)
-        statement_free(mysql, statement);
-    statement = statement_new(mysql, request->statement, kind);
+        free_statement(conn, statement);
+    statement = new_statement(conn, request->statement, class);
     if (statement == NULL)
-        return sl_fail(err, SL_UNAVAILABLE, "no memory for a statement");
-    mysql->asked = true;
-    enum sl_status status = prepare(mysql, statement, &prepared, err);
+        return sl_fail(err, SL_UNAVAILABLE, "out of memory for a statement");
+    conn->session.reached = true;
+    enum sl_status status = prepare_statement(conn, statement, &prepared, err);
     if (status == SL_OK && prepared)
-        statement->keeps = have_types(mysql, statement, request);
+        statement->reusable = have_parameter_types(conn, statement, request);
     if (status == SL_OK)
         *out = prepared ? statement : NULL;
     if (status != SL_OK || !prepared)
-        statement_free(mysql, statement);
+        free_statement(conn, statement);
     return status;
 }
 
-/* What is left of its rows, and a cursor on the server. */
-static bool let_rows_go(struct sl_sql_mysql *mysql,
-                        struct sl_sql_mysql_statement *statement)
+/* Free the rest of the rows, and the cursor on the server. */
+static bool free_rows(struct sl_sql_mysql_conn *conn,
+                      struct sl_sql_mysql_statement *statement)
 {
     if (statement->columns == NULL)
         return true;
     mysql_free_result(statement->columns);
     statement->columns = NULL;
-    return sl_sql_mysql_free_rows(mysql, statement->handle) == 0;
+    return sl_sql_mysql_stmt_free_result(conn, statement->handle) == 0;
 }
 
-void sl_sql_mysql_give(struct sl_sql_mysql *mysql,
-                       struct sl_sql_mysql_statement *statement)
+void sl_sql_mysql_statement_release(struct sl_sql_mysql_conn *conn,
+                                    struct sl_sql_mysql_statement *statement)
 {
-    /* One that had a cursor would keep that on the server. */
-    if (mysql->lost || mysql->outdated || statement->cursor ||
-        !statement->keeps || statement->kind.calls ||
-        !let_rows_go(mysql, statement) ||
-        statement->len > SL_SQL_MYSQL_CACHED_BYTES) {
-        statement_free(mysql, statement);
-        return;
-    }
-    if (mysql->cached_count == SL_SQL_MYSQL_CACHED)
-        statement_free(mysql, remove_at(mysql, 0));
-    mysql->cached[mysql->cached_count++] = statement;
+    /* The server would keep the cursor of a statement that had one. */
+    bool keep = !conn->broken && !conn->stale_columns &&
+                !statement->has_server_cursor && statement->reusable &&
+                !statement->class.calls && free_rows(conn, statement) &&
+                sl_sql_cached_statement_fits(&statement->cached);
+
+    if (keep)
+        statement = sl_sql_statement_cache_add(&conn->cache, CACHE_CAPACITY,
+                                               &statement->cached);
+    free_statement(conn, statement);
 }
 
-void sl_sql_mysql_forget(struct sl_sql_mysql *mysql)
+void sl_sql_mysql_statements_close(struct sl_sql_mysql_conn *conn)
 {
-    while (mysql->cached_count > 0)
-        statement_free(mysql, remove_at(mysql, 0));
+    struct sl_sql_mysql_statement *statement;
+
+    while ((statement = sl_sql_statement_cache_pop(&conn->cache)) != NULL)
+        free_statement(conn, statement);
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Statements that the server does not prepare (CREATE TRIGGER, CHECK TABLE), or
- * that ask what the statement before them left, which to prepare would be one
- * (SHOW WARNINGS): run by their text, as which their values come back, too.
+ * Statements that are not prepared, because the server cannot (CREATE TRIGGER,
+ * CHECK TABLE) or because they ask about the statement before them, which the
+ * preparation would replace (SHOW WARNINGS).  Their values are text, too.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sql/mysql/run.h"
+#include "sql/mysql/connection.h"
 
 enum { NUMBER_MAX = 24 };
 
@@ -21,7 +21,7 @@ static bool is_integer(enum enum_field_types type)
            type == MYSQL_TYPE_LONGLONG || type == MYSQL_TYPE_YEAR;
 }
 
-/* Integers, and texts: the server has nothing else for such statements. */
+/* The results of such statements have only integers and texts. */
 static void read_value(const MYSQL_FIELD *field, struct sl_bytes bytes,
                        struct sl_sql_value *value)
 {
@@ -75,8 +75,8 @@ static enum sl_status read_row(MYSQL_RES *rows, MYSQL_ROW row,
     return status;
 }
 
-/* All rows; result is NULL where nobody wants them. */
-static enum sl_status read_rows(struct sl_sql_mysql *mysql, MYSQL_RES *rows,
+/* All rows.  They go into result; NULL discards them. */
+static enum sl_status read_rows(struct sl_sql_mysql_conn *conn, MYSQL_RES *rows,
                                 struct sl_sql_result *result,
                                 struct sl_error *err)
 {
@@ -85,67 +85,69 @@ static enum sl_status read_rows(struct sl_sql_mysql *mysql, MYSQL_RES *rows,
         result != NULL ? read_columns(rows, result, err) : SL_OK;
 
     while (status == SL_OK &&
-           (row = sl_sql_mysql_fetch_row(mysql, rows)) != NULL)
+           (row = sl_sql_mysql_fetch_row(conn, rows)) != NULL)
         if (result != NULL)
             status = read_row(rows, row, result, err);
     if (status != SL_OK) {
-        sl_sql_mysql_give_up(mysql); /* the rest may be anything */
+        sl_sql_mysql_abort(conn); /* the rest may be arbitrarily long */
         return status;
     }
-    return mysql_errno(mysql->handle) == 0
+    return mysql_errno(conn->handle) == 0
                ? SL_OK
-               : sl_sql_mysql_explain(mysql, NULL, SL_SQL_MYSQL_RUNNING, err);
+               : sl_sql_mysql_explain(conn, NULL, SL_SQL_MYSQL_RUNNING, err);
 }
 
-/* The rows of the answer that has come, if it has some. */
-static enum sl_status read_answer(struct sl_sql_mysql *mysql,
+/* The rows of the current result, if it has any. */
+static enum sl_status read_result(struct sl_sql_mysql_conn *conn,
                                   struct sl_sql_result *result,
                                   struct sl_error *err)
 {
-    if (mysql_field_count(mysql->handle) == 0)
+    if (mysql_field_count(conn->handle) == 0)
         return SL_OK;
-    MYSQL_RES *rows = mysql_use_result(mysql->handle);
+    MYSQL_RES *rows = mysql_use_result(conn->handle);
     if (rows == NULL)
-        return sl_sql_mysql_explain(mysql, NULL, SL_SQL_MYSQL_RUNNING, err);
-    enum sl_status status = read_rows(mysql, rows, result, err);
-    sl_sql_mysql_free_text(mysql, rows);
+        return sl_sql_mysql_explain(conn, NULL, SL_SQL_MYSQL_RUNNING, err);
+    enum sl_status status = read_rows(conn, rows, result, err);
+    sl_sql_mysql_free_result(conn, rows);
     return status;
 }
 
-/* Whether there is another answer, and it came. */
-static enum sl_status next_answer(struct sl_sql_mysql *mysql, bool *more,
+/* *more: there is another result, and it has arrived. */
+static enum sl_status next_result(struct sl_sql_mysql_conn *conn, bool *more,
                                   struct sl_error *err)
 {
-    *more = mysql_more_results(mysql->handle);
-    if (*more && sl_sql_mysql_next_text(mysql) > 0)
-        return sl_sql_mysql_explain(mysql, NULL, SL_SQL_MYSQL_RUNNING, err);
+    *more = mysql_more_results(conn->handle);
+    if (*more && sl_sql_mysql_next_result(conn) > 0)
+        return sl_sql_mysql_explain(conn, NULL, SL_SQL_MYSQL_RUNNING, err);
     return SL_OK;
 }
 
-static enum sl_status run(struct sl_sql_mysql *mysql, struct sl_bytes statement,
-                          struct sl_sql_result *result,
-                          struct sl_sql_answer *answer, struct sl_error *err)
+static enum sl_status run_query(struct sl_sql_mysql_conn *conn,
+                                struct sl_bytes statement,
+                                struct sl_sql_result *result,
+                                struct sl_sql_answer *answer,
+                                struct sl_error *err)
 {
     bool more;
 
-    if (sl_sql_mysql_query(mysql, statement) != 0)
-        return sl_sql_mysql_explain(mysql, NULL, SL_SQL_MYSQL_RUNNING, err);
-    uint64_t affected = mysql_field_count(mysql->handle) == 0
-                            ? mysql_affected_rows(mysql->handle)
+    if (sl_sql_mysql_query(conn, statement) != 0)
+        return sl_sql_mysql_explain(conn, NULL, SL_SQL_MYSQL_RUNNING, err);
+    uint64_t affected = mysql_field_count(conn->handle) == 0
+                            ? mysql_affected_rows(conn->handle)
                             : 0;
     answer->affected = affected == UINT64_MAX ? 0 : affected;
-    enum sl_status status = read_answer(mysql, result, err);
+    enum sl_status status = read_result(conn, result, err);
     if (status == SL_OK)
-        status = next_answer(mysql, &more, err);
+        status = next_result(conn, &more, err);
     while (status == SL_OK && more) {
-        status = read_answer(mysql, NULL, err);
+        status = read_result(conn, NULL, err);
         if (status == SL_OK)
-            status = next_answer(mysql, &more, err);
+            status = next_result(conn, &more, err);
     }
     return status;
 }
 
-enum sl_status sl_sql_mysql_run_text(struct sl_sql_mysql *mysql,
+enum sl_status sl_sql_mysql_run_text(struct sl_sql_mysql_conn *conn,
                                      struct sl_op *op,
                                      struct sl_sql_result *result,
                                      struct sl_error *err)
@@ -154,12 +156,12 @@ enum sl_status sl_sql_mysql_run_text(struct sl_sql_mysql *mysql,
 
     if (request->set_count != 1 || request->sets[0].count > 0)
         return sl_fail(err, SL_UNSUPPORTED,
-                       "the server takes this statement without parameters, "
-                       "and once in a call");
-    mysql->asked = true;
+                       "this statement cannot be prepared, so it takes no "
+                       "parameters and runs once per call");
+    conn->session.reached = true;
     enum sl_status status =
-        run(mysql, request->statement, result, op->answer, err);
+        run_query(conn, request->statement, result, op->answer, err);
     if (status != SL_OK)
-        sl_sql_mysql_has_failed(mysql);
+        sl_sql_mysql_suspect_session(conn);
     return status;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The types of MySQL's and MariaDB's columns: what they are called. */
+/* The names of the types of MySQL and MariaDB. */
 #include <string.h>
 
-#include "sql/mysql/state.h"
+#include "sql/mysql/connection.h"
 
 enum {
     BINARY_CHARSET = 63,
-    TEXT_BYTES = 4, /* of a character, at most: utf8mb4 */
+    TEXT_BYTES = 4, /* at most, in a character of utf8mb4 */
     UUID_LEN = 36,
 };
 
@@ -15,9 +15,10 @@ bool sl_sql_mysql_is_binary(const MYSQL_FIELD *field)
     return field->charsetnr == BINARY_CHARSET;
 }
 
-/* What MariaDB calls the type, where it is one of its own. */
-static bool is_extended(const MYSQL_FIELD *field,
-                        enum mariadb_field_attr_t which, const char *name)
+/* Whether the type is MariaDB's own of this name. */
+static bool has_mariadb_attribute(const MYSQL_FIELD *field,
+                                  enum mariadb_field_attr_t which,
+                                  const char *name)
 {
     MARIADB_CONST_STRING attribute = {NULL, 0};
 
@@ -29,20 +30,21 @@ static bool is_extended(const MYSQL_FIELD *field,
 bool sl_sql_mysql_is_json(const MYSQL_FIELD *field)
 {
     return field->type == MYSQL_TYPE_JSON ||
-           is_extended(field, MARIADB_FIELD_ATTR_FORMAT_NAME, "json");
+           has_mariadb_attribute(field, MARIADB_FIELD_ATTR_FORMAT_NAME, "json");
 }
 
-/* CHAR(36) is what MySQL has for one. */
+/* MySQL has no type for UUIDs, but CHAR(36). */
 bool sl_sql_mysql_may_be_uuid(const MYSQL_FIELD *field)
 {
     return field->type == MYSQL_TYPE_STRING &&
            (field->flags & (ENUM_FLAG | SET_FLAG)) == 0 &&
-           (is_extended(field, MARIADB_FIELD_ATTR_DATA_TYPE_NAME, "uuid") ||
+           (has_mariadb_attribute(field, MARIADB_FIELD_ATTR_DATA_TYPE_NAME,
+                                  "uuid") ||
             (!sl_sql_mysql_is_binary(field) &&
              field->length == UUID_LEN * TEXT_BYTES));
 }
 
-/* TEXT and BLOB have one code for all sizes. */
+/* TEXT and BLOB of all sizes have the same code. */
 static const char *name_of_blob(const MYSQL_FIELD *field)
 {
     static const char *const names[2][4] = {
@@ -68,11 +70,13 @@ static const char *name_of_string(const MYSQL_FIELD *field)
         return "enum";
     if ((field->flags & SET_FLAG) != 0)
         return "set";
-    if (is_extended(field, MARIADB_FIELD_ATTR_DATA_TYPE_NAME, "uuid"))
+    if (has_mariadb_attribute(field, MARIADB_FIELD_ATTR_DATA_TYPE_NAME, "uuid"))
         return "uuid";
-    if (is_extended(field, MARIADB_FIELD_ATTR_DATA_TYPE_NAME, "inet6"))
+    if (has_mariadb_attribute(field, MARIADB_FIELD_ATTR_DATA_TYPE_NAME,
+                              "inet6"))
         return "inet6";
-    if (is_extended(field, MARIADB_FIELD_ATTR_DATA_TYPE_NAME, "inet4"))
+    if (has_mariadb_attribute(field, MARIADB_FIELD_ATTR_DATA_TYPE_NAME,
+                              "inet4"))
         return "inet4";
     if (sl_sql_mysql_is_binary(field))
         return fixed ? "binary" : "varbinary";

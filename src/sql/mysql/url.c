@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The URL of sql.mysql, and what other clients have behind its "?". */
+/* The URL of sql.mysql, with the parameters of other clients. */
 #include <string.h>
 
-#include "sql/mysql/run.h"
+#include "sql/mysql/connection.h"
 
 #define VERIFIED                                                               \
     "TLS always verifies the certificate and the name, by the system's "       \
     "authorities or those in ca = \"...\" beside the url"
-#define UTF8 "texts are utf8mb4, always"
-#define UTC "the session is in UTC, always"
+#define UTF8 "texts are always utf8mb4"
+#define UTC "the session is always in UTC"
 
 #define MODES_ON                                                               \
     "REQUIRED REQUIRE VERIFY_CA VERIFY-CA VERIFY_IDENTITY VERIFY-FULL"
@@ -16,7 +16,7 @@
 
 static const struct sl_url_known known_parameters[] = {
     {"ssl-mode", MODES_ON " " MODES_OFF,
-     "there is no TLS that is only preferred"},
+     "TLS is either required or off, never only preferred"},
     {"tls", "true false", VERIFIED},
     {"ssl", "true false 1 0", VERIFIED},
     {"useSSL", "true false", NULL},
@@ -26,14 +26,15 @@ static const struct sl_url_known known_parameters[] = {
     {"charset", "utf8mb4 utf8", UTF8},
     {"characterEncoding", "UTF-8 utf8", UTF8},
     {"useUnicode", "true yes", UTF8},
-    {"parseTime", "true", "dates and times have types of their own, always"},
+    {"parseTime", "true", "dates and times always have types of their own"},
     {"loc", "UTC", UTC},
     {"serverTimezone", "UTC", UTC},
     {"time_zone", "+00:00 UTC '+00:00'", UTC},
-    {"clientFoundRows", "true", "rows that an UPDATE found count, always"},
-    {"multiStatements", "false", "a call has one statement, always"},
-    {"allowMultiQueries", "false", "a call has one statement, always"},
-    {"autoReconnect", "true", "connections are made anew, always"},
+    {"clientFoundRows", "true",
+     "an UPDATE always counts the rows that it found"},
+    {"multiStatements", "false", "a call always has one statement"},
+    {"allowMultiQueries", "false", "a call always has one statement"},
+    {"autoReconnect", "true", "slight always reconnects"},
     {"collation", NULL,
      "write COLLATE in the statement, or set it for the "
      "database"},
@@ -54,7 +55,7 @@ static const struct sl_url_known known_parameters[] = {
     {NULL, NULL, NULL},
 };
 
-/* -1: there is nothing about TLS behind the "?"; -2: it says both. */
+/* -1: no parameter is about TLS; -2: they contradict each other. */
 static int parameters_want_tls(const struct sl_url *url)
 {
     static const char *const switches[] = {"tls", "ssl", "useSSL",
@@ -90,9 +91,8 @@ static enum sl_status check_parts(const struct sl_url *url,
     int wanted = parameters_want_tls(url);
     if (wanted == -2 || (tls && wanted == 0))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "the URL says both that there is TLS and that there is "
-                       "none; write mysqls:// or mysql://, and nothing of it "
-                       "behind the ?");
+                       "the URL asks both for TLS and for none; write "
+                       "mysqls:// or mysql:// and no parameter about TLS");
     return SL_OK;
 }
 

@@ -1,208 +1,213 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Cursors, which the server keeps (DECLARE).  A batch is one FETCH, whose rows
- * are read one by one; where the answer is full, the rest stays in the network
- * until it is asked for, or until something else is to be asked: only then are
- * rows kept here, and no more than a limit.
+ * are read one by one.  When the answer is full, the rest stays in the network
+ * until the next batch.  Only when another statement comes first are the rows
+ * buffered here, up to a limit.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "sql/postgres/state.h"
+#include "sql/postgres/connection.h"
 
-enum { SAVED_MAX = 64 << 20 }; /* bytes of rows that a cursor keeps here */
+enum { BUFFERED_MAX = 64 << 20 }; /* bytes of rows that a cursor buffers */
 
-static void drop_saved(struct sl_sql_pg_cursor *cursor)
+static void drop_buffered(struct sl_sql_postgres_cursor *cursor)
 {
     while (cursor->first < cursor->count)
-        PQclear(cursor->saved[cursor->first++]);
-    free(cursor->saved);
-    cursor->saved = NULL;
-    cursor->first = cursor->count = cursor->space = 0;
-    cursor->saved_bytes = 0;
+        PQclear(cursor->buffered[cursor->first++]);
+    free(cursor->buffered);
+    cursor->buffered = NULL;
+    cursor->first = cursor->count = cursor->capacity = 0;
+    cursor->buffered_bytes = 0;
 }
 
-static void forget(struct sl_sql_pg *sql, struct sl_sql_pg_cursor *cursor)
+static void forget_cursor(struct sl_sql_postgres_conn *conn,
+                          struct sl_sql_postgres_cursor *cursor)
 {
-    drop_saved(cursor);
-    sl_sql_pg_columns_done(&cursor->columns);
-    if (sql->active == cursor) { /* nobody is going to read its rows */
-        sql->active = NULL;
-        sql->pg.lost = true;
+    drop_buffered(cursor);
+    sl_sql_postgres_columns_done(&cursor->columns);
+    if (conn->active == cursor) { /* nobody is going to read its rows */
+        conn->active = NULL;
+        conn->pg.lost = true;
     }
-    *cursor = (struct sl_sql_pg_cursor){0};
+    *cursor = (struct sl_sql_postgres_cursor){0};
 }
 
-void sl_sql_pg_forget_cursors(struct sl_sql_pg *sql)
+void sl_sql_postgres_cursors_forget(struct sl_sql_postgres_conn *conn)
 {
     for (size_t i = 0; i < SL_SQL_CURSORS_MAX; i++)
-        if (sql->cursors[i].number != 0)
-            forget(sql, &sql->cursors[i]);
+        if (conn->cursors[i].number != 0)
+            forget_cursor(conn, &conn->cursors[i]);
 }
 
 /* --- Rows --------------------------------------------------------------- */
 
-static enum sl_status ask_rows(struct sl_sql_pg *sql,
-                               struct sl_sql_pg_cursor *cursor, uint32_t count,
-                               struct sl_error *err)
+static enum sl_status send_fetch(struct sl_sql_postgres_conn *conn,
+                                 struct sl_sql_postgres_cursor *cursor,
+                                 uint32_t count, struct sl_error *err)
 {
     char text[80];
 
     snprintf(text, sizeof(text), "FETCH %" PRIu32 " FROM sl_c%" PRIu64, count,
              cursor->number);
     enum sl_status status =
-        sl_pg_sent(&sql->pg,
-                   PQsendQueryParams(sql->pg.handle, text, 0, NULL, NULL, NULL,
+        sl_pg_sent(&conn->pg,
+                   PQsendQueryParams(conn->pg.handle, text, 0, NULL, NULL, NULL,
                                      NULL, cursor->columns.binary),
                    err);
     if (status != SL_OK)
         return status;
-    (void)PQsetSingleRowMode(sql->pg.handle);
-    cursor->asked = count;
-    cursor->came = 0;
-    sql->active = cursor;
+    (void)PQsetSingleRowMode(conn->pg.handle);
+    cursor->requested = count;
+    cursor->received = 0;
+    conn->active = cursor;
     return SL_OK;
 }
 
-/* What follows the last row that was under way. */
-static enum sl_status end_rows(struct sl_sql_pg *sql, sl_deadline deadline,
-                               struct sl_error *err)
+/* Read what follows the last row of a FETCH. */
+static enum sl_status finish_fetch(struct sl_sql_postgres_conn *conn,
+                                   sl_deadline deadline, struct sl_error *err)
 {
-    struct sl_sql_pg_cursor *cursor = sql->active;
-    struct sl_sql_pg_reading reading = {.deadline = deadline};
+    struct sl_sql_postgres_cursor *cursor = conn->active;
+    struct sl_sql_postgres_reader reader = {.deadline = deadline};
 
-    sql->active = NULL;
-    cursor->over = cursor->came < cursor->asked;
-    cursor->asked = 0;
-    return sl_sql_pg_read(sql, &reading, err);
+    conn->active = NULL;
+    cursor->exhausted = cursor->received < cursor->requested;
+    cursor->requested = 0;
+    return sl_sql_postgres_read_results(conn, &reader, err);
 }
 
-/* The next row of the active cursor; NULL: there are none under way any more.
- */
-static enum sl_status read_row(struct sl_sql_pg *sql, sl_deadline deadline,
-                               PGresult **row, struct sl_error *err)
+/* The next row of the active cursor; NULL: the FETCH has no more. */
+static enum sl_status read_row(struct sl_sql_postgres_conn *conn,
+                               sl_deadline deadline, PGresult **row,
+                               struct sl_error *err)
 {
     SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
-    enum sl_status status = sl_pg_next(&sql->pg, deadline, &result, err);
+    enum sl_status status = sl_pg_next(&conn->pg, deadline, &result, err);
 
     if (status != SL_OK)
         return status;
     if (PQresultStatus(result) == PGRES_SINGLE_TUPLE) {
-        sql->active->came++;
+        conn->active->received++;
         *row = result;
         result = NULL; /* handed over */
         return SL_OK;
     }
     if (PQresultStatus(result) == PGRES_TUPLES_OK)
-        return end_rows(sql, deadline, err);
-    enum sl_status failed = sl_sql_pg_failed(sql, result, NULL, err);
+        return finish_fetch(conn, deadline, err);
+    enum sl_status failed =
+        sl_sql_postgres_fail_result(conn, result, NULL, err);
     struct sl_error other;
-    if (sql->pg.lost || end_rows(sql, deadline, &other) != SL_OK)
-        sql->pg.lost = true;
-    sql->active = NULL;
+    if (conn->pg.lost || finish_fetch(conn, deadline, &other) != SL_OK)
+        conn->pg.lost = true;
+    conn->active = NULL;
     return failed;
 }
 
-static bool make_space(struct sl_sql_pg_cursor *cursor)
+static bool grow_buffer(struct sl_sql_postgres_cursor *cursor)
 {
-    if (cursor->count < cursor->space)
+    if (cursor->count < cursor->capacity)
         return true;
-    size_t wanted = cursor->space == 0 ? 16 : 2 * cursor->space;
-    PGresult **grown = reallocarray(cursor->saved, wanted, sizeof(PGresult *));
+    size_t wanted = cursor->capacity == 0 ? 16 : 2 * cursor->capacity;
+    PGresult **grown =
+        reallocarray(cursor->buffered, wanted, sizeof(PGresult *));
     if (grown == NULL)
         return false;
-    cursor->saved = grown;
-    cursor->space = wanted;
+    cursor->buffered = grown;
+    cursor->capacity = wanted;
     return true;
 }
 
-static void save(struct sl_sql_pg_cursor *cursor, PGresult *row)
+static void buffer_row(struct sl_sql_postgres_cursor *cursor, PGresult *row)
 {
     size_t bytes = PQresultMemorySize(row);
 
-    if (cursor->too_large || cursor->saved_bytes + bytes > SAVED_MAX ||
-        !make_space(cursor)) {
+    if (cursor->too_large || cursor->buffered_bytes + bytes > BUFFERED_MAX ||
+        !grow_buffer(cursor)) {
         cursor->too_large = true;
-        drop_saved(cursor);
+        drop_buffered(cursor);
         PQclear(row);
         return;
     }
-    cursor->saved_bytes += bytes;
-    cursor->saved[cursor->count++] = row;
+    cursor->buffered_bytes += bytes;
+    cursor->buffered[cursor->count++] = row;
 }
 
-enum sl_status sl_sql_pg_settle(struct sl_sql_pg *sql, sl_deadline deadline,
-                                struct sl_error *err)
+enum sl_status sl_sql_postgres_cursor_settle(struct sl_sql_postgres_conn *conn,
+                                             sl_deadline deadline,
+                                             struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
-    while (status == SL_OK && sql->active != NULL) {
-        struct sl_sql_pg_cursor *cursor = sql->active;
+    while (status == SL_OK && conn->active != NULL) {
+        struct sl_sql_postgres_cursor *cursor = conn->active;
         PGresult *row = NULL;
-        status = read_row(sql, deadline, &row, err);
+        status = read_row(conn, deadline, &row, err);
         if (row != NULL)
-            save(cursor, row);
+            buffer_row(cursor, row);
     }
     return status;
 }
 
-void sl_sql_pg_abandon(struct sl_sql_pg *sql)
+void sl_sql_postgres_cursor_cancel(struct sl_sql_postgres_conn *conn)
 {
     enum { SOON_MS = 2000 };
     sl_deadline soon = sl_deadline_in_ms(SOON_MS);
     struct sl_error err;
 
-    if (sql->active == NULL || sql->pg.lost)
+    if (conn->active == NULL || conn->pg.lost)
         return;
-    sql->active->too_large = true; /* none is to be saved */
-    (void)sl_pg_cancel(&sql->pg, soon);
-    (void)!sl_sql_pg_settle(sql, soon, &err);
+    conn->active->too_large = true; /* do not buffer its rows */
+    (void)sl_pg_cancel(&conn->pg, soon);
+    (void)!sl_sql_postgres_cursor_settle(conn, soon, &err);
 }
 
-/* The next row of any cursor, asking for up to `count`; NULL: it is over. */
-static enum sl_status next_row(struct sl_sql_pg *sql,
-                               struct sl_sql_pg_cursor *cursor, uint32_t count,
-                               sl_deadline deadline, PGresult **row,
-                               struct sl_error *err)
+/* The next row of any cursor, fetching up to `count`; NULL: at the end. */
+static enum sl_status next_row(struct sl_sql_postgres_conn *conn,
+                               struct sl_sql_postgres_cursor *cursor,
+                               uint32_t count, sl_deadline deadline,
+                               PGresult **row, struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
     while (status == SL_OK && *row == NULL) {
         if (cursor->too_large)
-            return sl_fail(err, SL_TOO_LARGE,
-                           "the rows of a cursor that had to wait for another "
-                           "statement are over %d bytes; ask for fewer",
-                           SAVED_MAX);
+            return sl_fail(
+                err, SL_TOO_LARGE,
+                "the rows of a cursor that wait for another statement "
+                "exceed %d bytes; ask for fewer rows",
+                BUFFERED_MAX);
         if (cursor->first < cursor->count) {
-            *row = cursor->saved[cursor->first++];
-            cursor->saved_bytes -= PQresultMemorySize(*row);
+            *row = cursor->buffered[cursor->first++];
+            cursor->buffered_bytes -= PQresultMemorySize(*row);
             return SL_OK;
         }
         cursor->first = cursor->count = 0;
-        if (sql->active == NULL && cursor->over)
+        if (conn->active == NULL && cursor->exhausted)
             return SL_OK;
-        if (sql->active == NULL)
-            status = ask_rows(sql, cursor, count, err);
+        if (conn->active == NULL)
+            status = send_fetch(conn, cursor, count, err);
         if (status == SL_OK)
-            status = read_row(sql, deadline, row, err);
+            status = read_row(conn, deadline, row, err);
     }
     return status;
 }
 
-/* For the answer that comes next. */
-static void put_back(struct sl_sql_pg_cursor *cursor, PGresult *row)
+/* Keep the row for the next answer. */
+static void put_back(struct sl_sql_postgres_cursor *cursor, PGresult *row)
 {
-    if (cursor->first == 0) { /* it came from the network: none is saved */
-        save(cursor, row);
+    if (cursor->first == 0) { /* it came from the network: none is buffered */
+        buffer_row(cursor, row);
         return;
     }
-    cursor->saved[--cursor->first] = row;
-    cursor->saved_bytes += PQresultMemorySize(row);
+    cursor->buffered[--cursor->first] = row;
+    cursor->buffered_bytes += PQresultMemorySize(row);
 }
 
-static enum sl_status read_batch(struct sl_sql_pg *sql,
-                                 struct sl_sql_pg_cursor *cursor,
+static enum sl_status read_batch(struct sl_sql_postgres_conn *conn,
+                                 struct sl_sql_postgres_cursor *cursor,
                                  struct sl_op *op, struct sl_sql_result *result,
                                  struct sl_error *err)
 {
@@ -211,11 +216,11 @@ static enum sl_status read_batch(struct sl_sql_pg *sql,
     for (size_t rows = 0; rows < request->limit; rows++) {
         PGresult *row = NULL;
         enum sl_status status =
-            next_row(sql, cursor, request->limit - (uint32_t)rows, op->deadline,
-                     &row, err);
+            next_row(conn, cursor, request->limit - (uint32_t)rows,
+                     op->deadline, &row, err);
         if (status != SL_OK || row == NULL)
             return status;
-        status = sl_sql_pg_read_row(&cursor->columns, row, 0, result, err);
+        status = sl_sql_postgres_add_row(&cursor->columns, row, 0, result, err);
         if (status == SL_TOO_LARGE && rows > 0) {
             sl_sql_result_drop_row(result);
             put_back(cursor, row);
@@ -228,26 +233,27 @@ static enum sl_status read_batch(struct sl_sql_pg *sql,
     return SL_OK;
 }
 
-enum sl_status sl_sql_pg_cursor_next(struct sl_sql_pg *sql, struct sl_op *op,
-                                     struct sl_error *err)
+enum sl_status sl_sql_postgres_cursor_next(void *data, struct sl_op *op,
+                                           struct sl_error *err)
 {
-    struct sl_sql_pg_cursor *cursor =
-        sl_sql_cursor_of(sql->cursors, sizeof(sql->cursors[0]), op, err);
+    struct sl_sql_postgres_conn *conn = data;
+    struct sl_sql_postgres_cursor *cursor =
+        sl_sql_cursor_of(conn->cursors, sizeof(conn->cursors[0]), op, err);
     enum sl_status status = SL_OK;
 
     if (cursor == NULL)
         return SL_NOT_FOUND;
-    sql->asked = true;
-    if (sql->active != NULL && sql->active != cursor)
-        status = sl_sql_pg_settle(sql, op->deadline, err);
+    conn->session.reached = true;
+    if (conn->active != NULL && conn->active != cursor)
+        status = sl_sql_postgres_cursor_settle(conn, op->deadline, err);
     if (status != SL_OK)
         return status;
     struct sl_sql_result *result = sl_sql_result_new(*op->room);
-    status = read_batch(sql, cursor, op, result, err);
-    /* Behind the last row comes the end of what was asked, at once. */
-    if (status == SL_OK && sql->active == cursor &&
-        cursor->came == cursor->asked)
-        status = sl_sql_pg_settle(sql, op->deadline, err);
+    status = read_batch(conn, cursor, op, result, err);
+    /* After the last row, read the end of the FETCH, which arrives with it. */
+    if (status == SL_OK && conn->active == cursor &&
+        cursor->received == cursor->requested)
+        status = sl_sql_postgres_cursor_settle(conn, op->deadline, err);
     if (status == SL_OK) {
         sl_sql_result_give(result, op->answer);
         return SL_OK;
@@ -258,30 +264,31 @@ enum sl_status sl_sql_pg_cursor_next(struct sl_sql_pg *sql, struct sl_op *op,
 
 /* --- Opening and closing ------------------------------------------------ */
 
-/* What the declared cursor is going to give. */
-static enum sl_status describe(struct sl_sql_pg *sql,
-                               struct sl_sql_pg_cursor *cursor,
-                               const char *name, struct sl_op *op,
-                               struct sl_error *err)
+/* Describe the columns of the declared cursor. */
+static enum sl_status describe_cursor(struct sl_sql_postgres_conn *conn,
+                                      struct sl_sql_postgres_cursor *cursor,
+                                      const char *name, struct sl_op *op,
+                                      struct sl_error *err)
 {
     SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
     enum sl_status status =
-        sl_pg_sent(&sql->pg, PQsendDescribePortal(sql->pg.handle, name), err);
+        sl_pg_sent(&conn->pg, PQsendDescribePortal(conn->pg.handle, name), err);
 
     if (status == SL_OK)
-        status = sl_pg_next(&sql->pg, op->deadline, &result, err);
+        status = sl_pg_next(&conn->pg, op->deadline, &result, err);
     if (status == SL_OK)
-        status = sl_pg_drain(&sql->pg, op->deadline, err);
+        status = sl_pg_drain(&conn->pg, op->deadline, err);
     if (status != SL_OK)
         return status;
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
-        return sl_sql_pg_failed(sql, result, NULL, err);
-    status =
-        sl_sql_pg_describe(sql, result, op->deadline, &cursor->columns, err);
+        return sl_sql_postgres_fail_result(conn, result, NULL, err);
+    status = sl_sql_postgres_columns_describe(conn, result, op->deadline,
+                                              &cursor->columns, err);
     if (status != SL_OK)
         return status;
     struct sl_sql_result *columns = sl_sql_result_new(*op->room);
-    status = sl_sql_pg_read_columns(&cursor->columns, result, columns, err);
+    status =
+        sl_sql_postgres_add_columns(&cursor->columns, result, columns, err);
     if (status == SL_OK)
         sl_sql_result_give(columns, op->answer);
     else
@@ -289,77 +296,80 @@ static enum sl_status describe(struct sl_sql_pg *sql,
     return status;
 }
 
-static enum sl_status declare(struct sl_sql_pg *sql,
-                              struct sl_sql_pg_cursor *cursor, struct sl_op *op,
-                              struct sl_error *err)
+static enum sl_status declare_cursor(struct sl_sql_postgres_conn *conn,
+                                     struct sl_sql_postgres_cursor *cursor,
+                                     struct sl_op *op, struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
-    struct sl_sql_pg_statement *statement = NULL;
-    struct sl_sql_pg_reading reading = {.set = &request->sets[0],
-                                        .deadline = op->deadline};
+    struct sl_sql_postgres_statement *statement = NULL;
+    struct sl_sql_postgres_reader reader = {.set = &request->sets[0],
+                                            .deadline = op->deadline};
     char name[32];
 
     snprintf(name, sizeof(name), "sl_c%" PRIu64, cursor->number);
-    enum sl_status status = sl_sql_pg_take_cursor(
-        sql, request->statement, name, op->deadline, &statement, err);
+    enum sl_status status = sl_sql_postgres_statement_prepare_cursor(
+        conn, request->statement, name, op->deadline, &statement, err);
     if (status != SL_OK)
         return status;
-    sql->leaves = sql->leaves || statement->words.leaves;
-    status = sl_sql_pg_send(sql, statement, &request->sets[0], err);
+    conn->dirty = conn->dirty || statement->class.dirties;
+    status = sl_sql_postgres_send(conn, statement, &request->sets[0], err);
     if (status == SL_OK)
-        status = sl_sql_pg_read(sql, &reading, err);
+        status = sl_sql_postgres_read_results(conn, &reader, err);
     if (status == SL_OK)
-        status = describe(sql, cursor, name, op, err);
+        status = describe_cursor(conn, cursor, name, op, err);
     if (status == SL_OK)
         ((struct sl_sql_answer *)op->answer)->cursor = cursor->number;
     return status;
 }
 
-enum sl_status sl_sql_pg_cursor_open(struct sl_sql_pg *sql, struct sl_op *op,
-                                     struct sl_error *err)
+enum sl_status sl_sql_postgres_cursor_open(void *data, struct sl_op *op,
+                                           struct sl_error *err)
 {
-    struct sl_sql_pg_cursor *cursor =
-        sl_sql_cursor_free(sql->cursors, sizeof(sql->cursors[0]), err);
+    struct sl_sql_postgres_conn *conn = data;
+    struct sl_sql_postgres_cursor *cursor =
+        sl_sql_cursor_free(conn->cursors, sizeof(conn->cursors[0]), err);
     enum sl_status status = SL_OK;
 
     if (cursor == NULL)
         return SL_TOO_LARGE;
-    /* Only in a transaction does the server keep one. */
-    sql->asked = true;
-    if (PQtransactionStatus(sql->pg.handle) == PQTRANS_IDLE) {
-        sql->own_read_only = true;
-        status = sl_sql_pg_perform(sql, "BEGIN READ ONLY", op->deadline, err);
+    /* The server keeps cursors only in a transaction. */
+    conn->session.reached = true;
+    if (PQtransactionStatus(conn->pg.handle) == PQTRANS_IDLE) {
+        conn->own_read_only = true;
+        status =
+            sl_sql_postgres_exec(conn, "BEGIN READ ONLY", op->deadline, err);
     }
     if (status != SL_OK)
         return status;
     cursor->number = sl_sql_cursor_next_number();
-    status = declare(sql, cursor, op, err);
+    status = declare_cursor(conn, cursor, op, err);
     if (status == SL_UNSUPPORTED || status == SL_PERMISSION_DENIED)
         status = sl_sql_cursor_only_reads(err);
     if (status != SL_OK && cursor->number != 0)
-        forget(sql, cursor);
+        forget_cursor(conn, cursor);
     return status;
 }
 
-enum sl_status sl_sql_pg_cursor_close(struct sl_sql_pg *sql, struct sl_op *op,
-                                      struct sl_error *err)
+enum sl_status sl_sql_postgres_cursor_close(void *data, struct sl_op *op,
+                                            struct sl_error *err)
 {
+    struct sl_sql_postgres_conn *conn = data;
     const struct sl_sql_request *request = op->request;
-    struct sl_sql_pg_cursor *cursor = sl_sql_cursor_find(
-        sql->cursors, sizeof(sql->cursors[0]), request->cursor);
+    struct sl_sql_postgres_cursor *cursor = sl_sql_cursor_find(
+        conn->cursors, sizeof(conn->cursors[0]), request->cursor);
     enum sl_status status = SL_OK;
     char text[48];
 
     if (cursor == NULL)
         return SL_OK;
-    sql->asked = true;
-    if (sql->active == cursor)
-        cursor->too_large = true; /* nothing is to be saved */
-    if (sql->active != NULL)
-        status = sl_sql_pg_settle(sql, op->deadline, err);
+    conn->session.reached = true;
+    if (conn->active == cursor)
+        cursor->too_large = true; /* do not buffer its rows */
+    if (conn->active != NULL)
+        status = sl_sql_postgres_cursor_settle(conn, op->deadline, err);
     if (status != SL_OK)
         return status;
     snprintf(text, sizeof(text), "CLOSE sl_c%" PRIu64, cursor->number);
-    forget(sql, cursor);
-    return sl_sql_pg_perform(sql, text, op->deadline, err);
+    forget_cursor(conn, cursor);
+    return sl_sql_postgres_exec(conn, text, op->deadline, err);
 }

@@ -2,16 +2,15 @@
 /*
  * sql.postgres: a PostgreSQL server.
  *
- * Statements are prepared and kept on each connection, values travel in the
- * types that the server infers, and results as bytes where their form is known.
- * A connection is given back as it was: what is known to leave something on it
- * is followed by a reset (postgres_words.c tells which), and whatever another
- * component did is, whatever it was (postgres_session.c).
+ * Each connection keeps its prepared statements.  Values travel in the types
+ * that the server infers, and results in binary format where the types are
+ * known.  The session is reset after a statement that may leave something in it
+ * (classifier.c), and always before another component uses it (session.c).
  */
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "sql/postgres/state.h"
+#include "sql/postgres/connection.h"
 
 struct options {
     struct sl_pg_options server;
@@ -24,16 +23,16 @@ static const struct sl_option option_table[] = {
      .type = SL_OPTION_BOOLEAN,
      .offset = offsetof(struct options, read_only),
      .fallback = "false",
-     .help = "transactions are read-only unless a statement says otherwise; "
-             "what must not write needs a user that may not"},
+     .help = "transactions are read-only by default, which a statement can "
+             "override; to rule out writes, use a user without the right"},
     {0},
 };
 
-static enum sl_status postgres_store_new(const void *data, void **store,
-                                         struct sl_error *err)
+static enum sl_status new_store(const void *data, void **store,
+                                struct sl_error *err)
 {
     const struct options *options = data;
-    struct sl_sql_pg_store *made = sl_alloc(sizeof(*made));
+    struct sl_sql_postgres_store *made = sl_alloc(sizeof(*made));
     enum sl_status status = sl_pg_target_new(
         &options->server,
         options->read_only ? "-c default_transaction_read_only=on" : "",
@@ -47,73 +46,74 @@ static enum sl_status postgres_store_new(const void *data, void **store,
     return status;
 }
 
-static void postgres_store_free(void *pointer)
+static void free_store(void *pointer)
 {
-    struct sl_sql_pg_store *store = pointer;
+    struct sl_sql_postgres_store *store = pointer;
 
     sl_pg_target_free(store->target);
     free(store);
 }
 
-static void postgres_close(void *state)
+static void close_conn(void *state)
 {
-    struct sl_sql_pg *sql = state;
+    struct sl_sql_postgres_conn *conn = state;
 
-    sl_sql_pg_forget_cursors(sql);
-    sl_sql_pg_forget(sql);
-    sl_pg_close(&sql->pg);
-    free(sql->set_up);
-    free(sql);
+    sl_sql_postgres_cursors_forget(conn);
+    sl_sql_postgres_statements_close(conn);
+    sl_pg_close(&conn->pg);
+    free(conn->own_settings);
+    free(conn);
 }
 
-static enum sl_status postgres_open(void *pointer, sl_deadline deadline,
-                                    void **state, struct sl_error *err)
+static enum sl_status open_conn(void *pointer, sl_deadline deadline,
+                                void **state, struct sl_error *err)
 {
-    struct sl_sql_pg_store *store = pointer;
-    struct sl_sql_pg *sql = sl_alloc(sizeof(*sql));
+    struct sl_sql_postgres_store *store = pointer;
+    struct sl_sql_postgres_conn *conn = sl_alloc(sizeof(*conn));
 
-    sql->store = store;
-    enum sl_status status = sl_pg_open(&sql->pg, store->target, deadline, err);
+    conn->store = store;
+    sl_sql_postgres_session_init(conn);
+    enum sl_status status = sl_pg_open(&conn->pg, store->target, deadline, err);
     if (status == SL_OK)
-        *state = sql;
+        *state = conn;
     else
-        free(sql);
+        free(conn);
     return status;
 }
 
-static void postgres_run(void *state, struct sl_op *const ops[], size_t count)
+static void run_ops(void *state, struct sl_op *const ops[], size_t count)
 {
-    sl_sql_pg_run(state, ops, count);
+    sl_sql_postgres_run(state, ops, count);
 }
 
-/* Nobody waits for this: the next one finds the session in order already. */
-static bool postgres_reset(void *state)
+/* Nobody waits for this, while the next request would wait for the reset. */
+static bool reset_conn(void *state)
 {
-    struct sl_sql_pg *sql = state;
+    struct sl_sql_postgres_conn *conn = state;
 
-    sql->leaves =
-        sql->leaves || (sql->used && atomic_load(&sql->store->shared));
-    return sl_sql_pg_end(sql);
+    conn->dirty =
+        conn->dirty || (conn->used && atomic_load(&conn->store->shared));
+    return sl_sql_postgres_session_reset(conn);
 }
 
-/* The only symbol this file exports. */
+/* The only symbol of this file. */
 const struct sl_sql_driver sl_driver_sql_postgres = {
     .driver = {.name = "sql.postgres",
                .service = "PostgreSQL 12 or newer",
-               .summary = "a PostgreSQL server; transactions side by side",
+               .summary = "a PostgreSQL server, with concurrent transactions",
                .options = option_table,
                .options_size = sizeof(struct options),
                .features = SL_SQL_FEATURE_NAN | SL_SQL_FEATURE_INFINITY |
                            SL_SQL_FEATURE_WRITERS | SL_SQL_FEATURE_SHARED |
                            SL_SQL_FEATURE_RETURNING | SL_SQL_FEATURE_SCHEMAS,
                .waits_aside = true,
-               .max_batch = SL_SQL_PG_BATCH,
+               .max_batch = SL_SQL_POSTGRES_BATCH,
                .risks = sl_pg_risks,
-               .store_new = postgres_store_new,
-               .store_free = postgres_store_free,
-               .open = postgres_open,
-               .close = postgres_close,
-               .run = postgres_run,
-               .reset = postgres_reset},
+               .store_new = new_store,
+               .store_free = free_store,
+               .open = open_conn,
+               .close = close_conn,
+               .run = run_ops,
+               .reset = reset_conn},
     .dialect = SL_SQL_POSTGRES,
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values on their way in.  Where the statement runs as it was prepared, in the
- * type that PostgreSQL inferred for each placeholder then; otherwise as text,
- * which the server reads in the type that the placeholder has now, or refuses.
+ * Values on their way in.  A statement that runs as it was prepared gets them
+ * in the types that PostgreSQL inferred then.  Otherwise they are sent as text,
+ * which the server reads as the type that the placeholder has now, or refuses.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sql/postgres/state.h"
+#include "sql/postgres/connection.h"
 
 enum { NUMBER_SIZE = 48 }; /* any number as text, or as bytes */
 
@@ -23,19 +23,21 @@ static int write_big_endian(char *out, uint64_t number, int size)
     return size;
 }
 
-/* Bytes of an integer of this kind that can hold the number; 0: none can. */
-static int integer_size(enum sl_sql_pg_kind kind, int64_t number)
+/* The size of an integer of this kind; 0: it cannot hold the number. */
+static int integer_size(enum sl_sql_postgres_kind kind, int64_t number)
 {
-    if (kind == SL_SQL_PG_INT8)
+    if (kind == SL_SQL_POSTGRES_INT8)
         return 8;
-    if (kind == SL_SQL_PG_INT4 && number >= INT32_MIN && number <= INT32_MAX)
+    if (kind == SL_SQL_POSTGRES_INT4 && number >= INT32_MIN &&
+        number <= INT32_MAX)
         return 4;
-    if (kind == SL_SQL_PG_INT2 && number >= INT16_MIN && number <= INT16_MAX)
+    if (kind == SL_SQL_POSTGRES_INT2 && number >= INT16_MIN &&
+        number <= INT16_MAX)
         return 2;
     return 0;
 }
 
-/* The shortest text that gives the same number back. */
+/* The shortest text that reads as the same number. */
 static void write_float(char *out, double number)
 {
     if (isnan(number)) {
@@ -64,7 +66,7 @@ static int number_at(const uint8_t *text, int digits)
     return number;
 }
 
-/* Where a timestamp's offset begins: its end, where it has none. */
+/* The offset of a timestamp; its end, where it has none. */
 static const uint8_t *find_offset(struct sl_bytes text)
 {
     const uint8_t *end = text.ptr + text.len, *offset = text.ptr + 19;
@@ -80,8 +82,8 @@ static bool has_offset(struct sl_bytes text)
 }
 
 /*
- * A timestamp with an offset, for a type that has none and would forget it: the
- * same instant, in UTC.
+ * Convert a timestamp with an offset to UTC, for a type without one, which
+ * would drop the offset.
  */
 static void write_in_utc(char *out, struct sl_bytes text)
 {
@@ -90,8 +92,9 @@ static void write_in_utc(char *out, struct sl_bytes text)
     int month, day;
 
     int64_t seconds =
-        sl_sql_pg_days_of(number_at(text.ptr, 4), number_at(text.ptr + 5, 2),
-                          number_at(text.ptr + 8, 2)) *
+        sl_sql_postgres_days_from_date(number_at(text.ptr, 4),
+                                       number_at(text.ptr + 5, 2),
+                                       number_at(text.ptr + 8, 2)) *
             86400 +
         number_at(text.ptr + 11, 2) * 3600 + number_at(text.ptr + 14, 2) * 60 +
         number_at(text.ptr + 17, 2);
@@ -102,7 +105,7 @@ static void write_in_utc(char *out, struct sl_bytes text)
     }
     int64_t days = seconds / 86400 - (seconds % 86400 < 0);
     seconds -= days * 86400;
-    sl_sql_pg_date_of(days, &year, &month, &day);
+    sl_sql_postgres_date_from_days(days, &year, &month, &day);
     snprintf(out, NUMBER_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d%.*sZ%s",
              (int)(year > 0 ? year : 1 - year), month, day,
              (int)(seconds / 3600), (int)(seconds / 60 % 60),
@@ -112,28 +115,28 @@ static void write_in_utc(char *out, struct sl_bytes text)
 
 /* --- One value ---------------------------------------------------------- */
 
-/* Where the values of a set are written to. */
+/* Writes the values of a set. */
 struct writer {
     bool prepared; /* for the types of the prepared statement */
-    struct sl_sql_pg_parameters *out;
+    struct sl_sql_postgres_parameters *out;
     char *free; /* of the block */
     size_t at;  /* which parameter */
 };
 
 static void put_bytes(struct writer *writer, struct sl_bytes bytes)
 {
-    struct sl_sql_pg_parameters *out = writer->out;
+    struct sl_sql_postgres_parameters *out = writer->out;
 
-    /* A pointer to nothing would be NULL. */
+    /* libpq takes a NULL pointer for NULL. */
     out->values[writer->at] = bytes.len > 0 ? (const char *)bytes.ptr : "";
     out->lengths[writer->at] = (int)bytes.len;
     out->formats[writer->at] = 1;
 }
 
-/* A number that was written to the free place. */
+/* A number that was written to `free`. */
 static void put_number(struct writer *writer, int length)
 {
-    struct sl_sql_pg_parameters *out = writer->out;
+    struct sl_sql_postgres_parameters *out = writer->out;
 
     out->values[writer->at] = writer->free;
     out->lengths[writer->at] = length;
@@ -143,7 +146,7 @@ static void put_number(struct writer *writer, int length)
 
 static void put_text(struct writer *writer, struct sl_bytes text)
 {
-    struct sl_sql_pg_parameters *out = writer->out;
+    struct sl_sql_postgres_parameters *out = writer->out;
 
     out->values[writer->at] = writer->free;
     memcpy(writer->free, text.ptr, text.len);
@@ -151,17 +154,17 @@ static void put_text(struct writer *writer, struct sl_bytes text)
     writer->free += text.len + 1;
 }
 
-static bool put_boolean(struct writer *writer, enum sl_sql_pg_kind kind,
+static bool put_boolean(struct writer *writer, enum sl_sql_postgres_kind kind,
                         bool boolean)
 {
-    if (writer->prepared && kind == SL_SQL_PG_BOOL)
+    if (writer->prepared && kind == SL_SQL_POSTGRES_BOOL)
         put_number(writer, write_big_endian(writer->free, boolean, 1));
     else
         put_text(writer, sl_bytes_of(boolean ? "true" : "false"));
     return true;
 }
 
-static bool put_integer(struct writer *writer, enum sl_sql_pg_kind kind,
+static bool put_integer(struct writer *writer, enum sl_sql_postgres_kind kind,
                         int64_t number)
 {
     int size = writer->prepared ? integer_size(kind, number) : 0;
@@ -174,13 +177,13 @@ static bool put_integer(struct writer *writer, enum sl_sql_pg_kind kind,
     return true;
 }
 
-static bool put_float(struct writer *writer, enum sl_sql_pg_kind kind,
+static bool put_float(struct writer *writer, enum sl_sql_postgres_kind kind,
                       double number)
 {
     uint64_t bits;
 
     memcpy(&bits, &number, sizeof(bits));
-    if (writer->prepared && kind == SL_SQL_PG_FLOAT8) {
+    if (writer->prepared && kind == SL_SQL_POSTGRES_FLOAT8) {
         put_number(writer, write_big_endian(writer->free, bits, 8));
     } else {
         write_float(writer->free, number);
@@ -189,15 +192,15 @@ static bool put_float(struct writer *writer, enum sl_sql_pg_kind kind,
     return true;
 }
 
-/* Types that have no offset forget it, and so they get UTC; by its mark one
- * that has taken their place knows it. */
-static bool is_instant(enum sl_sql_pg_kind kind)
+/* Types that drop an offset.  They get UTC with its Z, which is also right for
+ * a type that the column may have by now. */
+static bool is_instant(enum sl_sql_postgres_kind kind)
 {
-    return kind == SL_SQL_PG_DATE || kind == SL_SQL_PG_TIMESTAMP ||
-           kind == SL_SQL_PG_TIMESTAMPTZ;
+    return kind == SL_SQL_POSTGRES_DATE || kind == SL_SQL_POSTGRES_TIMESTAMP ||
+           kind == SL_SQL_POSTGRES_TIMESTAMPTZ;
 }
 
-static bool put_timestamp(struct writer *writer, enum sl_sql_pg_kind kind,
+static bool put_timestamp(struct writer *writer, enum sl_sql_postgres_kind kind,
                           struct sl_bytes text)
 {
     if (is_instant(kind) && has_offset(text)) {
@@ -210,11 +213,11 @@ static bool put_timestamp(struct writer *writer, enum sl_sql_pg_kind kind,
 }
 
 /* False: the value does not fit. */
-static bool put(struct writer *writer, enum sl_sql_pg_kind kind,
-                const struct sl_sql_value *value)
+static bool put_value(struct writer *writer, enum sl_sql_postgres_kind kind,
+                      const struct sl_sql_value *value)
 {
-    bool raw =
-        writer->prepared && (kind == SL_SQL_PG_TEXT || kind == SL_SQL_PG_JSON);
+    bool raw = writer->prepared &&
+               (kind == SL_SQL_POSTGRES_TEXT || kind == SL_SQL_POSTGRES_JSON);
 
     switch ((enum sl_sql_type)value->type) {
     case SL_SQL_NULL:
@@ -228,7 +231,7 @@ static bool put(struct writer *writer, enum sl_sql_pg_kind kind,
         return put_float(writer, kind, value->float64);
     case SL_SQL_BYTES:
         put_bytes(writer, value->bytes);
-        return kind == SL_SQL_PG_BYTEA;
+        return kind == SL_SQL_POSTGRES_BYTEA;
     case SL_SQL_TIMESTAMP:
         return put_timestamp(writer, kind, value->bytes);
     default:
@@ -240,7 +243,7 @@ static bool put(struct writer *writer, enum sl_sql_pg_kind kind,
     }
 }
 
-/* --- Ways --------------------------------------------------------------- */
+/* --- Bindings ----------------------------------------------------------- */
 
 static bool is_in_small_letters(struct sl_bytes text)
 {
@@ -251,32 +254,34 @@ static bool is_in_small_letters(struct sl_bytes text)
 }
 
 /*
- * Whether nothing of the value is lost in the type that the placeholder had,
- * and whatever the server makes of that in another type is what it would make
- * of the value itself.  So it is not with text (char(6) cuts blanks, citext
- * compares in its own way), numbers with a fraction (which are rounded where a
- * column has become an integer), times (whose notation differs), and bytes
- * (which a text column would take as hexadecimal digits).
+ * Whether the type of the placeholder holds the value exactly, and converting
+ * it from there to any other type gives what converting the value itself would.
+ * This is false for text (char(6) drops blanks, citext compares differently),
+ * numbers with a fraction (rounded if the column is an integer by now), times
+ * (whose notation differs) and bytes (which a text column would take as
+ * hexadecimal digits).
  */
-static bool is_certain(enum sl_sql_pg_kind kind,
-                       const struct sl_sql_value *value)
+static bool is_type_independent(enum sl_sql_postgres_kind kind,
+                                const struct sl_sql_value *value)
 {
     switch ((enum sl_sql_type)value->type) {
     case SL_SQL_NULL:
         return true;
     case SL_SQL_BOOLEAN:
-        return kind == SL_SQL_PG_BOOL;
+        return kind == SL_SQL_POSTGRES_BOOL;
     case SL_SQL_INT64:
         return integer_size(kind, value->int64) > 0;
     case SL_SQL_UUID:
-        return kind == SL_SQL_PG_UUID && is_in_small_letters(value->bytes);
+        return kind == SL_SQL_POSTGRES_UUID &&
+               is_in_small_letters(value->bytes);
     default:
         return false;
     }
 }
 
-/* Whether what is sent depends on the type, also where that is found anew. */
-static bool depends_on_type(enum sl_sql_pg_kind kind,
+/* Whether the encoding depends on the type, even when that is inferred again.
+ */
+static bool depends_on_type(enum sl_sql_postgres_kind kind,
                             const struct sl_sql_value *value)
 {
     if (value->type == SL_SQL_BYTES)
@@ -285,36 +290,38 @@ static bool depends_on_type(enum sl_sql_pg_kind kind,
            !is_instant(kind);
 }
 
-enum sl_sql_pg_way sl_sql_pg_way_of(const struct sl_sql_pg_statement *statement,
-                                    const struct sl_sql_parameters *set)
+enum sl_sql_postgres_binding
+sl_sql_postgres_binding_of(const struct sl_sql_postgres_statement *statement,
+                           const struct sl_sql_parameters *set)
 {
-    enum sl_sql_pg_way way = SL_SQL_PG_AS_PREPARED;
+    enum sl_sql_postgres_binding binding = SL_SQL_POSTGRES_BIND_PREPARED;
 
     for (size_t i = 0; i < set->count && i < statement->parameter_count; i++) {
-        enum sl_sql_pg_kind kind = statement->parameters[i].kind;
+        enum sl_sql_postgres_kind kind = statement->parameters[i].kind;
         const struct sl_sql_value *value = &set->values[i];
-        enum sl_sql_pg_way mine = SL_SQL_PG_FOUND_ANEW;
-        if (value->type == SL_SQL_BYTES && kind != SL_SQL_PG_BYTEA)
-            return SL_SQL_PG_UNFIT;
-        if (is_certain(kind, value))
-            mine = SL_SQL_PG_AS_PREPARED;
+        enum sl_sql_postgres_binding mine = SL_SQL_POSTGRES_BIND_INFERRED;
+        if (value->type == SL_SQL_BYTES && kind != SL_SQL_POSTGRES_BYTEA)
+            return SL_SQL_POSTGRES_BIND_UNFIT;
+        if (is_type_independent(kind, value))
+            mine = SL_SQL_POSTGRES_BIND_PREPARED;
         else if (depends_on_type(kind, value))
-            mine = SL_SQL_PG_CHECKED;
-        way = mine > way ? mine : way;
+            mine = SL_SQL_POSTGRES_BIND_CHECKED;
+        binding = mine > binding ? mine : binding;
     }
-    return statement->fresh ? SL_SQL_PG_AS_PREPARED : way;
+    return statement->fresh ? SL_SQL_POSTGRES_BIND_PREPARED : binding;
 }
 
 /* --- Sets --------------------------------------------------------------- */
 
-void sl_sql_pg_parameters_done(struct sl_sql_pg_parameters *parameters)
+void sl_sql_postgres_parameters_done(
+    struct sl_sql_postgres_parameters *parameters)
 {
     free(parameters->block);
     parameters->block = NULL;
 }
 
-/* What put may need for all of them. */
-static size_t bytes_of(const struct sl_sql_parameters *set)
+/* The memory that put_value needs for all of them. */
+static size_t block_size(const struct sl_sql_parameters *set)
 {
     size_t bytes = 0;
 
@@ -325,24 +332,25 @@ static size_t bytes_of(const struct sl_sql_parameters *set)
     return bytes;
 }
 
-enum sl_status sl_sql_pg_encode(const struct sl_sql_pg_statement *statement,
-                                const struct sl_sql_parameters *set,
-                                bool prepared, struct sl_sql_pg_parameters *out,
-                                struct sl_error *err)
+enum sl_status
+sl_sql_postgres_encode(const struct sl_sql_postgres_statement *statement,
+                       const struct sl_sql_parameters *set, bool prepared,
+                       struct sl_sql_postgres_parameters *out,
+                       struct sl_error *err)
 {
     size_t each = sizeof(*out->values) + 2 * sizeof(int), count = set->count;
 
-    *out = (struct sl_sql_pg_parameters){0};
+    *out = (struct sl_sql_postgres_parameters){0};
     if (count != statement->parameter_count)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "the database counts %zu placeholders, and there are "
-                       "%zu parameters",
+                       "the server counts %zu placeholders, but there are %zu "
+                       "parameters",
                        statement->parameter_count, count);
     if (count == 0)
         return SL_OK;
-    out->block = calloc(1, count * each + bytes_of(set));
+    out->block = calloc(1, count * each + block_size(set));
     if (out->block == NULL)
-        return sl_fail(err, SL_TOO_LARGE, "no memory for the parameters");
+        return sl_fail(err, SL_TOO_LARGE, "out of memory for the parameters");
     out->values = out->block;
     out->lengths = (int *)(out->values + count);
     out->formats = out->lengths + count;
@@ -350,17 +358,19 @@ enum sl_status sl_sql_pg_encode(const struct sl_sql_pg_statement *statement,
                             .out = out,
                             .free = (char *)(out->formats + count)};
     for (; writer.at < count; writer.at++)
-        if (!put(&writer, statement->parameters[writer.at].kind,
-                 &set->values[writer.at])) {
-            sl_sql_pg_parameters_done(out);
-            return sl_fail(err, SL_INVALID_ARGUMENT,
-                           "parameter %zu: bytes are only for bytea",
-                           writer.at + 1);
+        if (!put_value(&writer, statement->parameters[writer.at].kind,
+                       &set->values[writer.at])) {
+            sl_sql_postgres_parameters_done(out);
+            return sl_fail(
+                err, SL_INVALID_ARGUMENT,
+                "parameter %zu: bytes need a placeholder of type bytea",
+                writer.at + 1);
         }
     return SL_OK;
 }
 
-bool sl_sql_pg_quotes(const char *text, const struct sl_sql_parameters *set)
+bool sl_sql_postgres_quotes_value(const char *text,
+                                  const struct sl_sql_parameters *set)
 {
     size_t len = strlen(text);
 

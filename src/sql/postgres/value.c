@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values on their way out, from PostgreSQL's bytes or from its text.  What the
- * WIT has no form for (infinity, years before Christ or of five digits, 24:00)
- * comes as text, in the database's own notation.
+ * Values on their way out, from PostgreSQL's binary or text format.  What is
+ * not a valid literal in the WIT (infinity, years BC or of five digits, 24:00)
+ * comes as text, in the notation of PostgreSQL.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "sql/form.h"
-#include "sql/postgres/state.h"
+#include "sql/literal.h"
+#include "sql/postgres/connection.h"
 
 enum { EPOCH_DAYS = 10957 }; /* from 1970 to 2000 */
 
 static const int64_t day_us = INT64_C(86400000000);
 
-static enum sl_status wrong(const char *type, struct sl_error *err)
+static enum sl_status fail_malformed(const char *type, struct sl_error *err)
 {
-    return sl_fail(err, SL_INTERNAL, "PostgreSQL sent no %s where it said so",
-                   type);
+    return sl_fail(err, SL_INTERNAL, "PostgreSQL sent a malformed %s", type);
 }
 
-static uint64_t big_endian(struct sl_bytes data)
+static uint64_t read_big_endian(struct sl_bytes data)
 {
     uint64_t number = 0;
 
@@ -30,9 +29,10 @@ static uint64_t big_endian(struct sl_bytes data)
     return number;
 }
 
-/* value is what was written to buf. */
-static enum sl_status in_buf(struct sl_buf *buf, enum sl_sql_type type,
-                             enum sl_status status, struct sl_sql_value *value)
+/* The value is what was written to buf. */
+static enum sl_status set_from_buf(struct sl_buf *buf, enum sl_sql_type type,
+                                   enum sl_status status,
+                                   struct sl_sql_value *value)
 {
     value->type = type;
     value->bytes = sl_buf_bytes(buf);
@@ -45,10 +45,10 @@ static enum sl_status read_integer(struct sl_bytes data, size_t size,
                                    struct sl_sql_value *value,
                                    struct sl_error *err)
 {
-    uint64_t number = big_endian(data);
+    uint64_t number = read_big_endian(data);
 
     if (data.len != size)
-        return wrong("integer", err);
+        return fail_malformed("integer", err);
     value->type = SL_SQL_INT64;
     value->int64 = size == 2   ? (int16_t)number
                    : size == 4 ? (int32_t)number
@@ -60,15 +60,15 @@ static enum sl_status read_oid(struct sl_bytes data, struct sl_sql_value *value,
                                struct sl_error *err)
 {
     value->type = SL_SQL_INT64;
-    value->int64 = (int64_t)big_endian(data);
-    return data.len == 4 ? SL_OK : wrong("oid", err);
+    value->int64 = (int64_t)read_big_endian(data);
+    return data.len == 4 ? SL_OK : fail_malformed("oid", err);
 }
 
 static enum sl_status read_float(struct sl_bytes data,
                                  struct sl_sql_value *value,
                                  struct sl_error *err)
 {
-    uint64_t bits = big_endian(data);
+    uint64_t bits = read_big_endian(data);
     uint32_t half = (uint32_t)bits;
     float single;
 
@@ -79,7 +79,7 @@ static enum sl_status read_float(struct sl_bytes data,
         return SL_OK;
     }
     memcpy(&value->float64, &bits, sizeof(bits));
-    return data.len == 8 ? SL_OK : wrong("float", err);
+    return data.len == 8 ? SL_OK : fail_malformed("float", err);
 }
 
 static unsigned short_at(struct sl_bytes data, size_t at)
@@ -87,7 +87,7 @@ static unsigned short_at(struct sl_bytes data, size_t at)
     return (unsigned)data.ptr[at] << 8 | data.ptr[at + 1];
 }
 
-/* Groups of four digits: the group of 10000^weight, 0 where none was sent. */
+/* Groups of four digits.  A group that was not sent is 0. */
 struct numeric {
     struct sl_bytes data;
     int groups;
@@ -136,15 +136,15 @@ static enum sl_status read_numeric(struct sl_bytes data, struct sl_buf *buf,
     };
 
     if (data.len < 8 || data.len != 8 + 2 * (size_t)short_at(data, 0))
-        return wrong("numeric", err);
+        return fail_malformed("numeric", err);
     unsigned sign = short_at(data, 4);
     const char *special = sign == NAN_        ? "NaN"
                           : sign == PLUS_INF  ? "Infinity"
                           : sign == MINUS_INF ? "-Infinity"
                                               : NULL;
     if (special != NULL)
-        return in_buf(buf, SL_SQL_TEXT, sl_buf_printf(buf, err, "%s", special),
-                      value);
+        return set_from_buf(buf, SL_SQL_TEXT,
+                            sl_buf_printf(buf, err, "%s", special), value);
     const struct numeric numeric = {
         .data = data,
         .groups = (int)short_at(data, 0),
@@ -152,7 +152,7 @@ static enum sl_status read_numeric(struct sl_bytes data, struct sl_buf *buf,
         .scale = (int)short_at(data, 6),
     };
     enum sl_status status = write_numeric(&numeric, sign == MINUS, buf, err);
-    return in_buf(buf, SL_SQL_DECIMAL, status, value);
+    return set_from_buf(buf, SL_SQL_DECIMAL, status, value);
 }
 
 /* --- Bytes: times ------------------------------------------------------- */
@@ -163,7 +163,7 @@ static enum sl_status write_date(int64_t days, bool *common, struct sl_buf *buf,
     int64_t year;
     int month, day;
 
-    sl_sql_pg_date_of(days + EPOCH_DAYS, &year, &month, &day);
+    sl_sql_postgres_date_from_days(days + EPOCH_DAYS, &year, &month, &day);
     *common = year >= 1 && year <= 9999;
     return sl_buf_printf(buf, err, "%04lld-%02d-%02d",
                          (long long)(year > 0 ? year : 1 - year), month, day);
@@ -185,56 +185,57 @@ static enum sl_status write_time(int64_t us, struct sl_buf *buf,
     return status;
 }
 
-static enum sl_status infinity(bool positive, struct sl_buf *buf,
-                               struct sl_sql_value *value, struct sl_error *err)
+static enum sl_status write_infinity(bool positive, struct sl_buf *buf,
+                                     struct sl_sql_value *value,
+                                     struct sl_error *err)
 {
-    return in_buf(buf, SL_SQL_TEXT,
-                  sl_buf_printf(buf, err, "%sinfinity", positive ? "" : "-"),
-                  value);
+    return set_from_buf(
+        buf, SL_SQL_TEXT,
+        sl_buf_printf(buf, err, "%sinfinity", positive ? "" : "-"), value);
 }
 
 static enum sl_status read_date(struct sl_bytes data, struct sl_buf *buf,
                                 struct sl_sql_value *value,
                                 struct sl_error *err)
 {
-    int32_t days = (int32_t)big_endian(data);
+    int32_t days = (int32_t)read_big_endian(data);
     bool common;
 
     if (data.len != 4)
-        return wrong("date", err);
+        return fail_malformed("date", err);
     if (days == INT32_MAX || days == INT32_MIN)
-        return infinity(days > 0, buf, value, err);
+        return write_infinity(days > 0, buf, value, err);
     enum sl_status status = write_date(days, &common, buf, err);
     if (status == SL_OK && !common && days < 0)
         status = sl_buf_printf(buf, err, " BC");
-    return in_buf(buf, common ? SL_SQL_DATE : SL_SQL_TEXT, status, value);
+    return set_from_buf(buf, common ? SL_SQL_DATE : SL_SQL_TEXT, status, value);
 }
 
 static enum sl_status read_time(struct sl_bytes data, struct sl_buf *buf,
                                 struct sl_sql_value *value,
                                 struct sl_error *err)
 {
-    int64_t us = (int64_t)big_endian(data);
+    int64_t us = (int64_t)read_big_endian(data);
 
     if (data.len != 8 || us < 0 || us > day_us)
-        return wrong("time", err);
-    return in_buf(buf, us < day_us ? SL_SQL_TIME : SL_SQL_TEXT,
-                  write_time(us, buf, err), value);
+        return fail_malformed("time", err);
+    return set_from_buf(buf, us < day_us ? SL_SQL_TIME : SL_SQL_TEXT,
+                        write_time(us, buf, err), value);
 }
 
-/* What is not of the WIT's years is as PostgreSQL writes it. */
+/* A year that the WIT does not have is written as PostgreSQL writes it. */
 static enum sl_status read_timestamp(struct sl_bytes data, bool instant,
                                      struct sl_buf *buf,
                                      struct sl_sql_value *value,
                                      struct sl_error *err)
 {
-    int64_t us = (int64_t)big_endian(data);
+    int64_t us = (int64_t)read_big_endian(data);
     bool common;
 
     if (data.len != 8)
-        return wrong("timestamp", err);
+        return fail_malformed("timestamp", err);
     if (us == INT64_MAX || us == INT64_MIN)
-        return infinity(us > 0, buf, value, err);
+        return write_infinity(us > 0, buf, value, err);
     int64_t days = us / day_us - (us % day_us < 0);
     int64_t of_day = us % day_us + (us % day_us < 0 ? day_us : 0);
     enum sl_status status = write_date(days, &common, buf, err);
@@ -246,7 +247,8 @@ static enum sl_status read_timestamp(struct sl_bytes data, bool instant,
         status = sl_buf_printf(buf, err, "%s", common ? "Z" : "+00");
     if (status == SL_OK && !common && days < 0)
         status = sl_buf_printf(buf, err, " BC");
-    return in_buf(buf, common ? SL_SQL_TIMESTAMP : SL_SQL_TEXT, status, value);
+    return set_from_buf(buf, common ? SL_SQL_TIMESTAMP : SL_SQL_TEXT, status,
+                        value);
 }
 
 /* --- Bytes: the others -------------------------------------------------- */
@@ -258,72 +260,73 @@ static enum sl_status read_uuid(struct sl_bytes data, struct sl_buf *buf,
     enum sl_status status = SL_OK;
 
     if (data.len != 16)
-        return wrong("uuid", err);
+        return fail_malformed("uuid", err);
     for (size_t i = 0; status == SL_OK && i < data.len; i++)
         status = sl_buf_printf(buf, err, "%s%02x",
                                i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
                                data.ptr[i]);
-    return in_buf(buf, SL_SQL_UUID, status, value);
+    return set_from_buf(buf, SL_SQL_UUID, status, value);
 }
 
-/* A database without an encoding may hold anything. */
-static enum sl_status read_text(struct sl_bytes data, enum sl_sql_type type,
-                                struct sl_sql_value *value)
+/* A database without an encoding (SQL_ASCII) may hold any bytes. */
+static enum sl_status set_text(struct sl_bytes data, enum sl_sql_type type,
+                               struct sl_sql_value *value)
 {
     value->type = sl_bytes_are_text(data) ? type : SL_SQL_BYTES;
     value->bytes = data;
     return SL_OK;
 }
 
-static enum sl_status read_binary(enum sl_sql_pg_kind kind,
-                                  struct sl_bytes data, struct sl_buf *buf,
-                                  struct sl_sql_value *value,
-                                  struct sl_error *err)
+static enum sl_status read_binary_format(enum sl_sql_postgres_kind kind,
+                                         struct sl_bytes data,
+                                         struct sl_buf *buf,
+                                         struct sl_sql_value *value,
+                                         struct sl_error *err)
 {
     switch (kind) {
-    case SL_SQL_PG_BOOL:
+    case SL_SQL_POSTGRES_BOOL:
         value->type = SL_SQL_BOOLEAN;
         value->boolean = data.len == 1 && data.ptr[0] != 0;
-        return data.len == 1 ? SL_OK : wrong("boolean", err);
-    case SL_SQL_PG_INT2:
+        return data.len == 1 ? SL_OK : fail_malformed("boolean", err);
+    case SL_SQL_POSTGRES_INT2:
         return read_integer(data, 2, value, err);
-    case SL_SQL_PG_INT4:
+    case SL_SQL_POSTGRES_INT4:
         return read_integer(data, 4, value, err);
-    case SL_SQL_PG_INT8:
+    case SL_SQL_POSTGRES_INT8:
         return read_integer(data, 8, value, err);
-    case SL_SQL_PG_OID:
+    case SL_SQL_POSTGRES_OID:
         return read_oid(data, value, err);
-    case SL_SQL_PG_FLOAT4:
-    case SL_SQL_PG_FLOAT8:
+    case SL_SQL_POSTGRES_FLOAT4:
+    case SL_SQL_POSTGRES_FLOAT8:
         return read_float(data, value, err);
-    case SL_SQL_PG_NUMERIC:
+    case SL_SQL_POSTGRES_NUMERIC:
         return read_numeric(data, buf, value, err);
-    case SL_SQL_PG_BYTEA:
+    case SL_SQL_POSTGRES_BYTEA:
         value->type = SL_SQL_BYTES;
         value->bytes = data;
         return SL_OK;
-    case SL_SQL_PG_DATE:
+    case SL_SQL_POSTGRES_DATE:
         return read_date(data, buf, value, err);
-    case SL_SQL_PG_TIME:
+    case SL_SQL_POSTGRES_TIME:
         return read_time(data, buf, value, err);
-    case SL_SQL_PG_TIMESTAMP:
-    case SL_SQL_PG_TIMESTAMPTZ:
-        return read_timestamp(data, kind == SL_SQL_PG_TIMESTAMPTZ, buf, value,
-                              err);
-    case SL_SQL_PG_UUID:
+    case SL_SQL_POSTGRES_TIMESTAMP:
+    case SL_SQL_POSTGRES_TIMESTAMPTZ:
+        return read_timestamp(data, kind == SL_SQL_POSTGRES_TIMESTAMPTZ, buf,
+                              value, err);
+    case SL_SQL_POSTGRES_UUID:
         return read_uuid(data, buf, value, err);
-    case SL_SQL_PG_JSON:
-        return read_text(data, SL_SQL_JSON, value);
-    case SL_SQL_PG_JSONB:
+    case SL_SQL_POSTGRES_JSON:
+        return set_text(data, SL_SQL_JSON, value);
+    case SL_SQL_POSTGRES_JSONB:
         if (data.len < 1 || data.ptr[0] != 1)
-            return wrong("jsonb", err);
-        return read_text(SL_BYTES(data.ptr + 1, data.len - 1), SL_SQL_JSON,
-                         value);
-    case SL_SQL_PG_TEXT:
-    case SL_SQL_PG_OTHER:
+            return fail_malformed("jsonb", err);
+        return set_text(SL_BYTES(data.ptr + 1, data.len - 1), SL_SQL_JSON,
+                        value);
+    case SL_SQL_POSTGRES_TEXT:
+    case SL_SQL_POSTGRES_OTHER:
         break;
     }
-    return read_text(data, SL_SQL_TEXT, value);
+    return set_text(data, SL_SQL_TEXT, value);
 }
 
 /* --- Text --------------------------------------------------------------- */
@@ -333,11 +336,12 @@ static enum sl_status parse_integer(struct sl_bytes data,
                                     struct sl_error *err)
 {
     value->type = SL_SQL_INT64;
-    return sl_bytes_to_integer(data, &value->int64) ? SL_OK
-                                                    : wrong("integer", err);
+    return sl_bytes_to_integer(data, &value->int64)
+               ? SL_OK
+               : fail_malformed("integer", err);
 }
 
-/* data ends with a NUL, as libpq's values do. */
+/* data is NUL-terminated, as libpq's values are. */
 static enum sl_status parse_float(struct sl_bytes data, bool single,
                                   struct sl_sql_value *value)
 {
@@ -364,24 +368,24 @@ static enum sl_status parse_bytes(struct sl_bytes data, struct sl_buf *buf,
 
     if (data.len < 2 || data.ptr[0] != '\\' || data.ptr[1] != 'x' ||
         data.len % 2 != 0)
-        return wrong("bytea", err);
+        return fail_malformed("bytea", err);
     for (size_t i = 2; status == SL_OK && i < data.len; i += 2) {
         int high = hex_of(data.ptr[i]), low = hex_of(data.ptr[i + 1]);
         if (high < 0 || low < 0)
-            return wrong("bytea", err);
+            return fail_malformed("bytea", err);
         buf->ptr[buf->len++] = (uint8_t)(high * 16 + low);
     }
-    return in_buf(buf, SL_SQL_BYTES, status, value);
+    return set_from_buf(buf, SL_SQL_BYTES, status, value);
 }
 
-/* "2026-11-23 13:37:00.5+00" where it has the WIT's form, with a T and Z. */
+/* "2026-11-23 13:37:00.5+00" becomes a literal of the WIT, with T and Z. */
 static enum sl_status parse_timestamp(struct sl_bytes data, struct sl_buf *buf,
                                       struct sl_sql_value *value,
                                       struct sl_error *err)
 {
     bool utc = data.len > 3 && memcmp(data.ptr + data.len - 3, "+00", 3) == 0;
     if (data.len == 0)
-        return wrong("timestamp", err);
+        return fail_malformed("timestamp", err);
     enum sl_status status =
         sl_buf_append(buf, SL_BYTES(data.ptr, data.len - (utc ? 3 : 0)), err);
 
@@ -389,79 +393,81 @@ static enum sl_status parse_timestamp(struct sl_bytes data, struct sl_buf *buf,
         status = sl_buf_append(buf, SL_LITERAL("Z"), err);
     if (status == SL_OK && sl_sql_is_timestamp(sl_buf_bytes(buf), ' ')) {
         buf->ptr[10] = 'T';
-        return in_buf(buf, SL_SQL_TIMESTAMP, SL_OK, value);
+        return set_from_buf(buf, SL_SQL_TIMESTAMP, SL_OK, value);
     }
     if (status == SL_OK)
-        status = read_text(data, SL_SQL_TEXT, value);
+        status = set_text(data, SL_SQL_TEXT, value);
     return status;
 }
 
-static enum sl_status parse(enum sl_sql_pg_kind kind, struct sl_bytes data,
-                            struct sl_buf *buf, struct sl_sql_value *value,
-                            struct sl_error *err)
+static enum sl_status read_text_format(enum sl_sql_postgres_kind kind,
+                                       struct sl_bytes data, struct sl_buf *buf,
+                                       struct sl_sql_value *value,
+                                       struct sl_error *err)
 {
     switch (kind) {
-    case SL_SQL_PG_BOOL:
+    case SL_SQL_POSTGRES_BOOL:
         value->type = SL_SQL_BOOLEAN;
         value->boolean = data.len == 1 && data.ptr[0] == 't';
         return SL_OK;
-    case SL_SQL_PG_INT2:
-    case SL_SQL_PG_INT4:
-    case SL_SQL_PG_INT8:
-    case SL_SQL_PG_OID:
+    case SL_SQL_POSTGRES_INT2:
+    case SL_SQL_POSTGRES_INT4:
+    case SL_SQL_POSTGRES_INT8:
+    case SL_SQL_POSTGRES_OID:
         return parse_integer(data, value, err);
-    case SL_SQL_PG_FLOAT4:
-    case SL_SQL_PG_FLOAT8:
-        return parse_float(data, kind == SL_SQL_PG_FLOAT4, value);
-    case SL_SQL_PG_NUMERIC:
-        return read_text(data,
-                         sl_sql_is_decimal(data) ? SL_SQL_DECIMAL : SL_SQL_TEXT,
-                         value);
-    case SL_SQL_PG_BYTEA:
+    case SL_SQL_POSTGRES_FLOAT4:
+    case SL_SQL_POSTGRES_FLOAT8:
+        return parse_float(data, kind == SL_SQL_POSTGRES_FLOAT4, value);
+    case SL_SQL_POSTGRES_NUMERIC:
+        return set_text(data,
+                        sl_sql_is_decimal(data) ? SL_SQL_DECIMAL : SL_SQL_TEXT,
+                        value);
+    case SL_SQL_POSTGRES_BYTEA:
         return parse_bytes(data, buf, value, err);
-    case SL_SQL_PG_DATE:
-        return read_text(data, sl_sql_is_date(data) ? SL_SQL_DATE : SL_SQL_TEXT,
-                         value);
-    case SL_SQL_PG_TIME:
-        return read_text(data, sl_sql_is_time(data) ? SL_SQL_TIME : SL_SQL_TEXT,
-                         value);
-    case SL_SQL_PG_TIMESTAMP:
-    case SL_SQL_PG_TIMESTAMPTZ:
+    case SL_SQL_POSTGRES_DATE:
+        return set_text(data, sl_sql_is_date(data) ? SL_SQL_DATE : SL_SQL_TEXT,
+                        value);
+    case SL_SQL_POSTGRES_TIME:
+        return set_text(data, sl_sql_is_time(data) ? SL_SQL_TIME : SL_SQL_TEXT,
+                        value);
+    case SL_SQL_POSTGRES_TIMESTAMP:
+    case SL_SQL_POSTGRES_TIMESTAMPTZ:
         return parse_timestamp(data, buf, value, err);
-    case SL_SQL_PG_UUID:
-        return read_text(data, sl_sql_is_uuid(data) ? SL_SQL_UUID : SL_SQL_TEXT,
-                         value);
-    case SL_SQL_PG_JSON:
-    case SL_SQL_PG_JSONB:
-        return read_text(data, SL_SQL_JSON, value);
-    case SL_SQL_PG_TEXT:
-    case SL_SQL_PG_OTHER:
+    case SL_SQL_POSTGRES_UUID:
+        return set_text(data, sl_sql_is_uuid(data) ? SL_SQL_UUID : SL_SQL_TEXT,
+                        value);
+    case SL_SQL_POSTGRES_JSON:
+    case SL_SQL_POSTGRES_JSONB:
+        return set_text(data, SL_SQL_JSON, value);
+    case SL_SQL_POSTGRES_TEXT:
+    case SL_SQL_POSTGRES_OTHER:
         break;
     }
-    return read_text(data, SL_SQL_TEXT, value);
+    return set_text(data, SL_SQL_TEXT, value);
 }
 
 /* --- Rows --------------------------------------------------------------- */
 
-enum sl_status sl_sql_pg_read_value(enum sl_sql_pg_kind kind, bool binary,
-                                    struct sl_bytes data, struct sl_buf *buf,
-                                    struct sl_sql_value *value,
-                                    struct sl_error *err)
+enum sl_status sl_sql_postgres_read_value(enum sl_sql_postgres_kind kind,
+                                          bool binary, struct sl_bytes data,
+                                          struct sl_buf *buf,
+                                          struct sl_sql_value *value,
+                                          struct sl_error *err)
 {
     sl_buf_clear(buf);
-    return binary ? read_binary(kind, data, buf, value, err)
-                  : parse(kind, data, buf, value, err);
+    return binary ? read_binary_format(kind, data, buf, value, err)
+                  : read_text_format(kind, data, buf, value, err);
 }
 
-enum sl_status sl_sql_pg_read_columns(const struct sl_sql_pg_columns *columns,
-                                      const PGresult *from,
-                                      struct sl_sql_result *result,
-                                      struct sl_error *err)
+enum sl_status
+sl_sql_postgres_add_columns(const struct sl_sql_postgres_columns *columns,
+                            const PGresult *from, struct sl_sql_result *result,
+                            struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
     if ((size_t)PQnfields(from) != columns->count)
-        return wrong("such columns", err);
+        return fail_malformed("set of columns", err);
     for (size_t i = 0; status == SL_OK && i < columns->count; i++) {
         const char *type_name = columns->list[i].type_name;
         status = sl_sql_result_column(
@@ -471,24 +477,24 @@ enum sl_status sl_sql_pg_read_columns(const struct sl_sql_pg_columns *columns,
     return status;
 }
 
-enum sl_status sl_sql_pg_read_row(const struct sl_sql_pg_columns *columns,
-                                  const PGresult *from, int row,
-                                  struct sl_sql_result *result,
-                                  struct sl_error *err)
+enum sl_status
+sl_sql_postgres_add_row(const struct sl_sql_postgres_columns *columns,
+                        const PGresult *from, int row,
+                        struct sl_sql_result *result, struct sl_error *err)
 {
     SL_CLEANUP(sl_buf_done) struct sl_buf buf = SL_BUF(SIZE_MAX / 2);
     enum sl_status status = SL_OK;
 
     if ((size_t)PQnfields(from) != columns->count)
-        return wrong("such columns", err);
+        return fail_malformed("set of columns", err);
     for (int i = 0; status == SL_OK && i < (int)columns->count; i++) {
         struct sl_sql_value value = {.type = SL_SQL_NULL};
         struct sl_bytes data = SL_BYTES(PQgetvalue(from, row, i),
                                         (size_t)PQgetlength(from, row, i));
         if (PQgetisnull(from, row, i) == 0)
-            status = sl_sql_pg_read_value(columns->list[i].kind,
-                                          PQfformat(from, i) == 1, data, &buf,
-                                          &value, err);
+            status = sl_sql_postgres_read_value(columns->list[i].kind,
+                                                PQfformat(from, i) == 1, data,
+                                                &buf, &value, err);
         if (status == SL_OK)
             status = sl_sql_result_value(result, &value, err);
     }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sql.sqlite: the embedded default.  A database file of its user's, in WAL
- * mode: readers never wait, and see the database as it was when they began; one
- * transaction writes at a time, and the others wait for it in SQLite's busy
- * handler, until their deadline.
+ * sql.sqlite: the embedded default, a database file in WAL mode.  Readers never
+ * wait, and see the database as it was when they began.  One transaction writes
+ * at a time; the others wait for it in SQLite's busy handler, until their
+ * deadline.
  *
- * A transaction that may write takes that place when it begins, so that none of
- * its statements can come too late; unless it asks for repeatable reads, or to
- * be serializable: then it takes a snapshot, and what writes on an old one is
- * told.
+ * A transaction that may write takes the write lock when it begins, so that its
+ * statements cannot fail for want of it.  Only one that asks for repeatable
+ * reads or serializability takes a snapshot instead, and fails when it writes
+ * after another one has.
  */
 #include <stdlib.h>
 
 #include "base/alloc.h"
 #include "driverkit/embedded.h"
-#include "sql/sqlite/run.h"
+#include "sql/sqlite/connection.h"
 
 struct options {
     struct sl_embedded_options file;
@@ -27,56 +27,57 @@ static const struct sl_option option_table[] = {
      .type = SL_OPTION_BOOLEAN,
      .offset = offsetof(struct options, read_only),
      .fallback = "false",
-     .help = "nothing may write, and the file must be there"},
+     .help = "refuse writes; the file must exist"},
     {0},
 };
 
-/* --- States ------------------------------------------------------------- */
+/* --- Connections -------------------------------------------------------- */
 
-static void sqlite_close(void *state)
+static void close_conn(void *state)
 {
-    struct sl_sql_sqlite *sqlite = state;
+    struct sl_sql_sqlite_conn *conn = state;
 
-    sl_sql_sqlite_end(sqlite);
-    sl_sql_sqlite_forget(sqlite);
-    sl_sqlite_close(&sqlite->file);
-    free(sqlite);
+    sl_sql_session_end(&conn->session);
+    sl_sql_sqlite_statements_close(conn);
+    sl_sqlite_close(&conn->file);
+    free(conn);
 }
 
-static enum sl_status sqlite_open(void *store, sl_deadline deadline,
-                                  void **state, struct sl_error *err)
+static enum sl_status open_conn(void *store, sl_deadline deadline, void **state,
+                                struct sl_error *err)
 {
     const struct options *options = store;
-    struct sl_sql_sqlite *sqlite = sl_alloc(sizeof(*sqlite));
+    struct sl_sql_sqlite_conn *conn = sl_alloc(sizeof(*conn));
 
+    sl_sql_sqlite_session_init(conn);
     struct sl_sqlite_mode mode = sl_embedded_mode(&options->file);
     mode.read_only = options->read_only;
-    enum sl_status status = sl_sqlite_open_any(
-        &sqlite->file, options->file.path, &mode, deadline, err);
+    enum sl_status status = sl_sqlite_open_any(&conn->file, options->file.path,
+                                               &mode, deadline, err);
     if (status == SL_OK) {
-        sl_sql_sqlite_guard(sqlite);
-        *state = sqlite;
+        sl_sql_sqlite_guard_session(conn);
+        *state = conn;
     } else {
-        sqlite_close(sqlite);
+        close_conn(conn);
     }
     return status;
 }
 
-static bool sqlite_reset(void *state)
+static bool reset_conn(void *state)
 {
-    struct sl_sql_sqlite *sqlite = state;
+    struct sl_sql_sqlite_conn *conn = state;
 
-    sl_sql_sqlite_end(sqlite);
-    return sqlite3_get_autocommit(sqlite->file.handle) != 0;
+    sl_sql_session_end(&conn->session);
+    return sqlite3_get_autocommit(conn->file.handle) != 0;
 }
 
-static void sqlite_run(void *state, struct sl_op *const ops[], size_t count)
+static void run_ops(void *state, struct sl_op *const ops[], size_t count)
 {
     for (size_t i = 0; i < count; i++)
         sl_sql_sqlite_run(state, ops[i]);
 }
 
-/* The only symbol this file exports. */
+/* The only symbol of this file. */
 const struct sl_sql_driver sl_driver_sql_sqlite = {
     .driver = {.name = "sql.sqlite",
                .service = "SQLite",
@@ -92,9 +93,9 @@ const struct sl_sql_driver sl_driver_sql_sqlite = {
                .store_new = sl_embedded_store_new,
                .store_free = sl_embedded_store_free,
                .usage = sl_embedded_usage,
-               .open = sqlite_open,
-               .close = sqlite_close,
-               .run = sqlite_run,
-               .reset = sqlite_reset},
+               .open = open_conn,
+               .close = close_conn,
+               .run = run_ops,
+               .reset = reset_conn},
     .dialect = SL_SQL_SQLITE,
 };

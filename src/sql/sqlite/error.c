@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What SQLite's failures mean for whoever wrote the statement. */
+/* What SQLite's failures mean for the author of the statement. */
 #include <string.h>
 
-#include "sql/sqlite/state.h"
+#include "sql/sqlite/connection.h"
 
-/* SQLite quotes names out of the file, which need not be UTF-8. */
-static void clean(char *text)
+/* SQLite quotes names from the file, which need not be UTF-8. */
+static void replace_invalid_utf8(char *text)
 {
     if (sl_bytes_are_text(sl_bytes_of(text)))
         return;
@@ -14,9 +14,9 @@ static void clean(char *text)
             *text = '?';
 }
 
-/* How much of SQLite's message may be shown: when it runs, it may quote values.
- */
-static size_t shown(const char *message, enum sl_sql_sqlite_phase phase)
+/* How much of a message may be shown.  When a statement runs, it may quote
+ * values. */
+static size_t shown_length(const char *message, enum sl_sql_sqlite_phase phase)
 {
     return phase == SL_SQL_SQLITE_PREPARING ? strlen(message)
                                             : strcspn(message, "\"':[");
@@ -37,8 +37,8 @@ static enum sl_status explain_error(const char *message,
                                 ? SL_ALREADY_EXISTS
                                 : SL_INVALID_ARGUMENT;
 
-    return sl_fail(err, status, "SQLite says: %.*s", (int)shown(message, phase),
-                   message);
+    return sl_fail(err, status, "SQLite says: %.*s",
+                   (int)shown_length(message, phase), message);
 }
 
 /* These messages name columns and constraints, never values. */
@@ -57,52 +57,53 @@ static enum sl_status explain_constraint(int code, const char *message,
     }
 }
 
-/* Whether another transaction came first. */
-static bool lost_race(const struct sl_sql_sqlite *sqlite, int code)
+/* Whether another transaction wrote first. */
+static bool lost_to_another(const struct sl_sql_sqlite_conn *conn, int code)
 {
     if (code == SQLITE_BUSY_SNAPSHOT)
         return true;
-    /* SQLite does not wait where it holds a snapshot that would be too old. */
+    /* SQLite does not wait where its snapshot would be too old afterwards. */
     return (code & 0xff) == SQLITE_BUSY &&
-           sqlite->transaction == SL_SQL_SQLITE_OPEN &&
-           !sl_deadline_passed(sqlite->file.deadline);
+           conn->session.transaction == SL_SQL_TRANSACTION_OPEN &&
+           !sl_deadline_passed(conn->file.deadline);
 }
 
-/* What a code means whatever the statement was. */
-static const struct meaning {
+/* Codes that mean the same for every statement. */
+static const struct code_meaning {
     int code;
     enum sl_status status;
     const char *text;
-} meanings[] = {
+} code_meanings[] = {
     {SQLITE_BUSY, SL_TIMEOUT,
      "another transaction was writing until the deadline"},
     {SQLITE_INTERRUPT, SL_TIMEOUT, "the statement ran until the deadline"},
     {SQLITE_LOCKED, SL_CONFLICT,
      "a cursor is open on the table; close it first"},
     {SQLITE_TOOBIG, SL_TOO_LARGE,
-     "a value, or a row, or the statement is larger than SQLite is allowed to "
-     "make it here"},
+     "a value, a row or the statement is over SQLite's size limit here"},
 };
 
-static enum sl_status explain_code(struct sl_sql_sqlite *sqlite, int code,
+static enum sl_status explain_code(struct sl_sql_sqlite_conn *conn, int code,
                                    struct sl_error *err)
 {
-    for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
-        if (meanings[i].code == (code & 0xff))
-            return sl_fail(err, meanings[i].status, "%s", meanings[i].text);
-    return sl_sqlite_explain(&sqlite->file, code, err);
+    for (size_t i = 0; i < sizeof(code_meanings) / sizeof(code_meanings[0]);
+         i++)
+        if (code_meanings[i].code == (code & 0xff))
+            return sl_fail(err, code_meanings[i].status, "%s",
+                           code_meanings[i].text);
+    return sl_sqlite_explain(&conn->file, code, err);
 }
 
-static enum sl_status explain(struct sl_sql_sqlite *sqlite, int code,
-                              enum sl_sql_sqlite_phase phase,
-                              struct sl_error *err)
+static enum sl_status explain_failure(struct sl_sql_sqlite_conn *conn, int code,
+                                      enum sl_sql_sqlite_phase phase,
+                                      struct sl_error *err)
 {
-    const char *message = sqlite3_errmsg(sqlite->file.handle);
+    const char *message = sqlite3_errmsg(conn->file.handle);
 
-    /* Of functions that are denied the code says less than this. */
-    if (phase == SL_SQL_SQLITE_PREPARING && sqlite->seen.denied != NULL)
+    /* This says more than SQLite's code for a denied function. */
+    if (phase == SL_SQL_SQLITE_PREPARING && conn->effects.denied != NULL)
         return sl_fail(err, SL_PERMISSION_DENIED, "a statement may not use %s",
-                       sqlite->seen.denied);
+                       conn->effects.denied);
     switch (code & 0xff) {
     case SQLITE_ERROR:
         return explain_error(message, phase, err);
@@ -110,24 +111,24 @@ static enum sl_status explain(struct sl_sql_sqlite *sqlite, int code,
         return explain_constraint(code, message, err);
     case SQLITE_MISMATCH:
         return sl_fail(err, SL_INVALID_ARGUMENT, "SQLite says: %s", message);
-    case SQLITE_AUTH: /* prepared anew by a step */
+    case SQLITE_AUTH: /* a step has prepared the statement again */
         return sl_fail(err, SL_PERMISSION_DENIED,
                        "a statement may not use this");
     default:
-        return explain_code(sqlite, code, err);
+        return explain_code(conn, code, err);
     }
 }
 
-enum sl_status sl_sql_sqlite_explain(struct sl_sql_sqlite *sqlite, int code,
+enum sl_status sl_sql_sqlite_explain(struct sl_sql_sqlite_conn *conn, int code,
                                      enum sl_sql_sqlite_phase phase,
                                      struct sl_error *err)
 {
-    sqlite->lost_race = lost_race(sqlite, code);
-    if (sqlite->lost_race)
+    conn->session.retryable = lost_to_another(conn, code);
+    if (conn->session.retryable)
         return sl_fail(err, SL_CONFLICT,
-                       "another transaction wrote since this one began to "
-                       "read; begin it anew");
-    enum sl_status status = explain(sqlite, code, phase, err);
-    clean(err->message);
+                       "another transaction has written since this one began "
+                       "to read; run the transaction again");
+    enum sl_status status = explain_failure(conn, code, phase, err);
+    replace_invalid_utf8(err->message);
     return status;
 }

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Functions of SQL whose time can grow with the product of what they are given.
- * SQLite does not look at the clock inside a function, so these are our own:
- * instr and replace take linear time, trim, LIKE and GLOB end at the deadline
- * (sqlite_pattern.c).  What they answer is what SQLite's own do.
+ * SQL functions whose time can grow with the product of their arguments.
+ * SQLite does not check the clock inside a function, so these replace its own:
+ * instr and replace take linear time; trim, LIKE and GLOB (pattern.c) stop at
+ * the deadline.  Their results are those of SQLite's own functions.
  */
 #include <string.h>
 
 #include "sql/sqlite/function.h"
 
-enum { STEPS = 4096 }; /* between two looks at the clock */
+enum { STEPS = 4096 }; /* between two checks of the clock */
 
-bool sl_sql_sqlite_step(struct sl_sql_sqlite_steps *steps)
+bool sl_sql_sqlite_count_step(struct sl_sql_sqlite_steps *steps)
 {
-    if (++steps->taken % STEPS != 0 || !sl_sql_sqlite_is_late(steps->sqlite))
+    if (++steps->taken % STEPS != 0 ||
+        !sl_sql_sqlite_is_past_deadline(steps->conn))
         return true;
     steps->late = true;
     return false;
@@ -22,26 +23,26 @@ bool sl_sql_sqlite_step(struct sl_sql_sqlite_steps *steps)
 struct sl_sql_sqlite_steps sl_sql_sqlite_steps(sqlite3_context *context)
 {
     return (struct sl_sql_sqlite_steps){
-        .sqlite =
+        .conn =
             ((const struct sl_sql_sqlite_function *)sqlite3_user_data(context))
-                ->sqlite,
+                ->conn,
     };
 }
 
-bool sl_sql_sqlite_end_if_late(sqlite3_context *context,
-                               const struct sl_sql_sqlite_steps *steps)
+bool sl_sql_sqlite_fail_if_late(sqlite3_context *context,
+                                const struct sl_sql_sqlite_steps *steps)
 {
     if (steps->late)
         sqlite3_result_error_code(context, SQLITE_INTERRUPT);
     return steps->late;
 }
 
-static bool continues(unsigned char byte)
+static bool is_continuation(unsigned char byte)
 {
     return (byte & 0xc0) == 0x80;
 }
 
-/* --- instr --------------------------------------------------------------- */
+/* --- instr -------------------------------------------------------------- */
 
 static int find_bytes(struct sl_bytes hay, struct sl_bytes needle)
 {
@@ -50,23 +51,24 @@ static int find_bytes(struct sl_bytes hay, struct sl_bytes needle)
     return at == NULL ? 0 : (int)(at - hay.ptr) + 1;
 }
 
-/* In characters; found only where one begins, or at the very beginning. */
+/* The position in characters.  A match begins at a character, or at the first
+ * byte. */
 static int find_text(struct sl_bytes hay, struct sl_bytes needle)
 {
     int position = 1;
 
-    if (continues(needle.ptr[0])) /* no text */
+    if (is_continuation(needle.ptr[0])) /* not UTF-8 */
         return needle.len <= hay.len &&
                memcmp(hay.ptr, needle.ptr, needle.len) == 0;
     const unsigned char *at = memmem(hay.ptr, hay.len, needle.ptr, needle.len);
     if (at == NULL)
         return 0;
     for (const unsigned char *p = hay.ptr + 1; p <= at; p++)
-        position += !continues(*p);
+        position += !is_continuation(*p);
     return position;
 }
 
-static struct sl_bytes bytes_of(sqlite3_value *value, bool as_text)
+static struct sl_bytes value_bytes(sqlite3_value *value, bool as_text)
 {
     const void *ptr =
         as_text ? sqlite3_value_text(value) : sqlite3_value_blob(value);
@@ -74,7 +76,8 @@ static struct sl_bytes bytes_of(sqlite3_value *value, bool as_text)
     return SL_BYTES(ptr, (size_t)sqlite3_value_bytes(value));
 }
 
-static void instr(sqlite3_context *context, int count, sqlite3_value **values)
+static void run_instr(sqlite3_context *context, int count,
+                      sqlite3_value **values)
 {
     int hay_type = sqlite3_value_type(values[0]);
     int needle_type = sqlite3_value_type(values[1]);
@@ -83,8 +86,8 @@ static void instr(sqlite3_context *context, int count, sqlite3_value **values)
     (void)count;
     if (hay_type == SQLITE_NULL || needle_type == SQLITE_NULL)
         return;
-    struct sl_bytes hay = bytes_of(values[0], text);
-    struct sl_bytes needle = bytes_of(values[1], text);
+    struct sl_bytes hay = value_bytes(values[0], text);
+    struct sl_bytes needle = value_bytes(values[1], text);
     if ((hay.ptr == NULL && hay.len > 0) ||
         (needle.ptr == NULL && needle.len > 0))
         sqlite3_result_error_nomem(context);
@@ -97,15 +100,15 @@ static void instr(sqlite3_context *context, int count, sqlite3_value **values)
                                          : find_bytes(hay, needle));
 }
 
-/* --- replace ------------------------------------------------------------- */
+/* --- replace ------------------------------------------------------------ */
 
-/* Walks over the places where what is found in text; they do not overlap. */
-static const unsigned char *find_next(struct sl_sql_sqlite_steps *steps,
-                                      const unsigned char *from,
-                                      const unsigned char *end,
-                                      struct sl_bytes what)
+/* The next match of `what`.  Matches do not overlap. */
+static const unsigned char *find_match(struct sl_sql_sqlite_steps *steps,
+                                       const unsigned char *from,
+                                       const unsigned char *end,
+                                       struct sl_bytes what)
 {
-    if (!sl_sql_sqlite_step(steps) || from == end)
+    if (!sl_sql_sqlite_count_step(steps) || from == end)
         return NULL;
     return memmem(from, (size_t)(end - from), what.ptr, what.len);
 }
@@ -114,23 +117,23 @@ static uint64_t count_places(struct sl_sql_sqlite_steps *steps,
                              struct sl_bytes text, struct sl_bytes what)
 {
     const unsigned char *end = text.ptr + text.len;
-    const unsigned char *at = find_next(steps, text.ptr, end, what);
+    const unsigned char *at = find_match(steps, text.ptr, end, what);
     uint64_t count = 0;
 
-    for (; at != NULL; at = find_next(steps, at + what.len, end, what))
+    for (; at != NULL; at = find_match(steps, at + what.len, end, what))
         count++;
     return count;
 }
 
-/* to has room for it. */
-static void replace_all(struct sl_sql_sqlite_steps *steps, struct sl_bytes text,
-                        struct sl_bytes what, struct sl_bytes with,
-                        unsigned char *to)
+/* `to` is large enough. */
+static void copy_replaced(struct sl_sql_sqlite_steps *steps,
+                          struct sl_bytes text, struct sl_bytes what,
+                          struct sl_bytes with, unsigned char *to)
 {
     const unsigned char *from = text.ptr, *end = text.ptr + text.len;
-    const unsigned char *at = find_next(steps, from, end, what);
+    const unsigned char *at = find_match(steps, from, end, what);
 
-    for (; at != NULL; at = find_next(steps, from, end, what)) {
+    for (; at != NULL; at = find_match(steps, from, end, what)) {
         memcpy(to, from, (size_t)(at - from));
         to += at - from;
         if (with.len > 0)
@@ -149,7 +152,7 @@ static void replace_text(sqlite3_context *context, struct sl_bytes text,
     uint64_t count = count_places(&steps, text, what);
     uint64_t size = text.len + count * with.len - count * what.len;
 
-    if (sl_sql_sqlite_end_if_late(context, &steps))
+    if (sl_sql_sqlite_fail_if_late(context, &steps))
         return;
     if (size > (uint64_t)sqlite3_limit(sqlite3_context_db_handle(context),
                                        SQLITE_LIMIT_LENGTH, -1)) {
@@ -161,44 +164,45 @@ static void replace_text(sqlite3_context *context, struct sl_bytes text,
         sqlite3_result_error_nomem(context);
         return;
     }
-    replace_all(&steps, text, what, with, to);
-    if (sl_sql_sqlite_end_if_late(context, &steps))
+    copy_replaced(&steps, text, what, with, to);
+    if (sl_sql_sqlite_fail_if_late(context, &steps))
         sqlite3_free(to);
     else
         sqlite3_result_text64(context, (char *)to, size, sqlite3_free,
                               SQLITE_UTF8);
 }
 
-static void replace(sqlite3_context *context, int count, sqlite3_value **values)
+static void run_replace(sqlite3_context *context, int count,
+                        sqlite3_value **values)
 {
     (void)count;
-    struct sl_bytes text = bytes_of(values[0], true);
+    struct sl_bytes text = value_bytes(values[0], true);
     if (text.ptr == NULL)
         return;
-    struct sl_bytes what = bytes_of(values[1], true);
+    struct sl_bytes what = value_bytes(values[1], true);
     if (what.ptr == NULL)
         return;
     if (what.ptr[0] == '\0') {
         sqlite3_result_value(context, values[0]);
         return;
     }
-    struct sl_bytes with = bytes_of(values[2], true);
+    struct sl_bytes with = value_bytes(values[2], true);
     if (with.ptr != NULL)
         replace_text(context, text, what, with);
 }
 
-/* --- trim ---------------------------------------------------------------- */
+/* --- trim --------------------------------------------------------------- */
 
-/* The length of the character of set that text begins, or ends, with; 0 where
- * it is none.  set ends in NUL. */
+/* The length of the character of set with which text begins, or ends.  0: no
+ * character of it.  set is NUL-terminated. */
 static size_t find_in_set(struct sl_sql_sqlite_steps *steps,
                           struct sl_bytes text, const unsigned char *set,
                           bool at_end)
 {
-    while (*set != '\0' && sl_sql_sqlite_step(steps)) {
+    while (*set != '\0' && sl_sql_sqlite_count_step(steps)) {
         const unsigned char *first = set++;
         if (*first >= 0xc0)
-            while (continues(*set))
+            while (is_continuation(*set))
                 set++;
         size_t len = (size_t)(set - first);
         if (len > text.len)
@@ -210,14 +214,15 @@ static size_t find_in_set(struct sl_sql_sqlite_steps *steps,
     return 0;
 }
 
-static void trim(sqlite3_context *context, int count, sqlite3_value **values)
+static void run_trim(sqlite3_context *context, int count,
+                     sqlite3_value **values)
 {
     const struct sl_sql_sqlite_function *function = sqlite3_user_data(context);
     struct sl_sql_sqlite_steps steps = sl_sql_sqlite_steps(context);
     const unsigned char *set = (const unsigned char *)" ";
     size_t len;
 
-    struct sl_bytes text = bytes_of(values[0], true);
+    struct sl_bytes text = value_bytes(values[0], true);
     if (text.ptr == NULL)
         return;
     if (count > 1)
@@ -229,14 +234,14 @@ static void trim(sqlite3_context *context, int count, sqlite3_value **values)
         text = SL_BYTES(text.ptr + len, text.len - len);
     while (function->at_end && (len = find_in_set(&steps, text, set, true)) > 0)
         text.len -= len;
-    if (!sl_sql_sqlite_end_if_late(context, &steps))
+    if (!sl_sql_sqlite_fail_if_late(context, &steps))
         sqlite3_result_text(context, (const char *)text.ptr, (int)text.len,
                             SQLITE_TRANSIENT);
 }
 
-/* --- All of them --------------------------------------------------------- */
+/* --- Registration ------------------------------------------------------- */
 
-void sl_sql_sqlite_add_functions(struct sl_sql_sqlite *sqlite)
+void sl_sql_sqlite_add_functions(struct sl_sql_sqlite_conn *conn)
 {
     static const struct {
         const char *name;
@@ -244,28 +249,28 @@ void sl_sql_sqlite_add_functions(struct sl_sql_sqlite *sqlite)
         void (*run)(sqlite3_context *, int, sqlite3_value **);
         struct sl_sql_sqlite_function function;
     } all[] = {
-        {"instr", 2, instr, {0}},
-        {"replace", 3, replace, {0}},
-        {"trim", 1, trim, {.at_begin = true, .at_end = true}},
-        {"trim", 2, trim, {.at_begin = true, .at_end = true}},
-        {"ltrim", 1, trim, {.at_begin = true}},
-        {"ltrim", 2, trim, {.at_begin = true}},
-        {"rtrim", 1, trim, {.at_end = true}},
-        {"rtrim", 2, trim, {.at_end = true}},
-        {"like", 2, sl_sql_sqlite_like, {0}},
-        {"like", 3, sl_sql_sqlite_like, {0}},
-        {"glob", 2, sl_sql_sqlite_glob, {0}},
+        {"instr", 2, run_instr, {0}},
+        {"replace", 3, run_replace, {0}},
+        {"trim", 1, run_trim, {.at_begin = true, .at_end = true}},
+        {"trim", 2, run_trim, {.at_begin = true, .at_end = true}},
+        {"ltrim", 1, run_trim, {.at_begin = true}},
+        {"ltrim", 2, run_trim, {.at_begin = true}},
+        {"rtrim", 1, run_trim, {.at_end = true}},
+        {"rtrim", 2, run_trim, {.at_end = true}},
+        {"like", 2, sl_sql_sqlite_run_like, {0}},
+        {"like", 3, sl_sql_sqlite_run_like, {0}},
+        {"glob", 2, sl_sql_sqlite_run_glob, {0}},
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         struct sl_sql_sqlite_function *function =
             sqlite3_malloc64(sizeof(*function));
-        if (function == NULL) /* like the connection's own memory */
+        if (function == NULL) /* as SQLite does when memory is short */
             continue;
         *function = all[i].function;
-        function->sqlite = sqlite;
+        function->conn = conn;
         sqlite3_create_function_v2(
-            sqlite->file.handle, all[i].name, all[i].count,
+            conn->file.handle, all[i].name, all[i].count,
             SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, function,
             all[i].run, NULL, NULL, sqlite3_free);
     }

@@ -1,35 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Functions of SQL that end at the deadline of the statement. */
+/* SQL functions that stop at the deadline of the statement. */
 #ifndef SL_SQL_SQLITE_FUNCTION_H
 #define SL_SQL_SQLITE_FUNCTION_H
 
-#include "sql/sqlite/state.h"
+#include "sql/sqlite/connection.h"
 
-/* What SQLite keeps for one of them. */
+/* The user data of a function. */
 struct sl_sql_sqlite_function {
-    const struct sl_sql_sqlite *sqlite;
+    const struct sl_sql_sqlite_conn *conn;
     bool at_begin, at_end; /* trim */
 };
 
-/* Of one call. */
+/* The work of one call. */
 struct sl_sql_sqlite_steps {
-    const struct sl_sql_sqlite *sqlite;
+    const struct sl_sql_sqlite_conn *conn;
     unsigned taken;
     bool late;
 };
 
 struct sl_sql_sqlite_steps sl_sql_sqlite_steps(sqlite3_context *context);
-/* False, from now on late: the deadline passed. */
-bool sl_sql_sqlite_step(struct sl_sql_sqlite_steps *steps);
-/* Where it did: the call, and the statement, fail with SQLITE_INTERRUPT. */
-bool sl_sql_sqlite_end_if_late(sqlite3_context *context,
-                               const struct sl_sql_sqlite_steps *steps);
+/* Count a step.  False: the deadline has passed, and `late` is set. */
+bool sl_sql_sqlite_count_step(struct sl_sql_sqlite_steps *steps);
+/* If it is late, fail the call, and so the statement, with SQLITE_INTERRUPT. */
+bool sl_sql_sqlite_fail_if_late(sqlite3_context *context,
+                                const struct sl_sql_sqlite_steps *steps);
 
-/* --- sqlite_pattern.c --- */
+/* --- pattern.c ---------------------------------------------------------- */
 
-void sl_sql_sqlite_like(sqlite3_context *context, int count,
-                        sqlite3_value **values);
-void sl_sql_sqlite_glob(sqlite3_context *context, int count,
-                        sqlite3_value **values);
+void sl_sql_sqlite_run_like(sqlite3_context *context, int count,
+                            sqlite3_value **values);
+void sl_sql_sqlite_run_glob(sqlite3_context *context, int count,
+                            sqlite3_value **values);
 
 #endif

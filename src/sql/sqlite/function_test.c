@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sql/sqlite/state.h"
+#include "sql/sqlite/connection.h"
 
-/* --- Side by side -------------------------------------------------------- */
+/* --- Side by side ------------------------------------------------------- */
 
 struct pair {
     sqlite3 *theirs;
-    struct sl_sql_sqlite ours;
+    struct sl_sql_sqlite_conn ours;
 };
 
 static int open_pair(void **state)
@@ -23,7 +23,7 @@ static int open_pair(void **state)
     assert_int_equal(sqlite3_open(":memory:", &pair->ours.file.handle),
                      SQLITE_OK);
     pair->ours.file.deadline = SL_NEVER;
-    sl_sql_sqlite_guard(&pair->ours);
+    sl_sql_sqlite_guard_session(&pair->ours);
     *state = pair;
     return 0;
 }
@@ -218,7 +218,7 @@ static void they_answer_the_same_at_random(void **state)
     }
 }
 
-/* --- An end -------------------------------------------------------------- */
+/* --- An end ------------------------------------------------------------- */
 
 /* Each takes hours in SQLite's own form, or ends before the deadline in ours.
  */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * LIKE and GLOB.  Every part of a pattern but the one that matches any text
- * matches exactly one character, so that it is enough to go back to the last of
- * those: time grows with the product of both lengths, and memory not at all.
+ * LIKE and GLOB.  Each part of a pattern matches exactly one character, except
+ * the wildcard for any text.  So it is enough to backtrack to the last such
+ * wildcard: time grows with the product of both lengths, and memory is
+ * constant.
  */
 #include <string.h>
 
 #include "sql/sqlite/function.h"
 
-/* What means something in a pattern; 0: nothing does. */
+/* The special characters of a pattern; 0: it has none for this. */
 struct language {
     uint32_t any;    /* text of any length */
     uint32_t one;    /* any character */
@@ -19,13 +20,13 @@ struct language {
 
 struct match {
     const struct language *language;
-    const unsigned char *pattern, *text; /* what is left of both; end in NUL */
-    /* Behind the last `any`, and the least that it may leave; or NULL. */
+    const unsigned char *pattern, *text; /* the rest of both; NUL-terminated */
+    /* After the last `any`, and where its rest is tried next; or NULL. */
     const unsigned char *any_pattern, *any_text;
 };
 
-/* As SQLite does: a first byte, and all that continue it, be they right or
- * not.  0 at the end. */
+/* Reads as SQLite does: a first byte and all continuation bytes, valid or not.
+ * 0 at the end. */
 static uint32_t read_character(const unsigned char **at)
 {
     static const unsigned char bits[] = {0x1f, 0x0f, 0x07, 0x03, 0x01, 0x00};
@@ -46,18 +47,18 @@ static uint32_t read_character(const unsigned char **at)
                : c;
 }
 
-/* What matches next; 0 at the end, where nothing must be read. */
+/* The next character; 0 at the end, which is not passed. */
 static uint32_t next_character(const unsigned char **at)
 {
     return **at == '\0' ? 0 : read_character(at);
 }
 
-static uint32_t fold(uint32_t c)
+static uint32_t fold_case(uint32_t c)
 {
     return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
 
-/* The pattern is behind "[". */
+/* The pattern is after its "[". */
 static bool match_set(const unsigned char **pattern, uint32_t c)
 {
     uint32_t before = 0, in = next_character(pattern);
@@ -83,7 +84,7 @@ static bool match_set(const unsigned char **pattern, uint32_t c)
     return in != 0 && seen != inverted;
 }
 
-/* One part of the pattern, which begins with p, with one character. */
+/* Match one character with the part of the pattern that begins with p. */
 static bool match_one(struct match *match, uint32_t p)
 {
     const struct language *language = match->language;
@@ -99,10 +100,11 @@ static bool match_one(struct match *match, uint32_t p)
     if (p == 0 || c == 0)
         return false;
     return p == c || (!escaped && p == language->one) ||
-           (language->folds && p < 0x80 && c < 0x80 && fold(p) == fold(c));
+           (language->folds && p < 0x80 && c < 0x80 &&
+            fold_case(p) == fold_case(c));
 }
 
-/* The place where what is behind `any` may begin. */
+/* Move to where the part after `any` may begin. */
 static void skip_to_candidate(struct match *match)
 {
     const struct language *language = match->language;
@@ -117,8 +119,8 @@ static void skip_to_candidate(struct match *match)
     match->any_text += strcspn((const char *)match->any_text, stops);
 }
 
-/* Let the last `any` take one character more. */
-static bool go_back(struct match *match)
+/* Let the last `any` match one more character. */
+static bool backtrack_wildcard(struct match *match)
 {
     if (match->any_pattern == NULL || *match->any_text == '\0')
         return false;
@@ -129,9 +131,10 @@ static bool go_back(struct match *match)
     return true;
 }
 
-static bool matches(struct match *match, struct sl_sql_sqlite_steps *steps)
+static bool match_pattern(struct match *match,
+                          struct sl_sql_sqlite_steps *steps)
 {
-    while (sl_sql_sqlite_step(steps)) {
+    while (sl_sql_sqlite_count_step(steps)) {
         uint32_t p = next_character(&match->pattern);
         if (p != 0 && p == match->language->any) {
             if (*match->pattern == '\0')
@@ -144,14 +147,15 @@ static bool matches(struct match *match, struct sl_sql_sqlite_steps *steps)
         }
         if (p == 0 && *match->text == '\0')
             return true;
-        if ((p == 0 || !match_one(match, p)) && !go_back(match))
+        if ((p == 0 || !match_one(match, p)) && !backtrack_wildcard(match))
             return false;
     }
     return false;
 }
 
-static void answer(sqlite3_context *context, const struct language *language,
-                   sqlite3_value **values)
+static void answer_match(sqlite3_context *context,
+                         const struct language *language,
+                         sqlite3_value **values)
 {
     struct sl_sql_sqlite_steps steps = sl_sql_sqlite_steps(context);
     struct match match = {.language = language};
@@ -166,12 +170,12 @@ static void answer(sqlite3_context *context, const struct language *language,
     match.text = sqlite3_value_text(values[1]);
     if (match.pattern == NULL || match.text == NULL)
         return;
-    bool does = matches(&match, &steps);
-    if (!sl_sql_sqlite_end_if_late(context, &steps))
+    bool does = match_pattern(&match, &steps);
+    if (!sl_sql_sqlite_fail_if_late(context, &steps))
         sqlite3_result_int(context, does);
 }
 
-/* As SQLite says it. */
+/* With the message of SQLite. */
 static bool is_too_long(sqlite3_context *context, sqlite3_value *pattern)
 {
     int most = sqlite3_limit(sqlite3_context_db_handle(context),
@@ -183,8 +187,8 @@ static bool is_too_long(sqlite3_context *context, sqlite3_value *pattern)
     return is;
 }
 
-void sl_sql_sqlite_like(sqlite3_context *context, int count,
-                        sqlite3_value **values)
+void sl_sql_sqlite_run_like(sqlite3_context *context, int count,
+                            sqlite3_value **values)
 {
     struct language language = {.any = '%', .one = '_', .folds = true};
 
@@ -205,16 +209,16 @@ void sl_sql_sqlite_like(sqlite3_context *context, int count,
         if (language.escape == language.one)
             language.one = 0;
     }
-    answer(context, &language, values);
+    answer_match(context, &language, values);
 }
 
-void sl_sql_sqlite_glob(sqlite3_context *context, int count,
-                        sqlite3_value **values)
+void sl_sql_sqlite_run_glob(sqlite3_context *context, int count,
+                            sqlite3_value **values)
 {
     static const struct language language = {
         .any = '*', .one = '?', .set = '['};
 
     (void)count;
     if (!is_too_long(context, values[0]))
-        answer(context, &language, values);
+        answer_match(context, &language, values);
 }

@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the schema of a file may use: its views, triggers, CHECK constraints,
- * generated columns, defaults and indexes, which anybody may have written.
+ * generated columns, defaults and indexes, which may come from an attacker.
  *
- * SQLite has a switch for schemas that are not trusted.  It refuses full-text
- * search, R*Trees and, in some versions, JSON with what may do harm, and cannot
- * be told otherwise.  So it is on, and what SQLite does not call innocuous is
- * there only if it is known here, whoever put it into the library.  Functions
- * and tables that SQLite keeps from schemas by itself stay, as statements may
- * use them; the authorizer (sqlite_guard.c) judges views and triggers like the
- * statement.
+ * SQLite's switch for untrusted schemas refuses full-text search, R*Trees and,
+ * in some versions, JSON along with what is harmful, and has no exceptions.  So
+ * schemas are trusted, and every function and module that is neither innocuous
+ * for SQLite nor listed here is removed.  Those that SQLite itself keeps from
+ * schemas stay, because statements may use them; the authorizer
+ * (session_guard.c) judges views and triggers like the statement.
  */
 #include <stdlib.h>
 
-#include "sql/sqlite/state.h"
+#include "sql/sqlite/connection.h"
 
-/* Tables with code behind them.  All but the last three need nothing but the
- * file; those the authorizer denies by name, for they have no other. */
+/* Modules of virtual tables.  All but the last three need nothing but the file.
+ * The authorizer denies those three by name. */
 static const char *modules[] = {
     "fts3",      "fts4",        "fts4aux",     "fts3tokenize", "fts5",
     "fts5vocab", "rtree",       "rtree_i32",   "json_each",    "json_tree",
@@ -24,9 +23,9 @@ static const char *modules[] = {
 };
 
 /*
- * Functions that are neither innocuous nor kept from schemas (flags
- * SQLITE_INNOCUOUS, SQLITE_DIRECTONLY), and not known to need nothing but their
- * arguments, or the file.
+ * Functions to remove: neither innocuous nor kept from schemas (flags
+ * SQLITE_INNOCUOUS, SQLITE_DIRECTONLY), nor known to need only their arguments
+ * or the file.
  */
 static const char unknown_functions[] =
     "SELECT DISTINCT name, narg FROM pragma_function_list "
@@ -43,7 +42,7 @@ static const char unknown_functions[] =
 _Static_assert((SQLITE_INNOCUOUS | SQLITE_DIRECTONLY) == 0x280000,
                "the flags in unknown_functions");
 
-/* A function without code is none. */
+/* SQLite removes a function that is created without code. */
 static int remove_function(sqlite3 *handle, const char *name, const char *count)
 {
     return sqlite3_create_function_v2(handle, name,
@@ -58,16 +57,16 @@ static int remove_unknown_functions(sqlite3 *handle)
 
     int code = sqlite3_get_table(handle, unknown_functions, &table, &rows,
                                  &columns, NULL);
-    /* The first row has the names of the columns. */
+    /* The first row has the column names. */
     for (int i = columns; code == SQLITE_OK && i < (rows + 1) * columns; i += 2)
         code = remove_function(handle, table[i], table[i + 1]);
     sqlite3_free_table(table);
     return code;
 }
 
-void sl_sql_sqlite_limit_schema(struct sl_sql_sqlite *sqlite)
+void sl_sql_sqlite_limit_schema(struct sl_sql_sqlite_conn *conn)
 {
-    sqlite3 *handle = sqlite->file.handle;
+    sqlite3 *handle = conn->file.handle;
     int known = remove_unknown_functions(handle) == SQLITE_OK &&
                 sqlite3_drop_modules(handle, modules) == SQLITE_OK;
 

@@ -7,7 +7,7 @@
 
 #include <sqlite3.h>
 
-/* --- ALTER TABLE ---------------------------------------------------------- */
+/* --- ALTER TABLE -------------------------------------------------------- */
 
 static void tables_are_altered(void **state)
 {
@@ -113,7 +113,7 @@ static void what_is_temporary_stays_denied(void **state)
     }
 }
 
-/* --- Files made elsewhere ------------------------------------------------- */
+/* --- Files made elsewhere ----------------------------------------------- */
 
 static const char documents[] =
     "CREATE TABLE doc (id INTEGER PRIMARY KEY, body TEXT, meta TEXT NOT NULL "
@@ -198,7 +198,7 @@ static void files_made_elsewhere_work(void **state)
     execute(f, "INSERT INTO words5 (words5) VALUES ('integrity-check')");
 }
 
-/* --- Hostile ones --------------------------------------------------------- */
+/* --- Hostile ones ------------------------------------------------------- */
 
 static int evil_calls;
 

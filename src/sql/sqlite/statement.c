@@ -1,49 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prepared statements, and those that are kept because they come again. */
+/* Prepared statements, and those that are kept for the next time. */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/alloc.h"
-#include "sql/sqlite/state.h"
+#include "sql/sqlite/connection.h"
 
-static void statement_free(struct sl_sql_sqlite_statement *statement)
+enum { CACHE_CAPACITY = 32 };
+
+static void free_statement(struct sl_sql_sqlite_statement *statement)
 {
+    if (statement == NULL)
+        return;
     sqlite3_finalize(statement->handle);
-    free(statement->text);
+    sl_sql_cached_statement_done(&statement->cached);
     free(statement);
 }
 
-/* Take out of what is kept. */
-static struct sl_sql_sqlite_statement *remove_at(struct sl_sql_sqlite *sqlite,
-                                                 size_t index)
-{
-    struct sl_sql_sqlite_statement *statement = sqlite->cached[index];
-
-    sqlite->cached_count--;
-    memmove(&sqlite->cached[index], &sqlite->cached[index + 1],
-            (sqlite->cached_count - index) * sizeof(sqlite->cached[0]));
-    return statement;
-}
-
-static struct sl_sql_sqlite_statement *find(struct sl_sql_sqlite *sqlite,
-                                            struct sl_bytes text)
-{
-    for (size_t i = sqlite->cached_count; i-- > 0;)
-        if (sl_bytes_equal(
-                SL_BYTES(sqlite->cached[i]->text, sqlite->cached[i]->len),
-                text))
-            return remove_at(sqlite, i);
-    return NULL;
-}
-
-/* The text behind the statement holds none: the lexer was right. */
-static enum sl_status check_rest(struct sl_sql_sqlite *sqlite, const char *rest,
-                                 struct sl_error *err)
+/* Check that SQLite sees no second statement, either. */
+static enum sl_status check_single_statement(struct sl_sql_sqlite_conn *conn,
+                                             const char *rest,
+                                             struct sl_error *err)
 {
     sqlite3_stmt *second = NULL;
     int code =
-        sqlite3_prepare_v3(sqlite->file.handle, rest, -1, 0, &second, NULL);
+        sqlite3_prepare_v3(conn->file.handle, rest, -1, 0, &second, NULL);
 
     bool none = code == SQLITE_OK && second == NULL;
     sqlite3_finalize(second);
@@ -53,67 +34,65 @@ static enum sl_status check_rest(struct sl_sql_sqlite *sqlite, const char *rest,
                    "a second statement; make two calls");
 }
 
-static enum sl_status prepare(struct sl_sql_sqlite *sqlite,
-                              struct sl_sql_sqlite_statement *statement,
-                              struct sl_error *err)
+static enum sl_status
+prepare_statement(struct sl_sql_sqlite_conn *conn,
+                  struct sl_sql_sqlite_statement *statement,
+                  struct sl_error *err)
 {
     const char *rest = NULL;
-    bool keeps = statement->len <= SL_SQL_SQLITE_CACHED_BYTES;
+    bool cacheable = sl_sql_cached_statement_fits(&statement->cached);
 
-    sqlite->seen = (struct sl_sql_sqlite_seen){0};
+    conn->effects = (struct sl_sql_sqlite_effects){0};
     errno = 0; /* for sl_sqlite_explain */
-    int code = sqlite3_prepare_v3(sqlite->file.handle, statement->text, -1,
-                                  keeps ? SQLITE_PREPARE_PERSISTENT : 0,
+    int code = sqlite3_prepare_v3(conn->file.handle, statement->cached.text, -1,
+                                  cacheable ? SQLITE_PREPARE_PERSISTENT : 0,
                                   &statement->handle, &rest);
     if (code != SQLITE_OK)
-        return sl_sql_sqlite_explain(sqlite, code, SL_SQL_SQLITE_PREPARING,
-                                     err);
-    statement->counts = sqlite->seen.changes && !sqlite->seen.schema;
-    statement->inserts = statement->counts && sqlite->seen.inserts;
-    statement->frees = sqlite->seen.frees && !sqlite->seen.grows;
+        return sl_sql_sqlite_explain(conn, code, SL_SQL_SQLITE_PREPARING, err);
+    statement->counts = conn->effects.changes && !conn->effects.schema;
+    statement->inserts = statement->counts && conn->effects.inserts;
+    statement->frees = conn->effects.frees && !conn->effects.grows;
     if (statement->handle == NULL)
-        return sl_fail(err, SL_INVALID_ARGUMENT, "there is no statement");
-    return rest[0] == '\0' ? SL_OK : check_rest(sqlite, rest, err);
+        return sl_fail(err, SL_INVALID_ARGUMENT, "the statement is empty");
+    return rest[0] == '\0' ? SL_OK : check_single_statement(conn, rest, err);
 }
 
-enum sl_status sl_sql_sqlite_take(struct sl_sql_sqlite *sqlite,
-                                  struct sl_bytes text,
-                                  struct sl_sql_sqlite_statement **out,
-                                  struct sl_error *err)
+enum sl_status sl_sql_sqlite_statement_take(
+    struct sl_sql_sqlite_conn *conn, struct sl_bytes text,
+    struct sl_sql_sqlite_statement **out, struct sl_error *err)
 {
-    struct sl_sql_sqlite_statement *statement = find(sqlite, text);
+    struct sl_sql_sqlite_statement *statement =
+        sl_sql_statement_cache_take(&conn->cache, NULL, text);
     enum sl_status status = SL_OK;
 
-    sqlite->asked = true;
+    conn->session.reached = true;
     if (statement == NULL) {
         statement = sl_alloc(sizeof(*statement));
-        statement->text = sl_strndup(text.ptr, text.len);
-        statement->len = text.len;
-        status = prepare(sqlite, statement, err);
+        sl_sql_cached_statement_init(&statement->cached, NULL, text);
+        status = prepare_statement(conn, statement, err);
     }
     if (status == SL_OK)
         *out = statement;
     else
-        statement_free(statement);
+        free_statement(statement);
     return status;
 }
 
-void sl_sql_sqlite_give(struct sl_sql_sqlite *sqlite,
-                        struct sl_sql_sqlite_statement *statement)
+void sl_sql_sqlite_statement_release(struct sl_sql_sqlite_conn *conn,
+                                     struct sl_sql_sqlite_statement *statement)
 {
-    (void)sqlite3_reset(statement->handle); /* whoever stepped has its code */
+    (void)sqlite3_reset(statement->handle); /* the failed step had its code */
     sqlite3_clear_bindings(statement->handle);
-    if (statement->len > SL_SQL_SQLITE_CACHED_BYTES) {
-        statement_free(statement);
-        return;
-    }
-    if (sqlite->cached_count == SL_SQL_SQLITE_CACHED)
-        statement_free(remove_at(sqlite, 0));
-    sqlite->cached[sqlite->cached_count++] = statement;
+    if (sl_sql_cached_statement_fits(&statement->cached))
+        statement = sl_sql_statement_cache_add(&conn->cache, CACHE_CAPACITY,
+                                               &statement->cached);
+    free_statement(statement);
 }
 
-void sl_sql_sqlite_forget(struct sl_sql_sqlite *sqlite)
+void sl_sql_sqlite_statements_close(struct sl_sql_sqlite_conn *conn)
 {
-    while (sqlite->cached_count > 0)
-        statement_free(remove_at(sqlite, 0));
+    struct sl_sql_sqlite_statement *statement;
+
+    while ((statement = sl_sql_statement_cache_pop(&conn->cache)) != NULL)
+        free_statement(statement);
 }

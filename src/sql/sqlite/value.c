@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Values in and out of SQLite, which has integers, floating point, text and
- * blobs only.  What else wit/sql/sql.wit has is written as text; on the way out
- * the declared type of the column tells which it is, where the text has its
- * form.
+ * Values in and out of SQLite, which stores only integers, floating point, text
+ * and blobs.  The other types of wit/sql/sql.wit are written as text; when they
+ * are read, the declared type of the column tells which type a text has, if it
+ * is a valid literal of it.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -12,16 +12,16 @@
 #include <string.h>
 #include <strings.h>
 
-#include "sql/form.h"
-#include "sql/sqlite/state.h"
+#include "sql/literal.h"
+#include "sql/sqlite/connection.h"
 
 /* --- In ----------------------------------------------------------------- */
 
-/* The digits of a decimal: how many matter, and where the point is. */
+/* The digits of a decimal. */
 struct digits {
     size_t significant;
-    int64_t exponent; /* of the first significant one */
-    bool whole;       /* neither point nor exponent */
+    int64_t exponent; /* of the first significant digit */
+    bool whole;       /* it has neither point nor exponent */
 };
 
 static int64_t read_exponent(const uint8_t *text, const uint8_t *end)
@@ -37,12 +37,12 @@ static int64_t read_exponent(const uint8_t *text, const uint8_t *end)
     return negative ? -exponent : exponent;
 }
 
-/* text is of the form of a decimal. */
+/* text is a valid decimal. */
 static struct digits count_digits(struct sl_bytes text)
 {
     struct digits digits = {.whole = true};
     const uint8_t *c = text.ptr, *end = text.ptr + text.len;
-    size_t zeros = 0; /* since the last digit that is none */
+    size_t zeros = 0; /* after the last nonzero digit */
     bool fraction = false;
     int64_t places = 0; /* from the first significant digit to the point */
 
@@ -68,10 +68,10 @@ static struct digits count_digits(struct sl_bytes text)
 }
 
 /*
- * Whether a column for numbers, which makes a number of such a text, gives the
- * same number back: as floating point, or as an integer.
+ * Whether a numeric column, which converts such a text to a number, gives the
+ * same number back as floating point or as an integer.
  */
-static bool survives(struct sl_bytes text)
+static bool is_exact_number(struct sl_bytes text)
 {
     enum { DIGITS = 15, FAR = 300, INTEGER_DIGITS = 18 };
     struct digits digits = count_digits(text);
@@ -93,7 +93,7 @@ static bool is_json_number(struct sl_bytes text)
     return false;
 }
 
-static struct sl_bytes trim(struct sl_bytes text)
+static struct sl_bytes trim_space(struct sl_bytes text)
 {
     while (text.len > 0 && text.ptr[text.len - 1] <= ' ')
         text.len--;
@@ -102,8 +102,8 @@ static struct sl_bytes trim(struct sl_bytes text)
     return text;
 }
 
-/* An empty value is not NULL, which a pointer to nothing would make it. */
-static const void *pointer_of(struct sl_bytes bytes)
+/* SQLite takes a NULL pointer for NULL, which an empty value is not. */
+static const void *non_null_pointer(struct sl_bytes bytes)
 {
     return bytes.len > 0 ? (const void *)bytes.ptr : "";
 }
@@ -111,33 +111,30 @@ static const void *pointer_of(struct sl_bytes bytes)
 static int bind_text(sqlite3_stmt *statement, int at, struct sl_bytes text,
                      sqlite3_destructor_type copy)
 {
-    return sqlite3_bind_text64(statement, at, pointer_of(text), text.len, copy,
-                               SQLITE_UTF8);
+    return sqlite3_bind_text64(statement, at, non_null_pointer(text), text.len,
+                               copy, SQLITE_UTF8);
 }
 
 static int bind_blob(sqlite3_stmt *statement, int at, struct sl_bytes bytes,
                      sqlite3_destructor_type copy)
 {
-    return sqlite3_bind_blob64(statement, at, pointer_of(bytes), bytes.len,
-                               copy);
+    return sqlite3_bind_blob64(statement, at, non_null_pointer(bytes),
+                               bytes.len, copy);
 }
 
-/* A number that SQLite would round is a blob, which it leaves alone. */
-static int bind_exact(sqlite3_stmt *statement, int at, struct sl_bytes number,
-                      sqlite3_destructor_type copy)
+/* A number that SQLite would round is stored as a blob, which stays exact. */
+static int bind_number(sqlite3_stmt *statement, int at, struct sl_bytes number,
+                       sqlite3_destructor_type copy)
 {
-    return survives(number) ? bind_text(statement, at, number, copy)
-                            : bind_blob(statement, at, number, copy);
+    return is_exact_number(number) ? bind_text(statement, at, number, copy)
+                                   : bind_blob(statement, at, number, copy);
 }
 
 static int bind_uuid(sqlite3_stmt *statement, int at, struct sl_bytes uuid)
 {
-    char small[36];
+    char small[SL_SQL_UUID_LEN];
 
-    for (size_t i = 0; i < sizeof(small); i++) {
-        uint8_t c = uuid.ptr[i];
-        small[i] = (char)(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
-    }
+    sl_sql_lower_uuid(uuid, small);
     return bind_text(statement, at, SL_BYTES(small, sizeof(small)),
                      SQLITE_TRANSIENT);
 }
@@ -158,12 +155,12 @@ static int bind_value(sqlite3_stmt *statement, int at,
     case SL_SQL_BYTES:
         return bind_blob(statement, at, value->bytes, copy);
     case SL_SQL_DECIMAL:
-        return bind_exact(statement, at, value->bytes, copy);
+        return bind_number(statement, at, value->bytes, copy);
     case SL_SQL_UUID:
         return bind_uuid(statement, at, value->bytes);
     case SL_SQL_JSON:
         if (is_json_number(value->bytes))
-            return bind_exact(statement, at, trim(value->bytes), copy);
+            return bind_number(statement, at, trim_space(value->bytes), copy);
         return bind_text(statement, at, value->bytes, copy);
     case SL_SQL_TEXT:
     case SL_SQL_DATE:
@@ -187,13 +184,13 @@ int sl_sql_sqlite_bind(sqlite3_stmt *statement,
 
 /* --- Out ---------------------------------------------------------------- */
 
-static bool starts_with(const char *text, const char *start)
+static bool starts_with_word(const char *text, const char *start)
 {
     return strncasecmp(text, start, strlen(start)) == 0;
 }
 
-/* The type that a column is declared to have, or NULL, which is none. */
-static enum sl_sql_type declared(sqlite3_stmt *statement, int column)
+/* The declared type of a column, or SL_SQL_NULL. */
+static enum sl_sql_type declared_type(sqlite3_stmt *statement, int column)
 {
     static const struct {
         const char *start;
@@ -209,7 +206,7 @@ static enum sl_sql_type declared(sqlite3_stmt *statement, int column)
 
     for (size_t i = 0; type != NULL && i < sizeof(types) / sizeof(types[0]);
          i++)
-        if (starts_with(type, types[i].start))
+        if (starts_with_word(type, types[i].start))
             return types[i].type;
     return SL_SQL_NULL;
 }
@@ -227,8 +224,8 @@ static struct sl_bytes write_integer(struct scratch *scratch, int64_t number)
     return SL_BYTES(scratch->text, (size_t)len);
 }
 
-/* Whether b is a, or one of the next few numbers beside it. */
-static bool is_near(double a, double b)
+/* Whether b is a, or one of the next few floating-point numbers. */
+static bool is_nearly_equal(double a, double b)
 {
     enum { FAR = 2 };
 
@@ -238,19 +235,19 @@ static bool is_near(double a, double b)
 }
 
 /*
- * As a decimal.  SQLite promises to keep 15 digits, and may be beside the
- * nearest number; what is further away has digits of its own.
+ * Write number as a decimal.  SQLite promises 15 digits and may miss the
+ * nearest number slightly; a number that is further away needs 17.
  */
 static struct sl_bytes write_float(struct scratch *scratch, double number)
 {
     int len = snprintf(scratch->text, sizeof(scratch->text), "%.15g", number);
 
-    if (!is_near(strtod(scratch->text, NULL), number))
+    if (!is_nearly_equal(strtod(scratch->text, NULL), number))
         len = snprintf(scratch->text, sizeof(scratch->text), "%.17g", number);
     return SL_BYTES(scratch->text, (size_t)len);
 }
 
-/* What SQLite's own functions write has a space where RFC 3339 has a T. */
+/* SQLite's own functions write a space where RFC 3339 has a T. */
 static bool read_timestamp(struct sl_sql_value *value, struct scratch *scratch)
 {
     struct sl_bytes text = value->bytes;
@@ -265,9 +262,9 @@ static bool read_timestamp(struct sl_sql_value *value, struct scratch *scratch)
     return true;
 }
 
-/* Whether the text of value has the form of type. */
-static bool has_form(enum sl_sql_type type, struct sl_sql_value *value,
-                     struct scratch *scratch)
+/* Whether the text is a literal of the type.  A timestamp gets its T. */
+static bool convert_literal(enum sl_sql_type type, struct sl_sql_value *value,
+                            struct scratch *scratch)
 {
     switch (type) {
     case SL_SQL_DECIMAL:
@@ -307,15 +304,15 @@ static void read_integer(int64_t number, enum sl_sql_type type,
     }
 }
 
-static void read_float(double number, enum sl_sql_type type,
-                       struct sl_sql_value *value, struct scratch *scratch)
+static void read_real(double number, enum sl_sql_type type,
+                      struct sl_sql_value *value, struct scratch *scratch)
 {
     value->bytes = write_float(scratch, number);
     if (is_number_type(type) && sl_sql_is_decimal(value->bytes)) {
         value->type = type;
         return;
     }
-    value->type = SL_SQL_FLOAT64; /* or without end */
+    value->type = SL_SQL_FLOAT64; /* or infinite */
     value->float64 = number;
 }
 
@@ -327,19 +324,19 @@ static void read_bytes(struct sl_bytes bytes, bool is_blob,
     bool is_text = sl_bytes_are_text(bytes);
 
     value->bytes = bytes;
-    /* Of blobs only what sl_sql_sqlite_bind made one is more than bytes. */
+    /* A blob is a number only where sl_sql_sqlite_bind stored one as a blob. */
     if (is_text && (!is_blob || is_number_type(type)) &&
-        has_form(type, value, scratch))
+        convert_literal(type, value, scratch))
         value->type = type;
     else
         value->type = is_blob || !is_text ? SL_SQL_BYTES : SL_SQL_TEXT;
 }
 
-/* The content of a text or a blob; false where there is no memory for it. */
+/* The content of a text or a blob.  False: out of memory. */
 static bool take_bytes(sqlite3_stmt *statement, int column, bool is_blob,
                        struct sl_bytes *bytes)
 {
-    /* In this order: this may move the bytes, and the other counts them. */
+    /* The order matters: this may convert the value, which changes its size. */
     const void *start =
         is_blob ? sqlite3_column_blob(statement, column)
                 : (const void *)sqlite3_column_text(statement, column);
@@ -352,7 +349,7 @@ static bool read_value(sqlite3_stmt *statement, int column,
                        struct sl_sql_value *value, struct scratch *scratch)
 {
     int storage = sqlite3_column_type(statement, column);
-    enum sl_sql_type type = declared(statement, column);
+    enum sl_sql_type type = declared_type(statement, column);
     struct sl_bytes bytes;
 
     value->type = SL_SQL_NULL;
@@ -364,8 +361,8 @@ static bool read_value(sqlite3_stmt *statement, int column,
                      scratch);
         return true;
     case SQLITE_FLOAT:
-        read_float(sqlite3_column_double(statement, column), type, value,
-                   scratch);
+        read_real(sqlite3_column_double(statement, column), type, value,
+                  scratch);
         return true;
     default:
         if (!take_bytes(statement, column, storage == SQLITE_BLOB, &bytes))
@@ -375,9 +372,9 @@ static bool read_value(sqlite3_stmt *statement, int column,
     }
 }
 
-enum sl_status sl_sql_sqlite_read_row(sqlite3_stmt *statement,
-                                      struct sl_sql_result *result,
-                                      struct sl_error *err)
+enum sl_status sl_sql_sqlite_add_row(sqlite3_stmt *statement,
+                                     struct sl_sql_result *result,
+                                     struct sl_error *err)
 {
     int count = sqlite3_column_count(statement);
     enum sl_status status = SL_OK;
@@ -394,9 +391,9 @@ enum sl_status sl_sql_sqlite_read_row(sqlite3_stmt *statement,
     return status;
 }
 
-enum sl_status sl_sql_sqlite_read_columns(sqlite3_stmt *statement,
-                                          struct sl_sql_result *result,
-                                          struct sl_error *err)
+enum sl_status sl_sql_sqlite_add_columns(sqlite3_stmt *statement,
+                                         struct sl_sql_result *result,
+                                         struct sl_error *err)
 {
     int count = sqlite3_column_count(statement);
     enum sl_status status = SL_OK;

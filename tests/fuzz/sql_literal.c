@@ -9,7 +9,7 @@
 
 #include <sqlite3.h>
 
-#include "sql/form.h"
+#include "sql/literal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

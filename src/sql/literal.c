@@ -1,38 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Decimals, dates, times, UUIDs and JSON: syntax only, read with a cursor that
- * goes through the text once.
- */
-#include "sql/form.h"
+/* Decimals, dates, times, UUIDs and JSON: their syntax, read in one pass. */
+#include "sql/literal.h"
 
 #include <string.h>
 
 #include "sql/sql.h"
 
-/* What is left to read. */
+/* The rest of the text. */
 struct reader {
     const uint8_t *at;
     const uint8_t *end;
 };
 
-static struct reader reader_of(struct sl_bytes text)
+static struct reader make_reader(struct sl_bytes text)
 {
     return (struct reader){text.ptr, text.ptr + text.len};
 }
 
-static bool at_end(const struct reader *reader)
+static bool is_at_end(const struct reader *reader)
 {
     return reader->at == reader->end;
 }
 
-static int peek(const struct reader *reader)
+static int peek_byte(const struct reader *reader)
 {
-    return at_end(reader) ? -1 : *reader->at;
+    return is_at_end(reader) ? -1 : *reader->at;
 }
 
-static bool skip(struct reader *reader, char c)
+static bool skip_byte(struct reader *reader, char c)
 {
-    if (peek(reader) != c)
+    if (peek_byte(reader) != c)
         return false;
     reader->at++;
     return true;
@@ -40,7 +37,7 @@ static bool skip(struct reader *reader, char c)
 
 static bool skip_one_of(struct reader *reader, const char *characters)
 {
-    int c = peek(reader);
+    int c = peek_byte(reader);
 
     if (c <= 0 || strchr(characters, c) == NULL)
         return false;
@@ -52,7 +49,7 @@ static size_t skip_digits(struct reader *reader)
 {
     const uint8_t *start = reader->at;
 
-    while (peek(reader) >= '0' && peek(reader) <= '9')
+    while (peek_byte(reader) >= '0' && peek_byte(reader) <= '9')
         reader->at++;
     return (size_t)(reader->at - start);
 }
@@ -63,7 +60,7 @@ static bool read_number(struct reader *reader, int digits, int low, int high,
 {
     *number = 0;
     for (int i = 0; i < digits; i++) {
-        int c = peek(reader);
+        int c = peek_byte(reader);
         if (c < '0' || c > '9')
             return false;
         *number = *number * 10 + (c - '0');
@@ -85,19 +82,19 @@ static bool skip_exponent(struct reader *reader)
 
 bool sl_sql_is_decimal(struct sl_bytes text)
 {
-    struct reader reader = reader_of(text);
+    struct reader reader = make_reader(text);
 
     (void)skip_one_of(&reader, "+-");
     if (skip_digits(&reader) == 0)
         return false;
-    if (skip(&reader, '.') && skip_digits(&reader) == 0)
+    if (skip_byte(&reader, '.') && skip_digits(&reader) == 0)
         return false;
-    return skip_exponent(&reader) && at_end(&reader);
+    return skip_exponent(&reader) && is_at_end(&reader);
 }
 
 /* --- Dates and times ---------------------------------------------------- */
 
-static int days_of(int year, int month)
+int sl_sql_days_in_month(int year, int month)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
@@ -109,20 +106,20 @@ static bool read_date(struct reader *reader)
 {
     int year, month, day;
 
-    return read_number(reader, 4, 1, 9999, &year) && skip(reader, '-') &&
-           read_number(reader, 2, 1, 12, &month) && skip(reader, '-') &&
-           read_number(reader, 2, 1, days_of(year, month), &day);
+    return read_number(reader, 4, 1, 9999, &year) && skip_byte(reader, '-') &&
+           read_number(reader, 2, 1, 12, &month) && skip_byte(reader, '-') &&
+           read_number(reader, 2, 1, sl_sql_days_in_month(year, month), &day);
 }
 
 static bool read_time(struct reader *reader)
 {
     int number;
 
-    if (!read_number(reader, 2, 0, 23, &number) || !skip(reader, ':') ||
-        !read_number(reader, 2, 0, 59, &number) || !skip(reader, ':') ||
+    if (!read_number(reader, 2, 0, 23, &number) || !skip_byte(reader, ':') ||
+        !read_number(reader, 2, 0, 59, &number) || !skip_byte(reader, ':') ||
         !read_number(reader, 2, 0, 59, &number))
         return false;
-    if (!skip(reader, '.'))
+    if (!skip_byte(reader, '.'))
         return true;
     size_t digits = skip_digits(reader);
     return digits >= 1 && digits <= 9;
@@ -132,34 +129,35 @@ static bool read_offset(struct reader *reader)
 {
     int number;
 
-    if (skip(reader, 'Z'))
+    if (skip_byte(reader, 'Z'))
         return true;
     return skip_one_of(reader, "+-") &&
-           read_number(reader, 2, 0, 23, &number) && skip(reader, ':') &&
+           read_number(reader, 2, 0, 23, &number) && skip_byte(reader, ':') &&
            read_number(reader, 2, 0, 59, &number);
 }
 
 bool sl_sql_is_date(struct sl_bytes text)
 {
-    struct reader reader = reader_of(text);
+    struct reader reader = make_reader(text);
 
-    return read_date(&reader) && at_end(&reader);
+    return read_date(&reader) && is_at_end(&reader);
 }
 
 bool sl_sql_is_time(struct sl_bytes text)
 {
-    struct reader reader = reader_of(text);
+    struct reader reader = make_reader(text);
 
-    return read_time(&reader) && at_end(&reader);
+    return read_time(&reader) && is_at_end(&reader);
 }
 
-bool sl_sql_is_timestamp(struct sl_bytes text, char between)
+bool sl_sql_is_timestamp(struct sl_bytes text, char separator)
 {
-    struct reader reader = reader_of(text);
+    struct reader reader = make_reader(text);
 
-    if (!read_date(&reader) || !skip(&reader, between) || !read_time(&reader))
+    if (!read_date(&reader) || !skip_byte(&reader, separator) ||
+        !read_time(&reader))
         return false;
-    return at_end(&reader) || (read_offset(&reader) && at_end(&reader));
+    return is_at_end(&reader) || (read_offset(&reader) && is_at_end(&reader));
 }
 
 /* --- UUIDs -------------------------------------------------------------- */
@@ -172,7 +170,7 @@ static bool is_hex(int c)
 
 bool sl_sql_is_uuid(struct sl_bytes text)
 {
-    if (text.len != 36)
+    if (text.len != SL_SQL_UUID_LEN)
         return false;
     for (size_t i = 0; i < text.len; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
@@ -180,6 +178,14 @@ bool sl_sql_is_uuid(struct sl_bytes text)
             return false;
     }
     return true;
+}
+
+void sl_sql_lower_uuid(struct sl_bytes uuid, char out[SL_SQL_UUID_LEN])
+{
+    for (size_t i = 0; i < SL_SQL_UUID_LEN; i++) {
+        uint8_t c = uuid.ptr[i];
+        out[i] = (char)(c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+    }
 }
 
 /* --- JSON --------------------------------------------------------------- */
@@ -194,23 +200,23 @@ static bool skip_escape(struct reader *reader)
 {
     if (skip_one_of(reader, "\"\\/bfnrt"))
         return true;
-    if (!skip(reader, 'u'))
+    if (!skip_byte(reader, 'u'))
         return false;
     for (int i = 0; i < 4; i++, reader->at++)
-        if (!is_hex(peek(reader)))
+        if (!is_hex(peek_byte(reader)))
             return false;
     return true;
 }
 
 static bool skip_string(struct reader *reader)
 {
-    if (!skip(reader, '"'))
+    if (!skip_byte(reader, '"'))
         return false;
-    while (!skip(reader, '"')) {
-        if (skip(reader, '\\')) {
+    while (!skip_byte(reader, '"')) {
+        if (skip_byte(reader, '\\')) {
             if (!skip_escape(reader))
                 return false;
-        } else if (peek(reader) < ' ') { /* the end as well */
+        } else if (peek_byte(reader) < ' ') { /* the end as well */
             return false;
         } else {
             reader->at++;
@@ -221,10 +227,10 @@ static bool skip_string(struct reader *reader)
 
 static bool skip_json_number(struct reader *reader)
 {
-    (void)skip(reader, '-');
-    if (!skip(reader, '0') && skip_digits(reader) == 0)
+    (void)skip_byte(reader, '-');
+    if (!skip_byte(reader, '0') && skip_digits(reader) == 0)
         return false;
-    if (skip(reader, '.') && skip_digits(reader) == 0)
+    if (skip_byte(reader, '.') && skip_digits(reader) == 0)
         return false;
     return skip_exponent(reader);
 }
@@ -243,7 +249,7 @@ static bool skip_word(struct reader *reader, const char *word)
 /* Anything but an array or an object. */
 static bool skip_scalar(struct reader *reader)
 {
-    switch (peek(reader)) {
+    switch (peek_byte(reader)) {
     case '"':
         return skip_string(reader);
     case 't':
@@ -257,7 +263,7 @@ static bool skip_scalar(struct reader *reader)
     }
 }
 
-/* Where a reader of JSON is: in which arrays ([) and objects ({). */
+/* The arrays ([) and objects ({) that are open. */
 struct nest {
     char inside[SL_SQL_JSON_DEPTH_MAX];
     int depth;
@@ -269,42 +275,42 @@ static bool skip_name(struct reader *reader)
     if (!skip_string(reader))
         return false;
     skip_space(reader);
-    return skip(reader, ':');
+    return skip_byte(reader, ':');
 }
 
 /*
- * Begin a value: a scalar, or a [ or { and, unless it is empty, the name of its
- * first member.  *open where its first value comes next.
+ * Read a scalar, or a [ or {, and of an object the name of its first member.
+ * *open: it is not empty, and its first value follows.
  */
 static bool begin_value(struct reader *reader, struct nest *nest, bool *open)
 {
     *open = false;
     skip_space(reader);
-    int c = peek(reader);
+    int c = peek_byte(reader);
     if (c != '[' && c != '{')
         return skip_scalar(reader);
     reader->at++;
     skip_space(reader);
     if (nest->depth == SL_SQL_JSON_DEPTH_MAX)
         return false;
-    if (skip(reader, c == '[' ? ']' : '}'))
+    if (skip_byte(reader, c == '[' ? ']' : '}'))
         return true;
     nest->inside[nest->depth++] = (char)c;
     *open = true;
     return c == '[' || skip_name(reader);
 }
 
-/* Behind a value: what ends here; *more where another value follows. */
+/* After a value, read what ends there.  *more: another value follows. */
 static bool end_values(struct reader *reader, struct nest *nest, bool *more)
 {
     for (*more = false; nest->depth > 0; nest->depth--) {
         bool array = nest->inside[nest->depth - 1] == '[';
         skip_space(reader);
-        if (skip(reader, ',')) {
+        if (skip_byte(reader, ',')) {
             *more = true;
             return array || skip_name(reader);
         }
-        if (!skip(reader, array ? ']' : '}'))
+        if (!skip_byte(reader, array ? ']' : '}'))
             return false;
     }
     return true;
@@ -312,7 +318,7 @@ static bool end_values(struct reader *reader, struct nest *nest, bool *more)
 
 bool sl_sql_is_json(struct sl_bytes text)
 {
-    struct reader reader = reader_of(text);
+    struct reader reader = make_reader(text);
     struct nest nest = {.depth = 0};
     bool more = true, open;
 
@@ -323,5 +329,5 @@ bool sl_sql_is_json(struct sl_bytes text)
             return false;
     }
     skip_space(&reader);
-    return at_end(&reader);
+    return is_at_end(&reader);
 }

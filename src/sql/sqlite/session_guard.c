@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What statements of guests may do: anything with this database, and nothing
- * with another file, with the connection, which is shared, or with the process.
+ * What the statements of guests may do: anything with this database, and
+ * nothing with other files, with the connection, which is shared, or with the
+ * process.
  */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
 
-#include "sql/sqlite/state.h"
+#include "sql/sqlite/connection.h"
 
 enum {
-    PROGRESS_OPS = 100,            /* between two looks at the deadline */
+    PROGRESS_OPS = 100,            /* between two checks of the deadline */
     PATTERN_MAX = 5000,            /* of LIKE and GLOB */
     LENGTH_MAX = 64 * 1024 * 1024, /* of a value, and of a row */
     TRIGGER_DEPTH_MAX = 100,
 };
 
-static bool is_one_of(const char *word, const char *const words[])
+static bool is_name_in(const char *word, const char *const words[])
 {
     for (size_t i = 0; word != NULL && words[i] != NULL; i++)
         if (strcasecmp(word, words[i]) == 0)
@@ -24,8 +25,9 @@ static bool is_one_of(const char *word, const char *const words[])
     return false;
 }
 
-/* What tells about the schema; the rest changes, or tells where files are. */
-static bool may_ask(const char *pragma, const char *argument)
+/* Pragmas that describe the schema.  The others change something, or reveal
+ * where files are. */
+static bool may_run_pragma(const char *pragma, const char *argument)
 {
     static const char *const of_something[] = {
         "table_info",
@@ -48,8 +50,8 @@ static bool may_ask(const char *pragma, const char *argument)
         "schema_version", "user_version",   NULL,
     };
 
-    return is_one_of(pragma, of_something) ||
-           (argument == NULL && is_one_of(pragma, alone));
+    return is_name_in(pragma, of_something) ||
+           (argument == NULL && is_name_in(pragma, alone));
 }
 
 static bool may_call(const char *function)
@@ -57,7 +59,7 @@ static bool may_call(const char *function)
     static const char *const dangerous[] = {"load_extension", "fts3_tokenizer",
                                             NULL};
 
-    return !is_one_of(function, dangerous);
+    return !is_name_in(function, dangerous);
 }
 
 static bool may_use_module(const char *module)
@@ -67,19 +69,19 @@ static bool may_use_module(const char *module)
         "fts5vocab", "rtree", "rtree_i32", NULL,
     };
 
-    return is_one_of(module, modules);
+    return is_name_in(module, modules);
 }
 
-/* Tables that show what other statements, and pages, there are. */
+/* Tables that show other statements, or raw pages, are denied. */
 static bool may_read(const char *table)
 {
     static const char *const tables[] = {"sqlite_stmt", "sqlite_dbpage",
                                          "bytecode", "tables_used", NULL};
 
-    return !is_one_of(table, tables);
+    return !is_name_in(table, tables);
 }
 
-/* What is denied, in words, or NULL. */
+/* Says what is denied, for a message, or NULL. */
 static const char *find_denied(int action, const char *first,
                                const char *second)
 {
@@ -88,7 +90,7 @@ static const char *find_denied(int action, const char *first,
     case SQLITE_DETACH:
         return "other files (ATTACH, DETACH, VACUUM)";
     case SQLITE_PRAGMA:
-        return may_ask(first, second) ? NULL : "this PRAGMA";
+        return may_run_pragma(first, second) ? NULL : "this PRAGMA";
     case SQLITE_FUNCTION:
         return may_call(second) ? NULL : "this function";
     case SQLITE_CREATE_VTABLE:
@@ -98,27 +100,30 @@ static const char *find_denied(int action, const char *first,
         return may_read(first) ? NULL : "this table";
     case SQLITE_TRANSACTION:
     case SQLITE_SAVEPOINT:
-        return "statements for transactions";
+        return "transaction statements";
     default:
         return NULL;
     }
 }
 
 /*
- * What SQLite itself does within ALTER TABLE: it looks for what is temporary
- * and uses the table.  No statement of a guest comes this far: one that begins
- * with ALTER TABLE holds nothing else, and nothing temporary can be altered.
+ * Whether this is a step of ALTER TABLE itself, which looks for temporary
+ * objects that use the table.  A guest cannot make use of it: a statement that
+ * begins with ALTER TABLE has no other part, and temporary objects cannot be
+ * altered.
  */
-static bool is_own_step(const struct sl_sql_sqlite_seen *seen, int action,
+static bool is_own_step(const struct sl_sql_sqlite_effects *effects, int action,
                         const char *table)
 {
     static const char *const schemas[] = {"sqlite_temp_master",
                                           "sqlite_temp_schema", NULL};
 
-    return seen->alters && action == SQLITE_UPDATE && is_one_of(table, schemas);
+    return effects->alters && action == SQLITE_UPDATE &&
+           is_name_in(table, schemas);
 }
 
-/* The connection's own database, which is not there for the next call. */
+/* Whether it is in the connection's temporary database, which the next call may
+ * not see. */
 static bool is_temporary(int action, const char *database)
 {
     switch (action) {
@@ -133,14 +138,14 @@ static bool is_temporary(int action, const char *database)
     }
 }
 
-/* Note whether it may take room, or gives some back. */
-static void note_room(struct sl_sql_sqlite_seen *seen, int action,
-                      const char *table)
+/* Note whether the statement may need space, or frees some. */
+static void note_growth(struct sl_sql_sqlite_effects *effects, int action,
+                        const char *table)
 {
     switch (action) {
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
-        seen->grows |= strncasecmp(table, "sqlite_", 7) != 0;
+        effects->grows |= strncasecmp(table, "sqlite_", 7) != 0;
         return;
     case SQLITE_CREATE_INDEX:
     case SQLITE_CREATE_TABLE:
@@ -148,7 +153,7 @@ static void note_room(struct sl_sql_sqlite_seen *seen, int action,
     case SQLITE_CREATE_VIEW:
     case SQLITE_CREATE_VTABLE:
     case SQLITE_ALTER_TABLE:
-        seen->grows = true;
+        effects->grows = true;
         return;
     case SQLITE_DELETE:
     case SQLITE_DROP_INDEX:
@@ -156,26 +161,26 @@ static void note_room(struct sl_sql_sqlite_seen *seen, int action,
     case SQLITE_DROP_TRIGGER:
     case SQLITE_DROP_VIEW:
     case SQLITE_DROP_VTABLE:
-        seen->frees = true;
+        effects->frees = true;
         return;
     default:
         return;
     }
 }
 
-/* Note what the statement does by itself, to which table of its user. */
-static void note(struct sl_sql_sqlite_seen *seen, int action, const char *table,
-                 const char *trigger)
+/* Note what the statement itself does to the tables of its user. */
+static void note_effects(struct sl_sql_sqlite_effects *effects, int action,
+                         const char *table, const char *trigger)
 {
-    note_room(seen, action, table);
+    note_growth(effects, action, table);
     switch (action) {
     case SQLITE_INSERT:
     case SQLITE_UPDATE:
     case SQLITE_DELETE:
         if (trigger != NULL || strncasecmp(table, "sqlite_", 7) == 0)
             return;
-        seen->changes = true;
-        seen->inserts |= action == SQLITE_INSERT;
+        effects->changes = true;
+        effects->inserts |= action == SQLITE_INSERT;
         return;
     case SQLITE_CREATE_INDEX:
     case SQLITE_CREATE_TABLE:
@@ -188,46 +193,41 @@ static void note(struct sl_sql_sqlite_seen *seen, int action, const char *table,
     case SQLITE_DROP_VIEW:
     case SQLITE_DROP_VTABLE:
     case SQLITE_ALTER_TABLE:
-        seen->schema = true;
-        seen->alters |= action == SQLITE_ALTER_TABLE;
+        effects->schema = true;
+        effects->alters |= action == SQLITE_ALTER_TABLE;
         return;
     default:
         return;
     }
 }
 
-static int authorize(void *context, int action, const char *first,
-                     const char *second, const char *database,
-                     const char *trigger)
+static int authorize_action(void *context, int action, const char *first,
+                            const char *second, const char *database,
+                            const char *trigger)
 {
-    struct sl_sql_sqlite *sqlite = context;
+    struct sl_sql_sqlite_conn *conn = context;
 
-    if (sqlite->trusted)
+    if (conn->trusted)
         return SQLITE_OK;
     const char *denied = find_denied(action, first, second);
     if (denied == NULL && is_temporary(action, database) &&
-        !is_own_step(&sqlite->seen, action, first))
+        !is_own_step(&conn->effects, action, first))
         denied = "temporary tables, indexes, triggers and views";
     if (denied != NULL) {
-        sqlite->seen.denied = denied;
+        conn->effects.denied = denied;
         return SQLITE_DENY;
     }
-    note(&sqlite->seen, action, first, trigger);
+    note_effects(&conn->effects, action, first, trigger);
     return SQLITE_OK;
 }
 
-bool sl_sql_sqlite_is_late(const struct sl_sql_sqlite *sqlite)
+/* Returns nonzero to stop the statement. */
+static int check_deadline(void *context)
 {
-    return !sqlite->trusted && sl_deadline_passed(sqlite->file.deadline);
+    return sl_sql_sqlite_is_past_deadline(context);
 }
 
-/* Not 0: stop. */
-static int look_at_deadline(void *context)
-{
-    return sl_sql_sqlite_is_late(context);
-}
-
-void sl_sql_sqlite_guard(struct sl_sql_sqlite *sqlite)
+void sl_sql_sqlite_guard_session(struct sl_sql_sqlite_conn *conn)
 {
     static const struct {
         int limit, value;
@@ -250,23 +250,23 @@ void sl_sql_sqlite_guard(struct sl_sql_sqlite *sqlite)
         {SQLITE_DBCONFIG_DQS_DDL, 0},
         {SQLITE_DBCONFIG_ENABLE_FKEY, 1},
     };
-    sqlite3 *handle = sqlite->file.handle;
+    sqlite3 *handle = conn->file.handle;
 
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
         sqlite3_limit(handle, limits[i].limit, limits[i].value);
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
         sqlite3_db_config(handle, options[i].option, options[i].on, NULL);
-    sl_sql_sqlite_limit_schema(sqlite); /* not under the rules below */
-    sqlite3_set_authorizer(handle, authorize, sqlite);
-    sl_sql_sqlite_add_functions(sqlite);
-    sqlite3_progress_handler(handle, PROGRESS_OPS, look_at_deadline, sqlite);
+    sl_sql_sqlite_limit_schema(conn); /* before the authorizer applies */
+    sqlite3_set_authorizer(handle, authorize_action, conn);
+    sl_sql_sqlite_add_functions(conn);
+    sqlite3_progress_handler(handle, PROGRESS_OPS, check_deadline, conn);
 }
 
-int sl_sql_sqlite_exec(struct sl_sql_sqlite *sqlite, const char *text)
+int sl_sql_sqlite_exec(struct sl_sql_sqlite_conn *conn, const char *text)
 {
     errno = 0; /* for sl_sqlite_explain */
-    sqlite->trusted = true;
-    int code = sqlite3_exec(sqlite->file.handle, text, NULL, NULL, NULL);
-    sqlite->trusted = false;
+    conn->trusted = true;
+    int code = sqlite3_exec(conn->file.handle, text, NULL, NULL, NULL);
+    conn->trusted = false;
     return code;
 }

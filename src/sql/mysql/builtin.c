@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What MySQL and MariaDB both have built in.  A stored function of such a name
- * is called only with its database in front, or with space behind it.  What is
- * not here only costs more trips to the server.
+ * The functions that both MySQL and MariaDB have built in.  A stored function
+ * with such a name can only be called with its database's name in front, or
+ * with a space after the name.  A function that is missing here costs a round
+ * trip, no more.
  */
 #include <stdlib.h>
 #include <strings.h>
 
-#include "sql/mysql/state.h"
+#include "sql/mysql/connection.h"
 
 /* In the order of strcasecmp. */
 static const char *const built_in[] = {
@@ -243,7 +244,7 @@ static const char *const built_in[] = {
     "YEARWEEK",
 };
 
-static int compare(const void *key, const void *element)
+static int compare_word(const void *key, const void *element)
 {
     const struct sl_bytes *word = key;
     const char *text = *(const char *const *)element;
@@ -257,5 +258,5 @@ static int compare(const void *key, const void *element)
 bool sl_sql_mysql_is_built_in(struct sl_bytes word)
 {
     return bsearch(&word, built_in, sizeof(built_in) / sizeof(built_in[0]),
-                   sizeof(built_in[0]), compare) != NULL;
+                   sizeof(built_in[0]), compare_word) != NULL;
 }
