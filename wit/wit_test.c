@@ -14,7 +14,7 @@
 
 enum { FILES_MAX = 32 };
 
-static size_t files(struct sl_bridge_wit_file out[FILES_MAX])
+static size_t list_files(struct sl_bridge_wit_file out[FILES_MAX])
 {
     assert_in_range(sl_wit_file_count, 1, FILES_MAX);
     for (size_t i = 0; i < sl_wit_file_count; i++) {
@@ -31,7 +31,7 @@ static void worlds_resolve(void **state)
         "slight:slight/command", "slight:slight/http", "slight:slight/worker",
         "slight:slight/subscriber", "slight:kv/imports"};
     struct sl_bridge_wit_file all[FILES_MAX];
-    size_t count = files(all);
+    size_t count = list_files(all);
 
     (void)state;
     for (size_t i = 0; i < sizeof(worlds) / sizeof(worlds[0]); i++) {
@@ -43,20 +43,20 @@ static void worlds_resolve(void **state)
     }
 }
 
-static void an_unknown_world_is_told(void **state)
+static void an_unknown_world_is_an_error(void **state)
 {
     struct sl_bridge_wit_file all[FILES_MAX];
     struct sl_error err;
 
     (void)state;
-    assert_int_equal(sl_bridge_wit_check(all, files(all),
+    assert_int_equal(sl_bridge_wit_check(all, list_files(all),
                                          SL_LITERAL("slight:slight/comand"),
                                          &err),
                      SL_INVALID_ARGUMENT);
     assert_non_null(strstr(err.message, "slight:slight/command"));
 }
 
-static void a_mistake_has_its_place(void **state)
+static void an_error_has_its_place(void **state)
 {
     const struct sl_bridge_wit_file wrong[] = {
         {.path = SL_LITERAL("a/a.wit"),
@@ -73,8 +73,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(worlds_resolve),
-        cmocka_unit_test(an_unknown_world_is_told),
-        cmocka_unit_test(a_mistake_has_its_place),
+        cmocka_unit_test(an_unknown_world_is_an_error),
+        cmocka_unit_test(an_error_has_its_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

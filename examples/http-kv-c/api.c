@@ -34,7 +34,7 @@ static void reply_error(response_t out, slight_types_errors_error_t *error)
     slight_types_errors_error_free(error);
 }
 
-static void get(response_t out, http_string_t *key)
+static void handle_get(response_t out, http_string_t *key)
 {
     slight_types_errors_error_t error;
     http_option_list_u8_t value;
@@ -49,7 +49,7 @@ static void get(response_t out, http_string_t *key)
 }
 
 /* Whether the request has `if-none-match: *`. */
-static bool only_new(wasi_http_types_borrow_incoming_request_t request)
+static bool is_conditional(wasi_http_types_borrow_incoming_request_t request)
 {
     wasi_http_types_own_headers_t headers =
         wasi_http_types_method_incoming_request_headers(request);
@@ -66,14 +66,14 @@ static bool only_new(wasi_http_types_borrow_incoming_request_t request)
     return only;
 }
 
-static void put(response_t out, http_string_t *key,
-                wasi_http_types_borrow_incoming_request_t request)
+static void handle_put(response_t out, http_string_t *key,
+                       wasi_http_types_borrow_incoming_request_t request)
 {
     slight_kv_store_set_options_t options = {0};
     slight_kv_store_version_t version;
     slight_types_errors_error_t error;
     http_list_u8_t value;
-    bool unique = only_new(request);
+    bool unique = is_conditional(request);
 
     if (!http_body(request, VALUE_MAX, &value)) {
         http_reply_text(out, 413, "the value is too large, or was cut off\n");
@@ -90,7 +90,7 @@ static void put(response_t out, http_string_t *key,
         http_reply_text(out, 200, "stored\n");
 }
 
-static void delete(response_t out, http_string_t *key)
+static void handle_delete(response_t out, http_string_t *key)
 {
     slight_types_errors_error_t error;
     bool was_there;
@@ -126,11 +126,11 @@ void exports_wasi_http_incoming_handler_handle(
     http_string_set(&key, path + 1);
     wasi_http_types_method_incoming_request_method(request, &method);
     if (method.tag == WASI_HTTP_TYPES_METHOD_GET)
-        get(out, &key);
+        handle_get(out, &key);
     else if (method.tag == WASI_HTTP_TYPES_METHOD_PUT)
-        put(out, &key, request);
+        handle_put(out, &key, request);
     else if (method.tag == WASI_HTTP_TYPES_METHOD_DELETE)
-        delete (out, &key);
+        handle_delete(out, &key);
     else
         http_reply_text(out, 405, "GET, PUT or DELETE\n");
 }

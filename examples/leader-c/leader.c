@@ -23,7 +23,7 @@ static void print_error(const char *what,
 }
 
 /* Work, one step at a time, while the lock is held. */
-static void lead(slight_lockd_locks_borrow_lock_t lock)
+static void work_as_leader(slight_lockd_locks_borrow_lock_t lock)
 {
     printf(
         "leader, token %llu\n",
@@ -64,7 +64,7 @@ int main(void)
             usleep(100000);
             continue;
         }
-        lead(slight_lockd_locks_borrow_lock(lock));
+        work_as_leader(slight_lockd_locks_borrow_lock(lock));
         slight_lockd_locks_lock_drop_own(lock);
     }
 }

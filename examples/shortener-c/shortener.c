@@ -45,8 +45,8 @@ static char *write_code(int64_t number, char text[CODE_MAX])
     return at;
 }
 
-static void shorten(response_t out,
-                    wasi_http_types_borrow_incoming_request_t request)
+static void shorten_url(response_t out,
+                        wasi_http_types_borrow_incoming_request_t request)
 {
     slight_types_errors_error_t error;
     char text[CODE_MAX], answer[CODE_MAX + 2];
@@ -76,7 +76,7 @@ static void shorten(response_t out,
     http_reply_text(out, 201, answer);
 }
 
-static void follow(response_t out, const char *path)
+static void redirect_code(response_t out, const char *path)
 {
     slight_types_errors_error_t error;
     http_option_list_u8_t url;
@@ -116,9 +116,9 @@ void exports_wasi_http_incoming_handler_handle(
     bucket = slight_kv_store_borrow_bucket(opened);
     wasi_http_types_method_incoming_request_method(request, &method);
     if (method.tag == WASI_HTTP_TYPES_METHOD_POST && strcmp(path, "/") == 0)
-        shorten(out, request);
+        shorten_url(out, request);
     else if (method.tag == WASI_HTTP_TYPES_METHOD_GET)
-        follow(out, path);
+        redirect_code(out, path);
     else
         http_reply_text(out, 405, "POST / or GET /CODE\n");
 }

@@ -44,8 +44,8 @@ static void reply_error(response_t out, slight_types_errors_error_t *error)
 }
 
 /* Run a statement.  On failure, answer the request and return false. */
-static bool execute(response_t out, const char *statement, value_t *values,
-                    size_t count, uint64_t *affected)
+static bool run_statement(response_t out, const char *statement,
+                          value_t *values, size_t count, uint64_t *affected)
 {
     slight_sql_database_list_value_t parameters = {values, count};
     slight_sql_database_done_t done;
@@ -62,8 +62,8 @@ static bool execute(response_t out, const char *statement, value_t *values,
     return true;
 }
 
-static void add(response_t out, const char *id,
-                wasi_http_types_borrow_incoming_request_t request)
+static void add_entry(response_t out, const char *id,
+                      wasi_http_types_borrow_incoming_request_t request)
 {
     http_list_u8_t body;
     uint64_t affected;
@@ -74,17 +74,17 @@ static void add(response_t out, const char *id,
     }
     value_t values[] = {text_value(id, strlen(id)),
                         text_value(body.ptr, body.len)};
-    if (execute(out, "INSERT INTO todo (id, done, text) VALUES (?, 0, ?)",
-                values, 2, &affected))
+    if (run_statement(out, "INSERT INTO todo (id, done, text) VALUES (?, 0, ?)",
+                      values, 2, &affected))
         http_reply_text(out, 201, "added\n");
 }
 
-static void change(response_t out, const char *statement, const char *id)
+static void change_entry(response_t out, const char *statement, const char *id)
 {
     value_t values[] = {text_value(id, strlen(id))};
     uint64_t affected;
 
-    if (!execute(out, statement, values, 1, &affected))
+    if (!run_statement(out, statement, values, 1, &affected))
         return;
     if (affected == 0)
         http_reply_text(out, 404, "no such entry\n");
@@ -92,7 +92,7 @@ static void change(response_t out, const char *statement, const char *id)
         http_reply_text(out, 200, "ok\n");
 }
 
-static void list(response_t out)
+static void list_entries(response_t out)
 {
     slight_sql_database_list_value_t none = {0};
     slight_sql_database_rows_t rows;
@@ -132,8 +132,8 @@ static bool parse_path(char *path, char **id, bool *done)
     return (slash == NULL || *done) && strlen(*id) > 0 && strlen(*id) <= ID_MAX;
 }
 
-static void answer(response_t out, char *path,
-                   wasi_http_types_borrow_incoming_request_t request)
+static void answer_request(response_t out, char *path,
+                           wasi_http_types_borrow_incoming_request_t request)
 {
     wasi_http_types_method_t method;
     bool done;
@@ -141,15 +141,15 @@ static void answer(response_t out, char *path,
 
     wasi_http_types_method_incoming_request_method(request, &method);
     if (method.tag == WASI_HTTP_TYPES_METHOD_GET && strcmp(path, "/") == 0)
-        list(out);
+        list_entries(out);
     else if (!parse_path(path, &id, &done))
         http_reply_text(out, 404, "an ID has 1 to 36 characters\n");
     else if (method.tag == WASI_HTTP_TYPES_METHOD_PUT && !done)
-        add(out, id, request);
+        add_entry(out, id, request);
     else if (method.tag == WASI_HTTP_TYPES_METHOD_POST && done)
-        change(out, "UPDATE todo SET done = 1 WHERE id = ?", id);
+        change_entry(out, "UPDATE todo SET done = 1 WHERE id = ?", id);
     else if (method.tag == WASI_HTTP_TYPES_METHOD_DELETE && !done)
-        change(out, "DELETE FROM todo WHERE id = ?", id);
+        change_entry(out, "DELETE FROM todo WHERE id = ?", id);
     else
         http_reply_text(out, 405, "see the top of todo.c\n");
 }
@@ -173,9 +173,10 @@ void exports_wasi_http_incoming_handler_handle(
         return;
     }
     database = slight_sql_database_borrow_connection(opened);
-    if (execute(out,
-                "CREATE TABLE IF NOT EXISTS todo (id VARCHAR(36) PRIMARY KEY, "
-                "done INTEGER NOT NULL, text VARCHAR(1000) NOT NULL)",
-                NULL, 0, &affected))
-        answer(out, path, request);
+    if (run_statement(
+            out,
+            "CREATE TABLE IF NOT EXISTS todo (id VARCHAR(36) PRIMARY KEY, "
+            "done INTEGER NOT NULL, text VARCHAR(1000) NOT NULL)",
+            NULL, 0, &affected))
+        answer_request(out, path, request);
 }

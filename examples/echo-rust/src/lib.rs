@@ -16,7 +16,7 @@ struct Echo;
 
 wasip3::http::service::export!(Echo);
 
-fn text(status: u16, text: String) -> Result<Response, ErrorCode> {
+fn text_response(status: u16, text: String) -> Result<Response, ErrorCode> {
     let (mut body, reader) = wit_stream::new();
     let (trailers, trailers_reader) = wit_future::new(|| Ok(None));
     drop(trailers); // there are none
@@ -29,7 +29,7 @@ fn text(status: u16, text: String) -> Result<Response, ErrorCode> {
 }
 
 /// The body never enters this component's memory.
-fn echo(request: Request) -> Result<Response, ErrorCode> {
+fn echo_body(request: Request) -> Result<Response, ErrorCode> {
     let (read, read_reader) = wit_future::new(|| Ok(()));
     drop(read);
     let (body, trailers) = Request::consume_body(request, read_reader);
@@ -37,10 +37,10 @@ fn echo(request: Request) -> Result<Response, ErrorCode> {
     Ok(response)
 }
 
-async fn fetch(url: &str) -> Result<Response, ErrorCode> {
+async fn fetch_status(url: &str) -> Result<Response, ErrorCode> {
     let Some((authority, path)) = url.strip_prefix("http://").and_then(|rest| rest.split_once('/'))
     else {
-        return text(400, "expected http://host:port/path\n".into());
+        return text_response(400, "expected http://host:port/path\n".into());
     };
     let (trailers, trailers_reader) = wit_future::new(|| Ok(None));
     drop(trailers);
@@ -49,11 +49,11 @@ async fn fetch(url: &str) -> Result<Response, ErrorCode> {
         && request.set_authority(Some(authority)).is_ok()
         && request.set_path_with_query(Some(&format!("/{path}"))).is_ok();
     if !named {
-        return text(400, "not a URL\n".into());
+        return text_response(400, "not a URL\n".into());
     }
     match client::send(request).await {
-        Ok(response) => text(200, format!("answered {}\n", response.get_status_code())),
-        Err(code) => text(200, format!("{code:?}\n")),
+        Ok(response) => text_response(200, format!("answered {}\n", response.get_status_code())),
+        Err(code) => text_response(200, format!("{code:?}\n")),
     }
 }
 
@@ -63,12 +63,12 @@ impl Guest for Echo {
         let seen = SEEN.fetch_add(1, Relaxed) + 1;
         let path = request.get_path_with_query().unwrap_or_default();
         match path.split_once('?').unwrap_or((&path, "")) {
-            ("/echo", _) => echo(request),
-            ("/seen", _) => text(200, format!("{seen}\n")),
-            ("/fetch", url) => fetch(url).await,
+            ("/echo", _) => echo_body(request),
+            ("/seen", _) => text_response(200, format!("{seen}\n")),
+            ("/fetch", url) => fetch_status(url).await,
             ("/fail", _) => Err(ErrorCode::InternalError(Some("as asked".into()))),
             ("/trap", _) => panic!("as asked"),
-            _ => text(200, path),
+            _ => text_response(200, path),
         }
     }
 }

@@ -24,8 +24,8 @@ static void reply_error(response_t out, slight_types_errors_error_t *error)
     slight_types_errors_error_free(error);
 }
 
-static void accept(response_t out, const char *id,
-                   wasi_http_types_borrow_incoming_request_t request)
+static void accept_order(response_t out, const char *id,
+                         wasi_http_types_borrow_incoming_request_t request)
 {
     slight_mq_queue_own_queue_t queue;
     slight_types_errors_error_t error;
@@ -93,7 +93,7 @@ static bool make_table(slight_sql_database_borrow_connection_t database,
                                                          &none, &done, error);
 }
 
-static void show(response_t out, const char *id)
+static void show_order(response_t out, const char *id)
 {
     slight_sql_database_own_connection_t database;
     slight_types_errors_error_t error;
@@ -146,9 +146,9 @@ void exports_wasi_http_incoming_handler_handle(
         strlen(id) < 1 || strlen(id) > ID_MAX || strpbrk(id, "/?") != NULL)
         http_reply_text(out, 404, "expected /orders/ID, of 1 to 36 bytes\n");
     else if (method.tag == WASI_HTTP_TYPES_METHOD_PUT)
-        accept(out, id, request);
+        accept_order(out, id, request);
     else if (method.tag == WASI_HTTP_TYPES_METHOD_GET)
-        show(out, id);
+        show_order(out, id);
     else
         http_reply_text(out, 405, "expected PUT or GET\n");
     free(path);

@@ -44,7 +44,7 @@ fn ignore_existing(result: Result<(), Error>) -> Result<(), Error> {
     }
 }
 
-fn bill(id: &str, item: &str) -> Result<(), Error> {
+fn bill_order(id: &str, item: &str) -> Result<(), Error> {
     let ledger = Connection::open("ledger")?;
     let row = [Value::Text(id.to_string()), Value::Text(item.to_string())];
     // Another worker may create the table at the same time.
@@ -72,7 +72,7 @@ impl Guest for Bill {
         let Ok(item) = std::str::from_utf8(&message.payload) else {
             return Err(Failure::Reject("what is ordered is not text".into()));
         };
-        let done = bill(id, item).and_then(|()| publish_billed(id));
+        let done = bill_order(id, item).and_then(|()| publish_billed(id));
         done.map_err(|error| match error.code {
             ErrorCode::InvalidArgument => Failure::Reject(error.message),
             _ => Failure::Retry(error.message),
