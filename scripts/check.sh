@@ -67,8 +67,9 @@ clang_tidy() {
 
 # External names that two of our objects define. Each test is a program of its own.
 duplicate_symbols() {
-    twice=$(find "$build/src" -name '*.o' | grep -v _test | xargs nm --defined-only --extern-only 2>/dev/null |
-        awk 'NF == 3 { print $3 }' | sort | uniq -d)
+    # By the objects of the program: the folder may have those of files that moved.
+    twice=$(ninja -C "$build" -t inputs slight | grep '^src/.*\.o$' | sed "s|^|$build/|" |
+        xargs nm --defined-only --extern-only | awk 'NF == 3 { print $3 }' | sort | uniq -d)
     [ -z "$twice" ] || { echo "defined twice: $twice" >&2; return 1; }
 }
 

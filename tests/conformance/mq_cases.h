@@ -6,7 +6,8 @@
 #include "cases.h"
 
 enum {
-    MQ_PAYLOAD_MAX = 65536, /* what every conformance.toml sets as max-payload */
+    MQ_PAYLOAD_MAX =
+        65536, /* what every conformance.toml sets as max-payload */
     MQ_DELIVERIES_MAX = 10, /* ... as max-deliveries */
     MQ_ATTRIBUTES_MAX = 64,
     MQ_NAME_MAX = 128, /* of attributes, groups, deduplication ids */
