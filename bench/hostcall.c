@@ -96,6 +96,16 @@ static const struct sl_bridge_host host = {
     .release = kv_release,
 };
 
+static const struct sl_bridge_limits limits = {
+    .max_resources = 4096,
+    .max_handles = 16384,
+    .max_call_bytes = 16 << 20,
+    .max_random_bytes = 1 << 20,
+    .max_fields_bytes = 128 << 10,
+    .max_name_bytes = 64 << 10,
+    .body_chunk_bytes = 64 << 10,
+};
+
 struct run {
     pthread_mutex_t lock;
     pthread_cond_t ended;
@@ -205,7 +215,8 @@ int main(int argc, char **argv)
     must(sl_bridge_component_compile(engine, map_file(argv[1]), &component,
                                      &err),
          &err);
-    must(sl_bridge_program_new(engine, component, &host, NULL, &program, &err),
+    must(sl_bridge_program_new(engine, component, &host, &limits, NULL,
+                               &program, &err),
          &err);
     sl_bridge_component_free(component);
     int exit_code = run_calls(program, argv[2]);

@@ -188,10 +188,11 @@ static void what_is_no_component_is_refused(void **state)
                                                  &component, &err),
                      SL_OK);
     static const struct sl_bridge_host host;
+    static const struct sl_bridge_limits limits;
     struct sl_bridge_program *program = NULL;
-    assert_int_equal(
-        sl_bridge_program_new(engine, component, &host, NULL, &program, &err),
-        SL_OK);
+    assert_int_equal(sl_bridge_program_new(engine, component, &host, &limits,
+                                           NULL, &program, &err),
+                     SL_OK);
     assert_int_equal(sl_bridge_program_exports(program), 0);
     sl_bridge_program_free(program);
     sl_bridge_component_free(component);

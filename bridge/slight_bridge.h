@@ -50,7 +50,7 @@ struct sl_bridge_engine_config {
                                 64 MiB.  Reserved address space, not memory. */
     uint32_t warm_instances; /* freed slots kept ready; 100 */
     /* Bytes of a freed slot's linear memory that stay resident for the next
-     * instance; 0.  More is faster and costs memory for each warm slot. */
+     * instance; 1 MiB.  More is faster and costs memory for each warm slot. */
     uint64_t keep_resident;
     uint64_t max_table_elements; /* of each table; 20,000.  A table may begin
                                     with more, and then not grow */
@@ -294,11 +294,6 @@ struct sl_bridge_host {
      * traps from then on.
      */
     bool (*hold)(void *instance, size_t bytes, size_t more);
-    /*
-     * The most header fields that an answer to a guest's request may have;
-     * asked when the program's first one is sent.  Any thread; must not block.
-     */
-    uint32_t (*max_response_fields)(void *context);
     /* A guest's request failed, and has been told so; for the log.  server is
      * without an address.  Any thread, as may_request. */
     void (*request_failed)(void *context,
@@ -308,18 +303,56 @@ struct sl_bridge_host {
 
 /* --- Programs --------------------------------------------------------- */
 
+/* Limits of the HTTP requests that a guest makes itself.  Nothing is zero. */
+struct sl_bridge_client_limits {
+    uint32_t max_requests; /* open at once, of one instance; one more fails with
+                              connection-limit-reached */
+    uint32_t max_response_fields;  /* header fields of a response; with more the
+                                      request fails */
+    uint32_t max_idle_connections; /* kept open to one server */
+    uint32_t max_addresses;        /* of a server's name that are tried */
+    uint64_t idle_timeout_ms;      /* of a connection that is kept open */
+    uint64_t connect_timeout_ms;   /* where the guest sets none */
+    uint64_t response_timeout_ms;  /* where the guest sets none: until the
+                                      response begins, and between its pieces */
+    uint64_t address_timeout_ms; /* of connecting to one of several addresses */
+    uint64_t first_piece_timeout_ms; /* a GET or HEAD with a body of unknown
+                                        length waits so long for its first
+                                        piece; an empty body is not sent */
+};
+
+/* Limits of one instance.  Nothing is zero. */
+struct sl_bridge_limits {
+    uint32_t max_resources;  /* of WASI, open at once: streams, HTTP fields,
+                                files.  One more traps. */
+    uint32_t max_handles;    /* of the component model, open at once: resources,
+                                streams, futures, tasks.  One more traps. */
+    uint64_t max_call_bytes; /* copied by one call of WASI, or by the result
+                                of an export.  More traps. */
+    uint64_t max_random_bytes; /* of one call.  More traps. */
+    uint64_t max_fields_bytes; /* of one set of HTTP fields: names, values and
+                                  what Wasmtime adds for each.  More traps. */
+    uint64_t max_name_bytes;   /* of the method and of the authority of a
+                                  request: a longer one is invalid */
+    uint64_t body_chunk_bytes; /* written to an HTTP body at once; two such
+                                  pieces may wait to be sent */
+    struct sl_bridge_client_limits client;
+};
+
 /* A component, linked: ready to be run any number of times, at once. */
 struct sl_bridge_program;
 
 /*
  * Link with WASI 0.2, WASI 0.3 and what the host answers.  The component may be
  * freed afterwards.  SL_NOT_FOUND where an import is missing or of another type
- * (the message names the first one).  context is for instance_new.
+ * (the message names the first one).  limits is copied.  context is for
+ * instance_new.
  */
 SL_MUST_CHECK enum sl_status
 sl_bridge_program_new(struct sl_bridge_engine *engine,
                       const struct sl_bridge_component *component,
-                      const struct sl_bridge_host *host, void *context,
+                      const struct sl_bridge_host *host,
+                      const struct sl_bridge_limits *limits, void *context,
                       struct sl_bridge_program **out, struct sl_error *err);
 void sl_bridge_program_free(struct sl_bridge_program *program);
 
@@ -488,6 +521,39 @@ typedef size_t sl_bridge_http_find_fn(void *context, struct sl_bytes path);
  */
 typedef bool sl_bridge_http_may_ask_fn(void *context, struct sl_bytes host);
 
+/* How a server treats its connections.  Nothing is zero. */
+struct sl_bridge_http_limits {
+    uint32_t max_header_fields; /* of a request; 431 beyond */
+    uint32_t max_request_id;    /* characters of a client's x-request-id; a
+                                   longer one is replaced */
+    uint64_t queue_timeout_ms;  /* a request that finds max_requests of its
+                                   route waits so long for one to end; then
+                                   503 */
+    uint32_t backlog; /* connections that the kernel keeps until they are
+                         accepted */
+    /* TCP keep-alive: the silence before the first probe, the time between
+     * probes, and how many of them without an answer end the connection. */
+    uint32_t keepalive_idle_s;
+    uint32_t keepalive_interval_s;
+    uint32_t keepalive_probes;
+    /* A connection is closed for another one (close_idle) only if it has been
+     * idle for so long: its next request may be on its way. */
+    uint64_t min_idle_ms;
+    /* A client that has closed its sending half and waits for a response is
+     * sent 100 (Continue) so often: one that is gone answers with a reset. */
+    uint64_t probe_interval_ms;
+    /* A response may begin before the end of its request's body.  So much of
+     * the rest is read and discarded, for so long, to keep the connection. */
+    uint64_t max_discard_bytes;
+    uint64_t discard_timeout_ms;
+    /* Otherwise the connection closes behind the response.  The rest is read
+     * until this limit, this time, or this long a silence: closing a socket
+     * with unread bytes would reset it, and the response could be lost. */
+    uint64_t max_linger_bytes;
+    uint64_t linger_timeout_ms;
+    uint64_t linger_idle_timeout_ms;
+};
+
 /* Nothing is zero but where it says so. */
 struct sl_bridge_http_config {
     struct sl_bytes listen; /* "127.0.0.1:8080", "[::]:80"; port 0: any */
@@ -503,7 +569,7 @@ struct sl_bridge_http_config {
                                     response: then it is ended */
     uint32_t max_connections;    /* more wait to be accepted */
     uint32_t max_requests; /* at once, of each route that has no number of its
-                              own; more wait a quarter of a second, then 503 */
+                              own; more wait (queue_timeout_ms) */
     sl_bridge_http_find_fn *find;
     sl_bridge_http_ended_fn *ended;
     void *context;
@@ -511,9 +577,9 @@ struct sl_bridge_http_config {
     /* Of one address (IPv6: of one network of 64 bits) at once; more are closed
      * as soon as they are accepted.  0: no limit. */
     uint32_t max_peer_connections;
-    /* In both cases the connection that is idle for longest, a twentieth of a
-     * second at least, is closed instead, if there is one: so one that is slow,
-     * or silent, keeps nobody out. */
+    /* In both cases the connection that is idle for longest (min_idle_ms at
+     * least) is closed instead, if there is one: one that is slow or silent
+     * keeps no other client out. */
     bool close_idle;
     sl_bridge_http_may_ask_fn *may_ask; /* NULL: whatever the host is */
     /* How long an instance waits for more of a request's body (then its read
@@ -526,6 +592,7 @@ struct sl_bridge_http_config {
     /* A client that lets bytes wait takes so many a second on average, once it
      * has let them wait for between_bytes_timeout_ms.  0: any. */
     uint64_t min_rate;
+    const struct sl_bridge_http_limits *limits; /* copied */
 };
 
 /*
@@ -711,12 +778,17 @@ SL_BRIDGE_SIZE(sl_pubsub_answer, 568);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, events, 520);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, event_count, 528);
 SL_BRIDGE_SHAPE(sl_pubsub_answer, memory, 536);
-SL_BRIDGE_SIZE(sl_bridge_host, 136);
+SL_BRIDGE_SIZE(sl_bridge_host, 128);
 SL_BRIDGE_SHAPE(sl_bridge_host, pubsub_event, 96);
 SL_BRIDGE_SHAPE(sl_bridge_host, may_request, 104);
 SL_BRIDGE_SHAPE(sl_bridge_host, hold, 112);
-SL_BRIDGE_SHAPE(sl_bridge_host, max_response_fields, 120);
-SL_BRIDGE_SHAPE(sl_bridge_host, request_failed, 128);
+SL_BRIDGE_SHAPE(sl_bridge_host, request_failed, 120);
+SL_BRIDGE_SIZE(sl_bridge_client_limits, 56);
+SL_BRIDGE_SHAPE(sl_bridge_client_limits, idle_timeout_ms, 16);
+SL_BRIDGE_SIZE(sl_bridge_limits, 104);
+SL_BRIDGE_SHAPE(sl_bridge_limits, client, 48);
+SL_BRIDGE_SIZE(sl_bridge_http_limits, 88);
+SL_BRIDGE_SHAPE(sl_bridge_http_limits, min_idle_ms, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, address, 16);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, port, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, is_tls, 34);
@@ -738,7 +810,8 @@ SL_BRIDGE_SHAPE(sl_bridge_run, timeout_ms, 64);
 SL_BRIDGE_SHAPE(sl_bridge_run, output, 72);
 SL_BRIDGE_SIZE(sl_bridge_http_route, 32);
 SL_BRIDGE_SIZE(sl_bridge_http_server, 40);
-SL_BRIDGE_SIZE(sl_bridge_http_config, 144);
+SL_BRIDGE_SIZE(sl_bridge_http_config, 152);
+SL_BRIDGE_SHAPE(sl_bridge_http_config, limits, 144);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_header_bytes, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, max_connections, 64);
 SL_BRIDGE_SHAPE(sl_bridge_http_config, find, 72);

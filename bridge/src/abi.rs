@@ -672,7 +672,6 @@ pub struct SlHost {
     pub pubsub_event: unsafe extern "C" fn(*mut c_void, u32) -> *const SlPubsubEvent,
     pub may_request: unsafe extern "C" fn(*mut c_void, *const SlHttpServer) -> bool,
     pub hold: unsafe extern "C" fn(*mut c_void, usize, usize) -> bool,
-    pub max_response_fields: unsafe extern "C" fn(*mut c_void) -> u32,
     pub request_failed: unsafe extern "C" fn(*mut c_void, *const SlHttpServer, RequestFault),
 }
 
@@ -682,6 +681,52 @@ pub struct SlHost {
 pub enum RequestFault {
     NoCertificates,
     HeadTooLarge,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SlClientLimits {
+    pub max_requests: u32,
+    pub max_response_fields: u32,
+    pub max_idle_connections: u32,
+    pub max_addresses: u32,
+    pub idle_timeout_ms: u64,
+    pub connect_timeout_ms: u64,
+    pub response_timeout_ms: u64,
+    pub address_timeout_ms: u64,
+    pub first_piece_timeout_ms: u64,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SlLimits {
+    pub max_resources: u32,
+    pub max_handles: u32,
+    pub max_call_bytes: u64,
+    pub max_random_bytes: u64,
+    pub max_fields_bytes: u64,
+    pub max_name_bytes: u64,
+    pub body_chunk_bytes: u64,
+    pub client: SlClientLimits,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct SlHttpLimits {
+    pub max_header_fields: u32,
+    pub max_request_id: u32,
+    pub queue_timeout_ms: u64,
+    pub backlog: u32,
+    pub keepalive_idle_s: u32,
+    pub keepalive_interval_s: u32,
+    pub keepalive_probes: u32,
+    pub min_idle_ms: u64,
+    pub probe_interval_ms: u64,
+    pub max_discard_bytes: u64,
+    pub discard_timeout_ms: u64,
+    pub max_linger_bytes: u64,
+    pub linger_timeout_ms: u64,
+    pub linger_idle_timeout_ms: u64,
 }
 
 /// Where a guest's request would go.
@@ -782,6 +827,7 @@ pub struct SlHttpConfig {
     pub between_bytes_timeout_ms: u64,
     pub total_timeout_ms: u64,
     pub min_rate: u64,
+    pub limits: *const SlHttpLimits,
 }
 
 #[repr(C)]
@@ -852,6 +898,11 @@ pub struct SlComponentize {
     pub files: *const SlWitFile,
     pub file_count: usize,
     pub world: SlBytes,
+}
+
+/// A number of C's that counts bytes or things in memory.
+pub fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// # Safety
@@ -975,7 +1026,7 @@ shape!(SlPubsubEvent, 112, key = 48, attributes = 64, receipt = 80, delivery_cou
 shape!(SlPubsubAnswer, 568, events = 520, event_count = 528, memory = 536);
 shape!(
     SlHost,
-    136,
+    128,
     call = 32,
     release = 56,
     sql_columns = 64,
@@ -984,9 +1035,11 @@ shape!(
     pubsub_event = 96,
     may_request = 104,
     hold = 112,
-    max_response_fields = 120,
-    request_failed = 128
+    request_failed = 120
 );
+shape!(SlClientLimits, 56, idle_timeout_ms = 16);
+shape!(SlLimits, 104, client = 48);
+shape!(SlHttpLimits, 88, min_idle_ms = 32);
 shape!(SlEngineConfig, 40, keep_resident = 24);
 shape!(SlRoom, 12);
 shape!(SlExtern, 72, is_instance = 64);
@@ -996,7 +1049,7 @@ shape!(SlHttpServer, 40, address = 16, port = 32, is_tls = 34);
 shape!(SlHttpRoute, 32, max_requests = 12, content_type = 16);
 shape!(
     SlHttpConfig,
-    144,
+    152,
     max_header_bytes = 32,
     max_connections = 64,
     find = 72,
@@ -1004,7 +1057,8 @@ shape!(
     answer = 96,
     close_idle = 108,
     may_ask = 112,
-    total_timeout_ms = 128
+    total_timeout_ms = 128,
+    limits = 144
 );
 shape!(SlHttpEnd, 128, status = 56, ns = 64, message = 88, is_cut = 120);
 shape!(SlToml, 72, key = 24, child_count = 64);

@@ -5,7 +5,7 @@
 use crate::abi::{
     border, fail, Failure, Fallible, SlBytes, SlEngineConfig, SlError, SlSink, Status,
 };
-use crate::component::{names_wasi_3, one_line};
+use crate::component::{is_out_of_memory, names_wasi_3, one_line};
 use crate::engine::compiler_of;
 
 /// As compiling for an engine of this configuration does (component.rs).
@@ -18,13 +18,14 @@ fn compile(config: &SlEngineConfig, wasm: &[u8]) -> Fallible<Vec<u8>> {
     if code.is_err() {
         code = with(true);
     }
-    code.or_else(|error| Err(failure(&one_line(&error))))
+    code.map_err(|error| failure(&error))
 }
 
 /// A lack of memory is not the component's being wrong.
-fn failure(cause: &str) -> Failure {
-    if cause.contains("Cannot allocate memory") || cause.contains("out of memory") {
-        return Failure(Status::Unavailable, cause.to_owned());
+fn failure(error: &wasmtime::Error) -> Failure {
+    let cause = one_line(error);
+    if is_out_of_memory(error) {
+        return Failure(Status::Unavailable, cause);
     }
     Failure(Status::InvalidArgument, format!("not a valid component: {cause}"))
 }

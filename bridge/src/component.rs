@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use wasmtime::component::types::ComponentItem;
+use wasmtime::OutOfMemory;
 
 use crate::abi::{
     border, fail, quiet_border, Failure, Fallible, SlBytes, SlError, SlExtern, SlSink, Status,
@@ -110,6 +111,17 @@ pub fn one_line(error: &wasmtime::Error) -> String {
         }
     }
     text
+}
+
+/// Whether one of the causes is of this type.
+pub fn has_cause<E: std::error::Error + 'static>(error: &wasmtime::Error) -> bool {
+    error.chain().any(|cause| cause.is::<E>())
+}
+
+/// Whether the kernel, or the allocator, had no memory.
+pub fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    has_cause::<OutOfMemory>(error)
+        || error.chain().any(|cause| cause.downcast_ref() == Some(&rustix::io::Errno::NOMEM))
 }
 
 /// WASI 0.3 has asynchronous functions, which only one of the engines knows. The

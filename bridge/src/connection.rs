@@ -20,27 +20,19 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::abi::SlHttpLimits;
 use crate::exchange::answer;
 use crate::http::{Phase, Shared};
 use crate::peers::Seat;
 use crate::wire::{Patience, Patient, Wire};
 
-const HEADERS_MAX: usize = 100;
 /// hyper's least.
 const HEADER_BYTES_MIN: usize = 8192;
 
-/// What is still read behind an answer that came before its request's end, so that
-/// the answer is not lost: a socket that is closed with bytes unread is reset.
-const LINGER_BYTES: u64 = 256 << 20;
-const LINGER_TIME: Duration = Duration::from_secs(30);
-/// The same, where no byte comes; and where the server ends.
-const LINGER_PAUSE: Duration = Duration::from_secs(5);
+/// Where the server ends, what is still read behind an answer is read for so long.
 const LINGER_DRAINING: Duration = Duration::from_secs(1);
 const LINGER_PIECE: usize = 64 << 10;
 
-/// How often a client that has closed its sending half, and has no answer yet, is
-/// sent an interim response: whoever is gone answers that with a reset.
-const PROBE_TIME: Duration = Duration::from_secs(3);
 const PROBE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 pub enum First<A, B> {
@@ -66,6 +58,7 @@ pub async fn first_of<A: Future, B: Future>(
 pub struct Link {
     stream: TcpStream,
     pub wire: Arc<Wire>,
+    limits: SlHttpLimits,
 }
 
 impl Link {
@@ -98,7 +91,7 @@ impl Link {
             return std::future::pending().await;
         }
         loop {
-            tokio::time::sleep(PROBE_TIME).await;
+            tokio::time::sleep(Duration::from_millis(self.limits.probe_interval_ms)).await;
             if self.wire.is_flushed() && self.is_half_closed() {
                 let _ = self.stream.try_write(PROBE);
             }
@@ -118,7 +111,9 @@ impl Link {
         // SAFETY: an open socket.
         let _ = unsafe { libc::shutdown(self.stream.as_raw_fd(), libc::SHUT_WR) };
         let mut piece = vec![0u8; LINGER_PIECE];
-        let (mut end, mut left) = (Instant::now() + LINGER_TIME, LINGER_BYTES);
+        let idle_timeout = Duration::from_millis(self.limits.linger_idle_timeout_ms);
+        let mut end = Instant::now() + Duration::from_millis(self.limits.linger_timeout_ms);
+        let mut left = self.limits.max_linger_bytes;
         let mut is_serving = true;
         while left > 0 {
             match *phase.borrow_and_update() {
@@ -130,7 +125,7 @@ impl Link {
                 }
                 Phase::Cut => return,
             }
-            let until = end.min(Instant::now() + LINGER_PAUSE);
+            let until = end.min(Instant::now() + idle_timeout);
             let come = pin!(tokio::time::timeout_at(until, self.stream.readable()));
             match first_of(come, pin!(phase.changed())).await {
                 First::One(Ok(Ok(()))) => {}
@@ -163,7 +158,7 @@ async fn talk(
         .half_close(true)
         .header_read_timeout(shared.idle_timeout)
         .max_buf_size(shared.max_header_bytes.max(HEADER_BYTES_MIN))
-        .max_headers(HEADERS_MAX);
+        .max_headers(shared.limits.max_header_fields as usize);
     let service =
         hyper::service::service_fn(|request| answer(shared.clone(), link, seat.busy(), request));
     let mut connection = pin!(builder.serve_connection(io, service));
@@ -186,7 +181,7 @@ pub async fn serve(
     seat: Seat,
 ) {
     let _ = stream.set_nodelay(true);
-    let link = Link { stream, wire: Arc::default() };
+    let link = Link { stream, wire: Arc::default(), limits: shared.limits };
     let closed = seat.closed();
     let session = async {
         // Where there is an error, the client knows, or is gone; but it may still

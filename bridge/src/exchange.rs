@@ -38,9 +38,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// They have no body, and say nothing of its length.
 const NO_BODY: [StatusCode; 3] =
     [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED];
-const REQUEST_ID_MAX: usize = 64;
-/// How long a request waits for another one to end.
-const BUSY_WAIT: Duration = Duration::from_millis(250);
 
 /// A request and its response, until both are over and the guest has ended.
 pub struct Exchange {
@@ -260,8 +257,9 @@ async fn respond(
         return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large\n"));
     }
     // The one before may have been answered, and its instance be just ending.
+    let queue_timeout = Duration::from_millis(shared.limits.queue_timeout_ms);
     let turn = shared.routes[route].requests.clone().acquire_owned();
-    let Ok(Ok(permit)) = tokio::time::timeout(BUSY_WAIT, turn).await else {
+    let Ok(Ok(permit)) = tokio::time::timeout(queue_timeout, turn).await else {
         return Err(BUSY);
     };
     let component = match &shared.routes[route].target {
@@ -401,11 +399,11 @@ fn begin_response(
 }
 
 /// The client's, where it is one of printable characters; else a new one.
-fn request_id(request: &Request<()>) -> String {
+fn request_id(request: &Request<()>, max: u32) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
     if let Some(id) = given {
-        let fits = !id.is_empty() && id.len() <= REQUEST_ID_MAX;
+        let fits = !id.is_empty() && id.len() <= max as usize;
         if fits && id.bytes().all(|byte| byte.is_ascii_graphic()) {
             return id.to_owned();
         }
@@ -426,9 +424,9 @@ pub async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let (parts, body) = request.into_parts();
-    let upload = Upload::new(&parts.headers, body, link.wire.clone());
+    let upload = Upload::new(&parts.headers, body, link.wire.clone(), &shared.limits);
     let mut request = Request::from_parts(parts, ());
-    let id = request_id(&request);
+    let id = request_id(&request, shared.limits.max_request_id);
     let id_value = HeaderValue::from_str(&id).ok();
     if let Some(value) = &id_value {
         request.headers_mut().insert(REQUEST_ID, value.clone());

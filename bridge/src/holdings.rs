@@ -15,21 +15,18 @@ use wasmtime_wasi_http::p2::types::{
 };
 use wasmtime_wasi_http::{p3, FieldMap};
 
-/// The bytes of one set of headers, names and values and what Wasmtime adds.
-pub const FIELDS_MAX: usize = 128 << 10;
-/// What is written to a body at once; two such pieces may wait to be sent.
-pub const BODY_PIECE: usize = 64 << 10;
+use crate::abi::{size, SlLimits};
 
-const BODY: usize = 2 * BODY_PIECE;
 /// Any handle, and a header beside its name and value: about what they cost.
 const HANDLE: usize = 512;
 const HEADER: usize = 160;
-/// One call of wasi:http adds less: a full set of headers, or a body.
-const CALL: usize = 384 << 10;
 
 /// Of one instance.
-#[derive(Default)]
 pub struct Holdings {
+    /// What a body may hold.
+    body: usize,
+    /// One call of wasi:http adds less: a full set of headers, or a body.
+    call: usize,
     /// What calls may still add before the next look.
     left: usize,
     over: bool,
@@ -39,11 +36,9 @@ fn fields(map: &FieldMap) -> usize {
     map.iter().map(|(name, value)| name.as_str().len() + value.len() + HEADER).sum()
 }
 
-fn body<T>(body: &Option<T>) -> usize {
-    body.as_ref().map_or(0, |_| BODY)
-}
-
-fn entry(entry: &dyn Any) -> usize {
+/// The bytes of an entry, of which a body has `body`.
+fn entry(entry: &dyn Any, body: usize) -> usize {
+    let body_of = |is_there: bool| if is_there { body } else { 0 };
     if let Some(map) = entry.downcast_ref::<FieldMap>() {
         return fields(map);
     }
@@ -54,36 +49,37 @@ fn entry(entry: &dyn Any) -> usize {
             Method::Other(name) => name.len(),
             _ => 0,
         };
-        return fields(&request.headers) + body(&request.body) + path + authority + method;
+        let body = body_of(request.body.is_some());
+        return fields(&request.headers) + body + path + authority + method;
     }
     if let Some(response) = entry.downcast_ref::<HostOutgoingResponse>() {
-        return fields(&response.headers) + body(&response.body);
+        return fields(&response.headers) + body_of(response.body.is_some());
     }
     if let Some(response) = entry.downcast_ref::<HostIncomingResponse>() {
-        return fields(&response.headers) + body(&response.body);
+        return fields(&response.headers) + body_of(response.body.is_some());
     }
     if let Some(request) = entry.downcast_ref::<p3::Request>() {
         let path = request.path_with_query.as_ref().map_or(0, |path| path.as_str().len());
         let authority = request.authority.as_ref().map_or(0, |name| name.as_str().len());
-        return fields(&request.headers) + BODY + path + authority + request.method.as_str().len();
+        return fields(&request.headers) + body + path + authority + request.method.as_str().len();
     }
     if let Some(response) = entry.downcast_ref::<p3::Response>() {
-        return fields(&response.headers) + BODY;
+        return fields(&response.headers) + body;
     }
-    if entry.is::<HostOutgoingBody>() || entry.is::<HostIncomingBody>() {
-        return BODY;
-    }
-    if entry.is::<HostIncomingRequest>() {
-        return BODY;
-    }
-    0
-}
-
-fn held(table: &mut ResourceTable) -> usize {
-    table.iter_mut().map(|any| HANDLE + entry(any)).sum()
+    body_of(
+        entry.is::<HostOutgoingBody>()
+            || entry.is::<HostIncomingBody>()
+            || entry.is::<HostIncomingRequest>(),
+    )
 }
 
 impl Holdings {
+    pub fn new(limits: &SlLimits) -> Holdings {
+        let body = size(limits.body_chunk_bytes).saturating_mul(2);
+        let call = size(limits.max_fields_bytes).saturating_mul(3).max(body);
+        Holdings { body, call, left: 0, over: false }
+    }
+
     /// A call of wasi:http comes. False: the instance holds too much. `hold` tells C
     /// what it holds and may add; C says whether that is within its budget.
     pub fn may_call(
@@ -94,14 +90,14 @@ impl Holdings {
         if self.over {
             return false;
         }
-        if self.left < CALL {
-            let now = held(table);
+        if self.left < self.call {
+            let now: usize = table.iter_mut().map(|any| HANDLE + entry(any, self.body)).sum();
             // Looking takes time that grows with what is held: so does the distance
             // to the next time.
-            self.left = (4 * CALL).max(now / 8);
+            self.left = self.call.saturating_mul(4).max(now / 8);
             self.over = !hold(now, self.left);
         }
-        self.left -= CALL;
+        self.left -= self.call;
         !self.over
     }
 }

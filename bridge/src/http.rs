@@ -13,18 +13,13 @@ use tokio::sync::{watch, AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use crate::abi::{
     border, fail, quiet_border, slice, Failure, Fallible, SlBytes, SlError, SlHttpConfig,
-    SlHttpEnd, Status,
+    SlHttpEnd, SlHttpLimits, Status,
 };
 use crate::connection::{first_of, serve, First};
 use crate::engine::Engine;
-use crate::peers::{Kept, Peers, GRACE};
+use crate::peers::{Kept, Peers};
 use crate::route::{Route, Target};
 
-const BACKLOG: u32 = 4096;
-/// A client that vanished without a word is noticed within a minute: TCP asks it
-/// after so many seconds of silence, so often, at such intervals.
-const KEEP_ALIVE: [(libc::c_int, libc::c_int); 3] =
-    [(libc::TCP_KEEPIDLE, 30), (libc::TCP_KEEPINTVL, 10), (libc::TCP_KEEPCNT, 3)];
 /// Where no file descriptor is left, some connection has to end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const CUT_TIME: Duration = Duration::from_secs(1);
@@ -106,6 +101,7 @@ pub struct Shared {
     pub connections: Arc<Semaphore>,
     pub ended: Ended,
     pub may_ask: Option<MayAsk>,
+    pub limits: SlHttpLimits,
     peers: Arc<Peers>,
     /// Of one peer; 0: as many as there are.
     max_peer_connections: u32,
@@ -113,6 +109,10 @@ pub struct Shared {
 }
 
 impl Shared {
+    fn min_idle(&self) -> Duration {
+        Duration::from_millis(self.limits.min_idle_ms)
+    }
+
     pub fn find_route(&self, path: &str) -> Found {
         self.find.find(path, self.routes.len())
     }
@@ -146,7 +146,7 @@ async fn place(shared: &Shared) -> Result<OwnedSemaphorePermit, AcquireError> {
             let _ = shared.peers.close_idle(None);
         }
         let free = shared.connections.clone().acquire_owned();
-        if let Ok(permit) = tokio::time::timeout(GRACE, free).await {
+        if let Ok(permit) = tokio::time::timeout(shared.min_idle(), free).await {
             return permit;
         }
     }
@@ -166,7 +166,7 @@ async fn may_enter(shared: &Shared, peer: IpAddr) -> bool {
         Ok(()) => true,
         Err(Kept::Busy) => false,
         Err(Kept::Young) => {
-            tokio::time::sleep(GRACE).await;
+            tokio::time::sleep(shared.min_idle()).await;
             has_room() || shared.peers.close_idle(Some(peer)).is_ok()
         }
     }
@@ -200,12 +200,17 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, mut phase: watch::Re
 
 // --- The server -------------------------------------------------------------
 
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+fn listen(address: SocketAddr, limits: &SlHttpLimits) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     // Its connections inherit what follows.
     socket.set_keepalive(true)?;
-    for (option, value) in KEEP_ALIVE {
+    let keepalive = [
+        (libc::TCP_KEEPIDLE, limits.keepalive_idle_s),
+        (libc::TCP_KEEPINTVL, limits.keepalive_interval_s),
+        (libc::TCP_KEEPCNT, limits.keepalive_probes),
+    ];
+    for (option, value) in keepalive {
         let (value, size) = ((&raw const value).cast(), size_of::<libc::c_int>());
         // SAFETY: an open socket, and an option that is an int. It may be without it.
         unsafe {
@@ -214,17 +219,17 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
         }
     }
     socket.bind(address)?;
-    socket.listen(BACKLOG)
+    socket.listen(limits.backlog)
 }
 
-fn bind(text: &str) -> Fallible<(TcpListener, SocketAddr)> {
+fn bind(text: &str, limits: &SlHttpLimits) -> Fallible<(TcpListener, SocketAddr)> {
     let cannot = |error: std::io::Error| {
         Failure(Status::Unavailable, format!("cannot listen at {text}: {error}"))
     };
     let mut failure =
         Failure(Status::InvalidArgument, format!("cannot listen at {text}: no such address"));
     for address in text.to_socket_addrs().map_err(cannot)? {
-        match listen(address) {
+        match listen(address, limits) {
             Ok(listener) => {
                 let address = listener.local_addr().map_err(cannot)?;
                 return Ok((listener, address));
@@ -261,11 +266,13 @@ unsafe fn routes_of(config: &SlHttpConfig) -> Fallible<Vec<Route>> {
 /// As `routes_of`; the engine outlives the server.
 unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server> {
     // SAFETY: the caller's promise.
-    let (runtime, routes, address) =
-        unsafe { (&(*engine).runtime, routes_of(config)?, config.listen.text("an address")?) };
+    let (runtime, routes, address, limits) = unsafe {
+        let address = config.listen.text("an address")?;
+        (&(*engine).runtime, routes_of(config)?, address, *config.limits)
+    };
     let ms = Duration::from_millis;
     let _entered = runtime.enter();
-    let (listener, address) = bind(address)?;
+    let (listener, address) = bind(address, &limits)?;
     let shared = Arc::new(Shared {
         routes,
         find: Find { call: config.find, context: config.context },
@@ -283,7 +290,8 @@ unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server
         connections: Arc::new(Semaphore::new(config.max_connections as usize)),
         ended: Ended { call: config.ended, context: config.context },
         may_ask: config.may_ask.map(|call| MayAsk { call, context: config.context }),
-        peers: Arc::default(),
+        limits,
+        peers: Peers::new(ms(limits.min_idle_ms)),
         max_peer_connections: config.max_peer_connections,
         close_idle: config.close_idle,
     });

@@ -10,14 +10,11 @@ use wasmtime::ResourceLimiter;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::abi::SlHost;
+use crate::abi::{size, SlHost, SlLimits};
 use crate::background::is_background;
 use crate::engine::Guests;
-use crate::holdings::{Holdings, FIELDS_MAX};
+use crate::holdings::Holdings;
 use crate::outbound::{Client, Outbound, Policy};
-
-/// Of WASI: streams, headers, files. Each may be some kilobytes of ours.
-const RESOURCES_MAX: usize = 4096;
 
 /// What one instance has: WASI, limits, and C's half.
 pub struct State {
@@ -50,23 +47,19 @@ impl State {
         // SAFETY: the caller of the bridge vouches for both.
         let instance = unsafe { (host.functions.instance_new)(host.context) };
         let mut table = ResourceTable::new();
-        table.set_max_capacity(RESOURCES_MAX);
+        table.set_max_capacity(host.limits.max_resources as usize);
         let mut none = ResourceTable::new();
         none.set_max_capacity(0);
         let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(FIELDS_MAX);
+        http.set_field_size_limit(size(host.limits.max_fields_bytes));
         State {
             wasi,
             http,
             outbound: Outbound::new(host),
             table,
-            holdings: Holdings::default(),
+            holdings: Holdings::new(&host.limits),
             none,
-            limits: Limits {
-                max_memory: usize::try_from(max_memory).unwrap_or(usize::MAX),
-                memory: 0,
-                max_elements: 0,
-            },
+            limits: Limits { max_memory: size(max_memory), memory: 0, max_elements: 0 },
             host: host.clone(),
             instance,
             end: timeout.map(|timeout| Instant::now() + timeout),
@@ -165,6 +158,7 @@ impl ResourceLimiter for Limits {
 pub struct Host {
     pub functions: SlHost,
     pub context: *mut c_void,
+    pub limits: SlLimits,
     pub client: Client,
     guests: Guests,
     /// A guest may have several calls under way.
@@ -172,14 +166,20 @@ pub struct Host {
 }
 
 impl Host {
-    pub fn new(functions: SlHost, context: *mut c_void, guests: Guests, concurrent: bool) -> Host {
+    pub fn new(
+        functions: SlHost,
+        limits: SlLimits,
+        context: *mut c_void,
+        guests: Guests,
+        concurrent: bool,
+    ) -> Host {
         let client = Client::new(Policy {
             may_request: functions.may_request,
-            max_response_fields: functions.max_response_fields,
             request_failed: functions.request_failed,
             context,
+            limits: limits.client,
         });
-        Host { functions, context, client, guests, concurrent }
+        Host { functions, context, limits, client, guests, concurrent }
     }
 }
 

@@ -9,21 +9,18 @@ use wasmtime_wasi_http::{p2, p3, WasiHttpView};
 
 use crate::instance::State;
 
-/// The bytes of either: as many as a path may have.
-const NAME_MAX: usize = 64 << 10;
-
 type Done = (std::result::Result<(), ()>,);
 
-fn limit_p2(linker: &mut Linker<State>) -> Result<()> {
+fn limit_p2(linker: &mut Linker<State>, max: usize) -> Result<()> {
     use p2::bindings::http::types::{HostOutgoingRequest, Method};
     type This = Resource<p2::types::HostOutgoingRequest>;
 
     let mut types = linker.instance("wasi:http/types@0.2.12")?;
     types.func_wrap(
         "[method]outgoing-request.set-method",
-        |mut store, (this, method): (This, Method)| -> Result<Done> {
+        move |mut store, (this, method): (This, Method)| -> Result<Done> {
             match &method {
-                Method::Other(name) if name.len() > NAME_MAX => Ok((Err(()),)),
+                Method::Other(name) if name.len() > max => Ok((Err(()),)),
                 _ => Ok((HostOutgoingRequest::set_method(
                     &mut store.data_mut().http(),
                     this,
@@ -34,9 +31,9 @@ fn limit_p2(linker: &mut Linker<State>) -> Result<()> {
     )?;
     types.func_wrap(
         "[method]outgoing-request.set-authority",
-        |mut store, (this, authority): (This, Option<String>)| -> Result<Done> {
+        move |mut store, (this, authority): (This, Option<String>)| -> Result<Done> {
             match &authority {
-                Some(name) if name.len() > NAME_MAX => Ok((Err(()),)),
+                Some(name) if name.len() > max => Ok((Err(()),)),
                 _ => {
                     let mut http = store.data_mut().http();
                     Ok((HostOutgoingRequest::set_authority(&mut http, this, authority)?,))
@@ -46,25 +43,25 @@ fn limit_p2(linker: &mut Linker<State>) -> Result<()> {
     )
 }
 
-fn limit_p3(linker: &mut Linker<State>) -> Result<()> {
+fn limit_p3(linker: &mut Linker<State>, max: usize) -> Result<()> {
     use p3::bindings::http::types::{HostRequest, Method};
     type This = Resource<p3::Request>;
 
     let mut types = linker.instance("wasi:http/types@0.3.0")?;
     types.func_wrap(
         "[method]request.set-method",
-        |mut store, (this, method): (This, Method)| -> Result<Done> {
+        move |mut store, (this, method): (This, Method)| -> Result<Done> {
             match &method {
-                Method::Other(name) if name.len() > NAME_MAX => Ok((Err(()),)),
+                Method::Other(name) if name.len() > max => Ok((Err(()),)),
                 _ => Ok((HostRequest::set_method(&mut store.data_mut().http(), this, method)?,)),
             }
         },
     )?;
     types.func_wrap(
         "[method]request.set-authority",
-        |mut store, (this, authority): (This, Option<String>)| -> Result<Done> {
+        move |mut store, (this, authority): (This, Option<String>)| -> Result<Done> {
             match &authority {
-                Some(name) if name.len() > NAME_MAX => Ok((Err(()),)),
+                Some(name) if name.len() > max => Ok((Err(()),)),
                 _ => {
                     let mut http = store.data_mut().http();
                     Ok((HostRequest::set_authority(&mut http, this, authority)?,))
@@ -74,12 +71,12 @@ fn limit_p3(linker: &mut Linker<State>) -> Result<()> {
     )
 }
 
-/// In place of Wasmtime's own, which are linked already.
-pub fn limit(linker: &mut Linker<State>, has_p3: bool) -> Result<()> {
+/// In place of Wasmtime's own, which are linked already. `max` is in bytes.
+pub fn limit(linker: &mut Linker<State>, max: usize, has_p3: bool) -> Result<()> {
     linker.allow_shadowing(true);
-    limit_p2(linker)?;
+    limit_p2(linker, max)?;
     if has_p3 {
-        limit_p3(linker)?;
+        limit_p3(linker, max)?;
     }
     linker.allow_shadowing(false);
     Ok(())

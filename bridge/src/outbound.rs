@@ -27,23 +27,8 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout, Instant, Sleep};
 use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::abi::{RequestFault, SlBytes, SlHttpServer};
-use crate::holdings::BODY_PIECE;
+use crate::abi::{size, RequestFault, SlBytes, SlClientLimits, SlHttpServer};
 use crate::instance::Host;
-
-/// Where the guest does not say how long.
-const CONNECT_TIME: Duration = Duration::from_secs(10);
-const RESPONSE_TIME: Duration = Duration::from_secs(600);
-/// Of the addresses of a name, and of one when there are others to try.
-const ADDRESSES_MAX: usize = 8;
-const ADDRESS_TIME: Duration = Duration::from_secs(3);
-/// Connections that are kept for the next request.
-const IDLE_MAX: usize = 16;
-const IDLE_TIME: Duration = Duration::from_secs(60);
-/// Requests of one instance at once.
-const REQUESTS_MAX: usize = 64;
-/// How long a request that seldom has a body waits for its first piece, or its end.
-const FIRST_PIECE_TIME: Duration = Duration::from_millis(100);
 
 tokio::task_local! {
     /// Of the request that makes the connection.
@@ -54,9 +39,9 @@ tokio::task_local! {
 #[derive(Clone, Copy)]
 pub struct Policy {
     pub may_request: unsafe extern "C" fn(*mut c_void, *const SlHttpServer) -> bool,
-    pub max_response_fields: unsafe extern "C" fn(*mut c_void) -> u32,
     pub request_failed: unsafe extern "C" fn(*mut c_void, *const SlHttpServer, RequestFault),
     pub context: *mut c_void,
+    pub limits: SlClientLimits,
 }
 
 // SAFETY: the functions may be called from any thread (slight_bridge.h).
@@ -118,9 +103,9 @@ impl Policy {
         unsafe { (self.request_failed)(self.context, &server.lower(&[]), fault) }
     }
 
-    fn max_response_fields(&self) -> usize {
-        // SAFETY: as above.
-        unsafe { (self.max_response_fields)(self.context) as usize }
+    /// Where the guest does not say how long.
+    fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(self.limits.connect_timeout_ms)
     }
 }
 
@@ -162,15 +147,18 @@ async fn connect(policy: Policy, uri: Uri) -> Result<TokioIo<TcpStream>, NoConne
         Err(_) => lookup_host((server.host, server.port))
             .await
             .map_err(|_| NoConnection::Unknown)?
-            .take(ADDRESSES_MAX)
+            .take(policy.limits.max_addresses as usize)
             .collect(),
     };
     if found.is_empty() {
         return Err(NoConnection::Unknown);
     }
     let mut why = NoConnection::Prohibited;
+    let limit = match found.len() {
+        1 => policy.connect_timeout(),
+        _ => Duration::from_millis(policy.limits.address_timeout_ms),
+    };
     for address in found.iter().filter(|address| policy.allows(&server, Some(address.ip()))) {
-        let limit = if found.len() > 1 { ADDRESS_TIME } else { CONNECT_TIME };
         match timeout(limit, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 let _ = stream.set_nodelay(true);
@@ -197,7 +185,8 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let limit = CONNECT_LIMIT.try_with(|limit| *limit).unwrap_or(CONNECT_TIME);
+        let limit = CONNECT_LIMIT.try_with(|limit| *limit);
+        let limit = limit.unwrap_or_else(|_| self.0.connect_timeout());
         let connecting = connect(self.0, uri);
         Box::pin(async move { timeout(limit, connecting).await.unwrap_or(Err(NoConnection::Late)) })
     }
@@ -219,12 +208,13 @@ impl Client {
     }
 
     fn builder(&self) -> legacy::Builder {
+        let limits = &self.policy.limits;
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIME)
-            .pool_max_idle_per_host(IDLE_MAX)
-            .http1_max_headers(self.policy.max_response_fields());
+            .pool_idle_timeout(Duration::from_millis(limits.idle_timeout_ms))
+            .pool_max_idle_per_host(limits.max_idle_connections as usize)
+            .http1_max_headers(limits.max_response_fields as usize);
         builder
     }
 
@@ -376,14 +366,17 @@ impl Body for Begun {
 /// GET and HEAD with a body whose length nobody knows go out in chunks, where there is a
 /// body: hyper sends none unless it is told to. A guest may well open a body for them and
 /// write nothing.
-async fn with_framing(request: Request<WasiBody>) -> Result<Request<WasiBody>, HttpError> {
+async fn with_framing(
+    request: Request<WasiBody>,
+    first_piece_timeout: Duration,
+) -> Result<Request<WasiBody>, HttpError> {
     let (mut head, mut body) = request.into_parts();
     let is_known = head.headers.contains_key(CONTENT_LENGTH) || body.size_hint().exact().is_some();
     let seldom_has_body = head.method == Method::GET || head.method == Method::HEAD;
     if !seldom_has_body || is_known || body.is_end_stream() {
         return Ok(Request::from_parts(head, body));
     }
-    let first = match timeout(FIRST_PIECE_TIME, body.frame()).await {
+    let first = match timeout(first_piece_timeout, body.frame()).await {
         Ok(Some(Ok(frame))) => Some(frame),
         // The instance is gone.
         Ok(Some(Err(HttpError::ConnectionTerminated))) => {
@@ -415,10 +408,12 @@ async fn send(
     if request.method() == Method::CONNECT {
         return Err(HttpError::HttpRequestMethodInvalid);
     }
-    let connect = options.connect_timeout.unwrap_or(CONNECT_TIME);
-    let first_byte = options.first_byte_timeout.unwrap_or(RESPONSE_TIME);
-    let patience = options.between_bytes_timeout.unwrap_or(RESPONSE_TIME);
-    let request = with_framing(request).await?;
+    let ms = Duration::from_millis;
+    let response_timeout = ms(client.policy.limits.response_timeout_ms);
+    let connect = options.connect_timeout.unwrap_or(client.policy.connect_timeout());
+    let first_byte = options.first_byte_timeout.unwrap_or(response_timeout);
+    let patience = options.between_bytes_timeout.unwrap_or(response_timeout);
+    let request = with_framing(request, ms(client.policy.limits.first_piece_timeout_ms)).await?;
     let answer = if server.is_tls {
         let Ok(tls) = client.tls().await else {
             client.policy.failed(&server, RequestFault::NoCertificates);
@@ -466,11 +461,11 @@ type Sent =
 
 impl WasiHttpHooks for Outbound {
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        BODY_PIECE
+        size(self.host.limits.body_chunk_bytes)
     }
 
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
-        BODY_PIECE
+        size(self.host.limits.body_chunk_bytes)
     }
 
     fn send_request(
@@ -479,7 +474,8 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let turns = self.turns.get_or_insert_with(|| Arc::new(Semaphore::new(REQUESTS_MAX)));
+        let max_requests = self.host.limits.client.max_requests as usize;
+        let turns = self.turns.get_or_insert_with(|| Arc::new(Semaphore::new(max_requests)));
         let Ok(turn) = turns.clone().try_acquire_owned() else {
             return Box::new(std::future::ready(Err(HttpError::ConnectionLimitReached)));
         };

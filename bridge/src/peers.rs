@@ -9,10 +9,6 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// A connection that is younger, or was used since, is not closed for another
-/// one: its request may be on its way.
-pub const GRACE: Duration = Duration::from_millis(50);
-
 struct Open {
     peer: IpAddr,
     /// Requests that are being answered.
@@ -47,9 +43,11 @@ pub enum Kept {
     Busy,
 }
 
-#[derive(Default)]
 pub struct Peers {
     table: Mutex<Table>,
+    /// A connection that is younger, or was used since, is not closed for another
+    /// one: its request may be on its way.
+    min_idle: Duration,
 }
 
 /// An IPv6 peer has a network of its own, of which it may use any address.
@@ -61,6 +59,10 @@ fn peer_of(address: IpAddr) -> IpAddr {
 }
 
 impl Peers {
+    pub fn new(min_idle: Duration) -> Arc<Peers> {
+        Arc::new(Peers { table: Mutex::default(), min_idle })
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,7 +92,7 @@ impl Peers {
         let Some((&id, open)) = idle.min_by_key(|(_, open)| open.since) else {
             return Err(Kept::Busy);
         };
-        if open.since.elapsed() < GRACE {
+        if open.since.elapsed() < self.min_idle {
             return Err(Kept::Young);
         }
         open.close.notify_one();

@@ -9,22 +9,15 @@ use std::time::Instant;
 use wasmtime::component::{ComponentExportIndex, InstancePre, Linker};
 use wasmtime::Store;
 
-use crate::abi::{border, fail, quiet_border, Failure, Fallible, SlError, SlHost, SlRun, Status};
+use crate::abi::{
+    border, fail, quiet_border, size, Failure, Fallible, SlError, SlHost, SlLimits, SlRun, Status,
+};
 use crate::background::{on_deadline, Fair, SLICE_TICKS};
 use crate::component::{one_line, split_name, Component};
 use crate::engine::Engine;
 use crate::instance::Host;
 pub use crate::instance::State;
 use crate::settings::Settings;
-
-/// The bytes that one call of WASI may make of its arguments, and what a guest's
-/// function may answer with: all of it is copied. slight's own interfaces lift
-/// without copying, and count for themselves (lift.rs).
-pub const HOSTCALL_FUEL: usize = 16 << 20;
-
-/// What an instance has open by the component model itself: resources of its own,
-/// streams, futures, tasks. A stream costs a kilobyte of the host's.
-const HANDLES_MAX: usize = 16 << 10;
 
 /// What a component exports, of what the host calls.
 #[derive(Default)]
@@ -118,12 +111,16 @@ impl Linked {
             0 => most,
             asked => asked.min(most),
         };
-        let mut state = State::new(&self.host, settings.wasi()?, max_memory, settings.timeout);
+        let limits = &self.host.limits;
+        let wasi = settings.wasi(limits)?;
+        let mut state = State::new(&self.host, wasi, max_memory, settings.timeout);
         state.allow_elements(self.max_elements);
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(State::limiter);
-        store.set_hostcall_fuel(HOSTCALL_FUEL);
-        store.set_max_component_handles(HANDLES_MAX);
+        // All that WASI takes is copied. slight's own interfaces lift without copying,
+        // and count for themselves (lift.rs).
+        store.set_hostcall_fuel(size(limits.max_call_bytes));
+        store.set_max_component_handles(limits.max_handles as usize);
         store.set_epoch_deadline(SLICE_TICKS);
         store.epoch_deadline_callback(|_| Ok(on_deadline()));
         Ok(store)
@@ -144,27 +141,6 @@ impl Linked {
     }
 }
 
-/// "component imports instance `a:b/c`, but …" and its causes, in our words.
-fn link_failure(error: &wasmtime::Error) -> Failure {
-    let text = one_line(error);
-    let import = text.split('`').nth(1).unwrap_or("an import");
-    if text.contains("was not found in the linker") && error.chain().count() == 1 {
-        return Failure(
-            Status::NotFound,
-            format!("the component imports {import}, which slight does not provide"),
-        );
-    }
-    let cause = error.chain().last().map(|cause| cause.to_string()).unwrap_or_default();
-    let member = error.chain().nth(1).map(|cause| cause.to_string()).unwrap_or_default();
-    let member = member.split('`').nth(1).map(|m| format!("{m} of ")).unwrap_or_default();
-    Failure(
-        Status::NotFound,
-        format!(
-            "the component imports {member}{import} in another shape than slight provides: {cause}"
-        ),
-    )
-}
-
 fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Program> {
     // SAFETY: the caller's: it is alive.
     let running = unsafe { &*engine };
@@ -180,14 +156,18 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
     }
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(defect)?;
     crate::outgoing::link(&mut linker, wasm.get_concurrency_support()).map_err(defect)?;
-    crate::names::limit(&mut linker, wasm.get_concurrency_support()).map_err(defect)?;
+    let max_name = size(host.limits.max_name_bytes);
+    crate::names::limit(&mut linker, max_name, wasm.get_concurrency_support()).map_err(defect)?;
     linker.instance("slight:types/errors@0.1.0").map_err(defect)?;
     crate::kv::link(&mut linker).map_err(defect)?;
     crate::sql::link(&mut linker).map_err(defect)?;
     crate::lockd::link(&mut linker).map_err(defect)?;
     crate::mq::link(&mut linker).map_err(defect)?;
     crate::pubsub::link(&mut linker).map_err(defect)?;
-    let pre = linker.instantiate_pre(&component).map_err(|error| link_failure(&error))?;
+    let pre = linker.instantiate_pre(&component).map_err(|error| {
+        let why = one_line(&error);
+        Failure(Status::NotFound, format!("it does not fit the interfaces of this slight: {why}"))
+    })?;
     let exports = Exports::of(&component);
     let engine = Arc::new(EngineRef(engine));
     Ok(Program(Arc::new(Linked {
@@ -207,6 +187,7 @@ pub unsafe extern "C" fn sl_bridge_program_new(
     engine: *mut Engine,
     component: *const Component,
     host: *const SlHost,
+    limits: *const SlLimits,
     context: *mut c_void,
     out: *mut *mut Program,
     err: *mut SlError,
@@ -215,7 +196,7 @@ pub unsafe extern "C" fn sl_bridge_program_new(
     unsafe {
         border(err, || {
             let concurrent = (*component).compiled.engine().get_concurrency_support();
-            let host = Host::new(*host, context, (*engine).guests(), concurrent);
+            let host = Host::new(*host, *limits, context, (*engine).guests(), concurrent);
             *out = Box::into_raw(Box::new(link(engine, &*component, host)?));
             Ok(())
         })
@@ -251,9 +232,9 @@ pub unsafe extern "C" fn sl_bridge_program_prepare(
     // SAFETY: the header's contract: valid pointers, run borrowed for this call.
     unsafe {
         border(err, || {
-            let settings = Settings::of(&*run)?;
-            drop(settings.wasi()?); // a folder that is missing is told now
-            match (&*program).0.settings.set(settings) {
+            let (linked, settings) = (&(*program).0, Settings::of(&*run)?);
+            drop(settings.wasi(&linked.host.limits)?); // a folder that is missing is told now
+            match linked.settings.set(settings) {
                 Ok(()) => Ok(()),
                 Err(_) => fail(Status::Internal, "the program is prepared already"),
             }

@@ -6,14 +6,14 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wasmtime::component::Instance;
-use wasmtime::{OutOfMemory, PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
+use wasmtime::component::{Instance, ResourceTableError};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
 use crate::abi::{End, SlBytes, SlOutcome, SlRun};
-use crate::component::one_line;
+use crate::component::{has_cause, is_out_of_memory, one_line};
 use crate::instance::State;
-use crate::program::{Exports, Linked, Program, HOSTCALL_FUEL};
+use crate::program::{Exports, Linked, Program};
 use crate::settings::Settings;
 
 /// How a run ended.
@@ -50,11 +50,17 @@ impl Outcome {
                 let text = trap.to_string();
                 text.strip_prefix("wasm trap: ").unwrap_or(&text).to_string()
             }
-            None => in_our_words(cause(error)),
+            // The table that an instance has, or gets when it holds too much
+            // (instance.rs).
+            None if has_cause::<ResourceTableError>(error) => HOLDS_TOO_MUCH.into(),
+            None => cause(error),
         };
         Outcome { end: End::Trapped, exit_code: 0, message, backtrace, is_short: false }
     }
 }
+
+const HOLDS_TOO_MUCH: &str = "it holds too many resources of WASI, or too many bytes of headers \
+    and bodies; drop what is not needed any more, or raise host-memory in the manifest";
 
 /// The innermost cause, which is about the guest.
 fn cause(error: &wasmtime::Error) -> String {
@@ -73,26 +79,6 @@ fn in_line(text: &str) -> String {
         }
     }
     line
-}
-
-/// Wasmtime has no type for what a guest's call ran out of.
-fn in_our_words(message: String) -> String {
-    // Of the table that an instance has, or gets when it holds too much
-    // (instance.rs).
-    if message.contains("resource table has no free keys") || message == "resource not present" {
-        return "it holds too many resources of WASI, or too many bytes of headers and bodies; \
-                drop what is not needed any more, or raise host-memory in the manifest"
-            .into();
-    }
-    if message.contains("store handle limit exceeded") {
-        return "it has too many resources, streams and futures open; drop what is not needed \
-                any more"
-            .into();
-    }
-    if !message.contains("fuel allocated for hostcalls") {
-        return message;
-    }
-    format!("one call of WASI passed more than {} MiB; pass less at a time", HOSTCALL_FUEL >> 20)
 }
 
 /// "  0: name (file:line)", a line for each frame.
@@ -143,21 +129,11 @@ pub fn not_started(error: &wasmtime::Error) -> Outcome {
         return Outcome::of(error);
     }
     let mut outcome = Outcome::new(End::Failed, 0, one_line(error));
-    if is_short_of_room(error) {
+    if error.is::<PoolConcurrencyLimitError>() || is_out_of_memory(error) {
         outcome.is_short = true;
         outcome.message = format!("no room for another instance: {}", outcome.message);
     }
     outcome
-}
-
-/// What the pool, or the kernel, does not have now.
-fn is_short_of_room(error: &wasmtime::Error) -> bool {
-    if error.is::<PoolConcurrencyLimitError>() || error.is::<OutOfMemory>() {
-        return true;
-    }
-    // The kernel's number has a type of its own in there; its text is the system's.
-    let no_memory = std::io::Error::from_raw_os_error(libc::ENOMEM).to_string();
-    error.chain().any(|cause| cause.to_string() == no_memory)
 }
 
 async fn run_once(linked: &Linked, settings: &Settings) -> Outcome {

@@ -5,13 +5,10 @@ use std::time::Duration;
 
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
-use crate::abi::{fail, slice, Fallible, SlRun, Status};
+use crate::abi::{fail, slice, Fallible, SlLimits, SlRun, Status};
 use crate::component::one_line;
 use crate::lines::{Lines, Sink};
 use crate::stdio::{Stdio, Writer};
-
-/// Bytes of one call for random ones: what takes longer keeps a thread.
-const RANDOM_MAX: u64 = 1 << 20;
 
 struct Directory {
     host: String,
@@ -88,10 +85,10 @@ impl Settings {
     }
 
     /// For one instance.
-    pub fn wasi(&self) -> Fallible<WasiCtx> {
+    pub fn wasi(&self, limits: &SlLimits) -> Fallible<WasiCtx> {
         let mut builder = WasiCtxBuilder::new();
         builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
-        builder.max_random_size(RANDOM_MAX);
+        builder.max_random_size(limits.max_random_bytes);
         builder.args(&self.args).envs(&self.env);
         for directory in &self.directories {
             let perms = if directory.writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };

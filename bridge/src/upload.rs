@@ -16,12 +16,9 @@ use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use wasmtime_wasi_http::Error as HttpError;
 
+use crate::abi::SlHttpLimits;
 use crate::wire::Wire;
 
-/// A rest that is no longer than this is read, so that the connection can be used
-/// again.
-const REST_BYTES: u64 = 64 << 10;
-const REST_TIME: Duration = Duration::from_secs(5);
 /// How often the connection may read on before the rest counts as not there yet.
 const REST_TRIES: u32 = 8;
 
@@ -59,10 +56,19 @@ pub struct Upload {
     expects: bool,
     is_asked: AtomicBool,
     wire: Arc<Wire>,
+    /// A rest that is no longer than this is read, so that the connection can be used
+    /// again.
+    max_discard: u64,
+    discard_timeout: Duration,
 }
 
 impl Upload {
-    pub fn new(headers: &HeaderMap, body: Incoming, wire: Arc<Wire>) -> Arc<Upload> {
+    pub fn new(
+        headers: &HeaderMap,
+        body: Incoming,
+        wire: Arc<Wire>,
+        limits: &SlHttpLimits,
+    ) -> Arc<Upload> {
         let expect = headers.get(EXPECT).map(HeaderValue::as_bytes);
         let rest = if body.is_end_stream() { Rest::None } else { Rest::Coming(body) };
         Arc::new(Upload {
@@ -70,6 +76,8 @@ impl Upload {
             expects: expect.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue")),
             is_asked: AtomicBool::new(false),
             wire,
+            max_discard: limits.max_discard_bytes,
+            discard_timeout: Duration::from_millis(limits.discard_timeout_ms),
         })
     }
 
@@ -146,10 +154,10 @@ impl Upload {
 
     /// Whether so little is left that the connection can be used again.
     async fn spare(self: &Arc<Self>, mut body: Incoming) -> bool {
-        if read_rest(&mut body).await {
+        if read_rest(&mut body, self.max_discard).await {
             return true;
         }
-        let is_short = body.size_hint().upper().is_some_and(|left| left <= REST_BYTES);
+        let is_short = body.size_hint().upper().is_some_and(|left| left <= self.max_discard);
         if is_short {
             tokio::spawn(self.clone().discard(body));
         }
@@ -160,7 +168,7 @@ impl Upload {
     /// closed behind its answer.
     async fn discard(self: Arc<Self>, mut body: Incoming) {
         let read = async {
-            let mut left = REST_BYTES;
+            let mut left = self.max_discard;
             while let Some(Ok(frame)) = body.frame().await {
                 let len = frame.data_ref().map_or(0, |data| data.len() as u64);
                 match left.checked_sub(len) {
@@ -170,15 +178,15 @@ impl Upload {
             }
             true
         };
-        if !tokio::time::timeout(REST_TIME, read).await.unwrap_or(false) {
+        if !tokio::time::timeout(self.discard_timeout, read).await.unwrap_or(false) {
             self.wire.leave_unread();
         }
     }
 }
 
-/// Read what is there. Whether that was all.
-async fn read_rest(body: &mut Incoming) -> bool {
-    let (mut tries, mut left) = (REST_TRIES, REST_BYTES);
+/// Read what is there, `left` bytes at most. Whether that was all.
+async fn read_rest(body: &mut Incoming, mut left: u64) -> bool {
+    let mut tries = REST_TRIES;
     while tries > 0 {
         let frame = std::future::poll_fn(|context| {
             Poll::Ready(match Pin::new(&mut *body).poll_frame(context) {

@@ -398,13 +398,6 @@ static bool hold(void *instance, size_t bytes, size_t more)
     return sl_instance_hold(instance, bytes, more);
 }
 
-static uint32_t max_response_fields(void *context)
-{
-    const struct sl_grants *grants = context;
-
-    return (uint32_t)grants->component->max_response_fields;
-}
-
 static void log_fault(const struct sl_grants *grants,
                       const struct sl_bridge_http_server *server,
                       const char *reason, const char *remedy)
@@ -479,6 +472,5 @@ const struct sl_bridge_host sl_host_functions = {
     .pubsub_event = pubsub_event,
     .may_request = may_request,
     .hold = hold,
-    .max_response_fields = max_response_fields,
     .request_failed = request_failed,
 };

@@ -17,6 +17,7 @@
 #include "host/functions.h"
 #include "host/imports.h"
 #include "host/internal.h"
+#include "host/limits.h"
 #include "host/output.h"
 
 /* What the component may open, and where its calls are counted. */
@@ -405,8 +406,10 @@ enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
 {
     for (size_t i = 0; i < host->manifest->component_count; i++) {
         struct sl_host_component *component = &host->components[i];
+        const struct sl_bridge_limits limits =
+            sl_host_limits(component->manifest);
         enum sl_status status = sl_bridge_program_new(
-            host->engine, component->component, &sl_host_functions,
+            host->engine, component->component, &sl_host_functions, &limits,
             &component->grants, &component->program, err);
         if (status == SL_OK)
             status = check_exports(host, component, err);

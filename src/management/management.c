@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/border.h"
 #include "base/route.h"
+#include "host/limits.h"
 #include "management/internal.h"
 #include "slight_bridge.h"
 
@@ -161,6 +162,7 @@ static enum sl_status listen_at(struct sl_management *management,
             (uint32_t)management->manifest->management->max_peer_connections,
         .close_idle = true,
         .may_ask = may_ask,
+        .limits = &sl_http_limits,
     };
     sl_border_leave();
     return sl_bridge_http_start(sl_host_engine(management->host), &config,

@@ -11,6 +11,7 @@
 #include "base/border.h"
 #include "base/log.h"
 #include "base/route.h"
+#include "host/limits.h"
 #include "trigger/internal.h"
 
 /* One of the manifest's triggers. */
@@ -133,6 +134,7 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
         .find = find,
         .ended = ended,
         .context = trigger,
+        .limits = &sl_http_limits,
     };
     sl_border_leave();
     enum sl_status status = sl_bridge_http_start(sl_host_engine(host), &config,

@@ -97,7 +97,7 @@ END
 cp "$SL_TEST_GUESTS/e2e-shape.wasm" shape.wasm
 refused shape.wasm
 is err <<END
-error: shape.wasm: the component imports [static]bucket.open of slight:kv/store@0.1.0 in another shape than slight provides: expected \`string\` found \`u32\`
+error: shape.wasm: it does not fit the interfaces of this slight: component imports instance \`slight:kv/store@0.1.0\`, but a matching implementation was not found in the linker: instance export \`[static]bucket.open\` has the wrong type: type mismatch with parameters: expected \`string\` found \`u32\`
 END
 
 # --- Nothing to run ---

@@ -37,7 +37,7 @@ done
 attack "$ATTACKER3" /response
 says served "raise host-memory in the manifest"
 attack "$ATTACKER3" /streams
-says served "too many resources, streams and futures open"
+says served "store handle limit exceeded"
 
 # What is made and dropped again is not held; a name of megabytes is not taken.
 for path in dropped method authority; do
