@@ -29,6 +29,7 @@
 #include "lockd/lockd.h"
 #include "mq/mq.h"
 #include "pubsub/pubsub.h"
+#include "service/delivery.h"
 #include "slight_toml.h"
 #include "sql/sql.h"
 
@@ -193,7 +194,21 @@ int64_t sl_bridge_wait_free_ms(const struct sl_bridge_wait *wait);
  * many as before meanwhile. */
 void sl_bridge_block(void (*run)(void *context), void *context);
 
-/* What a guest may know of its lock without asking the service. */
+/* What a guest may know of an open object without asking its service: which
+ * struct the host fills. */
+enum sl_bridge_view {
+    SL_BRIDGE_VIEW_COLUMNS,  /* of a cursor: struct sl_bridge_columns */
+    SL_BRIDGE_VIEW_LOCK,     /* struct sl_bridge_lock_state */
+    SL_BRIDGE_VIEW_DELIVERY, /* of a message, or an event: const struct
+                                sl_delivery *, as long as its handle is open */
+};
+
+/* As long as the cursor is open. */
+struct sl_bridge_columns {
+    const struct sl_sql_column *columns;
+    size_t count;
+};
+
 struct sl_bridge_lock_state {
     struct sl_bytes key; /* as long as the handle is open */
     uint64_t fencing_token;
@@ -248,37 +263,29 @@ struct sl_bridge_host {
      * made is not NULL for one request that makes something (a transaction, a
      * cursor, a lock, a subscription): then *made may be set to its handle at
      * once.  Where the request fails, the bridge drops that, and where it
-     * succeeds, calls adopt.
+     * succeeds, calls attach.
      */
     bool (*call)(void *instance, uint32_t handle, const void *requests,
                  size_t count, void *answers, uint32_t *made,
                  struct sl_bridge_wait *wait, struct sl_call **call);
-    /* The request with this verb that made this has succeeded; or one to a lock
-     * is answered, with whatever: take what is needed of the answer. */
-    void (*adopt)(void *instance, uint32_t made, uint32_t verb, void *answer);
+    /* The request with this verb that made the object has succeeded, or one to
+     * it was answered, with whatever: keep what is needed of the answer. */
+    void (*attach)(void *instance, uint32_t handle, uint32_t verb,
+                   void *answer);
     void (*collect)(struct sl_call *call, void *answers);
     void (*release)(struct sl_call *call);
-    /* The columns of an open cursor, as long as that is open. */
-    const struct sl_sql_column *(*sql_columns)(void *instance, uint32_t cursor,
-                                               size_t *count);
-    /* What is known of a lock; false where it is none. */
-    bool (*lock_state)(void *instance, uint32_t lock,
-                       struct sl_bridge_lock_state *state);
+    /* Fill the struct of a view.  False where the handle has no such view. */
+    bool (*view)(void *instance, uint32_t handle, enum sl_bridge_view view,
+                 void *out);
     /*
-     * The request to this handle has succeeded, and its answer has things in it
-     * (messages): make a handle for each.  There is room for as many handles as
-     * were asked for.  After a failure none is made, and the things are given
-     * back to the service.
+     * The request to this handle has succeeded, and there are deliveries in its
+     * answer: make a handle for each.  There is room for as many handles as
+     * were asked for.  After a failure none is made, and the deliveries were
+     * returned to the service.
      */
-    enum sl_status (*adopt_many)(void *instance, uint32_t handle, void *answer,
-                                 uint32_t *handles, size_t *count,
-                                 struct sl_error *err);
-    /* A received message, as long as its handle is open; NULL where it is none.
-     */
-    const struct sl_mq_message *(*mq_message)(void *instance, uint32_t message);
-    /* A received event, likewise. */
-    const struct sl_pubsub_event *(*pubsub_event)(void *instance,
-                                                  uint32_t event);
+    enum sl_status (*attach_many)(void *instance, uint32_t handle, void *answer,
+                                  uint32_t *handles, size_t *count,
+                                  struct sl_error *err);
     /*
      * Whether a guest of this program may send a request to that server: asked
      * for each request without an address, then of each address that its name
@@ -452,21 +459,23 @@ sl_bridge_program_prepare(struct sl_bridge_program *program,
                           const struct sl_bridge_run *run,
                           struct sl_error *err);
 
+enum sl_bridge_handler {
+    SL_BRIDGE_HANDLER_MQ,
+    SL_BRIDGE_HANDLER_PUBSUB,
+};
+
 /*
- * Call the handler with a message, or an event, in a fresh instance.  resource
- * is the manifest's name of the service.  Both live until done(context), which
- * runs exactly once.  The outcome is SL_BRIDGE_RETURNED, SL_BRIDGE_RETRY,
+ * Call a handler with a delivery, in a fresh instance.  resource is the
+ * manifest's name of the service.  Both live until done(context), which runs
+ * exactly once.  The outcome is SL_BRIDGE_RETURNED, SL_BRIDGE_RETRY,
  * SL_BRIDGE_REJECTED, SL_BRIDGE_TRAPPED, SL_BRIDGE_TIMED_OUT or
  * SL_BRIDGE_FAILED.
  */
-void sl_bridge_program_handle_message(struct sl_bridge_program *program,
-                                      struct sl_bytes resource,
-                                      const struct sl_mq_message *message,
-                                      sl_bridge_done_fn *done, void *context);
-void sl_bridge_program_handle_event(struct sl_bridge_program *program,
-                                    struct sl_bytes resource,
-                                    const struct sl_pubsub_event *event,
-                                    sl_bridge_done_fn *done, void *context);
+void sl_bridge_program_handle(struct sl_bridge_program *program,
+                              enum sl_bridge_handler handler,
+                              struct sl_bytes resource,
+                              const struct sl_delivery *delivery,
+                              sl_bridge_done_fn *done, void *context);
 
 /* --- HTTP ---------------------------------------------------------------- */
 
@@ -752,16 +761,10 @@ SL_BRIDGE_SHAPE(sl_mq_request, group, 40);
 SL_BRIDGE_SHAPE(sl_mq_request, receipt, 72);
 SL_BRIDGE_SHAPE(sl_mq_request, delay_ms, 104);
 SL_BRIDGE_SHAPE(sl_mq_request, has_visibility, 128);
-SL_BRIDGE_SIZE(sl_mq_message, 96);
-SL_BRIDGE_SHAPE(sl_mq_message, group, 32);
-SL_BRIDGE_SHAPE(sl_mq_message, attributes, 48);
-SL_BRIDGE_SHAPE(sl_mq_message, receipt, 64);
-SL_BRIDGE_SHAPE(sl_mq_message, delivery_count, 88);
 SL_BRIDGE_SIZE(sl_mq_answer, 704);
 SL_BRIDGE_SHAPE(sl_mq_answer, id, 518);
-SL_BRIDGE_SHAPE(sl_mq_answer, messages, 648);
-SL_BRIDGE_SHAPE(sl_mq_answer, depth, 664);
-SL_BRIDGE_SHAPE(sl_mq_answer, memory, 672);
+SL_BRIDGE_SHAPE(sl_mq_answer, depth, 648);
+SL_BRIDGE_SHAPE(sl_mq_answer, deliveries, 656);
 SL_BRIDGE_SIZE(sl_pubsub_request, 144);
 SL_BRIDGE_SHAPE(sl_pubsub_request, limit, 4);
 SL_BRIDGE_SHAPE(sl_pubsub_request, attributes, 56);
@@ -769,20 +772,20 @@ SL_BRIDGE_SHAPE(sl_pubsub_request, group, 72);
 SL_BRIDGE_SHAPE(sl_pubsub_request, receipt, 104);
 SL_BRIDGE_SHAPE(sl_pubsub_request, delay_ms, 128);
 SL_BRIDGE_SHAPE(sl_pubsub_request, from_earliest, 136);
-SL_BRIDGE_SIZE(sl_pubsub_event, 112);
-SL_BRIDGE_SHAPE(sl_pubsub_event, key, 48);
-SL_BRIDGE_SHAPE(sl_pubsub_event, attributes, 64);
-SL_BRIDGE_SHAPE(sl_pubsub_event, receipt, 80);
-SL_BRIDGE_SHAPE(sl_pubsub_event, delivery_count, 104);
+SL_BRIDGE_SIZE(sl_delivery, 112);
+SL_BRIDGE_SHAPE(sl_delivery, key, 48);
+SL_BRIDGE_SHAPE(sl_delivery, attributes, 64);
+SL_BRIDGE_SHAPE(sl_delivery, receipt, 80);
+SL_BRIDGE_SHAPE(sl_delivery, delivery_count, 104);
+SL_BRIDGE_SIZE(sl_deliveries, 48);
+SL_BRIDGE_SHAPE(sl_deliveries, count, 8);
+SL_BRIDGE_SHAPE(sl_deliveries, memory, 16);
 SL_BRIDGE_SIZE(sl_pubsub_answer, 568);
-SL_BRIDGE_SHAPE(sl_pubsub_answer, events, 520);
-SL_BRIDGE_SHAPE(sl_pubsub_answer, event_count, 528);
-SL_BRIDGE_SHAPE(sl_pubsub_answer, memory, 536);
-SL_BRIDGE_SIZE(sl_bridge_host, 128);
-SL_BRIDGE_SHAPE(sl_bridge_host, pubsub_event, 96);
-SL_BRIDGE_SHAPE(sl_bridge_host, may_request, 104);
-SL_BRIDGE_SHAPE(sl_bridge_host, hold, 112);
-SL_BRIDGE_SHAPE(sl_bridge_host, request_failed, 120);
+SL_BRIDGE_SHAPE(sl_pubsub_answer, deliveries, 520);
+SL_BRIDGE_SIZE(sl_bridge_host, 104);
+SL_BRIDGE_SHAPE(sl_bridge_host, may_request, 80);
+SL_BRIDGE_SHAPE(sl_bridge_host, hold, 88);
+SL_BRIDGE_SHAPE(sl_bridge_host, request_failed, 96);
 SL_BRIDGE_SIZE(sl_bridge_client_limits, 56);
 SL_BRIDGE_SHAPE(sl_bridge_client_limits, idle_timeout_ms, 16);
 SL_BRIDGE_SIZE(sl_bridge_limits, 104);
@@ -794,11 +797,11 @@ SL_BRIDGE_SHAPE(sl_bridge_http_server, port, 32);
 SL_BRIDGE_SHAPE(sl_bridge_http_server, is_tls, 34);
 SL_BRIDGE_SHAPE(sl_bridge_http_route, max_requests, 12);
 SL_BRIDGE_SHAPE(sl_bridge_http_route, content_type, 16);
-SL_BRIDGE_SHAPE(sl_bridge_host, lock_state, 72);
-SL_BRIDGE_SHAPE(sl_bridge_host, mq_message, 88);
 SL_BRIDGE_SHAPE(sl_bridge_host, call, 32);
 SL_BRIDGE_SHAPE(sl_bridge_host, release, 56);
-SL_BRIDGE_SHAPE(sl_bridge_host, sql_columns, 64);
+SL_BRIDGE_SHAPE(sl_bridge_host, view, 64);
+SL_BRIDGE_SHAPE(sl_bridge_host, attach_many, 72);
+SL_BRIDGE_SIZE(sl_bridge_columns, 16);
 SL_BRIDGE_SIZE(sl_bridge_engine_config, 40);
 SL_BRIDGE_SIZE(sl_bridge_room, 12);
 SL_BRIDGE_SHAPE(sl_bridge_engine_config, keep_resident, 24);

@@ -494,15 +494,29 @@ impl SlMqRequest {
 }
 
 #[repr(C)]
-pub struct SlMqMessage {
+pub struct SlDelivery {
+    pub topic: SlBytes,
     pub id: SlBytes,
     pub payload: SlBytes,
-    pub group: SlBytes,
+    pub key: SlBytes,
     pub attributes: *const SlPair,
     pub attribute_count: usize,
     pub receipt: SlBytes,
-    pub enqueued_at_ms: u64,
+    pub sent_at_ms: u64,
     pub delivery_count: u32,
+}
+
+#[repr(C)]
+pub struct SlDeliveries {
+    pub items: *mut *mut SlDelivery,
+    pub count: usize,
+    pub memory: SlHeld,
+}
+
+impl Drop for SlDeliveries {
+    fn drop(&mut self) {
+        drop(Held::take(&mut self.memory));
+    }
 }
 
 const MQ_ID_MAX: usize = 128;
@@ -513,10 +527,8 @@ pub struct SlMqAnswer {
     pub retryable: bool,
     pub refused: bool,
     id: [u8; MQ_ID_MAX + 1],
-    pub messages: *mut *mut SlMqMessage,
-    pub message_count: usize,
     pub depth: u64,
-    pub memory: SlHeld,
+    pub deliveries: SlDeliveries,
 }
 
 impl SlMqAnswer {
@@ -528,12 +540,6 @@ impl SlMqAnswer {
 
 // SAFETY: its memory belongs to whoever has it.
 unsafe impl Send for SlMqAnswer {}
-
-impl Drop for SlMqAnswer {
-    fn drop(&mut self) {
-        drop(Held::take(&mut self.memory));
-    }
-}
 
 // SAFETY: as the trait asks (src/mq/mq.h).
 unsafe impl Answer for SlMqAnswer {}
@@ -590,36 +596,15 @@ impl SlPubsubRequest {
 }
 
 #[repr(C)]
-pub struct SlPubsubEvent {
-    pub topic: SlBytes,
-    pub id: SlBytes,
-    pub payload: SlBytes,
-    pub key: SlBytes,
-    pub attributes: *const SlPair,
-    pub attribute_count: usize,
-    pub receipt: SlBytes,
-    pub published_at_ms: u64,
-    pub delivery_count: u32,
-}
-
-#[repr(C)]
 pub struct SlPubsubAnswer {
     pub err: SlError,
     pub retryable: bool,
     pub refused: bool,
-    pub events: *mut *mut SlPubsubEvent,
-    pub event_count: usize,
-    pub memory: SlHeld,
+    pub deliveries: SlDeliveries,
 }
 
 // SAFETY: its memory belongs to whoever has it.
 unsafe impl Send for SlPubsubAnswer {}
-
-impl Drop for SlPubsubAnswer {
-    fn drop(&mut self) {
-        drop(Held::take(&mut self.memory));
-    }
-}
 
 // SAFETY: as the trait asks (src/pubsub/pubsub.h).
 unsafe impl Answer for SlPubsubAnswer {}
@@ -655,12 +640,11 @@ pub struct SlHost {
         *mut crate::wait::Wait,
         *mut *mut c_void,
     ) -> bool,
-    pub adopt: unsafe extern "C" fn(*mut c_void, u32, u32, *mut c_void),
+    pub attach: unsafe extern "C" fn(*mut c_void, u32, u32, *mut c_void),
     pub collect: unsafe extern "C" fn(*mut c_void, *mut c_void),
     pub release: unsafe extern "C" fn(*mut c_void),
-    pub sql_columns: unsafe extern "C" fn(*mut c_void, u32, *mut usize) -> *const SlSqlColumn,
-    pub lock_state: unsafe extern "C" fn(*mut c_void, u32, *mut SlLockState) -> bool,
-    pub adopt_many: unsafe extern "C" fn(
+    pub view: unsafe extern "C" fn(*mut c_void, u32, View, *mut c_void) -> bool,
+    pub attach_many: unsafe extern "C" fn(
         *mut c_void,
         u32,
         *mut c_void,
@@ -668,11 +652,24 @@ pub struct SlHost {
         *mut usize,
         *mut SlError,
     ) -> i32,
-    pub mq_message: unsafe extern "C" fn(*mut c_void, u32) -> *const SlMqMessage,
-    pub pubsub_event: unsafe extern "C" fn(*mut c_void, u32) -> *const SlPubsubEvent,
     pub may_request: unsafe extern "C" fn(*mut c_void, *const SlHttpServer) -> bool,
     pub hold: unsafe extern "C" fn(*mut c_void, usize, usize) -> bool,
     pub request_failed: unsafe extern "C" fn(*mut c_void, *const SlHttpServer, RequestFault),
+}
+
+/// What a guest may know of an open object without asking its service.
+#[repr(i32)]
+#[derive(Clone, Copy)]
+pub enum View {
+    Columns,
+    Lock,
+    Delivery,
+}
+
+#[repr(C)]
+pub struct SlColumns {
+    pub columns: *const SlSqlColumn,
+    pub count: usize,
 }
 
 /// Why a guest's request failed, of what whoever runs it can do something about.
@@ -1010,8 +1007,7 @@ shape!(
     delay_ms = 104,
     has_visibility = 128
 );
-shape!(SlMqMessage, 96, group = 32, attributes = 48, receipt = 64, delivery_count = 88);
-shape!(SlMqAnswer, 704, id = 518, messages = 648, depth = 664, memory = 672);
+shape!(SlMqAnswer, 704, id = 518, depth = 648, deliveries = 656);
 shape!(
     SlPubsubRequest,
     144,
@@ -1022,21 +1018,21 @@ shape!(
     delay_ms = 128,
     from_earliest = 136
 );
-shape!(SlPubsubEvent, 112, key = 48, attributes = 64, receipt = 80, delivery_count = 104);
-shape!(SlPubsubAnswer, 568, events = 520, event_count = 528, memory = 536);
+shape!(SlDelivery, 112, key = 48, attributes = 64, receipt = 80, delivery_count = 104);
+shape!(SlDeliveries, 48, count = 8, memory = 16);
+shape!(SlPubsubAnswer, 568, deliveries = 520);
 shape!(
     SlHost,
-    128,
+    104,
     call = 32,
     release = 56,
-    sql_columns = 64,
-    lock_state = 72,
-    mq_message = 88,
-    pubsub_event = 96,
-    may_request = 104,
-    hold = 112,
-    request_failed = 120
+    view = 64,
+    attach_many = 72,
+    may_request = 80,
+    hold = 88,
+    request_failed = 96
 );
+shape!(SlColumns, 16);
 shape!(SlClientLimits, 56, idle_timeout_ms = 16);
 shape!(SlLimits, 104, client = 48);
 shape!(SlHttpLimits, 88, min_idle_ms = 32);

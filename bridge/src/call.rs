@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use wasmtime::component::{ComponentType, Lower};
 use wasmtime::{Result, StoreContextMut};
 
-use crate::abi::{Answer, Head, SlError, SlHost};
+use crate::abi::{Answer, Head, SlDelivery, SlError, SlHost, View};
 use crate::background::{is_background, to_background};
 use crate::lift::{Converted, Text, Touched, CALL_BYTES_MAX};
 use crate::program::State;
@@ -284,7 +284,7 @@ pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
         unsafe {
             let instance = instance;
             match checked {
-                Ok(()) => (host.adopt)(instance.0, made, verb, std::ptr::from_mut(answer).cast()),
+                Ok(()) => (host.attach)(instance.0, made, verb, std::ptr::from_mut(answer).cast()),
                 Err(_) if made != u32::MAX => (host.drop)(instance.0, made),
                 Err(_) => {}
             }
@@ -339,7 +339,7 @@ pub fn make_many<'a, R, A: Answer + 'static, T: Send + 'static>(
         unsafe {
             let answer = std::ptr::from_mut(answer).cast();
             let (to, count_to) = (handles.as_mut_ptr(), &raw mut count);
-            if (host.adopt_many)(instance.0, handle, answer, to, count_to, err.as_mut_ptr()) != 0 {
+            if (host.attach_many)(instance.0, handle, answer, to, count_to, err.as_mut_ptr()) != 0 {
                 return Ok((Err(Error::of(&err.assume_init(), false)),));
             }
         }
@@ -359,6 +359,23 @@ pub fn make_many<'a, R, A: Answer + 'static, T: Send + 'static>(
         let answers = pending.answers(host, 1, woken).await;
         finish(answers)
     })
+}
+
+/// A received message, or event.
+///
+/// # Safety
+/// It is used only while the handle is open.
+pub unsafe fn delivery(store: &Store<'_>, handle: u32) -> wasmtime::Result<&'static SlDelivery> {
+    let state = store.data();
+    let mut known = std::ptr::null::<SlDelivery>();
+    // SAFETY: where C answers true it is set.
+    unsafe {
+        let out = (&raw mut known).cast();
+        if (state.host().view)(state.instance(), handle, View::Delivery, out) {
+            return Ok(&*known);
+        }
+    }
+    Err(wasmtime::Error::msg("the host does not know the delivery"))
 }
 
 /// One request to something that was made, which is told what came of it. With
@@ -385,7 +402,7 @@ pub fn tell<'a, R, A: Answer + 'static>(
         let instance = instance;
         // SAFETY: as in `make`.
         unsafe {
-            (host.adopt)(instance.0, handle, verb, std::ptr::from_mut(answer).cast());
+            (host.attach)(instance.0, handle, verb, std::ptr::from_mut(answer).cast());
             if last {
                 (host.drop)(instance.0, handle);
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, ComponentType, Lift, Lower};
 
-use crate::abi::{End, SlBytes, SlMqMessage, SlPubsubEvent};
+use crate::abi::{End, SlBytes, SlDelivery};
 use crate::attributes::text;
 use crate::mq::Delivery;
 use crate::program::{Linked, Program};
@@ -58,58 +58,55 @@ where
     }
 }
 
-/// What C has borrowed to this call until done is called.
-struct Borrowed<T: 'static>(SlBytes, &'static T);
+/// Which handler is called.
+#[repr(i32)]
+#[derive(Clone, Copy)]
+pub enum Handler {
+    Mq,
+    Pubsub,
+}
+
+/// What C has lent to this call until done is called.
+struct Borrowed(SlBytes, &'static SlDelivery);
 
 // SAFETY: read only, by one thread at a time.
-unsafe impl<T> Send for Borrowed<T> {}
+unsafe impl Send for Borrowed {}
 
-/// # Safety
-/// See slight_bridge.h.
-#[no_mangle]
-pub unsafe extern "C" fn sl_bridge_program_handle_message(
-    program: *const Program,
-    resource: SlBytes,
-    message: *const SlMqMessage,
-    done: DoneFn,
-    context: *mut c_void,
-) {
-    // SAFETY: the header's contract: both live until done is called.
-    let (linked, borrowed) = unsafe { ((&*program).0.clone(), Borrowed(resource, &*message)) };
-    let runner = linked.clone();
-    let run = async move {
-        let borrowed = borrowed;
-        // SAFETY: as above; C promises UTF-8.
-        let params = unsafe { (text(borrowed.0), Delivery::of(borrowed.1)) };
-        call(&runner, runner.exports.mq.as_ref(), params).await
-    };
-    begin(&linked, run, Done { done, context });
+async fn handle(linked: Arc<Linked>, handler: Handler, borrowed: Borrowed) -> Outcome {
+    let exports = &linked.exports;
+    // SAFETY: the header's contract: both live until done is called, and are UTF-8
+    // where they are text.
+    unsafe {
+        let resource = text(borrowed.0);
+        match handler {
+            Handler::Mq => {
+                call(&linked, exports.mq.as_ref(), (resource, Delivery::of(borrowed.1))).await
+            }
+            Handler::Pubsub => {
+                call(&linked, exports.pubsub.as_ref(), (resource, Event::of(borrowed.1))).await
+            }
+        }
+    }
 }
 
 /// # Safety
 /// See slight_bridge.h.
 #[no_mangle]
-pub unsafe extern "C" fn sl_bridge_program_handle_event(
+pub unsafe extern "C" fn sl_bridge_program_handle(
     program: *const Program,
+    handler: Handler,
     resource: SlBytes,
-    event: *const SlPubsubEvent,
+    delivery: *const SlDelivery,
     done: DoneFn,
     context: *mut c_void,
 ) {
     // SAFETY: the header's contract: both live until done is called.
-    let (linked, borrowed) = unsafe { ((&*program).0.clone(), Borrowed(resource, &*event)) };
+    let (linked, borrowed) = unsafe { ((&*program).0.clone(), Borrowed(resource, &*delivery)) };
     let runner = linked.clone();
     let run = async move {
-        let borrowed = borrowed;
-        // SAFETY: as above; C promises UTF-8.
-        let params = unsafe { (text(borrowed.0), Event::of(borrowed.1)) };
-        call(&runner, runner.exports.pubsub.as_ref(), params).await
+        let timeout = runner.settings().timeout;
+        fairly(&runner, timeout, handle(runner.clone(), handler, borrowed)).await
     };
-    begin(&linked, run, Done { done, context });
-}
-
-fn begin(linked: &Arc<Linked>, run: impl Future<Output = Outcome> + Send + 'static, done: Done) {
-    let runner = linked.clone();
-    let run = async move { fairly(&runner, runner.settings().timeout, run).await };
-    start(linked, Box::pin(run) as Pin<Box<dyn Future<Output = Outcome> + Send>>, done);
+    let run = Box::pin(run) as Pin<Box<dyn Future<Output = Outcome> + Send>>;
+    start(&linked, run, Done { done, context });
 }

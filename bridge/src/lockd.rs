@@ -7,7 +7,8 @@ use wasmtime::component::{ComponentType, Lift, Linker, Resource, ResourceType};
 use wasmtime::Result;
 
 use crate::abi::{
-    slice, Answer, LockdVerb, SlBytes, SlLockState, SlLockdAnswer, SlLockdRequest, LOCKD_KEY_MAX,
+    slice, Answer, LockdVerb, SlBytes, SlLockState, SlLockdAnswer, SlLockdRequest, View,
+    LOCKD_KEY_MAX,
 };
 use crate::call::{check, drop_handle, make, now, one, open, tell, Later, Reply, Store};
 use crate::lift::{Converted, Text};
@@ -85,7 +86,8 @@ fn state<T>(
     // SAFETY: where C answers true it is filled; the key lives as long as the
     // lock.
     unsafe {
-        if (state.host().lock_state)(state.instance(), lock.rep(), known.as_mut_ptr()) {
+        let out = known.as_mut_ptr().cast();
+        if (state.host().view)(state.instance(), lock.rep(), View::Lock, out) {
             return Ok((convert(known.assume_init_ref()),));
         }
     }

@@ -5,13 +5,13 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, Resource
 use wasmtime::Result;
 
 use crate::abi::{
-    slice, Answer, MqVerb, SlBytes, SlMqAnswer, SlMqMessage, SlMqRequest, SlPair, MQ_GROUP_MAX,
+    slice, Answer, MqVerb, SlBytes, SlDelivery, SlMqAnswer, SlMqRequest, SlPair, MQ_GROUP_MAX,
     MQ_MANY_MAX, MQ_REASON_MAX, MQ_RECEIVE_MAX,
 };
 use crate::attributes::{lowered, text, Attributes};
 use crate::call::{
-    check, drop_handle, each, make_many, many, now, one, open, tell, within_call, Later, Reply,
-    Store,
+    check, delivery, drop_handle, each, make_many, many, now, one, open, tell, within_call, Later,
+    Reply, Store,
 };
 use crate::lift::{Blob, Converted, Items, Text, Touched};
 use crate::program::State;
@@ -60,16 +60,16 @@ pub struct Delivery {
 impl Delivery {
     /// # Safety
     /// `message` and all that it points to live, unchanged, as long as this does.
-    pub unsafe fn of(message: &SlMqMessage) -> Self {
+    pub unsafe fn of(message: &SlDelivery) -> Self {
         // SAFETY: the caller's promise.
         unsafe {
             Delivery {
                 id: text(message.id),
                 payload: slice(message.payload.ptr, message.payload.len),
                 attributes: lowered(message.attributes, message.attribute_count),
-                group: (!message.group.ptr.is_null()).then(|| text(message.group)),
+                group: (!message.key.ptr.is_null()).then(|| text(message.key)),
                 delivery_count: message.delivery_count,
-                enqueued_at_ms: message.enqueued_at_ms,
+                enqueued_at_ms: message.sent_at_ms,
             }
         }
     }
@@ -157,16 +157,9 @@ fn receive<'a>(
 }
 
 fn get(store: &Store<'_>, this: &Resource<Message>) -> Result<(Delivery,)> {
-    let state = store.data();
-    // SAFETY: what C answers lives as long as the handle, which the guest cannot
-    // drop before this is in its memory.
-    unsafe {
-        let message = (state.host().mq_message)(state.instance(), this.rep());
-        let message: &SlMqMessage = message
-            .as_ref()
-            .ok_or_else(|| wasmtime::Error::msg("the host does not know the message"))?;
-        Ok((Delivery::of(message),))
-    }
+    // SAFETY: it lives as long as the handle, which the guest cannot drop before
+    // this is in its memory.
+    unsafe { Ok((Delivery::of(delivery(store, this.rep())?),)) }
 }
 
 fn dead_letter<'a>(

@@ -5,13 +5,13 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, Resource
 use wasmtime::Result;
 
 use crate::abi::{
-    slice, Answer, PubsubVerb, SlBytes, SlPair, SlPubsubAnswer, SlPubsubEvent, SlPubsubRequest,
+    slice, Answer, PubsubVerb, SlBytes, SlDelivery, SlPair, SlPubsubAnswer, SlPubsubRequest,
     PUBSUB_MANY_MAX, PUBSUB_NAME_MAX, PUBSUB_RECEIVE_MAX,
 };
 use crate::attributes::{lowered, text, Attributes};
 use crate::call::{
-    check, drop_handle, each, make, make_many, many, now, one, open, tell, within_call, Later,
-    Reply, Store,
+    check, delivery, drop_handle, each, make, make_many, many, now, one, open, tell, within_call,
+    Later, Reply, Store,
 };
 use crate::lift::{Blob, Converted, Items, Text, Touched};
 use crate::program::State;
@@ -65,7 +65,7 @@ pub struct Event {
 impl Event {
     /// # Safety
     /// `event` and all that it points to live, unchanged, as long as this does.
-    pub unsafe fn of(event: &SlPubsubEvent) -> Self {
+    pub unsafe fn of(event: &SlDelivery) -> Self {
         // SAFETY: the caller's promise.
         unsafe {
             Event {
@@ -74,7 +74,7 @@ impl Event {
                 payload: slice(event.payload.ptr, event.payload.len),
                 key: (!event.key.ptr.is_null()).then(|| slice(event.key.ptr, event.key.len)),
                 attributes: lowered(event.attributes, event.attribute_count),
-                published_at_ms: event.published_at_ms,
+                published_at_ms: event.sent_at_ms,
             }
         }
     }
@@ -170,16 +170,9 @@ fn receive<'a>(
 }
 
 fn get(store: &Store<'_>, this: &Resource<Delivery>) -> Result<(Event,)> {
-    let state = store.data();
-    // SAFETY: what C answers lives as long as the handle, which the guest cannot
-    // drop before this is in its memory.
-    unsafe {
-        let event = (state.host().pubsub_event)(state.instance(), this.rep());
-        let event: &SlPubsubEvent = event
-            .as_ref()
-            .ok_or_else(|| wasmtime::Error::msg("the host does not know the event"))?;
-        Ok((Event::of(event),))
-    }
+    // SAFETY: it lives as long as the handle, which the guest cannot drop before
+    // this is in its memory.
+    unsafe { Ok((Event::of(delivery(store, this.rep())?),)) }
 }
 
 type Events = Items<Outgoing, PUBSUB_MANY_MAX>;

@@ -11,8 +11,8 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, Resource
 use wasmtime::Result;
 
 use crate::abi::{
-    slice, Answer, Held, SlBytes, SlSqlAnswer, SlSqlColumn, SlSqlData, SlSqlParameters,
-    SlSqlRequest, SlSqlValue, SqlVerb, SQL_PARAMETERS_MAX, SQL_SETS_MAX, SQL_STATEMENT_MAX,
+    slice, Answer, Held, SlBytes, SlColumns, SlSqlAnswer, SlSqlColumn, SlSqlData, SlSqlParameters,
+    SlSqlRequest, SlSqlValue, SqlVerb, View, SQL_PARAMETERS_MAX, SQL_SETS_MAX, SQL_STATEMENT_MAX,
 };
 use crate::call::{check, drop_handle, make, one, open, within_call, Later, Reply, Store};
 use crate::lift::{Blob, Converted, Gather, Lists, One, Text, Touched, CALL_BYTES_MAX};
@@ -400,15 +400,20 @@ fn end<'a>(
 
 fn cursor_columns(store: &Store<'_>, cursor: &Resource<Cursor>) -> Vec<OwnedColumn> {
     let state = store.data();
-    let mut count = 0;
-    // SAFETY: what C answers lives as long as the cursor; it is copied.
+    let mut known = MaybeUninit::<SlColumns>::uninit();
+    // SAFETY: where C answers true it is filled, and lives as long as the cursor; it
+    // is copied.
     unsafe {
-        let all = (state.host().sql_columns)(state.instance(), cursor.rep(), &mut count);
+        let out = known.as_mut_ptr().cast();
+        if !(state.host().view)(state.instance(), cursor.rep(), View::Columns, out) {
+            return Vec::new();
+        }
+        let known = known.assume_init_ref();
         let column = |column: Column| OwnedColumn {
             name: column.name.into(),
             type_name: column.type_name.into(),
         };
-        columns(slice(all, count)).into_iter().map(column).collect()
+        columns(slice(known.columns, known.count)).into_iter().map(column).collect()
     }
 }
 

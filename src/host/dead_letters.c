@@ -51,7 +51,7 @@ bool sl_dead_letters_close(struct sl_dead_letters *letters)
 
 /* --- Visiting ----------------------------------------------------------- */
 
-typedef bool message_fn(void *context, const struct sl_mq_message *message);
+typedef bool message_fn(void *context, const struct sl_delivery *message);
 
 /* Ask for those behind *after, and keep the last one's receipt there. */
 static enum sl_status visit_page(struct sl_dead_letters *letters, char **after,
@@ -68,12 +68,12 @@ static enum sl_status visit_page(struct sl_dead_letters *letters, char **after,
         sl_service_do(letters->service, NULL, &request, 1, &answer);
 
     *err = answer.err;
-    *more = status == SL_OK && answer.message_count > 0;
-    for (size_t i = 0; *more && i < answer.message_count; i++)
-        *more = visit(context, answer.messages[i]);
+    *more = status == SL_OK && answer.deliveries.count > 0;
+    for (size_t i = 0; *more && i < answer.deliveries.count; i++)
+        *more = visit(context, answer.deliveries.items[i]);
     if (*more) {
         struct sl_bytes last =
-            answer.messages[answer.message_count - 1]->receipt;
+            answer.deliveries.items[answer.deliveries.count - 1]->receipt;
         free(*after);
         *after = sl_strndup(last.ptr, last.len);
     }
@@ -99,7 +99,7 @@ struct visitor {
     void *context;
 };
 
-static bool visit_one(void *context, const struct sl_mq_message *message)
+static bool visit_one(void *context, const struct sl_delivery *message)
 {
     const struct visitor *visitor = context;
     struct sl_mq_burial burial = {0};
@@ -109,11 +109,11 @@ static bool visit_one(void *context, const struct sl_mq_message *message)
     const struct sl_dead_letter letter = {
         .id = message->id,
         .reason = burial.reason,
-        .group = message->group,
+        .group = message->key,
         .payload = message->payload,
         .attributes = message->attributes,
         .attribute_count = message->attribute_count,
-        .sent_at_ms = message->enqueued_at_ms,
+        .sent_at_ms = message->sent_at_ms,
         .died_at_ms = burial.died_at_ms,
         .deliveries = message->delivery_count,
     };
@@ -157,7 +157,7 @@ static bool is_wanted(const struct chosen *chosen, struct sl_bytes id)
     return false;
 }
 
-static bool choose(void *context, const struct sl_mq_message *message)
+static bool choose(void *context, const struct sl_delivery *message)
 {
     struct chosen *chosen = context;
 

@@ -36,9 +36,9 @@ static void grant(const struct sl_host *host,
                 sl_capability_info(manifest->resources[i].capability)
                     .verb_count,
                 sizeof(struct sl_metric));
-    component->grants =
-        (struct sl_grants){manifest, of, host->services, &component->instances,
-                           component->metrics};
+    component->grants = (struct sl_grants){
+        manifest,          of, host->services, host->ops, &component->instances,
+        component->metrics};
 }
 
 static enum sl_status open_services(struct sl_host *host,
@@ -49,8 +49,11 @@ static enum sl_status open_services(struct sl_host *host,
 
     host->services =
         sl_alloc_array(manifest->resource_count + 1, sizeof(*host->services));
+    host->ops =
+        sl_alloc_array(manifest->resource_count + 1, sizeof(*host->ops));
     for (size_t i = 0; i < manifest->resource_count; i++) {
         const struct sl_manifest_resource *resource = &manifest->resources[i];
+        host->ops[i] = sl_object_ops_of(resource->capability);
         enum sl_status status = sl_service_open(
             resource->capability, resource->name, resource->driver,
             resource->config, resource->options, &host->services[i], err);
@@ -167,6 +170,7 @@ bool sl_host_free(struct sl_host *host)
     if (!all_back) /* what is left may still look at the rest */
         return false;
     free(host->services);
+    free(host->ops);
     for (size_t i = 0; i < host->manifest->component_count; i++) {
         struct sl_metric **metrics = host->components[i].metrics;
         for (size_t j = 0;

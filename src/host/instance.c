@@ -13,11 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/metrics.h"
-#include "host/database.h"
 #include "host/host.h"
-#include "host/queue.h"
-#include "host/topics.h"
-#include "lockd/lockd.h"
 
 enum {
     INDEX_BITS = 10,
@@ -50,21 +46,11 @@ struct instance {
  * its kind, its place in the table. */
 enum { HANDLE_BYTES = 512 };
 
-static void done(struct sl_object *object)
+static void free_object(struct sl_object *object)
 {
-    if (object->kind == SL_OBJECT_TRANSACTION)
-        sl_transaction_free(object->transaction);
-    if (object->kind == SL_OBJECT_CURSOR)
-        sl_cursor_free(object->cursor);
-    if (object->kind == SL_OBJECT_LOCK)
-        sl_lock_free(object->lock);
-    if (object->kind == SL_OBJECT_MESSAGE)
-        sl_message_free(object->message);
-    if (object->kind == SL_OBJECT_SUBSCRIPTION)
-        sl_subscription_free(object->subscription);
-    if (object->kind == SL_OBJECT_DELIVERY)
-        sl_delivery_free(object->delivery);
-    object->kind = SL_OBJECT_NONE;
+    if (object->ops != NULL && object->ops->free != NULL)
+        object->ops->free(object);
+    object->ops = NULL;
 }
 
 static void set_held(struct instance *instance, size_t own, size_t of_wasi)
@@ -114,7 +100,7 @@ void sl_instance_free(void *pointer)
 
     sl_count(&instance->grants->instances->ended);
     for (uint32_t i = 0; i < instance->count; i++)
-        done(&instance->slots[i].object);
+        free_object(&instance->slots[i].object);
     set_held(instance, 0, 0);
     free(instance->slots);
     free(instance);
@@ -207,26 +193,41 @@ _Atomic uint64_t *sl_instance_held(void *pointer)
     return &instance->grants->instances->held;
 }
 
-enum sl_status sl_instance_add(void *pointer, const struct sl_object *object,
-                               uint32_t *handle, struct sl_error *err)
+static enum sl_status too_many_handles(const struct instance *instance,
+                                       struct sl_error *err)
 {
-    struct instance *instance = pointer;
+    return sl_fail(err, SL_TOO_LARGE,
+                   "component \"%s\" has %d resources open, the most "
+                   "that may be; drop some, or open one once and keep it",
+                   instance->grants->component->name, SL_INSTANCE_HANDLES_MAX);
+}
+
+static enum sl_status add_object(struct instance *instance,
+                                 const struct sl_object *object,
+                                 uint32_t *handle, struct sl_error *err)
+{
     size_t own = instance->own + HANDLE_BYTES + object->bytes;
 
     if (!may_hold(instance, own, instance->of_wasi + instance->coming))
         return no_memory(instance, object->bytes, err);
     uint16_t index = take_slot(instance);
     if (index == NO_SLOT)
-        return sl_fail(err, SL_TOO_LARGE,
-                       "component \"%s\" has %d resources open, the most "
-                       "that may be; drop some, or open one once and keep it",
-                       instance->grants->component->name,
-                       SL_INSTANCE_HANDLES_MAX);
+        return too_many_handles(instance, err);
     struct slot *slot = &instance->slots[index];
     slot->object = *object;
     set_held(instance, own, instance->of_wasi);
     *handle = slot->uses << INDEX_BITS | index;
     return SL_OK;
+}
+
+enum sl_status sl_instance_add(void *instance, const struct sl_object *object,
+                               uint32_t *handle, struct sl_error *err)
+{
+    enum sl_status status = add_object(instance, object, handle, err);
+
+    if (status != SL_OK && object->ops->free != NULL)
+        object->ops->free(object);
+    return status;
 }
 
 /* It is there, and something else. */
@@ -257,9 +258,10 @@ enum sl_status sl_instance_open(void *pointer, const char *capability,
         return not_granted(instance->grants, name, err);
     if (strcmp(sl_capability_info(resource->capability).name, capability) != 0)
         return not_of(instance->grants, resource, capability, err);
+    size_t index = (size_t)(resource - manifest->resources);
     const struct sl_object object = {
-        .kind = SL_OBJECT_SERVICE,
-        .service = instance->grants->services[resource - manifest->resources],
+        .ops = instance->grants->ops[index],
+        .service = instance->grants->services[index],
     };
     return sl_instance_add(instance, &object, handle, err);
 }
@@ -271,7 +273,7 @@ static struct slot *find_slot(struct instance *instance, uint32_t handle)
     if (index >= instance->count)
         return NULL;
     struct slot *slot = &instance->slots[index];
-    if (slot->object.kind == SL_OBJECT_NONE ||
+    if (slot->object.ops == NULL ||
         slot->uses << INDEX_BITS != (handle & ~(uint32_t)INDEX_MASK))
         return NULL;
     return slot;
@@ -310,7 +312,7 @@ void sl_instance_drop(void *pointer, uint32_t handle)
     if (slot != NULL) {
         set_held(instance, instance->own - HANDLE_BYTES - slot->object.bytes,
                  instance->of_wasi);
-        done(&slot->object);
+        free_object(&slot->object);
         slot->uses++;
         slot->next_free = instance->first_free;
         instance->first_free = (uint16_t)(handle & INDEX_MASK);

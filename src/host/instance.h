@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "host/object.h"
 #include "manifest/manifest.h"
 #include "service/service.h"
 
@@ -24,40 +25,10 @@ struct sl_grants {
     const struct sl_manifest *manifest;
     const struct sl_manifest_component *component;
     struct sl_service *const *services;
-    struct sl_host_instances *instances; /* host.h; counted here */
+    const struct sl_object_ops *const *ops; /* of each service */
+    struct sl_host_instances *instances;    /* host.h; counted here */
     /* By the index of a resource, one per verb: its calls. */
     struct sl_metric *const *metrics;
-};
-
-struct sl_transaction; /* database.h */
-struct sl_cursor;
-struct sl_lock;         /* lockd/lockd.h */
-struct sl_message;      /* queue.h */
-struct sl_subscription; /* pubsub/pubsub.h */
-struct sl_delivery;     /* topics.h */
-
-/* What a handle stands for. */
-struct sl_object {
-    enum {
-        SL_OBJECT_NONE, /* the handle is free */
-        SL_OBJECT_SERVICE,
-        SL_OBJECT_TRANSACTION,
-        SL_OBJECT_CURSOR,
-        SL_OBJECT_LOCK,
-        SL_OBJECT_MESSAGE,
-        SL_OBJECT_SUBSCRIPTION,
-        SL_OBJECT_DELIVERY,
-    } kind;
-    struct sl_service *service;
-    size_t bytes; /* that it holds beside its handle: a message's, an event's */
-    union {
-        struct sl_transaction *transaction;   /* owned */
-        struct sl_cursor *cursor;             /* owned */
-        struct sl_lock *lock;                 /* owned */
-        struct sl_message *message;           /* owned */
-        struct sl_subscription *subscription; /* owned */
-        struct sl_delivery *delivery;         /* owned */
-    };
 };
 
 /* One thread at a time uses an instance. */
@@ -75,9 +46,10 @@ sl_instance_open(void *instance, const char *capability, struct sl_bytes name,
                  uint32_t *handle, struct sl_error *err);
 
 /*
- * A handle for an object, which is the instance's then.  SL_TOO_LARGE with
- * SL_INSTANCE_HANDLES_MAX handles open, or where the instance would hold more
- * of the host's memory than the manifest's host-memory.
+ * A handle for an object, which is the instance's from now on: after a failure
+ * it was freed.  SL_TOO_LARGE with SL_INSTANCE_HANDLES_MAX handles open, or
+ * where the instance would hold more of the host's memory than the manifest's
+ * host-memory.
  */
 SL_MUST_CHECK enum sl_status sl_instance_add(void *instance,
                                              const struct sl_object *object,

@@ -40,10 +40,15 @@ static struct sl_manifest_component component = {.name = "orders",
                                                  .host_memory = HOST_MEMORY};
 
 static struct sl_host_instances instances;
+static const struct sl_object_ops *const ops[] = {
+    &sl_service_object_ops,
+    &sl_service_object_ops,
+};
 static struct sl_grants grants = {
     .manifest = &manifest,
     .component = &component,
     .services = services,
+    .ops = ops,
     .instances = &instances,
 };
 
@@ -196,7 +201,7 @@ static void test_one_slot_used_very_often(void **state)
 /* Handles, what was received, and WASI: together. */
 static void test_no_more_than_host_memory(void **state)
 {
-    struct sl_object object = {.kind = SL_OBJECT_SERVICE,
+    struct sl_object object = {.ops = &sl_service_object_ops,
                                .service = (struct sl_service *)&first_service,
                                .bytes = HOST_MEMORY / 2};
     struct sl_error err;

@@ -33,7 +33,8 @@ struct sl_host_component {
 struct sl_host {
     const struct sl_manifest *manifest;
     bool progress;
-    struct sl_service **services; /* one a resource */
+    struct sl_service **services;     /* one a resource */
+    const struct sl_object_ops **ops; /* of services */
     struct sl_host_compiling compiling;
     struct sl_bridge_engine_config engine_config;
     struct sl_bridge_engine *engine;

@@ -3,7 +3,7 @@
  * What a message queue driver implements: service/driver.h, for the requests of
  * mq/mq.h.
  *
- * RECEIVE answers at most `limit` messages, and stops at SL_MQ_RECEIVE_BYTES
+ * RECEIVE answers at most `limit` messages, and stops at SL_DELIVERIES_BYTES_MAX
  * (sl_mq_answer_add says so).  Where there is none it answers none, and sets
  * op->again_at where it may wait.  What may let a waiting RECEIVE go on sets
  * op->changed.  A receipt names one delivery: settling a message that has come
@@ -56,18 +56,18 @@ static inline const struct sl_mq_config *sl_mq_config_of(const struct sl_op *op)
  * receipt is made here.  place: at most SL_MQ_PLACE_MAX bytes, no space.
  */
 SL_MUST_CHECK bool sl_mq_answer_add_dead(struct sl_op *op,
-                                         struct sl_mq_message *message,
+                                         struct sl_delivery *message,
                                          const struct sl_mq_burial *burial);
 
 void sl_mq_answer_init(void *answer);
 void sl_mq_answer_done(void *answer);
 
-/*
- * Add a copy of a message to a RECEIVE's answer.  False, and it was not added:
- * the answer holds enough; or, with a failure in it, there is no memory for the
- * first one.
- */
-SL_MUST_CHECK bool sl_mq_answer_add(struct sl_op *op,
-                                    const struct sl_mq_message *message);
+/* sl_deliveries_add for a RECEIVE or a DEAD_LIST. */
+SL_MUST_CHECK static inline bool
+sl_mq_answer_add(struct sl_op *op, const struct sl_delivery *message)
+{
+    return sl_deliveries_add(op, &sl_mq_answer_of(op)->deliveries, message,
+                             SL_MQ_RECEIVE_MAX);
+}
 
 #endif

@@ -71,15 +71,13 @@ void sl_mq_answer_init(void *pointer)
     answer->retryable = false;
     answer->refused = false;
     answer->id[0] = '\0';
-    answer->messages = NULL;
-    answer->message_count = 0;
     answer->depth = 0;
-    answer->memory = (struct sl_held){0};
+    answer->deliveries = (struct sl_deliveries){0};
 }
 
 void sl_mq_answer_done(void *answer)
 {
-    sl_held_done(&((struct sl_mq_answer *)answer)->memory);
+    sl_held_done(&((struct sl_mq_answer *)answer)->deliveries.memory);
 }
 
 static size_t request_bytes(const void *pointer)
@@ -241,14 +239,20 @@ static int64_t wait_ms(const void *config, const void *pointer)
     return request->verb == SL_MQ_RECEIVE ? (int64_t)request->wait_ms : 0;
 }
 
+struct sl_mq_request sl_mq_request_for(const struct sl_delivery *message,
+                                       enum sl_mq_verb verb)
+{
+    return (struct sl_mq_request){.verb = verb, .receipt = message->receipt};
+}
+
 void sl_mq_give_back(struct sl_service *service,
                      const struct sl_mq_answer *answer)
 {
-    for (size_t i = 0; i < answer->message_count; i++) {
-        if (answer->messages[i] == NULL)
+    for (size_t i = 0; i < answer->deliveries.count; i++) {
+        if (answer->deliveries.items[i] == NULL)
             continue;
         const struct sl_mq_request abandon =
-            sl_mq_request_for(answer->messages[i], SL_MQ_ABANDON);
+            sl_mq_request_for(answer->deliveries.items[i], SL_MQ_ABANDON);
         sl_service_post(service, NULL, &abandon, 1);
     }
 }

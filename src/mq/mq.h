@@ -10,6 +10,7 @@
 #define SL_MQ_MQ_H
 
 #include "base/bytes.h"
+#include "service/delivery.h"
 #include "service/service.h"
 
 enum {
@@ -23,8 +24,6 @@ enum {
     SL_MQ_VISIBILITY_MIN_MS = 1000,
     SL_MQ_VISIBILITY_MAX_MS = 43200000,
     SL_MQ_DEDUPLICATION_MS = 300000,
-    SL_MQ_RECEIVE_BYTES = 64
-                          << 20, /* payloads of a RECEIVE, but for the first */
 };
 
 enum sl_mq_verb {
@@ -63,29 +62,12 @@ struct sl_mq_request {
     bool has_visibility;    /* otherwise as the manifest's `visibility` says */
 };
 
-/* A message, with all that it points to in one block: sl_mq_message_free.  The
- * bridge mirrors this struct. */
-struct sl_mq_message {
-    struct sl_bytes id;
-    struct sl_bytes payload;
-    struct sl_bytes group; /* ptr NULL: none */
-    const struct sl_pair *attributes;
-    size_t attribute_count;
-    struct sl_bytes receipt; /* of this delivery, for the service */
-    uint64_t enqueued_at_ms; /* since 1970, by the service's clock */
-    uint32_t delivery_count; /* this one included */
-};
-
 /* The bridge mirrors this struct: bridge/slight_bridge.h. */
 struct sl_mq_answer {
     SL_ANSWER_HEAD
-    char id[SL_MQ_ID_MAX + 1]; /* SEND, DEAD_REPLAY: the new one */
-    /* RECEIVE, DEAD_LIST: perhaps none.  Who takes one sets its place to NULL.
-     */
-    struct sl_mq_message **messages;
-    size_t message_count;
-    uint64_t depth;        /* DEPTH */
-    struct sl_held memory; /* of messages */
+    char id[SL_MQ_ID_MAX + 1];       /* SEND, DEAD_REPLAY: the new one */
+    uint64_t depth;                  /* DEPTH */
+    struct sl_deliveries deliveries; /* RECEIVE, DEAD_LIST: perhaps none */
 };
 
 /* The settings of every mq resource, beside its driver's own. */
@@ -97,12 +79,6 @@ struct sl_mq_config {
 };
 
 extern const struct sl_capability sl_mq;
-
-/* A copy of message, which may borrow; NULL where there is no memory. */
-struct sl_mq_message *sl_mq_message_copy(const struct sl_mq_message *message);
-void sl_mq_message_free(struct sl_mq_message *message);
-/* What it holds beside itself, about. */
-size_t sl_mq_message_bytes(const struct sl_mq_message *message);
 
 /* What the receipt of a dead letter tells, borrowed from it. */
 struct sl_mq_burial {
@@ -117,12 +93,12 @@ enum { SL_MQ_PLACE_MAX = 64 };
 SL_MUST_CHECK bool sl_mq_read_burial(struct sl_bytes receipt,
                                      struct sl_mq_burial *out);
 
-/* Abandon the messages of an answer that nobody took; does not wait. */
+/* Abandon the messages that nobody took of an answer.  Does not wait. */
 void sl_mq_give_back(struct sl_service *service,
                      const struct sl_mq_answer *answer);
 
 /* The request to settle or extend a message; borrows from it. */
-struct sl_mq_request sl_mq_request_for(const struct sl_mq_message *message,
+struct sl_mq_request sl_mq_request_for(const struct sl_delivery *message,
                                        enum sl_mq_verb verb);
 
 #endif

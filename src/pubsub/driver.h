@@ -3,7 +3,7 @@
  * What a driver of topics implements: service/driver.h, for the requests of
  * pubsub/pubsub.h.
  *
- * RECEIVE answers at most `limit` events, and stops at SL_PUBSUB_RECEIVE_BYTES
+ * RECEIVE answers at most `limit` events, and stops at SL_DELIVERIES_BYTES_MAX
  * (sl_pubsub_answer_add says so).  Where there is none it answers none, and
  * sets op->again_at where it may wait.  What may let a waiting RECEIVE go on
  * sets op->changed.  A member lives for the config's lease_ms from its
@@ -47,12 +47,14 @@ sl_pubsub_config_of(const struct sl_op *op)
 void sl_pubsub_answer_init(void *answer);
 void sl_pubsub_answer_done(void *answer);
 
-/*
- * Add a copy of an event to a RECEIVE's answer.  False, and it was not added:
- * the answer holds enough; or, with a failure in it, there is no memory for the
- * first one.
- */
-SL_MUST_CHECK bool sl_pubsub_answer_add(struct sl_op *op,
-                                        const struct sl_pubsub_event *event);
+/* sl_deliveries_add for a RECEIVE. */
+SL_MUST_CHECK static inline bool
+sl_pubsub_answer_add(struct sl_op *op, const struct sl_delivery *event)
+{
+    struct sl_pubsub_answer *answer = op->answer;
+
+    return sl_deliveries_add(op, &answer->deliveries, event,
+                             SL_PUBSUB_RECEIVE_MAX);
+}
 
 #endif

@@ -65,14 +65,12 @@ void sl_pubsub_answer_init(void *pointer)
     answer->err.message[0] = '\0';
     answer->retryable = false;
     answer->refused = false;
-    answer->events = NULL;
-    answer->event_count = 0;
-    answer->memory = (struct sl_held){0};
+    answer->deliveries = (struct sl_deliveries){0};
 }
 
 void sl_pubsub_answer_done(void *answer)
 {
-    sl_held_done(&((struct sl_pubsub_answer *)answer)->memory);
+    sl_held_done(&((struct sl_pubsub_answer *)answer)->deliveries.memory);
 }
 
 static size_t request_bytes(const void *pointer)
@@ -230,10 +228,10 @@ void sl_pubsub_give_back(struct sl_service *service,
                                      .group = request->group,
                                      .member = request->member};
 
-    for (size_t i = 0; i < answer->event_count; i++) {
-        if (answer->events[i] == NULL)
+    for (size_t i = 0; i < answer->deliveries.count; i++) {
+        if (answer->deliveries.items[i] == NULL)
             continue;
-        back.receipt = answer->events[i]->receipt;
+        back.receipt = answer->deliveries.items[i]->receipt;
         sl_service_post(service, NULL, &back, 1);
     }
 }

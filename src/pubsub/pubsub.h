@@ -10,21 +10,16 @@
 #define SL_PUBSUB_PUBSUB_H
 
 #include "base/bytes.h"
+#include "service/delivery.h"
 #include "service/service.h"
 
 enum {
     SL_PUBSUB_NAME_MAX = 249, /* bytes of a topic, a group; at least 1 */
-    SL_PUBSUB_MEMBER_MAX = 64,
     SL_PUBSUB_KEY_MAX = 1024,
-    SL_PUBSUB_ATTRIBUTES_MAX = 64,
-    SL_PUBSUB_ATTRIBUTE_NAME_MAX = 128,
-    SL_PUBSUB_ATTRIBUTE_BYTES_MAX = 65536, /* names and values of an event */
     SL_PUBSUB_RECEIVE_MAX = 1000,
     SL_PUBSUB_MANY_MAX = 1000, /* requests in a call */
     SL_PUBSUB_DELAY_MAX_MS = 900000,
     SL_PUBSUB_WAIT_MAX_MS = 3600000,
-    SL_PUBSUB_RECEIVE_BYTES = 64 << 20, /* payloads of a RECEIVE, but for the
-                                           first */
 };
 
 enum sl_pubsub_verb {
@@ -57,27 +52,10 @@ struct sl_pubsub_request {
     bool from_earliest;      /* SUBSCRIBE, of a new group */
 };
 
-/* An event, with all that it points to in one block: sl_pubsub_event_free.  The
- * bridge mirrors this struct. */
-struct sl_pubsub_event {
-    struct sl_bytes topic;
-    struct sl_bytes id;
-    struct sl_bytes payload;
-    struct sl_bytes key; /* ptr NULL: none */
-    const struct sl_pair *attributes;
-    size_t attribute_count;
-    struct sl_bytes receipt; /* of this delivery, for the service */
-    uint64_t published_at_ms;
-    uint32_t delivery_count; /* to this group; this one included */
-};
-
 /* The bridge mirrors this struct: bridge/slight_bridge.h. */
 struct sl_pubsub_answer {
     SL_ANSWER_HEAD
-    /* RECEIVE: perhaps none.  Who takes one sets its place to NULL. */
-    struct sl_pubsub_event **events;
-    size_t event_count;
-    struct sl_held memory; /* of events */
+    struct sl_deliveries deliveries; /* RECEIVE: perhaps none */
 };
 
 /* The settings of every pubsub resource, beside its driver's own. */
@@ -90,14 +68,7 @@ struct sl_pubsub_config {
 
 extern const struct sl_capability sl_pubsub;
 
-/* A copy of event, which may borrow; NULL where there is no memory. */
-struct sl_pubsub_event *
-sl_pubsub_event_copy(const struct sl_pubsub_event *event);
-void sl_pubsub_event_free(struct sl_pubsub_event *event);
-/* What it holds beside itself, about. */
-size_t sl_pubsub_event_bytes(const struct sl_pubsub_event *event);
-
-/* --- A member of a group ------------------------------------------------ */
+/* --- A member of a group ---------------------------------------------- */
 
 struct sl_subscription;
 
@@ -110,7 +81,7 @@ struct sl_subscription *sl_subscription_new(struct sl_service *service,
                                             struct sl_bytes group,
                                             bool from_earliest);
 
-/* A member: it is said to live, thrice in a lease, until it is freed. */
+/* It is a member now: it is renewed three times per lease until it is freed. */
 void sl_subscription_begun(struct sl_subscription *subscription);
 
 /* Leave the group, without waiting for it.  From any thread; NULL is fine. */
@@ -127,7 +98,7 @@ struct sl_subscription *
 sl_subscription_ref(struct sl_subscription *subscription);
 void sl_subscription_unref(struct sl_subscription *subscription);
 
-/* RETURN the events of an answer that nobody took; does not wait. */
+/* RETURN the events that nobody took of an answer.  Does not wait. */
 void sl_pubsub_give_back(struct sl_service *service,
                          const struct sl_pubsub_request *request,
                          const struct sl_pubsub_answer *answer);

@@ -17,18 +17,22 @@
 #include "base/border.h"
 #include "base/deadline.h"
 #include "base/log.h"
+#include "trigger/consumer_kind.h"
+#include "trigger/end.h"
 
+enum { RETRY_MS = 1000 }; /* after a failed receive, or a failed settling */
+
+/* A delivery, until it is settled. */
 struct task {
     struct sl_consumer *consumer;
-    struct task *next, *before; /* in the consumer's list */
-    union sl_consumer_item item;
-    struct sl_subscription *member; /* a reference; NULL of a queue */
-    struct sl_call *call;           /* that settles it */
-    int64_t begun;
-    char *reason; /* of what is rejected */
-    bool then_done;
-    bool discarded; /* rejected, and there is no topic of dead letters */
-    bool handled;
+    struct task *next, *before;           /* in the consumer's list */
+    struct sl_delivery *delivery;         /* owned */
+    struct sl_subscription *subscription; /* a reference; NULL of a queue */
+    struct sl_call *call;                 /* that settles it */
+    int64_t started_at;
+    enum sl_verdict verdict; /* of the call */
+    char *reason;            /* of a dead letter, or of what is discarded */
+    bool is_handled;
 };
 
 struct sl_consumer {
@@ -42,46 +46,58 @@ struct sl_consumer {
     char *text;
 
     pthread_mutex_t mutex; /* of what follows */
-    struct sl_subscription *member;
-    bool is_member;
-    struct task *tasks; /* that are not settled */
-    uint32_t busy;      /* as many */
-    bool receiving;
-    bool scheduling; /* receive is being set */
-    bool again;      /* once it is: after again_ms */
+    struct sl_subscription *subscription;
+    bool is_subscribed;
+    struct task *tasks;
+    uint32_t task_count;
+    bool is_receiving;
+    bool is_scheduling; /* receive is being set */
+    bool again;         /* receive again once it is set, after again_ms */
     int64_t again_ms;
-    struct sl_call *receive;   /* on its way */
-    enum sl_status complained; /* of the receive before, so as to log it once */
-    bool draining;
-    sl_trigger_drained_fn *drained; /* NULL once told */
+    struct sl_call *receive; /* is pending */
+    enum sl_status reported; /* of the last receive, so as to log it once */
+    bool is_draining;
+    sl_trigger_drained_fn *drained; /* NULL once called */
     void *drained_context;
 };
 
-static void pump(struct sl_consumer *consumer, int64_t delay_ms);
+static void receive_more(struct sl_consumer *consumer, int64_t delay_ms);
 
-/* --- Draining ----------------------------------------------------------- */
+/* --- Draining --------------------------------------------------------- */
 
-/* Tell, once nothing runs.  With the mutex held, which it lets go. */
-static void unlock_and_tell(struct sl_consumer *consumer)
+/* Report, once nothing runs.  With the mutex held, which it unlocks. */
+static void unlock_and_report(struct sl_consumer *consumer)
 {
     sl_trigger_drained_fn *drained = NULL;
-    struct sl_subscription *member = NULL;
+    struct sl_subscription *subscription = NULL;
 
-    if (consumer->draining && consumer->busy == 0 && !consumer->receiving &&
-        !consumer->scheduling) {
+    if (consumer->is_draining && consumer->task_count == 0 &&
+        !consumer->is_receiving && !consumer->is_scheduling) {
         drained = consumer->drained;
         consumer->drained = NULL;
-        member = consumer->member;
-        consumer->member = NULL;
+        subscription = consumer->subscription;
+        consumer->subscription = NULL;
     }
     void *context = consumer->drained_context;
     pthread_mutex_unlock(&consumer->mutex);
-    sl_subscription_free(member);
+    sl_subscription_free(subscription);
     if (drained != NULL)
         drained(context);
 }
 
-/* --- Settling ----------------------------------------------------------- */
+/* --- Settling --------------------------------------------------------- */
+
+/* With the mutex held. */
+static void link_task(struct task *task)
+{
+    struct sl_consumer *consumer = task->consumer;
+
+    task->next = consumer->tasks;
+    if (task->next != NULL)
+        task->next->before = task;
+    consumer->tasks = task;
+    consumer->task_count++;
+}
 
 /* With the mutex held. */
 static void unlink_task(struct task *task)
@@ -94,77 +110,94 @@ static void unlink_task(struct task *task)
         consumer->tasks = task->next;
     if (task->next != NULL)
         task->next->before = task->before;
-    consumer->busy--;
+    consumer->task_count--;
 }
 
-static void task_free(struct task *task)
+static void free_task(struct task *task)
 {
-    if (task->member != NULL)
-        sl_subscription_unref(task->member);
-    task->consumer->kind->free(task->item);
+    if (task->subscription != NULL)
+        sl_subscription_unref(task->subscription);
+    sl_delivery_free(task->delivery);
     free(task->reason);
     free(task);
 }
 
-static void settled(void *context);
-
-static void settle(struct task *task, enum sl_verdict verdict,
-                   struct sl_bytes reason, uint64_t delay_ms)
+static void end_task(struct task *task)
 {
     struct sl_consumer *consumer = task->consumer;
-    const union sl_consumer_request request =
-        consumer->kind->settle(consumer->trigger, task->member, task->item,
-                               verdict, reason, delay_ms, &task->then_done);
-
-    sl_service_submit_for(consumer->service, NULL, &consumer->caller, &request,
-                          1, settled, task, &task->call);
-}
-
-/* An event is a dead letter, or thrown away.  Of messages their service tells:
- * it makes dead letters of its own accord as well. */
-static void tell_of_end(const struct task *task)
-{
-    const struct sl_consumer *consumer = task->consumer;
-    const struct sl_manifest_trigger *trigger = consumer->trigger;
-
-    const struct sl_log_field to =
-        task->discarded ? (struct sl_log_field){0}
-                        : SL_FIELD_STRING("to", trigger->dead_letter);
-
-    sl_count(task->discarded ? &consumer->metrics->discarded
-                             : &consumer->metrics->dead_letters);
-    sl_log(SL_LOG_WARN, task->discarded ? "discarded" : "dead-letter",
-           consumer->fields[0], consumer->fields[1], consumer->fields[2],
-           SL_FIELD("id", consumer->kind->id(task->item)),
-           SL_FIELD_NUMBER("delivery", consumer->kind->deliveries(task->item)),
-           to, SL_FIELD_STRING("reason", task->reason));
-}
-
-/* A message comes back by itself when its visibility ends; an event is this
- * member's for as long as that lives.  False: it need not be given back. */
-static bool give_back(struct task *task, enum sl_status status)
-{
-    struct sl_consumer *consumer = task->consumer;
-    bool then_done;
 
     pthread_mutex_lock(&consumer->mutex);
-    bool draining = consumer->draining;
+    unlink_task(task);
     pthread_mutex_unlock(&consumer->mutex);
-    if (task->member == NULL || draining || status == SL_OK ||
-        status == SL_CONFLICT)
+    free_task(task);
+    receive_more(consumer, 0);
+}
+
+static union sl_consumer_request
+settle_request(const struct task *task, const struct sl_settlement *settlement)
+{
+    const struct sl_consumer *consumer = task->consumer;
+
+    return consumer->kind->settle(consumer->trigger, task->subscription,
+                                  task->delivery, settlement);
+}
+
+static void on_settled(void *context);
+
+static void settle_task(struct task *task,
+                        const struct sl_settlement *settlement)
+{
+    struct sl_consumer *consumer = task->consumer;
+    const union sl_consumer_request request = settle_request(task, settlement);
+
+    task->verdict = settlement->verdict;
+    sl_service_submit_for(consumer->service, NULL, &consumer->caller, &request,
+                          1, on_settled, task, &task->call);
+}
+
+/* An event became a dead letter, or was discarded. */
+static void report_verdict(const struct task *task)
+{
+    const struct sl_consumer *consumer = task->consumer;
+    bool is_discarded = task->verdict == SL_VERDICT_DISCARD;
+    const struct sl_log_field to =
+        is_discarded ? (struct sl_log_field){0}
+                     : SL_FIELD_STRING("to", consumer->trigger->dead_letter);
+
+    sl_count(is_discarded ? &consumer->metrics->discarded
+                          : &consumer->metrics->dead_letters);
+    sl_log(SL_LOG_WARN, is_discarded ? "discarded" : "dead-letter",
+           consumer->fields[0], consumer->fields[1], consumer->fields[2],
+           SL_FIELD("id", task->delivery->id),
+           SL_FIELD_NUMBER("delivery", task->delivery->delivery_count), to,
+           SL_FIELD_STRING("reason", task->reason));
+}
+
+/*
+ * Settling an event has failed: it stays this member's for as long as that
+ * lives, so return it, later.  A message comes back by itself when its
+ * visibility ends.  False: there is nothing to return.
+ */
+static bool return_event(struct task *task, enum sl_status status)
+{
+    static const struct sl_settlement retry = {SL_VERDICT_RETRY, {0}, RETRY_MS};
+    struct sl_consumer *consumer = task->consumer;
+
+    pthread_mutex_lock(&consumer->mutex);
+    bool is_draining = consumer->is_draining;
+    pthread_mutex_unlock(&consumer->mutex);
+    if (task->subscription == NULL || is_draining || status == SL_CONFLICT)
         return false;
-    task->then_done = task->discarded = false;
-    const union sl_consumer_request back = consumer->kind->settle(
-        consumer->trigger, task->member, task->item, SL_VERDICT_RETRY,
-        SL_LITERAL(""), SL_CONSUMER_AGAIN_MS, &then_done);
-    sl_service_submit_later(consumer->service, &consumer->caller,
-                            SL_CONSUMER_AGAIN_MS, &back, 1, settled, task,
-                            &task->call);
+    const union sl_consumer_request back = settle_request(task, &retry);
+    task->verdict = SL_VERDICT_RETRY;
+    sl_service_submit_later(consumer->service, &consumer->caller, RETRY_MS,
+                            &back, 1, on_settled, task, &task->call);
     return true;
 }
 
-static void settled(void *context)
+static void on_settled(void *context)
 {
+    static const struct sl_settlement done = {.verdict = SL_VERDICT_DONE};
     struct task *task = context;
     struct sl_consumer *consumer = task->consumer;
     union sl_consumer_answer answer;
@@ -177,36 +210,25 @@ static void settled(void *context)
                consumer->fields[1], consumer->fields[2],
                SL_FIELD_STRING("reason", answer.head.err.message));
     sl_answers_done(consumer->service, &answer, 1);
-    if (status == SL_OK && (task->then_done || task->discarded))
-        tell_of_end(task);
-    if (status == SL_OK && task->then_done) {
-        settle(task, SL_VERDICT_DONE, SL_LITERAL(""), 0);
+    if (status != SL_OK) {
+        if (!return_event(task, status))
+            end_task(task);
         return;
     }
-    if (give_back(task, status))
-        return;
-    pthread_mutex_lock(&consumer->mutex);
-    unlink_task(task);
-    pthread_mutex_unlock(&consumer->mutex);
-    task_free(task);
-    pump(consumer, 0);
+    bool is_published = task->verdict == SL_VERDICT_DEAD_LETTER &&
+                        consumer->kind->publishes_dead_letters;
+    if (is_published || task->verdict == SL_VERDICT_DISCARD)
+        report_verdict(task);
+    if (is_published)
+        settle_task(task, &done);
+    else
+        end_task(task);
 }
 
-/* --- Handling ----------------------------------------------------------- */
+/* --- Handling --------------------------------------------------------- */
 
-static uint64_t backoff(const struct sl_manifest_trigger *trigger,
-                        uint32_t deliveries)
-{
-    uint64_t delay = (uint64_t)trigger->backoff_ms;
-    uint64_t most = (uint64_t)trigger->max_backoff_ms;
-
-    for (uint32_t i = 1; i < deliveries && delay < most; i++)
-        delay *= 2;
-    return delay < most ? delay : most;
-}
-
-static void count(const struct sl_consumer *consumer, enum sl_bridge_end end,
-                  int64_t ns)
+static void count_end(const struct sl_consumer *consumer,
+                      enum sl_bridge_end end, int64_t ns)
 {
     struct sl_trigger_metrics *metrics = consumer->metrics;
 
@@ -215,152 +237,171 @@ static void count(const struct sl_consumer *consumer, enum sl_bridge_end end,
     atomic_fetch_sub_explicit(&metrics->running, 1, memory_order_relaxed);
 }
 
+static void log_failure(const struct task *task,
+                        const struct sl_bridge_outcome *outcome)
+{
+    const struct sl_consumer *consumer = task->consumer;
+    struct sl_log_field where[SL_TRIGGER_FIELDS];
+
+    memcpy(where, consumer->fields, sizeof(where));
+    where[3] = SL_FIELD("id", task->delivery->id);
+    where[4] = SL_FIELD_NUMBER("delivery", task->delivery->delivery_count);
+    sl_trigger_log_end(consumer->trigger->component, where, outcome->end,
+                       outcome->message, outcome->backtrace);
+}
+
 /* On a thread of the engine. */
-static void handled(void *context, const struct sl_bridge_outcome *outcome)
+static void on_handled(void *context, const struct sl_bridge_outcome *outcome)
 {
     SL_CALLED_BY_BRIDGE;
     struct task *task = context;
     struct sl_consumer *consumer = task->consumer;
     const struct sl_manifest_trigger *trigger = consumer->trigger;
-    uint32_t deliveries = consumer->kind->deliveries(task->item);
-    enum sl_verdict verdict =
-        outcome->end == SL_BRIDGE_RETURNED ? SL_VERDICT_DONE : SL_VERDICT_RETRY;
+    uint32_t deliveries = task->delivery->delivery_count;
+    const struct sl_settlement settlement = {
+        .verdict = sl_verdict_of(trigger, outcome->end, deliveries),
+        .reason = outcome->message,
+        .delay_ms = sl_verdict_delay_ms(trigger, deliveries),
+    };
 
     pthread_mutex_lock(&consumer->mutex);
-    task->handled = true;
+    task->is_handled = true;
     pthread_mutex_unlock(&consumer->mutex);
-    count(consumer, outcome->end, sl_now_ns() - task->begun);
-    if (verdict != SL_VERDICT_DONE) {
-        struct sl_log_field where[SL_TRIGGER_FIELDS];
-        memcpy(where, consumer->fields, sizeof(where));
-        where[3] = SL_FIELD("id", consumer->kind->id(task->item));
-        where[4] = SL_FIELD_NUMBER("delivery", deliveries);
-        sl_trigger_log_end(trigger->component, where, outcome->end,
-                           outcome->message, outcome->backtrace);
-    }
-    if (outcome->end == SL_BRIDGE_REJECTED ||
-        (verdict != SL_VERDICT_DONE && trigger->max_deliveries > 0 &&
-         deliveries >= trigger->max_deliveries))
-        verdict = SL_VERDICT_REJECT;
-    task->discarded = verdict == SL_VERDICT_REJECT &&
-                      trigger->type == SL_TRIGGER_PUBSUB &&
-                      trigger->dead_letter == NULL;
-    if (verdict == SL_VERDICT_REJECT)
+    count_end(consumer, outcome->end, sl_now_ns() - task->started_at);
+    if (settlement.verdict != SL_VERDICT_DONE)
+        log_failure(task, outcome);
+    if (settlement.verdict == SL_VERDICT_DEAD_LETTER ||
+        settlement.verdict == SL_VERDICT_DISCARD)
         task->reason = sl_strndup((const char *)outcome->message.ptr,
                                   outcome->message.len);
-    settle(task, verdict, outcome->message, backoff(trigger, deliveries));
+    settle_task(task, &settlement);
 }
 
-static void handle(struct sl_consumer *consumer, union sl_consumer_item item)
+static void handle_delivery(struct sl_consumer *consumer,
+                            struct sl_delivery *delivery)
 {
     struct task *task = sl_alloc(sizeof(*task));
 
     task->consumer = consumer;
-    task->item = item;
-    task->begun = sl_now_ns();
+    task->delivery = delivery;
+    task->started_at = sl_now_ns();
     sl_count(&consumer->metrics->running);
     pthread_mutex_lock(&consumer->mutex);
-    if (consumer->member != NULL)
-        task->member = sl_subscription_ref(consumer->member);
-    task->next = consumer->tasks;
-    if (task->next != NULL)
-        task->next->before = task;
-    consumer->tasks = task;
-    consumer->busy++;
+    if (consumer->subscription != NULL)
+        task->subscription = sl_subscription_ref(consumer->subscription);
+    link_task(task);
     pthread_mutex_unlock(&consumer->mutex);
     sl_border_leave();
-    consumer->kind->handle(consumer->program,
-                           sl_bytes_of(consumer->trigger->resource_name), item,
-                           handled, task);
+    sl_bridge_program_handle(consumer->program, consumer->kind->handler,
+                             sl_bytes_of(consumer->trigger->resource_name),
+                             delivery, on_handled, task);
 }
 
-/* --- Receiving ---------------------------------------------------------- */
+/* --- Receiving -------------------------------------------------------- */
 
 /* Log a failure once, and that it is over. */
-static void complain(struct sl_consumer *consumer, const struct sl_error *err)
+static void report_receive(struct sl_consumer *consumer,
+                           const struct sl_error *err)
 {
-    if (err->status != SL_OK && err->status != consumer->complained)
+    if (err->status != SL_OK && err->status != consumer->reported)
         sl_log(SL_LOG_WARN, "no-deliveries", consumer->fields[0],
                consumer->fields[1], consumer->fields[2],
                SL_FIELD_STRING("reason", err->message));
-    if (err->status == SL_OK && consumer->complained != SL_OK)
+    if (err->status == SL_OK && consumer->reported != SL_OK)
         sl_log(SL_LOG_WARN, "deliveries-again", consumer->fields[0],
                consumer->fields[1], consumer->fields[2]);
-    consumer->complained = err->status;
+    consumer->reported = err->status;
 }
 
-/* A subscription that the service does not know any more: become another. */
-static void join_anew(struct sl_consumer *consumer)
+/* Have a new subscription, in place of one that the service does not know any
+ * more. */
+static void renew_subscription(struct sl_consumer *consumer)
 {
     const struct sl_manifest_trigger *trigger = consumer->trigger;
-    struct sl_subscription *member = sl_subscription_new(
+    struct sl_subscription *subscription = sl_subscription_new(
         consumer->service, sl_bytes_of(trigger->topic),
         sl_bytes_of(trigger->group), strcmp(trigger->start, "earliest") == 0);
 
     pthread_mutex_lock(&consumer->mutex);
-    struct sl_subscription *unwanted = member;
-    if (!consumer->draining) {
-        unwanted = consumer->member;
-        consumer->member = member;
-        consumer->is_member = false;
+    struct sl_subscription *unwanted = subscription;
+    if (!consumer->is_draining) {
+        unwanted = consumer->subscription;
+        consumer->subscription = subscription;
+        consumer->is_subscribed = false;
     }
     pthread_mutex_unlock(&consumer->mutex);
     sl_subscription_free(unwanted);
 }
 
-/* Its SUBSCRIBE was answered, where it was one. */
-static void begin(struct sl_consumer *consumer)
+/* A request was answered: if that was the SUBSCRIBE, the consumer is a member
+ * of the group now. */
+static void note_subscribed(struct sl_consumer *consumer)
 {
     pthread_mutex_lock(&consumer->mutex);
-    if (consumer->member != NULL && !consumer->is_member &&
-        !consumer->draining) {
-        consumer->is_member = true;
-        sl_subscription_begun(consumer->member);
+    if (consumer->subscription != NULL && !consumer->is_subscribed &&
+        !consumer->is_draining) {
+        consumer->is_subscribed = true;
+        sl_subscription_begun(consumer->subscription);
     }
     pthread_mutex_unlock(&consumer->mutex);
 }
 
-/* What a receive, or a subscribe, answered. */
-static void received(void *context)
+/* The receive, or the subscribe, that has ended.  NULL: it was given up. */
+static struct sl_call *take_receive(struct sl_consumer *consumer,
+                                    bool *is_draining)
+{
+    pthread_mutex_lock(&consumer->mutex);
+    struct sl_call *call = consumer->receive;
+    consumer->receive = NULL;
+    *is_draining = consumer->is_draining;
+    pthread_mutex_unlock(&consumer->mutex);
+    return call;
+}
+
+/* Handle what was received; returns after how many milliseconds to receive
+ * again. */
+static int64_t handle_answer(struct sl_consumer *consumer,
+                             union sl_consumer_answer *answer)
+{
+    struct sl_deliveries *received = consumer->kind->received(answer);
+
+    if (answer->head.err.status == SL_OK) {
+        note_subscribed(consumer);
+        for (size_t i = 0; i < received->count; i++)
+            handle_delivery(consumer, sl_deliveries_take(received, i));
+        return 0;
+    }
+    if (consumer->is_subscribed && answer->head.err.status == SL_CONFLICT)
+        renew_subscription(consumer);
+    return RETRY_MS;
+}
+
+static void on_received(void *context)
 {
     struct sl_consumer *consumer = context;
     union sl_consumer_answer answer;
-    union sl_consumer_item item;
+    bool is_draining;
     int64_t delay_ms = 0;
 
-    pthread_mutex_lock(&consumer->mutex);
-    struct sl_call *call = consumer->receive;
-    bool draining = consumer->draining;
-    consumer->receive = NULL;
-    if (call == NULL) { /* given up */
-        consumer->receiving = false;
-        unlock_and_tell(consumer);
-        return;
+    struct sl_call *call = take_receive(consumer, &is_draining);
+    if (call != NULL) {
+        sl_call_collect(call, &answer);
+        sl_call_release(call);
+        if (!is_draining) /* the end of the service is not a failure */
+            report_receive(consumer, &answer.head.err);
+        delay_ms = handle_answer(consumer, &answer);
+        sl_answers_done(consumer->service, &answer, 1);
     }
-    pthread_mutex_unlock(&consumer->mutex);
-
-    sl_call_collect(call, &answer);
-    sl_call_release(call);
-    if (!draining) /* the end of the service is none of its failures */
-        complain(consumer, &answer.head.err);
-    if (answer.head.err.status == SL_OK) {
-        begin(consumer);
-        for (size_t i = 0; consumer->kind->take(&answer, i, &item); i++)
-            handle(consumer, item);
-    } else {
-        delay_ms = SL_CONSUMER_AGAIN_MS;
-        if (consumer->is_member && answer.head.err.status == SL_CONFLICT)
-            join_anew(consumer);
-    }
-    sl_answers_done(consumer->service, &answer, 1);
     pthread_mutex_lock(&consumer->mutex);
-    consumer->receiving = false;
-    consumer->again = consumer->scheduling;
-    consumer->again_ms = delay_ms;
-    bool by_another = consumer->again; /* who is scheduling */
-    unlock_and_tell(consumer);
-    if (!by_another)
-        pump(consumer, delay_ms);
+    consumer->is_receiving = false;
+    bool by_scheduler = consumer->is_scheduling; /* it receives again */
+    if (call != NULL) {
+        consumer->again = by_scheduler;
+        consumer->again_ms = delay_ms;
+    }
+    unlock_and_report(consumer);
+    if (call != NULL && !by_scheduler)
+        receive_more(consumer, delay_ms);
 }
 
 /* Receive as many as there are instances for.  False where there are none. With
@@ -370,21 +411,22 @@ static bool make_request(struct sl_consumer *consumer,
 {
     uint32_t most = (uint32_t)consumer->trigger->concurrency;
 
-    if (consumer->draining || consumer->receiving || consumer->busy >= most)
+    if (consumer->is_draining || consumer->is_receiving ||
+        consumer->task_count >= most)
         return false;
-    uint32_t limit = most - consumer->busy;
+    uint32_t limit = most - consumer->task_count;
     if (limit > consumer->kind->limit_max)
         limit = consumer->kind->limit_max;
-    if (consumer->member != NULL && !consumer->is_member)
-        request->pubsub =
-            sl_subscription_request(consumer->member, SL_PUBSUB_SUBSCRIBE);
+    if (consumer->subscription != NULL && !consumer->is_subscribed)
+        request->pubsub = sl_subscription_request(consumer->subscription,
+                                                  SL_PUBSUB_SUBSCRIBE);
     else
-        *request =
-            consumer->kind->receive(consumer->trigger, consumer->member, limit);
+        *request = consumer->kind->receive(consumer->trigger,
+                                           consumer->subscription, limit);
     return true;
 }
 
-static void pump(struct sl_consumer *consumer, int64_t delay_ms)
+static void receive_more(struct sl_consumer *consumer, int64_t delay_ms)
 {
     union sl_consumer_request request;
     bool again = true;
@@ -392,33 +434,33 @@ static void pump(struct sl_consumer *consumer, int64_t delay_ms)
     while (again) {
         struct sl_call *unwanted = NULL;
         pthread_mutex_lock(&consumer->mutex);
-        if (consumer->scheduling || !make_request(consumer, &request)) {
-            unlock_and_tell(consumer);
+        if (consumer->is_scheduling || !make_request(consumer, &request)) {
+            unlock_and_report(consumer);
             return;
         }
-        consumer->receiving = consumer->scheduling = true;
+        consumer->is_receiving = consumer->is_scheduling = true;
         consumer->again = false;
         pthread_mutex_unlock(&consumer->mutex);
 
         sl_service_submit_later(consumer->service, &consumer->caller, delay_ms,
-                                &request, 1, received, consumer,
+                                &request, 1, on_received, consumer,
                                 &consumer->receive);
 
         pthread_mutex_lock(&consumer->mutex);
-        consumer->scheduling = false;
-        if (consumer->draining) {
+        consumer->is_scheduling = false;
+        if (consumer->is_draining) {
             unwanted = consumer->receive;
             consumer->receive = NULL;
         }
         again = consumer->again;
         delay_ms = consumer->again_ms;
-        unlock_and_tell(consumer);
+        unlock_and_report(consumer);
         if (unwanted != NULL)
             sl_call_release(unwanted);
     }
 }
 
-/* --- The life of a consumer --------------------------------------------- */
+/* --- The life of a consumer ------------------------------------------- */
 
 struct sl_consumer *sl_consumer_start(struct sl_host *host,
                                       const struct sl_manifest_trigger *trigger,
@@ -447,8 +489,8 @@ struct sl_consumer *sl_consumer_start(struct sl_host *host,
                                trigger->resource_name, trigger->group);
     pthread_mutex_init(&consumer->mutex, NULL);
     if (!is_queue)
-        join_anew(consumer);
-    pump(consumer, 0);
+        renew_subscription(consumer);
+    receive_more(consumer, 0);
     return consumer;
 }
 
@@ -463,35 +505,34 @@ void sl_consumer_drain(struct sl_consumer *consumer,
     struct sl_call *unwanted = NULL;
 
     pthread_mutex_lock(&consumer->mutex);
-    consumer->draining = true;
+    consumer->is_draining = true;
     consumer->drained = drained;
     consumer->drained_context = context;
-    if (!consumer->scheduling) {
+    if (!consumer->is_scheduling) {
         unwanted = consumer->receive;
         consumer->receive = NULL;
     }
-    unlock_and_tell(consumer);
+    unlock_and_report(consumer);
     if (unwanted != NULL)
         sl_call_release(unwanted);
 }
 
 void sl_consumer_stop(struct sl_consumer *consumer)
 {
+    static const struct sl_settlement now = {.verdict = SL_VERDICT_RETRY};
+
     pthread_mutex_lock(&consumer->mutex);
-    consumer->draining = true;
+    consumer->is_draining = true;
     for (struct task *task = consumer->tasks; task != NULL; task = task->next) {
-        bool then_done;
-        if (task->handled)
+        if (task->is_handled)
             continue;
-        const union sl_consumer_request back = consumer->kind->settle(
-            consumer->trigger, task->member, task->item, SL_VERDICT_RETRY,
-            SL_LITERAL(""), 0, &then_done);
+        const union sl_consumer_request back = settle_request(task, &now);
         sl_service_post(consumer->service, NULL, &back, 1);
     }
-    struct sl_subscription *member = consumer->member;
-    consumer->member = NULL;
+    struct sl_subscription *subscription = consumer->subscription;
+    consumer->subscription = NULL;
     pthread_mutex_unlock(&consumer->mutex);
-    sl_subscription_free(member);
+    sl_subscription_free(subscription);
 }
 
 void sl_consumer_free(struct sl_consumer *consumer)
@@ -499,7 +540,7 @@ void sl_consumer_free(struct sl_consumer *consumer)
     while (consumer->tasks != NULL) {
         struct task *task = consumer->tasks;
         unlink_task(task);
-        task_free(task);
+        free_task(task);
     }
     pthread_mutex_destroy(&consumer->mutex);
     free(consumer->text);

@@ -3,6 +3,8 @@
  * An address at which components answer.  The server is the bridge's; here is
  * what the manifest says of it, and what is told of its requests.
  */
+#include "trigger/http.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +14,7 @@
 #include "base/log.h"
 #include "base/route.h"
 #include "host/limits.h"
-#include "trigger/internal.h"
+#include "trigger/end.h"
 
 /* One of the manifest's triggers. */
 struct route {
@@ -29,8 +31,8 @@ struct sl_http_trigger {
     char *text;
 };
 
-static void count(const struct sl_http_trigger *trigger,
-                  const struct sl_bridge_http_end *end)
+static void count_request(const struct sl_http_trigger *trigger,
+                          const struct sl_bridge_http_end *end)
 {
     struct sl_trigger_metrics *metrics = trigger->routes[end->route].metrics;
 
@@ -44,7 +46,7 @@ static void count(const struct sl_http_trigger *trigger,
                               memory_order_relaxed);
 }
 
-static void ended(void *context, const struct sl_bridge_http_end *end)
+static void on_request_end(void *context, const struct sl_bridge_http_end *end)
 {
     SL_CALLED_BY_BRIDGE;
     struct sl_http_trigger *trigger = context;
@@ -59,7 +61,7 @@ static void ended(void *context, const struct sl_bridge_http_end *end)
     if (end->route == SIZE_MAX)
         sl_count(&trigger->unmatched);
     else
-        count(trigger, end);
+        count_request(trigger, end);
     sl_log(SL_LOG_INFO, "request", name[0], name[1], name[2], name[3],
            SL_FIELD_NUMBER("status", end->status), SL_FIELD_TIME("ms", end->ns),
            SL_FIELD_NUMBER("in", end->bytes_in),
@@ -69,7 +71,7 @@ static void ended(void *context, const struct sl_bridge_http_end *end)
                            end->end, end->message, end->backtrace);
 }
 
-static size_t find(void *context, struct sl_bytes path)
+static size_t find_route(void *context, struct sl_bytes path)
 {
     SL_CALLED_BY_BRIDGE;
     const struct sl_http_trigger *trigger = context;
@@ -131,8 +133,8 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
         .max_connections = (uint32_t)settings->max_connections,
         .max_peer_connections = (uint32_t)settings->max_peer_connections,
         .max_requests = (uint32_t)settings->concurrency,
-        .find = find,
-        .ended = ended,
+        .find = find_route,
+        .ended = on_request_end,
         .context = trigger,
         .limits = &sl_http_limits,
     };

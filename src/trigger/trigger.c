@@ -13,8 +13,8 @@
 #include "base/alloc.h"
 #include "base/border.h"
 #include "base/file.h"
-#include "base/log.h"
-#include "trigger/internal.h"
+#include "trigger/consumer.h"
+#include "trigger/http.h"
 
 struct sl_triggers {
     struct sl_http_trigger **servers;
@@ -25,24 +25,6 @@ struct sl_triggers {
     int drained;                        /* an eventfd */
     struct sl_trigger_metrics *metrics; /* by the index in the manifest */
 };
-
-const char *const sl_trigger_end_names[SL_TRIGGER_ENDS] = {
-    [SL_BRIDGE_RETURNED] = "returned", [SL_BRIDGE_EXITED] = "exited",
-    [SL_BRIDGE_TRAPPED] = "trapped",   [SL_BRIDGE_TIMED_OUT] = "timed-out",
-    [SL_BRIDGE_FAILED] = "failed",     [SL_BRIDGE_RETRY] = "retry",
-    [SL_BRIDGE_REJECTED] = "rejected",
-};
-
-void sl_trigger_log_end(const struct sl_manifest_component *component,
-                        const struct sl_log_field where[SL_TRIGGER_FIELDS],
-                        enum sl_bridge_end end, struct sl_bytes message,
-                        struct sl_bytes backtrace)
-{
-    sl_log(SL_LOG_WARN, sl_trigger_end_names[end],
-           SL_FIELD_STRING("component", component->name), where[0], where[1],
-           where[2], where[3], where[4], SL_FIELD("reason", message),
-           SL_FIELD(backtrace.len > 0 ? "backtrace" : NULL, backtrace));
-}
 
 /* Whether a trigger before this one has the same address. */
 static bool is_served(const struct sl_manifest *manifest, size_t index)
@@ -55,10 +37,10 @@ static bool is_served(const struct sl_manifest *manifest, size_t index)
     return false;
 }
 
-static enum sl_status start_one(struct sl_triggers *triggers,
-                                struct sl_host *host,
-                                const struct sl_manifest *manifest,
-                                size_t index, struct sl_error *err)
+static enum sl_status start_trigger(struct sl_triggers *triggers,
+                                    struct sl_host *host,
+                                    const struct sl_manifest *manifest,
+                                    size_t index, struct sl_error *err)
 {
     const struct sl_manifest_trigger *trigger = &manifest->triggers[index];
 
@@ -97,7 +79,7 @@ enum sl_status sl_triggers_start(struct sl_host *host,
     if (triggers->drained < 0)
         return sl_fail(err, SL_UNAVAILABLE, "eventfd: %s", strerror(errno));
     for (size_t i = 0; i < manifest->trigger_count; i++) {
-        status = start_one(triggers, host, manifest, i, err);
+        status = start_trigger(triggers, host, manifest, i, err);
         if (status == SL_OK)
             continue;
         *where = manifest->triggers[i].listen_place;
@@ -130,7 +112,7 @@ bool sl_trigger_listener(const struct sl_triggers *triggers, size_t index,
     return true;
 }
 
-static void drained(void *context)
+static void on_drained(void *context)
 {
     SL_CALLED_BY_BRIDGE;
     struct sl_triggers *triggers = context;
@@ -148,10 +130,10 @@ int sl_triggers_drain(struct sl_triggers *triggers)
     atomic_store(&triggers->undrained,
                  triggers->server_count + triggers->consumer_count + 1);
     for (size_t i = 0; i < triggers->server_count; i++)
-        sl_http_trigger_drain(triggers->servers[i], drained, triggers);
+        sl_http_trigger_drain(triggers->servers[i], on_drained, triggers);
     for (size_t i = 0; i < triggers->consumer_count; i++)
-        sl_consumer_drain(triggers->consumers[i], drained, triggers);
-    drained(triggers);
+        sl_consumer_drain(triggers->consumers[i], on_drained, triggers);
+    on_drained(triggers);
     return triggers->drained;
 }
 

@@ -21,6 +21,9 @@ sl_triggers_start(struct sl_host *host, const struct sl_manifest *manifest,
                   struct sl_triggers **out, struct sl_toml_place *where,
                   struct sl_error *err);
 
+/* Called once, on any thread, when nothing runs any more. */
+typedef void sl_trigger_drained_fn(void *context);
+
 /* Told of each trigger: "http://127.0.0.1:8080/", "queue jobs", ... */
 typedef void sl_triggers_visit_fn(void *context, const char *text);
 void sl_triggers_visit(const struct sl_triggers *triggers,

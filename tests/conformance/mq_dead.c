@@ -24,13 +24,13 @@ static struct sl_mq_answer dead_behind(struct resource *resource,
 }
 
 /* The only dead letter, or the first; the test's to free. */
-static struct sl_mq_message *first_dead(struct resource *resource)
+static struct sl_delivery *first_dead(struct resource *resource)
 {
     struct sl_mq_answer answer = dead_behind(resource, SL_LITERAL(""), 1);
 
-    CHECK(answer.message_count == 1);
-    struct sl_mq_message *message = answer.messages[0];
-    answer.messages[0] = NULL;
+    CHECK(answer.deliveries.count == 1);
+    struct sl_delivery *message = answer.deliveries.items[0];
+    answer.deliveries.items[0] = NULL;
     sl_mq_answer_done(&answer);
     return message;
 }
@@ -61,15 +61,15 @@ void mq_case_dead_letters_are_told(struct resource *resource)
     OK(mq_send(resource, message, id));
     OK(mq_dead_letter(mq_take(resource, 0), TEXT("no such order")));
     CHECK(sl_service_dead_letters(resource->store.service) == before + 1);
-    struct sl_mq_message *dead = first_dead(resource);
+    struct sl_delivery *dead = first_dead(resource);
     CHECK(sl_bytes_equal(dead->id, sl_bytes_of(id)));
     CHECK(sl_bytes_equal(dead->payload, SL_LITERAL("x\0y")));
-    CHECK(sl_bytes_equal(dead->group, SL_LITERAL("a group")));
+    CHECK(sl_bytes_equal(dead->key, SL_LITERAL("a group")));
     CHECK(dead->attribute_count == 1 && dead->delivery_count == 1);
     CHECK(sl_mq_read_burial(dead->receipt, &burial));
     CHECK(sl_bytes_equal(burial.reason, SL_LITERAL("no such order")));
-    CHECK(burial.died_at_ms >= dead->enqueued_at_ms);
-    sl_mq_message_free(dead);
+    CHECK(burial.died_at_ms >= dead->sent_at_ms);
+    sl_delivery_free(dead);
 }
 
 void mq_case_the_dead_are_sent_again(struct resource *resource)
@@ -81,20 +81,20 @@ void mq_case_the_dead_are_sent_again(struct resource *resource)
     OK(mq_dead_letter(mq_expect(resource, "first", 1), TEXT("")));
     OK(mq_dead_letter(mq_expect(resource, "second", 1), TEXT("no")));
     mq_put(resource, "third");
-    struct sl_mq_message *dead = first_dead(resource);
+    struct sl_delivery *dead = first_dead(resource);
     CHECK(sl_mq_read_burial(dead->receipt, &burial) && burial.reason.len == 0);
     OK(settle_dead(resource, dead->receipt, SL_MQ_DEAD_REPLAY));
     FAILS(settle_dead(resource, dead->receipt, SL_MQ_DEAD_REPLAY), NOT_FOUND);
     FAILS(settle_dead(resource, dead->receipt, SL_MQ_DEAD_DROP), NOT_FOUND);
-    sl_mq_message_free(dead);
+    sl_delivery_free(dead);
     OK(mq_complete(mq_expect(resource, "third", 1)));
     OK(mq_complete(mq_expect(resource, "first", 1)));
     dead = first_dead(resource);
     CHECK(sl_bytes_equal(dead->payload, SL_LITERAL("second")));
     OK(settle_dead(resource, dead->receipt, SL_MQ_DEAD_DROP));
-    sl_mq_message_free(dead);
+    sl_delivery_free(dead);
     struct sl_mq_answer none = dead_behind(resource, SL_LITERAL(""), 1);
-    CHECK(none.message_count == 0);
+    CHECK(none.deliveries.count == 0);
     sl_mq_answer_done(&none);
     FAILS(settle_dead(resource, SL_LITERAL("nonsense"), SL_MQ_DEAD_DROP),
           NOT_FOUND);
@@ -114,9 +114,9 @@ void mq_case_the_dead_keep_their_group(struct resource *resource)
     put_in_group(resource, "one");
     OK(mq_dead_letter(mq_expect(resource, "one", 1), TEXT("no")));
     put_in_group(resource, "two");
-    struct sl_mq_message *dead = first_dead(resource);
+    struct sl_delivery *dead = first_dead(resource);
     OK(settle_dead(resource, dead->receipt, SL_MQ_DEAD_REPLAY));
-    sl_mq_message_free(dead);
+    sl_delivery_free(dead);
     struct message *two = mq_expect(resource, "two", 1);
     mq_expect_none(resource);
     OK(mq_complete(two));
@@ -139,14 +139,15 @@ void mq_case_many_dead(struct resource *resource)
     for (size_t count = 1; count > 0;) {
         struct sl_mq_answer page =
             dead_behind(resource, sl_bytes_of(after), DEAD_PAGE);
-        count = page.message_count;
+        count = page.deliveries.count;
         CHECK(count <= DEAD_PAGE);
         for (size_t i = 0; i < count; i++, seen++) {
             snprintf(text, sizeof(text), "%d", seen);
-            CHECK(sl_bytes_equal(page.messages[i]->payload, sl_bytes_of(text)));
+            CHECK(sl_bytes_equal(page.deliveries.items[i]->payload,
+                                 sl_bytes_of(text)));
         }
         if (count > 0) {
-            struct sl_bytes last = page.messages[count - 1]->receipt;
+            struct sl_bytes last = page.deliveries.items[count - 1]->receipt;
             free(after);
             after = sl_strndup(last.ptr, last.len);
         }

@@ -22,7 +22,7 @@ _Static_assert((int)MQ_NEEDS_COUNT == (int)SL_MQ_FEATURE_COUNT,
 
 struct message {
     struct sl_service *service;
-    struct sl_mq_message *message;
+    struct sl_delivery *message;
     struct delivery delivery;
 };
 
@@ -101,7 +101,7 @@ enum status mq_send_many(struct resource *resource,
 }
 
 static struct message *message_of(struct sl_service *service,
-                                  struct sl_mq_message *taken)
+                                  struct sl_delivery *taken)
 {
     struct message *message = sl_alloc(sizeof(*message));
 
@@ -112,11 +112,11 @@ static struct message *message_of(struct sl_service *service,
         .payload = out(taken->payload),
         .attributes = (const struct pair *)(const void *)taken->attributes,
         .attribute_count = taken->attribute_count,
-        .group = taken->group.ptr != NULL
-                     ? sl_strndup(taken->group.ptr, taken->group.len)
+        .group = taken->key.ptr != NULL
+                     ? sl_strndup(taken->key.ptr, taken->key.len)
                      : NULL,
         .delivery_count = taken->delivery_count,
-        .enqueued_at_ms = taken->enqueued_at_ms,
+        .enqueued_at_ms = taken->sent_at_ms,
     };
     return message;
 }
@@ -134,10 +134,11 @@ enum status mq_receive(struct resource *resource, struct receive options,
     struct sl_mq_answer answer;
 
     enum status status = call(resource->store.service, &request, &answer);
-    *count = answer.message_count;
-    for (size_t i = 0; i < answer.message_count; i++) {
-        messages[i] = message_of(resource->store.service, answer.messages[i]);
-        answer.messages[i] = NULL;
+    *count = answer.deliveries.count;
+    for (size_t i = 0; i < answer.deliveries.count; i++) {
+        messages[i] =
+            message_of(resource->store.service, answer.deliveries.items[i]);
+        answer.deliveries.items[i] = NULL;
     }
     sl_mq_answer_done(&answer);
     return status;
@@ -162,7 +163,7 @@ static void message_free(struct message *message)
 {
     free((void *)(uintptr_t)message->delivery.id);
     free((void *)(uintptr_t)message->delivery.group);
-    sl_mq_message_free(message->message);
+    sl_delivery_free(message->message);
     free(message);
 }
 

@@ -30,7 +30,7 @@ struct subscription {
 struct delivery {
     struct sl_service *service;
     struct sl_subscription *member;
-    struct sl_pubsub_event *taken;
+    struct sl_delivery *taken;
     struct event event;
     struct bytes key;
 };
@@ -139,7 +139,7 @@ void pubsub_leave(struct subscription *subscription)
 }
 
 static struct delivery *delivery_of(struct subscription *subscription,
-                                    struct sl_pubsub_event *taken)
+                                    struct sl_delivery *taken)
 {
     struct delivery *delivery = sl_alloc(sizeof(*delivery));
 
@@ -154,7 +154,7 @@ static struct delivery *delivery_of(struct subscription *subscription,
         .key = taken->key.ptr != NULL ? &delivery->key : NULL,
         .attributes = (const struct pair *)(const void *)taken->attributes,
         .attribute_count = taken->attribute_count,
-        .published_at_ms = taken->published_at_ms,
+        .published_at_ms = taken->sent_at_ms,
     };
     return delivery;
 }
@@ -170,10 +170,10 @@ enum status pubsub_receive(struct subscription *subscription, uint32_t limit,
     request.limit = limit;
     request.wait_ms = wait_ms;
     enum status status = call(subscription->service, &request, &answer);
-    *count = answer.event_count;
-    for (size_t i = 0; i < answer.event_count; i++) {
-        deliveries[i] = delivery_of(subscription, answer.events[i]);
-        answer.events[i] = NULL;
+    *count = answer.deliveries.count;
+    for (size_t i = 0; i < answer.deliveries.count; i++) {
+        deliveries[i] = delivery_of(subscription, answer.deliveries.items[i]);
+        answer.deliveries.items[i] = NULL;
     }
     sl_pubsub_answer_done(&answer);
     return status;
@@ -193,7 +193,7 @@ static enum status settle(struct delivery *delivery, enum sl_pubsub_verb verb)
     request.receipt = delivery->taken->receipt;
     enum status status = tell(delivery->service, &request);
     sl_subscription_unref(delivery->member);
-    sl_pubsub_event_free(delivery->taken);
+    sl_delivery_free(delivery->taken);
     free(delivery);
     return status;
 }

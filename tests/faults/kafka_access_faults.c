@@ -29,7 +29,7 @@ static char *over_tls(const struct test_server *of, const char *ca,
         TEST_SERVER_PASSWORD, more);
 }
 
-static bool take(const struct sl_pubsub_event *event)
+static bool take(const struct sl_delivery *event)
 {
     (void)event;
     return true;
@@ -285,7 +285,7 @@ static void larger_than_the_broker_takes(void **state)
 
 static int last_in_order;
 
-static bool in_order(const struct sl_pubsub_event *event)
+static bool in_order(const struct sl_delivery *event)
 {
     char text[16];
 

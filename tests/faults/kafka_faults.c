@@ -122,7 +122,7 @@ static void note(long writer, long number)
     pthread_mutex_unlock(&ledger.lock);
 }
 
-static bool note_event(const struct sl_pubsub_event *event)
+static bool note_event(const struct sl_delivery *event)
 {
     char text[32];
     char *rest;
@@ -313,7 +313,7 @@ static void end_it(int signal)
 }
 
 /* What is handled, and by whom; it takes a while. */
-static bool tell_event(const struct sl_pubsub_event *event)
+static bool tell_event(const struct sl_delivery *event)
 {
     char line[48];
     int len = snprintf(line, sizeof(line), "%.*s %d\n", (int)event->payload.len,

@@ -48,7 +48,7 @@ struct sl_error holder_publish(struct holder *holder)
     return holder_publish_large(holder, 0);
 }
 
-static bool see(const struct sl_pubsub_event *event)
+static bool see(const struct sl_delivery *event)
 {
     char text[16];
 

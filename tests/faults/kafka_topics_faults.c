@@ -24,7 +24,7 @@ static const char patient[] = KAFKA_PATIENT;
 /* By the letter and the number of an event: "a7". */
 static int seen[26][EVENTS_MAX];
 
-static bool note(const struct sl_pubsub_event *event)
+static bool note(const struct sl_delivery *event)
 {
     char text[16];
 

@@ -36,12 +36,11 @@ struct sl_subscription *member_join(struct test_store *store, const char *topic)
 static struct sl_error settle(struct test_store *store,
                               const struct sl_subscription *member,
                               const struct member_way *way,
-                              struct sl_pubsub_event *const events[],
-                              size_t count)
+                              struct sl_delivery *const events[], size_t count)
 {
     struct sl_pubsub_request requests[MEMBER_LIMIT_MAX];
     struct sl_pubsub_answer answers[MEMBER_LIMIT_MAX];
-    const struct sl_pubsub_event *wanted[MEMBER_LIMIT_MAX];
+    const struct sl_delivery *wanted[MEMBER_LIMIT_MAX];
     struct sl_error err = {0};
     size_t wants = 0;
 
@@ -77,10 +76,10 @@ struct sl_error member_receive(struct test_store *store,
     request.limit = (uint32_t)way->limit;
     request.wait_ms = wait_ms;
     (void)sl_service_do(store->service, NULL, &request, 1, &answer);
-    *count = answer.event_count;
+    *count = answer.deliveries.count;
     struct sl_error err = answer.err;
-    const struct sl_error settled =
-        settle(store, member, way, answer.events, answer.event_count);
+    const struct sl_error settled = settle(
+        store, member, way, answer.deliveries.items, answer.deliveries.count);
     if (settled.status != SL_OK)
         err = settled;
     fault_note(&err);

@@ -21,8 +21,8 @@ enum { MEMBER_LIMIT_MAX = 20 };
 struct member_way {
     size_t limit; /* events at once */
     /* Whether to acknowledge it; then, what came of that (may be NULL). */
-    bool (*received)(const struct sl_pubsub_event *event);
-    void (*settled)(const struct sl_pubsub_event *event, enum sl_status status);
+    bool (*received)(const struct sl_delivery *event);
+    void (*settled)(const struct sl_delivery *event, enum sl_status status);
 };
 
 /*

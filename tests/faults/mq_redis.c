@@ -46,9 +46,9 @@ static void while_full(struct test_store *store)
 
     assert_status(sl_service_do(store->service, NULL, &receive, 1, &answer),
                   SL_OK);
-    assert_int_equal(answer.message_count, 1);
+    assert_int_equal(answer.deliveries.count, 1);
     const struct sl_mq_request complete =
-        sl_mq_request_for(answer.messages[0], SL_MQ_COMPLETE);
+        sl_mq_request_for(answer.deliveries.items[0], SL_MQ_COMPLETE);
     fault_call_is(store, &complete, SL_OK, "");
     sl_mq_answer_done(&answer);
     assert_int_equal(depth_of(store), 0);
@@ -83,7 +83,7 @@ static enum sl_status send_one(struct test_store *store, const char *key,
 }
 
 static enum sl_status handle(struct test_store *store,
-                             const struct sl_mq_message *message)
+                             const struct sl_delivery *message)
 {
     const struct sl_mq_request complete =
         sl_mq_request_for(message, SL_MQ_COMPLETE);
@@ -108,8 +108,9 @@ static enum sl_status consume(struct fault_traffic *traffic, int writer,
     (void)number;
     enum sl_status status =
         sl_service_do(traffic->store->service, NULL, &receive, 1, &answer);
-    for (size_t i = 0; i < answer.message_count; i++) {
-        enum sl_status settled = handle(traffic->store, answer.messages[i]);
+    for (size_t i = 0; i < answer.deliveries.count; i++) {
+        enum sl_status settled =
+            handle(traffic->store, answer.deliveries.items[i]);
         if (settled != SL_OK)
             status = settled;
     }
@@ -176,7 +177,7 @@ static void send_letter(struct test_store *store, char letter, bool in_group)
     fault_call_is(store, &send, SL_OK, "");
 }
 
-static struct sl_mq_message *receive_one(struct test_store *store)
+static struct sl_delivery *receive_one(struct test_store *store)
 {
     const struct sl_mq_request receive = {.verb = SL_MQ_RECEIVE,
                                           .limit = 1,
@@ -187,22 +188,22 @@ static struct sl_mq_message *receive_one(struct test_store *store)
 
     assert_status(sl_service_do(store->service, NULL, &receive, 1, &answer),
                   SL_OK);
-    struct sl_mq_message *message =
-        answer.message_count > 0 ? answer.messages[0] : NULL;
+    struct sl_delivery *message =
+        answer.deliveries.count > 0 ? answer.deliveries.items[0] : NULL;
     if (message != NULL)
-        answer.messages[0] = NULL;
+        answer.deliveries.items[0] = NULL;
     sl_mq_answer_done(&answer);
     return message;
 }
 
 static void settle_one(struct test_store *store, enum sl_mq_verb verb)
 {
-    struct sl_mq_message *message = receive_one(store);
+    struct sl_delivery *message = receive_one(store);
 
     assert_non_null(message);
     const struct sl_mq_request request = sl_mq_request_for(message, verb);
     fault_call_is(store, &request, SL_OK, "");
-    sl_mq_message_free(message);
+    sl_delivery_free(message);
 }
 
 static void step_send(struct test_store *store)
@@ -212,7 +213,7 @@ static void step_send(struct test_store *store)
 
 static void step_receive(struct test_store *store)
 {
-    sl_mq_message_free(receive_one(store));
+    sl_delivery_free(receive_one(store));
 }
 
 static void step_complete(struct test_store *store)
@@ -240,14 +241,14 @@ static void kill_and_restart(void)
 static void drain_letters(struct test_store *store, bool seen[LETTERS])
 {
     for (int i = 0; i < 100 && depth_of(store) > 0; i++) {
-        struct sl_mq_message *message = receive_one(store);
+        struct sl_delivery *message = receive_one(store);
         if (message == NULL)
             continue;
         const struct sl_mq_request complete =
             sl_mq_request_for(message, SL_MQ_COMPLETE);
         seen[message->payload.ptr[0] - 'a'] = true;
         (void)fault_call(store, &complete);
-        sl_mq_message_free(message);
+        sl_delivery_free(message);
     }
     assert_int_equal(depth_of(store), 0);
 }

@@ -49,12 +49,12 @@ static enum sl_status publish(struct test_store *store, const char *key,
     return fault_call(store, &request).status;
 }
 
-static bool received(const struct sl_pubsub_event *event)
+static bool received(const struct sl_delivery *event)
 {
     return message_received(event->payload);
 }
 
-static void settled(const struct sl_pubsub_event *event, enum sl_status status)
+static void settled(const struct sl_delivery *event, enum sl_status status)
 {
     message_settled(event->payload, status);
 }
@@ -151,7 +151,7 @@ static void a_member_that_is_cut_off(void **state)
     receive.limit = 5;
     assert_status(sl_service_do(far.service, NULL, &receive, 1, &answer),
                   SL_OK);
-    assert_int_equal(answer.event_count, 1);
+    assert_int_equal(answer.deliveries.count, 1);
     sl_pubsub_answer_done(&answer);
     assert_status(receive_some(&near, next, 0, &count), SL_OK);
     assert_int_equal(count, 0);
@@ -189,7 +189,7 @@ static void what_is_too_old_is_passed_over(void **state)
     receive.limit = 1000;
     assert_status(sl_service_do(store.service, NULL, &receive, 1, &answer),
                   SL_OK);
-    assert_int_equal(answer.event_count, 1);
+    assert_int_equal(answer.deliveries.count, 1);
     sl_pubsub_answer_done(&answer);
     fault_tell("del '{own}:topic:t'");
     sl_subscription_free(idle);
@@ -229,10 +229,10 @@ static void receive_and(struct test_store *store,
     request.wait_ms = 5000;
     assert_status(sl_service_do(store->service, NULL, &request, 1, &answer),
                   SL_OK);
-    assert_int_equal(answer.event_count, 1);
+    assert_int_equal(answer.deliveries.count, 1);
     if (then >= 0) {
         request = sl_subscription_request(member, (enum sl_pubsub_verb)then);
-        request.receipt = answer.events[0]->receipt;
+        request.receipt = answer.deliveries.items[0]->receipt;
         fault_call_is(store, &request, SL_OK, "");
     }
     sl_pubsub_answer_done(&answer);
@@ -254,10 +254,10 @@ static void receive_letters(struct test_store *store, bool takes_first,
         request.wait_ms = 100;
         assert_status(sl_service_do(store->service, NULL, &request, 1, &answer),
                       SL_OK);
-        if (answer.event_count == 1) {
-            seen[answer.events[0]->payload.ptr[0] - 'a'] = true;
+        if (answer.deliveries.count == 1) {
+            seen[answer.deliveries.items[0]->payload.ptr[0] - 'a'] = true;
             request = sl_subscription_request(member, SL_PUBSUB_ACKNOWLEDGE);
-            request.receipt = answer.events[0]->receipt;
+            request.receipt = answer.deliveries.items[0]->receipt;
             fault_call_is(store, &request, SL_OK, "");
         }
         sl_pubsub_answer_done(&answer);

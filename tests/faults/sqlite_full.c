@@ -271,10 +271,10 @@ static bool mq_receive(struct sqlite_file *f, enum sl_mq_verb settle)
 
     if (sl_service_do(f->store.service, NULL, &receive, 1, &got) != SL_OK)
         fail_msg("%s", got.err.message);
-    bool one = got.message_count == 1;
+    bool one = got.deliveries.count == 1;
     if (one) {
         struct sl_mq_request request =
-            sl_mq_request_for(got.messages[0], settle);
+            sl_mq_request_for(got.deliveries.items[0], settle);
         request.reason = SL_LITERAL("because");
         if (sl_service_do(f->store.service, NULL, &request, 1, &settled) !=
             SL_OK)
@@ -361,14 +361,15 @@ static void pubsub_when_it_is_full(void **state)
                                        .verb = SL_PUBSUB_RECEIVE, .limit = 1},
                                    &answer),
                          SL_OK);
-        assert_int_equal(answer.event_count, 1);
+        assert_int_equal(answer.deliveries.count, 1);
         struct sl_pubsub_answer settled;
-        assert_int_equal(pubsub_do(f,
-                                   (struct sl_pubsub_request){
-                                       .verb = SL_PUBSUB_ACKNOWLEDGE,
-                                       .receipt = answer.events[0]->receipt},
-                                   &settled),
-                         SL_OK);
+        assert_int_equal(
+            pubsub_do(f,
+                      (struct sl_pubsub_request){
+                          .verb = SL_PUBSUB_ACKNOWLEDGE,
+                          .receipt = answer.deliveries.items[0]->receipt},
+                      &settled),
+            SL_OK);
         sl_answers_done(f->store.service, &settled, 1);
         sl_answers_done(f->store.service, &answer, 1);
     }

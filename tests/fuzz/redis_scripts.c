@@ -38,9 +38,9 @@ static void answer_mq(uint32_t verb, redisReply *reply)
 
     sl_mq_answer_init(&answer);
     (void)!sl_mq_redis_answer(NULL, &op, reply);
-    for (size_t i = 0; i < answer.message_count; i++)
-        if (answer.messages[i]->delivery_count == 0 ||
-            answer.messages[i]->group.len > SL_MQ_GROUP_MAX)
+    for (size_t i = 0; i < answer.deliveries.count; i++)
+        if (answer.deliveries.items[i]->delivery_count == 0 ||
+            answer.deliveries.items[i]->key.len > SL_MQ_GROUP_MAX)
             abort();
     sl_mq_answer_done(&answer);
 }
@@ -55,8 +55,8 @@ static void answer_pubsub(uint32_t verb, redisReply *reply)
 
     sl_pubsub_answer_init(&answer);
     (void)!sl_pubsub_redis_answer(NULL, &op, reply);
-    for (size_t i = 0; i < answer.event_count; i++)
-        if (answer.events[i]->delivery_count == 0)
+    for (size_t i = 0; i < answer.deliveries.count; i++)
+        if (answer.deliveries.items[i]->delivery_count == 0)
             abort();
     sl_pubsub_answer_done(&answer);
 }

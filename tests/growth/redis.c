@@ -256,9 +256,9 @@ static void a_receive_that_does_not_wait_finds_what_is_free(void **state)
     for (int i = 0; i < 3; i++) { /* the first busy one, the free one, none */
         assert_int_equal(sl_service_do(store.service, NULL, &receive, 1, &got),
                          SL_OK);
-        assert_int_equal(got.event_count, i < 2);
+        assert_int_equal(got.deliveries.count, i < 2);
         if (i < 2)
-            assert_memory_equal(got.events[0]->key.ptr,
+            assert_memory_equal(got.deliveries.items[0]->key.ptr,
                                 i == 0 ? "busy" : "free", 4);
         sl_pubsub_answer_done(&got);
     }

@@ -117,8 +117,8 @@ static int64_t steps_of_event(struct growth *growth)
 
     (void)growth_steps(growth);
     assert_int_equal(growth_run(growth, &receive, 1, &got), 0);
-    assert_int_equal(got.event_count, 1);
-    acknowledge.receipt = got.events[0]->receipt;
+    assert_int_equal(got.deliveries.count, 1);
+    acknowledge.receipt = got.deliveries.items[0]->receipt;
     growth_run(growth, &acknowledge, 1, NULL);
     sl_pubsub_answer_done(&got);
     return growth_steps(growth);
@@ -175,7 +175,7 @@ static void what_can_be_had_is_found_behind_many(void **state)
     growth_run(&growth, &busy, MANY, NULL);
     growth_run(&growth, &other, 1, NULL);
     growth_run(&growth, &receive, 1, &got);
-    assert_int_equal(got.event_count, 1);
+    assert_int_equal(got.deliveries.count, 1);
     sl_pubsub_answer_done(&got);
     (void)growth_steps(&growth);
     while (growth_run(&growth, &receive, 1, &got) > 0) {
@@ -184,8 +184,8 @@ static void what_can_be_had_is_found_behind_many(void **state)
         turns++;
         sl_pubsub_answer_done(&got);
     }
-    assert_int_equal(got.event_count, 1);
-    assert_memory_equal(got.events[0]->key.ptr, "free", 4);
+    assert_int_equal(got.deliveries.count, 1);
+    assert_memory_equal(got.deliveries.items[0]->key.ptr, "free", 4);
     sl_pubsub_answer_done(&got);
     assert_true(turns >= MANY / 1000 - 1);
     assert_true(most < 200000); /* about 100 for each that is looked at */
@@ -211,11 +211,11 @@ static void a_receive_that_does_not_wait_finds_it(void **state)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(sl_service_do(service, NULL, &receive, 1, &got),
                          SL_OK);
-        assert_int_equal(got.event_count, 1);
+        assert_int_equal(got.deliveries.count, 1);
         sl_pubsub_answer_done(&got);
     }
     assert_int_equal(sl_service_do(service, NULL, &receive, 1, &got), SL_OK);
-    assert_int_equal(got.event_count, 0);
+    assert_int_equal(got.deliveries.count, 0);
     sl_pubsub_answer_done(&got);
     growth_close(&growth);
 }
@@ -256,9 +256,9 @@ static int64_t steps_of_message(struct growth *growth)
 
     (void)growth_steps(growth);
     growth_run(growth, &receive, 1, &got);
-    assert_int_equal(got.message_count, 1);
+    assert_int_equal(got.deliveries.count, 1);
     const struct sl_mq_request complete =
-        sl_mq_request_for(got.messages[0], SL_MQ_COMPLETE);
+        sl_mq_request_for(got.deliveries.items[0], SL_MQ_COMPLETE);
     growth_run(growth, &complete, 1, NULL);
     sl_mq_answer_done(&got);
     return growth_steps(growth);

@@ -29,7 +29,7 @@ static bool read_place(const redisReply *item, struct sl_mq_burial *burial)
 static bool add_one(struct sl_op *op, const redisReply *item, bool *more)
 {
     struct sl_pair attributes[SL_ATTRIBUTES_MAX];
-    struct sl_mq_message message = {.attributes = attributes};
+    struct sl_delivery message = {.attributes = attributes};
     struct sl_mq_burial burial;
     struct sl_bytes sent, packed;
     int64_t deliveries, sent_at;
@@ -39,15 +39,15 @@ static bool add_one(struct sl_op *op, const redisReply *item, bool *more)
         !sl_redis_number_at(item, 2, &deliveries) || deliveries < 0 ||
         deliveries > UINT32_MAX || !sl_redis_text_at(item, 3, &sent) ||
         !sl_bytes_to_integer(sent, &sent_at) ||
-        !sl_redis_text_at(item, 4, &message.group) ||
+        !sl_redis_text_at(item, 4, &message.key) ||
         !sl_redis_text_at(item, 5, &packed) ||
         !sl_attributes_unpack(packed, attributes, &message.attribute_count) ||
         !sl_redis_text_at(item, 6, &message.payload))
         return false;
     message.delivery_count = (uint32_t)deliveries;
-    message.enqueued_at_ms = (uint64_t)sent_at;
-    if (message.group.len == 0)
-        message.group = (struct sl_bytes){0};
+    message.sent_at_ms = (uint64_t)sent_at;
+    if (message.key.len == 0)
+        message.key = (struct sl_bytes){0};
     *more = sl_mq_answer_add_dead(op, &message, &burial);
     return true;
 }

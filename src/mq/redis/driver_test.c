@@ -59,14 +59,14 @@ static void a_delivery(void **state)
     assert_true(ANSWER("*3\r\n:0\r\n*1\r\n*6\r\n$1\r\n7\r\n:3\r\n$13\r\n"
                        "1700000000000\r\n$3\r\na:b\r\n$0\r\n\r\n"
                        "$3\r\nx\0y\r\n*0\r\n"));
-    assert_int_equal(answer.message_count, 1);
-    const struct sl_mq_message *message = answer.messages[0];
+    assert_int_equal(answer.deliveries.count, 1);
+    const struct sl_delivery *message = answer.deliveries.items[0];
     assert_true(sl_bytes_equal(message->id, SL_LITERAL("7")));
-    assert_true(sl_bytes_equal(message->group, SL_LITERAL("a:b")));
+    assert_true(sl_bytes_equal(message->key, SL_LITERAL("a:b")));
     assert_true(sl_bytes_equal(message->payload, SL_LITERAL("x\0y")));
     assert_true(sl_bytes_equal(message->receipt, SL_LITERAL("7:3:a:b")));
     assert_int_equal(message->delivery_count, 3);
-    assert_int_equal(message->enqueued_at_ms, 1700000000000);
+    assert_int_equal(message->sent_at_ms, 1700000000000);
     assert_int_equal(op.again_at, 0);
     sl_mq_answer_done(&answer);
 }
@@ -93,8 +93,8 @@ static void a_dead_letter(void **state)
     assert_true(ANSWER("*2\r\n:1\r\n*1\r\n*8\r\n$15\r\n1700000000001-0\r\n"
                        "$1\r\n7\r\n:3\r\n$13\r\n1700000000000\r\n$0\r\n\r\n"
                        "$0\r\n\r\n$1\r\nx\r\n$4\r\nno a\r\n"));
-    assert_int_equal(answer.message_count, 1);
-    assert_true(sl_bytes_equal(answer.messages[0]->receipt,
+    assert_int_equal(answer.deliveries.count, 1);
+    assert_true(sl_bytes_equal(answer.deliveries.items[0]->receipt,
                                SL_LITERAL("1700000000001-0 1700000000001 "
                                           "no a")));
     sl_mq_answer_done(&answer);
@@ -121,7 +121,7 @@ static void nothing_yet(void **state)
     (void)state;
     request = (struct sl_mq_request){.verb = SL_MQ_RECEIVE, .limit = 1};
     assert_true(ANSWER("*3\r\n:-1\r\n*0\r\n*0\r\n"));
-    assert_int_equal(answer.message_count, 0);
+    assert_int_equal(answer.deliveries.count, 0);
     assert_true(op.again_at != 0);
 }
 

@@ -111,7 +111,7 @@ static void add_receive(struct sl_redis_script_call *call,
                                          ? (int64_t)request->visibility_ms
                                          : config->visibility_ms);
     sl_redis_script_add_number(call, config->max_deliveries);
-    sl_redis_script_add_number(call, SL_MQ_RECEIVE_BYTES);
+    sl_redis_script_add_number(call, SL_DELIVERIES_BYTES_MAX);
 }
 
 /* A receipt that is none is of no message: number 0. */
@@ -152,7 +152,7 @@ static void add_dead(struct sl_redis_script_call *call,
     if (request->verb != SL_MQ_DEAD_LIST)
         return;
     sl_redis_script_add_number(call, request->limit);
-    sl_redis_script_add_number(call, SL_MQ_RECEIVE_BYTES);
+    sl_redis_script_add_number(call, SL_DELIVERIES_BYTES_MAX);
 }
 
 enum sl_status sl_mq_redis_append(void *context, const struct sl_op *op,
@@ -219,7 +219,7 @@ static bool answer_send(struct sl_op *op, const redisReply *reply)
 static bool add_message(struct sl_op *op, const redisReply *item, bool *more)
 {
     struct sl_pair attributes[SL_ATTRIBUTES_MAX];
-    struct sl_mq_message message = {.attributes = attributes};
+    struct sl_delivery message = {.attributes = attributes};
     char receipt[RECEIPT_MAX];
     struct sl_bytes sent, packed;
     int64_t delivery, sent_at;
@@ -228,8 +228,8 @@ static bool add_message(struct sl_op *op, const redisReply *item, bool *more)
         !sl_redis_number_at(item, 1, &delivery) || delivery < 1 ||
         delivery > UINT32_MAX || !sl_redis_text_at(item, 2, &sent) ||
         !sl_bytes_to_integer(sent, &sent_at) ||
-        !sl_redis_text_at(item, 3, &message.group) ||
-        message.group.len > SL_MQ_GROUP_MAX ||
+        !sl_redis_text_at(item, 3, &message.key) ||
+        message.key.len > SL_MQ_GROUP_MAX ||
         !sl_redis_text_at(item, 4, &packed) ||
         !sl_attributes_unpack(packed, attributes, &message.attribute_count) ||
         !sl_redis_text_at(item, 5, &message.payload))
@@ -237,12 +237,12 @@ static bool add_message(struct sl_op *op, const redisReply *item, bool *more)
     int len =
         snprintf(receipt, sizeof(receipt), "%.*s:%" PRId64 ":%.*s",
                  (int)message.id.len, (const char *)message.id.ptr, delivery,
-                 (int)message.group.len, (const char *)message.group.ptr);
+                 (int)message.key.len, (const char *)message.key.ptr);
     message.receipt = SL_BYTES(receipt, (size_t)len);
     message.delivery_count = (uint32_t)delivery;
-    message.enqueued_at_ms = (uint64_t)sent_at;
-    if (message.group.len == 0)
-        message.group = (struct sl_bytes){0};
+    message.sent_at_ms = (uint64_t)sent_at;
+    if (message.key.len == 0)
+        message.key = (struct sl_bytes){0};
     *more = sl_mq_answer_add(op, &message);
     return true;
 }

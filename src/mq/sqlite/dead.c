@@ -12,11 +12,11 @@ static int list_row(struct sl_op *op, sqlite3_stmt *dead, bool *more)
     char id[24];
 
     snprintf(id, sizeof(id), "%lld", (long long)sqlite3_column_int64(dead, 0));
-    struct sl_mq_message message = {
+    struct sl_delivery message = {
         .id = sl_bytes_of(id),
-        .group = sl_embedded_text(dead, 1),
+        .key = sl_embedded_text(dead, 1),
         .delivery_count = (uint32_t)sqlite3_column_int64(dead, 2),
-        .enqueued_at_ms = (uint64_t)sqlite3_column_int64(dead, 3),
+        .sent_at_ms = (uint64_t)sqlite3_column_int64(dead, 3),
         .payload = sl_embedded_blob(dead, 5),
         .attributes = attributes,
     };

@@ -187,7 +187,7 @@ static int bury(struct sl_embedded *state, struct sl_op *op, int64_t seq,
 struct row {
     int64_t seq;
     int64_t deliveries;
-    struct sl_mq_message message;
+    struct sl_delivery message;
     struct sl_pair attributes[SL_ATTRIBUTES_MAX];
     char id[24];
     char receipt[SL_EMBEDDED_RECEIPT_MAX];
@@ -199,13 +199,13 @@ static bool read_row(sqlite3_stmt *next, struct row *row)
     row->deliveries = sqlite3_column_int64(next, 2);
     snprintf(row->id, sizeof(row->id), "%" PRId64, row->seq);
     sl_embedded_make_receipt(row->receipt, row->seq, row->deliveries + 1);
-    row->message = (struct sl_mq_message){
+    row->message = (struct sl_delivery){
         .id = sl_bytes_of(row->id),
         .payload = sl_embedded_blob(next, 5),
-        .group = sl_embedded_text(next, 1),
+        .key = sl_embedded_text(next, 1),
         .attributes = row->attributes,
         .receipt = sl_bytes_of(row->receipt),
-        .enqueued_at_ms = (uint64_t)sqlite3_column_int64(next, 3),
+        .sent_at_ms = (uint64_t)sqlite3_column_int64(next, 3),
         .delivery_count = (uint32_t)(row->deliveries + 1),
     };
     return sl_attributes_unpack(sl_embedded_blob(next, 4), row->attributes,
@@ -231,7 +231,7 @@ static int bury_worn_out(struct sl_embedded *state, struct sl_op *op,
                          const struct row *row)
 {
     char group[SL_MQ_GROUP_MAX];
-    struct sl_bytes copy = row->message.group;
+    struct sl_bytes copy = row->message.key;
 
     if (copy.ptr != NULL && copy.len <= sizeof(group))
         copy.ptr = memcpy(group, copy.ptr, copy.len);
@@ -304,12 +304,12 @@ static int run_receive(struct sl_embedded *state, struct sl_op *op)
     int code = show_returned(state);
 
     while (code == SQLITE_OK && more && buried < BURY_MAX &&
-           answer->message_count < sl_mq_request_of(op)->limit)
+           answer->deliveries.count < sl_mq_request_of(op)->limit)
         code = take_one(state, op, &buried, &more);
-    if (answer->message_count > 0)
+    if (answer->deliveries.count > 0)
         op->changed = op->changed ||
                       more; /* and may have left some to the next receiver */
-    if (code != SQLITE_OK || answer->message_count > 0 ||
+    if (code != SQLITE_OK || answer->deliveries.count > 0 ||
         answer->err.status != SL_OK)
         return code;
     op->unfinished = more;

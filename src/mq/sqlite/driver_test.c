@@ -48,10 +48,10 @@ static int64_t receive(struct sqlite_file *f, enum sl_mq_verb settle,
         ask(f, (struct sl_mq_request){.verb = SL_MQ_RECEIVE, .limit = 1});
     int64_t id = 0;
 
-    if (got.message_count == 1) {
-        assert_true(sl_bytes_to_integer(got.messages[0]->id, &id));
+    if (got.deliveries.count == 1) {
+        assert_true(sl_bytes_to_integer(got.deliveries.items[0]->id, &id));
         struct sl_mq_request request =
-            sl_mq_request_for(got.messages[0], settle);
+            sl_mq_request_for(got.deliveries.items[0], settle);
         request.reason = sl_bytes_of(reason);
         struct sl_mq_answer settled = ask(f, request);
         sl_mq_answer_done(&settled);

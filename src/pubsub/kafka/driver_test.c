@@ -228,12 +228,11 @@ static void words(void **state)
 static void put(struct sl_kafka_ledger *ledger, int32_t partition,
                 int64_t offset, const char *key)
 {
-    const struct sl_pubsub_event event = {
+    const struct sl_delivery event = {
         .payload = SL_LITERAL("payload"),
         .key = key != NULL ? sl_bytes_of(key) : (struct sl_bytes){0}};
 
-    sl_kafka_ledger_add(ledger, partition, offset,
-                        sl_pubsub_event_copy(&event));
+    sl_kafka_ledger_add(ledger, partition, offset, sl_delivery_copy(&event));
 }
 
 /* The receipt of the next event, handed out to the member; "" where there is
@@ -242,7 +241,7 @@ static const char *take(struct sl_kafka_ledger *ledger, uint64_t member)
 {
     static char receipts[8][SL_KAFKA_RECEIPT_MAX];
     static size_t next;
-    const struct sl_pubsub_event *event;
+    const struct sl_delivery *event;
     char *receipt = receipts[next++ % 8];
 
     struct sl_kafka_entry *entry =

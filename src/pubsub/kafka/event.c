@@ -67,8 +67,8 @@ static size_t read_headers(const rd_kafka_message_t *message,
     return count;
 }
 
-struct sl_pubsub_event *sl_kafka_event(const char *topic,
-                                       const rd_kafka_message_t *message)
+struct sl_delivery *sl_kafka_event(const char *topic,
+                                   const rd_kafka_message_t *message)
 {
     struct sl_pair pairs[SL_ATTRIBUTES_MAX];
     rd_kafka_timestamp_type_t type;
@@ -77,7 +77,7 @@ struct sl_pubsub_event *sl_kafka_event(const char *topic,
 
     snprintf(id, sizeof(id), "%" PRId32 "-%" PRId64, message->partition,
              message->offset);
-    const struct sl_pubsub_event event = {
+    const struct sl_delivery event = {
         .topic = sl_bytes_of(topic),
         .id = sl_bytes_of(id),
         .payload = SL_BYTES(message->payload,
@@ -85,7 +85,7 @@ struct sl_pubsub_event *sl_kafka_event(const char *topic,
         .key = {message->key, message->key != NULL ? message->key_len : 0},
         .attributes = pairs,
         .attribute_count = read_headers(message, pairs),
-        .published_at_ms = published > 0 ? (uint64_t)published : 0,
+        .sent_at_ms = published > 0 ? (uint64_t)published : 0,
     };
-    return sl_pubsub_event_copy(&event);
+    return sl_delivery_copy(&event);
 }

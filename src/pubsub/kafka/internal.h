@@ -156,8 +156,8 @@ SL_MUST_CHECK enum sl_status
 sl_kafka_headers(const struct sl_pubsub_request *request,
                  rd_kafka_headers_t **headers, struct sl_error *err);
 /* A copy of what came; NULL where there is no memory. */
-struct sl_pubsub_event *sl_kafka_event(const char *topic,
-                                       const rd_kafka_message_t *message);
+struct sl_delivery *sl_kafka_event(const char *topic,
+                                   const rd_kafka_message_t *message);
 
 /* --- kafka_consumer.c --- */
 

@@ -27,7 +27,7 @@ struct sl_kafka_entry {
     struct partition *of; /* NULL: an orphan */
     enum state state;
     int64_t offset;
-    struct sl_pubsub_event *event; /* NULL once acknowledged */
+    struct sl_delivery *event; /* NULL once acknowledged */
     uint64_t member;
     uint32_t deliveries;
     sl_deadline until;
@@ -95,7 +95,7 @@ struct sl_kafka_ledger *sl_kafka_ledger_new(void)
 static void entry_free(struct sl_kafka_entry *entry)
 {
     unlink_entry(entry);
-    sl_pubsub_event_free(entry->event);
+    sl_delivery_free(entry->event);
     free(entry);
 }
 
@@ -289,7 +289,7 @@ static struct sl_kafka_entry *adopt(struct sl_kafka_ledger *ledger,
     return entry;
 }
 
-static size_t bytes_of(const struct sl_pubsub_event *event)
+static size_t bytes_of(const struct sl_delivery *event)
 {
     size_t bytes = sizeof(struct sl_kafka_entry) + sizeof(*event) +
                    event->payload.len + event->key.len;
@@ -301,17 +301,17 @@ static size_t bytes_of(const struct sl_pubsub_event *event)
 }
 
 void sl_kafka_ledger_add(struct sl_kafka_ledger *ledger, int32_t number,
-                         int64_t offset, struct sl_pubsub_event *event)
+                         int64_t offset, struct sl_delivery *event)
 {
     struct partition *partition = find(ledger, number);
 
     if (partition == NULL || offset < partition->end) {
-        sl_pubsub_event_free(event);
+        sl_delivery_free(event);
         return;
     }
     struct sl_kafka_entry *entry = adopt(ledger, number, offset);
     if (entry != NULL) {
-        sl_pubsub_event_free(event);
+        sl_delivery_free(event);
         partition->in_flight++;
     } else {
         entry = sl_alloc(sizeof(*entry));
@@ -332,10 +332,9 @@ void sl_kafka_ledger_add(struct sl_kafka_ledger *ledger, int32_t number,
         insert(&ledger->ready, ledger->ready.last, entry);
 }
 
-struct sl_kafka_entry *
-sl_kafka_ledger_next(struct sl_kafka_ledger *ledger,
-                     char receipt[SL_KAFKA_RECEIPT_MAX],
-                     const struct sl_pubsub_event **event)
+struct sl_kafka_entry *sl_kafka_ledger_next(struct sl_kafka_ledger *ledger,
+                                            char receipt[SL_KAFKA_RECEIPT_MAX],
+                                            const struct sl_delivery **event)
 {
     struct sl_kafka_entry *entry = ledger->ready.first;
 
@@ -438,7 +437,7 @@ bool sl_kafka_ledger_acknowledge(struct sl_kafka_ledger *ledger,
     partition->in_flight--;
     partition->bytes -= bytes_of(entry->event);
     unlink_entry(entry);
-    sl_pubsub_event_free(entry->event);
+    sl_delivery_free(entry->event);
     entry->event = NULL;
     entry->state = ACKNOWLEDGED;
     while (partition->count > 0 && at(partition, 0)->state == ACKNOWLEDGED) {

@@ -68,16 +68,15 @@ bool sl_kafka_ledger_is_past(const struct sl_kafka_ledger *ledger,
  * it already, or the partition is not ours.
  */
 void sl_kafka_ledger_add(struct sl_kafka_ledger *ledger, int32_t partition,
-                         int64_t offset, struct sl_pubsub_event *event);
+                         int64_t offset, struct sl_delivery *event);
 
 /*
  * The next event that may be handed out now, or NULL; it stays the ledger's,
  * with this receipt and delivery count.  Taken by _deliver.
  */
-struct sl_kafka_entry *
-sl_kafka_ledger_next(struct sl_kafka_ledger *ledger,
-                     char receipt[SL_KAFKA_RECEIPT_MAX],
-                     const struct sl_pubsub_event **event);
+struct sl_kafka_entry *sl_kafka_ledger_next(struct sl_kafka_ledger *ledger,
+                                            char receipt[SL_KAFKA_RECEIPT_MAX],
+                                            const struct sl_delivery **event);
 void sl_kafka_ledger_deliver(struct sl_kafka_ledger *ledger,
                              struct sl_kafka_entry *entry, uint64_t member);
 

@@ -208,14 +208,14 @@ static bool wants_more(const struct sl_op *op)
 {
     const struct sl_pubsub_answer *answer = op->answer;
 
-    return answer->event_count < sl_pubsub_request_of(op)->limit;
+    return answer->deliveries.count < sl_pubsub_request_of(op)->limit;
 }
 
 static void take_events(struct sl_kafka_consumer *consumer,
                         const struct sl_kafka_member *member, struct sl_op *op)
 {
     char receipt[SL_KAFKA_RECEIPT_MAX];
-    const struct sl_pubsub_event *event;
+    const struct sl_delivery *event;
 
     sl_kafka_ledger_show(consumer->ledger);
     while (wants_more(op)) {
@@ -286,9 +286,9 @@ static void receive(struct sl_kafka_consumer *consumer,
     const struct sl_pubsub_answer *answer = op->answer;
 
     take_events(consumer, member, op);
-    if (answer->event_count > 0)
+    if (answer->deliveries.count > 0)
         op->changed = true; /* there may be more for the next receiver */
-    if (answer->event_count > 0 || answer->err.status != SL_OK ||
+    if (answer->deliveries.count > 0 || answer->err.status != SL_OK ||
         is_cut_off(consumer, op) || !sl_op_may_wait(op))
         return;
     op->again_at = next_look(consumer);

@@ -191,7 +191,7 @@ static void add_message(struct sl_kafka_consumer *consumer,
         return;
     }
     sl_kafka_trouble_over(&consumer->trouble);
-    struct sl_pubsub_event *event = sl_kafka_event(consumer->topic, message);
+    struct sl_delivery *event = sl_kafka_event(consumer->topic, message);
     if (event != NULL)
         sl_kafka_ledger_add(consumer->ledger, message->partition,
                             message->offset, event);

@@ -48,15 +48,15 @@ static void an_event(void **state)
     assert_true(ANSWER("*2\r\n:0\r\n*2\r\n*6\r\n$26\r\n" ID "\r\n:2\r\n:1\r\n"
                        "$0\r\n\r\n$0\r\n\r\n$1\r\nx\r\n*6\r\n$26\r\n" ID
                        "\r\n:1\r\n:0\r\n$0\r\n\r\n$0\r\n\r\n$1\r\ny\r\n"));
-    assert_int_equal(answer.event_count, 2);
-    const struct sl_pubsub_event *event = answer.events[0];
+    assert_int_equal(answer.deliveries.count, 2);
+    const struct sl_delivery *event = answer.deliveries.items[0];
     assert_true(sl_bytes_equal(event->topic, SL_LITERAL("t")));
     assert_true(sl_bytes_equal(event->id, SL_LITERAL(ID)));
     assert_true(sl_bytes_equal(event->receipt, SL_LITERAL(ID ":2")));
-    assert_int_equal(event->published_at_ms, 1700000000);
+    assert_int_equal(event->sent_at_ms, 1700000000);
     assert_int_equal(event->delivery_count, 2);
     assert_non_null(event->key.ptr);
-    assert_null(answer.events[1]->key.ptr);
+    assert_null(answer.deliveries.items[1]->key.ptr);
     sl_pubsub_answer_done(&answer);
     assert_true(ANSWER("*2\r\n:40\r\n*0\r\n"));
     assert_true(op.again_at != 0);

@@ -109,7 +109,7 @@ static void add_for_member(struct sl_redis_script_call *call,
         break;
     case SL_PUBSUB_RECEIVE:
         sl_redis_script_add_number(call, request->limit);
-        sl_redis_script_add_number(call, SL_PUBSUB_RECEIVE_BYTES);
+        sl_redis_script_add_number(call, SL_DELIVERIES_BYTES_MAX);
         break;
     case SL_PUBSUB_ACKNOWLEDGE:
     case SL_PUBSUB_RETURN:
@@ -155,8 +155,8 @@ static bool is_id(struct sl_bytes id)
 static bool add_event(struct sl_op *op, const redisReply *item, bool *more)
 {
     struct sl_pair attributes[SL_ATTRIBUTES_MAX];
-    struct sl_pubsub_event event = {.topic = sl_pubsub_request_of(op)->topic,
-                                    .attributes = attributes};
+    struct sl_delivery event = {.topic = sl_pubsub_request_of(op)->topic,
+                                .attributes = attributes};
     char receipt[RECEIPT_MAX];
     struct sl_bytes packed;
     int64_t delivery, has_key;
@@ -173,7 +173,7 @@ static bool add_event(struct sl_op *op, const redisReply *item, bool *more)
                        (const char *)event.id.ptr, delivery);
     event.receipt = SL_BYTES(receipt, (size_t)len);
     event.delivery_count = (uint32_t)delivery;
-    event.published_at_ms = strtoull((const char *)event.id.ptr, NULL, 10);
+    event.sent_at_ms = strtoull((const char *)event.id.ptr, NULL, 10);
     if (has_key == 0)
         event.key = (struct sl_bytes){0};
     *more = sl_pubsub_answer_add(op, &event);

@@ -63,10 +63,11 @@ static int64_t receive(struct sqlite_file *f, enum sl_pubsub_verb settle)
         f, (struct sl_pubsub_request){.verb = SL_PUBSUB_RECEIVE, .limit = 1});
     int64_t id = 0;
 
-    if (got.event_count == 1) {
-        assert_true(sl_bytes_to_integer(got.events[0]->id, &id));
-        tell(f, (struct sl_pubsub_request){.verb = settle,
-                                           .receipt = got.events[0]->receipt});
+    if (got.deliveries.count == 1) {
+        assert_true(sl_bytes_to_integer(got.deliveries.items[0]->id, &id));
+        tell(f,
+             (struct sl_pubsub_request){
+                 .verb = settle, .receipt = got.deliveries.items[0]->receipt});
     }
     sl_pubsub_answer_done(&got);
     return id;

@@ -15,7 +15,7 @@ enum { LOOK_AHEAD = 1000 };
 /* A row of NEXT_READY or NEXT_NEW, whose bytes are the statement's. */
 struct row {
     int64_t seq;
-    struct sl_pubsub_event event;
+    struct sl_delivery event;
     struct sl_pair attributes[SL_ATTRIBUTES_MAX];
     char id[24];
     char receipt[SL_EMBEDDED_RECEIPT_MAX];
@@ -29,14 +29,14 @@ static bool read_row(const struct sl_op *op, sqlite3_stmt *next,
     row->seq = sqlite3_column_int64(next, 0);
     snprintf(row->id, sizeof(row->id), "%" PRId64, row->seq);
     sl_embedded_make_receipt(row->receipt, row->seq, delivery);
-    row->event = (struct sl_pubsub_event){
+    row->event = (struct sl_delivery){
         .topic = sl_pubsub_request_of(op)->topic,
         .id = sl_bytes_of(row->id),
         .payload = sl_embedded_blob(next, 5),
         .key = sl_pubsub_sqlite_key(next, 3),
         .attributes = row->attributes,
         .receipt = sl_bytes_of(row->receipt),
-        .published_at_ms = (uint64_t)sqlite3_column_int64(next, 2),
+        .sent_at_ms = (uint64_t)sqlite3_column_int64(next, 2),
         .delivery_count = (uint32_t)delivery,
     };
     return sl_attributes_unpack(sl_embedded_blob(next, 4), row->attributes,
@@ -180,7 +180,7 @@ static bool wants_more(const struct sl_op *op)
 {
     const struct sl_pubsub_answer *answer = op->answer;
 
-    return answer->event_count < sl_pubsub_request_of(op)->limit;
+    return answer->deliveries.count < sl_pubsub_request_of(op)->limit;
 }
 
 static int take_all_new(struct sl_embedded *state, struct sl_op *op,
@@ -267,9 +267,9 @@ int sl_pubsub_sqlite_receive(struct sl_embedded *state, struct sl_op *op,
         code = take_ready(state, op, member, &looked, &more);
     if (code == SQLITE_OK && wants_more(op) && answer->err.status == SL_OK)
         code = take_all_new(state, op, member, looked, &looked_at_all);
-    if (answer->event_count > 0 && !looked_at_all)
+    if (answer->deliveries.count > 0 && !looked_at_all)
         op->changed = true; /* there may be more for the next receiver */
-    if (code != SQLITE_OK || answer->event_count > 0 ||
+    if (code != SQLITE_OK || answer->deliveries.count > 0 ||
         answer->err.status != SL_OK)
         return code;
     if (looked_at_all)
