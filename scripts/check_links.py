@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Check the relative links of every tracked Markdown file: each file, folder and
-anchor exists.  Check as well that the pages of docs/ which other files name exist.
+anchor exists.  Check as well that the files which pages name in code spans exist, and
+the pages of docs/ which other files name.
 """
 import pathlib
 import re
 import subprocess
 import sys
 
+EXAMPLE = "docs/adding-a-provider.md"  # names the files of a driver that does not exist
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+SPAN = re.compile(r"`((?:bench|bridge|cmake|docs|guest|scripts|src|tests|wit)/[\w./-]+)`")
 PAGE = re.compile(r"(?<![\w./-])docs/[\w./-]+\.md\b")
 
 
@@ -48,6 +51,13 @@ def dead_links(page):
             yield f"{page}: {target}: no such heading"
 
 
+def missing_files(page):
+    """Files in code spans; not those with a part in capitals, such as NAME."""
+    for name in SPAN.findall(without_code((ROOT / page).read_text())):
+        if not re.search(r"[A-Z]{3}", name.replace("CMakeLists", "")) and not (ROOT / name).exists():
+            yield f"{page}: {name}: no such file"
+
+
 def missing_pages(file):
     try:
         text = (ROOT / file).read_text()
@@ -59,9 +69,11 @@ def missing_pages(file):
 
 
 def main():
-    wrong = [line for page in tracked("*.md") for line in dead_links(page)]
+    pages = tracked("*.md")
+    wrong = [line for page in pages for line in dead_links(page)]
+    wrong += [line for page in pages if page != EXAMPLE for line in missing_files(page)]
     wrong += [line for file in tracked("*.c", "*.h", "*.rs", "*.sh", "*.py", "*.md", "*.cmake", "*CMakeLists.txt")
-              if (ROOT / file).exists() for line in missing_pages(file)]
+              if file != EXAMPLE and (ROOT / file).exists() for line in missing_pages(file)]
     for line in wrong:
         print(line, file=sys.stderr)
     sys.exit(bool(wrong))
