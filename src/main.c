@@ -20,6 +20,7 @@ static int open_half_pipe(bool reads)
 {
     int ends[2];
 
+    /* Standard streams are inherited.  NOLINTNEXTLINE(android-cloexec-pipe) */
     if (pipe(ends) != 0)
         return -1;
     close(ends[reads ? 1 : 0]);
@@ -36,6 +37,7 @@ static bool open_streams(void)
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
         if (!is_closed(fd))
             continue;
+        /* NOLINTNEXTLINE(android-cloexec-open): as above. */
         int opened = open("/dev/null", O_RDWR);
         if (opened < 0)
             opened = open_half_pipe(fd == STDIN_FILENO);

@@ -20,7 +20,7 @@ void sl_redis_version(struct sl_bytes value, char out[SL_REDIS_VERSION_SIZE])
 
     EVP_Digest(value.len == 0 ? (const void *)"" : value.ptr, value.len, digest,
                NULL, EVP_sha1(), NULL);
-    for (int i = 0; i < 20; i++)
+    for (size_t i = 0; i < 20; i++)
         snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
 

@@ -96,8 +96,8 @@ static void write_in_utc(char *out, struct sl_bytes text)
                                        number_at(text.ptr + 5, 2),
                                        number_at(text.ptr + 8, 2)) *
             86400 +
-        number_at(text.ptr + 11, 2) * 3600 + number_at(text.ptr + 14, 2) * 60 +
-        number_at(text.ptr + 17, 2);
+        number_at(text.ptr + 11, 2) * INT64_C(3600) +
+        number_at(text.ptr + 14, 2) * INT64_C(60) + number_at(text.ptr + 17, 2);
     if (*offset != 'Z') {
         int shift =
             number_at(offset + 1, 2) * 3600 + number_at(offset + 4, 2) * 60;
