@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the embedded drivers have in common. */
+/* A kit for the embedded drivers. */
 #include "driverkit/embedded.h"
 
 #include <errno.h>
@@ -14,13 +14,14 @@
 #include "service/notice.h"
 
 enum {
-    PROGRESS_OPS = 1000, /* between two looks at the deadline */
-    SAVE_MS = 1000,      /* how often the time is saved, with what is written */
-    SWEEP_MS = 10,       /* in one go: calls may be coming in */
-    SWEEP_ROWS = 256,    /* by one statement, at most */
-    SWEPT_PER_WRITE = 2, /* where there are so many */
-    FULL_SWEEP_MS = 20,  /* where the file is full: calls wait for it */
-    FULL_SWEEP_ROWS = 4, /* and few fit into the log */
+    PROGRESS_OPS =
+        1000,       /* SQLite's operations between two checks of the deadline */
+    SAVE_MS = 1000, /* the clock is saved with writes, at most so often */
+    SWEEP_MS = 10,  /* of one idle sweep: calls may be waiting */
+    SWEEP_ROWS = 256,    /* of one statement, at most */
+    SWEPT_PER_WRITE = 2, /* expired rows deleted per write of a batch */
+    FULL_SWEEP_MS = 20,  /* of a sweep in a full file: calls wait for it */
+    FULL_SWEEP_ROWS = 4, /* of one statement then: few fit into the log */
 };
 
 /* --- Settings ----------------------------------------------------------- */
@@ -82,7 +83,7 @@ void sl_embedded_store_free(void *store)
 
 int sl_embedded_finish(sqlite3_stmt *statement)
 {
-    int code = sqlite3_reset(statement); /* that of the last step */
+    int code = sqlite3_reset(statement); /* the code of the last step */
 
     sqlite3_clear_bindings(statement);
     return code;
@@ -91,11 +92,12 @@ int sl_embedded_finish(sqlite3_stmt *statement)
 int sl_embedded_perform(sqlite3_stmt *statement)
 {
     errno = 0;                     /* for sl_sqlite_explain */
-    (void)sqlite3_step(statement); /* finish has its code */
+    (void)sqlite3_step(statement); /* finish returns its code */
     return sl_embedded_finish(statement);
 }
 
-int sl_embedded_look_up(sqlite3_stmt *statement, int64_t *value, bool *found)
+int sl_embedded_query_integer(sqlite3_stmt *statement, int64_t *value,
+                              bool *found)
 {
     *found = sqlite3_step(statement) == SQLITE_ROW;
     *value = *found ? sqlite3_column_int64(statement, 0) : 0;
@@ -161,7 +163,7 @@ void sl_embedded_refuse(struct sl_op *op, enum sl_status status,
     sl_op_fail(op, &err);
 }
 
-static int read_integer(sqlite3_stmt *statement, int64_t *value)
+static int read_single_integer(sqlite3_stmt *statement, int64_t *value)
 {
     bool row = sqlite3_step(statement) == SQLITE_ROW;
 
@@ -172,7 +174,7 @@ static int read_integer(sqlite3_stmt *statement, int64_t *value)
 
 /* --- The clock of the store --------------------------------------------- */
 
-static int64_t up_ms(void)
+static int64_t boottime_ms(void)
 {
     struct timespec now;
 
@@ -180,96 +182,97 @@ static int64_t up_ms(void)
     return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
-int64_t sl_embedded_now(const struct sl_embedded *state)
+int64_t sl_embedded_now(const struct sl_embedded *connection)
 {
-    return up_ms() + state->skew;
+    return boottime_ms() + connection->skew;
 }
 
-int64_t sl_embedded_up_ns(const struct sl_embedded *state)
+int64_t sl_embedded_boottime_ns(const struct sl_embedded *connection)
 {
-    return (state->now - state->skew) * 1000000;
+    return (connection->now - connection->skew) * 1000000;
 }
 
-sl_deadline sl_embedded_deadline(const struct sl_embedded *state, int64_t at)
+sl_deadline sl_embedded_deadline(const struct sl_embedded *connection,
+                                 int64_t at)
 {
-    int64_t left = at - sl_embedded_now(state);
+    int64_t left = at - sl_embedded_now(connection);
 
     return sl_deadline_in_ms(left > 0 ? left : 0);
 }
 
-static int read_clock(struct sl_embedded *state, struct sl_bytes boot,
+static int read_clock(struct sl_embedded *connection, struct sl_bytes boot,
                       bool *ours)
 {
     sqlite3_stmt *clock;
 
-    int code = sqlite3_prepare_v2(state->file.handle,
+    int code = sqlite3_prepare_v2(connection->file.handle,
                                   "SELECT boot, skew, last FROM clock", -1,
                                   &clock, NULL);
     if (code != SQLITE_OK)
         return code;
     bool row = sqlite3_step(clock) == SQLITE_ROW;
     *ours = row && sl_bytes_equal(sl_embedded_text(clock, 0), boot);
-    state->skew = sqlite3_column_int64(clock, 1);
-    state->saved = sqlite3_column_int64(clock, 2);
+    connection->skew = sqlite3_column_int64(clock, 1);
+    connection->saved = sqlite3_column_int64(clock, 2);
     code = sqlite3_finalize(clock);
     return code == SQLITE_OK && !row ? SQLITE_CORRUPT : code;
 }
 
-/* The first one to open it since the machine was started: go on where the clock
- * stood, or with the system's where that is later. */
-static int start_clock(struct sl_embedded *state, struct sl_bytes boot)
+/* The first connection since boot: continue from the saved time, or from the
+ * system's time if that is later. */
+static int start_clock(struct sl_embedded *connection, struct sl_bytes boot)
 {
     sqlite3_stmt *set;
     int64_t wall = sl_wall_ms();
-    int64_t now = wall > state->saved ? wall : state->saved;
+    int64_t now = wall > connection->saved ? wall : connection->saved;
 
-    int code = sqlite3_prepare_v2(state->file.handle,
+    int code = sqlite3_prepare_v2(connection->file.handle,
                                   "UPDATE clock SET boot = ?1, skew = ?2", -1,
                                   &set, NULL);
     if (code != SQLITE_OK)
         return code;
-    state->skew = now - up_ms();
+    connection->skew = now - boottime_ms();
     sl_embedded_bind_text(set, 1, boot);
-    sqlite3_bind_int64(set, 2, state->skew);
+    sqlite3_bind_int64(set, 2, connection->skew);
     errno = 0;
     (void)sqlite3_step(set);
     return sqlite3_finalize(set);
 }
 
-static int open_clock_once(struct sl_embedded *state, struct sl_bytes boot)
+static int open_clock_once(struct sl_embedded *connection, struct sl_bytes boot)
 {
     bool ours;
-    int code = read_clock(state, boot, &ours);
+    int code = read_clock(connection, boot, &ours);
 
     if (code != SQLITE_OK || ours)
         return code;
-    code = sl_embedded_begin(state);
+    code = sl_embedded_begin(connection);
     if (code == SQLITE_OK)
-        code = read_clock(state, boot, &ours);
+        code = read_clock(connection, boot, &ours);
     if (code == SQLITE_OK && !ours)
-        code = start_clock(state, boot);
+        code = start_clock(connection, boot);
     if (code == SQLITE_OK)
-        code = sl_embedded_perform(state->commit);
+        code = sl_embedded_perform(connection->commit);
     if (code != SQLITE_OK)
-        sl_embedded_roll_back(state);
+        sl_embedded_roll_back(connection);
     return code;
 }
 
-/* A process that ended may have left a log that is full. */
-static int open_clock(struct sl_embedded *state, struct sl_bytes boot)
+/* An earlier process may have left a full log. */
+static int open_clock(struct sl_embedded *connection, struct sl_bytes boot)
 {
-    int code = open_clock_once(state, boot);
+    int code = open_clock_once(connection, boot);
 
-    if (!sl_sqlite_is_full(&state->file, code))
+    if (!sl_sqlite_is_full(&connection->file, code))
         return code;
-    sl_sqlite_shorten_log(&state->file);
-    sl_sqlite_set_frees(&state->file, true);
-    code = open_clock_once(state, boot);
-    sl_sqlite_set_frees(&state->file, false);
+    sl_sqlite_shorten_log(&connection->file);
+    sl_sqlite_set_frees(&connection->file, true);
+    code = open_clock_once(connection, boot);
+    sl_sqlite_set_frees(&connection->file, false);
     return code;
 }
 
-/* Which start of the machine this is. */
+/* The id of this boot. */
 static enum sl_status read_boot(struct sl_buf *boot, struct sl_error *err)
 {
     return sl_file_read("/proc/sys/kernel/random/boot_id", boot, err);
@@ -277,52 +280,56 @@ static enum sl_status read_boot(struct sl_buf *boot, struct sl_error *err)
 
 /* --- Transactions ------------------------------------------------------- */
 
-int sl_embedded_begin(struct sl_embedded *state)
+int sl_embedded_begin(struct sl_embedded *connection)
 {
-    int code = sl_embedded_perform(state->begin); /* it may have to wait */
+    int code = sl_embedded_perform(
+        connection->begin); /* may wait for other processes */
 
-    state->changes_before = sqlite3_total_changes(state->file.handle);
-    state->now = sl_embedded_now(state);
+    connection->changes_before = sqlite3_total_changes(connection->file.handle);
+    connection->now = sl_embedded_now(connection);
     return code;
 }
 
-/* The time, with what is written anyway. */
-static int tick(struct sl_embedded *state)
+/* Save the time, with a transaction that writes anyway. */
+static int save_clock(struct sl_embedded *connection)
 {
-    if (!state->kind->has_clock || state->now - state->saved < SAVE_MS ||
-        sqlite3_total_changes(state->file.handle) == state->changes_before)
+    if (!connection->kind->has_clock ||
+        connection->now - connection->saved < SAVE_MS ||
+        sqlite3_total_changes(connection->file.handle) ==
+            connection->changes_before)
         return SQLITE_OK;
-    sqlite3_bind_int64(state->tick, 1, state->now);
-    int code = sl_embedded_perform(state->tick);
+    sqlite3_bind_int64(connection->tick, 1, connection->now);
+    int code = sl_embedded_perform(connection->tick);
     if (code == SQLITE_OK)
-        state->saved = state->now;
+        connection->saved = connection->now;
     return code;
 }
 
-int sl_embedded_commit(struct sl_embedded *state)
+int sl_embedded_commit(struct sl_embedded *connection)
 {
-    int code = tick(state);
+    int code = save_clock(connection);
 
-    /* What is kept for those that free room must not be used by others. */
-    if (code == SQLITE_OK && !state->frees && sl_sqlite_is_over(&state->file))
+    /* Only transactions that free room may use the reserve. */
+    if (code == SQLITE_OK && !connection->frees &&
+        sl_sqlite_is_over(&connection->file))
         code = SQLITE_FULL;
-    return code == SQLITE_OK ? sl_embedded_perform(state->commit) : code;
+    return code == SQLITE_OK ? sl_embedded_perform(connection->commit) : code;
 }
 
-void sl_embedded_roll_back(struct sl_embedded *state)
+void sl_embedded_roll_back(struct sl_embedded *connection)
 {
-    if (sqlite3_get_autocommit(state->file.handle) == 0)
-        (void)sl_embedded_perform(state->roll_back);
-    state->saved = 0;
-    if (state->kind->rolled_back != NULL)
-        state->kind->rolled_back(state);
+    if (sqlite3_get_autocommit(connection->file.handle) == 0)
+        (void)sl_embedded_perform(connection->roll_back);
+    connection->saved = 0;
+    if (connection->kind->rolled_back != NULL)
+        connection->kind->rolled_back(connection);
 }
 
 /* --- Batches ------------------------------------------------------------ */
 
-static void undo(const struct sl_embedded *state, struct sl_op *op)
+static void reset_op(const struct sl_embedded *connection, struct sl_op *op)
 {
-    state->kind->undo(op);
+    connection->kind->undo(op);
     sl_op_untell(op);
     op->not_sent = false;
     op->again_at = 0;
@@ -332,84 +339,85 @@ static void undo(const struct sl_embedded *state, struct sl_op *op)
     op->full = false;
 }
 
-static void fail_all(const struct sl_embedded *state, struct sl_op *const ops[],
-                     size_t count, bool not_sent, const struct sl_error *err)
+static void fail_all(const struct sl_embedded *connection,
+                     struct sl_op *const ops[], size_t count, bool not_sent,
+                     const struct sl_error *err)
 {
     for (size_t i = 0; i < count; i++) {
-        undo(state, ops[i]);
+        reset_op(connection, ops[i]);
         ops[i]->not_sent = not_sent;
-        ops[i]->full = state->file.full;
+        ops[i]->full = connection->file.full;
         sl_op_fail(ops[i], err);
     }
 }
 
-/* Some of what is over goes with what is written. */
-static int sweep_beside(struct sl_embedded *state, size_t writes)
+/* Sweep some expired rows in the transaction of the batch. */
+static int sweep_with_batch(struct sl_embedded *connection, size_t writes)
 {
-    if (state->kind->sweep == NULL)
+    if (connection->kind->sweep == NULL)
         return SQLITE_OK;
-    state->may_sweep = SWEPT_PER_WRITE * (int64_t)writes;
-    state->sweep_code = SQLITE_OK;
-    (void)state->kind->sweep(state);
-    state->may_sweep = 0;
-    return state->sweep_code;
+    connection->may_sweep = SWEPT_PER_WRITE * (int64_t)writes;
+    connection->sweep_code = SQLITE_OK;
+    (void)connection->kind->sweep(connection);
+    connection->may_sweep = 0;
+    return connection->sweep_code;
 }
 
 /*
- * Answer ops in one transaction.  Where SQLite fails, nothing was written, each
- * op has that failure, and this returns false.
+ * Answer ops in one transaction.  False: SQLite failed, nothing was written,
+ * and each op has that failure.
  */
-static bool run_together(struct sl_embedded *state, struct sl_op *const ops[],
-                         size_t count, bool sweeps)
+static bool run_together(struct sl_embedded *connection,
+                         struct sl_op *const ops[], size_t count, bool sweeps)
 {
     struct sl_error err;
     bool committing = false;
 
-    int code = sl_embedded_begin(state);
+    int code = sl_embedded_begin(connection);
     for (size_t i = 0; code == SQLITE_OK && i < count; i++) {
         if (!sl_deadline_passed(ops[i]->deadline)) {
-            code = state->kind->run(state, ops[i]);
+            code = connection->kind->run(connection, ops[i]);
         } else {
             sl_fail(&err, SL_TIMEOUT, "%s: busy until the deadline",
-                    state->file.path);
+                    connection->file.path);
             sl_op_fail(ops[i], &err);
             ops[i]->not_sent = true;
         }
     }
     if (code == SQLITE_OK && sweeps)
-        code = sweep_beside(state, count);
+        code = sweep_with_batch(connection, count);
     if (code == SQLITE_OK) {
         committing = true;
-        code = sl_embedded_commit(state);
+        code = sl_embedded_commit(connection);
     }
     if (code == SQLITE_OK)
         return true;
 
-    sl_sqlite_explain(&state->file, code, &err);
-    sl_embedded_roll_back(state);
-    /* A commit that failed may still be found in the file after a crash. */
-    fail_all(state, ops, count, !committing, &err);
+    sl_sqlite_explain(&connection->file, code, &err);
+    sl_embedded_roll_back(connection);
+    /* A failed commit may still appear in the file after a crash. */
+    fail_all(connection, ops, count, !committing, &err);
     return false;
 }
 
-static void run_alone(struct sl_embedded *state, struct sl_op *op)
+static void run_read(struct sl_embedded *connection, struct sl_op *op)
 {
     struct sl_error err;
 
-    state->file.deadline = op->deadline;
-    int code = state->kind->run(state, op);
+    connection->file.deadline = op->deadline;
+    int code = connection->kind->run(connection, op);
 
     if (code == SQLITE_OK)
         return;
-    sl_sqlite_explain(&state->file, code, &err);
-    fail_all(state, &op, 1, true, &err);
+    sl_sqlite_explain(&connection->file, code, &err);
+    fail_all(connection, &op, 1, true, &err);
 }
 
-static bool any_writes(const struct sl_embedded *state,
+static bool any_writes(const struct sl_embedded *connection,
                        struct sl_op *const ops[], size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (state->kind->writes(ops[i]))
+        if (connection->kind->writes(ops[i]))
             return true;
     return false;
 }
@@ -424,84 +432,86 @@ static sl_deadline last_deadline(struct sl_op *const ops[], size_t count)
     return last;
 }
 
-static bool all_free(const struct sl_embedded *state, struct sl_op *const ops[],
-                     size_t count)
+static bool all_free(const struct sl_embedded *connection,
+                     struct sl_op *const ops[], size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        if (!state->kind->frees(ops[i]))
+        if (!connection->kind->frees(ops[i]))
             return false;
     return true;
 }
 
-/* What is over gives its room to who waits for it; so does the log. */
-static void make_room(struct sl_embedded *state)
+/* Free room: checkpoint the log and sweep expired rows. */
+static void make_room(struct sl_embedded *connection)
 {
-    sl_deadline deadline = state->file.deadline;
+    sl_deadline deadline = connection->file.deadline;
 
-    sl_sqlite_shorten_log(&state->file); /* which may take long */
-    if (state->kind->sweep == NULL)
+    sl_sqlite_shorten_log(&connection->file); /* may take long */
+    if (connection->kind->sweep == NULL)
         return;
     sl_deadline soon = sl_deadline_in_ms(FULL_SWEEP_MS);
-    state->file.deadline = soon < deadline ? soon : deadline;
-    (void)state->kind->sweep(state);
-    state->file.deadline = deadline;
+    connection->file.deadline = soon < deadline ? soon : deadline;
+    (void)connection->kind->sweep(connection);
+    connection->file.deadline = deadline;
 }
 
-/* Each in a transaction of its own; with what is kept for it, if it frees. */
-static void run_each(struct sl_embedded *state, struct sl_op *const ops[],
+/* Run each op in its own transaction; ops that free room may use the
+ * reserve. */
+static void run_each(struct sl_embedded *connection, struct sl_op *const ops[],
                      size_t count, bool full)
 {
     for (size_t i = 0; i < count; i++) {
-        undo(state, ops[i]);
-        sl_sqlite_begin_call(&state->file);
-        state->frees = full && state->kind->frees(ops[i]);
-        if (state->frees)
-            sl_sqlite_set_frees(&state->file, true);
-        (void)run_together(state, &ops[i], 1, false);
-        if (state->frees)
-            sl_sqlite_set_frees(&state->file, false);
+        reset_op(connection, ops[i]);
+        sl_sqlite_begin_call(&connection->file);
+        connection->frees = full && connection->kind->frees(ops[i]);
+        if (connection->frees)
+            sl_sqlite_set_frees(&connection->file, true);
+        (void)run_together(connection, &ops[i], 1, false);
+        if (connection->frees)
+            sl_sqlite_set_frees(&connection->file, false);
     }
-    state->frees = false;
+    connection->frees = false;
 }
 
 void sl_embedded_run(void *context, struct sl_op *const ops[], size_t count)
 {
-    struct sl_embedded *state = context;
+    struct sl_embedded *connection = context;
 
-    sl_sqlite_begin_call(&state->file);
-    state->file.deadline = last_deadline(ops, count);
-    state->now = sl_embedded_now(state);
-    if (!any_writes(state, ops, count)) {
-        state->only_reads = true;
+    sl_sqlite_begin_call(&connection->file);
+    connection->file.deadline = last_deadline(ops, count);
+    connection->now = sl_embedded_now(connection);
+    if (!any_writes(connection, ops, count)) {
+        connection->only_reads = true;
         for (size_t i = 0; i < count; i++)
-            run_alone(state, ops[i]);
-        state->only_reads = false;
+            run_read(connection, ops[i]);
+        connection->only_reads = false;
         return;
     }
-    state->frees = all_free(state, ops, count);
-    state->sweep_code = SQLITE_OK;
-    bool done = run_together(state, ops, count, true);
-    state->frees = false;
-    bool full = state->file.full;
-    if (done || (count == 1 && !full && state->sweep_code == SQLITE_OK) ||
-        sl_deadline_passed(state->file.deadline))
+    connection->frees = all_free(connection, ops, count);
+    connection->sweep_code = SQLITE_OK;
+    bool done = run_together(connection, ops, count, true);
+    connection->frees = false;
+    bool full = connection->file.full;
+    if (done || (count == 1 && !full && connection->sweep_code == SQLITE_OK) ||
+        sl_deadline_passed(connection->file.deadline))
         return;
 
-    /* One that there is no room for must not fail the others. */
+    /* An op that does not fit must not fail the others. */
     if (full)
-        make_room(state);
-    run_each(state, ops, count, full);
+        make_room(connection);
+    run_each(connection, ops, count, full);
 }
 
 bool sl_embedded_changed(void *context)
 {
-    struct sl_embedded *state = context;
+    struct sl_embedded *connection = context;
     int64_t version;
 
     /* https://www.sqlite.org/pragma.html#pragma_data_version */
-    bool moved = read_integer(state->data_version, &version) != SQLITE_OK ||
-                 version != state->seen_version;
-    state->seen_version = version;
+    bool moved =
+        read_single_integer(connection->data_version, &version) != SQLITE_OK ||
+        version != connection->seen_version;
+    connection->seen_version = version;
     return moved;
 }
 
@@ -512,144 +522,155 @@ static int delete_some(sqlite3_stmt *sweep, int64_t now, int64_t rows)
     return sl_embedded_perform(sweep);
 }
 
-/* Rows may be of any size: as many as take about a millisecond. */
-static int delete_in_time(struct sl_embedded *state, sqlite3_stmt *sweep,
+/* Rows have any size: adapt their number to about a millisecond. */
+static int delete_in_time(struct sl_embedded *connection, sqlite3_stmt *sweep,
                           int64_t now, int64_t most)
 {
-    int64_t rows = state->sweep_rows < most ? state->sweep_rows : most;
+    int64_t rows =
+        connection->sweep_rows < most ? connection->sweep_rows : most;
     int64_t start = sl_now_ns();
     int code = delete_some(sweep, now, rows > 0 ? rows : 1);
     bool slow = sl_now_ns() - start > 1000000;
 
-    if (slow && state->sweep_rows > 1)
-        state->sweep_rows /= 2;
-    else if (!slow && state->sweep_rows < SWEEP_ROWS)
-        state->sweep_rows = state->sweep_rows * 2 + 1;
+    if (slow && connection->sweep_rows > 1)
+        connection->sweep_rows /= 2;
+    else if (!slow && connection->sweep_rows < SWEEP_ROWS)
+        connection->sweep_rows = connection->sweep_rows * 2 + 1;
     return code;
 }
 
-static int look_for_one(sqlite3_stmt *look, int64_t now, bool *found)
+static int find_expired(sqlite3_stmt *look, int64_t now, bool *found)
 {
     int64_t one;
 
     sqlite3_bind_int64(look, 1, now);
-    return sl_embedded_look_up(look, &one, found);
+    return sl_embedded_query_integer(look, &one, found);
 }
 
-/* Inside the transaction of a batch. */
-static bool sweep_some_beside(struct sl_embedded *state, sqlite3_stmt *look,
-                              sqlite3_stmt *sweep, int64_t now)
+/* Sweep inside the transaction of a batch. */
+static bool sweep_in_batch(struct sl_embedded *connection, sqlite3_stmt *look,
+                           sqlite3_stmt *sweep, int64_t now)
 {
     sl_deadline until = sl_deadline_in_ms(SWEEP_MS);
     bool found = true;
 
-    while (state->sweep_code == SQLITE_OK && state->may_sweep > 0 &&
+    while (connection->sweep_code == SQLITE_OK && connection->may_sweep > 0 &&
            !sl_deadline_passed(until)) {
-        state->sweep_code = look_for_one(look, now, &found);
-        if (state->sweep_code != SQLITE_OK || !found)
+        connection->sweep_code = find_expired(look, now, &found);
+        if (connection->sweep_code != SQLITE_OK || !found)
             break;
-        state->sweep_code = delete_in_time(state, sweep, now, state->may_sweep);
-        state->may_sweep -= sqlite3_changes(state->file.handle);
+        connection->sweep_code =
+            delete_in_time(connection, sweep, now, connection->may_sweep);
+        connection->may_sweep -= sqlite3_changes(connection->file.handle);
     }
     return !found;
 }
 
-/* One transaction; *found is false where there is nothing, or it failed. */
-static void sweep_some(struct sl_embedded *state, sqlite3_stmt *look,
+/* Sweep in one transaction; *found is false if there was nothing, or it
+ * failed. */
+static void sweep_once(struct sl_embedded *connection, sqlite3_stmt *look,
                        sqlite3_stmt *sweep, int64_t now, bool *found)
 {
-    if (look_for_one(look, now, found) != SQLITE_OK)
+    if (find_expired(look, now, found) != SQLITE_OK)
         *found = false;
     if (!*found)
         return;
-    int code = delete_in_time(state, sweep, now, SWEEP_ROWS);
-    if (sl_sqlite_is_full(&state->file, code)) {
-        sl_sqlite_shorten_log(&state->file);
-        sl_sqlite_set_frees(&state->file, true);
+    int code = delete_in_time(connection, sweep, now, SWEEP_ROWS);
+    if (sl_sqlite_is_full(&connection->file, code)) {
+        sl_sqlite_shorten_log(&connection->file);
+        sl_sqlite_set_frees(&connection->file, true);
         code = delete_some(sweep, now, FULL_SWEEP_ROWS);
-        sl_sqlite_set_frees(&state->file, false);
+        sl_sqlite_set_frees(&connection->file, false);
     }
     *found = code == SQLITE_OK;
 }
 
-bool sl_embedded_sweep(struct sl_embedded *state, sqlite3_stmt *look,
+bool sl_embedded_sweep(struct sl_embedded *connection, sqlite3_stmt *look,
                        sqlite3_stmt *sweep, int64_t now)
 {
     bool found;
 
-    if (state->may_sweep > 0)
-        return sweep_some_beside(state, look, sweep, now);
-    sl_sqlite_begin_call(&state->file);
-    /* Once at least: who waits for room must not wait in vain. */
+    if (connection->may_sweep > 0)
+        return sweep_in_batch(connection, look, sweep, now);
+    sl_sqlite_begin_call(&connection->file);
+    /* At least once: a call may be waiting for room. */
     do
-        sweep_some(state, look, sweep, now, &found);
-    while (found && !sl_deadline_passed(state->file.deadline));
+        sweep_once(connection, look, sweep, now, &found);
+    while (found && !sl_deadline_passed(connection->file.deadline));
     return !found;
 }
 
 bool sl_embedded_idle(void *context)
 {
-    struct sl_embedded *state = context;
+    struct sl_embedded *connection = context;
 
-    state->file.deadline = sl_deadline_in_ms(SWEEP_MS);
-    return !state->kind->sweep(state);
+    connection->file.deadline = sl_deadline_in_ms(SWEEP_MS);
+    return !connection->kind->sweep(connection);
 }
 
 /* --- Opening ------------------------------------------------------------ */
 
-static int prepare(struct sl_embedded *state, const char *text,
-                   sqlite3_stmt **statement)
+static int prepare_persistent(struct sl_embedded *connection, const char *text,
+                              sqlite3_stmt **statement)
 {
-    return sqlite3_prepare_v3(state->file.handle, text, -1,
+    return sqlite3_prepare_v3(connection->file.handle, text, -1,
                               SQLITE_PREPARE_PERSISTENT, statement, NULL);
 }
 
-/* Not 0: stop.  Rows that are over may be many, before one that is not. */
-static int look_at_deadline(void *context)
+/* Not 0: interrupt.  A query may have to skip many expired rows. */
+static int interrupt_at_deadline(void *context)
 {
-    const struct sl_embedded *state = context;
+    const struct sl_embedded *connection = context;
 
-    return state->only_reads && sl_deadline_passed(state->file.deadline);
+    return connection->only_reads &&
+           sl_deadline_passed(connection->file.deadline);
 }
 
-static int prepare_all(struct sl_embedded *state)
+static int prepare_kind(struct sl_embedded *connection)
 {
-    const struct sl_embedded_kind *kind = state->kind;
+    const struct sl_embedded_kind *kind = connection->kind;
     size_t count = 0;
 
     while (kind->statements[count] != NULL)
         count++;
-    state->statements = sl_alloc_array(count + 1, sizeof(*state->statements));
-    int code = prepare(state, "BEGIN IMMEDIATE", &state->begin);
+    connection->statements =
+        sl_alloc_array(count + 1, sizeof(*connection->statements));
+    int code =
+        prepare_persistent(connection, "BEGIN IMMEDIATE", &connection->begin);
     if (code == SQLITE_OK)
-        code = prepare(state, "COMMIT", &state->commit);
+        code = prepare_persistent(connection, "COMMIT", &connection->commit);
     if (code == SQLITE_OK)
-        code = prepare(state, "ROLLBACK", &state->roll_back);
+        code =
+            prepare_persistent(connection, "ROLLBACK", &connection->roll_back);
     if (code == SQLITE_OK)
-        code = prepare(state, "PRAGMA data_version", &state->data_version);
+        code = prepare_persistent(connection, "PRAGMA data_version",
+                                  &connection->data_version);
     if (code == SQLITE_OK && kind->has_clock)
-        code = prepare(state, "UPDATE clock SET last = max(last, ?1)",
-                       &state->tick);
+        code = prepare_persistent(connection,
+                                  "UPDATE clock SET last = max(last, ?1)",
+                                  &connection->tick);
     for (size_t i = 0; code == SQLITE_OK && i < count; i++)
-        code = prepare(state, kind->statements[i], &state->statements[i]);
+        code = prepare_persistent(connection, kind->statements[i],
+                                  &connection->statements[i]);
     return code;
 }
 
-static enum sl_status set_up(struct sl_embedded *state, struct sl_error *err)
+static enum sl_status set_up_connection(struct sl_embedded *connection,
+                                        struct sl_error *err)
 {
     struct sl_buf boot SL_CLEANUP(sl_buf_done) = SL_BUF(256);
-    int code = prepare_all(state);
+    int code = prepare_kind(connection);
 
-    sqlite3_progress_handler(state->file.handle, PROGRESS_OPS, look_at_deadline,
-                             state);
-    if (code == SQLITE_OK && state->kind->has_clock) {
+    sqlite3_progress_handler(connection->file.handle, PROGRESS_OPS,
+                             interrupt_at_deadline, connection);
+    if (code == SQLITE_OK && connection->kind->has_clock) {
         enum sl_status status = read_boot(&boot, err);
         if (status != SL_OK)
             return status;
-        code = open_clock(state, sl_buf_bytes(&boot));
+        code = open_clock(connection, sl_buf_bytes(&boot));
     }
     return code == SQLITE_OK ? SL_OK
-                             : sl_sqlite_explain(&state->file, code, err);
+                             : sl_sqlite_explain(&connection->file, code, err);
 }
 
 enum sl_status sl_embedded_open(const struct sl_embedded_kind *kind,
@@ -657,36 +678,36 @@ enum sl_status sl_embedded_open(const struct sl_embedded_kind *kind,
                                 sl_deadline deadline, void **out,
                                 struct sl_error *err)
 {
-    struct sl_embedded *state = sl_alloc(kind->state_size);
+    struct sl_embedded *connection = sl_alloc(kind->state_size);
 
     const struct sl_sqlite_mode mode = sl_embedded_mode(options);
 
-    state->kind = kind;
-    state->sweep_rows = 1;
-    enum sl_status status = sl_sqlite_open(&state->file, options->path, &mode,
-                                           &kind->format, deadline, err);
+    connection->kind = kind;
+    connection->sweep_rows = 1;
+    enum sl_status status = sl_sqlite_open(&connection->file, options->path,
+                                           &mode, &kind->format, deadline, err);
     if (status == SL_OK)
-        status = set_up(state, err);
+        status = set_up_connection(connection, err);
     if (status == SL_OK)
-        *out = state;
+        *out = connection;
     else
-        sl_embedded_close(state);
+        sl_embedded_close(connection);
     return status;
 }
 
 void sl_embedded_close(void *context)
 {
-    struct sl_embedded *state = context;
-    const char *const *texts = state->kind->statements;
+    struct sl_embedded *connection = context;
+    const char *const *texts = connection->kind->statements;
 
-    for (size_t i = 0; state->statements != NULL && texts[i] != NULL; i++)
-        sqlite3_finalize(state->statements[i]);
-    sqlite3_finalize(state->begin);
-    sqlite3_finalize(state->commit);
-    sqlite3_finalize(state->roll_back);
-    sqlite3_finalize(state->data_version);
-    sqlite3_finalize(state->tick);
-    sl_sqlite_close(&state->file);
-    free(state->statements);
-    free(state);
+    for (size_t i = 0; connection->statements != NULL && texts[i] != NULL; i++)
+        sqlite3_finalize(connection->statements[i]);
+    sqlite3_finalize(connection->begin);
+    sqlite3_finalize(connection->commit);
+    sqlite3_finalize(connection->roll_back);
+    sqlite3_finalize(connection->data_version);
+    sqlite3_finalize(connection->tick);
+    sl_sqlite_close(&connection->file);
+    free(connection->statements);
+    free(connection);
 }

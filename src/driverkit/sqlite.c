@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A SQLite database file: opening it safely, and what its failures mean. */
+/* A SQLite database file: opening it safely, and the meaning of its errors. */
 #include "driverkit/sqlite.h"
 
 #include <errno.h>
@@ -16,9 +16,9 @@
 #include "base/bytes.h"
 #include "base/option.h"
 
-/* Of ordinary commits, before the log is copied into the database. */
+/* Pages of the log after which it is checkpointed. */
 enum { CHECKPOINT_PAGES = 1000 };
-/* How much of a large value's log stays after a checkpoint. */
+/* The size of the log that stays after a checkpoint. */
 #define LOG_KEPT (INT64_C(16) << 20)
 
 enum { WAIT_MAX_MS = 200 };
@@ -33,27 +33,29 @@ static const struct meaning {
      "another process held its lock until the deadline"},
     {SQLITE_LOCKED, SL_TIMEOUT,
      "another process held its lock until the deadline"},
-    {SQLITE_INTERRUPT, SL_TIMEOUT, "it had to be looked at until the deadline"},
-    {SQLITE_PROTOCOL, SL_UNAVAILABLE, "too many processes begin at once"},
+    {SQLITE_INTERRUPT, SL_TIMEOUT, "the query ran until the deadline"},
+    {SQLITE_PROTOCOL, SL_UNAVAILABLE,
+     "too many processes start transactions at once"},
     {SQLITE_FULL, SL_UNAVAILABLE, "the disk is full; make room on it"},
     {SQLITE_IOERR, SL_UNAVAILABLE, "cannot read or write it"},
     {SQLITE_CANTOPEN, SL_UNAVAILABLE, "cannot open it"},
     {SQLITE_READONLY, SL_PERMISSION_DENIED,
-     "may not write it; let this user write the file, the -wal and -shm "
+     "no permission to write; let this user write the file, the -wal and -shm "
      "beside it, and the folder"},
     {SQLITE_PERM, SL_PERMISSION_DENIED,
-     "may not open it; let this user read and write the file and its folder"},
+     "no permission to open; let this user read and write the file and its "
+     "folder"},
     {SQLITE_CORRUPT, SL_INTERNAL,
      "the database is damaged; put a copy in its place, or move it away "
      "together with its -wal file to begin anew"},
     {SQLITE_NOTADB, SL_INTERNAL,
-     "this file is no database; choose another path"},
-    {SQLITE_NOMEM, SL_TOO_LARGE, "no memory for the value"},
+     "this file is not a database; choose another path"},
+    {SQLITE_NOMEM, SL_TOO_LARGE, "out of memory for the value"},
     {SQLITE_TOOBIG, SL_TOO_LARGE, "more than SQLite can hold in a value"},
 };
 
-/* Where SQLite only says that it failed, errno decides. */
-static int refine(int code, int reason)
+/* Refine SQLite's general I/O errors by errno. */
+static int refine_code(int code, int reason)
 {
     int primary = code & 0xff;
 
@@ -68,11 +70,11 @@ static int refine(int code, int reason)
     return primary;
 }
 
-/* reason is an errno, or 0 where there is none. */
-static enum sl_status explain(const char *path, int code, int reason,
-                              struct sl_error *err)
+/* reason: an errno, or 0. */
+static enum sl_status explain_code(const char *path, int code, int reason,
+                                   struct sl_error *err)
 {
-    int refined = refine(code, reason);
+    int refined = refine_code(code, reason);
 
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
         const struct meaning *meaning = &meanings[i];
@@ -109,16 +111,16 @@ enum sl_status sl_sqlite_explain(struct sl_sqlite_file *file, int code,
         return explain_full(file, err);
     int reason = sqlite3_system_errno(file->handle);
 
-    /* SQLite does not keep it where it is COMMIT that failed. */
+    /* SQLite does not keep the errno of a failed COMMIT. */
     if (reason == 0)
         reason = errno;
-    return explain(file->path, code, reason, err);
+    return explain_code(file->path, code, reason, err);
 }
 
 /*
- * Wait a little; 0 gives up.  Those who wait are threads that look again and
- * again, as many as max-transactions allows: the more of them there are in this
- * process, the longer each waits, so that all together look no more often.
+ * The busy handler: sleep; 0 gives up.  Up to max-transactions threads poll for
+ * the lock; the more of them there are in this process, the longer each sleeps,
+ * so that the rate of polling stays the same.
  */
 static int wait_busy(void *context, int times)
 {
@@ -139,13 +141,13 @@ static int wait_busy(void *context, int times)
     return 1;
 }
 
-static int execute(struct sl_sqlite_file *file, const char *sql)
+static int execute_sql(struct sl_sqlite_file *file, const char *sql)
 {
     return sqlite3_exec(file->handle, sql, NULL, NULL, NULL);
 }
 
 /*
- * The file and its folder, for this user only.  A file that is there is not
+ * Create the file and its folder for this user only.  An existing file is not
  * even opened: closing it would drop the locks of our other connections to it
  * (https://www.sqlite.org/howtocorrupt.html, section 2.2).
  */
@@ -157,17 +159,17 @@ static enum sl_status make_file(const char *path, struct sl_error *err)
         SL_CLEANUP(sl_freep)
         char *folder = sl_strndup(path, (size_t)(slash - path));
         if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-            return explain(path, SQLITE_CANTOPEN, errno, err);
+            return explain_code(path, SQLITE_CANTOPEN, errno, err);
     }
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno != EEXIST)
-        return explain(path, SQLITE_CANTOPEN, errno, err);
+        return explain_code(path, SQLITE_CANTOPEN, errno, err);
     if (fd >= 0)
         close(fd);
     return SL_OK;
 }
 
-/* What the header says, as one consistent read. */
+/* Read the fields of the header consistently. */
 static int read_header(struct sl_sqlite_file *file, int64_t *application_id,
                        int64_t *version, int64_t *tables)
 {
@@ -190,7 +192,7 @@ static int read_header(struct sl_sqlite_file *file, int64_t *application_id,
     return code;
 }
 
-/* Whose file it is; *fresh where nobody has put anything into it. */
+/* Check that the file is ours; *fresh: it is empty. */
 static enum sl_status check_format(struct sl_sqlite_file *file,
                                    const struct sl_sqlite_format *format,
                                    bool *fresh, struct sl_error *err)
@@ -211,28 +213,29 @@ static enum sl_status check_format(struct sl_sqlite_file *file,
                        "; use that version, or another path",
                        file->path, version, format->version);
     return sl_fail(err, SL_INTERNAL,
-                   "%s: the database of another program; choose another path",
+                   "%s: a database of another program; choose another path",
                    file->path);
 }
 
-/* To switch may fail without asking wait_busy, while others do the same. */
+/* The switch may fail without calling wait_busy while another process does the
+ * same. */
 static int switch_to_wal(struct sl_sqlite_file *file)
 {
     int code, times = 0;
 
     do {
-        code = execute(file, "PRAGMA journal_mode = WAL");
+        code = execute_sql(file, "PRAGMA journal_mode = WAL");
     } while ((code & 0xff) == SQLITE_BUSY && wait_busy(file, times++) != 0);
     return code;
 }
 
-/* Of several processes that do this at once, one makes the tables. */
-static enum sl_status make_tables(struct sl_sqlite_file *file,
-                                  const struct sl_sqlite_format *format,
-                                  struct sl_error *err)
+/* Of several concurrent processes one creates the tables. */
+static enum sl_status create_file_tables(struct sl_sqlite_file *file,
+                                         const struct sl_sqlite_format *format,
+                                         struct sl_error *err)
 {
     bool fresh;
-    int code = execute(file, "BEGIN IMMEDIATE");
+    int code = execute_sql(file, "BEGIN IMMEDIATE");
 
     if (code != SQLITE_OK)
         return sl_sqlite_explain(file, code, err);
@@ -240,9 +243,9 @@ static enum sl_status make_tables(struct sl_sqlite_file *file,
     if (status != SL_OK)
         return status;
     if (fresh)
-        code = execute(file, format->create);
+        code = execute_sql(file, format->create);
     if (code == SQLITE_OK)
-        code = execute(file, "COMMIT");
+        code = execute_sql(file, "COMMIT");
     return code == SQLITE_OK ? SL_OK : sl_sqlite_explain(file, code, err);
 }
 
@@ -252,24 +255,24 @@ static int set_number(struct sl_sqlite_file *file, const char *pragma,
     char text[80];
 
     snprintf(text, sizeof(text), "PRAGMA %s = %" PRId64, pragma, number);
-    return execute(file, text);
+    return execute_sql(file, text);
 }
 
-/* How commits are made. */
+/* Set journal mode, synchronous and related settings. */
 static int set_mode(struct sl_sqlite_file *file, bool flush)
 {
     int64_t kept = file->limit.log < LOG_KEPT ? file->limit.log : LOG_KEPT;
     int code = switch_to_wal(file);
 
     if (code == SQLITE_OK)
-        code = execute(file, flush ? "PRAGMA synchronous = FULL"
-                                   : "PRAGMA synchronous = NORMAL");
+        code = execute_sql(file, flush ? "PRAGMA synchronous = FULL"
+                                       : "PRAGMA synchronous = NORMAL");
     if (code == SQLITE_OK)
         code = set_number(file, "journal_size_limit", kept);
-    /* Pages that are freed are not written once more, only to be cleared:
-     * deleting much would need a log as long as that, which may not fit. */
+    /* FAST does not write freed pages only to clear them: a large deletion
+     * would need a log of the same size, which may not fit. */
     if (code == SQLITE_OK)
-        code = execute(file, "PRAGMA secure_delete = FAST");
+        code = execute_sql(file, "PRAGMA secure_delete = FAST");
     return code;
 }
 
@@ -295,8 +298,8 @@ static int64_t data_pages(const struct sl_sqlite_file *file)
     return file->limit.data / file->page_size;
 }
 
-/* The most pages, which SQLite takes for no less than there are.  The log is
- * copied into the database before it is half of what it may always be. */
+/* SQLite never sets max_page_count below the current size.  The log is
+ * checkpointed before it reaches half of its guaranteed size. */
 static int set_limits(struct sl_sqlite_file *file)
 {
     sqlite3_stmt *page_size = NULL;
@@ -319,14 +322,14 @@ static int set_limits(struct sl_sqlite_file *file)
     return set_number(file, "max_page_count", data_pages(file));
 }
 
-static enum sl_status set_up(struct sl_sqlite_file *file,
-                             const struct sl_sqlite_mode *mode,
-                             const struct sl_sqlite_format *format,
-                             struct sl_error *err)
+static enum sl_status set_up_file(struct sl_sqlite_file *file,
+                                  const struct sl_sqlite_mode *mode,
+                                  const struct sl_sqlite_format *format,
+                                  struct sl_error *err)
 {
     bool fresh;
 
-    /* Until it is known to be ours, even closing it must not tidy it up. */
+    /* Until the file is known to be ours, not even closing may change it. */
     sqlite3_db_config(file->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     enum sl_status status = check_format(file, format, &fresh, err);
     if (status != SL_OK)
@@ -338,12 +341,12 @@ static enum sl_status set_up(struct sl_sqlite_file *file,
         code = set_limits(file);
     if (code != SQLITE_OK)
         return sl_sqlite_explain(file, code, err);
-    return fresh ? make_tables(file, format, err) : SL_OK;
+    return fresh ? create_file_tables(file, format, err) : SL_OK;
 }
 
-static enum sl_status connect_to(struct sl_sqlite_file *file, const char *path,
-                                 const struct sl_sqlite_mode *mode,
-                                 sl_deadline deadline, struct sl_error *err)
+static enum sl_status open_file(struct sl_sqlite_file *file, const char *path,
+                                const struct sl_sqlite_mode *mode,
+                                sl_deadline deadline, struct sl_error *err)
 {
     int flags =
         SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
@@ -367,24 +370,24 @@ enum sl_status sl_sqlite_open(struct sl_sqlite_file *file, const char *path,
                               const struct sl_sqlite_format *format,
                               sl_deadline deadline, struct sl_error *err)
 {
-    enum sl_status status = connect_to(file, path, mode, deadline, err);
+    enum sl_status status = open_file(file, path, mode, deadline, err);
 
     file->remedy = format->remedy;
-    return status == SL_OK ? set_up(file, mode, format, err) : status;
+    return status == SL_OK ? set_up_file(file, mode, format, err) : status;
 }
 
 enum sl_status sl_sqlite_open_any(struct sl_sqlite_file *file, const char *path,
                                   const struct sl_sqlite_mode *mode,
                                   sl_deadline deadline, struct sl_error *err)
 {
-    enum sl_status status = connect_to(file, path, mode, deadline, err);
+    enum sl_status status = open_file(file, path, mode, deadline, err);
 
     if (status != SL_OK)
         return status;
-    /* Opening does not look into the file; this does, and says what it is not.
-     */
-    int code = mode->read_only ? execute(file, "SELECT 1 FROM sqlite_schema")
-                               : set_mode(file, mode->flush);
+    /* Opening does not read the file; this does. */
+    int code = mode->read_only
+                   ? execute_sql(file, "SELECT 1 FROM sqlite_schema")
+                   : set_mode(file, mode->flush);
     if (code == SQLITE_OK)
         code = set_limits(file);
     return code == SQLITE_OK ? SL_OK : sl_sqlite_explain(file, code, err);
@@ -451,7 +454,7 @@ void sl_sqlite_shorten_log(struct sl_sqlite_file *file)
                                     SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
-static int64_t size_of(const char *path, const char *suffix)
+static int64_t size_of_path(const char *path, const char *suffix)
 {
     SL_CLEANUP(sl_freep) char *name = sl_asprintf("%s%s", path, suffix);
     struct stat found;
@@ -485,11 +488,11 @@ bool sl_sqlite_usage(const char *path, int64_t max_bytes,
     sl_sqlite_limit_divide(&limit, max_bytes);
     *out = (struct sl_sqlite_usage){
         .limit = limit.data,
-        .files =
-            size_of(path, "") + size_of(path, "-wal") + size_of(path, "-shm"),
+        .files = size_of_path(path, "") + size_of_path(path, "-wal") +
+                 size_of_path(path, "-shm"),
     };
-    if (size_of(path, "") == 0)
-        return true; /* nobody has written it yet */
+    if (size_of_path(path, "") == 0)
+        return true; /* not written yet */
     int code = sqlite3_open_v2(
         path, &handle, SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READONLY, NULL);
     if (code == SQLITE_OK) {

@@ -6,21 +6,21 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What bounds the parts that are kept aside. */
+/* Bounds of the log and the reserve. */
 #define LOG_MIN (INT64_C(256) << 10)
 #define LOG_MAX (INT64_C(32) << 20)
 #define RESERVE_MIN (INT64_C(64) << 10)
 #define RESERVE_MAX (INT64_C(4) << 20)
-enum { PART = 16 }; /* of max_bytes: the most that each of them is */
+enum { PART = 16 }; /* each of them is at most 1/16 of max_bytes */
 
 enum role { OTHER, DATABASE, LOG, TEMPORARY };
 
-/* A file that SQLite has open; the VFS's own follows it. */
+/* An open file; the file of SQLite's VFS follows it. */
 struct file {
-    sqlite3_file base; /* first: SQLite's file is ours */
+    sqlite3_file base; /* first: SQLite's file is cast to this */
     struct sl_sqlite_limit *limit;
     enum role role;
-    int64_t size; /* counted, of a temporary one */
+    int64_t size; /* of a temporary file */
     /* SQLite aligns files to 8 bytes. */
     _Alignas(8) char inner[];
 };
@@ -30,9 +30,9 @@ static sqlite3_file *inner_of(sqlite3_file *file)
     return (sqlite3_file *)(void *)((struct file *)(void *)file)->inner;
 }
 
-/* --- What may be written ------------------------------------------------ */
+/* --- Limits of writes --------------------------------------------------- */
 
-static int64_t size_of(sqlite3_file *file)
+static int64_t file_size_of(sqlite3_file *file)
 {
     sqlite3_int64 size = 0;
 
@@ -42,14 +42,14 @@ static int64_t size_of(sqlite3_file *file)
 }
 
 /*
- * Whether the log may be `end` bytes long.  What is in it goes into the
- * database later, so that is counted twice, up to what the database may take.
+ * Whether the log may be `end` bytes long.  Its content is later copied to the
+ * database, so it counts twice, up to the limit of the database.
  */
 static bool log_fits(const struct sl_sqlite_limit *limit, int64_t end)
 {
     if (end <= (limit->frees ? 2 * limit->log : limit->log))
         return true;
-    int64_t now = size_of(limit->database);
+    int64_t now = file_size_of(limit->database);
     int64_t most = limit->data + (limit->frees ? limit->reserve : 0);
     int64_t later = now + end < most ? now + end : most;
     int64_t all =
@@ -74,22 +74,22 @@ static bool temporary_fits(struct file *file, int64_t end)
     return true;
 }
 
-static bool fits(struct file *file, int64_t end)
+static bool write_fits(struct file *file, int64_t end)
 {
     if (file->role == LOG)
         return log_fits(file->limit, end);
     return file->role != TEMPORARY || temporary_fits(file, end);
 }
 
-/* Remember that it is the disk that has no room. */
-static int note_failure(struct file *file, int code)
+/* Remember that the disk was full. */
+static int note_write_failure(struct file *file, int code)
 {
     if (code != SQLITE_OK)
         file->limit->device_full = true;
     return code;
 }
 
-/* --- Methods of files: SQLite's, behind the above ----------------------- */
+/* --- Methods of files --------------------------------------------------- */
 
 static int file_close(sqlite3_file *base)
 {
@@ -112,9 +112,9 @@ static int file_write(sqlite3_file *base, const void *from, int len,
 {
     struct file *file = (struct file *)(void *)base;
 
-    if (!fits(file, at + len))
+    if (!write_fits(file, at + len))
         return SQLITE_FULL;
-    return note_failure(
+    return note_write_failure(
         file, inner_of(base)->pMethods->xWrite(inner_of(base), from, len, at));
 }
 
@@ -131,8 +131,9 @@ static int file_truncate(sqlite3_file *base, sqlite3_int64 size)
 
 static int file_sync(sqlite3_file *base, int flags)
 {
-    return note_failure((struct file *)(void *)base,
-                        inner_of(base)->pMethods->xSync(inner_of(base), flags));
+    return note_write_failure(
+        (struct file *)(void *)base,
+        inner_of(base)->pMethods->xSync(inner_of(base), flags));
 }
 
 static int file_size(sqlite3_file *base, sqlite3_int64 *size)
@@ -162,7 +163,7 @@ static int file_control(sqlite3_file *base, int what, void *argument)
         inner_of(base)->pMethods->xFileControl(inner_of(base), what, argument);
 
     return what == SQLITE_FCNTL_SIZE_HINT
-               ? note_failure((struct file *)(void *)base, code)
+               ? note_write_failure((struct file *)(void *)base, code)
                : code;
 }
 
@@ -230,7 +231,7 @@ static int file_unfetch(sqlite3_file *base, sqlite3_int64 at, void *page)
      .xFetch = file_fetch,                                                     \
      .xUnfetch = file_unfetch}
 
-/* As much as the file behind it has. */
+/* The methods of the version that the wrapped file has. */
 static const sqlite3_io_methods *methods_of(int version)
 {
     static const sqlite3_io_methods all[] = {METHODS(1), METHODS(2),
@@ -260,7 +261,7 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base,
     struct file *file = (struct file *)(void *)base;
 
     *file = (struct file){.limit = limit, .role = role_of(flags)};
-    inner_of(base)->pMethods = NULL; /* where it is not opened at all */
+    inner_of(base)->pMethods = NULL; /* in case xOpen fails early */
     int code =
         limit->base->xOpen(limit->base, name, inner_of(base), flags, out);
     if (inner_of(base)->pMethods == NULL)
@@ -312,7 +313,7 @@ static int vfs_last_error(sqlite3_vfs *vfs, int len, char *out)
     return base_of(vfs)->xGetLastError(base_of(vfs), len, out);
 }
 
-/* SQLite asks for it where the version of the VFS is 2 or more. */
+/* Used by SQLite if the version of the VFS is 2 or more. */
 static int vfs_time_ms(sqlite3_vfs *vfs, sqlite3_int64 *out)
 {
     return base_of(vfs)->xCurrentTimeInt64(base_of(vfs), out);
@@ -320,7 +321,7 @@ static int vfs_time_ms(sqlite3_vfs *vfs, sqlite3_int64 *out)
 
 /* --- Limits ------------------------------------------------------------- */
 
-static int64_t part_of(int64_t bytes, int64_t least, int64_t most)
+static int64_t clamp_part(int64_t bytes, int64_t least, int64_t most)
 {
     int64_t part = bytes / PART;
 
@@ -330,8 +331,8 @@ static int64_t part_of(int64_t bytes, int64_t least, int64_t most)
 void sl_sqlite_limit_divide(struct sl_sqlite_limit *limit, int64_t max_bytes)
 {
     limit->max_bytes = max_bytes;
-    limit->log = part_of(max_bytes, LOG_MIN, LOG_MAX);
-    limit->reserve = part_of(max_bytes, RESERVE_MIN, RESERVE_MAX);
+    limit->log = clamp_part(max_bytes, LOG_MIN, LOG_MAX);
+    limit->reserve = clamp_part(max_bytes, RESERVE_MIN, RESERVE_MAX);
     limit->data = max_bytes - limit->reserve - 2 * limit->log;
 }
 

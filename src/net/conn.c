@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A TCP connection with or without TLS: a non-blocking socket, waited for with
- * what is left of the deadline.
+ * A TCP connection with or without TLS: a non-blocking socket and deadlines.
  */
 #include "net/conn.h"
 
@@ -29,8 +28,9 @@ struct sl_conn {
 };
 
 /* Wait until the socket can be read or written. */
-static enum sl_status wait_for(const struct sl_conn *conn, short events,
-                               sl_deadline deadline, struct sl_error *err)
+static enum sl_status wait_for_socket(const struct sl_conn *conn, short events,
+                                      sl_deadline deadline,
+                                      struct sl_error *err)
 {
     int ready = sl_wait_fd(conn->fd, events, deadline);
 
@@ -42,8 +42,8 @@ static enum sl_status wait_for(const struct sl_conn *conn, short events,
     return sl_fail(err, SL_TIMEOUT, "%s: no answer in time", conn->where);
 }
 
-static enum sl_status lost(const struct sl_conn *conn, int error,
-                           struct sl_error *err)
+static enum sl_status fail_lost(const struct sl_conn *conn, int error,
+                                struct sl_error *err)
 {
     if (error == 0)
         return sl_fail(err, SL_UNAVAILABLE,
@@ -53,7 +53,8 @@ static enum sl_status lost(const struct sl_conn *conn, int error,
 
 /* --- Opening ------------------------------------------------------------ */
 
-/* Start to connect and see it through. errno-like, or 0; -1: no time left. */
+/* Connect to one address.  Returns 0, an errno, or -1: the deadline has
+ * passed. */
 static int connect_one(struct sl_conn *conn, const struct addrinfo *address,
                        sl_deadline deadline)
 {
@@ -71,15 +72,15 @@ static int connect_one(struct sl_conn *conn, const struct addrinfo *address,
         return 0;
     if (errno != EINPROGRESS)
         return errno;
-    if (wait_for(conn, POLLOUT, deadline, NULL) != SL_OK)
+    if (wait_for_socket(conn, POLLOUT, deadline, NULL) != SL_OK)
         return -1;
     if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
         return errno;
     return error;
 }
 
-static enum sl_status refused(const struct sl_conn *conn, int error,
-                              struct sl_error *err)
+static enum sl_status fail_connect(const struct sl_conn *conn, int error,
+                                   struct sl_error *err)
 {
     if (error == -1)
         return sl_fail(err, SL_TIMEOUT, "%s: no connection in time",
@@ -107,14 +108,14 @@ static enum sl_status connect_any(struct sl_conn *conn,
         if (error == -1)
             break;
     }
-    return refused(conn, error, err);
+    return fail_connect(conn, error, err);
 }
 
 /* --- TLS ---------------------------------------------------------------- */
 
 /*
- * An operation of OpenSSL answered `result`: SL_OK where it is to be tried
- * again, after the wait that it asked for.
+ * Handle the result of an OpenSSL call that did not succeed: wait as it asks.
+ * SL_OK: call it again.
  */
 static enum sl_status wait_tls(struct sl_conn *conn, int result,
                                sl_deadline deadline, struct sl_error *err)
@@ -123,22 +124,22 @@ static enum sl_status wait_tls(struct sl_conn *conn, int result,
 
     switch (SSL_get_error(conn->ssl, result)) {
     case SSL_ERROR_WANT_READ:
-        return wait_for(conn, POLLIN, deadline, err);
+        return wait_for_socket(conn, POLLIN, deadline, err);
     case SSL_ERROR_WANT_WRITE:
-        return wait_for(conn, POLLOUT, deadline, err);
+        return wait_for_socket(conn, POLLOUT, deadline, err);
     case SSL_ERROR_ZERO_RETURN:
-        return lost(conn, 0, err);
+        return fail_lost(conn, 0, err);
     case SSL_ERROR_SYSCALL:
-        return lost(conn, error, err);
+        return fail_lost(conn, error, err);
     default:
         return sl_fail(err, SL_UNAVAILABLE, "%s: TLS: %s", conn->where,
                        sl_tls_reason());
     }
 }
 
-static enum sl_status shake_hands(struct sl_conn *conn, struct sl_tls *tls,
-                                  const char *host, sl_deadline deadline,
-                                  struct sl_error *err)
+static enum sl_status tls_handshake(struct sl_conn *conn, struct sl_tls *tls,
+                                    const char *host, sl_deadline deadline,
+                                    struct sl_error *err)
 {
     enum sl_status status = SL_OK;
     int result = 0;
@@ -153,9 +154,9 @@ static enum sl_status shake_hands(struct sl_conn *conn, struct sl_tls *tls,
         return SL_OK;
     if (sl_tls_explain(conn->ssl, host, conn->where, err))
         return SL_UNAUTHENTICATED;
-    /* Another protocol's server may wait for more, or hang up. */
-    return sl_fail_in(err, "no TLS, which the server may not speak on this "
-                           "port");
+    /* The server may speak another protocol. */
+    return sl_fail_in(err, "TLS handshake failed; does the server speak TLS on "
+                           "this port?");
 }
 
 enum sl_status sl_conn_open(const char *host, int port, struct sl_tls *tls,
@@ -176,7 +177,7 @@ enum sl_status sl_conn_open(const char *host, int port, struct sl_tls *tls,
     if (addresses != NULL)
         freeaddrinfo(addresses);
     if (status == SL_OK && tls != NULL)
-        status = shake_hands(conn, tls, host, deadline, &own);
+        status = tls_handshake(conn, tls, host, deadline, &own);
     if (status != SL_OK) {
         sl_conn_free(conn);
         return sl_fail(err, status, "%s", own.message);
@@ -206,7 +207,7 @@ bool sl_conn_is_stale(struct sl_conn *conn)
         return false;
     if (conn->ssl == NULL)
         return true;
-    /* TLS has messages of its own (session tickets), which say nothing. */
+    /* TLS sends messages of its own (session tickets), which are not data. */
     char byte;
     int result = SSL_peek(conn->ssl, &byte, 1);
     return result > 0 ||
@@ -239,8 +240,8 @@ static enum sl_status write_plain(struct sl_conn *conn, struct sl_bytes *bytes,
     if (errno == EINTR)
         return SL_OK;
     if (errno == EAGAIN || errno == EWOULDBLOCK)
-        return wait_for(conn, POLLOUT, deadline, err);
-    return lost(conn, errno, err);
+        return wait_for_socket(conn, POLLOUT, deadline, err);
+    return fail_lost(conn, errno, err);
 }
 
 enum sl_status sl_conn_write(struct sl_conn *conn, struct sl_bytes bytes,
@@ -281,12 +282,12 @@ enum sl_status sl_conn_read(struct sl_conn *conn, void *buffer, size_t size,
             return SL_OK;
         }
         if (result == 0)
-            return lost(conn, 0, err);
+            return fail_lost(conn, 0, err);
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK)
-            return lost(conn, errno, err);
-        enum sl_status status = wait_for(conn, POLLIN, deadline, err);
+            return fail_lost(conn, errno, err);
+        enum sl_status status = wait_for_socket(conn, POLLIN, deadline, err);
         if (status != SL_OK)
             return status;
     }

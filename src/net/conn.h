@@ -4,9 +4,8 @@
  * takes a deadline.  A connection is used by one thread at a time; a TLS
  * context by any number.
  *
- * Writing to a closed connection raises no SIGPIPE on the threads of
- * base/queue.h, which block it, and in slight, which ignores it; other users of
- * TLS must do so themselves.
+ * Writing to a closed TLS connection raises SIGPIPE.  The threads of
+ * base/queue.h block it and slight ignores it; other users must do the same.
  */
 #ifndef SL_NET_CONN_H
 #define SL_NET_CONN_H
@@ -15,20 +14,19 @@
 #include "base/deadline.h"
 #include "base/error.h"
 
-/* Whom a client trusts.  The server's certificate is always verified. */
+/* A TLS context of a client.  The server's certificate is always verified. */
 struct sl_tls;
 
 /*
- * ca_file: authorities in PEM to trust, and no others; NULL: the system's.
- * TLS 1.2 or newer.  SL_INVALID_ARGUMENT where the file cannot be used.
+ * ca_file: the authorities to trust, in PEM; NULL: the system's.  TLS 1.2 or
+ * newer.  SL_INVALID_ARGUMENT where the file cannot be used.
  */
 SL_MUST_CHECK enum sl_status
 sl_tls_new(const char *ca_file, struct sl_tls **out, struct sl_error *err);
 /*
- * Show a certificate to servers that ask for one: files in PEM, cert_file with
- * those between it and its authority, and its key.  Before the first
- * connection. SL_INVALID_ARGUMENT where one of the two is NULL, cannot be used,
- * or they are no pair.
+ * Use a client certificate: PEM files of the certificate with its chain, and of
+ * its key.  Before the first connection.  SL_INVALID_ARGUMENT if either is NULL
+ * or cannot be used, or if the key does not match.
  */
 SL_MUST_CHECK enum sl_status sl_tls_use_certificate(struct sl_tls *tls,
                                                     const char *cert_file,
@@ -52,12 +50,13 @@ sl_conn_open(const char *host, int port, struct sl_tls *tls,
 void sl_conn_free(struct sl_conn *conn); /* NULL is fine */
 
 /*
- * Whether the other side has closed or said something that nobody asked for,
- * so that the connection is of no use.  Costs one system call.
+ * Whether the peer has closed the connection or sent unexpected data, so that
+ * it cannot be used any more.  Costs one system call.
  */
 bool sl_conn_is_stale(struct sl_conn *conn);
 
-/* All of it, or SL_UNAVAILABLE or SL_TIMEOUT after perhaps a part. */
+/* Write all bytes.  SL_UNAVAILABLE or SL_TIMEOUT: a part may have been
+ * written. */
 SL_MUST_CHECK enum sl_status sl_conn_write(struct sl_conn *conn,
                                            struct sl_bytes bytes,
                                            sl_deadline deadline,

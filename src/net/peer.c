@@ -13,20 +13,20 @@
 
 bool sl_peer_is_local(const char *host)
 {
-    return host == NULL || host[0] == '/' || sl_is_loopback(host);
+    return host == NULL || host[0] == '/' || sl_resolve_is_loopback(host);
 }
 
-/* False: it is local. */
-static bool tell_of_host(const char *host, const char *remedy, sl_risk_fn *tell,
-                         void *context)
+/* False: the host is local. */
+static bool report_remote_host(const char *host, const char *remedy,
+                               sl_risk_fn *tell, void *context)
 {
     char text[400];
 
     if (sl_peer_is_local(host))
         return false;
     snprintf(text, sizeof(text),
-             "the password would go to %.200s without TLS, for whoever is on "
-             "the way to read; %s",
+             "the password would be sent to %.200s without TLS, readable by "
+             "anyone on the way; %s",
              host, remedy);
     tell(context, text);
     return true;
@@ -60,7 +60,7 @@ void sl_peer_tell_of_list(const char *list, const char *scheme,
         if (scheme != NULL && (strncasecmp(entry, scheme, len) != 0 ||
                                strncmp(entry + len, "://", 3) != 0))
             continue;
-        if (tell_of_host(host_of(entry), remedy, tell, context))
+        if (report_remote_host(host_of(entry), remedy, tell, context))
             return;
     }
 }
@@ -76,6 +76,6 @@ void sl_peer_tell_of_url(const char *text, const char *scheme,
         return;
     if ((scheme == NULL || strcmp(url.scheme, scheme) == 0) &&
         (password != NULL || url.password != NULL))
-        (void)tell_of_host(url.host, remedy, tell, context);
+        (void)report_remote_host(url.host, remedy, tell, context);
     sl_url_done(&url);
 }

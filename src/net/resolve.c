@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Names to addresses.  getaddrinfo knows no deadline, so that a name is looked
- * up by a thread of its own, which outlives whoever did not wait for it.
+ * Resolves host names. getaddrinfo has no deadline, so each lookup has a thread
+ * of its own, which outlives a caller that gave up.
  */
 #include "net/resolve.h"
 
@@ -15,12 +15,13 @@
 
 #include "base/alloc.h"
 
-/* Shared by the thread and who waits; the last one frees it. */
+/* Shared the thread has finished and the waiting caller; the last one frees
+ * it. */
 struct lookup {
     pthread_mutex_t lock;
     pthread_cond_t ended;
     bool over;      /* by the thread */
-    bool abandoned; /* by who waited */
+    bool abandoned; /* the caller has given up */
     int error;
     struct addrinfo *found;
     char port[8];
@@ -39,7 +40,7 @@ static void lookup_free(struct lookup *lookup)
     free(lookup);
 }
 
-static void *look_up(void *arg)
+static void *resolve_on_thread(void *arg)
 {
     struct lookup *lookup = arg;
     struct addrinfo *found = NULL;
@@ -73,19 +74,19 @@ static struct lookup *lookup_new(const char *host, const char *port)
     return lookup;
 }
 
-static bool start(struct lookup *lookup)
+static bool start_lookup(struct lookup *lookup)
 {
     pthread_attr_t attributes;
     pthread_t thread;
 
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    int error = pthread_create(&thread, &attributes, look_up, lookup);
+    int error = pthread_create(&thread, &attributes, resolve_on_thread, lookup);
     pthread_attr_destroy(&attributes);
     return error == 0;
 }
 
-static bool wait_over(struct lookup *lookup, sl_deadline deadline)
+static bool await_lookup(struct lookup *lookup, sl_deadline deadline)
 {
     const struct timespec at = {.tv_sec = deadline / 1000000000,
                                 .tv_nsec = deadline % 1000000000};
@@ -103,23 +104,23 @@ static enum sl_status resolve_name(const char *host, const char *port,
     struct lookup *lookup = lookup_new(host, port);
     enum sl_status status = SL_OK;
 
-    if (!start(lookup)) {
+    if (!start_lookup(lookup)) {
         lookup_free(lookup);
-        return sl_fail(err, SL_UNAVAILABLE, "%s: no thread to look it up",
-                       host);
+        return sl_fail(err, SL_UNAVAILABLE,
+                       "%s: cannot start a thread to resolve it", host);
     }
     pthread_mutex_lock(&lookup->lock);
-    bool over = wait_over(lookup, deadline);
+    bool over = await_lookup(lookup, deadline);
     if (!over) {
         lookup->abandoned = true;
-        status = sl_fail(err, SL_TIMEOUT, "%s: the name was not found in time",
-                         host);
+        status = sl_fail(err, SL_TIMEOUT,
+                         "%s: the name was not resolved in time", host);
     } else if (lookup->error != 0) {
         status = sl_fail(err, SL_UNAVAILABLE, "%s: %s", host,
                          gai_strerror(lookup->error));
     } else {
         *out = lookup->found;
-        lookup->found = NULL; /* handed over */
+        lookup->found = NULL; /* ownership moves to *out */
     }
     pthread_mutex_unlock(&lookup->lock);
     if (over)
@@ -140,7 +141,7 @@ enum sl_status sl_resolve(const char *host, int port, sl_deadline deadline,
     return resolve_name(host, text, deadline, out, err);
 }
 
-bool sl_is_loopback(const char *host)
+bool sl_resolve_is_loopback(const char *host)
 {
     struct in_addr address;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names to addresses, by a deadline; for conn.c. */
+/* Resolves host names by a deadline. */
 #ifndef SL_NET_RESOLVE_H
 #define SL_NET_RESOLVE_H
 
@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 /*
- * The TCP addresses of a name or address: *out is the caller's, for
+ * The TCP addresses of a name or address.  The caller frees *out with
  * freeaddrinfo.  SL_UNAVAILABLE or SL_TIMEOUT.
  */
 SL_MUST_CHECK enum sl_status sl_resolve(const char *host, int port,
@@ -18,8 +18,8 @@ SL_MUST_CHECK enum sl_status sl_resolve(const char *host, int port,
                                         struct addrinfo **out,
                                         struct sl_error *err);
 
-/* Whether host, as a URL has it, is this machine: localhost, 127.0.0.0/8, ::1.
- * No name is looked up. */
-bool sl_is_loopback(const char *host);
+/* Whether the host of a URL is this machine: localhost, 127.0.0.0/8, ::1.
+ * Resolves no names. */
+bool sl_resolve_is_loopback(const char *host);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS: whom to trust, and how to say why not. */
+/* TLS contexts and sessions, and what a failed verification means. */
 #include "net/tls.h"
 
 #include <arpa/inet.h>
@@ -24,15 +24,15 @@ const char *sl_tls_reason(void)
     return reason == NULL ? "unknown error" : reason;
 }
 
-static enum sl_status trust(SSL_CTX *context, const char *ca_file,
-                            struct sl_error *err)
+static enum sl_status load_authorities(SSL_CTX *context, const char *ca_file,
+                                       struct sl_error *err)
 {
     if (ca_file == NULL && SSL_CTX_set_default_verify_paths(context) == 1)
         return SL_OK;
     if (ca_file != NULL && SSL_CTX_load_verify_file(context, ca_file) == 1)
         return SL_OK;
     return sl_fail(err, SL_INVALID_ARGUMENT,
-                   "%s: no certificate authorities in PEM there: %s",
+                   "%s: no certificate authorities in PEM found: %s",
                    ca_file == NULL ? "the system's store" : ca_file,
                    sl_tls_reason());
 }
@@ -49,7 +49,7 @@ enum sl_status sl_tls_new(const char *ca_file, struct sl_tls **out,
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                   SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                   SSL_MODE_AUTO_RETRY);
-    if (trust(context, ca_file, err) != SL_OK) {
+    if (load_authorities(context, ca_file, err) != SL_OK) {
         SSL_CTX_free(context);
         return SL_INVALID_ARGUMENT;
     }
@@ -68,12 +68,12 @@ enum sl_status sl_tls_use_certificate(struct sl_tls *tls, const char *cert_file,
                        "a client's certificate needs both `cert` and `key`");
     if (SSL_CTX_use_certificate_chain_file(tls->context, cert_file) != 1)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%s: no certificate in PEM there: %s", cert_file,
+                       "%s: no certificate in PEM found: %s", cert_file,
                        sl_tls_reason());
     if (SSL_CTX_use_PrivateKey_file(tls->context, key_file, SSL_FILETYPE_PEM) !=
         1)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%s: no private key in PEM there that fits %s: %s",
+                       "%s: no private key in PEM found that matches %s: %s",
                        key_file, cert_file, sl_tls_reason());
     return SL_OK;
 }
@@ -86,7 +86,7 @@ void sl_tls_free(struct sl_tls *tls)
     free(tls);
 }
 
-static bool is_address(const char *host)
+static bool is_ip_address(const char *host)
 {
     unsigned char address[sizeof(struct in6_addr)];
 
@@ -94,12 +94,12 @@ static bool is_address(const char *host)
            inet_pton(AF_INET6, host, address) == 1;
 }
 
-/* An address has no name to ask for, and stands elsewhere in a certificate. */
-static bool expect(SSL *ssl, const char *host)
+/* Addresses have their own field in certificates, and no server name (SNI). */
+static bool set_expected_host(SSL *ssl, const char *host)
 {
-    if (is_address(host))
+    if (is_ip_address(host))
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1;
-    /* The macro takes no const, though OpenSSL copies the name. */
+    /* The macro takes no const, although OpenSSL copies the name. */
     char name[256];
     snprintf(name, sizeof(name), "%s", host);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -111,7 +111,7 @@ SSL *sl_tls_session(struct sl_tls *tls, const char *host, int fd)
 {
     SSL *ssl = SSL_new(tls->context);
 
-    if (ssl != NULL && expect(ssl, host) && SSL_set_fd(ssl, fd) == 1)
+    if (ssl != NULL && set_expected_host(ssl, host) && SSL_set_fd(ssl, fd) == 1)
         return ssl;
     SSL_free(ssl);
     return NULL;
@@ -135,14 +135,14 @@ bool sl_tls_explain(SSL *ssl, const char *host, const char *where,
     case X509_V_ERR_CERT_HAS_EXPIRED:
     case X509_V_ERR_CERT_NOT_YET_VALID:
         sl_fail(err, SL_UNAUTHENTICATED,
-                "%s: the time of the server's certificate is over, or has not "
-                "begun; renew it, or set this machine's clock",
+                "%s: the server's certificate has expired or is not valid "
+                "yet; renew it, or set this machine's clock",
                 where);
         return true;
     default:
         sl_fail(err, SL_UNAUTHENTICATED,
-                "%s: the server's certificate is not trusted (%s); if it is "
-                "your own authority's, name its file as `ca`",
+                "%s: the server's certificate is not trusted (%s); for "
+                "an authority of your own set `ca` to its file",
                 where, X509_verify_cert_error_string(result));
         return true;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TLS by OpenSSL, for conn.c: contexts, sessions, and what went wrong in words.
+ * TLS by OpenSSL, for conn.c: contexts, sessions, errors.
  */
 #ifndef SL_NET_TLS_H
 #define SL_NET_TLS_H
@@ -9,17 +9,18 @@
 
 #include "net/conn.h"
 
-/* A client's session over fd that accepts only host's certificate; or NULL. */
+/* A client session over fd that accepts only a certificate for host; or
+ * NULL. */
 SSL *sl_tls_session(struct sl_tls *tls, const char *host, int fd);
 
 /*
- * Where the handshake failed because of the server's certificate: fill err with
- * why, and what to do, and return true.
+ * If the handshake failed because of the server's certificate, fill err with
+ * the reason and return true.
  */
 bool sl_tls_explain(SSL *ssl, const char *host, const char *where,
                     struct sl_error *err);
 
-/* The thread's last error of OpenSSL, which is taken away; never NULL. */
+/* The thread's last OpenSSL error, and clear it; never NULL. */
 const char *sl_tls_reason(void);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/bytes.h"
 
-static int hex(char c)
+static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -20,8 +20,8 @@ static int hex(char c)
     return -1;
 }
 
-/* Without percent-encoding; NULL where that is malformed or hides a NUL. */
-static char *decode(const char *text, size_t len)
+/* Decode percent-encoding; NULL: malformed, or an encoded NUL. */
+static char *percent_decode(const char *text, size_t len)
 {
     char *out = sl_alloc(len + 1), *to = out;
 
@@ -30,8 +30,8 @@ static char *decode(const char *text, size_t len)
             *to = text[i];
             continue;
         }
-        int high = len - i > 2 ? hex(text[i + 1]) : -1;
-        int low = len - i > 2 ? hex(text[i + 2]) : -1;
+        int high = len - i > 2 ? hex_digit(text[i + 1]) : -1;
+        int low = len - i > 2 ? hex_digit(text[i + 2]) : -1;
         if (high < 0 || low < 0 || high + low == 0) {
             free(out);
             return NULL;
@@ -42,7 +42,7 @@ static char *decode(const char *text, size_t len)
     return out;
 }
 
-static enum sl_status wrong(struct sl_error *err, const char *what)
+static enum sl_status fail_syntax(struct sl_error *err, const char *what)
 {
     return sl_fail(err, SL_INVALID_ARGUMENT,
                    "not a URL such as scheme://user:password@host:port/path: "
@@ -50,8 +50,8 @@ static enum sl_status wrong(struct sl_error *err, const char *what)
                    what);
 }
 
-/* What people mean who have an @ behind the first slash. */
-static const char *hint(const char *text)
+/* A hint for a password that contains an unencoded / before its @. */
+static const char *password_hint(const char *text)
 {
     const char *authority = strstr(text, "://");
     size_t len = authority == NULL ? 0 : strcspn(authority + 3, "/?#");
@@ -69,54 +69,56 @@ static enum sl_status parse_user(const char *text, size_t len,
     const char *colon = memchr(text, ':', len);
     size_t user_len = colon == NULL ? len : (size_t)(colon - text);
 
-    if (user_len > 0 && (url->user = decode(text, user_len)) == NULL)
-        return wrong(err,
-                     "the user is badly percent-encoded; write a % as %25");
+    if (user_len > 0 && (url->user = percent_decode(text, user_len)) == NULL)
+        return fail_syntax(
+            err, "the user is badly percent-encoded; write a % as %25");
     if (colon != NULL &&
-        (url->password = decode(colon + 1, len - user_len - 1)) == NULL)
-        return wrong(err, "the password is badly percent-encoded; write a % as "
-                          "%25");
+        (url->password = percent_decode(colon + 1, len - user_len - 1)) == NULL)
+        return fail_syntax(
+            err, "the password is badly percent-encoded; write a % as "
+                 "%25");
     return SL_OK;
 }
 
-static enum sl_status parse_port(const char *text, size_t len,
-                                 struct sl_url *url, struct sl_error *err)
+static enum sl_status parse_url_port(const char *text, size_t len,
+                                     struct sl_url *url, struct sl_error *err)
 {
     int port = 0;
 
     for (size_t i = 0; i < len; i++) {
         if (!isdigit((unsigned char)text[i]) || port > 65535)
-            return wrong(err, "the port is no number");
+            return fail_syntax(err, "the port is not a number");
         port = port * 10 + (text[i] - '0');
     }
     if (len == 0 || port < 1 || port > 65535)
-        return wrong(err, "a port is 1 to 65535");
+        return fail_syntax(err, "a port is 1 to 65535");
     url->port = port;
     return SL_OK;
 }
 
-static enum sl_status parse_host(const char *text, size_t len,
-                                 struct sl_url *url, struct sl_error *err)
+static enum sl_status parse_url_host(const char *text, size_t len,
+                                     struct sl_url *url, struct sl_error *err)
 {
     const char *end = text + len, *port = NULL;
 
     if (len > 0 && text[0] == '[') {
         const char *close = memchr(text, ']', len);
         if (close == NULL)
-            return wrong(err, "a [ without a ]");
+            return fail_syntax(err, "a [ without a ]");
         if (close + 1 < end && close[1] != ':')
-            return wrong(err, "the host ends in the middle");
+            return fail_syntax(err, "unexpected character after ']'");
         port = close + 1 < end ? close + 2 : NULL;
         url->host = sl_strndup(text + 1, (size_t)(close - text - 1));
     } else {
         const char *colon = memchr(text, ':', len);
         port = colon == NULL ? NULL : colon + 1;
-        url->host = decode(text, colon == NULL ? len : (size_t)(colon - text));
+        url->host =
+            percent_decode(text, colon == NULL ? len : (size_t)(colon - text));
     }
     if (url->host == NULL || url->host[0] == '\0')
-        return wrong(err, "there is no host");
+        return fail_syntax(err, "there is no host");
     return port == NULL ? SL_OK
-                        : parse_port(port, (size_t)(end - port), url, err);
+                        : parse_url_port(port, (size_t)(end - port), url, err);
 }
 
 static enum sl_status parse_parameter(const char *text, size_t len,
@@ -128,15 +130,17 @@ static enum sl_status parse_parameter(const char *text, size_t len,
     if (len == 0)
         return SL_OK;
     if (url->parameter_count == SL_URL_PARAMETERS_MAX)
-        return wrong(err, "too many parameters behind the ?");
+        return fail_syntax(err, "too many parameters in the query");
     struct sl_url_parameter *parameter =
         &url->parameters[url->parameter_count++];
-    parameter->name = decode(text, name_len);
-    parameter->value =
-        equals == NULL ? sl_strdup("") : decode(equals + 1, len - name_len - 1);
+    parameter->name = percent_decode(text, name_len);
+    parameter->value = equals == NULL
+                           ? sl_strdup("")
+                           : percent_decode(equals + 1, len - name_len - 1);
     if (parameter->name == NULL || parameter->value == NULL)
-        return wrong(err, "a parameter is badly percent-encoded; write a % as "
-                          "%25");
+        return fail_syntax(err,
+                           "a parameter is badly percent-encoded; write a % as "
+                           "%25");
     return SL_OK;
 }
 
@@ -153,13 +157,13 @@ static enum sl_status parse_query(const char *text, struct sl_url *url,
     return status;
 }
 
-static enum sl_status parse(const char *text, struct sl_url *url,
-                            struct sl_error *err)
+static enum sl_status parse_url(const char *text, struct sl_url *url,
+                                struct sl_error *err)
 {
     const char *rest = strstr(text, "://");
 
     if (rest == NULL || rest == text)
-        return wrong(err, "there is no scheme");
+        return fail_syntax(err, "there is no scheme");
     url->scheme = sl_strndup(text, (size_t)(rest - text));
     for (char *c = url->scheme; *c != '\0'; c++)
         *c = (char)tolower((unsigned char)*c);
@@ -173,17 +177,18 @@ static enum sl_status parse(const char *text, struct sl_url *url,
             return err->status;
         rest = at + 1;
     }
-    if (parse_host(rest, (size_t)(path - rest), url, err) != SL_OK)
+    if (parse_url_host(rest, (size_t)(path - rest), url, err) != SL_OK)
         return err->status;
-    /* It would be another host's than the one that is meant. */
+    /* The user probably meant the text after the @ as the host. */
     if (at == NULL && memchr(path, '@', strcspn(path, "?#")) != NULL)
-        return wrong(err, "an @ in the path is written %40");
+        return fail_syntax(err, "an @ in the path is written %40");
     if (strchr(path, '#') != NULL)
-        return wrong(err, "nothing may follow a #");
+        return fail_syntax(err, "nothing may follow a #");
     len = strcspn(path, "?");
-    if (len > 1 && (url->path = decode(path + 1, len - 1)) == NULL)
-        return wrong(err, "the path is badly percent-encoded; write a % as "
-                          "%25");
+    if (len > 1 && (url->path = percent_decode(path + 1, len - 1)) == NULL)
+        return fail_syntax(err,
+                           "the path is badly percent-encoded; write a % as "
+                           "%25");
     return path[len] == '?' ? parse_query(path + len + 1, url, err) : SL_OK;
 }
 
@@ -192,11 +197,11 @@ enum sl_status sl_url_parse(const char *text, struct sl_url *out,
 {
     struct sl_url url = {0};
     struct sl_error own;
-    enum sl_status status = parse(text, &url, &own);
+    enum sl_status status = parse_url(text, &url, &own);
 
     if (status != SL_OK) {
         sl_url_done(&url);
-        return sl_fail(err, status, "%s%s", own.message, hint(text));
+        return sl_fail(err, status, "%s%s", own.message, password_hint(text));
     }
     *out = url;
     return SL_OK;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The URL of a service: scheme://[[user]:password@]host[:port][/path][?query],
- * by the generic syntax of RFC 3986 as far as services use it.  The query is
- * name=value pairs, with & between them; a + is one.
+ * in the part of RFC 3986 that services use.  The query is name=value pairs
+ * separated by &; a + is a plus sign.
  */
 #ifndef SL_NET_URL_H
 #define SL_NET_URL_H
@@ -14,64 +14,63 @@
 
 enum { SL_URL_PARAMETERS_MAX = 32 };
 
-/* Of the query, decoded.  Neither is NULL; without a = the value is "". */
+/* A parameter of the query, decoded.  Neither is NULL; without = the value is
+ * "". */
 struct sl_url_parameter {
     char *name;
     char *value;
 };
 
-/* The parts, decoded; NULL (port: 0) where one is not there. */
+/* The parts, decoded; NULL (port: 0) if absent. */
 struct sl_url {
     char *scheme; /* in lower case */
     char *user;
     char *password;
     char *host; /* without the brackets of an IPv6 address */
     int port;
-    char *path; /* without the slash in front; "" is NULL */
+    char *path; /* without the leading slash; "" is NULL */
     struct sl_url_parameter parameters[SL_URL_PARAMETERS_MAX];
     size_t parameter_count;
 };
 
 /*
- * SL_INVALID_ARGUMENT where it is no such URL; no part of it is in the message,
- * for a password may be anywhere in it.
+ * SL_INVALID_ARGUMENT: not such a URL.  The message contains no part of it,
+ * since a password may be anywhere.
  */
 SL_MUST_CHECK enum sl_status sl_url_parse(const char *text, struct sl_url *out,
                                           struct sl_error *err);
 void sl_url_done(struct sl_url *url);
 
-/*
- * --- url_parameter.c: what a driver makes of the query ---
+/* --- url_parameter.c: the parameters that a driver accepts ---
  *
- * Of people's URLs, which they have from elsewhere: what it understands, and
- * what to write instead of the rest.  Names are compared without case, "-" and
- * "_": ssl-mode is sslMode.  Values are compared without case.
+ * URLs are often copied from other clients: a driver lists the parameters that
+ * it accepts, and what to write instead of others.  Names are compared without
+ * case, "-" and "_": ssl-mode is sslMode.  Values are compared without case.
  */
 struct sl_url_known {
-    const char *name; /* as it is shown */
-    /* What it may be, with spaces between; NULL: anything, where there is no
-     * remedy, and otherwise nothing. */
+    const char *name; /* as shown in messages */
+    /* The accepted values, separated by spaces.  NULL: any value if there is no
+     * remedy, otherwise none. */
     const char *values;
-    const char *remedy; /* what to write instead, after "; "; or NULL */
+    const char *remedy; /* what to write instead; or NULL */
 };
 
 /*
- * Whether each parameter is in the list, which ends with a name that is NULL,
- * at most once, and has a value that is understood.  The message shows names of
- * the list, and nothing of the URL.
+ * Check that each parameter is in the list, occurs once and has an accepted
+ * value.  The list ends with a NULL name.  The message shows names of the list,
+ * and nothing of the URL.
  */
 SL_MUST_CHECK enum sl_status
 sl_url_check_parameters(const struct sl_url *url,
                         const struct sl_url_known *known, struct sl_error *err);
 
-/* The value of the parameter that the list has by this name, or NULL. */
+/* The value of a parameter by its name in the list, or NULL. */
 const char *sl_url_parameter(const struct sl_url *url, const char *name);
-/* Whether it is one of these, with spaces between; not where it is not there.
- */
+/* Whether it has one of these values, separated by spaces; false if absent. */
 bool sl_url_parameter_is(const struct sl_url *url, const char *name,
                          const char *values);
 
-/* What URLs have for what every resource has settings for. */
+/* Parameters of other clients for which every resource has settings. */
 #define SL_URL_KNOWN_TIMEOUTS                                                  \
     {"timeout", NULL, SL_URL_TIMEOUT},                                         \
         {"connect_timeout", NULL, SL_URL_TIMEOUT},                             \

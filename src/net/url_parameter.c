@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a driver understands of the query of its URL. */
+/* Checks the parameters of a URL against the list of a driver. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "net/url.h"
 
-static const char *skip(const char *name)
+static const char *skip_separators(const char *name)
 {
     return name + strspn(name, "-_");
 }
@@ -15,14 +15,15 @@ static const char *skip(const char *name)
 /* Without case, "-" and "_". */
 static bool is_same_name(const char *a, const char *b)
 {
-    for (a = skip(a), b = skip(b); *a != '\0' && *b != '\0';
-         a = skip(a + 1), b = skip(b + 1))
+    for (a = skip_separators(a), b = skip_separators(b);
+         *a != '\0' && *b != '\0';
+         a = skip_separators(a + 1), b = skip_separators(b + 1))
         if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
             return false;
     return *a == *b;
 }
 
-static bool is_one_of(const char *value, const char *values)
+static bool is_listed_value(const char *value, const char *values)
 {
     size_t wanted = strlen(value);
 
@@ -48,10 +49,10 @@ bool sl_url_parameter_is(const struct sl_url *url, const char *name,
 {
     const char *value = sl_url_parameter(url, name);
 
-    return value != NULL && is_one_of(value, values);
+    return value != NULL && is_listed_value(value, values);
 }
 
-/* Of what is not known not even the name is shown: it may be half of a
+/* Not even the name of an unknown parameter is shown: it may be a part of a
  * password. */
 static enum sl_status explain_unknown(const struct sl_url_known *known,
                                       struct sl_error *err)
@@ -71,12 +72,13 @@ static enum sl_status explain_unknown(const struct sl_url_known *known,
                    names.len > 0 ? (const char *)names.ptr : "none");
 }
 
-static enum sl_status check_value(const struct sl_url_known *known,
-                                  const char *value, struct sl_error *err)
+static enum sl_status check_parameter_value(const struct sl_url_known *known,
+                                            const char *value,
+                                            struct sl_error *err)
 {
     if (known->values == NULL && known->remedy == NULL)
         return SL_OK;
-    if (known->values != NULL && is_one_of(value, known->values))
+    if (known->values != NULL && is_listed_value(value, known->values))
         return SL_OK;
     if (known->values == NULL)
         return sl_fail(err, SL_INVALID_ARGUMENT,
@@ -104,7 +106,7 @@ enum sl_status sl_url_check_parameters(const struct sl_url *url,
         if (sl_url_parameter(url, k->name) != parameter->value)
             return sl_fail(err, SL_INVALID_ARGUMENT,
                            "\"%s\" is twice behind the ? of the URL", k->name);
-        enum sl_status status = check_value(k, parameter->value, err);
+        enum sl_status status = check_parameter_value(k, parameter->value, err);
         if (status != SL_OK)
             return status;
     }

@@ -40,7 +40,7 @@ static void tell(const struct test_server *server, const char *words)
 /* Where it is src/client that looks at them. */
 #define SAYS_OF_CERTIFICATES                                                   \
     .says_other_name = "not for localhost", .says_not_trusted = "not trusted", \
-    .says_expired = "time of the server's certificate"
+    .says_expired = "server's certificate has expired"
 
 /* --- Redis -------------------------------------------------------------- */
 

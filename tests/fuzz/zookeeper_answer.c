@@ -47,8 +47,8 @@ static void read_challenge(struct sl_bytes challenge)
     char proof[SL_ZK_PROOF_MAX];
     struct sl_error err;
 
-    (void)!sl_zk_answer_challenge(challenge, "user", "password", "cnonce",
-                                  &answer, proof, &err);
+    (void)!sl_zk_digest_md5_respond(challenge, "user", "password", "cnonce",
+                                    &answer, proof, &err);
     sl_buf_done(&answer);
 }
 

@@ -22,11 +22,11 @@ static inline redisReply *redis_reply_of(const char *text, size_t len)
 
 /* A state that is not connected, of the resource "{r}"; done by
  * sl_buf_done(&state.names), sl_redis_script_store_free(state.store). */
-static inline struct sl_redis_script_state
+static inline struct sl_redis_script_connection
 redis_state_of(const struct sl_redis_script_options *options)
 {
-    struct sl_redis_script_state state = {.names = SL_BUF(1 << 16),
-                                          .sha = "sha"};
+    struct sl_redis_script_connection state = {.names = SL_BUF(1 << 16),
+                                               .sha = "sha"};
     struct sl_error err;
     void *store = NULL;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What etcd's errors mean: by their text (api/v3rpc/rpctypes/error.go of etcd
- * 3.4 to 3.7), or else by gRPC's code (https://grpc.github.io/grpc/core/
- * md_doc_statuscodes.html).
+ * The meaning of etcd's errors: by their text (api/v3rpc/rpctypes/error.go of
+ * etcd 3.4 to 3.7), or else by the gRPC code
+ * (https://grpc.github.io/grpc/core/md_doc_statuscodes.html).
  */
 #include <string.h>
 
@@ -26,7 +26,7 @@ static const char no_space[] =
     "defragment it, then disarm the alarm";
 static const char again[] = "the cluster cannot answer now";
 
-/* The first whose text stands in the message. */
+/* The first entry whose text is in the message counts. */
 static const struct {
     const char *text;
     struct meaning meaning;
@@ -54,7 +54,7 @@ static const struct {
      {SL_PERMISSION_DENIED, UNCHANGED,
       "the user's roles do not allow this key or range"}},
     {"requested lease not found",
-     {SL_NOT_FOUND, UNCHANGED, "the lease is over"}},
+     {SL_NOT_FOUND, UNCHANGED, "the lease has expired"}},
     {"lease already exists",
      {SL_ALREADY_EXISTS, UNCHANGED, "the lease exists"}},
     {"too large lease TTL",
@@ -102,15 +102,15 @@ static const struct meaning codes[] = {
     {SL_UNAUTHENTICATED, UNCHANGED, NULL},       /* UNAUTHENTICATED */
 };
 
-/* An answer that no etcd gave: of a proxy, or of a server of another kind. */
-static const struct meaning *by_http(int code)
+/* An answer that is not from etcd: from a proxy or another server. */
+static const struct meaning *meaning_of_http_code(int code)
 {
     static const struct meaning
         unauthenticated = {SL_UNAUTHENTICATED, UNCHANGED, NULL},
         denied = {SL_PERMISSION_DENIED, UNCHANGED, NULL},
         large = {SL_TOO_LARGE, UNCHANGED, too_large},
         missing = {SL_UNSUPPORTED, UNCHANGED,
-                   "no etcd v3.4 or newer answers there"},
+                   "the server is not etcd 3.4 or newer"},
         down = {SL_UNAVAILABLE, 0, NULL}, unknown = {SL_INTERNAL, 0, NULL};
 
     switch (code) {
@@ -133,7 +133,7 @@ static const struct meaning *by_http(int code)
     }
 }
 
-static bool holds(struct sl_bytes message, const char *text)
+static bool contains_text(struct sl_bytes message, const char *text)
 {
     return message.len > 0 &&
            memmem(message.ptr, message.len, text, strlen(text)) != NULL;
@@ -145,17 +145,18 @@ static const struct meaning *meaning_of(struct sl_bytes message, int64_t code,
     const int64_t count = sizeof(codes) / sizeof(codes[0]);
 
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++)
-        if (holds(message, messages[i].text))
+        if (contains_text(message, messages[i].text))
             return &messages[i].meaning;
-    /* The gateway's own answer where it has no such call. */
+    /* The gateway's own answer to an unknown call. */
     if (code < 1 || code >= count ||
-        (code == 5 && !holds(message, "etcdserver")))
-        return by_http(http_code);
+        (code == 5 && !contains_text(message, "etcdserver")))
+        return meaning_of_http_code(http_code);
     return &codes[code];
 }
 
-/* Its texts name keys' ranges at most, never a password or a token. */
-static int printable(struct sl_bytes message)
+/* The length of the printable start. etcd's messages may name key ranges, but
+ * never a password or a token. */
+static int printable_length(struct sl_bytes message)
 {
     int len = 0;
 
@@ -188,5 +189,5 @@ enum sl_status sl_etcd_explain(int code, struct sl_bytes body, bool *unchanged,
     if (message.len == 0)
         return sl_fail(err, meaning->status, "etcd: %s: HTTP %d", remedy, code);
     return sl_fail(err, meaning->status, "etcd: %s: %.*s", remedy,
-                   printable(message), (const char *)message.ptr);
+                   printable_length(message), (const char *)message.ptr);
 }

@@ -2,8 +2,9 @@
 /*
  * A connection to an etcd cluster.
  *
- * A login is a token, good on every member, so that all connections share one:
- * each costs the server a slow hash.  Whoever finds it stale gets a new one.
+ * A login yields a token that is valid on every member.  All connections share
+ * one, since each login costs the server a slow hash.  A connection that finds
+ * the token stale gets a new one.
  */
 #include "client/etcd/etcd.h"
 #include "net/peer.h"
@@ -31,7 +32,7 @@ struct sl_etcd {
     char *endpoints[SL_ETCD_ENDPOINTS_MAX]; /* "https://host:2379" */
     size_t endpoint_count;
 
-    pthread_mutex_t mutex; /* of what follows */
+    pthread_mutex_t mutex; /* guards the fields below */
     size_t preferred;      /* the endpoint to try first */
     char *token;           /* NULL: not logged in */
 };
@@ -44,7 +45,7 @@ struct sl_etcd_conn {
 
 /* --- Settings ------------------------------------------------------------- */
 
-/* As etcdctl and other clients call them: each has a setting. */
+/* Parameters of etcdctl and other clients; each has a setting. */
 static const struct sl_url_known known_parameters[] = {
     {"cacert", NULL, SL_URL_SETTING("ca")},
     {"ca", NULL, SL_URL_SETTING("ca")},
@@ -78,8 +79,8 @@ static enum sl_status add_endpoint(char **endpoints, size_t *count,
                          "expected https:// or, without TLS, http://");
     else if (url.user != NULL || url.password != NULL || url.path != NULL)
         status = sl_fail(err, SL_INVALID_ARGUMENT,
-                         "expected a host and a port only; the user has a "
-                         "setting of its own");
+                         "expected only a host and a port; the user is a "
+                         "separate setting");
     else if (url.parameter_count > 0)
         status = sl_url_check_parameters(&url, known_parameters, err);
     else if (*count == SL_ETCD_ENDPOINTS_MAX)
@@ -100,8 +101,8 @@ static void free_endpoints(char **endpoints, size_t count)
         free(endpoints[i]);
 }
 
-static enum sl_status split(const char *text, char **endpoints, size_t *count,
-                            struct sl_error *err)
+static enum sl_status split_endpoints(const char *text, char **endpoints,
+                                      size_t *count, struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
@@ -127,7 +128,7 @@ enum sl_status sl_etcd_check_endpoints(const void *field, struct sl_error *err)
     char *endpoints[SL_ETCD_ENDPOINTS_MAX];
     size_t count = 0;
     enum sl_status status =
-        split(*(const char *const *)field, endpoints, &count, err);
+        split_endpoints(*(const char *const *)field, endpoints, &count, err);
 
     free_endpoints(endpoints, count);
     return status;
@@ -156,12 +157,12 @@ enum sl_status sl_etcd_new(const struct sl_etcd_options *options,
     etcd->options = options;
     etcd->http = (struct sl_http_config){
         .ca = options->ca, .cert = options->cert, .key = options->key};
-    enum sl_status status =
-        split(options->endpoints, etcd->endpoints, &etcd->endpoint_count, err);
+    enum sl_status status = split_endpoints(options->endpoints, etcd->endpoints,
+                                            &etcd->endpoint_count, err);
     if (status == SL_OK &&
         (options->user == NULL) != (options->password == NULL))
         status = sl_fail(err, SL_INVALID_ARGUMENT,
-                         "`user` and `password` belong together");
+                         "`user` and `password` belong together; set both");
     if (status == SL_OK && strstr(options->endpoints, "https:") != NULL)
         status = sl_http_check(&etcd->http, err);
     if (status != SL_OK) {
@@ -185,7 +186,7 @@ void sl_etcd_free(struct sl_etcd *etcd)
 /* --- The token ------------------------------------------------------------ */
 
 /* A copy, or NULL. */
-static char *token_of(struct sl_etcd *etcd)
+static char *copy_token(struct sl_etcd *etcd)
 {
     pthread_mutex_lock(&etcd->mutex);
     char *token = etcd->token == NULL ? NULL : sl_strdup(etcd->token);
@@ -193,7 +194,7 @@ static char *token_of(struct sl_etcd *etcd)
     return token;
 }
 
-/* Forget a token that is no good, unless somebody was faster. */
+/* Drop a stale token, unless another connection has replaced it. */
 static void forget_token(struct sl_etcd *etcd, const char *token)
 {
     pthread_mutex_lock(&etcd->mutex);
@@ -205,7 +206,7 @@ static void forget_token(struct sl_etcd *etcd, const char *token)
     pthread_mutex_unlock(&etcd->mutex);
 }
 
-/* It goes into a header. */
+/* Whether text can be sent in a header. */
 static bool is_token(struct sl_bytes text)
 {
     for (size_t i = 0; i < text.len; i++)
@@ -221,7 +222,8 @@ static enum sl_status keep_token(struct sl_etcd *etcd,
     struct sl_bytes token = sl_json_text(answer, "token");
 
     if (!is_token(token))
-        return sl_fail(err, SL_UNAVAILABLE, "etcd: a login without a token");
+        return sl_fail(err, SL_UNAVAILABLE,
+                       "etcd: the login returned no token");
     pthread_mutex_lock(&etcd->mutex);
     free(etcd->token);
     etcd->token = sl_strndup(token.ptr, token.len);
@@ -231,7 +233,7 @@ static enum sl_status keep_token(struct sl_etcd *etcd,
 
 /* --- One request ---------------------------------------------------------- */
 
-/* The next connection tries another endpoint first. */
+/* Let the next connection try another endpoint first. */
 static void avoid_endpoint(const struct sl_etcd_conn *conn)
 {
     struct sl_etcd *etcd = conn->etcd;
@@ -273,10 +275,10 @@ void sl_etcd_post_done(struct sl_etcd_post *post)
     free(post->authorization);
 }
 
-/* An answer of 200 may hold an error, where it is one of a stream. */
-static enum sl_status read_answer(struct sl_http_answer *http,
-                                  struct sl_json **answer, bool *unchanged,
-                                  bool *stale, struct sl_error *err)
+/* A stream may answer 200 with an error in its message. */
+static enum sl_status read_call_answer(struct sl_http_answer *http,
+                                       struct sl_json **answer, bool *unchanged,
+                                       bool *stale, struct sl_error *err)
 {
     struct sl_json *json = NULL;
     struct sl_bytes body = sl_buf_bytes(&http->body);
@@ -284,8 +286,8 @@ static enum sl_status read_answer(struct sl_http_answer *http,
     if (http->code != 200)
         return sl_etcd_explain(http->code, body, unchanged, stale, err);
     if (sl_json_parse(body, &json, err) != SL_OK)
-        return sl_fail(err, SL_UNAVAILABLE, "etcd: the answer is %s",
-                       "no JSON of one message");
+        return sl_fail(err, SL_UNAVAILABLE, "etcd: %s",
+                       "the answer is not one JSON message");
     if (sl_json_get(json, "error") != NULL) {
         sl_json_free(json);
         return sl_etcd_explain(http->code, body, unchanged, stale, err);
@@ -294,10 +296,11 @@ static enum sl_status read_answer(struct sl_http_answer *http,
     return SL_OK;
 }
 
-static enum sl_status ask(struct sl_etcd_conn *conn,
-                          const struct sl_etcd_call *call, const char *token,
-                          struct sl_json **answer, bool *unchanged, bool *stale,
-                          struct sl_error *err)
+static enum sl_status send_call(struct sl_etcd_conn *conn,
+                                const struct sl_etcd_call *call,
+                                const char *token, struct sl_json **answer,
+                                bool *unchanged, bool *stale,
+                                struct sl_error *err)
 {
     SL_CLEANUP(sl_etcd_post_done)
     struct sl_etcd_post post = sl_etcd_post_new(conn, call->path, token);
@@ -310,10 +313,10 @@ static enum sl_status ask(struct sl_etcd_conn *conn,
     *unchanged = *stale = false;
     enum sl_status status = sl_http_do(conn->http, &request, &http, err);
     if (status != SL_OK) {
-        *unchanged = http.not_sent;
+        *unchanged = http.unsent;
         sl_fail_in(err, "etcd");
     } else {
-        status = read_answer(&http, answer, unchanged, stale, err);
+        status = read_call_answer(&http, answer, unchanged, stale, err);
     }
     if (status == SL_UNAVAILABLE || status == SL_TIMEOUT)
         avoid_endpoint(conn);
@@ -322,8 +325,8 @@ static enum sl_status ask(struct sl_etcd_conn *conn,
 
 /* --- Logging in ----------------------------------------------------------- */
 
-static enum sl_status log_in(struct sl_etcd_conn *conn, sl_deadline deadline,
-                             struct sl_error *err)
+static enum sl_status etcd_log_in(struct sl_etcd_conn *conn,
+                                  sl_deadline deadline, struct sl_error *err)
 {
     const struct sl_etcd_options *options = conn->etcd->options;
     SL_CLEANUP(sl_buf_done) struct sl_buf body = SL_BUF(TOKEN_MAX);
@@ -343,21 +346,21 @@ static enum sl_status log_in(struct sl_etcd_conn *conn, sl_deadline deadline,
                                       .body = sl_buf_bytes(&body),
                                       .deadline = deadline};
     if (status == SL_OK)
-        status = ask(conn, &call, NULL, &answer, &unchanged, &stale, err);
+        status = send_call(conn, &call, NULL, &answer, &unchanged, &stale, err);
     return status == SL_OK ? keep_token(conn->etcd, answer, err) : status;
 }
 
-/* A token, where one is needed: *token is the caller's. */
-static enum sl_status have_token(struct sl_etcd_conn *conn,
-                                 sl_deadline deadline, char **token,
-                                 struct sl_error *err)
+/* Get the token, logging in if necessary; NULL without a user.  The caller
+ * frees *token. */
+static enum sl_status get_token(struct sl_etcd_conn *conn, sl_deadline deadline,
+                                char **token, struct sl_error *err)
 {
-    *token = token_of(conn->etcd);
+    *token = copy_token(conn->etcd);
     if (*token != NULL || conn->etcd->options->user == NULL)
         return SL_OK;
-    enum sl_status status = log_in(conn, deadline, err);
+    enum sl_status status = etcd_log_in(conn, deadline, err);
     if (status == SL_OK)
-        *token = token_of(conn->etcd);
+        *token = copy_token(conn->etcd);
     return status;
 }
 
@@ -369,14 +372,14 @@ enum sl_status sl_etcd_call(struct sl_etcd_conn *conn,
     enum sl_status status;
     bool stale = false;
 
-    /* What a stale token was shown with, the server has not done. */
+    /* The server has not acted on a request with a stale token. */
     for (int tries = 0; tries < 2; tries++) {
         SL_CLEANUP(sl_freep) char *token = NULL;
         *unchanged = true;
-        status = have_token(conn, call->deadline, &token, err);
+        status = get_token(conn, call->deadline, &token, err);
         if (status != SL_OK)
             return status;
-        status = ask(conn, call, token, answer, unchanged, &stale, err);
+        status = send_call(conn, call, token, answer, unchanged, &stale, err);
         if (!stale || conn->etcd->options->user == NULL)
             break;
         forget_token(conn->etcd, token);
@@ -391,7 +394,7 @@ int64_t sl_etcd_revision(const struct sl_json *answer)
 
 /* --- Opening -------------------------------------------------------------- */
 
-/* Where it answers, knows us, and knows a leader. */
+/* SL_OK: the endpoint answers, accepts us and has a leader. */
 static enum sl_status try_endpoint(struct sl_etcd_conn *conn,
                                    sl_deadline deadline, struct sl_error *err)
 {
@@ -406,13 +409,13 @@ static enum sl_status try_endpoint(struct sl_etcd_conn *conn,
         return status;
     avoid_endpoint(conn);
     return sl_fail(err, SL_UNAVAILABLE,
-                   "etcd: %s: this member knows no leader; it is cut off, or "
+                   "etcd: %s: this member has no leader; it is cut off, or "
                    "most members are down",
                    conn->etcd->endpoints[conn->endpoint]);
 }
 
-/* Some of the time for each endpoint that is left. */
-static sl_deadline share(sl_deadline deadline, size_t left)
+/* The share of the time that is left for one of the remaining endpoints. */
+static sl_deadline endpoint_deadline(sl_deadline deadline, size_t left)
 {
     if (left <= 1 || deadline == SL_NEVER)
         return deadline;
@@ -431,7 +434,7 @@ enum sl_status sl_etcd_open(struct sl_etcd *etcd, sl_deadline deadline,
     conn->endpoint = etcd->preferred;
     pthread_mutex_unlock(&etcd->mutex);
     for (size_t left = etcd->endpoint_count; left > 0; left--) {
-        status = try_endpoint(conn, share(deadline, left), err);
+        status = try_endpoint(conn, endpoint_deadline(deadline, left), err);
         if (status != SL_UNAVAILABLE && status != SL_TIMEOUT)
             break;
         if (left > 1)
@@ -461,7 +464,7 @@ sl_etcd_http_config(const struct sl_etcd_conn *conn)
 
 char *sl_etcd_token(const struct sl_etcd_conn *conn)
 {
-    return token_of(conn->etcd);
+    return copy_token(conn->etcd);
 }
 
 /* --- Parts of requests ---------------------------------------------------- */
@@ -488,9 +491,9 @@ enum sl_status sl_etcd_bytes(struct sl_buf *out, const char *name,
     return status == SL_OK ? sl_buf_append(out, SL_LITERAL("\""), err) : status;
 }
 
-/* The first bytes that no key with this prefix is as large as; a NUL alone is
- * etcd's word for "to the end". */
-static struct sl_bytes behind(struct sl_buf *prefix)
+/* The smallest bytes that are greater than every key with this prefix; a single
+ * NUL means "to the end" in etcd. */
+static struct sl_bytes prefix_end(struct sl_buf *prefix)
 {
     while (prefix->len > 0 && prefix->ptr[prefix->len - 1] == 0xff)
         prefix->len--;
@@ -513,7 +516,8 @@ enum sl_status sl_etcd_range(struct sl_buf *out, struct sl_bytes first,
         status = sl_buf_append(&prefix, second, err);
     if (status == SL_OK && after.len > 0)
         status = sl_buf_append(&start, after, err);
-    /* The smallest key behind another is that with a NUL; of all, a NUL. */
+    /* The successor of a key is the key with a NUL; the smallest of all is a
+     * NUL. */
     bool from_start = after.len == 0 && prefix.len > 0;
     if (status == SL_OK && !from_start)
         status = sl_buf_append(&start, SL_LITERAL("\0"), err);
@@ -524,9 +528,10 @@ enum sl_status sl_etcd_range(struct sl_buf *out, struct sl_bytes first,
                                SL_BYTES(NULL, 0), err);
     if (status == SL_OK)
         status = sl_buf_append(out, SL_LITERAL(","), err);
-    return status == SL_OK ? sl_etcd_bytes(out, "range_end", behind(&prefix),
-                                           SL_BYTES(NULL, 0), err)
-                           : status;
+    return status == SL_OK
+               ? sl_etcd_bytes(out, "range_end", prefix_end(&prefix),
+                               SL_BYTES(NULL, 0), err)
+               : status;
 }
 
 void sl_etcd_risks(const void *data, sl_risk_fn *tell, void *context)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * etcd v3 over its JSON gateway (https://etcd.io/docs/v3.5/dev-guide/
- * api_grpc_gateway/): what the drivers kv.etcd and lockd.etcd share.
+ * A client of etcd v3 over its JSON gateway
+ * (https://etcd.io/docs/v3.5/dev-guide/api_grpc_gateway/).
  *
- * A connection is to one of the endpoints.  Where that does not answer, the
- * connection is of no use any more, and the next one is to another endpoint.
+ * A connection uses one of the endpoints.  If the endpoint does not answer, the
+ * connection cannot be used any more, and the next one uses another endpoint.
  */
 #ifndef SL_CLIENT_ETCD_ETCD_H
 #define SL_CLIENT_ETCD_ETCD_H
@@ -33,7 +33,7 @@ enum { SL_ETCD_PREFIX_MAX = 512, SL_ETCD_ENDPOINTS_MAX = 16 };
 enum sl_status sl_etcd_check_endpoints(const void *field, struct sl_error *err);
 enum sl_status sl_etcd_check_prefix(const void *field, struct sl_error *err);
 
-/* The entries of a driver's table, by the default of the prefix. */
+/* The entries of a driver's option table. */
 #define SL_ETCD_OPTIONS(default_prefix, prefix_help)                           \
     {.name = "endpoints",                                                      \
      .type = SL_OPTION_STRING,                                                 \
@@ -78,10 +78,10 @@ void sl_etcd_risks(const void *options, sl_risk_fn *tell, void *context);
 
 /* --- A cluster ------------------------------------------------------------ */
 
-/* What all connections share; any thread.  options is borrowed. */
+/* Shared by all connections; any thread. options is borrowed. */
 struct sl_etcd;
 
-/* SL_INVALID_ARGUMENT.  No I/O but of the files that options name. */
+/* SL_INVALID_ARGUMENT.  Reads only the files that options name. */
 SL_MUST_CHECK enum sl_status sl_etcd_new(const struct sl_etcd_options *options,
                                          struct sl_etcd **out,
                                          struct sl_error *err);
@@ -91,8 +91,7 @@ void sl_etcd_free(struct sl_etcd *etcd); /* NULL is fine */
 
 struct sl_etcd_conn;
 
-/* To the first endpoint that answers, and is not cut off from the others;
- * logged in. */
+/* Connect and log in to the first endpoint that answers and has a leader. */
 SL_MUST_CHECK enum sl_status sl_etcd_open(struct sl_etcd *etcd,
                                           sl_deadline deadline,
                                           struct sl_etcd_conn **out,
@@ -102,38 +101,38 @@ void sl_etcd_close(struct sl_etcd_conn *conn); /* NULL is fine */
 struct sl_etcd_call {
     const char *path;     /* "kv/range" */
     struct sl_bytes body; /* JSON */
-    size_t answer_max;    /* bytes of JSON; 0: enough for what has no values */
+    size_t answer_max; /* bytes of JSON; 0: enough for answers without values */
     sl_deadline deadline;
 };
 
 /*
- * Call.  *answer is the caller's to free; of a stream it is the first message.
- * After a failure, *unchanged: the server has certainly not acted.
+ * Call.  The caller frees *answer; of a stream it is the first message.  After
+ * a failure, *unchanged: the server has certainly not acted.
  */
 SL_MUST_CHECK enum sl_status
 sl_etcd_call(struct sl_etcd_conn *conn, const struct sl_etcd_call *call,
              struct sl_json **answer, bool *unchanged, struct sl_error *err);
 
-/* The revision of the store when it answered. */
+/* The revision of the store at the time of the answer. */
 int64_t sl_etcd_revision(const struct sl_json *answer);
 
 /*
- * What an answer that is not 200 means.  *unchanged as above; *stale: the token
- * is no good any more, and a new one may be.
+ * Fill err with the meaning of an answer that is not 200.  *unchanged as above;
+ * *stale: a new token may help.
  */
 enum sl_status sl_etcd_explain(int code, struct sl_bytes body, bool *unchanged,
                                bool *stale, struct sl_error *err);
 
 /* --- Parts of requests ---------------------------------------------------- */
 
-/* `"name":"base64"`; of first and second together. */
+/* Append `"name":"base64"` of first and second, concatenated. */
 SL_MUST_CHECK enum sl_status sl_etcd_bytes(struct sl_buf *out, const char *name,
                                            struct sl_bytes first,
                                            struct sl_bytes second,
                                            struct sl_error *err);
 /*
- * `"key":…,"range_end":…`: all keys that begin with first and second together,
- * and those behind `after` only, where that is not empty.
+ * Append `"key":…,"range_end":…`: all keys that begin with first and second,
+ * concatenated; if `after` is not empty, only those greater than it.
  */
 SL_MUST_CHECK enum sl_status
 sl_etcd_range(struct sl_buf *out, struct sl_bytes first, struct sl_bytes second,
@@ -143,20 +142,19 @@ sl_etcd_range(struct sl_buf *out, struct sl_bytes first, struct sl_bytes second,
 
 struct sl_etcd_watch;
 
-/* A key was deleted, by the change with this revision. */
+/* A key was deleted in this revision. */
 typedef void sl_etcd_deleted_fn(void *context, struct sl_bytes key,
                                 int64_t revision);
 
 /*
- * Be told of every key with this prefix that is deleted, from this revision on
- * (0: from now on).  Over a connection of its own to conn's endpoint; does not
- * wait.
+ * Watch for deletions of keys with this prefix, from this revision on (0: from
+ * now on).  Uses its own connection to conn's endpoint; does not wait.
  */
 struct sl_etcd_watch *
 sl_etcd_watch_new(struct sl_etcd_conn *conn, struct sl_bytes prefix,
                   int64_t revision, sl_etcd_deleted_fn *deleted, void *context);
-/* Tell of what has come, without waiting.  Anything but SL_OK: it is over, and
- * changes may have been missed. */
+/* Report the deletions that have arrived, without waiting.  Anything but SL_OK:
+ * the watch has ended, and deletions may have been missed. */
 SL_MUST_CHECK enum sl_status sl_etcd_watch_poll(struct sl_etcd_watch *watch,
                                                 struct sl_error *err);
 void sl_etcd_watch_free(struct sl_etcd_watch *watch); /* NULL is fine */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of etcd.c, for etcd_watch.c. */
+/* What etcd.c shares with watch.c. */
 #ifndef SL_CLIENT_ETCD_INTERNAL_H
 #define SL_CLIENT_ETCD_INTERNAL_H
 
 #include "client/etcd/etcd.h"
 #include "net/http/http.h"
 
-/* A request's parts, for as long as it runs. */
+/* The parts of a request, which live as long as it. */
 struct sl_etcd_post {
     char *url;
     char *authorization; /* the header, or NULL */
@@ -23,10 +23,10 @@ void sl_etcd_post_done(struct sl_etcd_post *post);
 
 const struct sl_http_config *
 sl_etcd_http_config(const struct sl_etcd_conn *conn);
-/* The token that is good now, for the caller to free; or NULL. */
+/* The current token, for the caller to free; or NULL. */
 char *sl_etcd_token(const struct sl_etcd_conn *conn);
 
-/* A line of a watch's answer.  False: the watch is over. */
+/* Handle a line of a watch's answer.  False: the watch has ended. */
 SL_MUST_CHECK bool sl_etcd_watch_line(struct sl_bytes line,
                                       sl_etcd_deleted_fn *deleted,
                                       void *context);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A watch: one request whose answer goes on for ever, a line of JSON for each
- * change or a few of them.
+ * A watch: one request with an endless answer, whose lines of JSON have one or
+ * more events each.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include "client/etcd/internal.h"
 
 enum {
-    LINE_MAX_BYTES = 8 << 20, /* etcd splits what is larger */
+    LINE_MAX_BYTES = 8 << 20, /* etcd splits larger messages */
     BODY_MAX = 8192,
     KEY_MAX = 64 * 1024,
 };
@@ -20,13 +20,13 @@ struct sl_etcd_watch {
     struct sl_http_stream *stream;
     struct sl_etcd_post post;
     struct sl_buf body;
-    struct sl_buf line; /* the part of the last one that has come */
+    struct sl_buf line; /* the part of the last line that has arrived */
     sl_etcd_deleted_fn *deleted;
     void *context;
 };
 
-static void tell(const struct sl_json *event, sl_etcd_deleted_fn *deleted,
-                 void *context)
+static void report_event(const struct sl_json *event,
+                         sl_etcd_deleted_fn *deleted, void *context)
 {
     const struct sl_json *kv = sl_json_get(event, "kv");
     SL_CLEANUP(sl_buf_done) struct sl_buf key = SL_BUF(KEY_MAX);
@@ -49,12 +49,12 @@ bool sl_etcd_watch_line(struct sl_bytes line, sl_etcd_deleted_fn *deleted,
     if (result == NULL || sl_json_true(result, "canceled"))
         return false;
     for (size_t i = 0; i < sl_json_count(events); i++)
-        tell(sl_json_at(events, i), deleted, context);
+        report_event(sl_json_at(events, i), deleted, context);
     return true;
 }
 
-static enum sl_status take(void *context, struct sl_bytes part,
-                           struct sl_error *err)
+static enum sl_status append_part(void *context, struct sl_bytes part,
+                                  struct sl_error *err)
 {
     struct sl_etcd_watch *watch = context;
 
@@ -110,8 +110,8 @@ sl_etcd_watch_new(struct sl_etcd_conn *conn, struct sl_bytes prefix,
         sl_buf_clear(&watch->body);
     const struct sl_http_request request = sl_etcd_post_request(
         &watch->post, sl_buf_bytes(&watch->body), SL_NEVER);
-    watch->stream =
-        sl_http_stream_new(sl_etcd_http_config(conn), &request, take, watch);
+    watch->stream = sl_http_stream_new(sl_etcd_http_config(conn), &request,
+                                       append_part, watch);
     return watch;
 }
 
@@ -122,7 +122,8 @@ enum sl_status sl_etcd_watch_poll(struct sl_etcd_watch *watch,
     enum sl_status status = sl_http_stream_poll(watch->stream, &code, err);
 
     if (status == SL_OK && code != 0 && code != 200)
-        return sl_fail(err, SL_UNAVAILABLE, "etcd: no watch: HTTP %d", code);
+        return sl_fail(err, SL_UNAVAILABLE, "etcd: the watch failed: HTTP %d",
+                       code);
     return status;
 }
 

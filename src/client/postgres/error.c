@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What PostgreSQL's errors mean: appendix A of its documentation. */
+/* The meaning of PostgreSQL's errors: appendix A of its documentation. */
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/postgres/postgres.h"
 
-/* The whole code before its class (two characters): the first that fits. */
+/* Whole codes come before their class (two characters): the first match
+ * counts. */
 static const struct meaning {
     const char *code;
     enum sl_status status;
@@ -76,7 +77,7 @@ static const struct meaning {
     {"XX", SL_INTERNAL, false},
 };
 
-static const struct meaning *find(const char *sqlstate)
+static const struct meaning *find_meaning(const char *sqlstate)
 {
     for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
         if (strncmp(sqlstate, meanings[i].code, strlen(meanings[i].code)) == 0)
@@ -86,14 +87,14 @@ static const struct meaning *find(const char *sqlstate)
 
 enum sl_status sl_pg_status_of(const char *sqlstate)
 {
-    const struct meaning *meaning = find(sqlstate);
+    const struct meaning *meaning = find_meaning(sqlstate);
 
     return meaning != NULL ? meaning->status : SL_INTERNAL;
 }
 
 bool sl_pg_is_retryable(const char *sqlstate)
 {
-    const struct meaning *meaning = find(sqlstate);
+    const struct meaning *meaning = find_meaning(sqlstate);
 
     return meaning != NULL && meaning->retryable;
 }
@@ -116,8 +117,8 @@ const char *sl_pg_sqlstate(const PGresult *result)
     return sqlstate != NULL ? sqlstate : "";
 }
 
-/* A server writes what it likes, and messages are one line of UTF-8. */
-static void clean(char *text)
+/* Messages are one line of UTF-8; a server may send other bytes. */
+static void clean_postgres_text(char *text)
 {
     bool is_text = sl_bytes_are_text(sl_bytes_of(text));
 
@@ -130,8 +131,8 @@ static void clean(char *text)
 
 /* --- Results ------------------------------------------------------------ */
 
-/* In words of ours, for what may not be shown. */
-static const char *in_words(const char *sqlstate)
+/* Our own texts for errors whose message may not be shown. */
+static const char *describe_sqlstate(const char *sqlstate)
 {
     static const struct {
         const char *code, *text;
@@ -146,10 +147,10 @@ static const char *in_words(const char *sqlstate)
         {"22P05", "a character that the database cannot hold"},
         {"22", "a value does not fit"},
         {"23505", "a row with this key exists"},
-        {"23502", "a value that must not be null is"},
-        {"23503", "a foreign key stands against it"},
-        {"23514", "a check constraint stands against it"},
-        {"23", "a constraint stands against it"},
+        {"23502", "a null value in a column that must not be null"},
+        {"23503", "a foreign key constraint was violated"},
+        {"23514", "a check constraint was violated"},
+        {"23", "a constraint was violated"},
         {"P0", "a function of the database refused it"},
         {"", "the statement failed"},
     };
@@ -160,7 +161,7 @@ static const char *in_words(const char *sqlstate)
     return words[i].text;
 }
 
-/* " (constraint "c" of table "t")", where the server says so. */
+/* Append the names that the server sent: `, constraint "c", table "t"`. */
 static void append_names(const PGresult *result, char *out, size_t size)
 {
     static const struct {
@@ -192,22 +193,21 @@ enum sl_status sl_pg_explain(const PGresult *result, bool show_message,
 
     if (message == NULL)
         return sl_fail(err, SL_UNAVAILABLE,
-                       "PostgreSQL: no answer was to be "
-                       "had");
+                       "PostgreSQL: the server sent no error message");
     if (show_message) {
         snprintf(text, sizeof(text), "%s", message);
     } else {
-        snprintf(text, sizeof(text), "%s", in_words(sqlstate));
+        snprintf(text, sizeof(text), "%s", describe_sqlstate(sqlstate));
         append_names(result, text, sizeof(text));
     }
-    clean(text);
+    clean_postgres_text(text);
     return sl_fail(err, sl_pg_status_of(sqlstate), "PostgreSQL says: %s (%s)",
                    text, sqlstate);
 }
 
 /* --- Connecting --------------------------------------------------------- */
 
-/* The place of "28P01: …" in "FATAL:  28P01: …", or NULL. */
+/* The "28P01: …" in "FATAL:  28P01: …", or NULL. */
 static const char *find_sqlstate(const char *text)
 {
     for (const char *at = text; (at = strstr(at, ":  ")) != NULL; at++) {
@@ -219,7 +219,7 @@ static const char *find_sqlstate(const char *text)
     return NULL;
 }
 
-/* Without "connection to server at …, port … failed: ", and of one line. */
+/* The first line, without "connection to server at …, port … failed: ". */
 static void first_line(const char *text, char out[SL_ERROR_MESSAGE_MAX])
 {
     const char *failed = strstr(text, " failed: ");
@@ -228,10 +228,10 @@ static void first_line(const char *text, char out[SL_ERROR_MESSAGE_MAX])
         text = failed + strlen(" failed: ");
     snprintf(out, SL_ERROR_MESSAGE_MAX, "%.*s", (int)strcspn(text, "\r\n"),
              text);
-    clean(out);
+    clean_postgres_text(out);
 }
 
-/* What libpq itself says, where the server said nothing. */
+/* Errors of libpq itself. */
 static const struct {
     const char *part;
     enum sl_status status;
@@ -252,7 +252,7 @@ static const struct {
     {"no password supplied", SL_UNAUTHENTICATED,
      "the server asks for a password; set it"},
     {"unexpected eof", SL_UNAVAILABLE, "the connection was lost"},
-    {"SSL error", SL_UNAUTHENTICATED, "no TLS with the server"},
+    {"SSL error", SL_UNAUTHENTICATED, "TLS with the server failed"},
     {"Connection refused", SL_UNAVAILABLE,
      "connection refused; is the server running there?"},
 };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections of libpq, never in its blocking way: waiting with what is left of
- * the deadline.  Nothing comes from the environment or from files in the user's
- * home but what the settings name.
+ * Connections of libpq in non-blocking mode, with deadlines.  Nothing is read
+ * from the environment, and no files except those that the settings name.
  */
 #include "client/postgres/postgres.h"
 
@@ -26,29 +25,29 @@
 
 enum {
     RECEIVED_MAX =
-        288 << 20, /* bytes of one result: the largest row, and more */
+        288 << 20, /* bytes of one result: more than the largest row */
     CANCEL_MS = 1000,
-    FRESH_NS = 1000000, /* whoever has just answered is still there */
+    FRESH_NS = 1000000, /* a server that has just answered is alive */
 };
 
 /* One of the servers. */
 struct host {
     struct sl_url url;
-    const char *tls; /* as libpq wants it */
-    const char *ca;  /* NULL: whoever answers is trusted */
+    const char *tls; /* the sslmode */
+    const char *ca;  /* NULL: certificates are not verified */
     char *where;     /* "host:port" */
 };
 
 struct sl_pg_target {
     struct host hosts[SL_PG_HOSTS_MAX];
     size_t count;
-    atomic_size_t *last; /* that did */
+    atomic_size_t *last; /* the host that was used last */
     const struct sl_pg_options *options;
     const char *user;
     const char *password;
     const char *attrs; /* target_session_attrs */
     char *settings;
-    char *where; /* all of them */
+    char *where; /* all hosts, for messages */
 };
 
 /* --- Settings ----------------------------------------------------------- */
@@ -66,8 +65,8 @@ enum sl_status sl_pg_check_name(const void *field, struct sl_error *err)
     return SL_OK;
 }
 
-/* libpq has no way to say "the system's" before version 16. */
-static const char *system_authorities(void)
+/* libpq before version 16 cannot use the system's authorities by name. */
+static const char *system_ca_file(void)
 {
     static const char debian[] = "/etc/ssl/certs/ca-certificates.crt";
     const char *file = getenv(X509_get_default_cert_file_env());
@@ -85,7 +84,7 @@ static enum sl_status check_files(const struct sl_pg_options *options,
 
     if ((options->certificate == NULL) != (options->key == NULL))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "certificate and key: one without the other");
+                       "certificate and key belong together; set both");
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
         if (files[i] != NULL && access(files[i], R_OK) != 0)
             return sl_fail(err, SL_INVALID_ARGUMENT, "%s: %s", files[i],
@@ -94,8 +93,8 @@ static enum sl_status check_files(const struct sl_pg_options *options,
 }
 
 /*
- * The words of the startup packet.  A name in a list of names is quoted; spaces
- * and backslashes of the value as a whole have a backslash in front.
+ * The options of the startup packet.  The schema is quoted as a name; spaces
+ * and backslashes are escaped by a backslash.
  */
 static char *make_settings(const char *schema, const char *more)
 {
@@ -146,9 +145,9 @@ static enum sl_status add_host(struct sl_pg_target *target, const char *text,
         host->url.port = 5432;
     host->tls = sl_pg_tls_mode(target->options, &host->url);
     host->ca = target->options->ca;
-    /* Where there are authorities, libpq verifies whatever the mode is. */
+    /* libpq verifies in every mode if there are authorities. */
     if (host->ca == NULL && strncmp(host->tls, "verify-", 7) == 0)
-        host->ca = system_authorities();
+        host->ca = system_ca_file();
     host->where = sl_asprintf("%s:%d", host->url.host, host->url.port);
     char *before = target->where;
     target->where = before == NULL ? sl_strdup(host->where)
@@ -199,7 +198,7 @@ enum sl_status sl_pg_target_new(const struct sl_pg_options *options,
 
 /* --- Connecting --------------------------------------------------------- */
 
-/* Whether OpenSSL has read what poll() does not see any more. */
+/* Whether OpenSSL has buffered data, which poll() does not see. */
 static bool has_pending(const struct sl_pg *pg)
 {
     SSL *ssl = PQsslInUse(pg->handle) != 0 ? PQgetssl(pg->handle) : NULL;
@@ -207,8 +206,9 @@ static bool has_pending(const struct sl_pg *pg)
     return ssl != NULL && SSL_pending(ssl) > 0;
 }
 
-/* 1: ready, 0: too late, -1: the socket is of no use. */
-static int wait_for(const struct sl_pg *pg, short events, sl_deadline deadline)
+/* 1: ready, 0: the deadline has passed, -1: the socket has failed. */
+static int wait_for_postgres(const struct sl_pg *pg, short events,
+                             sl_deadline deadline)
 {
     int fd = PQsocket(pg->handle);
 
@@ -223,7 +223,8 @@ static void ignore_notice(void *context, const PGresult *notice)
     (void)notice;
 }
 
-/* "address,address" and "name,name", as libpq wants several of one name. */
+/* "address,address" and "name,name": libpq's form of a name with several
+ * addresses. */
 static enum sl_status list_addresses(const struct host *host,
                                      sl_deadline deadline,
                                      struct sl_buf *addresses,
@@ -255,7 +256,7 @@ static PGconn *connect_start(const struct sl_pg_target *target,
                              const struct host *host, const char *attrs,
                              const char *addresses, const char *names)
 {
-    /* What is not there is nowhere else either. */
+    /* Prevents libpq's defaults: this path never exists. */
     static const char nowhere[] = "/dev/null/none";
     char port[12];
     const struct sl_pg_options *options = target->options;
@@ -306,7 +307,7 @@ static PGconn *connect_start(const struct sl_pg_target *target,
     return PQconnectStartParams(keys, values, 0);
 }
 
-/* To the end of libpq's steps. */
+/* Run libpq's connection state machine to its end. */
 static enum sl_status connect_through(struct sl_pg *pg, sl_deadline deadline,
                                       struct sl_error *err)
 {
@@ -314,7 +315,7 @@ static enum sl_status connect_through(struct sl_pg *pg, sl_deadline deadline,
     PostgresPollingStatusType step = PGRES_POLLING_WRITING;
 
     while (step == PGRES_POLLING_READING || step == PGRES_POLLING_WRITING) {
-        int ready = wait_for(
+        int ready = wait_for_postgres(
             pg, step == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline);
         if (ready == 0)
             return sl_fail(err, SL_TIMEOUT, "%s: no connection in time", where);
@@ -347,9 +348,9 @@ static enum sl_status open_host(struct sl_pg *pg,
     pg->handle = connect_start(target, host, attrs, (const char *)addresses.ptr,
                                (const char *)names.ptr);
     if (pg->handle == NULL)
-        return sl_fail(err, SL_UNAVAILABLE, "%s: no memory for a connection",
-                       host->where);
-    /* Only so is the SQLSTATE of what failed to be had. */
+        return sl_fail(err, SL_UNAVAILABLE,
+                       "%s: out of memory for a connection", host->where);
+    /* Messages of failed connections contain the SQLSTATE only in this mode. */
     PQsetErrorVerbosity(pg->handle, PQERRORS_VERBOSE);
     PQsetNoticeReceiver(pg->handle, ignore_notice, NULL);
     if (PQstatus(pg->handle) == CONNECTION_BAD)
@@ -365,8 +366,7 @@ static enum sl_status open_host(struct sl_pg *pg,
     return status;
 }
 
-/* The first that will do; one that does not answer leaves time for the others.
- */
+/* Connect to the first suitable host; each gets a share of the time. */
 static enum sl_status open_any(struct sl_pg *pg,
                                const struct sl_pg_target *target,
                                const char *attrs, sl_deadline deadline,
@@ -388,7 +388,7 @@ static enum sl_status open_any(struct sl_pg *pg,
     }
     if (count == 1)
         return status;
-    (void)sl_fail_in(err, "none of the servers will do (%s); the last one",
+    (void)sl_fail_in(err, "none of the servers is suitable (%s); the last one",
                      attrs);
     if (status != SL_TIMEOUT && status != SL_UNAUTHENTICATED)
         err->status = SL_UNAVAILABLE;
@@ -417,7 +417,7 @@ void sl_pg_close(struct sl_pg *pg)
 
 /* --- Waiting ------------------------------------------------------------ */
 
-static enum sl_status gone(struct sl_pg *pg, struct sl_error *err)
+static enum sl_status fail_broken(struct sl_pg *pg, struct sl_error *err)
 {
     char line[256];
     const char *text = PQerrorMessage(pg->handle);
@@ -428,7 +428,7 @@ static enum sl_status gone(struct sl_pg *pg, struct sl_error *err)
                    pg->target->where, line[0] != '\0' ? ": " : "", line);
 }
 
-/* That there was one is all that is wanted of a notification. */
+/* Notifications carry no data. */
 static void take_notifications(struct sl_pg *pg, bool *notified)
 {
     PGnotify *notify;
@@ -445,30 +445,31 @@ bool sl_pg_is_stale(struct sl_pg *pg, bool *notified, struct sl_error *err)
     struct pollfd poller = {.fd = PQsocket(pg->handle), .events = POLLIN};
 
     if (pg->lost) {
-        sl_fail(err, SL_UNAVAILABLE, "%s: the connection was lost before",
+        sl_fail(err, SL_UNAVAILABLE, "%s: the connection was lost",
                 pg->target->where);
         return true;
     }
     if (notified == NULL && sl_now_ns() - pg->answered < FRESH_NS)
         return false;
-    /* What it says unasked is read, until there is nothing or the end. */
+    /* Read unsolicited messages until there are none, or the connection
+     * ends. */
     for (int i = 0; i < 100 && poll(&poller, 1, 0) > 0; i++) {
         if (PQconsumeInput(pg->handle) == 0 ||
             PQstatus(pg->handle) == CONNECTION_BAD) {
-            (void)gone(pg, err);
+            (void)fail_broken(pg, err);
             return true;
         }
         (void)PQisBusy(pg->handle);
     }
-    /* Some came together with results. */
+    /* Some arrived together with results. */
     take_notifications(pg, notified);
     if (PQstatus(pg->handle) != CONNECTION_BAD)
         return false;
-    (void)gone(pg, err);
+    (void)fail_broken(pg, err);
     return true;
 }
 
-static enum sl_status too_late(struct sl_pg *pg, struct sl_error *err)
+static enum sl_status cancel_late(struct sl_pg *pg, struct sl_error *err)
 {
     pg->lost = true;
     bool told = sl_pg_cancel(pg, sl_deadline_in_ms(CANCEL_MS));
@@ -477,17 +478,17 @@ static enum sl_status too_late(struct sl_pg *pg, struct sl_error *err)
                    told ? "; it was cancelled on the server" : "");
 }
 
-/* Take in what is there; about how much is counted. */
-static enum sl_status consume(struct sl_pg *pg, struct sl_error *err)
+/* Read what has arrived, and count its approximate size. */
+static enum sl_status read_available(struct sl_pg *pg, struct sl_error *err)
 {
     int there = 0;
 
-    /* Most results come in one read. */
+    /* Most results arrive in one read. */
     if (pg->reads++ > 0 && ioctl(PQsocket(pg->handle), FIONREAD, &there) == 0 &&
         there > 0)
         pg->received += (size_t)there;
     if (PQconsumeInput(pg->handle) == 0)
-        return gone(pg, err);
+        return fail_broken(pg, err);
     if (pg->received > RECEIVED_MAX) {
         pg->lost = true;
         return sl_fail(err, SL_UNAVAILABLE, "%s: a row of more than %d bytes",
@@ -498,7 +499,7 @@ static enum sl_status consume(struct sl_pg *pg, struct sl_error *err)
 
 enum sl_status sl_pg_sent(struct sl_pg *pg, int sent, struct sl_error *err)
 {
-    return sent == 1 ? SL_OK : gone(pg, err);
+    return sent == 1 ? SL_OK : fail_broken(pg, err);
 }
 
 enum sl_status sl_pg_flush(struct sl_pg *pg, sl_deadline deadline,
@@ -509,14 +510,14 @@ enum sl_status sl_pg_flush(struct sl_pg *pg, sl_deadline deadline,
         if (left == 0)
             return SL_OK;
         if (left < 0)
-            return gone(pg, err);
-        int ready = wait_for(pg, POLLIN | POLLOUT, deadline);
+            return fail_broken(pg, err);
+        int ready = wait_for_postgres(pg, POLLIN | POLLOUT, deadline);
         if (ready == 0)
-            return too_late(pg, err);
-        /* The server may wait for us to read before it reads. */
+            return cancel_late(pg, err);
+        /* The server may not read before we have read. */
         if (ready < 0)
-            return gone(pg, err);
-        enum sl_status status = consume(pg, err);
+            return fail_broken(pg, err);
+        enum sl_status status = read_available(pg, err);
         if (status != SL_OK)
             return status;
     }
@@ -528,10 +529,10 @@ enum sl_status sl_pg_next(struct sl_pg *pg, sl_deadline deadline,
     enum sl_status status = sl_pg_flush(pg, deadline, err);
 
     while (status == SL_OK && PQisBusy(pg->handle) != 0) {
-        int ready = wait_for(pg, POLLIN, deadline);
+        int ready = wait_for_postgres(pg, POLLIN, deadline);
         if (ready == 0)
-            return too_late(pg, err);
-        status = ready < 0 ? gone(pg, err) : consume(pg, err);
+            return cancel_late(pg, err);
+        status = ready < 0 ? fail_broken(pg, err) : read_available(pg, err);
     }
     if (status != SL_OK)
         return status;
@@ -541,13 +542,13 @@ enum sl_status sl_pg_next(struct sl_pg *pg, sl_deadline deadline,
     pg->answered = sl_now_ns();
     if (PQstatus(pg->handle) != CONNECTION_BAD)
         return SL_OK;
-    /* A server that ends says why. */
+    /* A server that shuts down sends its reason. */
     if (*result != NULL && sl_pg_sqlstate(*result)[0] != '\0') {
         pg->lost = true;
         return SL_OK;
     }
     sl_pg_clear(result);
-    return gone(pg, err);
+    return fail_broken(pg, err);
 }
 
 void sl_pg_clear(PGresult **result)
@@ -574,7 +575,7 @@ enum sl_status sl_pg_drain(struct sl_pg *pg, sl_deadline deadline,
         if (first != SL_OK)
             return first;
         return status != SL_OK ? sl_fail(err, status, "%s", mine.message)
-                               : gone(pg, err);
+                               : fail_broken(pg, err);
     }
 }
 
@@ -601,7 +602,7 @@ bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline)
     while (told) {
         SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
         if (PQflush(other.handle) < 0 ||
-            wait_for(&other, POLLIN, deadline) != 1 ||
+            wait_for_postgres(&other, POLLIN, deadline) != 1 ||
             PQconsumeInput(other.handle) == 0)
             told = false;
         if (!told || PQisBusy(other.handle) != 0)
@@ -615,8 +616,9 @@ bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline)
     return told;
 }
 
-static void tell_of_host(const struct sl_pg_options *options, const char *text,
-                         sl_risk_fn *tell, void *context)
+static void report_postgres_host(const struct sl_pg_options *options,
+                                 const char *text, sl_risk_fn *tell,
+                                 void *context)
 {
     struct sl_url url;
     struct sl_error err;
@@ -638,6 +640,6 @@ void sl_pg_risks(const void *data, sl_risk_fn *tell, void *context)
         SL_CLEANUP(sl_freep) char *text = sl_pg_url_of_host(options->url, i);
         if (text == NULL)
             return;
-        tell_of_host(options, text, tell, context);
+        report_postgres_host(options, text, tell, context);
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PostgreSQL by libpq, for the drivers that speak to it: settings, connecting,
- * results and cancelling by a deadline, and what the server's errors mean.
+ * A client of PostgreSQL on libpq: settings; connecting, reading results and
+ * cancelling by a deadline; the meaning of the server's errors.
  *
  * A connection is used by one thread at a time, a target by any number.
  */
@@ -44,9 +44,9 @@ enum sl_status sl_pg_check_name(const void *field, struct sl_error *err);
      .port = 5432,                                                             \
      .check = sl_pg_check_url,                                                 \
      .help = "postgres://[user[:password]@]host[:5432][,host...]/database; "   \
-             "of several hosts that one is used which takes writes, or as "    \
-             "target_session_attrs says; that, sslmode, application_name, "    \
-             "channel_binding and some more are understood behind a ?"},       \
+             "of several hosts the one that takes writes is used, or as "      \
+             "target_session_attrs says; the query may have that, sslmode, "   \
+             "application_name, channel_binding and some more"},               \
         {.name = "user",                                                       \
          .type = SL_OPTION_STRING,                                             \
          .offset = offsetof(struct sl_pg_options, user),                       \
@@ -60,18 +60,18 @@ enum sl_status sl_pg_check_name(const void *field, struct sl_error *err);
          .type = SL_OPTION_STRING,                                             \
          .offset = offsetof(struct sl_pg_options, schema),                     \
          .check = sl_pg_check_name,                                            \
-         .help = "the schema of names without one, instead of the user's "     \
+         .help = "the schema of unqualified names, instead of the user's "     \
                  "search_path; it must exist"},                                \
         {.name = "tls",                                                        \
          .type = SL_OPTION_STRING,                                             \
          .offset = offsetof(struct sl_pg_options, tls),                        \
          .fallback = "auto",                                                   \
          .check = sl_pg_check_tls,                                             \
-         .help = "\"verify-full\": only with a certificate for this host; "    \
-                 "\"verify-ca\": for any; \"require\": TLS with whomever; "    \
-                 "\"prefer\": if there is; \"disable\"; \"auto\": "            \
-                 "verify-full, but prefer on this machine where there is no "  \
-                 "ca"},                                                        \
+         .help = "\"verify-full\": TLS with a certificate for this host; "     \
+                 "\"verify-ca\": for any host; \"require\": TLS without "      \
+                 "verification; \"prefer\": TLS if the server has it; "        \
+                 "\"disable\"; \"auto\": verify-full, but prefer on this "     \
+                 "machine without a ca"},                                      \
         {.name = "ca",                                                         \
          .type = SL_OPTION_PATH,                                               \
          .offset = offsetof(struct sl_pg_options, ca),                         \
@@ -84,35 +84,37 @@ enum sl_status sl_pg_check_name(const void *field, struct sl_error *err);
         {.name = "key",                                                        \
          .type = SL_OPTION_PATH,                                               \
          .offset = offsetof(struct sl_pg_options, key),                        \
-         .help = "a file with the key of the certificate in PEM, which only "  \
-                 "its owner may read"}
+         .help =                                                               \
+             "a file with the key of the certificate in PEM, readable only "   \
+             "by its owner"}
 
 /* --- postgres_url.c --- */
 
-/* The mode of TLS, as libpq has it: by the setting, by the URL, or by where the
- * server is. */
+/* The sslmode of libpq: from the setting, the URL, or the location of the
+ * server. */
 const char *sl_pg_tls_mode(const struct sl_pg_options *options,
                            const struct sl_url *url);
 /* "prefer", unless the URL says otherwise. */
 const char *sl_pg_channel_binding(const struct sl_url *url);
-enum { SL_PG_HOSTS_MAX = 16 }; /* of a URL, with commas between */
-/* The URL with one of its hosts alone, which the caller frees; NULL: it has not
- * so many. */
+enum { SL_PG_HOSTS_MAX = 16 }; /* of a URL, separated by commas */
+/* The URL with only the index-th of its hosts, for the caller to free; NULL: it
+ * has fewer hosts. */
 char *sl_pg_url_of_host(const char *text, size_t index);
-/* Which of the servers will do, as libpq has it: the one that takes writes,
- * where there are several hosts, and the URL says nothing. */
+/* The target_session_attrs of libpq.  Default: with several hosts the one that
+ * takes writes. */
 const char *sl_pg_session_attrs(const struct sl_url *url, size_t hosts);
-/* The name that the server shows of its connections. */
+/* The application_name that the server shows. */
 const char *sl_pg_application(const struct sl_url *url);
 
 /* --- Connecting --------------------------------------------------------- */
 
-/* Whom to connect to, and how; what all connections of a store share. */
+/* The servers and how to connect to them; shared by the connections of a
+ * store. */
 struct sl_pg_target;
 
 /*
- * options must outlive the target.  settings: the server's run-time settings
- * for each connection, as words "-c name=value", or "".
+ * options must outlive the target. settings: run-time settings of each
+ * connection as "-c name=value" words, or "".
  */
 SL_MUST_CHECK enum sl_status
 sl_pg_target_new(const struct sl_pg_options *options, const char *settings,
@@ -122,30 +124,31 @@ void sl_pg_target_free(struct sl_pg_target *target); /* NULL is fine */
 struct sl_pg {
     PGconn *handle;
     const struct sl_pg_target *target;
-    size_t host;      /* of the target's */
-    size_t received;  /* bytes, about, since the last result */
-    unsigned reads;   /* since then */
+    size_t host;      /* index into the target's hosts */
+    size_t received;  /* approximate bytes since the last result */
+    unsigned reads;   /* of the socket, since then */
     int64_t answered; /* when the last result came (sl_now_ns) */
-    /* No use any more: what was asked and what is answered do not match. */
+    /* Requests and answers do not match any more; the connection cannot be
+     * used. */
     bool lost;
 };
 
 /*
- * Connect, with UTF-8 and UTC, to the first of the hosts that will do,
- * beginning with the one that did last.  SL_UNAVAILABLE, SL_TIMEOUT, or
- * SL_UNAUTHENTICATED: the server refuses the user, or does not prove who it is.
+ * Connect, with UTF-8 and UTC, to the first suitable host, starting with the
+ * last used one.  SL_UNAVAILABLE, SL_TIMEOUT, or SL_UNAUTHENTICATED: the server
+ * refuses the user, or its certificate is refused.
  */
 SL_MUST_CHECK enum sl_status sl_pg_open(struct sl_pg *pg,
                                         const struct sl_pg_target *target,
                                         sl_deadline deadline,
                                         struct sl_error *err);
-void sl_pg_close(struct sl_pg *pg); /* fine for a zeroed one */
+void sl_pg_close(struct sl_pg *pg); /* a zeroed one is fine */
 
 /*
- * Before something is sent: whether the server has gone, so that it certainly
- * gets none of it.  Then err says so, as SL_UNAVAILABLE.  *notified becomes
- * true where a notification came (LISTEN); NULL: nobody listens, and where it
- * has just answered it is not looked for.
+ * Call before sending: whether the server has closed the connection, so that it
+ * certainly receives nothing.  Then err is filled with SL_UNAVAILABLE.
+ * *notified is set if a notification (LISTEN) has arrived; NULL: the caller
+ * does not listen, and a connection that has just answered is not checked.
  */
 SL_MUST_CHECK bool sl_pg_is_stale(struct sl_pg *pg, bool *notified,
                                   struct sl_error *err);
@@ -154,60 +157,59 @@ SL_MUST_CHECK bool sl_pg_is_stale(struct sl_pg *pg, bool *notified,
 
 void sl_pg_clear(PGresult **result); /* for SL_CLEANUP; *result may be NULL */
 
-/* After a PQsend…: it took it (1), or the connection is lost. */
+/* Check the result of a PQsend… call: 1, or the connection is broken. */
 SL_MUST_CHECK enum sl_status sl_pg_sent(struct sl_pg *pg, int sent,
                                         struct sl_error *err);
-/* Give the network all that is to be sent. */
+/* Write all buffered requests to the network. */
 SL_MUST_CHECK enum sl_status sl_pg_flush(struct sl_pg *pg, sl_deadline deadline,
                                          struct sl_error *err);
 /*
- * The next of PQgetResult, which may be NULL, or an error of the server.
- * SL_UNAVAILABLE and SL_TIMEOUT: pg is lost, and what was asked has been
- * cancelled on the server, if that can be reached.
+ * The next result of PQgetResult, which may be NULL or an error of the server.
+ * SL_UNAVAILABLE and SL_TIMEOUT: pg is broken, and the request was cancelled on
+ * the server if it can be reached.
  */
 SL_MUST_CHECK enum sl_status sl_pg_next(struct sl_pg *pg, sl_deadline deadline,
                                         PGresult **result,
                                         struct sl_error *err);
 /*
- * Read results until there are no more; SL_OK, or the first error of the
- * server, explained.
+ * Read all results; SL_OK, or the first error of the server.
  */
 SL_MUST_CHECK enum sl_status sl_pg_drain(struct sl_pg *pg, sl_deadline deadline,
                                          struct sl_error *err);
-/* Do statements of ours, divided by semicolons, without results. */
+/* Run statements separated by semicolons, and ignore their results. */
 SL_MUST_CHECK enum sl_status sl_pg_exec(struct sl_pg *pg, const char *text,
                                         sl_deadline deadline,
                                         struct sl_error *err);
 
 /*
- * End what the connection is doing on the server, by another connection: unlike
- * PQcancel, by a deadline and over TLS.  Returns whether the server was told.
+ * Cancel the running request through another connection: unlike PQcancel with a
+ * deadline and TLS.  Returns whether the server was told.
  */
 bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline);
 
 /* --- Errors (postgres_error.c) ------------------------------------------ */
 
-/* What a SQLSTATE means; SL_INTERNAL for what nobody foresaw. */
+/* The status of a SQLSTATE; SL_INTERNAL for unknown ones. */
 enum sl_status sl_pg_status_of(const char *sqlstate);
-/* Whether the transaction, begun anew, may succeed. */
+/* Whether a retry of the transaction may succeed. */
 bool sl_pg_is_retryable(const char *sqlstate);
-/* The SQLSTATE of a result; "" where it has none. */
+/* The SQLSTATE of a result; "" if it has none. */
 const char *sl_pg_sqlstate(const PGresult *result);
 /*
- * Whether what failed so has certainly changed nothing.  Not of a server that
- * breaks down (PANIC), whose log may hold the commit; of one that does not know
- * (40003); or of a pooler, which alone says 08.
+ * Whether a request with this error has certainly changed nothing.  Not after a
+ * PANIC, since the server's log may contain the commit; not after 40003
+ * (completion unknown); and not after class 08, which only poolers send.
  */
 bool sl_pg_is_undone(const PGresult *result);
 
 /*
- * Fill err with what the server said.  show_message: all of it; otherwise, as
- * its message may quote a value, what it says of names only.
+ * Fill err with the server's error. show_message: with its message; else only
+ * with the names in it, since a message may quote values.
  */
 enum sl_status sl_pg_explain(const PGresult *result, bool show_message,
                              struct sl_error *err);
 
-/* The same of a connection that failed, by libpq's text (verbose). */
+/* The same for a failed connection attempt, from libpq's verbose message. */
 enum sl_status sl_pg_explain_connect(const char *text, const char *where,
                                      struct sl_error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drivers that keep tables of their own in PostgreSQL. */
+/* A kit for PostgreSQL drivers with their own tables. */
 #include "client/postgres/tables.h"
 
 #include <inttypes.h>
@@ -10,8 +10,9 @@
 #include "base/alloc.h"
 
 enum {
-    TABLE_MAX = 40,     /* bytes in the name: the server's are 63 */
-    WRITE_AT = 1 << 20, /* bytes of arguments after which answers are read */
+    TABLE_MAX =
+        40, /* bytes in the name: the server's limit is 63, with suffixes */
+    WRITE_AT = 1 << 20, /* read answers after so many bytes of arguments */
     SOON_MS = 1000,
 };
 
@@ -21,10 +22,10 @@ struct store {
     const char *table;
 };
 
-struct state {
+struct connection {
     const struct store *store;
     struct sl_pg pg;
-    bool told; /* on the channel, and not asked for yet */
+    bool notified; /* a notification that `changed` has not reported yet */
 };
 
 /* --- Settings ----------------------------------------------------------- */
@@ -99,7 +100,7 @@ void sl_pg_add_null(struct sl_pg_arguments *arguments)
 
 /* --- Opening ------------------------------------------------------------ */
 
-/* The SQL with the name of the tables in it; the caller frees it. */
+/* The SQL with the name of the tables, for the caller to free. */
 static char *fill_in(const struct store *store, const char *text)
 {
     size_t len = strlen(store->table), count = 0;
@@ -120,40 +121,41 @@ static char *fill_in(const struct store *store, const char *text)
     return filled;
 }
 
-static enum sl_status do_text(struct state *state, const char *text,
+static enum sl_status do_text(struct connection *connection, const char *text,
                               sl_deadline deadline, struct sl_error *err)
 {
-    SL_CLEANUP(sl_freep) char *filled = fill_in(state->store, text);
+    SL_CLEANUP(sl_freep) char *filled = fill_in(connection->store, text);
 
-    return sl_pg_exec(&state->pg, filled, deadline, err);
+    return sl_pg_exec(&connection->pg, filled, deadline, err);
 }
 
 /* Who may not create is not asked to, where all is there. */
-static enum sl_status is_there(struct state *state, sl_deadline deadline,
-                               bool *there, struct sl_error *err)
+static enum sl_status is_there(struct connection *connection,
+                               sl_deadline deadline, bool *there,
+                               struct sl_error *err)
 {
     SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
     SL_CLEANUP(sl_freep)
-    char *text = fill_in(state->store, state->store->kind->probe);
-    enum sl_status status =
-        sl_pg_sent(&state->pg, PQsendQuery(state->pg.handle, text), err);
+    char *text = fill_in(connection->store, connection->store->kind->probe);
+    enum sl_status status = sl_pg_sent(
+        &connection->pg, PQsendQuery(connection->pg.handle, text), err);
 
     if (status == SL_OK)
-        status = sl_pg_next(&state->pg, deadline, &result, err);
+        status = sl_pg_next(&connection->pg, deadline, &result, err);
     if (status != SL_OK)
         return status;
     *there = PQresultStatus(result) == PGRES_TUPLES_OK &&
              PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         return sl_pg_explain(result, true, err);
-    return sl_pg_drain(&state->pg, deadline, err);
+    return sl_pg_drain(&connection->pg, deadline, err);
 }
 
-static enum sl_status make_tables(struct state *state, sl_deadline deadline,
-                                  struct sl_error *err)
+static enum sl_status create_tables(struct connection *connection,
+                                    sl_deadline deadline, struct sl_error *err)
 {
     bool there = false;
-    enum sl_status status = is_there(state, deadline, &there, err);
+    enum sl_status status = is_there(connection, deadline, &there, err);
 
     if (status != SL_OK || there)
         return status;
@@ -162,38 +164,40 @@ static enum sl_status make_tables(struct state *state, sl_deadline deadline,
     char *text = sl_asprintf(
         "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(1936484452, "
         "pg_catalog.hashtext('{t}')); %s; COMMIT",
-        state->store->kind->create);
-    status = do_text(state, text, deadline, err);
+        connection->store->kind->create);
+    status = do_text(connection, text, deadline, err);
     if (status != SL_OK)
         return sl_fail_in(err,
                           "the tables \"%s\" are not there and cannot be "
                           "made",
-                          state->store->table);
+                          connection->store->table);
     return SL_OK;
 }
 
 /* All statements in one go. */
-static enum sl_status prepare_all(struct state *state, sl_deadline deadline,
-                                  struct sl_error *err)
+static enum sl_status prepare_statements(struct connection *connection,
+                                         sl_deadline deadline,
+                                         struct sl_error *err)
 {
-    const char *const *statements = state->store->kind->statements;
-    PGconn *handle = state->pg.handle;
+    const char *const *statements = connection->store->kind->statements;
+    PGconn *handle = connection->pg.handle;
     int sent = PQenterPipelineMode(handle);
     enum sl_status failed = SL_OK;
 
     for (int i = 0; sent == 1 && statements[i] != NULL; i++) {
-        SL_CLEANUP(sl_freep) char *text = fill_in(state->store, statements[i]);
+        SL_CLEANUP(sl_freep)
+        char *text = fill_in(connection->store, statements[i]);
         char name[16];
         snprintf(name, sizeof(name), "sl_%d", i);
         sent = PQsendPrepare(handle, name, text, 0, NULL);
     }
     if (sent == 1)
         sent = PQpipelineSync(handle);
-    enum sl_status status = sl_pg_sent(&state->pg, sent, err);
+    enum sl_status status = sl_pg_sent(&connection->pg, sent, err);
     while (status == SL_OK) {
         SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
         struct sl_error mine;
-        status = sl_pg_next(&state->pg, deadline, &result, &mine);
+        status = sl_pg_next(&connection->pg, deadline, &result, &mine);
         if (status != SL_OK)
             return sl_fail(err, status, "%s", mine.message);
         if (result == NULL)
@@ -208,11 +212,11 @@ static enum sl_status prepare_all(struct state *state, sl_deadline deadline,
     return failed != SL_OK ? failed : status;
 }
 
-static enum sl_status check_encoding(const struct state *state,
+static enum sl_status check_encoding(const struct connection *connection,
                                      struct sl_error *err)
 {
     const char *encoding =
-        PQparameterStatus(state->pg.handle, "server_encoding");
+        PQparameterStatus(connection->pg.handle, "server_encoding");
 
     if (encoding != NULL && strcmp(encoding, "UTF8") == 0)
         return SL_OK;
@@ -223,60 +227,61 @@ static enum sl_status check_encoding(const struct state *state,
 
 void sl_pg_tables_close(void *data)
 {
-    struct state *state = data;
+    struct connection *connection = data;
 
-    sl_pg_close(&state->pg);
-    free(state);
+    sl_pg_close(&connection->pg);
+    free(connection);
 }
 
 enum sl_status sl_pg_tables_open(void *data, sl_deadline deadline, void **out,
                                  struct sl_error *err)
 {
     const struct store *store = data;
-    struct state *state = sl_alloc(sizeof(*state));
+    struct connection *connection = sl_alloc(sizeof(*connection));
 
-    state->store = store;
-    /* What others did before we listen is not told. */
-    state->told = true;
+    connection->store = store;
+    /* Changes before LISTEN cause no notification. */
+    connection->notified = true;
     enum sl_status status =
-        sl_pg_open(&state->pg, store->target, deadline, err);
+        sl_pg_open(&connection->pg, store->target, deadline, err);
     if (status == SL_OK)
-        status = check_encoding(state, err);
+        status = check_encoding(connection, err);
     if (status == SL_OK)
-        status = make_tables(state, deadline, err);
+        status = create_tables(connection, deadline, err);
     if (status == SL_OK)
-        status = prepare_all(state, deadline, err);
+        status = prepare_statements(connection, deadline, err);
     if (status == SL_OK && store->kind->channel != NULL) {
         SL_CLEANUP(sl_freep)
         char *listen = sl_asprintf("LISTEN \"%s\"", store->kind->channel);
-        status = do_text(state, listen, deadline, err);
+        status = do_text(connection, listen, deadline, err);
     }
     if (status != SL_OK) {
-        sl_pg_tables_close(state);
+        sl_pg_tables_close(connection);
         return status;
     }
-    *out = state;
+    *out = connection;
     return SL_OK;
 }
 
 /* --- Running ------------------------------------------------------------ */
 
-static enum sl_status send(struct state *state, int statement,
-                           const struct sl_pg_arguments *arguments,
-                           struct sl_error *err)
+static enum sl_status send_statement(struct connection *connection,
+                                     int statement,
+                                     const struct sl_pg_arguments *arguments,
+                                     struct sl_error *err)
 {
     char name[16];
 
     snprintf(name, sizeof(name), "sl_%d", statement);
-    return sl_pg_sent(&state->pg,
-                      PQsendQueryPrepared(state->pg.handle, name,
+    return sl_pg_sent(&connection->pg,
+                      PQsendQueryPrepared(connection->pg.handle, name,
                                           arguments->count, arguments->values,
                                           arguments->lengths,
                                           arguments->formats, 1),
                       err);
 }
 
-static size_t bytes_of(const struct sl_pg_arguments *arguments)
+static size_t arguments_size(const struct sl_pg_arguments *arguments)
 {
     size_t bytes = 0;
 
@@ -286,8 +291,8 @@ static size_t bytes_of(const struct sl_pg_arguments *arguments)
     return bytes;
 }
 
-/* Not what went wrong, but where the guest could not help it. */
-static enum sl_status as_service(enum sl_status status)
+/* Statuses that would blame the guest become SL_INTERNAL. */
+static enum sl_status service_status(enum sl_status status)
 {
     switch (status) {
     case SL_PERMISSION_DENIED:
@@ -302,9 +307,9 @@ static enum sl_status as_service(enum sl_status status)
     }
 }
 
-/* The tables or the statements are gone, or others than when they were
- * prepared: the next connection makes them, and prepares anew. */
-static bool is_gone(const char *sqlstate)
+/* The tables or statements were dropped or changed after they were prepared:
+ * the next connection creates and prepares them again. */
+static bool is_schema_change(const char *sqlstate)
 {
     return (strncmp(sqlstate, "42", 2) == 0 &&
             strcmp(sqlstate, "42501") != 0) ||
@@ -312,37 +317,37 @@ static bool is_gone(const char *sqlstate)
 }
 
 /*
- * What has failed in the server has done nothing, nor has what the server gave
- * up to end the connection (57P01): the result of what is done comes before.
- * done: it did.
+ * A statement that failed has done nothing; also one that the server gave up to
+ * end the connection (57P01), since results precede that. done: there was a
+ * result before.
  */
-static void fail_by_server(struct state *state, struct sl_op *op,
+static void fail_by_server(struct connection *connection, struct sl_op *op,
                            const PGresult *result, bool done)
 {
     const char *sqlstate = sl_pg_sqlstate(result);
     struct sl_error err;
 
-    if (state->store->kind->refuse != NULL &&
-        state->store->kind->refuse(op, sqlstate))
+    if (connection->store->kind->refuse != NULL &&
+        connection->store->kind->refuse(op, sqlstate))
         return;
-    enum sl_status status = as_service(sl_pg_explain(result, false, &err));
-    if (is_gone(sqlstate) || sl_pg_is_retryable(sqlstate))
+    enum sl_status status = service_status(sl_pg_explain(result, false, &err));
+    if (is_schema_change(sqlstate) || sl_pg_is_retryable(sqlstate))
         status = SL_UNAVAILABLE;
     err.status = status;
     op->not_sent = !done && sl_pg_is_undone(result);
     sl_op_fail(op, &err);
 }
 
-/* Of one op, to its end in the pipeline. */
-static enum sl_status read_one(struct state *state, struct sl_op *op,
-                               struct sl_error *err)
+/* Read the results of one op, up to its sync. */
+static enum sl_status read_op_result(struct connection *connection,
+                                     struct sl_op *op, struct sl_error *err)
 {
     bool answered = false;
 
     for (;;) {
         SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
         enum sl_status status =
-            sl_pg_next(&state->pg, op->deadline, &result, err);
+            sl_pg_next(&connection->pg, op->deadline, &result, err);
         if (status != SL_OK)
             return status;
         if (result == NULL)
@@ -353,21 +358,22 @@ static enum sl_status read_one(struct state *state, struct sl_op *op,
         case PGRES_TUPLES_OK:
         case PGRES_COMMAND_OK:
             if (!answered)
-                state->store->kind->answer(op, result);
+                connection->store->kind->answer(op, result);
             answered = true;
             break;
         default:
-            fail_by_server(state, op, result, answered);
+            fail_by_server(connection, op, result, answered);
             answered = true;
         }
-        if (state->pg.lost)
+        if (connection->pg.lost)
             return sl_fail(err, SL_UNAVAILABLE,
                            "PostgreSQL: the server ended the connection");
     }
 }
 
-static void fail_from(struct sl_op *const ops[], size_t first, size_t count,
-                      bool not_sent, const struct sl_error *err)
+static void fail_unanswered_ops(struct sl_op *const ops[], size_t first,
+                                size_t count, bool not_sent,
+                                const struct sl_error *err)
 {
     for (size_t i = first; i < count; i++) {
         if (sl_op_answer(ops[i])->err.status != SL_OK)
@@ -378,106 +384,106 @@ static void fail_from(struct sl_op *const ops[], size_t first, size_t count,
 }
 
 /*
- * Send some of ops, from *first on: as many as fit together.  Those that were
- * are marked.
+ * Send ops from *first on, as many as fit; sent[] marks those that were sent.
  */
-static enum sl_status send_some(struct state *state, struct sl_op *const ops[],
-                                size_t *first, size_t count, bool sent[],
-                                struct sl_error *err)
+static enum sl_status send_some(struct connection *connection,
+                                struct sl_op *const ops[], size_t *first,
+                                size_t count, bool sent[], struct sl_error *err)
 {
     enum sl_status status = SL_OK;
     size_t bytes = 0, i = *first;
 
     for (; status == SL_OK && i < count && bytes < WRITE_AT; i++) {
         struct sl_pg_arguments arguments = {.count = 0};
-        int statement = state->store->kind->ask(ops[i], &arguments);
+        int statement =
+            connection->store->kind->make_arguments(ops[i], &arguments);
         sent[i] = statement >= 0;
         if (statement < 0)
             continue;
-        bytes += bytes_of(&arguments);
-        status = send(state, statement, &arguments, err);
+        bytes += arguments_size(&arguments);
+        status = send_statement(connection, statement, &arguments, err);
         if (status == SL_OK)
-            status =
-                sl_pg_sent(&state->pg, PQpipelineSync(state->pg.handle), err);
+            status = sl_pg_sent(&connection->pg,
+                                PQpipelineSync(connection->pg.handle), err);
     }
     *first = i;
     return status;
 }
 
-static void run_pipeline(struct state *state, struct sl_op *const ops[],
-                         size_t count)
+static void run_pipeline(struct connection *connection,
+                         struct sl_op *const ops[], size_t count)
 {
     bool sent[256] = {false};
     struct sl_error err;
-    enum sl_status status =
-        sl_pg_sent(&state->pg, PQenterPipelineMode(state->pg.handle), &err);
+    enum sl_status status = sl_pg_sent(
+        &connection->pg, PQenterPipelineMode(connection->pg.handle), &err);
     size_t begun = 0, done = 0;
 
     while (status == SL_OK && begun < count) {
-        status = send_some(state, ops, &begun, count, sent, &err);
+        status = send_some(connection, ops, &begun, count, sent, &err);
         while (status == SL_OK && done < begun) {
             if (sent[done])
-                status = read_one(state, ops[done], &err);
+                status = read_op_result(connection, ops[done], &err);
             done += status == SL_OK;
         }
     }
-    if (status == SL_OK && PQexitPipelineMode(state->pg.handle) == 1)
+    if (status == SL_OK && PQexitPipelineMode(connection->pg.handle) == 1)
         return;
-    state->pg.lost = true;
+    connection->pg.lost = true;
     if (status == SL_OK)
         return;
-    /* The first that is not answered is the one that failed so. */
-    fail_from(ops, done, begun, false, &err);
-    fail_from(ops, begun, count, true, &err);
+    /* The first unanswered op is the one that failed. */
+    fail_unanswered_ops(ops, done, begun, false, &err);
+    fail_unanswered_ops(ops, begun, count, true, &err);
 }
 
 void sl_pg_tables_run(void *data, struct sl_op *const ops[], size_t count)
 {
-    struct state *state = data;
+    struct connection *connection = data;
     struct sl_error err;
 
-    if (sl_pg_is_stale(&state->pg, &state->told, &err))
-        fail_from(ops, 0, count, true, &err);
+    if (sl_pg_is_stale(&connection->pg, &connection->notified, &err))
+        fail_unanswered_ops(ops, 0, count, true, &err);
     else
-        run_pipeline(state, ops, count);
+        run_pipeline(connection, ops, count);
     for (size_t i = 0; i < count; i++)
-        ops[i]->lost = state->pg.lost;
+        ops[i]->lost = connection->pg.lost;
 }
 
 bool sl_pg_tables_changed(void *data)
 {
-    struct state *state = data;
+    struct connection *connection = data;
     struct sl_error err;
 
-    /* A connection that is gone may have missed something. */
-    if (sl_pg_is_stale(&state->pg, &state->told, &err))
+    /* A broken connection may have missed a notification. */
+    if (sl_pg_is_stale(&connection->pg, &connection->notified, &err))
         return true;
-    bool told = state->told;
-    state->told = false;
-    return told;
+    bool notified = connection->notified;
+    connection->notified = false;
+    return notified;
 }
 
 void sl_pg_tables_do(void *data, int statement,
                      const struct sl_pg_arguments *arguments)
 {
-    struct state *state = data;
+    struct connection *connection = data;
     struct sl_error err;
 
-    if (sl_pg_is_stale(&state->pg, &state->told, &err))
+    if (sl_pg_is_stale(&connection->pg, &connection->notified, &err))
         return;
-    if (send(state, statement, arguments, &err) == SL_OK)
-        (void)!sl_pg_drain(&state->pg, sl_deadline_in_ms(SOON_MS), &err);
+    if (send_statement(connection, statement, arguments, &err) == SL_OK)
+        (void)!sl_pg_drain(&connection->pg, sl_deadline_in_ms(SOON_MS), &err);
 }
 
-/* How many rows a statement has written; 0 where it failed. */
-static int64_t rows_of(struct state *state, sl_deadline deadline)
+/* The number of rows that a statement has deleted; 0 if it failed. */
+static int64_t rows_of(struct connection *connection, sl_deadline deadline)
 {
     int64_t rows = 0;
 
     for (;;) {
         SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
         struct sl_error err;
-        if (sl_pg_next(&state->pg, deadline, &result, &err) != SL_OK ||
+        if (sl_pg_next(&connection->pg, deadline, &result, &err) != SL_OK ||
             result == NULL)
             return rows;
         const char *count = PQcmdTuples(result);
@@ -488,12 +494,12 @@ static int64_t rows_of(struct state *state, sl_deadline deadline)
 bool sl_pg_tables_sweep(void *data, int statement)
 {
     const struct sl_pg_arguments none = {.count = 0};
-    struct state *state = data;
+    struct connection *connection = data;
     struct sl_error err;
 
-    return !sl_pg_is_stale(&state->pg, &state->told, &err) &&
-           send(state, statement, &none, &err) == SL_OK &&
-           rows_of(state, sl_deadline_in_ms(SOON_MS)) == SL_PG_SWEEP_ROWS;
+    return !sl_pg_is_stale(&connection->pg, &connection->notified, &err) &&
+           send_statement(connection, statement, &none, &err) == SL_OK &&
+           rows_of(connection, sl_deadline_in_ms(SOON_MS)) == SL_PG_SWEEP_ROWS;
 }
 
 /* --- Reading ------------------------------------------------------------ */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The URL of PostgreSQL: what libpq and other clients have behind its "?". */
+/* The URL of PostgreSQL and the parameters of libpq and other clients. */
 #include <string.h>
 
 #include "base/alloc.h"
@@ -10,7 +10,7 @@
     "settings of the session belong to the user: ALTER ROLE name SET "         \
     "setting = value"
 #define POOLER "behind a pooler, let it keep sessions (pool_mode = session)"
-#define BY_TCP "the server is reached by TCP, at the host in front of the slash"
+#define BY_TCP "the server is reached by TCP, at the host before the slash"
 
 static const struct sl_url_known known_parameters[] = {
     {"sslmode", "disable prefer require verify-ca verify-full", NULL},
@@ -38,7 +38,7 @@ static const struct sl_url_known known_parameters[] = {
     {"host", NULL, BY_TCP},
     {"hostaddr", NULL, BY_TCP},
     {"port", NULL, BY_TCP},
-    {"dbname", NULL, "write the database behind the slash"},
+    {"dbname", NULL, "write the database after the slash"},
     {"service", NULL, "service files are not read"},
     {"schema", NULL, SL_URL_SETTING("schema")},
     {"currentSchema", NULL, SL_URL_SETTING("schema")},
@@ -56,15 +56,15 @@ static const struct sl_url_known known_parameters[] = {
     {NULL, NULL, NULL},
 };
 
-static enum sl_status check_parts(const struct sl_url *url,
-                                  struct sl_error *err)
+static enum sl_status check_postgres_parts(const struct sl_url *url,
+                                           struct sl_error *err)
 {
     if (strcmp(url->scheme, "postgres") != 0 &&
         strcmp(url->scheme, "postgresql") != 0)
         return sl_fail(err, SL_INVALID_ARGUMENT, "expected postgres://");
     if (url->path == NULL || strchr(url->path, '/') != NULL)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "expected the name of a database behind the slash");
+                       "expected the name of a database after the slash");
     return sl_url_check_parameters(url, known_parameters, err);
 }
 
@@ -88,14 +88,15 @@ char *sl_pg_url_of_host(const char *text, size_t index)
                        (int)((comma != NULL ? comma : end) - host), host, end);
 }
 
-static enum sl_status check_host(const char *text, struct sl_error *err)
+static enum sl_status check_postgres_host(const char *text,
+                                          struct sl_error *err)
 {
     struct sl_url url;
     enum sl_status status = sl_url_parse(text, &url, err);
 
     if (status != SL_OK)
         return status;
-    status = check_parts(&url, err);
+    status = check_postgres_parts(&url, err);
     sl_url_done(&url);
     return status;
 }
@@ -110,7 +111,7 @@ enum sl_status sl_pg_check_url(const void *field, struct sl_error *err)
         if (one == NULL)
             return SL_OK;
         status = i < SL_PG_HOSTS_MAX
-                     ? check_host(one, err)
+                     ? check_postgres_host(one, err)
                      : sl_fail(err, SL_INVALID_ARGUMENT,
                                "a URL has at most %d hosts", SL_PG_HOSTS_MAX);
     }
@@ -144,14 +145,13 @@ enum sl_status sl_pg_check_tls(const void *field, struct sl_error *err)
                    "disable");
 }
 
-/* NULL: the URL says nothing.  libpq takes small letters only. */
+/* NULL: not in the URL. libpq accepts lower case only. */
 static const char *mode_in_url(const struct sl_url *url)
 {
     for (size_t i = 1; i < sizeof(modes) / sizeof(modes[0]); i++)
         if (sl_url_parameter_is(url, "sslmode", modes[i]))
             return modes[i];
-    /* As libpq has it: whoever trusts the system's authorities checks the
-     * name. */
+    /* As in libpq, sslrootcert=system implies verify-full. */
     if (sl_url_parameter_is(url, "sslrootcert", "system"))
         return "verify-full";
     return sl_url_parameter_is(url, "ssl", "true") ? "require" : NULL;
@@ -166,8 +166,9 @@ const char *sl_pg_tls_mode(const struct sl_pg_options *options,
         return options->tls;
     if (in_url != NULL)
         return in_url;
-    return options->ca == NULL && sl_is_loopback(url->host) ? "prefer"
-                                                            : "verify-full";
+    return options->ca == NULL && sl_resolve_is_loopback(url->host)
+               ? "prefer"
+               : "verify-full";
 }
 
 const char *sl_pg_channel_binding(const struct sl_url *url)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands and replies of Redis, and what its errors mean. */
+/* Encodes commands of Redis; the reader's limits; the meaning of errors. */
 #include <string.h>
 
 #include "client/redis/redis.h"
@@ -9,8 +9,8 @@ enum { MAX_ELEMENTS = 1 << 20 };
 #define UNCHANGED true
 
 /*
- * Error replies by how they begin, and what they mean to a guest; the first
- * that fits.  From Redis' sources (7.0) and
+ * Error replies by their prefix; the first match counts.  From Redis' sources
+ * (7.0) and
  * https://redis.io/docs/latest/develop/reference/protocol-spec/#simple-errors.
  */
 static const struct {
@@ -114,7 +114,7 @@ enum sl_status sl_redis_fail(const redisReply *reply, const char *where,
 static redisReplyObjectFunctions limited;
 static void *(*create_array)(const redisReadTask *task, int elements);
 
-/* A server's number sizes an allocation: only if it may be true. */
+/* The server's count sizes an allocation, so it is limited. */
 static void *create_limited_array(const redisReadTask *task, int elements)
 {
     return elements > MAX_ELEMENTS ? NULL : create_array(task, elements);
@@ -143,16 +143,15 @@ redisReader *sl_redis_reader_new(void)
 
 /* --- Commands ----------------------------------------------------------- */
 
-enum sl_status sl_redis_append(struct sl_buf *out,
-                               const struct sl_bytes words[], size_t count,
-                               struct sl_error *err)
+enum sl_status sl_redis_append(struct sl_buf *out, const struct sl_bytes args[],
+                               size_t count, struct sl_error *err)
 {
     enum sl_status status = sl_buf_printf(out, err, "*%zu\r\n", count);
 
     for (size_t i = 0; i < count && status == SL_OK; i++) {
-        status = sl_buf_printf(out, err, "$%zu\r\n", words[i].len);
+        status = sl_buf_printf(out, err, "$%zu\r\n", args[i].len);
         if (status == SL_OK)
-            status = sl_buf_append(out, words[i], err);
+            status = sl_buf_append(out, args[i], err);
         if (status == SL_OK)
             status = sl_buf_append(out, SL_LITERAL("\r\n"), err);
     }

@@ -9,9 +9,9 @@
 #include <string.h>
 
 enum {
-    WRITE_AT = 1 << 20,    /* bytes of commands that are sent at once */
-    READ_SIZE = 64 * 1024, /* bytes read at once */
-    REPLY_MAX = 288 << 20, /* bytes of one reply: the largest value, and more */
+    WRITE_AT = 1 << 20,    /* send commands when so many bytes are buffered */
+    READ_SIZE = 64 * 1024, /* bytes of one read */
+    REPLY_MAX = 288 << 20, /* bytes of one reply: more than the largest value */
     COMMAND_MAX = 320 << 20,
 };
 
@@ -21,7 +21,7 @@ enum {
     "rediss:// always verifies the certificate and the name, by the system's " \
     "authorities or those in ca = \"...\" beside the url"
 
-/* As other clients have them in their URLs. */
+/* The parameters that other clients have in their URLs. */
 static const struct sl_url_known known_parameters[] = {
     {"db", NULL, NULL},
     {"protocol", "2 3", NULL},
@@ -53,7 +53,7 @@ static bool is_number(const char *text)
     return strspn(text, "0123456789") == strlen(text);
 }
 
-/* The number of the database: behind the slash, or as a parameter. */
+/* The number of the database: the path, or a parameter. */
 static const char *db_of(const struct sl_url *url)
 {
     return url->path != NULL ? url->path : sl_url_parameter(url, "db");
@@ -71,12 +71,13 @@ enum sl_status sl_redis_check_url(const void *field, struct sl_error *err)
         status = sl_fail(err, SL_INVALID_ARGUMENT,
                          "expected redis:// or, for TLS, rediss://");
     else if (url.path != NULL && sl_url_parameter(&url, "db") != NULL)
-        status = sl_fail(err, SL_INVALID_ARGUMENT,
-                         "the database is behind the slash, and \"db\" behind "
-                         "the ?; write one of them");
+        status =
+            sl_fail(err, SL_INVALID_ARGUMENT,
+                    "the database is in the path and in the parameter \"db\"; "
+                    "write one of them");
     else if (db_of(&url) != NULL && !is_number(db_of(&url)))
         status = sl_fail(err, SL_INVALID_ARGUMENT,
-                         "expected the number of a database behind the slash");
+                         "expected the number of a database after the slash");
     else
         status = sl_url_check_parameters(&url, known_parameters, err);
     sl_url_done(&url);
@@ -120,9 +121,10 @@ void sl_redis_reply_free(redisReply **reply)
         freeReplyObject(*reply);
 }
 
-/* Feed the reader with what the server sends next. */
-static enum sl_status read_more(struct sl_redis *redis, sl_deadline deadline,
-                                struct sl_error *err)
+/* Read from the server and feed the reader. */
+static enum sl_status read_reply_bytes(struct sl_redis *redis,
+                                       sl_deadline deadline,
+                                       struct sl_error *err)
 {
     char buffer[READ_SIZE];
     size_t got = 0;
@@ -135,7 +137,7 @@ static enum sl_status read_more(struct sl_redis *redis, sl_deadline deadline,
         return sl_fail(err, SL_UNAVAILABLE,
                        "redis: a reply of more than %d bytes", REPLY_MAX);
     if (redisReaderFeed(redis->reader, buffer, got) != REDIS_OK)
-        return sl_fail(err, SL_UNAVAILABLE, "redis: no memory for a reply");
+        return sl_fail(err, SL_UNAVAILABLE, "redis: out of memory for a reply");
     return SL_OK;
 }
 
@@ -147,9 +149,7 @@ enum sl_status sl_redis_read(struct sl_redis *redis, sl_deadline deadline,
 
     while (status == SL_OK) {
         if (redisReaderGetReply(redis->reader, &reply) != REDIS_OK) {
-            status = sl_fail(err, SL_UNAVAILABLE,
-                             "redis: the server does not speak its protocol "
-                             "(%s)",
+            status = sl_fail(err, SL_UNAVAILABLE, "redis: protocol error (%s)",
                              redis->reader->errstr);
             break;
         }
@@ -157,7 +157,7 @@ enum sl_status sl_redis_read(struct sl_redis *redis, sl_deadline deadline,
             *out = reply;
             return SL_OK;
         }
-        status = read_more(redis, deadline, err);
+        status = read_reply_bytes(redis, deadline, err);
     }
     redis->broken = true;
     return status;
@@ -175,49 +175,51 @@ enum sl_status sl_redis_send(struct sl_redis *redis, sl_deadline deadline,
     return status;
 }
 
-/* One command; its reply may be an error. */
-static enum sl_status ask(struct sl_redis *redis, const struct sl_bytes words[],
-                          size_t count, sl_deadline deadline, redisReply **out,
-                          struct sl_error *err)
+/* Send one command; the reply may be an error. */
+static enum sl_status exchange_command(struct sl_redis *redis,
+                                       const struct sl_bytes args[],
+                                       size_t count, sl_deadline deadline,
+                                       redisReply **out, struct sl_error *err)
 {
-    enum sl_status status = sl_redis_append(&redis->out, words, count, err);
+    enum sl_status status = sl_redis_append(&redis->out, args, count, err);
 
     if (status == SL_OK)
         status = sl_redis_send(redis, deadline, err);
     return status == SL_OK ? sl_redis_read(redis, deadline, out, err) : status;
 }
 
-enum sl_status sl_redis_do(struct sl_redis *redis,
-                           const struct sl_bytes words[], size_t count,
-                           sl_deadline deadline, redisReply **out,
+enum sl_status sl_redis_do(struct sl_redis *redis, const struct sl_bytes args[],
+                           size_t count, sl_deadline deadline, redisReply **out,
                            struct sl_error *err)
 {
     SL_CLEANUP(sl_redis_reply_free) redisReply *reply = NULL;
     bool unchanged;
-    enum sl_status status = ask(redis, words, count, deadline, &reply, err);
+    enum sl_status status =
+        exchange_command(redis, args, count, deadline, &reply, err);
 
     if (status != SL_OK || reply == NULL)
         return status;
     if (reply->type == REDIS_REPLY_ERROR)
         return sl_redis_fail(reply, "redis: ", &unchanged, err);
     *out = reply;
-    reply = NULL; /* handed over */
+    reply = NULL; /* ownership moves to *out */
     return SL_OK;
 }
 
-/* A command that only sets the connection up. */
-static enum sl_status set_up(struct sl_redis *redis,
-                             const struct sl_bytes words[], size_t count,
-                             sl_deadline deadline, struct sl_error *err)
+/* A command whose reply only has to be no error. */
+static enum sl_status run_setup_command(struct sl_redis *redis,
+                                        const struct sl_bytes args[],
+                                        size_t count, sl_deadline deadline,
+                                        struct sl_error *err)
 {
     SL_CLEANUP(sl_redis_reply_free) redisReply *reply = NULL;
 
-    return sl_redis_do(redis, words, count, deadline, &reply, err);
+    return sl_redis_do(redis, args, count, deadline, &reply, err);
 }
 
-static enum sl_status log_in(struct sl_redis *redis,
-                             const struct sl_redis_server *server,
-                             sl_deadline deadline, struct sl_error *err)
+static enum sl_status redis_log_in(struct sl_redis *redis,
+                                   const struct sl_redis_server *server,
+                                   sl_deadline deadline, struct sl_error *err)
 {
     if (server->password == NULL)
         return SL_OK;
@@ -227,8 +229,9 @@ static enum sl_status log_in(struct sl_redis *redis,
         sl_bytes_of(server->password)};
     const struct sl_bytes without[] = {SL_LITERAL("AUTH"),
                                        sl_bytes_of(server->password)};
-    return server->user != NULL ? set_up(redis, with_user, 3, deadline, err)
-                                : set_up(redis, without, 2, deadline, err);
+    return server->user != NULL
+               ? run_setup_command(redis, with_user, 3, deadline, err)
+               : run_setup_command(redis, without, 2, deadline, err);
 }
 
 static enum sl_status choose_db(struct sl_redis *redis,
@@ -240,21 +243,21 @@ static enum sl_status choose_db(struct sl_redis *redis,
     if (server->db == 0)
         return SL_OK;
     snprintf(number, sizeof(number), "%" PRId64, server->db);
-    const struct sl_bytes words[] = {SL_LITERAL("SELECT"), sl_bytes_of(number)};
-    return set_up(redis, words, 2, deadline, err);
+    const struct sl_bytes args[] = {SL_LITERAL("SELECT"), sl_bytes_of(number)};
+    return run_setup_command(redis, args, 2, deadline, err);
 }
 
-/* So that CLIENT LIST tells an operator whose connection it is; an error is
- * fine. */
-static enum sl_status tell_name(struct sl_redis *redis, sl_deadline deadline,
-                                struct sl_error *err)
+/* Name the connection for CLIENT LIST; an error reply is fine. */
+static enum sl_status set_client_name(struct sl_redis *redis,
+                                      sl_deadline deadline,
+                                      struct sl_error *err)
 {
-    static const struct sl_bytes words[] = {{(const uint8_t *)"CLIENT", 6},
-                                            {(const uint8_t *)"SETNAME", 7},
-                                            {(const uint8_t *)"slight", 6}};
+    static const struct sl_bytes args[] = {{(const uint8_t *)"CLIENT", 6},
+                                           {(const uint8_t *)"SETNAME", 7},
+                                           {(const uint8_t *)"slight", 6}};
     SL_CLEANUP(sl_redis_reply_free) redisReply *reply = NULL;
 
-    return ask(redis, words, 3, deadline, &reply, err);
+    return exchange_command(redis, args, 3, deadline, &reply, err);
 }
 
 void sl_redis_done(struct sl_redis *redis)
@@ -277,20 +280,22 @@ enum sl_status sl_redis_open(struct sl_redis *redis,
         return sl_fail_in(err, "redis");
     redis->reader = sl_redis_reader_new();
     if (redis->reader == NULL)
-        status = sl_fail(err, SL_UNAVAILABLE, "redis: no memory for a reader");
+        status =
+            sl_fail(err, SL_UNAVAILABLE, "redis: out of memory for a reader");
     if (status == SL_OK)
-        status = log_in(redis, server, deadline, err);
+        status = redis_log_in(redis, server, deadline, err);
     if (status == SL_OK)
         status = choose_db(redis, server, deadline, err);
     if (status == SL_OK)
-        status = tell_name(redis, deadline, err);
+        status = set_client_name(redis, deadline, err);
     return status;
 }
 
 /* --- Batches ------------------------------------------------------------ */
 
-static void fail_from(struct sl_op *const ops[], size_t first, size_t count,
-                      const struct sl_error *err, bool not_sent)
+static void fail_unanswered(struct sl_op *const ops[], size_t first,
+                            size_t count, const struct sl_error *err,
+                            bool not_sent)
 {
     for (size_t i = first; i < count; i++) {
         if (sl_op_answer(ops[i])->err.status != SL_OK)
@@ -308,7 +313,7 @@ bool sl_redis_refuse_stale(struct sl_redis *redis, struct sl_op *const ops[],
     if (!sl_conn_is_stale(redis->conn))
         return false;
     sl_fail(&err, SL_UNAVAILABLE, "redis: the server closed the connection");
-    fail_from(ops, 0, count, &err, true);
+    fail_unanswered(ops, 0, count, &err, true);
     return true;
 }
 
@@ -316,13 +321,13 @@ void sl_redis_refuse_broken(struct sl_op *const ops[], size_t count)
 {
     struct sl_error err;
 
-    sl_fail(&err, SL_UNAVAILABLE, "redis: the connection was lost before");
-    fail_from(ops, 0, count, &err, true);
+    sl_fail(&err, SL_UNAVAILABLE, "redis: the connection was lost");
+    fail_unanswered(ops, 0, count, &err, true);
 }
 
-/* Send the commands of ops; how many may have reached the server, in *sent. */
+/* Send the commands of ops; *sent: how many may have reached the server. */
 static enum sl_status send_ops(struct sl_redis *redis,
-                               const struct sl_redis_calls *calls,
+                               const struct sl_redis_pipeline_calls *calls,
                                void *context, struct sl_op *const ops[],
                                size_t count, size_t *sent, struct sl_error *err)
 {
@@ -344,8 +349,8 @@ static enum sl_status send_ops(struct sl_redis *redis,
 }
 
 void sl_redis_pipeline(struct sl_redis *redis,
-                       const struct sl_redis_calls *calls, void *context,
-                       struct sl_op *const ops[], size_t count)
+                       const struct sl_redis_pipeline_calls *calls,
+                       void *context, struct sl_op *const ops[], size_t count)
 {
     struct sl_error err;
     size_t sent;
@@ -353,22 +358,21 @@ void sl_redis_pipeline(struct sl_redis *redis,
     if (count == 0)
         return;
     if (send_ops(redis, calls, context, ops, count, &sent, &err) != SL_OK) {
-        fail_from(ops, 0, sent, &err, false);
-        fail_from(ops, sent, count, &err, true);
+        fail_unanswered(ops, 0, sent, &err, false);
+        fail_unanswered(ops, sent, count, &err, true);
         return;
     }
     for (size_t i = 0; i < count; i++) {
         SL_CLEANUP(sl_redis_reply_free) redisReply *reply = NULL;
         if (sl_redis_read(redis, ops[i]->deadline, &reply, &err) != SL_OK) {
-            fail_from(ops, i, count, &err, false);
+            fail_unanswered(ops, i, count, &err, false);
             return;
         }
         if (calls->answer(context, ops[i], reply))
             continue;
         redis->broken = true;
-        sl_fail(&err, SL_UNAVAILABLE,
-                "redis: the server does not answer the question");
-        fail_from(ops, i, count, &err, false);
+        sl_fail(&err, SL_UNAVAILABLE, "redis: unexpected reply type");
+        fail_unanswered(ops, i, count, &err, false);
         return;
     }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the Redis drivers have in common: their settings, a connection that is
- * logged in, commands, replies (RESP2: https://redis.io/docs/latest/develop/
- * reference/protocol-spec/), what error replies mean, and batches as pipelines.
+ * A client of Redis for drivers: settings, connections, commands, replies
+ * (RESP2: https://redis.io/docs/latest/develop/reference/protocol-spec/),
+ * errors, and batches as pipelines.
  *
  * A connection is used by one thread at a time.
  */
@@ -65,7 +65,7 @@ enum sl_status sl_redis_check_url(const void *field, struct sl_error *err);
 /* For a driver's `risks`, whose options begin with these. */
 void sl_redis_risks(const void *options, sl_risk_fn *tell, void *context);
 
-/* What all connections share: options, read. */
+/* The parsed options, which all connections share. */
 struct sl_redis_server {
     struct sl_url url;
     const char *user;
@@ -74,8 +74,8 @@ struct sl_redis_server {
     struct sl_tls *tls;
 };
 
-/* Borrows from options.  server is zeroed; whatever this returns,
- * sl_redis_server_done is fine afterwards. */
+/* Borrows from options.  The caller zeroes server, and calls
+ * sl_redis_server_done also after a failure. */
 SL_MUST_CHECK enum sl_status
 sl_redis_server_init(struct sl_redis_server *server,
                      const struct sl_redis_options *options,
@@ -87,19 +87,19 @@ void sl_redis_server_done(struct sl_redis_server *server);
 struct sl_redis {
     struct sl_conn *conn;
     redisReader *reader;
-    struct sl_buf out; /* commands to be sent */
-    bool broken;       /* a later command would get an earlier reply */
+    struct sl_buf out; /* commands to send */
+    bool broken;       /* replies would not match commands any more */
 };
 
-/* Connect and log in.  redis is zeroed; whatever this returns, sl_redis_done is
- * fine afterwards. */
+/* Connect and log in.  The caller zeroes redis, and calls sl_redis_done also
+ * after a failure. */
 SL_MUST_CHECK enum sl_status sl_redis_open(struct sl_redis *redis,
                                            const struct sl_redis_server *server,
                                            sl_deadline deadline,
                                            struct sl_error *err);
 void sl_redis_done(struct sl_redis *redis);
 
-/* Send what has gathered in redis->out. */
+/* Send the commands in redis->out. */
 SL_MUST_CHECK enum sl_status sl_redis_send(struct sl_redis *redis,
                                            sl_deadline deadline,
                                            struct sl_error *err);
@@ -108,7 +108,7 @@ SL_MUST_CHECK enum sl_status sl_redis_read(struct sl_redis *redis,
                                            sl_deadline deadline,
                                            redisReply **out,
                                            struct sl_error *err);
-/* One command and its reply, which is no error. */
+/* Send one command and read its reply.  An error reply is a failure. */
 SL_MUST_CHECK enum sl_status
 sl_redis_do(struct sl_redis *redis, const struct sl_bytes words[], size_t count,
             sl_deadline deadline, redisReply **out, struct sl_error *err);
@@ -118,43 +118,43 @@ void sl_redis_reply_free(redisReply **reply);
 
 /* --- Batches ------------------------------------------------------------ */
 
-/* What a driver does with each op; context is sl_redis_pipeline's. */
-struct sl_redis_calls {
+/* What a driver does for each op; context is that of sl_redis_pipeline. */
+struct sl_redis_pipeline_calls {
     /* Append the op's command to redis->out. */
     enum sl_status (*append)(void *context, const struct sl_op *op,
                              struct sl_buf *out, struct sl_error *err);
-    /* Fill the op's answer from the reply, which may be an error.  False: it is
-     * none that this command has; the connection is of no use any more. */
+    /* Fill the op's answer from the reply, which may be an error.  False:
+     * unexpected reply; the connection cannot be used any more. */
     bool (*answer)(void *context, struct sl_op *op, redisReply *reply);
 };
 
-/* Answer all ops: all commands, then all replies. */
+/* Send the commands of all ops, then read all replies. */
 void sl_redis_pipeline(struct sl_redis *redis,
-                       const struct sl_redis_calls *calls, void *context,
-                       struct sl_op *const ops[], size_t count);
+                       const struct sl_redis_pipeline_calls *calls,
+                       void *context, struct sl_op *const ops[], size_t count);
 
-/* Whether the server has closed the connection, or said what nobody asked for:
- * then ops are answered. */
+/* Whether the server has closed the connection or sent unexpected data; then
+ * all ops are answered. */
 SL_MUST_CHECK bool sl_redis_refuse_stale(struct sl_redis *redis,
                                          struct sl_op *const ops[],
                                          size_t count);
-/* Answer those of ops that are not answered yet: the connection is broken. */
+/* Fail the ops that are not answered yet: the connection is broken. */
 void sl_redis_refuse_broken(struct sl_op *const ops[], size_t count);
 
 /* --- Commands and replies, without a connection ------------------------- */
 
-/* A reader that refuses what no answer to our commands is. NULL: no memory. */
+/* A reader with limits for our commands.  NULL: out of memory. */
 redisReader *sl_redis_reader_new(void);
 
-/* The words of a command. */
+/* Append a command. */
 SL_MUST_CHECK enum sl_status sl_redis_append(struct sl_buf *out,
                                              const struct sl_bytes words[],
                                              size_t count,
                                              struct sl_error *err);
 
 /*
- * What an error reply means; where is put in front.  *unchanged is set where
- * the server says that it has not acted.
+ * Fill err with the meaning of an error reply, prefixed by where.  *unchanged:
+ * the server has certainly not acted.
  */
 enum sl_status sl_redis_fail(const redisReply *reply, const char *where,
                              bool *unchanged, struct sl_error *err);

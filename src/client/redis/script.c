@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Drivers whose requests are runs of a script on Redis. */
+/* A kit for Redis drivers whose requests are runs of a Lua script. */
 #include "client/redis/script.h"
 
 #include <inttypes.h>
@@ -11,8 +11,8 @@
 
 enum {
     NAMES_MAX = 32 * 1024, /* bytes of the keys of one command */
-    ASK_MS = 1000,         /* for what no op waits for */
-    FIRST_KEY = 3,         /* of the words of an EVALSHA */
+    ASK_MS = 1000,         /* the timeout of a call without an op */
+    FIRST_KEY = 3,         /* among the words of an EVALSHA */
 };
 
 enum sl_status sl_redis_check_name(const void *field, struct sl_error *err)
@@ -80,7 +80,7 @@ sl_redis_script_store_new(const struct sl_redis_script_options *options,
 
 /* --- One connection ----------------------------------------------------- */
 
-/* Whether what the server acknowledged is there after it crashed. */
+/* Check that acknowledged writes survive a crash of the server. */
 static enum sl_status check_durable(struct sl_redis *redis,
                                     sl_deadline deadline, struct sl_error *err)
 {
@@ -92,20 +92,20 @@ static enum sl_status check_durable(struct sl_redis *redis,
     if (status != SL_OK)
         return status;
     if (reply->type != REDIS_REPLY_STRING)
-        return sl_fail(err, SL_UNAVAILABLE,
-                       "redis: the server does not answer the question");
-    /* Until it has read its file, it says that it has none. */
+        return sl_fail(err, SL_UNAVAILABLE, "redis: unexpected reply type");
+    /* While it loads its append-only file, a server reports that it has
+     * none. */
     if (strstr(reply->str, "\nloading:1") != NULL)
         return sl_fail(err, SL_UNAVAILABLE, "redis: the server is starting");
     if (strstr(reply->str, "aof_enabled:1") == NULL)
         return sl_fail(err, SL_UNSUPPORTED,
-                       "redis: the server keeps no append-only file, so that "
-                       "it forgets everything when it ends: set its "
-                       "appendonly, or durable = false in the manifest");
+                       "redis: the server has no append-only file and loses "
+                       "everything when it stops: set its appendonly, or "
+                       "durable = false in the manifest");
     return SL_OK;
 }
 
-/* How many of the server's disks, of 1, have all that this connection wrote. */
+/* *number: 1 if all writes of this connection are on the server's disk. */
 static enum sl_status wait_for_disk(struct sl_redis *redis, int disks,
                                     sl_deadline deadline, int64_t *number,
                                     struct sl_error *err)
@@ -114,85 +114,85 @@ static enum sl_status wait_for_disk(struct sl_redis *redis, int disks,
     int left = sl_deadline_left_ms(deadline);
     char timeout[16];
 
-    /* 0 would be for ever. */
+    /* 0 would mean no timeout. */
     snprintf(timeout, sizeof(timeout), "%d", left > 1 ? left : 1);
     const struct sl_bytes words[] = {
         SL_LITERAL("WAITAOF"), disks > 0 ? SL_LITERAL("1") : SL_LITERAL("0"),
         SL_LITERAL("0"), sl_bytes_of(timeout)};
     enum sl_status status = sl_redis_do(redis, words, 4, deadline, &reply, err);
     if (status == SL_OK && !sl_redis_number_at(reply, 0, number))
-        status = sl_fail(err, SL_UNAVAILABLE,
-                         "redis: the server does not answer the question");
+        status = sl_fail(err, SL_UNAVAILABLE, "redis: unexpected reply type");
     return status;
 }
 
-static enum sl_status check_disk(struct sl_redis *redis, sl_deadline deadline,
-                                 struct sl_error *err)
+static enum sl_status check_waitaof(struct sl_redis *redis,
+                                    sl_deadline deadline, struct sl_error *err)
 {
     int64_t number;
     enum sl_status status = wait_for_disk(redis, 0, deadline, &number, err);
 
     if (status == SL_UNSUPPORTED)
-        return sl_fail(err, SL_UNSUPPORTED,
-                       "redis: durable = \"fsync\" needs a server that has "
-                       "WAITAOF: Redis 7.2 or newer, or Valkey");
+        return sl_fail(
+            err, SL_UNSUPPORTED,
+            "redis: durable = \"fsync\" needs WAITAOF: use Redis 7.2 "
+            "or newer, or Valkey");
     return status;
 }
 
-static enum sl_status load_script(struct sl_redis_script_state *state,
+static enum sl_status load_script(struct sl_redis_script_connection *connection,
                                   sl_deadline deadline, struct sl_error *err)
 {
     SL_CLEANUP(sl_redis_reply_free) redisReply *reply = NULL;
     const struct sl_bytes words[] = {SL_LITERAL("SCRIPT"), SL_LITERAL("LOAD"),
-                                     sl_bytes_of(state->store->script)};
+                                     sl_bytes_of(connection->store->script)};
     enum sl_status status =
-        sl_redis_do(&state->redis, words, 3, deadline, &reply, err);
+        sl_redis_do(&connection->redis, words, 3, deadline, &reply, err);
 
     if (status != SL_OK)
         return status;
     if (reply->type != REDIS_REPLY_STRING ||
-        reply->len != sizeof(state->sha) - 1)
-        return sl_fail(err, SL_UNAVAILABLE,
-                       "redis: the server does not answer the question");
-    memcpy(state->sha, reply->str, sizeof(state->sha));
+        reply->len != sizeof(connection->sha) - 1)
+        return sl_fail(err, SL_UNAVAILABLE, "redis: unexpected reply type");
+    memcpy(connection->sha, reply->str, sizeof(connection->sha));
     return SL_OK;
 }
 
 void sl_redis_script_close(void *data)
 {
-    struct sl_redis_script_state *state = data;
+    struct sl_redis_script_connection *connection = data;
 
-    sl_redis_done(&state->redis);
-    sl_buf_done(&state->names);
-    free(state);
+    sl_redis_done(&connection->redis);
+    sl_buf_done(&connection->names);
+    free(connection);
 }
 
 enum sl_status sl_redis_script_open(void *store, sl_deadline deadline,
                                     void **out, struct sl_error *err)
 {
-    struct sl_redis_script_state *state = sl_alloc(sizeof(*state));
+    struct sl_redis_script_connection *connection =
+        sl_alloc(sizeof(*connection));
 
-    state->store = store;
-    state->names = (struct sl_buf)SL_BUF(NAMES_MAX);
-    enum sl_status status =
-        sl_redis_open(&state->redis, &state->store->server, deadline, err);
-    if (status == SL_OK && !wants_durable(state->store->options, "false"))
-        status = check_durable(&state->redis, deadline, err);
-    if (status == SL_OK && wants_durable(state->store->options, "fsync"))
-        status = check_disk(&state->redis, deadline, err);
+    connection->store = store;
+    connection->names = (struct sl_buf)SL_BUF(NAMES_MAX);
+    enum sl_status status = sl_redis_open(
+        &connection->redis, &connection->store->server, deadline, err);
+    if (status == SL_OK && !wants_durable(connection->store->options, "false"))
+        status = check_durable(&connection->redis, deadline, err);
+    if (status == SL_OK && wants_durable(connection->store->options, "fsync"))
+        status = check_waitaof(&connection->redis, deadline, err);
     if (status == SL_OK)
-        status = load_script(state, deadline, err);
+        status = load_script(connection, deadline, err);
     if (status != SL_OK) {
-        sl_redis_script_close(state);
+        sl_redis_script_close(connection);
         return status;
     }
-    *out = state;
+    *out = connection;
     return SL_OK;
 }
 
-/* Answer once all is on the disk; what is not then may be lost with the
- * machine, and is not known to be done. */
-static void wait_until_durable(struct sl_redis_script_state *state,
+/* Wait until all writes are on the disk; fail the ops whose writes are not,
+ * since the machine may still lose them. */
+static void wait_until_durable(struct sl_redis_script_connection *connection,
                                struct sl_op *const ops[], size_t count)
 {
     sl_deadline deadline = 0;
@@ -203,57 +203,59 @@ static void wait_until_durable(struct sl_redis_script_state *state,
         if (ops[i]->deadline > deadline)
             deadline = ops[i]->deadline;
     enum sl_status status =
-        wait_for_disk(&state->redis, 1, deadline, &disks, &err);
+        wait_for_disk(&connection->redis, 1, deadline, &disks, &err);
     if (status == SL_OK && disks >= 1)
         return;
     if (status == SL_OK)
         sl_fail(&err, SL_TIMEOUT,
-                "redis: it is not on the server's disk yet (WAITAOF)");
+                "redis: the write is not on the server's disk yet (WAITAOF)");
     for (size_t i = 0; i < count; i++)
         if (sl_op_answer(ops[i])->err.status == SL_OK && ops[i]->again_at == 0)
             sl_op_fail(ops[i], &err);
 }
 
-void sl_redis_script_run(struct sl_redis_script_state *state,
-                         const struct sl_redis_calls *calls,
+void sl_redis_script_run(struct sl_redis_script_connection *connection,
+                         const struct sl_redis_pipeline_calls *calls,
                          struct sl_op *const ops[], size_t count)
 {
-    if (state->redis.broken)
+    if (connection->redis.broken)
         sl_redis_refuse_broken(ops, count);
-    else if (!sl_redis_refuse_stale(&state->redis, ops, count)) {
-        sl_redis_pipeline(&state->redis, calls, state, ops, count);
-        if (!state->redis.broken &&
-            wants_durable(state->store->options, "fsync"))
-            wait_until_durable(state, ops, count);
+    else if (!sl_redis_refuse_stale(&connection->redis, ops, count)) {
+        sl_redis_pipeline(&connection->redis, calls, connection, ops, count);
+        if (!connection->redis.broken &&
+            wants_durable(connection->store->options, "fsync"))
+            wait_until_durable(connection, ops, count);
     }
 }
 
 /* --- One command -------------------------------------------------------- */
 
 void sl_redis_script_begin(struct sl_redis_script_call *call,
-                           struct sl_redis_script_state *state)
+                           struct sl_redis_script_connection *connection)
 {
-    sl_buf_clear(&state->names);
+    sl_buf_clear(&connection->names);
     call->number_count = 0;
     call->count = 0;
     sl_redis_script_add(call, SL_LITERAL("EVALSHA"));
-    sl_redis_script_add(call, sl_bytes_of(state->sha));
+    sl_redis_script_add(call, sl_bytes_of(connection->sha));
     snprintf(call->keys, sizeof(call->keys), "0");
     sl_redis_script_add(call, sl_bytes_of(call->keys));
 }
 
-enum sl_status sl_redis_script_keys(struct sl_redis_script_call *call,
-                                    struct sl_redis_script_state *state,
-                                    const char *const keys[],
-                                    struct sl_bytes more, struct sl_error *err)
+enum sl_status
+sl_redis_script_keys(struct sl_redis_script_call *call,
+                     struct sl_redis_script_connection *connection,
+                     const char *const keys[], struct sl_bytes more,
+                     struct sl_error *err)
 {
-    struct sl_buf *names = &state->names;
-    /* All of it, so that what is in it does not move. */
+    struct sl_buf *names = &connection->names;
+    /* Reserve everything now, so that the keys do not move. */
     enum sl_status status = sl_buf_reserve(names, NAMES_MAX - names->len, err);
 
     for (; status == SL_OK && *keys != NULL; keys++) {
         size_t begin = names->len, len = strlen(*keys);
-        status = sl_buf_append(names, sl_buf_bytes(&state->store->name), err);
+        status =
+            sl_buf_append(names, sl_buf_bytes(&connection->store->name), err);
         if (status == SL_OK)
             status = sl_buf_printf(names, err, ":%s", *keys);
         if (status == SL_OK && (*keys)[len - 1] == ':')
@@ -300,7 +302,7 @@ void sl_redis_script_fail(struct sl_op *op, const redisReply *reply)
     enum sl_status status =
         sl_redis_fail(reply, "redis: ", &op->not_sent, &err);
 
-    /* Not the guest's doing: the keys hold what no script of ours wrote. */
+    /* Not the guest's fault: another program wrote to the keys. */
     if (status == SL_CONFLICT || status == SL_INVALID_ARGUMENT)
         err.status = SL_INTERNAL;
     sl_op_fail(op, &err);
@@ -327,8 +329,8 @@ bool sl_redis_number_at(const redisReply *reply, size_t index, int64_t *number)
 
 /* --- Changes ------------------------------------------------------------ */
 
-/* Send what redis->out holds, and get a number. */
-static bool ask(struct sl_redis *redis, int64_t *number)
+/* Send redis->out and read a number. */
+static bool read_number_reply(struct sl_redis *redis, int64_t *number)
 {
     SL_CLEANUP(sl_redis_reply_free) redisReply *reply = NULL;
     sl_deadline deadline = sl_deadline_in_ms(ASK_MS);
@@ -348,32 +350,34 @@ static bool ask(struct sl_redis *redis, int64_t *number)
            sl_bytes_to_integer(SL_BYTES(reply->str, reply->len), number);
 }
 
-bool sl_redis_script_ask(struct sl_redis_script_state *state,
+bool sl_redis_script_ask(struct sl_redis_script_connection *connection,
                          const struct sl_redis_script_call *call,
                          int64_t *number)
 {
     struct sl_error err;
 
-    return !state->redis.broken &&
-           sl_redis_script_append(call, &state->redis.out, &err) == SL_OK &&
-           ask(&state->redis, number);
+    return !connection->redis.broken &&
+           sl_redis_script_append(call, &connection->redis.out, &err) ==
+               SL_OK &&
+           read_number_reply(&connection->redis, number);
 }
 
 bool sl_redis_script_changed(void *data)
 {
-    struct sl_redis_script_state *state = data;
-    struct sl_buf *key = &state->names;
+    struct sl_redis_script_connection *connection = data;
+    struct sl_buf *key = &connection->names;
     struct sl_error err;
     int64_t value;
 
     sl_buf_clear(key);
-    if (state->redis.broken ||
-        sl_buf_append(key, sl_buf_bytes(&state->store->name), &err) != SL_OK ||
+    if (connection->redis.broken ||
+        sl_buf_append(key, sl_buf_bytes(&connection->store->name), &err) !=
+            SL_OK ||
         sl_buf_printf(key, &err, ":" SL_REDIS_CHANGES) != SL_OK)
         return true;
     const struct sl_bytes words[] = {SL_LITERAL("GET"), sl_buf_bytes(key)};
-    if (sl_redis_append(&state->redis.out, words, 2, &err) != SL_OK ||
-        !ask(&state->redis, &value))
+    if (sl_redis_append(&connection->redis.out, words, 2, &err) != SL_OK ||
+        !read_number_reply(&connection->redis, &value))
         return true;
-    return atomic_exchange(&state->store->seen, value) != value;
+    return atomic_exchange(&connection->store->seen, value) != value;
 }

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the Redis drivers have in common that keep more than single values: each
- * of their requests is one run of a script, which Redis runs as one atomic step
+ * A kit for Redis drivers whose requests are runs of a Lua script, which Redis
+ * runs atomically
  * (https://redis.io/docs/latest/develop/interact/programmability/eval-intro/).
  *
- * A driver has one script, whose first argument says what to do.  Each
- * connection loads it when it is opened; a server that has forgotten it
- * (NOSCRIPT) has done nothing, so that the request is repeated with a new
- * connection.
+ * A driver has one script, whose first argument is the verb.  Each connection
+ * loads it when it is opened; a server that has lost it (NOSCRIPT) has done
+ * nothing, so the request is retried with a new connection.
  *
- * All keys of a resource begin with its name in braces, so that in a cluster
- * they are in one place.
+ * All keys of a resource begin with its name in braces, so that a cluster keeps
+ * them in one slot.
  */
 #ifndef SL_CLIENT_REDIS_SCRIPT_H
 #define SL_CLIENT_REDIS_SCRIPT_H
@@ -44,8 +43,9 @@ enum sl_status sl_redis_check_name(const void *field, struct sl_error *err);
          .check = sl_redis_check_durable,                                      \
          .help =                                                               \
              "true: refuse a server without an append-only file, which "       \
-             "forgets everything when it ends; \"fsync\": and answer once "    \
-             "it is on the server's disk (WAITAOF, Redis 7.2 or newer)"}
+             "loses everything when it stops; \"fsync\": also answer only "    \
+             "once the write is on the server's disk (WAITAOF, Redis 7.2 "     \
+             "or newer)"}
 
 /* --- What all connections share ----------------------------------------- */
 
@@ -54,10 +54,10 @@ struct sl_redis_script_store {
     const struct sl_redis_script_options *options;
     const char *script;
     struct sl_buf name; /* "{name}" */
-    atomic_llong seen;  /* the last value of the counter of changes */
+    atomic_llong seen;  /* the last seen value of the counter of changes */
 };
 
-/* For a driver's store_new and store_free. script: its text. */
+/* For a driver's store_new and store_free. script: the Lua source. */
 enum sl_status
 sl_redis_script_store_new(const struct sl_redis_script_options *options,
                           const char *script, void **store,
@@ -66,21 +66,21 @@ void sl_redis_script_store_free(void *store);
 
 /* --- One connection ----------------------------------------------------- */
 
-struct sl_redis_script_state {
+struct sl_redis_script_connection {
     struct sl_redis_script_store *store;
     struct sl_redis redis;
-    char sha[41];        /* what the server calls the script */
-    struct sl_buf names; /* of the keys of the command at hand */
+    char sha[41];        /* of the script, as returned by SCRIPT LOAD */
+    struct sl_buf names; /* the keys of the current command */
 };
 
 /* For a driver's open and close. */
 enum sl_status sl_redis_script_open(void *store, sl_deadline deadline,
-                                    void **state, struct sl_error *err);
-void sl_redis_script_close(void *state);
+                                    void **connection, struct sl_error *err);
+void sl_redis_script_close(void *connection);
 
-/* For a driver's run; the context of calls is the state. */
-void sl_redis_script_run(struct sl_redis_script_state *state,
-                         const struct sl_redis_calls *calls,
+/* For a driver's run; the context of calls is the connection. */
+void sl_redis_script_run(struct sl_redis_script_connection *connection,
+                         const struct sl_redis_pipeline_calls *calls,
                          struct sl_op *const ops[], size_t count);
 
 /* --- One command -------------------------------------------------------- */
@@ -90,23 +90,25 @@ enum {
     SL_REDIS_NUMBERS_MAX = 8,
 };
 
-/* An EVALSHA that is being put together: keys first, then arguments. */
+/* An EVALSHA that is being built: keys first, then arguments. */
 struct sl_redis_script_call {
     struct sl_bytes words[SL_REDIS_WORDS_MAX];
     size_t count;
     char numbers[SL_REDIS_NUMBERS_MAX][24];
     size_t number_count;
-    char keys[8]; /* how many, as text */
+    char keys[8]; /* the number of keys, as text */
 };
 
-/* Keys are borrowed from the state until the next call begins. */
+/* Start a call.  Keys are borrowed from the connection until the next call. */
 void sl_redis_script_begin(struct sl_redis_script_call *call,
-                           struct sl_redis_script_state *state);
-/* Keys of the resource, ended by NULL: "{name}:key"; what is in more comes
- * behind each that ends in a colon. */
-SL_MUST_CHECK enum sl_status sl_redis_script_keys(
-    struct sl_redis_script_call *call, struct sl_redis_script_state *state,
-    const char *const keys[], struct sl_bytes more, struct sl_error *err);
+                           struct sl_redis_script_connection *connection);
+/* Add keys of the resource as "{name}:key"; keys end with NULL. more is
+ * appended to each key that ends in a colon. */
+SL_MUST_CHECK enum sl_status
+sl_redis_script_keys(struct sl_redis_script_call *call,
+                     struct sl_redis_script_connection *connection,
+                     const char *const keys[], struct sl_bytes more,
+                     struct sl_error *err);
 void sl_redis_script_add(struct sl_redis_script_call *call,
                          struct sl_bytes word);
 void sl_redis_script_add_number(struct sl_redis_script_call *call,
@@ -117,10 +119,10 @@ sl_redis_script_append(const struct sl_redis_script_call *call,
 
 /* --- Replies ------------------------------------------------------------ */
 
-/* Answer op with what an error reply means. */
+/* Answer op with the meaning of an error reply. */
 void sl_redis_script_fail(struct sl_op *op, const redisReply *reply);
 
-/* A text, and a number, of an array; false where there is none. */
+/* A text and a number of an array reply; false: there is none. */
 SL_MUST_CHECK bool sl_redis_text_at(const redisReply *reply, size_t index,
                                     struct sl_bytes *text);
 SL_MUST_CHECK bool sl_redis_number_at(const redisReply *reply, size_t index,
@@ -128,16 +130,15 @@ SL_MUST_CHECK bool sl_redis_number_at(const redisReply *reply, size_t index,
 
 /* --- Changes ------------------------------------------------------------ */
 
-/* The counter that a script increments when others may be able to go on. */
+/* The counter that a script increments when waiting ops may proceed. */
 #define SL_REDIS_CHANGES "changes"
 
-/* For a driver's `changed`: whether that counter has another value. */
-bool sl_redis_script_changed(void *state);
+/* For a driver's `changed`: whether that counter has changed. */
+bool sl_redis_script_changed(void *connection);
 
-/* Run a call that has no op; false where there is no answer, or none that is a
- * number. */
-SL_MUST_CHECK bool sl_redis_script_ask(struct sl_redis_script_state *state,
-                                       const struct sl_redis_script_call *call,
-                                       int64_t *number);
+/* Run a call without an op; false: there is no reply, or it is not a number. */
+SL_MUST_CHECK bool
+sl_redis_script_ask(struct sl_redis_script_connection *connection,
+                    const struct sl_redis_script_call *call, int64_t *number);
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SASL DIGEST-MD5, as ZooKeeper's servers speak it (RFC 2831). */
+/* The client's side of SASL DIGEST-MD5 (RFC 2831).  RFC 6331 made it historic,
+ * but it is the only password mechanism of ZooKeeper's SASL, beside
+ * Kerberos. */
 #include "client/zookeeper/zookeeper.h"
 
 #include <openssl/evp.h>
@@ -8,9 +10,10 @@
 
 enum { MD5_SIZE = 16, HEX_SIZE = 2 * MD5_SIZE + 1, FIELD_MAX = 256 };
 
-static const char uri[] = "zookeeper/zk-sasl-md5"; /* of every server */
+static const char uri[] =
+    "zookeeper/zk-sasl-md5"; /* the same for every server */
 
-static bool md5(struct sl_bytes bytes, uint8_t out[MD5_SIZE])
+static bool md5_digest(struct sl_bytes bytes, uint8_t out[MD5_SIZE])
 {
     return EVP_Digest(bytes.ptr, bytes.len, out, NULL, EVP_md5(), NULL) == 1;
 }
@@ -19,16 +22,16 @@ static bool md5_hex(struct sl_bytes bytes, char out[HEX_SIZE])
 {
     uint8_t digest[MD5_SIZE];
 
-    if (!md5(bytes, digest))
+    if (!md5_digest(bytes, digest))
         return false;
     for (size_t i = 0; i < MD5_SIZE; i++)
         snprintf(out + 2 * i, 3, "%02x", digest[i]);
     return true;
 }
 
-/* The value at the beginning of bytes, in quotes or not; what it takes is taken
- * away. False: it is too long, or does not end. */
-static bool take_value(struct sl_bytes *bytes, char out[FIELD_MAX])
+/* Take a value, quoted or not, from the start of bytes.  False: it is too long
+ * or not terminated. */
+static bool take_field_value(struct sl_bytes *bytes, char out[FIELD_MAX])
 {
     bool quoted = bytes->len > 0 && bytes->ptr[0] == '"';
     size_t at = quoted, len = 0;
@@ -51,9 +54,9 @@ static bool take_value(struct sl_bytes *bytes, char out[FIELD_MAX])
     return true;
 }
 
-/* name="value",name=value…: the value of one; "" where there is none. */
-static bool find_field(struct sl_bytes text, const char *name,
-                       char out[FIELD_MAX])
+/* The value of one field of name="value",name=value…; "" if absent. */
+static bool find_challenge_field(struct sl_bytes text, const char *name,
+                                 char out[FIELD_MAX])
 {
     char value[FIELD_MAX];
 
@@ -64,7 +67,7 @@ static bool find_field(struct sl_bytes text, const char *name,
             return true;
         struct sl_bytes found = {text.ptr, (size_t)(equals - text.ptr)};
         text = SL_BYTES(equals + 1, text.len - found.len - 1);
-        if (!take_value(&text, value))
+        if (!take_field_value(&text, value))
             return false;
         while (text.len > 0 && (text.ptr[0] == ',' || text.ptr[0] == ' '))
             text = SL_BYTES(text.ptr + 1, text.len - 1);
@@ -86,7 +89,7 @@ static bool secret_hash(const char *user, const char *realm,
 
     bool fits = sl_buf_printf(&text, NULL, "%s:%s:%s", user, realm, password) ==
                     SL_OK &&
-                md5(sl_buf_bytes(&text), digest);
+                md5_digest(sl_buf_bytes(&text), digest);
     if (text.ptr != NULL)
         explicit_bzero(text.ptr, text.len);
     sl_buf_clear(&text);
@@ -96,9 +99,10 @@ static bool secret_hash(const char *user, const char *realm,
            md5_hex(sl_buf_bytes(&text), out);
 }
 
-/* What either side proves itself by. */
-static bool prove(const char *secret, const char *nonce, const char *cnonce,
-                  const char *method, char out[HEX_SIZE])
+/* The proof of either side. */
+static bool digest_proof(const char *secret, const char *nonce,
+                         const char *cnonce, const char *method,
+                         char out[HEX_SIZE])
 {
     SL_CLEANUP(sl_buf_done) struct sl_buf text = SL_BUF(4096);
     char what[HEX_SIZE];
@@ -112,7 +116,7 @@ static bool prove(const char *secret, const char *nonce, const char *cnonce,
            md5_hex(sl_buf_bytes(&text), out);
 }
 
-/* In quotes, with what ends them escaped. */
+/* Append a quoted and escaped value. */
 static enum sl_status add_quoted(struct sl_buf *answer, const char *name,
                                  const char *value, struct sl_error *err)
 {
@@ -125,22 +129,23 @@ static enum sl_status add_quoted(struct sl_buf *answer, const char *name,
     return status == SL_OK ? sl_buf_printf(answer, err, "\",") : status;
 }
 
-enum sl_status sl_zk_answer_challenge(struct sl_bytes challenge,
-                                      const char *user, const char *password,
-                                      const char *cnonce, struct sl_buf *answer,
-                                      char proof[SL_ZK_PROOF_MAX],
-                                      struct sl_error *err)
+enum sl_status sl_zk_digest_md5_respond(struct sl_bytes challenge,
+                                        const char *user, const char *password,
+                                        const char *cnonce,
+                                        struct sl_buf *answer,
+                                        char proof[SL_ZK_PROOF_MAX],
+                                        struct sl_error *err)
 {
     char realm[FIELD_MAX], nonce[FIELD_MAX];
     char secret[HEX_SIZE], ours[HEX_SIZE], theirs[HEX_SIZE];
 
-    if (!find_field(challenge, "realm", realm) ||
-        !find_field(challenge, "nonce", nonce) || nonce[0] == '\0')
+    if (!find_challenge_field(challenge, "realm", realm) ||
+        !find_challenge_field(challenge, "nonce", nonce) || nonce[0] == '\0')
         return sl_fail(err, SL_UNAUTHENTICATED,
                        "the server does not speak SASL DIGEST-MD5");
     if (!secret_hash(user, realm, password, nonce, cnonce, secret) ||
-        !prove(secret, nonce, cnonce, "AUTHENTICATE", ours) ||
-        !prove(secret, nonce, cnonce, "", theirs))
+        !digest_proof(secret, nonce, cnonce, "AUTHENTICATE", ours) ||
+        !digest_proof(secret, nonce, cnonce, "", theirs))
         return sl_fail(err, SL_UNAUTHENTICATED,
                        "this machine's OpenSSL has no MD5, or user and "
                        "password are too long");

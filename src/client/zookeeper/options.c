@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The settings of ZooKeeper's client: ensembles, paths, whom to be. */
+/* The settings of the ZooKeeper client: ensembles, paths, credentials. */
 #include "client/zookeeper/zookeeper.h"
 #include "net/peer.h"
 
@@ -10,8 +10,8 @@
 
 enum { DEFAULT_PORT = 2181, PATH_MAX_BYTES = 512, HOST_MAX = 255 };
 
-/* What no server takes as the name of a node, or anywhere in a path. */
-static bool is_path(const char *path)
+/* Whether a server accepts the path. */
+static bool is_node_path(const char *path)
 {
     size_t length = strlen(path);
 
@@ -35,7 +35,7 @@ static bool is_path(const char *path)
 
 enum sl_status sl_zk_check_path(const void *field, struct sl_error *err)
 {
-    if (!is_path(*(const char *const *)field))
+    if (!is_node_path(*(const char *const *)field))
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "expected the path of a node, as /slight/locks");
     return SL_OK;
@@ -84,15 +84,15 @@ static bool parse_server(struct sl_bytes text, struct sl_zk_server *server)
     return true;
 }
 
-/* Fill servers and chroot; what is filled is the caller's in any case. */
-static bool parse(const char *text, struct sl_zk_ensemble *ensemble)
+/* Fill servers and chroot; the caller frees them also after a failure. */
+static bool parse_servers(const char *text, struct sl_zk_ensemble *ensemble)
 {
     const char *slash = strchr(text, '/');
     const char *end = slash != NULL ? slash : text + strlen(text);
 
     if (strchr(text, '?') != NULL)
         return false;
-    if (slash != NULL && strcmp(slash, "/") != 0 && !is_path(slash))
+    if (slash != NULL && strcmp(slash, "/") != 0 && !is_node_path(slash))
         return false;
     ensemble->chroot =
         sl_strdup(slash != NULL && slash[1] != '\0' ? slash : "");
@@ -113,36 +113,37 @@ static bool parse(const char *text, struct sl_zk_ensemble *ensemble)
 enum sl_status sl_zk_check_servers(const void *field, struct sl_error *err)
 {
     struct sl_zk_ensemble ensemble = {.count = 0};
-    bool fine = parse(*(const char *const *)field, &ensemble);
+    bool fine = parse_servers(*(const char *const *)field, &ensemble);
 
     sl_zk_ensemble_done(&ensemble);
     if (!fine)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "expected host:port,host:port, at most %d of them, and "
-                       "perhaps a /chroot behind the last; no scheme and "
-                       "nothing behind a ?: write tls, ca, user and password "
-                       "as settings of their own",
+                       "expected host:port,host:port, at most %d of them, with "
+                       "an optional /chroot after the last; no scheme and no "
+                       "query: write tls, ca, user and password as separate "
+                       "settings",
                        SL_ZK_SERVERS_MAX);
     return SL_OK;
 }
 
-static enum sl_status check_together(const struct sl_zk_options *options,
-                                     struct sl_error *err)
+static enum sl_status check_combinations(const struct sl_zk_options *options,
+                                         struct sl_error *err)
 {
     if ((options->user == NULL) != (options->password == NULL))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "`user` and `password` go together; set both");
+                       "`user` and `password` belong together; set both");
     if (options->user == NULL && strcmp(options->auth, "sasl") == 0)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "\"sasl\" wants `user` and `password`");
+                       "\"sasl\" needs `user` and `password`");
     if (options->user != NULL && strchr(options->user, ':') != NULL)
-        return sl_fail(err, SL_INVALID_ARGUMENT, "`user` cannot have a colon");
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "`user` cannot contain a colon");
     if ((options->cert == NULL) != (options->key == NULL))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "`cert` and `key` go together; set both");
+                       "`cert` and `key` belong together; set both");
     if (!options->tls && (options->ca != NULL || options->cert != NULL))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "`ca`, `cert` and `key` are for TLS; set tls = true");
+                       "`ca`, `cert` and `key` need TLS; set tls = true");
     return SL_OK;
 }
 
@@ -150,9 +151,9 @@ enum sl_status sl_zk_ensemble_init(struct sl_zk_ensemble *ensemble,
                                    const struct sl_zk_options *options,
                                    struct sl_error *err)
 {
-    enum sl_status status = check_together(options, err);
+    enum sl_status status = check_combinations(options, err);
 
-    if (status == SL_OK && !parse(options->servers, ensemble))
+    if (status == SL_OK && !parse_servers(options->servers, ensemble))
         status = sl_zk_check_servers(&options->servers, err);
     if (status == SL_OK && options->tls)
         status = sl_tls_new(options->ca, &ensemble->tls, err);
@@ -164,7 +165,7 @@ enum sl_status sl_zk_ensemble_init(struct sl_zk_ensemble *ensemble,
     ensemble->sasl = strcmp(options->auth, "sasl") == 0;
     ensemble->user = options->user;
     ensemble->password = options->password;
-    /* So that not everybody is with the first one. */
+    /* A random start spreads clients over the servers. */
     ensemble->next = arc4random_uniform(ensemble->count);
     return SL_OK;
 }

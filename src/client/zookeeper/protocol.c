@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packets of ZooKeeper, and what its codes mean. */
+/* Packets of ZooKeeper, and the meaning of its error codes. */
 #include "client/zookeeper/protocol.h"
 
 #include <string.h>
 
 /* --- Writing ------------------------------------------------------------ */
 
-static void put(struct sl_zk_writer *writer, struct sl_bytes bytes)
+static void append_bytes(struct sl_zk_writer *writer, struct sl_bytes bytes)
 {
     if (!writer->full)
         writer->full = sl_buf_append(writer->buf, bytes, NULL) != SL_OK;
 }
 
-static void write_int(uint8_t out[4], uint32_t value)
+static void encode_int(uint8_t out[4], uint32_t value)
 {
     for (int i = 0; i < 4; i++)
         out[i] = (uint8_t)(value >> (24 - 8 * i));
@@ -22,8 +22,8 @@ void sl_zk_put_int(struct sl_zk_writer *writer, int32_t value)
 {
     uint8_t bytes[4];
 
-    write_int(bytes, (uint32_t)value);
-    put(writer, SL_BYTES(bytes, sizeof(bytes)));
+    encode_int(bytes, (uint32_t)value);
+    append_bytes(writer, SL_BYTES(bytes, sizeof(bytes)));
 }
 
 void sl_zk_put_long(struct sl_zk_writer *writer, int64_t value)
@@ -36,13 +36,13 @@ void sl_zk_put_bool(struct sl_zk_writer *writer, bool value)
 {
     const uint8_t byte = value;
 
-    put(writer, SL_BYTES(&byte, 1));
+    append_bytes(writer, SL_BYTES(&byte, 1));
 }
 
 void sl_zk_put_bytes(struct sl_zk_writer *writer, struct sl_bytes bytes)
 {
     sl_zk_put_int(writer, (int32_t)bytes.len);
-    put(writer, bytes);
+    append_bytes(writer, bytes);
 }
 
 size_t sl_zk_begin_frame(struct sl_zk_writer *writer)
@@ -56,13 +56,13 @@ size_t sl_zk_begin_frame(struct sl_zk_writer *writer)
 void sl_zk_end_frame(struct sl_zk_writer *writer, size_t begin)
 {
     if (!writer->full)
-        write_int(writer->buf->ptr + begin,
-                  (uint32_t)(writer->buf->len - begin - 4));
+        encode_int(writer->buf->ptr + begin,
+                   (uint32_t)(writer->buf->len - begin - 4));
 }
 
 /* --- Reading ------------------------------------------------------------ */
 
-static struct sl_bytes get(struct sl_zk_reader *reader, size_t count)
+static struct sl_bytes take_bytes(struct sl_zk_reader *reader, size_t count)
 {
     struct sl_bytes bytes = {reader->rest.ptr, count};
 
@@ -78,7 +78,7 @@ static struct sl_bytes get(struct sl_zk_reader *reader, size_t count)
 
 int32_t sl_zk_get_int(struct sl_zk_reader *reader)
 {
-    struct sl_bytes bytes = get(reader, 4);
+    struct sl_bytes bytes = take_bytes(reader, 4);
     uint32_t value = 0;
 
     for (size_t i = 0; i < bytes.len; i++)
@@ -100,7 +100,7 @@ struct sl_bytes sl_zk_get_bytes(struct sl_zk_reader *reader)
 
     if (length < -1)
         reader->bad = true;
-    return get(reader, length < 0 ? 0 : (size_t)length);
+    return take_bytes(reader, length < 0 ? 0 : (size_t)length);
 }
 
 bool sl_zk_frame_length(struct sl_bytes bytes, size_t *length)
@@ -119,7 +119,7 @@ bool sl_zk_parse_welcome(struct sl_bytes frame, struct sl_zk_welcome *welcome)
 {
     struct sl_zk_reader reader = {frame, false};
 
-    (void)sl_zk_get_int(&reader); /* the version: always 0 */
+    (void)sl_zk_get_int(&reader); /* the protocol version: always 0 */
     welcome->timeout_ms = sl_zk_get_int(&reader);
     welcome->session = sl_zk_get_long(&reader);
     struct sl_bytes password = sl_zk_get_bytes(&reader);
@@ -144,7 +144,7 @@ bool sl_zk_parse_created(struct sl_zk_reader body, struct sl_bytes *path,
                          int64_t *czxid)
 {
     *path = sl_zk_get_bytes(&body);
-    *czxid = sl_zk_get_long(&body); /* the first of what tells of the node */
+    *czxid = sl_zk_get_long(&body); /* the first field of the node's stat */
     return !body.bad && *czxid > 0;
 }
 
@@ -164,7 +164,7 @@ bool sl_zk_parse_children(struct sl_zk_reader body,
 
 bool sl_zk_parse_event(struct sl_zk_reader body, struct sl_bytes *path)
 {
-    (void)sl_zk_get_int(&body); /* of which kind */
+    (void)sl_zk_get_int(&body); /* the type of the event */
     (void)sl_zk_get_int(&body); /* the state of the session */
     *path = sl_zk_get_bytes(&body);
     return !body.bad;

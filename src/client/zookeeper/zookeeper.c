@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions with ZooKeeper: connecting, requests, answers. */
+/* Sessions with ZooKeeper: connecting, requests, replies. */
 #include "client/zookeeper/zookeeper.h"
 
 #include <stdio.h>
@@ -47,13 +47,14 @@ void sl_zk_session_done(struct sl_zk_session *session)
 
 /* --- Frames ------------------------------------------------------------- */
 
-static enum sl_status read_more(struct sl_zk_session *session,
-                                sl_deadline deadline, struct sl_error *err)
+static enum sl_status read_frame_bytes(struct sl_zk_session *session,
+                                       sl_deadline deadline,
+                                       struct sl_error *err)
 {
     struct sl_buf *in = &session->in;
     size_t got = 0;
 
-    /* What was read makes room, once it is most of the buffer. */
+    /* Drop the read part once it is most of the buffer. */
     if (session->in_at > 0 && session->in_at * 2 >= in->len) {
         memmove(in->ptr, in->ptr + session->in_at, in->len - session->in_at);
         in->len -= session->in_at;
@@ -81,7 +82,7 @@ static enum sl_status read_frame(struct sl_zk_session *session,
         if (sl_zk_frame_length(rest, &length)) {
             if (length == SIZE_MAX)
                 return sl_fail(err, SL_UNAVAILABLE,
-                               "ZooKeeper: an answer of more than %d bytes, "
+                               "ZooKeeper: a reply of more than %d bytes, "
                                "or another protocol",
                                SL_ZK_FRAME_MAX);
             if (rest.len - 4 >= length) {
@@ -90,7 +91,7 @@ static enum sl_status read_frame(struct sl_zk_session *session,
                 return SL_OK;
             }
         }
-        enum sl_status status = read_more(session, deadline, err);
+        enum sl_status status = read_frame_bytes(session, deadline, err);
         if (status != SL_OK)
             return status;
     }
@@ -106,22 +107,21 @@ static enum sl_status write_out(struct sl_zk_session *session,
     return status;
 }
 
-static enum sl_status not_spoken(struct sl_error *err)
+static enum sl_status fail_unexpected(struct sl_error *err)
 {
-    return sl_fail(err, SL_UNAVAILABLE,
-                   "ZooKeeper: the server does not answer the question");
+    return sl_fail(err, SL_UNAVAILABLE, "ZooKeeper: unexpected reply");
 }
 
 /* --- Requests ----------------------------------------------------------- */
 
-/* A frame on its way into `out`. */
+/* A frame that is being written to `out`. */
 struct request {
     struct sl_zk_writer writer;
     size_t begin;
 };
 
-static struct request begin(struct sl_zk_session *session, int32_t xid,
-                            enum sl_zk_op op)
+static struct request begin_request(struct sl_zk_session *session, int32_t xid,
+                                    enum sl_zk_op op)
 {
     struct request request = {.writer = {.buf = &session->out}};
 
@@ -131,13 +131,13 @@ static struct request begin(struct sl_zk_session *session, int32_t xid,
     return request;
 }
 
-static void end(struct request *request)
+static void end_request(struct request *request)
 {
     sl_zk_end_frame(&request->writer, request->begin);
 }
 
-static struct request begin_tagged(struct sl_zk_session *session,
-                                   enum sl_zk_op op, int64_t tag)
+static struct request begin_tagged_request(struct sl_zk_session *session,
+                                           enum sl_zk_op op, int64_t tag)
 {
     if (session->pending_count == session->pending_room) {
         session->pending_room = session->pending_room * 2 + 64;
@@ -149,12 +149,12 @@ static struct request begin_tagged(struct sl_zk_session *session,
         session->last_xid == INT32_MAX ? 1 : session->last_xid + 1;
     session->pending[session->pending_count++] =
         (struct sl_zk_pending){session->last_xid, tag};
-    return begin(session, session->last_xid, op);
+    return begin_request(session, session->last_xid, op);
 }
 
-/* The creator's alone; everybody's where nobody has logged in. */
-static void put_acl(const struct sl_zk_session *session,
-                    struct sl_zk_writer *writer)
+/* The creator's alone; open to everyone without a login. */
+static void append_acl(const struct sl_zk_session *session,
+                       struct sl_zk_writer *writer)
 {
     bool own = session->ensemble->user != NULL;
 
@@ -167,47 +167,49 @@ static void put_acl(const struct sl_zk_session *session,
 void sl_zk_create(struct sl_zk_session *session, struct sl_bytes path,
                   struct sl_bytes data, enum sl_zk_kind kind, int64_t tag)
 {
-    struct request request = begin_tagged(
+    struct request request = begin_tagged_request(
         session,
         kind == SL_ZK_CONTAINER ? SL_ZK_OP_CREATE_CONTAINER : SL_ZK_OP_CREATE,
         tag);
 
     sl_zk_put_bytes(&request.writer, path);
     sl_zk_put_bytes(&request.writer, data);
-    put_acl(session, &request.writer);
+    append_acl(session, &request.writer);
     sl_zk_put_int(&request.writer, (int32_t)kind);
-    end(&request);
+    end_request(&request);
 }
 
 void sl_zk_set(struct sl_zk_session *session, struct sl_bytes path,
                struct sl_bytes data, int64_t tag)
 {
-    struct request request = begin_tagged(session, SL_ZK_OP_SET_DATA, tag);
+    struct request request =
+        begin_tagged_request(session, SL_ZK_OP_SET_DATA, tag);
 
     sl_zk_put_bytes(&request.writer, path);
     sl_zk_put_bytes(&request.writer, data);
-    sl_zk_put_int(&request.writer, -1); /* whatever its version */
-    end(&request);
+    sl_zk_put_int(&request.writer, -1); /* any version */
+    end_request(&request);
 }
 
 void sl_zk_delete(struct sl_zk_session *session, struct sl_bytes path,
                   int64_t tag)
 {
-    struct request request = begin_tagged(session, SL_ZK_OP_DELETE, tag);
+    struct request request =
+        begin_tagged_request(session, SL_ZK_OP_DELETE, tag);
 
     sl_zk_put_bytes(&request.writer, path);
     sl_zk_put_int(&request.writer, -1);
-    end(&request);
+    end_request(&request);
 }
 
 static void read_node(struct sl_zk_session *session, enum sl_zk_op op,
                       struct sl_bytes path, bool watch, int64_t tag)
 {
-    struct request request = begin_tagged(session, op, tag);
+    struct request request = begin_tagged_request(session, op, tag);
 
     sl_zk_put_bytes(&request.writer, path);
     sl_zk_put_bool(&request.writer, watch);
-    end(&request);
+    end_request(&request);
 }
 
 void sl_zk_children(struct sl_zk_session *session, struct sl_bytes path,
@@ -225,17 +227,18 @@ void sl_zk_watch(struct sl_zk_session *session, struct sl_bytes path,
 void sl_zk_sync(struct sl_zk_session *session, struct sl_bytes path,
                 int64_t tag)
 {
-    struct request request = begin_tagged(session, SL_ZK_OP_SYNC, tag);
+    struct request request = begin_tagged_request(session, SL_ZK_OP_SYNC, tag);
 
     sl_zk_put_bytes(&request.writer, path);
-    end(&request);
+    end_request(&request);
 }
 
 void sl_zk_ping(struct sl_zk_session *session)
 {
-    struct request request = begin(session, SL_ZK_XID_PING, SL_ZK_OP_PING);
+    struct request request =
+        begin_request(session, SL_ZK_XID_PING, SL_ZK_OP_PING);
 
-    end(&request);
+    end_request(&request);
 }
 
 enum sl_status sl_zk_send(struct sl_zk_session *session, sl_deadline deadline,
@@ -248,11 +251,12 @@ enum sl_status sl_zk_send(struct sl_zk_session *session, sl_deadline deadline,
     return status;
 }
 
-/* --- Answers ------------------------------------------------------------ */
+/* --- Replies ------------------------------------------------------------ */
 
-/* What is no answer to a request; false: it is one. */
-static bool is_aside(struct sl_zk_session *session,
-                     const struct sl_zk_packet *packet)
+/* Handle a packet that is not a reply to a numbered request; false: it is
+ * one. */
+static bool handle_event(struct sl_zk_session *session,
+                         const struct sl_zk_packet *packet)
 {
     struct sl_bytes path;
 
@@ -265,9 +269,10 @@ static bool is_aside(struct sl_zk_session *session,
     return true;
 }
 
-static enum sl_status receive(struct sl_zk_session *session,
-                              sl_deadline deadline, struct sl_zk_reply *reply,
-                              struct sl_error *err)
+static enum sl_status read_packet(struct sl_zk_session *session,
+                                  sl_deadline deadline,
+                                  struct sl_zk_reply *reply,
+                                  struct sl_error *err)
 {
     struct sl_zk_packet packet;
     struct sl_bytes frame;
@@ -277,13 +282,13 @@ static enum sl_status receive(struct sl_zk_session *session,
         if (status != SL_OK)
             return status;
         if (!sl_zk_parse_packet(frame, &packet))
-            return not_spoken(err);
+            return fail_unexpected(err);
         if (packet.zxid > session->seen)
             session->seen = packet.zxid;
-    } while (is_aside(session, &packet));
+    } while (handle_event(session, &packet));
     if (session->pending_at == session->pending_count ||
         session->pending[session->pending_at].xid != packet.xid)
-        return not_spoken(err);
+        return fail_unexpected(err);
     reply->tag = session->pending[session->pending_at++].tag;
     reply->error = packet.error;
     reply->body = packet.body;
@@ -296,18 +301,18 @@ enum sl_status sl_zk_receive(struct sl_zk_session *session,
                              sl_deadline deadline, struct sl_zk_reply *reply,
                              struct sl_error *err)
 {
-    enum sl_status status = receive(session, deadline, reply, err);
+    enum sl_status status = read_packet(session, deadline, reply, err);
 
     if (status != SL_OK)
         sl_zk_disconnect(session);
     return status;
 }
 
-enum sl_status sl_zk_look(struct sl_zk_session *session,
+enum sl_status sl_zk_poll(struct sl_zk_session *session,
                           struct sl_zk_reply *reply, bool *got,
                           struct sl_error *err)
 {
-    enum sl_status status = receive(session, 0, reply, err);
+    enum sl_status status = read_packet(session, 0, reply, err);
 
     *got = status == SL_OK;
     if (status == SL_TIMEOUT)
@@ -319,7 +324,7 @@ enum sl_status sl_zk_look(struct sl_zk_session *session,
 
 /* --- Connecting --------------------------------------------------------- */
 
-static void put_hello(struct sl_zk_session *session)
+static void put_connect_request(struct sl_zk_session *session)
 {
     struct sl_zk_writer writer = {.buf = &session->out};
     size_t at = sl_zk_begin_frame(&writer);
@@ -329,33 +334,33 @@ static void put_hello(struct sl_zk_session *session)
     sl_zk_put_int(&writer, (int32_t)session->asked_ms);
     sl_zk_put_long(&writer, session->id);
     sl_zk_put_bytes(&writer, SL_BYTES(session->password, SL_ZK_PASSWORD_SIZE));
-    sl_zk_put_bool(&writer, false); /* not with one that only reads */
+    sl_zk_put_bool(&writer, false); /* no read-only server */
     sl_zk_end_frame(&writer, at);
 }
 
-static void forget(struct sl_zk_session *session)
+static void reset_session(struct sl_zk_session *session)
 {
     session->id = 0;
     session->seen = 0;
     memset(session->password, 0, SL_ZK_PASSWORD_SIZE);
 }
 
-static enum sl_status greet(struct sl_zk_session *session, sl_deadline deadline,
-                            struct sl_error *err)
+static enum sl_status open_session(struct sl_zk_session *session,
+                                   sl_deadline deadline, struct sl_error *err)
 {
     struct sl_zk_welcome welcome;
     struct sl_bytes frame;
 
-    put_hello(session);
+    put_connect_request(session);
     enum sl_status status = write_out(session, deadline, err);
     if (status == SL_OK)
         status = read_frame(session, deadline, &frame, err);
     if (status != SL_OK)
         return status;
     if (!sl_zk_parse_welcome(frame, &welcome))
-        return not_spoken(err);
+        return fail_unexpected(err);
     if (welcome.timeout_ms == 0) {
-        forget(session);
+        reset_session(session);
         return sl_fail(err, SL_NOT_FOUND, "the session has expired");
     }
     session->id = welcome.session;
@@ -364,7 +369,7 @@ static enum sl_status greet(struct sl_zk_session *session, sl_deadline deadline,
     return SL_OK;
 }
 
-/* ZooKeeper's own scheme: who has the password is that user. */
+/* ZooKeeper's own "digest" scheme. */
 static enum sl_status log_in_digest(struct sl_zk_session *session,
                                     sl_deadline deadline, struct sl_error *err)
 {
@@ -375,11 +380,12 @@ static enum sl_status log_in_digest(struct sl_zk_session *session,
     SL_CLEANUP(sl_freep)
     char *secret = sl_asprintf("%s:%s", ensemble->user, ensemble->password);
 
-    struct request request = begin(session, SL_ZK_XID_AUTH, SL_ZK_OP_AUTH);
+    struct request request =
+        begin_request(session, SL_ZK_XID_AUTH, SL_ZK_OP_AUTH);
     sl_zk_put_int(&request.writer, 0);
     sl_zk_put_bytes(&request.writer, sl_bytes_of("digest"));
     sl_zk_put_bytes(&request.writer, sl_bytes_of(secret));
-    end(&request);
+    end_request(&request);
     explicit_bzero(secret, strlen(secret));
     enum sl_status status = write_out(session, deadline, err);
     if (status == SL_OK)
@@ -387,31 +393,31 @@ static enum sl_status log_in_digest(struct sl_zk_session *session,
     if (status != SL_OK)
         return status;
     if (!sl_zk_parse_packet(frame, &packet) || packet.xid != SL_ZK_XID_AUTH)
-        return not_spoken(err);
+        return fail_unexpected(err);
     return packet.error == 0 ? SL_OK
                              : sl_zk_fail(packet.error, &unchanged, err);
 }
 
-/* One step of SASL: say something, and hear something. */
-static enum sl_status exchange(struct sl_zk_session *session,
-                               struct sl_bytes token, sl_deadline deadline,
-                               struct sl_bytes *answer, struct sl_error *err)
+/* One step of SASL: send a token and read one. */
+static enum sl_status sasl_step(struct sl_zk_session *session,
+                                struct sl_bytes token, sl_deadline deadline,
+                                struct sl_bytes *answer, struct sl_error *err)
 {
     struct sl_zk_reply reply;
     bool unchanged;
-    struct request request = begin_tagged(session, SL_ZK_OP_SASL, 0);
+    struct request request = begin_tagged_request(session, SL_ZK_OP_SASL, 0);
 
     sl_zk_put_bytes(&request.writer, token);
-    end(&request);
+    end_request(&request);
     enum sl_status status = write_out(session, deadline, err);
     if (status == SL_OK)
-        status = receive(session, deadline, &reply, err);
+        status = read_packet(session, deadline, &reply, err);
     if (status != SL_OK)
         return status;
     if (reply.error != 0)
         return sl_zk_fail(reply.error, &unchanged, err);
     *answer = sl_zk_get_bytes(&reply.body);
-    return reply.body.bad ? not_spoken(err) : SL_OK;
+    return reply.body.bad ? fail_unexpected(err) : SL_OK;
 }
 
 static enum sl_status log_in_sasl(struct sl_zk_session *session,
@@ -419,28 +425,31 @@ static enum sl_status log_in_sasl(struct sl_zk_session *session,
 {
     SL_CLEANUP(sl_buf_done) struct sl_buf answer = SL_BUF(8192);
     char cnonce[40], proof[SL_ZK_PROOF_MAX];
-    struct sl_bytes said;
+    struct sl_bytes challenge;
 
     snprintf(cnonce, sizeof(cnonce), "%08x%08x%08x%08x", arc4random(),
              arc4random(), arc4random(), arc4random());
     enum sl_status status =
-        exchange(session, SL_BYTES("", 0), deadline, &said, err);
+        sasl_step(session, SL_BYTES("", 0), deadline, &challenge, err);
     if (status == SL_OK)
-        status = sl_zk_answer_challenge(said, session->ensemble->user,
-                                        session->ensemble->password, cnonce,
-                                        &answer, proof, err);
+        status = sl_zk_digest_md5_respond(challenge, session->ensemble->user,
+                                          session->ensemble->password, cnonce,
+                                          &answer, proof, err);
     if (status == SL_OK)
-        status = exchange(session, sl_buf_bytes(&answer), deadline, &said, err);
-    if (status == SL_OK && !sl_bytes_equal(said, sl_bytes_of(proof)))
-        status = sl_fail(err, SL_UNAUTHENTICATED,
-                         "the server does not know the password either; is it "
-                         "the right one?");
+        status = sasl_step(session, sl_buf_bytes(&answer), deadline, &challenge,
+                           err);
+    if (status == SL_OK && !sl_bytes_equal(challenge, sl_bytes_of(proof)))
+        status =
+            sl_fail(err, SL_UNAUTHENTICATED,
+                    "the server cannot prove that it knows the password; is "
+                    "this the right server?");
     return status;
 }
 
-static enum sl_status connect_to(struct sl_zk_session *session,
-                                 const struct sl_zk_server *server,
-                                 sl_deadline deadline, struct sl_error *err)
+static enum sl_status connect_to_server(struct sl_zk_session *session,
+                                        const struct sl_zk_server *server,
+                                        sl_deadline deadline,
+                                        struct sl_error *err)
 {
     const struct sl_zk_ensemble *ensemble = session->ensemble;
 
@@ -450,7 +459,7 @@ static enum sl_status connect_to(struct sl_zk_session *session,
                      &session->conn, err);
     if (status != SL_OK)
         return sl_fail_in(err, "ZooKeeper");
-    status = greet(session, deadline, err);
+    status = open_session(session, deadline, err);
     if (status == SL_OK && ensemble->user != NULL)
         status = ensemble->sasl ? log_in_sasl(session, deadline, err)
                                 : log_in_digest(session, deadline, err);
@@ -459,8 +468,8 @@ static enum sl_status connect_to(struct sl_zk_session *session,
     return status;
 }
 
-/* A part of what is left, so that there is some for the other servers. */
-static sl_deadline share(sl_deadline deadline, unsigned servers)
+/* The share of the time that is left for one of the remaining servers. */
+static sl_deadline server_deadline(sl_deadline deadline, unsigned servers)
 {
     int left = sl_deadline_left_ms(deadline);
 
@@ -474,14 +483,15 @@ enum sl_status sl_zk_connect(struct sl_zk_session *session,
     struct sl_error first = {.status = SL_OK}, own;
 
     for (unsigned i = 0; i < ensemble->count; i++) {
-        enum sl_status status =
-            connect_to(session, &ensemble->servers[ensemble->next],
-                       share(deadline, ensemble->count - i), &own);
+        enum sl_status status = connect_to_server(
+            session, &ensemble->servers[ensemble->next],
+            server_deadline(deadline, ensemble->count - i), &own);
         if (status == SL_OK || status == SL_NOT_FOUND)
             return status == SL_OK ? status
                                    : sl_fail(err, status, "%s", own.message);
         ensemble->next = (ensemble->next + 1) % ensemble->count;
-        /* That one of many is down is seldom why. */
+        /* The first failure is reported, but refused credentials rather than
+         * that. */
         if (first.status == SL_OK || own.status == SL_UNAUTHENTICATED)
             first = own;
     }
@@ -493,14 +503,15 @@ void sl_zk_end(struct sl_zk_session *session, sl_deadline deadline)
     struct sl_zk_reply reply;
 
     if (session->conn != NULL) {
-        struct request request = begin_tagged(session, SL_ZK_OP_CLOSE, -1);
-        end(&request);
+        struct request request =
+            begin_tagged_request(session, SL_ZK_OP_CLOSE, -1);
+        end_request(&request);
         if (write_out(session, deadline, NULL) == SL_OK)
             do
                 reply.tag = 0;
-            while (receive(session, deadline, &reply, NULL) == SL_OK &&
+            while (read_packet(session, deadline, &reply, NULL) == SL_OK &&
                    reply.tag != -1);
         sl_zk_disconnect(session);
     }
-    forget(session);
+    reset_session(session);
 }

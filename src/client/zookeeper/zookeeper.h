@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A client of ZooKeeper: an ensemble of servers, and sessions, each on one
- * connection at a time, which outlive their connections.
+ * A client of ZooKeeper: an ensemble of servers, and sessions, which have one
+ * connection at a time and outlive it.
  *
- * It speaks the protocol itself instead of using ZooKeeper's C library: that
- * one, as Debian builds it, has neither TLS nor SASL; it verifies no host name
- * where it has TLS; and it has threads, retries and waits of its own, which no
- * deadline reaches.
+ * It implements the protocol instead of using ZooKeeper's C library: Debian's
+ * build of that has neither TLS nor SASL; its TLS does not verify host names;
+ * and its own threads, retries and waits cannot be bound by a deadline.
  *
  * A session is used by one thread at a time.
  */
@@ -44,7 +43,7 @@ enum sl_status sl_zk_check_path(const void *field, struct sl_error *err);
      .required = true,                                                         \
      .port = 2181,                                                             \
      .check = sl_zk_check_servers,                                             \
-     .help = "the ensemble, as ZooKeeper writes it: "                          \
+     .help = "the connection string of the ensemble: "                         \
              "host[:2181],host[:2181]…[/chroot]"},                             \
         {.name = "tls",                                                        \
          .type = SL_OPTION_BOOLEAN,                                            \
@@ -70,12 +69,12 @@ enum sl_status sl_zk_check_path(const void *field, struct sl_error *err);
          .offset = offsetof(struct sl_zk_options, auth),                       \
          .fallback = "digest",                                                 \
          .check = sl_zk_check_auth,                                            \
-         .help = "what user and password are for: \"digest\", ZooKeeper's "    \
+         .help = "how user and password are sent: \"digest\", ZooKeeper's "    \
                  "own scheme, or \"sasl\", SASL DIGEST-MD5"},                  \
         {.name = "user",                                                       \
          .type = SL_OPTION_STRING,                                             \
          .offset = offsetof(struct sl_zk_options, user),                       \
-         .help = "the user; what is created is that user's alone"},            \
+         .help = "the user, who alone may access the created nodes"},          \
         {.name = "password",                                                   \
          .type = SL_OPTION_STRING,                                             \
          .offset = offsetof(struct sl_zk_options, password),                   \
@@ -89,11 +88,11 @@ struct sl_zk_server {
     int port;
 };
 
-/* Options, read. */
+/* The parsed options. */
 struct sl_zk_ensemble {
     struct sl_zk_server servers[SL_ZK_SERVERS_MAX];
     unsigned count;
-    unsigned next; /* which one is tried first */
+    unsigned next; /* the server to try first */
     char *chroot;  /* "" or "/a/b" */
     struct sl_tls *tls;
     bool sasl;
@@ -101,8 +100,8 @@ struct sl_zk_ensemble {
     const char *password;
 };
 
-/* Borrows from options.  ensemble is zeroed; whatever this returns,
- * sl_zk_ensemble_done is fine afterwards. */
+/* Borrows from options.  The caller zeroes ensemble, and calls
+ * sl_zk_ensemble_done also after a failure. */
 SL_MUST_CHECK enum sl_status
 sl_zk_ensemble_init(struct sl_zk_ensemble *ensemble,
                     const struct sl_zk_options *options, struct sl_error *err);
@@ -110,7 +109,7 @@ void sl_zk_ensemble_done(struct sl_zk_ensemble *ensemble);
 
 /* --- Sessions ----------------------------------------------------------- */
 
-/* A request that was sent, in the order in which they are answered. */
+/* A sent request; requests are answered in order. */
 struct sl_zk_pending {
     int32_t xid;
     int64_t tag;
@@ -119,56 +118,57 @@ struct sl_zk_pending {
 struct sl_zk_session {
     struct sl_zk_ensemble *ensemble;
     int64_t id;         /* 0: none yet */
-    int64_t asked_ms;   /* how long it shall live without a connection */
-    int64_t timeout_ms; /* how long it does */
+    int64_t asked_ms;   /* the requested timeout */
+    int64_t timeout_ms; /* the granted timeout */
     uint8_t password[SL_ZK_PASSWORD_SIZE];
-    int64_t seen;    /* the last change that this session saw */
-    int64_t contact; /* sl_now_ns() before something was last sent */
-    int64_t heard;   /* and when something was last received */
+    int64_t seen;    /* the last zxid that this session saw */
+    int64_t contact; /* sl_now_ns() before the last write */
+    int64_t heard;   /* and after the last read */
 
     struct sl_conn *conn; /* NULL: none */
     struct sl_buf out, in;
-    size_t in_at; /* what of `in` was read */
+    size_t in_at; /* the offset of the unread part of `in` */
     int32_t last_xid;
-    struct sl_zk_pending *pending; /* from pending_at on */
+    struct sl_zk_pending *pending; /* starting at pending_at */
     size_t pending_at, pending_count, pending_room;
 
-    /* A node that was watched has changed, or is gone. */
+    /* Called when a watched node was changed or deleted. */
     void (*watched)(void *context, struct sl_bytes path);
     void *context;
 };
 
 void sl_zk_session_init(struct sl_zk_session *session,
                         struct sl_zk_ensemble *ensemble, int64_t timeout_ms);
-/* Without a word to the server. */
+/* Does not close the session on the server. */
 void sl_zk_session_done(struct sl_zk_session *session);
 
 /*
- * Connect to one of the servers, each being tried once at most, and log in; go
- * on with the session, or make one where there is none.
+ * Connect and log in to one of the servers, trying each at most once; resumes
+ * the session, or opens one if there is none.
  *
- * SL_NOT_FOUND: it has expired, and the session has none any more.
- * SL_UNAVAILABLE, SL_TIMEOUT, SL_UNAUTHENTICATED: no server would have us.
+ * SL_NOT_FOUND: the session has expired and was reset.  SL_UNAVAILABLE,
+ * SL_TIMEOUT, SL_UNAUTHENTICATED: no server accepted us.
  */
 SL_MUST_CHECK enum sl_status sl_zk_connect(struct sl_zk_session *session,
                                            sl_deadline deadline,
                                            struct sl_error *err);
-/* Of a session that lives on. */
+/* Close the connection; the session stays alive on the server. */
 void sl_zk_disconnect(struct sl_zk_session *session);
-/* End it, and with it what is ephemeral; waits until the deadline. */
+/* Close the session, which deletes its ephemeral nodes; waits until the
+ * deadline. */
 void sl_zk_end(struct sl_zk_session *session, sl_deadline deadline);
 
 /* --- Requests --------------------------------------------------------------
  *
- * Each is put behind those before it; sl_zk_send sends them.  The answers come
- * in the same order, with the tag of their request.  Paths are the server's,
- * with the chroot in front.
+ * Each call appends a request; sl_zk_send sends them.  Replies arrive in the
+ * same order, with the tag of their request.  Paths are absolute, including the
+ * chroot.
  */
 
 enum sl_zk_kind {
     SL_ZK_PERSISTENT = 0,
     SL_ZK_EPHEMERAL_SEQUENTIAL = 3,
-    SL_ZK_CONTAINER = 4, /* goes once it is empty */
+    SL_ZK_CONTAINER = 4, /* deleted by the server once it is empty */
 };
 
 void sl_zk_create(struct sl_zk_session *session, struct sl_bytes path,
@@ -179,13 +179,13 @@ void sl_zk_delete(struct sl_zk_session *session, struct sl_bytes path,
                   int64_t tag);
 void sl_zk_children(struct sl_zk_session *session, struct sl_bytes path,
                     int64_t tag);
-/* Read it, and hear of its next change; of no node, nothing. */
+/* Read a node and watch for its next change; no watch if it does not exist. */
 void sl_zk_watch(struct sl_zk_session *session, struct sl_bytes path,
                  int64_t tag);
-/* See what others wrote before. */
+/* Make earlier writes of other clients visible. */
 void sl_zk_sync(struct sl_zk_session *session, struct sl_bytes path,
                 int64_t tag);
-/* A sign of life, whose answer nobody sees. */
+/* A heartbeat; its reply is not passed on. */
 void sl_zk_ping(struct sl_zk_session *session);
 
 struct sl_zk_reply {
@@ -194,7 +194,7 @@ struct sl_zk_reply {
     struct sl_zk_reader body; /* borrowed until the next call */
 };
 
-/* After a failure of one of these the session has no connection any more. */
+/* A failure of one of these closes the connection. */
 SL_MUST_CHECK enum sl_status sl_zk_send(struct sl_zk_session *session,
                                         sl_deadline deadline,
                                         struct sl_error *err);
@@ -202,19 +202,19 @@ SL_MUST_CHECK enum sl_status sl_zk_receive(struct sl_zk_session *session,
                                            sl_deadline deadline,
                                            struct sl_zk_reply *reply,
                                            struct sl_error *err);
-/* The same without waiting: *got is false where there is no answer. */
-SL_MUST_CHECK enum sl_status sl_zk_look(struct sl_zk_session *session,
+/* The same without waiting; *got is false if there is no reply. */
+SL_MUST_CHECK enum sl_status sl_zk_poll(struct sl_zk_session *session,
                                         struct sl_zk_reply *reply, bool *got,
                                         struct sl_error *err);
 
-/* The client's side of SASL DIGEST-MD5 (RFC 2831), for zookeeper.c: what to say
- * to the server's challenge, and what it must answer. */
+/* The client's side of SASL DIGEST-MD5 (RFC 2831): the response to the server's
+ * challenge, and the proof that the server must send. */
 enum { SL_ZK_PROOF_MAX = 48 };
 SL_MUST_CHECK enum sl_status
-sl_zk_answer_challenge(struct sl_bytes challenge, const char *user,
-                       const char *password, const char *cnonce,
-                       struct sl_buf *answer, char proof[SL_ZK_PROOF_MAX],
-                       struct sl_error *err);
+sl_zk_digest_md5_respond(struct sl_bytes challenge, const char *user,
+                         const char *password, const char *cnonce,
+                         struct sl_buf *answer, char proof[SL_ZK_PROOF_MAX],
+                         struct sl_error *err);
 
 /* For a driver's `risks`, whose options begin with these. */
 void sl_zk_risks(const void *options, sl_risk_fn *tell, void *context);

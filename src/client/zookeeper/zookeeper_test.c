@@ -111,13 +111,14 @@ static void settings_refused(struct sl_zk_options options, const char *why)
 static void settings_go_together(void **state)
 {
     (void)state;
-    settings_refused((struct sl_zk_options){.user = "u"}, "go together");
-    settings_refused((struct sl_zk_options){.password = "p"}, "go together");
-    settings_refused((struct sl_zk_options){.auth = "sasl"}, "wants");
+    settings_refused((struct sl_zk_options){.user = "u"}, "belong together");
+    settings_refused((struct sl_zk_options){.password = "p"},
+                     "belong together");
+    settings_refused((struct sl_zk_options){.auth = "sasl"}, "needs");
     settings_refused((struct sl_zk_options){.user = "a:b", .password = "p"},
                      "colon");
     settings_refused((struct sl_zk_options){.tls = true, .cert = "c"},
-                     "go together");
+                     "belong together");
     settings_refused((struct sl_zk_options){.ca = "c"}, "tls = true");
     settings_refused((struct sl_zk_options){.tls = true, .ca = "/nonexistent"},
                      "/nonexistent");
@@ -224,8 +225,8 @@ static enum sl_status challenge(const char *text, struct sl_buf *answer,
 {
     struct sl_error err;
 
-    return sl_zk_answer_challenge(sl_bytes_of(text), "chris", "secret",
-                                  "OA6MHXh6VqTrRk", answer, proof, &err);
+    return sl_zk_digest_md5_respond(sl_bytes_of(text), "chris", "secret",
+                                    "OA6MHXh6VqTrRk", answer, proof, &err);
 }
 
 static void challenges(void **state)

@@ -321,7 +321,7 @@ static const struct sl_pg_tables_kind kind = {
               "CREATE INDEX IF NOT EXISTS \"{t}_expires\" ON \"{t}\" (expires) "
               "WHERE expires IS NOT NULL",
     .statements = statements,
-    .ask = ask,
+    .make_arguments = ask,
     .answer = answer,
     .refuse = refuse,
 };

@@ -117,7 +117,7 @@ static bool answer(void *context, struct sl_op *op, redisReply *reply)
     return sl_redis_answer(op, reply);
 }
 
-static const struct sl_redis_calls calls = {append, answer};
+static const struct sl_redis_pipeline_calls calls = {append, answer};
 
 /* --- Listing ------------------------------------------------------------ */
 

@@ -229,7 +229,7 @@ static const struct sl_pg_tables_kind kind = {
     .probe = probe,
     .statements = statements,
     .channel = "{t}",
-    .ask = ask,
+    .make_arguments = ask,
     .answer = answer,
 };
 

@@ -32,8 +32,8 @@ static enum sl_status redis_store_new(const void *options, void **store,
 
 static void redis_run(void *state, struct sl_op *const ops[], size_t count)
 {
-    static const struct sl_redis_calls calls = {sl_lockd_redis_append,
-                                                sl_lockd_redis_answer};
+    static const struct sl_redis_pipeline_calls calls = {sl_lockd_redis_append,
+                                                         sl_lockd_redis_answer};
 
     sl_redis_script_run(state, &calls, ops, count);
 }

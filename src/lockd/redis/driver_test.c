@@ -143,7 +143,7 @@ static void keys_have_the_name_in_braces(void **state)
 {
     const struct sl_lockd_request request = {.verb = SL_LOCKD_IS_LOCKED,
                                              .key = SL_LITERAL("k:1")};
-    struct sl_redis_script_state redis = redis_state_of(&options);
+    struct sl_redis_script_connection redis = redis_state_of(&options);
     struct sl_buf out = SL_BUF(4096);
     struct sl_lockd_answer answer;
     struct sl_op op = {.request = &request, .answer = &answer};

@@ -24,7 +24,7 @@ static const char *const verbs[] = {
 /* --- Commands ----------------------------------------------------------- */
 
 static enum sl_status begin(struct sl_redis_script_call *call,
-                            struct sl_redis_script_state *state,
+                            struct sl_redis_script_connection *state,
                             struct sl_bytes key, const char *verb,
                             struct sl_error *err)
 {
@@ -67,7 +67,7 @@ enum sl_status sl_lockd_redis_append(void *context, const struct sl_op *op,
     return sl_redis_script_append(&call, out, err);
 }
 
-void sl_lockd_redis_leave(struct sl_redis_script_state *state,
+void sl_lockd_redis_leave(struct sl_redis_script_connection *state,
                           const struct sl_op *op)
 {
     struct sl_redis_script_call call;

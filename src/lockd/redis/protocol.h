@@ -12,7 +12,8 @@
 /* redis.lua */
 extern const char sl_lockd_redis_lua[];
 
-/* What struct sl_redis_calls wants; context: struct sl_redis_script_state. */
+/* What struct sl_redis_pipeline_calls wants; context: struct
+ * sl_redis_script_connection. */
 SL_MUST_CHECK enum sl_status sl_lockd_redis_append(void *context,
                                                    const struct sl_op *op,
                                                    struct sl_buf *out,
@@ -21,7 +22,7 @@ SL_MUST_CHECK bool sl_lockd_redis_answer(void *context, struct sl_op *op,
                                          redisReply *reply);
 
 /* Leave the line in which op waits. */
-void sl_lockd_redis_leave(struct sl_redis_script_state *state,
+void sl_lockd_redis_leave(struct sl_redis_script_connection *state,
                           const struct sl_op *op);
 
 #endif

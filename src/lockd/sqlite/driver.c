@@ -147,8 +147,8 @@ static int grant(struct sl_embedded *state, struct sl_op *op)
     int code = leave(state, op);
     op->changed = false; /* the next one finds it held */
     if (code == SQLITE_OK)
-        code =
-            sl_embedded_look_up(state->statements[NEXT_TOKEN], &token, &found);
+        code = sl_embedded_query_integer(state->statements[NEXT_TOKEN], &token,
+                                         &found);
     if (code != SQLITE_OK || !found)
         return code != SQLITE_OK ? code : SQLITE_CORRUPT;
     make_holder(answer->holder);
@@ -166,12 +166,14 @@ static int run_acquire(struct sl_embedded *state, struct sl_op *op)
     int64_t until, first;
     bool held, waited_for;
 
-    int code = sl_embedded_look_up(with_key(state, HELD, op), &until, &held);
+    int code =
+        sl_embedded_query_integer(with_key(state, HELD, op), &until, &held);
     if (code != SQLITE_OK)
         return code;
     if (held)
         return wait_or_refuse(state, op, until);
-    code = sl_embedded_look_up(with_key(state, FIRST, op), &first, &waited_for);
+    code = sl_embedded_query_integer(with_key(state, FIRST, op), &first,
+                                     &waited_for);
     if (code != SQLITE_OK)
         return code;
     if (waited_for && first != op->ticket)
@@ -208,8 +210,8 @@ static int run_is_locked(struct sl_embedded *state, struct sl_op *op)
 {
     int64_t until;
 
-    return sl_embedded_look_up(with_key(state, HELD, op), &until,
-                               &sl_lockd_answer_of(op)->locked);
+    return sl_embedded_query_integer(with_key(state, HELD, op), &until,
+                                     &sl_lockd_answer_of(op)->locked);
 }
 
 static int run(struct sl_embedded *state, struct sl_op *op)
@@ -221,7 +223,7 @@ static int run(struct sl_embedded *state, struct sl_op *op)
         [SL_LOCKD_IS_LOCKED] = run_is_locked,
     };
 
-    sl_lockd_answer_of(op)->asked_at = sl_embedded_up_ns(state);
+    sl_lockd_answer_of(op)->asked_at = sl_embedded_boottime_ns(state);
     return runs[sl_op_verb(op)](state, op);
 }
 

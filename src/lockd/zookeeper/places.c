@@ -442,7 +442,7 @@ void sl_zk_store_look(struct sl_zk_store *store, unsigned index)
     bool got = true;
 
     while (got && session->conn != NULL) {
-        if (sl_zk_look(session, &reply, &got, NULL) != SL_OK) {
+        if (sl_zk_poll(session, &reply, &got, NULL) != SL_OK) {
             sl_zk_store_lost(store, index);
             return;
         }

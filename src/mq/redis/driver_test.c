@@ -188,7 +188,7 @@ static void settling(void **state)
 /* What the command for a receipt ends with. */
 static void command_ends(const char *receipt, struct sl_bytes end)
 {
-    struct sl_redis_script_state redis = redis_state_of(&options);
+    struct sl_redis_script_connection redis = redis_state_of(&options);
     struct sl_buf out = SL_BUF(4096);
     struct sl_mq_answer answer;
     struct sl_op op = {.request = &request, .answer = &answer};

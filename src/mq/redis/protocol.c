@@ -67,7 +67,7 @@ static bool read_receipt(struct sl_bytes text, struct receipt *out)
 /* --- Commands ----------------------------------------------------------- */
 
 static enum sl_status begin(struct sl_redis_script_call *call,
-                            struct sl_redis_script_state *state,
+                            struct sl_redis_script_connection *state,
                             const char *verb, struct sl_bytes duplicate,
                             struct sl_error *err)
 {
@@ -188,7 +188,7 @@ enum sl_status sl_mq_redis_append(void *context, const struct sl_op *op,
     return status == SL_OK ? sl_redis_script_append(&call, out, err) : status;
 }
 
-bool sl_mq_redis_peek(struct sl_redis_script_state *state)
+bool sl_mq_redis_peek(struct sl_redis_script_connection *state)
 {
     struct sl_redis_script_call call;
     struct sl_error err;

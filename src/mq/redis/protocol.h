@@ -12,7 +12,8 @@
 /* redis.lua */
 extern const char sl_mq_redis_lua[];
 
-/* What struct sl_redis_calls wants; context: struct sl_redis_script_state. */
+/* What struct sl_redis_pipeline_calls wants; context: struct
+ * sl_redis_script_connection. */
 SL_MUST_CHECK enum sl_status sl_mq_redis_append(void *context,
                                                 const struct sl_op *op,
                                                 struct sl_buf *out,
@@ -25,6 +26,6 @@ SL_MUST_CHECK bool sl_mq_redis_answer_dead_list(struct sl_op *op,
                                                 const redisReply *reply);
 
 /* Whether a RECEIVE may find something now. */
-bool sl_mq_redis_peek(struct sl_redis_script_state *state);
+bool sl_mq_redis_peek(struct sl_redis_script_connection *state);
 
 #endif

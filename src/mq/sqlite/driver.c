@@ -55,7 +55,7 @@ static int find_duplicate(struct sl_embedded *state, struct sl_op *op,
         return SQLITE_OK;
     sl_embedded_bind_text(find, 1, sl_mq_request_of(op)->deduplication_id);
     sqlite3_bind_int64(find, 2, state->now);
-    int code = sl_embedded_look_up(find, &seq, found);
+    int code = sl_embedded_query_integer(find, &seq, found);
     if (*found)
         put_id(op, seq);
     return code;
@@ -86,8 +86,8 @@ static int state_of_new(struct sl_embedded *state,
     if (request->group.ptr != NULL) {
         sl_embedded_bind_text(get(state, SL_MQ_SQLITE_IN_GROUP), 1,
                               request->group);
-        code = sl_embedded_look_up(get(state, SL_MQ_SQLITE_IN_GROUP), &value,
-                                   &found);
+        code = sl_embedded_query_integer(get(state, SL_MQ_SQLITE_IN_GROUP),
+                                         &value, &found);
     }
     *which = found                   ? SL_MQ_SQLITE_BLOCKED
              : request->delay_ms > 0 ? SL_MQ_SQLITE_HIDDEN
@@ -276,8 +276,8 @@ static int show_returned(struct sl_embedded *state)
     bool found;
 
     sqlite3_bind_int64(get(state, SL_MQ_SQLITE_RETURNED), 1, state->now);
-    int code =
-        sl_embedded_look_up(get(state, SL_MQ_SQLITE_RETURNED), &seq, &found);
+    int code = sl_embedded_query_integer(get(state, SL_MQ_SQLITE_RETURNED),
+                                         &seq, &found);
     if (code != SQLITE_OK || !found)
         return code;
     sqlite3_bind_int64(get(state, SL_MQ_SQLITE_SHOW), 1, state->now);
@@ -288,8 +288,8 @@ static int wait_for_more(struct sl_embedded *state, struct sl_op *op)
 {
     int64_t until;
     bool found;
-    int code = sl_embedded_look_up(get(state, SL_MQ_SQLITE_NEXT_UNTIL), &until,
-                                   &found);
+    int code = sl_embedded_query_integer(get(state, SL_MQ_SQLITE_NEXT_UNTIL),
+                                         &until, &found);
 
     op->again_at = found ? sl_embedded_deadline(state, until) : SL_NEVER;
     op->others_at = SL_NEVER;
@@ -398,8 +398,8 @@ static int run_depth(struct sl_embedded *state, struct sl_op *op)
 {
     int64_t count;
     bool found;
-    int code =
-        sl_embedded_look_up(get(state, SL_MQ_SQLITE_COUNT), &count, &found);
+    int code = sl_embedded_query_integer(get(state, SL_MQ_SQLITE_COUNT), &count,
+                                         &found);
 
     sl_mq_answer_of(op)->depth = (uint64_t)count;
     return code;

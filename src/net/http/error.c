@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What went wrong with HTTP, in words, and whose fault it is. */
+/* The errors of libcurl. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +8,10 @@
 #include "net/conn.h"
 #include "net/http/internal.h"
 
-enum { PROBE_MS = 500 /* for a server to say what it has against us */ };
+enum { PROBE_MS = 500 /* for the server to send its alert */ };
 
-/* What OpenSSL says where the server did not like our certificate, or missed
- * it: by TLS 1.3 that comes when we read. */
+/* OpenSSL's texts for alerts of a server that refused our certificate, or
+ * missed it.  With TLS 1.3 the alert arrives when we read. */
 static bool is_refusal(const char *reason)
 {
     static const char *const alerts[] = {
@@ -26,15 +26,15 @@ static bool is_refusal(const char *reason)
 }
 
 /*
- * Whether the server does not want us, by our certificate, and in which words:
- * they are lost where a request crosses them.  One more connection, then,
- * without a request.
+ * Whether the server refuses our certificate; its alert goes into why.  An
+ * alert may be lost when it crosses a request, so this opens one more
+ * connection, without a request.
  */
-static bool refuses_us(const struct sl_http_exchange *exchange,
+static bool refuses_us(const struct sl_http_transaction *transaction,
                        struct sl_error *why)
 {
-    const struct sl_http_config *config = exchange->config;
-    const char *colon = strrchr(exchange->where, ':');
+    const struct sl_http_config *config = transaction->config;
+    const char *colon = strrchr(transaction->where, ':');
     const sl_deadline deadline = sl_deadline_in_ms(PROBE_MS);
     struct sl_conn *conn = NULL;
     struct sl_tls *tls = NULL;
@@ -44,7 +44,7 @@ static bool refuses_us(const struct sl_http_exchange *exchange,
     why->message[0] = '\0';
     if (colon == NULL)
         return false;
-    const char *name = exchange->where + (exchange->where[0] == '[');
+    const char *name = transaction->where + (transaction->where[0] == '[');
     char *host = sl_strndup(name, (size_t)(colon - name) - (colon[-1] == ']'));
     if (sl_tls_new(config->ca, &tls, why) == SL_OK &&
         (config->cert == NULL ||
@@ -59,7 +59,7 @@ static bool refuses_us(const struct sl_http_exchange *exchange,
     return is_refusal(why->message);
 }
 
-static bool may_be_refusal(const struct sl_http_exchange *exchange,
+static bool may_be_refusal(const struct sl_http_transaction *transaction,
                            CURLcode code)
 {
     long connects = 0;
@@ -67,63 +67,67 @@ static bool may_be_refusal(const struct sl_http_exchange *exchange,
     if (code != CURLE_SEND_ERROR && code != CURLE_RECV_ERROR &&
         code != CURLE_GOT_NOTHING && code != CURLE_SSL_CONNECT_ERROR)
         return false;
-    curl_easy_getinfo(exchange->easy, CURLINFO_NUM_CONNECTS, &connects);
-    return connects > 0 && exchange->header_bytes == 0 && exchange->secure;
+    curl_easy_getinfo(transaction->easy, CURLINFO_NUM_CONNECTS, &connects);
+    return connects > 0 && transaction->header_bytes == 0 &&
+           transaction->secure;
 }
 
-static enum sl_status timed_out(const struct sl_http_exchange *exchange,
+static enum sl_status timed_out(const struct sl_http_transaction *transaction,
                                 struct sl_error *err)
 {
     return sl_fail(err, SL_TIMEOUT,
-                   exchange->sent ? "%s: no answer in time"
-                                  : "%s: no connection in time",
-                   exchange->where);
+                   transaction->sent ? "%s: no answer in time"
+                                     : "%s: no connection in time",
+                   transaction->where);
 }
 
-/* libcurl's own words name hosts, ports and certificates, but no headers. */
-static enum sl_status explain(const struct sl_http_exchange *exchange,
-                              CURLcode code, struct sl_error *err)
+/* libcurl's messages name hosts, ports and certificates, but no headers. */
+static enum sl_status
+explain_code(const struct sl_http_transaction *transaction, CURLcode code,
+             struct sl_error *err)
 {
-    const char *where = exchange->where;
-    const char *reason = exchange->reason[0] != '\0' ? exchange->reason
-                                                     : curl_easy_strerror(code);
+    const char *where = transaction->where;
+    const char *reason = transaction->reason[0] != '\0'
+                             ? transaction->reason
+                             : curl_easy_strerror(code);
 
-    if (exchange->err.status != SL_OK) /* we ended it */
-        return sl_fail(err, exchange->err.status, "%s", exchange->err.message);
+    if (transaction->err.status != SL_OK) /* a callback ended it */
+        return sl_fail(err, transaction->err.status, "%s",
+                       transaction->err.message);
     if (is_refusal(reason))
         return sl_fail(
             err, SL_UNAUTHENTICATED,
-            "%s: the server wants a client's certificate of an "
+            "%s: the server requires a client certificate of an "
             "authority that it trusts; set `cert` and `key` (%.200s)",
             where, reason);
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
-        return timed_out(exchange, err);
+        return timed_out(transaction, err);
     case CURLE_COULDNT_CONNECT:
         return sl_fail(err, SL_UNAVAILABLE,
                        "%s: no connection; is the server running there?",
                        where);
     case CURLE_COULDNT_RESOLVE_HOST:
-        return sl_fail(err, SL_UNAVAILABLE, "%s: nobody knows this name",
-                       where);
+        return sl_fail(err, SL_UNAVAILABLE,
+                       "%s: the host name cannot be resolved", where);
     case CURLE_PEER_FAILED_VERIFICATION:
         return sl_fail(err, SL_UNAUTHENTICATED,
                        "%s: the server's certificate is not for this name, or "
-                       "not trusted; if it is your own authority's, name its "
-                       "file as `ca` (%.200s)",
+                       "not trusted; for an authority of your own set `ca` to "
+                       "its file (%.200s)",
                        where, reason);
     case CURLE_SSL_CONNECT_ERROR:
         return sl_fail(err, SL_UNAVAILABLE,
-                       "%s: no TLS, which the server may not speak on this "
-                       "port: %.200s",
+                       "%s: TLS handshake failed; does the server speak TLS "
+                       "on this port? (%.200s)",
                        where, reason);
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
         return sl_fail(err, SL_UNAUTHENTICATED,
-                       "%s: a certificate's file cannot be used: %.200s", where,
+                       "%s: a certificate file cannot be used: %.200s", where,
                        reason);
-    case CURLE_UNSUPPORTED_PROTOCOL: /* also of an answer */
-        if (exchange->sent)
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also for an answer that is not HTTP */
+        if (transaction->sent)
             return sl_fail(err, SL_UNAVAILABLE,
                            "%s: the server does not speak HTTP", where);
         __attribute__((fallthrough));
@@ -138,13 +142,13 @@ static enum sl_status explain(const struct sl_http_exchange *exchange,
     }
 }
 
-enum sl_status sl_http_explain(struct sl_http_exchange *exchange, CURLcode code,
-                               struct sl_error *err)
+enum sl_status sl_http_explain(struct sl_http_transaction *transaction,
+                               CURLcode code, struct sl_error *err)
 {
     struct sl_error why;
 
-    if (may_be_refusal(exchange, code) && refuses_us(exchange, &why))
-        snprintf(exchange->reason, sizeof(exchange->reason), "%.*s",
+    if (may_be_refusal(transaction, code) && refuses_us(transaction, &why))
+        snprintf(transaction->reason, sizeof(transaction->reason), "%.*s",
                  CURL_ERROR_SIZE - 1, why.message);
-    return explain(exchange, code, err);
+    return explain_code(transaction, code, err);
 }

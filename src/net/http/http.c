@@ -2,9 +2,9 @@
 /*
  * HTTP by libcurl.
  *
- * libcurl sends a request anew, on a new connection, where a connection that
- * was kept breaks before the first byte of the answer: fine for pages, not for
- * what must not happen twice.  `about_to_send` knows, and forbids it.
+ * libcurl resends a request on a new connection if a kept-alive connection
+ * breaks before the first byte of the answer, which is wrong for requests that
+ * must not be repeated. `about_to_send` forbids it.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,16 +16,16 @@
 #include "net/http/internal.h"
 
 enum {
-    HEADERS_MAX = 64 * 1024, /* bytes of all, wanted or not */
-    IDLE_S = 60,             /* a connection is not used again after that */
+    HEADERS_MAX = 64 * 1024, /* bytes of all headers of an answer */
+    IDLE_S = 60,             /* an older idle connection is not reused */
 };
 
 struct sl_http {
-    struct sl_http_exchange exchange;
+    struct sl_http_transaction transaction;
 };
 
 struct sl_http_stream {
-    struct sl_http_exchange exchange;
+    struct sl_http_transaction transaction;
     CURLM *multi;
 };
 
@@ -41,67 +41,67 @@ enum sl_status sl_http_check(const struct sl_http_config *config,
     return status;
 }
 
-/* --- What libcurl calls --------------------------------------------------- */
+/* --- Callbacks of libcurl ----------------------------------------------- */
 
 static int about_to_send(void *context, char *remote, char *local, int port,
                          int local_port)
 {
-    struct sl_http_exchange *exchange = context;
+    struct sl_http_transaction *transaction = context;
 
     (void)remote;
     (void)local;
     (void)port;
     (void)local_port;
-    if (exchange->sent) {
-        sl_fail(&exchange->err, SL_UNAVAILABLE,
-                "%s: the server closed the connection", exchange->where);
+    if (transaction->sent) {
+        sl_fail(&transaction->err, SL_UNAVAILABLE,
+                "%s: the server closed the connection", transaction->where);
         return CURL_PREREQFUNC_ABORT;
     }
-    exchange->sent = true;
+    transaction->sent = true;
     return CURL_PREREQFUNC_OK;
 }
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context)
 {
-    struct sl_http_exchange *exchange = context;
+    struct sl_http_transaction *transaction = context;
 
-    if (exchange->part(exchange->context, SL_BYTES(bytes, size * count),
-                       &exchange->err) == SL_OK)
+    if (transaction->part(transaction->context, SL_BYTES(bytes, size * count),
+                          &transaction->err) == SL_OK)
         return size * count;
-    return size * count + 1; /* anything else ends it */
+    return size * count + 1; /* any other number ends the transfer */
 }
 
 static size_t take_header(char *bytes, size_t size, size_t count, void *context)
 {
-    struct sl_http_exchange *exchange = context;
+    struct sl_http_transaction *transaction = context;
     size_t len = size * count;
 
-    exchange->header_bytes += len;
-    if (exchange->header_bytes > HEADERS_MAX) {
-        sl_fail(&exchange->err, SL_TOO_LARGE,
+    transaction->header_bytes += len;
+    if (transaction->header_bytes > HEADERS_MAX) {
+        sl_fail(&transaction->err, SL_TOO_LARGE,
                 "%s: an answer with more than %d bytes of headers",
-                exchange->where, HEADERS_MAX);
+                transaction->where, HEADERS_MAX);
         return len + 1;
     }
-    if (exchange->wanted != NULL &&
-        sl_buf_append(exchange->wanted, SL_BYTES(bytes, len), &exchange->err) !=
-            SL_OK)
+    if (transaction->wanted != NULL &&
+        sl_buf_append(transaction->wanted, SL_BYTES(bytes, len),
+                      &transaction->err) != SL_OK)
         return len + 1;
     return len;
 }
 
-/* --- An exchange ---------------------------------------------------------- */
+/* --- Transactions ------------------------------------------------------- */
 
 static void start_libcurl(void)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        abort(); /* no memory */
+        abort(); /* out of memory */
 }
 
-static void set_always(struct sl_http_exchange *exchange,
-                       const struct sl_http_config *config)
+static void set_common_options(struct sl_http_transaction *transaction,
+                               const struct sl_http_config *config)
 {
-    CURL *easy = exchange->easy;
+    CURL *easy = transaction->easy;
 
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -120,36 +120,36 @@ static void set_always(struct sl_http_exchange *exchange,
         curl_easy_setopt(easy, CURLOPT_SSLCERT, config->cert);
         curl_easy_setopt(easy, CURLOPT_SSLKEY, config->key);
     }
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, exchange->reason);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transaction->reason);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, about_to_send);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, exchange);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transaction);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, exchange);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transaction);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, exchange);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transaction);
 }
 
-static void init(struct sl_http_exchange *exchange,
-                 const struct sl_http_config *config)
+static void open_transaction(struct sl_http_transaction *transaction,
+                             const struct sl_http_config *config)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, start_libcurl);
-    exchange->easy = curl_easy_init();
-    if (exchange->easy == NULL)
-        abort(); /* no memory */
-    exchange->config = config;
-    set_always(exchange, config);
+    transaction->easy = curl_easy_init();
+    if (transaction->easy == NULL)
+        abort(); /* out of memory */
+    transaction->config = config;
+    set_common_options(transaction, config);
 }
 
-static void done(struct sl_http_exchange *exchange)
+static void close_transaction(struct sl_http_transaction *transaction)
 {
-    curl_easy_cleanup(exchange->easy);
-    curl_slist_free_all(exchange->headers);
-    free(exchange->where);
+    curl_easy_cleanup(transaction->easy);
+    curl_slist_free_all(transaction->headers);
+    free(transaction->where);
 }
 
-/* "host:port" of a URL, for messages; whatever else is in it stays out. */
+/* "host:port" of a URL, for messages, without its other parts. */
 static char *where_of(const char *url)
 {
     char *host = NULL, *port = NULL;
@@ -161,7 +161,7 @@ static char *where_of(const char *url)
         curl_url_get(parts, CURLUPART_HOST, &host, 0);
     if (host != NULL)
         curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
-    where = host == NULL ? sl_strdup("a URL that is none")
+    where = host == NULL ? sl_strdup("an invalid URL")
                          : sl_asprintf("%s:%s", host, port == NULL ? "" : port);
     curl_free(host);
     curl_free(port);
@@ -169,35 +169,36 @@ static char *where_of(const char *url)
     return where;
 }
 
-static void add_header(struct sl_http_exchange *exchange, const char *header)
+static void add_header(struct sl_http_transaction *transaction,
+                       const char *header)
 {
-    struct curl_slist *longer = curl_slist_append(exchange->headers, header);
+    struct curl_slist *longer = curl_slist_append(transaction->headers, header);
 
     if (longer == NULL)
-        abort(); /* no memory */
-    exchange->headers = longer;
+        abort(); /* out of memory */
+    transaction->headers = longer;
 }
 
-static void prepare(struct sl_http_exchange *exchange,
-                    const struct sl_http_request *request)
+static void prepare_request(struct sl_http_transaction *transaction,
+                            const struct sl_http_request *request)
 {
-    CURL *easy = exchange->easy;
+    CURL *easy = transaction->easy;
     bool has_body = request->body.len > 0;
 
-    free(exchange->where);
-    exchange->where = where_of(request->url);
-    exchange->header_bytes = 0;
-    exchange->sent = false;
-    exchange->secure = strncmp(request->url, "https:", 6) == 0;
-    exchange->err.status = SL_OK;
-    exchange->reason[0] = '\0';
-    curl_slist_free_all(exchange->headers);
-    exchange->headers = NULL;
-    add_header(exchange, "Expect:");
+    free(transaction->where);
+    transaction->where = where_of(request->url);
+    transaction->header_bytes = 0;
+    transaction->sent = false;
+    transaction->secure = strncmp(request->url, "https:", 6) == 0;
+    transaction->err.status = SL_OK;
+    transaction->reason[0] = '\0';
+    curl_slist_free_all(transaction->headers);
+    transaction->headers = NULL;
+    add_header(transaction, "Expect:");
     for (size_t i = 0; request->headers != NULL && request->headers[i]; i++)
-        add_header(exchange, request->headers[i]);
+        add_header(transaction, request->headers[i]);
     curl_easy_setopt(easy, CURLOPT_URL, request->url);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transaction->headers);
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
     curl_easy_setopt(easy, CURLOPT_NOBODY,
                      (long)(strcmp(request->method, "HEAD") == 0));
@@ -213,18 +214,18 @@ static void prepare(struct sl_http_exchange *exchange,
                   ? 0
                   : (long)sl_deadline_left_ms(request->deadline);
     if (request->deadline != SL_NEVER && ms == 0)
-        ms = 1; /* 0 would be for ever */
+        ms = 1; /* 0 would mean no timeout */
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, ms);
 }
 
-/* --- One after the other -------------------------------------------------- */
+/* --- Plain requests ----------------------------------------------------- */
 
 struct sl_http *sl_http_new(const struct sl_http_config *config)
 {
     struct sl_http *http = sl_alloc(sizeof(*http));
 
-    init(&http->exchange, config);
+    open_transaction(&http->transaction, config);
     return http;
 }
 
@@ -232,12 +233,12 @@ void sl_http_free(struct sl_http *http)
 {
     if (http == NULL)
         return;
-    done(&http->exchange);
+    close_transaction(&http->transaction);
     free(http);
 }
 
-static enum sl_status gather(void *context, struct sl_bytes part,
-                             struct sl_error *err)
+static enum sl_status append_body(void *context, struct sl_bytes part,
+                                  struct sl_error *err)
 {
     struct sl_http_answer *answer = context;
 
@@ -251,26 +252,26 @@ enum sl_status sl_http_do(struct sl_http *http,
                           const struct sl_http_request *request,
                           struct sl_http_answer *answer, struct sl_error *err)
 {
-    struct sl_http_exchange *exchange = &http->exchange;
+    struct sl_http_transaction *transaction = &http->transaction;
     long code = 0;
 
-    prepare(exchange, request);
-    exchange->part = gather;
-    exchange->context = answer;
-    exchange->wanted = answer->headers.limit > 0 ? &answer->headers : NULL;
-    CURLcode result = curl_easy_perform(exchange->easy);
-    exchange->context = exchange->wanted = NULL;
-    answer->not_sent = result != CURLE_OK && !exchange->sent;
+    prepare_request(transaction, request);
+    transaction->part = append_body;
+    transaction->context = answer;
+    transaction->wanted = answer->headers.limit > 0 ? &answer->headers : NULL;
+    CURLcode result = curl_easy_perform(transaction->easy);
+    transaction->context = transaction->wanted = NULL;
+    answer->unsent = result != CURLE_OK && !transaction->sent;
     if (result != CURLE_OK)
-        return sl_http_explain(exchange, result, err);
-    curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &code);
+        return sl_http_explain(transaction, result, err);
+    curl_easy_getinfo(transaction->easy, CURLINFO_RESPONSE_CODE, &code);
     answer->code = (int)code;
     return SL_OK;
 }
 
-/* A line's value where its name is this one, without the blanks around it. */
-static bool value_of(struct sl_bytes line, const char *name,
-                     struct sl_bytes *value)
+/* The value of a header line with this name, without surrounding blanks. */
+static bool header_value_of(struct sl_bytes line, const char *name,
+                            struct sl_bytes *value)
 {
     size_t len = strlen(name);
 
@@ -294,7 +295,7 @@ bool sl_http_header(const struct sl_http_answer *answer, const char *name,
     while (rest.len > 0) {
         const uint8_t *end = memchr(rest.ptr, '\n', rest.len);
         size_t len = end == NULL ? rest.len : (size_t)(end - rest.ptr) + 1;
-        if (value_of(SL_BYTES(rest.ptr, len), name, value))
+        if (header_value_of(SL_BYTES(rest.ptr, len), name, value))
             return true;
         rest = SL_BYTES(rest.ptr + len, rest.len - len);
     }
@@ -307,7 +308,7 @@ void sl_http_answer_done(struct sl_http_answer *answer)
     sl_buf_done(&answer->headers);
 }
 
-/* --- Answers that go on --------------------------------------------------- */
+/* --- Streams ------------------------------------------------------------ */
 
 struct sl_http_stream *sl_http_stream_new(const struct sl_http_config *config,
                                           const struct sl_http_request *request,
@@ -315,44 +316,44 @@ struct sl_http_stream *sl_http_stream_new(const struct sl_http_config *config,
 {
     struct sl_http_stream *stream = sl_alloc(sizeof(*stream));
 
-    init(&stream->exchange, config);
-    prepare(&stream->exchange, request);
-    stream->exchange.part = part;
-    stream->exchange.context = context;
+    open_transaction(&stream->transaction, config);
+    prepare_request(&stream->transaction, request);
+    stream->transaction.part = part;
+    stream->transaction.context = context;
     stream->multi = curl_multi_init();
     if (stream->multi == NULL ||
-        curl_multi_add_handle(stream->multi, stream->exchange.easy) != 0)
-        abort(); /* no memory */
+        curl_multi_add_handle(stream->multi, stream->transaction.easy) != 0)
+        abort(); /* out of memory */
     return stream;
 }
 
 enum sl_status sl_http_stream_poll(struct sl_http_stream *stream, int *code,
                                    struct sl_error *err)
 {
-    struct sl_http_exchange *exchange = &stream->exchange;
+    struct sl_http_transaction *transaction = &stream->transaction;
     int running = 0, left = 0;
     long answered = 0;
 
     if (curl_multi_perform(stream->multi, &running) != CURLM_OK)
-        return sl_fail(err, SL_UNAVAILABLE, "%s: the stream has broken",
-                       exchange->where);
-    curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &answered);
+        return sl_fail(err, SL_UNAVAILABLE, "%s: the stream was interrupted",
+                       transaction->where);
+    curl_easy_getinfo(transaction->easy, CURLINFO_RESPONSE_CODE, &answered);
     *code = (int)answered;
     if (running > 0)
         return SL_OK;
     const CURLMsg *message = curl_multi_info_read(stream->multi, &left);
     if (message != NULL && message->data.result != CURLE_OK)
-        return sl_http_explain(exchange, message->data.result, err);
+        return sl_http_explain(transaction, message->data.result, err);
     return sl_fail(err, SL_UNAVAILABLE, "%s: the answer has ended",
-                   exchange->where);
+                   transaction->where);
 }
 
 void sl_http_stream_free(struct sl_http_stream *stream)
 {
     if (stream == NULL)
         return;
-    curl_multi_remove_handle(stream->multi, stream->exchange.easy);
-    done(&stream->exchange);
+    curl_multi_remove_handle(stream->multi, stream->transaction.easy);
+    close_transaction(&stream->transaction);
     curl_multi_cleanup(stream->multi);
     free(stream);
 }

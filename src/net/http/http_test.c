@@ -208,7 +208,7 @@ static void what_was_not_sent_is_known(void **state)
     struct exchange exchange =
         ask(http, server.port, "POST", SL_LITERAL("x"), 20000);
     assert_int_equal(exchange.status, SL_UNAVAILABLE);
-    assert_true(exchange.answer.not_sent);
+    assert_true(exchange.answer.unsent);
     assert_non_null(strstr(exchange.err.message, "127.0.0.1:"));
     sl_http_answer_done(&exchange.answer);
     sl_http_free(http);
@@ -232,7 +232,7 @@ static void nothing_is_sent_twice(void **state)
     struct exchange two =
         ask(http, server.port, "POST", SL_LITERAL("2"), 20000);
     assert_int_equal(two.status, SL_UNAVAILABLE);
-    assert_false(two.answer.not_sent);
+    assert_false(two.answer.unsent);
     assert_int_equal(server.requests, 2);
     struct exchange three =
         ask(http, server.port, "POST", SL_LITERAL("3"), 20000);
@@ -277,7 +277,7 @@ static void answers_that_are_none(void **state)
             ask(http, server.port, "GET", SL_BYTES(NULL, 0), 20000);
         if (exchange.status != cases[i].status)
             fail_msg("%zu: %s", i, exchange.err.message);
-        assert_false(exchange.answer.not_sent);
+        assert_false(exchange.answer.unsent);
         sl_http_answer_done(&exchange.answer);
         sl_http_free(http);
         stop(&server);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of http.c, for http_error.c. */
+/* What http.c shares with http_error.c. */
 #ifndef SL_NET_HTTP_INTERNAL_H
 #define SL_NET_HTTP_INTERNAL_H
 
@@ -7,8 +7,8 @@
 
 #include "net/http/http.h"
 
-/* One request on its way; the same for both kinds. */
-struct sl_http_exchange {
+/* One request and its answer, plain or streamed. */
+struct sl_http_transaction {
     CURL *easy;
     const struct sl_http_config *config;
     struct curl_slist *headers;
@@ -18,13 +18,14 @@ struct sl_http_exchange {
     struct sl_buf *wanted; /* headers, or NULL */
     size_t header_bytes;   /* of the answer, so far */
     bool secure;           /* by TLS */
-    bool sent;             /* it may have been, in part */
-    struct sl_error err;   /* of ours, where libcurl says that we ended it */
+    bool sent;             /* a part may have been sent */
+    struct sl_error err;   /* why a callback ended it */
     char reason[CURL_ERROR_SIZE];
 };
 
-/* What it means that libcurl answered this; may ask the server why. */
-enum sl_status sl_http_explain(struct sl_http_exchange *exchange, CURLcode code,
-                               struct sl_error *err);
+/* Fill err with the meaning of a libcurl code; may probe the server for its
+ * reason. */
+enum sl_status sl_http_explain(struct sl_http_transaction *exchange,
+                               CURLcode code, struct sl_error *err);
 
 #endif

@@ -9,17 +9,17 @@
 
 enum { DEPTH_MAX = 64 };
 
-static const json_t *of(const struct sl_json *json)
+static const json_t *to_jansson(const struct sl_json *json)
 {
     return (const json_t *)(const void *)json;
 }
 
-static const struct sl_json *as(const json_t *json)
+static const struct sl_json *from_jansson(const json_t *json)
 {
     return (const struct sl_json *)(const void *)json;
 }
 
-/* Jansson's own limit is 2048 levels, each of which costs it stack. */
+/* Jansson's own limit is 2048 levels, and each level takes stack. */
 static bool is_deep(struct sl_bytes text)
 {
     size_t depth = 0;
@@ -52,7 +52,7 @@ enum sl_status sl_json_parse(struct sl_bytes text, struct sl_json **out,
     json_t *json = json_loadb(text.len == 0 ? "" : (const char *)text.ptr,
                               text.len, JSON_REJECT_DUPLICATES, &error);
     if (json == NULL)
-        return sl_fail(err, SL_INVALID_ARGUMENT, "no JSON, from byte %d on",
+        return sl_fail(err, SL_INVALID_ARGUMENT, "invalid JSON at byte %d",
                        error.position);
     *out = (struct sl_json *)(void *)json;
     return SL_OK;
@@ -66,22 +66,22 @@ void sl_json_free(struct sl_json *json)
 const struct sl_json *sl_json_get(const struct sl_json *object,
                                   const char *name)
 {
-    return as(json_object_get(of(object), name));
+    return from_jansson(json_object_get(to_jansson(object), name));
 }
 
 size_t sl_json_count(const struct sl_json *array)
 {
-    return json_array_size(of(array));
+    return json_array_size(to_jansson(array));
 }
 
 const struct sl_json *sl_json_at(const struct sl_json *array, size_t index)
 {
-    return as(json_array_get(of(array), index));
+    return from_jansson(json_array_get(to_jansson(array), index));
 }
 
 struct sl_bytes sl_json_text(const struct sl_json *object, const char *name)
 {
-    const json_t *text = json_object_get(of(object), name);
+    const json_t *text = json_object_get(to_jansson(object), name);
 
     if (!json_is_string(text))
         return SL_BYTES(NULL, 0);
@@ -90,12 +90,12 @@ struct sl_bytes sl_json_text(const struct sl_json *object, const char *name)
 
 bool sl_json_true(const struct sl_json *object, const char *name)
 {
-    return json_is_true(json_object_get(of(object), name));
+    return json_is_true(json_object_get(to_jansson(object), name));
 }
 
 int64_t sl_json_integer(const struct sl_json *object, const char *name)
 {
-    const json_t *number = json_object_get(of(object), name);
+    const json_t *number = json_object_get(to_jansson(object), name);
     int64_t value = 0;
 
     if (json_is_integer(number))

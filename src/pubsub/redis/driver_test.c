@@ -140,7 +140,7 @@ static void command_ends(struct sl_bytes end)
 {
     const struct sl_pubsub_config config = {.lease_ms = 30000,
                                             .retention_ms = 60000};
-    struct sl_redis_script_state redis = redis_state_of(&options.script);
+    struct sl_redis_script_connection redis = redis_state_of(&options.script);
     struct sl_buf out = SL_BUF(8192);
     struct sl_pubsub_answer answer;
     struct sl_op op = {

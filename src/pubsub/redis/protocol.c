@@ -29,7 +29,7 @@ static const char *const verbs[] = {
 /* --- Commands ----------------------------------------------------------- */
 
 static enum sl_status begin(struct sl_redis_script_call *call,
-                            struct sl_redis_script_state *state,
+                            struct sl_redis_script_connection *state,
                             const struct sl_pubsub_request *request,
                             struct sl_error *err)
 {
@@ -125,7 +125,7 @@ static void add_for_member(struct sl_redis_script_call *call,
 enum sl_status sl_pubsub_redis_append(void *context, const struct sl_op *op,
                                       struct sl_buf *out, struct sl_error *err)
 {
-    struct sl_redis_script_state *state = context;
+    struct sl_redis_script_connection *state = context;
     const struct sl_pubsub_redis_options *options =
         (const void *)state->store->options;
     SL_CLEANUP(sl_buf_done)

@@ -18,7 +18,8 @@ struct sl_pubsub_redis_options {
 /* redis.lua */
 extern const char sl_pubsub_redis_lua[];
 
-/* What struct sl_redis_calls wants; context: struct sl_redis_script_state, with
+/* What struct sl_redis_pipeline_calls wants; context: struct
+ * sl_redis_script_connection, with
  * options as above. */
 SL_MUST_CHECK enum sl_status sl_pubsub_redis_append(void *context,
                                                     const struct sl_op *op,

@@ -47,13 +47,13 @@ static int find_topic(struct sl_embedded *state, struct sl_op *op,
 
     sl_embedded_bind_text(
         sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_TOPIC), 1, name);
-    int code = sl_embedded_look_up(
+    int code = sl_embedded_query_integer(
         sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_TOPIC), topic, found);
     if (code != SQLITE_OK || *found)
         return code;
     sl_embedded_bind_text(add, 1, name);
     sqlite3_bind_int64(add, 2, most);
-    code = sl_embedded_look_up(add, topic, found);
+    code = sl_embedded_query_integer(add, topic, found);
     if (code == SQLITE_OK && !*found)
         refuse_topic(op, most);
     return code;
@@ -105,7 +105,7 @@ static int add_group(struct sl_embedded *state,
     int code =
         request->from_earliest
             ? SQLITE_OK
-            : sl_embedded_look_up(
+            : sl_embedded_query_integer(
                   sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_LAST, topic, 0),
                   &last, &found);
     if (code != SQLITE_OK)
@@ -113,7 +113,7 @@ static int add_group(struct sl_embedded *state,
     sqlite3_bind_int64(add, 1, topic);
     sl_embedded_bind_text(add, 2, request->group);
     sqlite3_bind_int64(add, 3, last);
-    return sl_embedded_look_up(add, group, &found);
+    return sl_embedded_query_integer(add, group, &found);
 }
 
 static int run_subscribe(struct sl_embedded *state, struct sl_op *op)
@@ -131,7 +131,7 @@ static int run_subscribe(struct sl_embedded *state, struct sl_op *op)
         return code;
     sqlite3_bind_int64(find, 1, topic);
     sl_embedded_bind_text(find, 2, request->group);
-    code = sl_embedded_look_up(find, &group, &found);
+    code = sl_embedded_query_integer(find, &group, &found);
     if (code == SQLITE_OK && !found)
         code = add_group(state, request, topic, &group);
     if (code != SQLITE_OK)
@@ -188,7 +188,7 @@ static int remove_the_dead(struct sl_embedded *state, struct sl_op *op)
     int code = SQLITE_OK;
 
     while (code == SQLITE_OK && found) {
-        code = sl_embedded_look_up(
+        code = sl_embedded_query_integer(
             sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_DEAD, state->now, 0),
             &member, &found);
         if (code == SQLITE_OK && found)

@@ -141,7 +141,8 @@ static int key_is_busy(struct sl_embedded *state, int64_t group,
         return SQLITE_OK;
     sqlite3_bind_int64(find, 1, group);
     int code = sl_embedded_bind_blob(find, 2, key);
-    return code == SQLITE_OK ? sl_embedded_look_up(find, &seq, busy) : code;
+    return code == SQLITE_OK ? sl_embedded_query_integer(find, &seq, busy)
+                             : code;
 }
 
 /* An event that the group has not looked at; *more is false where there is no
@@ -221,7 +222,7 @@ static int show_returned(struct sl_embedded *state, int64_t group)
 {
     int64_t seq;
     bool found;
-    int code = sl_embedded_look_up(
+    int code = sl_embedded_query_integer(
         sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_RETURNED, group,
                               state->now),
         &seq, &found);
@@ -238,14 +239,14 @@ static int wait_for_more(struct sl_embedded *state, struct sl_op *op,
 {
     int64_t shown, death;
     bool found;
-    int code = sl_embedded_look_up(
+    int code = sl_embedded_query_integer(
         sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_NEXT_SHOWN, group, 0),
         &shown, &found);
 
     if (code == SQLITE_OK && !found)
         shown = INT64_MAX;
     if (code == SQLITE_OK)
-        code = sl_embedded_look_up(
+        code = sl_embedded_query_integer(
             sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_NEXT_DEATH, group, 0),
             &death, &found);
     if (code == SQLITE_OK)

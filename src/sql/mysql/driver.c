@@ -189,7 +189,7 @@ static const char blind_plugins[] = "mysql_native_password,client_ed25519";
 static bool knows_server(const struct sl_sql_mysql_store *store)
 {
     return store->tls || store->server_key != NULL ||
-           sl_is_loopback(store->url.host);
+           sl_resolve_is_loopback(store->url.host);
 }
 
 /* seconds: for what the library reads before wait.c makes the socket
