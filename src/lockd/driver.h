@@ -3,12 +3,12 @@
  * What a lock driver implements: service/driver.h, for the requests of
  * lockd/lockd.h.
  *
- * ACQUIRE that finds the key held answers SL_CONFLICT, and sets op->again_at
- * where it may wait.  A RELEASE, and whatever else may free a key, sets
- * op->changed.  ACQUIRE and RENEW note asked_at: no later than when the service
- * begins to count the time to live.  A RENEW never makes it end sooner: one of
- * SL_LOCKD_TTL_MIN_MS is a sign of life.  The holder is the driver's choice,
- * and must not be guessable.
+ * An ACQUIRE that finds the key held answers SL_CONFLICT, and sets op->again_at
+ * if it may wait.  A RELEASE, and every other op that may free a key, sets
+ * op->changed.  ACQUIRE and RENEW set asked_at to a time no later than when the
+ * service starts the time to live.  A RENEW never shortens the time to live:
+ * one of SL_LOCKD_TTL_MIN_MS is a heartbeat.  The driver chooses the holder,
+ * which must not be guessable.
  */
 #ifndef SL_LOCKD_DRIVER_H
 #define SL_LOCKD_DRIVER_H
@@ -16,9 +16,9 @@
 #include "lockd/lockd.h"
 #include "service/driver.h"
 
-/* What not every service can do. */
+/* Features that not every service has. */
 enum sl_lockd_feature {
-    SL_LOCKD_FEATURE_FAIR = 1 << 0,    /* waiters are served as they came */
+    SL_LOCKD_FEATURE_FAIR = 1 << 0, /* waiters are served in order of arrival */
     SL_LOCKD_FEATURE_DURABLE = 1 << 1, /* grants survive the service's crash */
     SL_LOCKD_FEATURE_SHARED = 1 << 2,  /* other processes see the same locks */
 };

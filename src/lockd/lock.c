@@ -2,13 +2,13 @@
 /*
  * A grant, kept alive in the background.
  *
- * Time is measured by CLOCK_BOOTTIME, which goes on while the machine sleeps: a
- * laptop that was closed has lost its locks when it is opened.
+ * Time is CLOCK_BOOTTIME, which includes suspend: a laptop that was suspended
+ * for longer than the time to live has lost its locks.
  *
- * Some services keep nothing as long as was asked for without hearing of us (a
- * session of ZooKeeper).  Then there are two ends: that of the time to live,
- * which only renewals set, and that of what the service keeps, which every sign
- * of life sets.  The lock is lost at the sooner one.
+ * Some services keep a grant for less than the requested time to live unless
+ * they hear from us (a session of ZooKeeper).  Then there are two expiries:
+ * that of the time to live, which only renewals extend, and that of the
+ * service, which every heartbeat extends.  The lock is lost at the earlier one.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -30,17 +30,18 @@ struct sl_lock {
     char *holder;
     uint64_t fencing_token;
     uint64_t ttl_ms;
-    uint64_t kept_ms; /* by the service, after a sign of life; at most that */
+    uint64_t
+        kept_ms; /* how long the service keeps the grant after a heartbeat */
     bool keep_alive;
 
-    struct sl_keeper *keeper; /* of its time to live; may be NULL */
+    struct sl_keeper *keeper; /* the renewer; may be NULL */
 
-    pthread_mutex_t mutex; /* of what follows */
-    unsigned owners;       /* its user, and the keeper */
-    int64_t expires;       /* on the clock above, in nanoseconds */
+    pthread_mutex_t mutex; /* guards the fields below */
+    unsigned owners;       /* its user and the renewer */
+    int64_t expires;       /* sl_lock_clock(), in nanoseconds */
     int64_t kept_until;
-    bool lost; /* or may be; forever */
-    bool gone; /* the service does not hold it */
+    bool lost; /* or may be; never reset */
+    bool gone; /* the service has no grant */
 };
 
 int64_t sl_lock_clock(void)
@@ -51,7 +52,7 @@ int64_t sl_lock_clock(void)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
-static void unref(struct sl_lock *lock)
+static void unref_lock(struct sl_lock *lock)
 {
     pthread_mutex_lock(&lock->mutex);
     bool last = --lock->owners == 0;
@@ -64,7 +65,7 @@ static void unref(struct sl_lock *lock)
     free(lock);
 }
 
-/* With the mutex held. */
+/* The mutex is held. */
 static bool is_held(struct sl_lock *lock)
 {
     int64_t now = sl_lock_clock();
@@ -74,26 +75,25 @@ static bool is_held(struct sl_lock *lock)
     return !lock->lost;
 }
 
-static void note(struct sl_lock *lock, enum sl_lockd_verb verb,
-                 const struct sl_lockd_answer *answer, bool renews);
+static void note_answer(struct sl_lock *lock, enum sl_lockd_verb verb,
+                        const struct sl_lockd_answer *answer, bool renews);
 
-/* It is renewed, or its service hears of us, after a part of what that keeps.
- */
-static int64_t renewed(void *owner, const void *answer)
+/* A renewal or heartbeat was answered; returns the milliseconds to the next. */
+static int64_t on_lock_renewed(void *owner, const void *answer)
 {
     struct sl_lock *lock = owner;
     bool worked = ((const struct sl_answer *)answer)->err.status == SL_OK;
 
-    note(lock, SL_LOCKD_RENEW, answer, lock->keep_alive);
+    note_answer(lock, SL_LOCKD_RENEW, answer, lock->keep_alive);
     if (!sl_lock_is_held(lock))
         return -1;
     return (int64_t)lock->kept_ms /
            (worked ? RENEWALS_PER_TTL : RETRIES_PER_TTL);
 }
 
-static void kept(void *owner)
+static void on_renewer_stopped(void *owner)
 {
-    unref(owner);
+    unref_lock(owner);
 }
 
 struct sl_lock *sl_lock_new(struct sl_service *service,
@@ -126,12 +126,12 @@ void sl_lock_grant(struct sl_lock *lock, const struct sl_lockd_answer *answer)
     if (!lock->keep_alive && lock->kept_ms == lock->ttl_ms)
         return;
     struct sl_lockd_request renew = sl_lock_request(lock, SL_LOCKD_RENEW);
-    if (!lock->keep_alive) /* a sign of life, that adds nothing */
+    if (!lock->keep_alive) /* a heartbeat, which extends nothing */
         renew.ttl_ms = SL_LOCKD_TTL_MIN_MS;
     lock->owners++;
     lock->keeper = sl_keeper_start(lock->service, &renew,
                                    (int64_t)lock->kept_ms / RENEWALS_PER_TTL,
-                                   renewed, kept, lock);
+                                   on_lock_renewed, on_renewer_stopped, lock);
 }
 
 void sl_lock_free(struct sl_lock *lock)
@@ -147,7 +147,7 @@ void sl_lock_free(struct sl_lock *lock)
             sl_lock_request(lock, SL_LOCKD_RELEASE);
         sl_service_post(lock->service, NULL, &release, 1);
     }
-    unref(lock);
+    unref_lock(lock);
 }
 
 struct sl_bytes sl_lock_key(const struct sl_lock *lock)
@@ -184,9 +184,9 @@ struct sl_lockd_request sl_lock_request(const struct sl_lock *lock,
     };
 }
 
-/* renews: a time to live begins anew. */
-static void note(struct sl_lock *lock, enum sl_lockd_verb verb,
-                 const struct sl_lockd_answer *answer, bool renews)
+/* renews: the answer starts a new time to live. */
+static void note_answer(struct sl_lock *lock, enum sl_lockd_verb verb,
+                        const struct sl_lockd_answer *answer, bool renews)
 {
     enum sl_status status = answer->err.status;
     int64_t until = answer->asked_at + (int64_t)lock->ttl_ms * 1000000;
@@ -210,5 +210,5 @@ static void note(struct sl_lock *lock, enum sl_lockd_verb verb,
 void sl_lock_note(struct sl_lock *lock, enum sl_lockd_verb verb,
                   const struct sl_lockd_answer *answer)
 {
-    note(lock, verb, answer, true);
+    note_answer(lock, verb, answer, true);
 }

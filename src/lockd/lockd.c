@@ -21,7 +21,7 @@ static const struct sl_option options[] = {
 };
 
 static const struct sl_feature features[] = {
-    {SL_LOCKD_FEATURE_FAIR, "fair", "who waits is served in order of arrival"},
+    {SL_LOCKD_FEATURE_FAIR, "fair", "waiters are served in order of arrival"},
     {SL_LOCKD_FEATURE_DURABLE, "durable",
      "locks and their tokens survive a crash"},
     {SL_LOCKD_FEATURE_SHARED, "shared", "other processes see the same locks"},
@@ -50,19 +50,19 @@ void sl_lockd_answer_init(void *pointer)
     answer->holder[0] = '\0';
 }
 
-static void answer_done(void *answer)
+static void lock_answer_done(void *answer)
 {
-    (void)answer; /* it holds nothing */
+    (void)answer; /* an answer owns no memory */
 }
 
-static size_t request_bytes(const void *pointer)
+static size_t lock_request_bytes(const void *pointer)
 {
     const struct sl_lockd_request *request = pointer;
 
     return request->key.len + request->holder.len;
 }
 
-static void request_copy(void *to, const void *from, uint8_t **tail)
+static void lock_request_copy(void *to, const void *from, uint8_t **tail)
 {
     const struct sl_lockd_request *request = from;
     struct sl_lockd_request *copy = to;
@@ -71,10 +71,10 @@ static void request_copy(void *to, const void *from, uint8_t **tail)
     copy->holder = sl_copy_bytes(tail, request->holder);
 }
 
-static enum sl_status check_key(struct sl_bytes key, struct sl_error *err)
+static enum sl_status check_lock_key(struct sl_bytes key, struct sl_error *err)
 {
     if (key.len == 0)
-        return sl_fail(err, SL_INVALID_ARGUMENT, "an empty key");
+        return sl_fail(err, SL_INVALID_ARGUMENT, "the key is empty");
     if (key.len > SL_LOCKD_KEY_MAX)
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "a key of %zu bytes: at most %d are allowed", key.len,
@@ -85,8 +85,10 @@ static enum sl_status check_key(struct sl_bytes key, struct sl_error *err)
     return SL_OK;
 }
 
-static enum sl_status check(const struct sl_driver *driver, const void *config,
-                            const void *pointer, struct sl_error *err)
+static enum sl_status check_lock_request(const struct sl_driver *driver,
+                                         const void *config,
+                                         const void *pointer,
+                                         struct sl_error *err)
 {
     const struct sl_lockd_request *request = pointer;
     bool has_ttl =
@@ -100,15 +102,15 @@ static enum sl_status check(const struct sl_driver *driver, const void *config,
                        "a time to live of %" PRIu64 " ms: %d to %d are allowed",
                        request->ttl_ms, SL_LOCKD_TTL_MIN_MS,
                        SL_LOCKD_TTL_MAX_MS);
-    return check_key(request->key, err);
+    return check_lock_key(request->key, err);
 }
 
 /*
- * A RENEW is: it names its grant, and never makes the time that is left
- * shorter. A RELEASE that is repeated might say that the lock was lost, and an
+ * A RENEW is repeatable: it names its grant and never shortens the remaining
+ * time.  A repeated RELEASE might report that the lock was lost, and a repeated
  * ACQUIRE would wait for itself.
  */
-static bool is_repeatable(const void *config, const void *pointer)
+static bool is_lock_repeatable(const void *config, const void *pointer)
 {
     const struct sl_lockd_request *request = pointer;
 
@@ -117,15 +119,15 @@ static bool is_repeatable(const void *config, const void *pointer)
            request->verb == SL_LOCKD_IS_LOCKED;
 }
 
-/* Who waits for a key waits for that only. */
-static void lines(const void *pointer, uint64_t *about, uint64_t *line)
+/* An op waits for its own key only. */
+static void wait_queues(const void *pointer, uint64_t *about, uint64_t *line)
 {
     const struct sl_lockd_request *request = pointer;
 
     *about = *line = sl_bytes_hash(request->key, 0);
 }
 
-static int64_t wait_ms(const void *config, const void *pointer)
+static int64_t acquire_wait_ms(const void *config, const void *pointer)
 {
     const struct sl_lockd_request *request = pointer;
     int64_t most = ((const struct sl_lockd_config *)config)->max_wait_ms;
@@ -137,9 +139,9 @@ static int64_t wait_ms(const void *config, const void *pointer)
     return (int64_t)request->wait_ms;
 }
 
-/* Nobody knows that it was granted. */
-static void discard(struct sl_service *service, const void *pointer,
-                    void *answer)
+/* The caller has gone: release what was granted. */
+static void discard_grant(struct sl_service *service, const void *pointer,
+                          void *answer)
 {
     const struct sl_lockd_request *request = pointer;
     const struct sl_lockd_answer *granted = answer;
@@ -153,7 +155,7 @@ static void discard(struct sl_service *service, const void *pointer,
         sl_service_post(service, NULL, &release, 1);
 }
 
-static size_t room(const void *config, size_t count)
+static size_t answer_budget(const void *config, size_t count)
 {
     (void)config;
     (void)count;
@@ -172,13 +174,13 @@ const struct sl_capability sl_lockd = {
     .request_size = sizeof(struct sl_lockd_request),
     .answer_size = sizeof(struct sl_lockd_answer),
     .answer_init = sl_lockd_answer_init,
-    .answer_done = answer_done,
-    .request_bytes = request_bytes,
-    .request_copy = request_copy,
-    .check = check,
-    .is_repeatable = is_repeatable,
-    .lines = lines,
-    .wait_ms = wait_ms,
-    .discard = discard,
-    .room = room,
+    .answer_done = lock_answer_done,
+    .request_bytes = lock_request_bytes,
+    .request_copy = lock_request_copy,
+    .check = check_lock_request,
+    .is_repeatable = is_lock_repeatable,
+    .lines = wait_queues,
+    .wait_ms = acquire_wait_ms,
+    .discard = discard_grant,
+    .room = answer_budget,
 };

@@ -3,8 +3,8 @@
  * Distributed locks, as the rest of slight uses them: wit/lockd/lockd.wit in C.
  *
  * A lock service is a service (service/service.h) of the capability sl_lockd.
- * A call is one request.  What an ACQUIRE grants becomes a sl_lock, which keeps
- * it alive and gives it back.
+ * A call is one request.  A grant becomes a sl_lock, which renews and releases
+ * it.
  */
 #ifndef SL_LOCKD_LOCKD_H
 #define SL_LOCKD_LOCKD_H
@@ -70,24 +70,25 @@ extern const struct sl_capability sl_lockd;
 
 struct sl_lock;
 
-/* The clock of grants, which goes on while the machine sleeps; nanoseconds. */
+/* The clock of grants in nanoseconds; includes suspend (CLOCK_BOOTTIME). */
 int64_t sl_lock_clock(void);
 
 /*
- * What request, an ACQUIRE, is going to grant; the service must outlive it.
- * Until sl_lock_grant it holds nothing.
+ * A lock for request, an ACQUIRE.  The service must outlive it.  It is not held
+ * until sl_lock_grant.
  */
 struct sl_lock *sl_lock_new(struct sl_service *service,
                             const struct sl_lockd_request *request);
 /*
- * It was granted.  With keep_alive it is renewed in the background, thrice in a
- * time to live, until it is freed or lost.  Without, the service hears of us
- * in the background, where it would keep the lock for less than that.
+ * The lock was granted.  With keep_alive it is renewed in the background, three
+ * times per time to live, until it is freed or lost.  Without, only heartbeats
+ * are sent, and only to a service that would otherwise keep the grant for less
+ * than its time to live.
  */
 void sl_lock_grant(struct sl_lock *lock, const struct sl_lockd_answer *answer);
 
 /*
- * Let go: what is still held is released, without waiting for it.  From any
+ * Release the lock if it is still held, without waiting for the answer.  Any
  * thread; NULL is fine.
  */
 void sl_lock_free(struct sl_lock *lock);
@@ -96,12 +97,12 @@ void sl_lock_free(struct sl_lock *lock);
 struct sl_bytes sl_lock_key(const struct sl_lock *lock);
 uint64_t sl_lock_fencing_token(const struct sl_lock *lock);
 uint64_t sl_lock_ttl_ms(const struct sl_lock *lock);
-/* False once it is lost, or may be; and after it was released. */
+/* False once the lock is lost, or may be, and after it was released. */
 bool sl_lock_is_held(struct sl_lock *lock);
 
 /*
- * The request with which to renew or release it; borrows from lock.  What came
- * of it is told by sl_lock_note.
+ * The request that renews or releases the lock; borrows from lock.  Its answer
+ * is passed to sl_lock_note.
  */
 struct sl_lockd_request sl_lock_request(const struct sl_lock *lock,
                                         enum sl_lockd_verb verb);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lockd/zookeeper/places.h"
+#include "lockd/zookeeper/nodes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -15,10 +15,10 @@ static const char own[] = "0123456789abcdef0123456789abcdef-0000000004";
 
 static void read_line(struct sl_zk_reader body)
 {
-    struct sl_zk_line line = {.name = own, .sequence = 4};
+    struct sl_lockd_zookeeper_queue line = {.name = own, .sequence = 4};
 
-    (void)!sl_zk_parse_children(body, sl_zk_line_take, &line);
-    if (strlen(line.ahead) >= SL_ZK_NAME_SIZE)
+    (void)!sl_zk_parse_children(body, sl_lockd_zookeeper_queue_add, &line);
+    if (strlen(line.ahead) >= SL_LOCKD_ZOOKEEPER_NAME_SIZE)
         abort();
 }
 

@@ -1,253 +1,263 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How lockd.etcd acquires a lock, from one run of the op to the next: a lease,
- * a place in the line, a look at who stands before, and the lock.
+ * How lockd.etcd acquires a lock, across several runs of one op: grant a lease,
+ * enter the wait queue, find the predecessor, take the lock.
  *
- * Every step may be done again: what a run left unfinished, or does not know
- * the end of, the next one finds by the candidate's name.
+ * Every step is idempotent: the next run finds by the waiter's name what an
+ * earlier run did not finish or got no answer for.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "lockd/etcd/state.h"
+#include "lockd/etcd/connection.h"
 
 enum {
-    /* Who waits is passed over when it has not been heard of for so long, or
-     * for the time to live that it wants, where that is shorter. */
-    LINE_MS = 30000,
-    LOOK_MS = 5000,   /* whoever waits looks at least so often */
-    STARTS_MAX = 3,   /* of a candidate whose lease is gone, in one run */
-    REVOKE_MS = 1000, /* what may not take long */
+    /* The lease of a waiter, unless its time to live is shorter. */
+    WAITER_TTL_MS = 30000,
+    RECHECK_MS = 5000, /* a waiter checks the queue at least so often */
+    ATTEMPTS_MAX = 3,  /* of a waiter whose lease has expired, in one run */
+    REVOKE_MS = 1000,  /* the deadline of clean-up requests */
 };
 
-struct sl_etcd_lock_call
-sl_etcd_lock_call_by(const struct sl_etcd_lock_state *state,
-                     sl_deadline deadline)
+struct sl_lockd_etcd_call
+sl_lockd_etcd_call_new(const struct sl_lockd_etcd_connection *connection,
+                       sl_deadline deadline)
 {
-    return (struct sl_etcd_lock_call){.conn = state->conn,
-                                      .deadline = deadline};
+    return (struct sl_lockd_etcd_call){.conn = connection->conn,
+                                       .deadline = deadline};
 }
 
-struct sl_bytes sl_etcd_lock_key(const struct sl_etcd_lock_state *state,
-                                 const char *name, struct sl_buf *out)
+struct sl_bytes
+sl_lockd_etcd_key(const struct sl_lockd_etcd_connection *connection,
+                  const char *name, struct sl_buf *out)
 {
-    sl_buf_clear(out); /* it is large enough */
-    if (sl_buf_append(out, sl_buf_bytes(&state->line), NULL) != SL_OK ||
+    sl_buf_clear(out); /* the buffer is large enough */
+    if (sl_buf_append(out, sl_buf_bytes(&connection->queue_prefix), NULL) !=
+            SL_OK ||
         sl_buf_append(out, sl_bytes_of(name), NULL) != SL_OK)
         sl_buf_clear(out);
     return sl_buf_bytes(out);
 }
 
-static void write_holder(const struct sl_etcd_candidate *candidate,
+static void write_holder(const struct sl_lockd_etcd_waiter *waiter,
                          struct sl_lockd_answer *answer)
 {
     snprintf(answer->holder, sizeof(answer->holder), "%s.%" PRId64 ".%" PRId64,
-             candidate->name, candidate->lease, candidate->revision);
+             waiter->name, waiter->lease, waiter->revision);
 }
 
-/* A lease, of which the time to live begins now. */
-static enum sl_status be_granted(struct sl_etcd_lock_call *call,
-                                 struct sl_etcd_candidate *candidate,
-                                 uint64_t ttl_ms, struct sl_error *err)
+/* Grant a lease; its time to live begins now. */
+static enum sl_status grant_lease(struct sl_lockd_etcd_call *call,
+                                  struct sl_lockd_etcd_waiter *waiter,
+                                  uint64_t ttl_ms, struct sl_error *err)
 {
     int64_t lease, lease_ms = (int64_t)ttl_ms, now = sl_lock_clock();
-    enum sl_status status = sl_etcd_lease_grant(call, &lease, &lease_ms, err);
+    enum sl_status status =
+        sl_lockd_etcd_lease_grant(call, &lease, &lease_ms, err);
 
     if (status != SL_OK)
         return status;
-    candidate->lease = lease;
-    candidate->lease_ms = lease_ms;
-    candidate->fresh_at = now;
+    waiter->lease = lease;
+    waiter->lease_ms = lease_ms;
+    waiter->renewed_at = now;
     return SL_OK;
 }
 
-static enum sl_status keep_alive(struct sl_etcd_lock_call *call,
-                                 struct sl_etcd_candidate *candidate,
-                                 struct sl_error *err)
+static enum sl_status renew_lease(struct sl_lockd_etcd_call *call,
+                                  struct sl_lockd_etcd_waiter *waiter,
+                                  struct sl_error *err)
 {
     int64_t now = sl_lock_clock();
-    enum sl_status status = sl_etcd_lease_keep(call, candidate->lease, err);
+    enum sl_status status =
+        sl_lockd_etcd_lease_keep_alive(call, waiter->lease, err);
 
     if (status == SL_OK)
-        candidate->fresh_at = now;
+        waiter->renewed_at = now;
     return status;
 }
 
-/* Stand in line, or first of all; SL_CONFLICT: neither is wanted. */
-static enum sl_status enter(struct sl_etcd_lock_state *state, struct sl_op *op,
-                            struct sl_etcd_lock_call *call,
-                            struct sl_etcd_candidate *candidate, bool *first,
-                            struct sl_error *err)
+/* Enter the queue.  SL_CONFLICT: the lock is held and the op may not wait. */
+static enum sl_status enter_queue(struct sl_lockd_etcd_connection *connection,
+                                  struct sl_op *op,
+                                  struct sl_lockd_etcd_call *call,
+                                  struct sl_lockd_etcd_waiter *waiter,
+                                  bool *first, struct sl_error *err)
 {
     uint64_t ttl_ms = sl_lockd_request_of(op)->ttl_ms;
     bool waits = sl_op_may_wait(op);
 
-    if (waits && ttl_ms > LINE_MS)
-        ttl_ms = LINE_MS;
-    enum sl_status status = candidate->lease != 0
-                                ? SL_OK
-                                : be_granted(call, candidate, ttl_ms, err);
+    if (waits && ttl_ms > WAITER_TTL_MS)
+        ttl_ms = WAITER_TTL_MS;
+    enum sl_status status =
+        waiter->lease != 0 ? SL_OK : grant_lease(call, waiter, ttl_ms, err);
     if (status == SL_OK)
-        status = sl_etcd_lock_enter(call, sl_buf_bytes(&state->line),
-                                    candidate->name, candidate->lease, waits,
-                                    &candidate->revision, first, err);
-    if (status == SL_OK && candidate->revision == 0)
+        status = sl_lockd_etcd_enqueue(
+            call, sl_buf_bytes(&connection->queue_prefix), waiter->name,
+            waiter->lease, waits, &waiter->revision, first, err);
+    if (status == SL_OK && waiter->revision == 0)
         status = sl_fail(err, SL_CONFLICT, "another one holds the lock");
     return status;
 }
 
-/* SL_OK: nobody stands before it; SL_CONFLICT: somebody does. */
-static enum sl_status look(struct sl_etcd_lock_state *state,
-                           struct sl_etcd_lock_call *call,
-                           struct sl_etcd_candidate *candidate,
-                           struct sl_error *err)
+/* SL_OK: the waiter is first in the queue; SL_CONFLICT: it is not. */
+static enum sl_status check_queue(struct sl_lockd_etcd_connection *connection,
+                                  struct sl_lockd_etcd_call *call,
+                                  struct sl_lockd_etcd_waiter *waiter,
+                                  struct sl_error *err)
 {
-    SL_CLEANUP(sl_buf_done) struct sl_buf before = SL_BUF(SL_ETCD_LOCK_KEY_MAX);
-    int64_t seen = 0, pause_ms = candidate->lease_ms / 3;
-    enum sl_status status = keep_alive(call, candidate, err);
+    SL_CLEANUP(sl_buf_done)
+    struct sl_buf before = SL_BUF(SL_LOCKD_ETCD_KEY_MAX);
+    int64_t seen = 0, pause_ms = waiter->lease_ms / 3;
+    enum sl_status status = renew_lease(call, waiter, err);
 
     if (status == SL_OK)
-        status =
-            sl_etcd_lock_look(call, sl_buf_bytes(&state->line), candidate->name,
-                              candidate->revision, &before, &seen, err);
+        status = sl_lockd_etcd_find_predecessor(
+            call, sl_buf_bytes(&connection->queue_prefix), waiter->name,
+            waiter->revision, &before, &seen, err);
     if (status != SL_OK || before.len == 0)
         return status;
-    sl_etcd_line_wait(state->store->line, candidate, sl_buf_bytes(&before),
-                      seen);
-    candidate->look_at =
-        sl_deadline_in_ms(pause_ms < LOOK_MS ? pause_ms : LOOK_MS);
+    sl_lockd_etcd_queue_wait(connection->store->queue, waiter,
+                             sl_buf_bytes(&before), seen);
+    waiter->check_at =
+        sl_deadline_in_ms(pause_ms < RECHECK_MS ? pause_ms : RECHECK_MS);
     return sl_fail(err, SL_CONFLICT, "another one holds the lock");
 }
 
 /*
- * It is its turn: with the time to live that is wanted.  Until etcd has said
- * that the key has the new lease, the old one counts: a grant must not hang on
- * a lease that is going to be revoked.
+ * The waiter is first: attach a lease with the requested time to live.  The old
+ * lease counts until etcd has confirmed the new one: a grant must not depend on
+ * a lease that is about to be revoked.
  */
-static enum sl_status take(struct sl_etcd_lock_state *state, struct sl_op *op,
-                           struct sl_etcd_lock_call *call,
-                           struct sl_etcd_candidate *candidate,
-                           struct sl_error *err)
+static enum sl_status take_lock(struct sl_lockd_etcd_connection *connection,
+                                struct sl_op *op,
+                                struct sl_lockd_etcd_call *call,
+                                struct sl_lockd_etcd_waiter *waiter,
+                                struct sl_error *err)
 {
     uint64_t ttl_ms = sl_lockd_request_of(op)->ttl_ms;
-    const struct sl_etcd_candidate old = *candidate;
+    const struct sl_lockd_etcd_waiter old = *waiter;
 
-    if ((uint64_t)candidate->lease_ms >= ttl_ms)
+    if ((uint64_t)waiter->lease_ms >= ttl_ms)
         return SL_OK;
-    enum sl_status status = be_granted(call, candidate, ttl_ms, err);
+    enum sl_status status = grant_lease(call, waiter, ttl_ms, err);
     if (status != SL_OK)
         return status;
-    status =
-        sl_etcd_lock_lease(call, sl_buf_bytes(&state->line), candidate->name,
-                           candidate->revision, candidate->lease, err);
-    sl_etcd_line_waste(state->store->line,
-                       status == SL_OK ? old.lease : candidate->lease);
+    status = sl_lockd_etcd_set_lease(
+        call, sl_buf_bytes(&connection->queue_prefix), waiter->name,
+        waiter->revision, waiter->lease, err);
+    sl_lockd_etcd_queue_defer_revoke(
+        connection->store->queue, status == SL_OK ? old.lease : waiter->lease);
     if (status != SL_OK) {
-        candidate->lease = old.lease;
-        candidate->lease_ms = old.lease_ms;
-        candidate->fresh_at = old.fresh_at;
+        waiter->lease = old.lease;
+        waiter->lease_ms = old.lease_ms;
+        waiter->renewed_at = old.renewed_at;
     }
     return status;
 }
 
-/* SL_OK: granted.  SL_CONFLICT: not yet.  SL_NOT_FOUND: the lease is over. */
-static enum sl_status advance(struct sl_etcd_lock_state *state,
-                              struct sl_op *op, struct sl_etcd_lock_call *call,
-                              struct sl_etcd_candidate *candidate,
-                              struct sl_error *err)
+/* SL_OK: granted.  SL_CONFLICT: not yet.  SL_NOT_FOUND: the lease has
+ * expired. */
+static enum sl_status
+advance_waiter(struct sl_lockd_etcd_connection *connection, struct sl_op *op,
+               struct sl_lockd_etcd_call *call,
+               struct sl_lockd_etcd_waiter *waiter, struct sl_error *err)
 {
     bool first = false;
     enum sl_status status = SL_OK;
 
-    if (candidate->revision == 0)
-        status = enter(state, op, call, candidate, &first, err);
-    else if (!sl_etcd_line_is_due(state->store->line, candidate) &&
-             !sl_deadline_passed(candidate->look_at))
+    if (waiter->revision == 0)
+        status = enter_queue(connection, op, call, waiter, &first, err);
+    else if (!sl_lockd_etcd_queue_is_due(connection->store->queue, waiter) &&
+             !sl_deadline_passed(waiter->check_at))
         return sl_fail(err, SL_CONFLICT, "another one holds the lock");
     if (status == SL_OK && !first)
-        status = look(state, call, candidate, err);
-    return status == SL_OK ? take(state, op, call, candidate, err) : status;
+        status = check_queue(connection, call, waiter, err);
+    return status == SL_OK ? take_lock(connection, op, call, waiter, err)
+                           : status;
 }
 
-/* Out of the line, for whatever reason; its lease ends what it has. */
-void sl_etcd_lock_leave(struct sl_etcd_lock_state *state, struct sl_op *op,
-                        struct sl_etcd_candidate *candidate)
+/* Revoking the lease deletes the waiter's key. */
+void sl_lockd_etcd_cancel(struct sl_lockd_etcd_connection *connection,
+                          struct sl_op *op, struct sl_lockd_etcd_waiter *waiter)
 {
-    struct sl_etcd_line *line = state->store->line;
-    struct sl_etcd_lock_call call =
-        sl_etcd_lock_call_by(state, sl_deadline_in_ms(REVOKE_MS));
-    SL_CLEANUP(sl_buf_done) struct sl_buf key = SL_BUF(SL_ETCD_LOCK_KEY_MAX);
+    struct sl_lockd_etcd_queue *queue = connection->store->queue;
+    struct sl_lockd_etcd_call call =
+        sl_lockd_etcd_call_new(connection, sl_deadline_in_ms(REVOKE_MS));
+    SL_CLEANUP(sl_buf_done) struct sl_buf key = SL_BUF(SL_LOCKD_ETCD_KEY_MAX);
     struct sl_error err;
 
-    /* Others wait for it only where it stands in line. */
-    if (candidate->revision == 0 ||
-        sl_etcd_lease_revoke(&call, candidate->lease, &err) != SL_OK)
-        sl_etcd_line_waste(line, candidate->lease);
-    else if (sl_etcd_line_gone(
-                 line, sl_etcd_lock_key(state, candidate->name, &key), 0))
+    /* Other waiters depend on it only if its key exists. */
+    if (waiter->revision == 0 ||
+        sl_lockd_etcd_lease_revoke(&call, waiter->lease, &err) != SL_OK)
+        sl_lockd_etcd_queue_defer_revoke(queue, waiter->lease);
+    else if (sl_lockd_etcd_queue_on_deleted(
+                 queue, sl_lockd_etcd_key(connection, waiter->name, &key), 0))
         op->changed = true;
     op->ticket = 0;
-    sl_etcd_line_remove(line, candidate);
+    sl_lockd_etcd_queue_remove(queue, waiter);
 }
 
-static void grant(struct sl_etcd_lock_state *state, struct sl_op *op,
-                  struct sl_etcd_candidate *candidate)
+static void answer_granted(struct sl_lockd_etcd_connection *connection,
+                           struct sl_op *op,
+                           struct sl_lockd_etcd_waiter *waiter)
 {
     struct sl_lockd_answer *answer = op->answer;
 
-    write_holder(candidate, answer);
-    answer->fencing_token = (uint64_t)candidate->revision;
-    answer->ttl_ms = (uint64_t)candidate->lease_ms;
-    answer->asked_at = candidate->fresh_at;
+    write_holder(waiter, answer);
+    answer->fencing_token = (uint64_t)waiter->revision;
+    answer->ttl_ms = (uint64_t)waiter->lease_ms;
+    answer->asked_at = waiter->renewed_at;
     op->ticket = 0;
-    sl_etcd_line_remove(state->store->line, candidate);
+    sl_lockd_etcd_queue_remove(connection->store->queue, waiter);
 }
 
-static struct sl_etcd_candidate *candidate_of(struct sl_etcd_lock_state *state,
-                                              struct sl_op *op)
+static struct sl_lockd_etcd_waiter *
+waiter_of(struct sl_lockd_etcd_connection *connection, struct sl_op *op)
 {
-    struct sl_etcd_line *line = state->store->line;
-    struct sl_etcd_candidate *candidate =
-        op->ticket == 0 ? NULL : sl_etcd_line_find(line, op->ticket);
+    struct sl_lockd_etcd_queue *queue = connection->store->queue;
+    struct sl_lockd_etcd_waiter *waiter =
+        op->ticket == 0 ? NULL : sl_lockd_etcd_queue_find(queue, op->ticket);
 
-    if (candidate == NULL)
-        candidate = sl_etcd_line_add(line);
-    op->ticket = candidate->ticket;
-    return candidate;
+    if (waiter == NULL)
+        waiter = sl_lockd_etcd_queue_add(queue);
+    op->ticket = waiter->ticket;
+    return waiter;
 }
 
-void sl_etcd_lock_acquire(struct sl_etcd_lock_state *state, struct sl_op *op)
+void sl_lockd_etcd_acquire(struct sl_lockd_etcd_connection *connection,
+                           struct sl_op *op)
 {
-    struct sl_etcd_candidate *candidate = candidate_of(state, op);
-    struct sl_etcd_line *line = state->store->line;
-    struct sl_etcd_lock_call call = sl_etcd_lock_call_by(state, op->deadline);
+    struct sl_lockd_etcd_waiter *waiter = waiter_of(connection, op);
+    struct sl_lockd_etcd_queue *queue = connection->store->queue;
+    struct sl_lockd_etcd_call call =
+        sl_lockd_etcd_call_new(connection, op->deadline);
     enum sl_status status = SL_NOT_FOUND;
     struct sl_error err;
 
-    for (int i = 0; i < STARTS_MAX && status == SL_NOT_FOUND; i++) {
+    for (int i = 0; i < ATTEMPTS_MAX && status == SL_NOT_FOUND; i++) {
         if (i > 0) {
-            sl_etcd_line_waste(line, candidate->lease);
-            sl_etcd_line_reset(line, candidate);
+            sl_lockd_etcd_queue_defer_revoke(queue, waiter->lease);
+            sl_lockd_etcd_queue_reset(queue, waiter);
         }
-        status = advance(state, op, &call, candidate, &err);
+        status = advance_waiter(connection, op, &call, waiter, &err);
     }
     if (status == SL_OK) {
-        grant(state, op, candidate);
+        answer_granted(connection, op, waiter);
         return;
     }
     if (status == SL_NOT_FOUND)
         status = sl_fail(&err, SL_UNAVAILABLE,
-                         "etcd: the lease ends as soon as it is granted");
+                         "etcd: the lease expires as soon as it is granted");
     sl_op_fail(op, &err);
-    /* A repeat goes on where this one was, so that it does no harm. */
+    /* A retry continues where this run stopped, so it is safe. */
     op->not_sent = status == SL_UNAVAILABLE || status == SL_TIMEOUT;
     if (!op->not_sent && (status != SL_CONFLICT || !sl_op_may_wait(op))) {
-        sl_etcd_lock_leave(state, op, candidate);
+        sl_lockd_etcd_cancel(connection, op, waiter);
         return;
     }
     if (status == SL_CONFLICT) {
-        op->again_at = candidate->look_at;
-        op->place = candidate->revision;
+        op->again_at = waiter->check_at;
+        op->place = waiter->revision;
     }
-    sl_etcd_line_park(line, candidate, 2 * LINE_MS);
+    sl_lockd_etcd_queue_park(queue, waiter, 2 * WAITER_TTL_MS);
 }

@@ -9,8 +9,8 @@
 enum { BODY_MAX = 64 * 1024 };
 
 /*
- * A request's JSON.  What is put together here is short, whatever the key; if
- * it were not, the first failure stays and nothing is sent.
+ * The JSON of a request.  It is short, whatever the key.  The first failure is
+ * kept, and then nothing is sent.
  */
 struct body {
     struct sl_buf json;
@@ -20,12 +20,12 @@ struct body {
 
 #define BODY {.json = SL_BUF(BODY_MAX)}
 
-static void body_done(struct body *body)
+static void free_body(struct body *body)
 {
     sl_buf_done(&body->json);
 }
 
-SL_PRINTF(2, 3) static void say(struct body *body, const char *fmt, ...)
+SL_PRINTF(2, 3) static void append_json(struct body *body, const char *fmt, ...)
 {
     char text[512];
     va_list args;
@@ -38,57 +38,63 @@ SL_PRINTF(2, 3) static void say(struct body *body, const char *fmt, ...)
             sl_buf_append(&body->json, SL_BYTES(text, (size_t)len), &body->err);
 }
 
-/* `"key":…` of line and name. */
-static void say_key(struct body *body, struct sl_bytes line, const char *name)
+/* `"key":…` of prefix and name. */
+static void append_key(struct body *body, struct sl_bytes prefix,
+                       const char *name)
 {
     if (body->status == SL_OK)
-        body->status = sl_etcd_bytes(&body->json, "key", line,
+        body->status = sl_etcd_bytes(&body->json, "key", prefix,
                                      sl_bytes_of(name), &body->err);
 }
 
-static void say_line(struct body *body, struct sl_bytes line)
+static void append_range(struct body *body, struct sl_bytes prefix)
 {
     const struct sl_bytes none = {0};
 
     if (body->status == SL_OK)
-        body->status = sl_etcd_range(&body->json, line, none, none, &body->err);
+        body->status =
+            sl_etcd_range(&body->json, prefix, none, none, &body->err);
 }
 
-static void say_own(struct body *body, struct sl_bytes line, const char *name)
+static void append_own_range(struct body *body, struct sl_bytes prefix,
+                             const char *name)
 {
-    say(body, "{\"request_range\":{\"keys_only\":true,");
-    say_key(body, line, name);
-    say(body, "}}");
+    append_json(body, "{\"request_range\":{\"keys_only\":true,");
+    append_key(body, prefix, name);
+    append_json(body, "}}");
 }
 
-static void say_put(struct body *body, struct sl_bytes line, const char *name,
-                    int64_t lease)
+static void append_put(struct body *body, struct sl_bytes prefix,
+                       const char *name, int64_t lease)
 {
-    say(body, "{\"request_put\":{");
-    say_key(body, line, name);
-    say(body, ",\"lease\":\"%" PRId64 "\"}}", lease);
+    append_json(body, "{\"request_put\":{");
+    append_key(body, prefix, name);
+    append_json(body, ",\"lease\":\"%" PRId64 "\"}}", lease);
 }
 
-static enum sl_status ask(struct sl_etcd_lock_call *call, const char *path,
-                          const struct body *body, struct sl_json **answer,
-                          struct sl_error *err)
+static enum sl_status post_request(struct sl_lockd_etcd_call *call,
+                                   const char *path, const struct body *body,
+                                   struct sl_json **answer,
+                                   struct sl_error *err)
 {
-    const struct sl_etcd_call what = {.path = path,
-                                      .body = sl_buf_bytes(&body->json),
-                                      .deadline = call->deadline};
+    const struct sl_etcd_call request = {.path = path,
+                                         .body = sl_buf_bytes(&body->json),
+                                         .deadline = call->deadline};
 
     call->unchanged = true;
     if (body->status != SL_OK)
         return sl_fail(err, body->status, "%s", body->err.message);
-    return sl_etcd_call(call->conn, &what, answer, &call->unchanged, err);
+    return sl_etcd_call(call->conn, &request, answer, &call->unchanged, err);
 }
 
-enum sl_status sl_etcd_lock_line(struct sl_buf *out, struct sl_bytes prefix,
-                                 struct sl_bytes lock, struct sl_error *err)
+enum sl_status sl_lockd_etcd_queue_prefix(struct sl_buf *out,
+                                          struct sl_bytes prefix,
+                                          struct sl_bytes lock,
+                                          struct sl_error *err)
 {
     enum sl_status status = sl_buf_append(out, prefix, err);
 
-    /* Or else the line of "a" had that of "a/b" in it. */
+    /* Escaped, or the queue of "a" would contain that of "a/b". */
     for (size_t i = 0; i < lock.len && status == SL_OK; i++)
         status = lock.ptr[i] == '/' || lock.ptr[i] == '%'
                      ? sl_buf_printf(out, err, "%%%02X", lock.ptr[i])
@@ -98,52 +104,55 @@ enum sl_status sl_etcd_lock_line(struct sl_buf *out, struct sl_bytes prefix,
 
 /* --- Leases --------------------------------------------------------------- */
 
-enum sl_status sl_etcd_lease_grant(struct sl_etcd_lock_call *call,
-                                   int64_t *lease, int64_t *lease_ms,
-                                   struct sl_error *err)
+enum sl_status sl_lockd_etcd_lease_grant(struct sl_lockd_etcd_call *call,
+                                         int64_t *lease, int64_t *lease_ms,
+                                         struct sl_error *err)
 {
-    SL_CLEANUP(body_done) struct body body = BODY;
+    SL_CLEANUP(free_body) struct body body = BODY;
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
 
-    say(&body, "{\"TTL\":\"%" PRId64 "\"}", (*lease_ms + 999) / 1000);
-    enum sl_status status = ask(call, "lease/grant", &body, &answer, err);
+    append_json(&body, "{\"TTL\":\"%" PRId64 "\"}", (*lease_ms + 999) / 1000);
+    enum sl_status status =
+        post_request(call, "lease/grant", &body, &answer, err);
     if (status != SL_OK)
         return status;
     int64_t id = sl_json_integer(answer, "ID");
     int64_t seconds = sl_json_integer(answer, "TTL");
     if (id == 0 || seconds < *lease_ms / 1000 || seconds > INT32_MAX)
         return sl_fail(err, SL_UNAVAILABLE,
-                       "etcd: not the lease that was asked for");
+                       "etcd: the server granted another lease than requested");
     *lease = id;
     *lease_ms = seconds * 1000;
     return SL_OK;
 }
 
-enum sl_status sl_etcd_lease_keep(struct sl_etcd_lock_call *call, int64_t lease,
-                                  struct sl_error *err)
+enum sl_status sl_lockd_etcd_lease_keep_alive(struct sl_lockd_etcd_call *call,
+                                              int64_t lease,
+                                              struct sl_error *err)
 {
-    SL_CLEANUP(body_done) struct body body = BODY;
+    SL_CLEANUP(free_body) struct body body = BODY;
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
 
-    say(&body, "{\"ID\":\"%" PRId64 "\"}", lease);
-    enum sl_status status = ask(call, "lease/keepalive", &body, &answer, err);
+    append_json(&body, "{\"ID\":\"%" PRId64 "\"}", lease);
+    enum sl_status status =
+        post_request(call, "lease/keepalive", &body, &answer, err);
     if (status == SL_OK &&
         sl_json_integer(sl_json_get(answer, "result"), "TTL") < 1)
-        status = sl_fail(err, SL_NOT_FOUND, "the lease is over");
+        status = sl_fail(err, SL_NOT_FOUND, "the lease has expired");
     return status;
 }
 
-enum sl_status sl_etcd_lease_revoke(struct sl_etcd_lock_call *call,
-                                    int64_t lease, struct sl_error *err)
+enum sl_status sl_lockd_etcd_lease_revoke(struct sl_lockd_etcd_call *call,
+                                          int64_t lease, struct sl_error *err)
 {
-    SL_CLEANUP(body_done) struct body body = BODY;
+    SL_CLEANUP(free_body) struct body body = BODY;
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
 
-    say(&body, "{\"ID\":\"%" PRId64 "\"}", lease);
-    return ask(call, "lease/revoke", &body, &answer, err);
+    append_json(&body, "{\"ID\":\"%" PRId64 "\"}", lease);
+    return post_request(call, "lease/revoke", &body, &answer, err);
 }
 
-/* --- The line ------------------------------------------------------------- */
+/* --- The queue ---------------------------------------------------------- */
 
 /* The first key of the index-th response of a transaction, or NULL. */
 static const struct sl_json *first_key(const struct sl_json *txn, size_t index)
@@ -155,124 +164,131 @@ static const struct sl_json *first_key(const struct sl_json *txn, size_t index)
         sl_json_get(sl_json_get(response, "response_range"), "kvs"), 0);
 }
 
-enum sl_status sl_etcd_lock_enter(struct sl_etcd_lock_call *call,
-                                  struct sl_bytes line, const char *name,
-                                  int64_t lease, bool behind, int64_t *revision,
-                                  bool *first, struct sl_error *err)
+enum sl_status sl_lockd_etcd_enqueue(struct sl_lockd_etcd_call *call,
+                                     struct sl_bytes prefix, const char *name,
+                                     int64_t lease, bool behind,
+                                     int64_t *revision, bool *first,
+                                     struct sl_error *err)
 {
-    SL_CLEANUP(body_done) struct body body = BODY;
+    SL_CLEANUP(free_body) struct body body = BODY;
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
 
-    say(&body, "{\"compare\":[{\"target\":\"CREATE\",\"result\":\"EQUAL\","
-               "\"create_revision\":\"0\",");
-    say_line(&body, line);
-    say(&body, "}],\"success\":[");
-    say_own(&body, line, name); /* both begin with a range */
-    say(&body, ",");
-    say_put(&body, line, name, lease);
-    say(&body, ",");
-    say_own(&body, line, name);
-    say(&body, "],\"failure\":[");
-    say_own(&body, line, name);
+    append_json(&body,
+                "{\"compare\":[{\"target\":\"CREATE\",\"result\":\"EQUAL\","
+                "\"create_revision\":\"0\",");
+    append_range(&body, prefix);
+    append_json(&body, "}],\"success\":[");
+    append_own_range(&body, prefix,
+                     name); /* both branches begin with a range */
+    append_json(&body, ",");
+    append_put(&body, prefix, name, lease);
+    append_json(&body, ",");
+    append_own_range(&body, prefix, name);
+    append_json(&body, "],\"failure\":[");
+    append_own_range(&body, prefix, name);
     if (behind) {
-        say(&body, ",");
-        say_put(&body, line, name, lease);
-        say(&body, ",");
-        say_own(&body, line, name);
+        append_json(&body, ",");
+        append_put(&body, prefix, name, lease);
+        append_json(&body, ",");
+        append_own_range(&body, prefix, name);
     }
-    say(&body, "]}");
-    enum sl_status status = ask(call, "kv/txn", &body, &answer, err);
+    append_json(&body, "]}");
+    enum sl_status status = post_request(call, "kv/txn", &body, &answer, err);
     if (status != SL_OK)
         return status;
-    /* The last is what is true now; a try before this one may have made it. */
+    /* The last response is the current state; an earlier attempt may have
+     * created the key. */
     const struct sl_json *own = first_key(answer, 2);
     if (own == NULL)
         own = first_key(answer, 0);
     *first = sl_json_true(answer, "succeeded");
     *revision = sl_json_integer(own, "create_revision");
     if (*revision < 1 && (*first || behind))
-        return sl_fail(err, SL_UNAVAILABLE,
-                       "etcd: the server does not answer the question");
+        return sl_fail(err, SL_UNAVAILABLE, "etcd: unexpected response");
     return SL_OK;
 }
 
-enum sl_status sl_etcd_lock_look(struct sl_etcd_lock_call *call,
-                                 struct sl_bytes line, const char *name,
-                                 int64_t revision, struct sl_buf *before,
-                                 int64_t *seen, struct sl_error *err)
+enum sl_status
+sl_lockd_etcd_find_predecessor(struct sl_lockd_etcd_call *call,
+                               struct sl_bytes prefix, const char *name,
+                               int64_t revision, struct sl_buf *before,
+                               int64_t *seen, struct sl_error *err)
 {
-    SL_CLEANUP(body_done) struct body body = BODY;
+    SL_CLEANUP(free_body) struct body body = BODY;
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
 
-    say(&body, "{\"success\":[");
-    say_own(&body, line, name);
-    say(&body,
-        ",{\"request_range\":{\"keys_only\":true,\"limit\":\"1\","
-        "\"sort_order\":\"DESCEND\",\"sort_target\":\"CREATE\","
-        "\"max_create_revision\":\"%" PRId64 "\",",
-        revision - 1);
-    say_line(&body, line);
-    say(&body, "}}]}");
-    enum sl_status status = ask(call, "kv/txn", &body, &answer, err);
+    append_json(&body, "{\"success\":[");
+    append_own_range(&body, prefix, name);
+    append_json(&body,
+                ",{\"request_range\":{\"keys_only\":true,\"limit\":\"1\","
+                "\"sort_order\":\"DESCEND\",\"sort_target\":\"CREATE\","
+                "\"max_create_revision\":\"%" PRId64 "\",",
+                revision - 1);
+    append_range(&body, prefix);
+    append_json(&body, "}}]}");
+    enum sl_status status = post_request(call, "kv/txn", &body, &answer, err);
     if (status != SL_OK)
         return status;
     if (sl_json_integer(first_key(answer, 0), "create_revision") != revision)
-        return sl_fail(err, SL_NOT_FOUND, "the place in the line was lost");
+        return sl_fail(err, SL_NOT_FOUND,
+                       "the waiter's key does not exist any more");
     *seen = sl_etcd_revision(answer);
     const struct sl_json *other = first_key(answer, 1);
     sl_buf_clear(before);
     return other == NULL ? SL_OK : sl_json_base64(other, "key", before, err);
 }
 
-enum sl_status sl_etcd_lock_lease(struct sl_etcd_lock_call *call,
-                                  struct sl_bytes line, const char *name,
-                                  int64_t revision, int64_t lease,
-                                  struct sl_error *err)
+enum sl_status sl_lockd_etcd_set_lease(struct sl_lockd_etcd_call *call,
+                                       struct sl_bytes prefix, const char *name,
+                                       int64_t revision, int64_t lease,
+                                       struct sl_error *err)
 {
-    SL_CLEANUP(body_done) struct body body = BODY;
+    SL_CLEANUP(free_body) struct body body = BODY;
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
 
-    say(&body, "{\"compare\":[{\"target\":\"CREATE\",\"result\":\"EQUAL\",");
-    say_key(&body, line, name);
-    say(&body, ",\"create_revision\":\"%" PRId64 "\"}],\"success\":[",
-        revision);
-    say_put(&body, line, name, lease);
-    say(&body, "]}");
-    enum sl_status status = ask(call, "kv/txn", &body, &answer, err);
+    append_json(&body,
+                "{\"compare\":[{\"target\":\"CREATE\",\"result\":\"EQUAL\",");
+    append_key(&body, prefix, name);
+    append_json(&body, ",\"create_revision\":\"%" PRId64 "\"}],\"success\":[",
+                revision);
+    append_put(&body, prefix, name, lease);
+    append_json(&body, "]}");
+    enum sl_status status = post_request(call, "kv/txn", &body, &answer, err);
     if (status == SL_OK && !sl_json_true(answer, "succeeded"))
-        status = sl_fail(err, SL_NOT_FOUND, "the place in the line was lost");
+        status = sl_fail(err, SL_NOT_FOUND,
+                         "the waiter's key does not exist any more");
     return status;
 }
 
-enum sl_status sl_etcd_lock_check(struct sl_etcd_lock_call *call,
-                                  struct sl_bytes line, const char *name,
-                                  int64_t revision, struct sl_error *err)
+enum sl_status sl_lockd_etcd_check_key(struct sl_lockd_etcd_call *call,
+                                       struct sl_bytes prefix, const char *name,
+                                       int64_t revision, struct sl_error *err)
 {
-    SL_CLEANUP(body_done) struct body body = BODY;
+    SL_CLEANUP(free_body) struct body body = BODY;
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
 
-    say(&body, "{\"keys_only\":true,");
-    say_key(&body, line, name);
-    say(&body, "}");
-    enum sl_status status = ask(call, "kv/range", &body, &answer, err);
+    append_json(&body, "{\"keys_only\":true,");
+    append_key(&body, prefix, name);
+    append_json(&body, "}");
+    enum sl_status status = post_request(call, "kv/range", &body, &answer, err);
     if (status == SL_OK &&
         sl_json_integer(sl_json_at(sl_json_get(answer, "kvs"), 0),
                         "create_revision") != revision)
-        status = sl_fail(err, SL_NOT_FOUND, "the key is not there any more");
+        status = sl_fail(err, SL_NOT_FOUND, "the key does not exist any more");
     return status;
 }
 
-enum sl_status sl_etcd_lock_any(struct sl_etcd_lock_call *call,
-                                struct sl_bytes line, bool *any,
-                                struct sl_error *err)
+enum sl_status sl_lockd_etcd_is_locked(struct sl_lockd_etcd_call *call,
+                                       struct sl_bytes prefix, bool *any,
+                                       struct sl_error *err)
 {
-    SL_CLEANUP(body_done) struct body body = BODY;
+    SL_CLEANUP(free_body) struct body body = BODY;
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
 
-    say(&body, "{\"count_only\":true,");
-    say_line(&body, line);
-    say(&body, "}");
-    enum sl_status status = ask(call, "kv/range", &body, &answer, err);
+    append_json(&body, "{\"count_only\":true,");
+    append_range(&body, prefix);
+    append_json(&body, "}");
+    enum sl_status status = post_request(call, "kv/range", &body, &answer, err);
     if (status == SL_OK)
         *any = sl_json_integer(answer, "count") > 0;
     return status;

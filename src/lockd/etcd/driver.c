@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lockd.etcd: a key with a lease for each lock that is held, and one for each
- * that is waited for (etcd_call.h).
+ * lockd.etcd: every holder and every waiter of a lock owns one key with a lease
+ * (call.h).
  *
- * A fencing token is the revision in which the holder's key was made.  Who
- * waits knows the key just before its own, and looks again when that is gone:
- * this process released it, or the watch, which all connections share, told so.
+ * The fencing token is the create revision of the holder's key.  A waiter knows
+ * the key just before its own and checks the queue again when that key is
+ * deleted: this process released it, or the watch, which all connections share,
+ * reported it.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "lockd/etcd/state.h"
+#include "lockd/etcd/connection.h"
 
 enum {
-    REVOKE_MS = 1000, /* what may not take long */
-    WASTE_AT_ONCE = 16,
-    WATCH_AGAIN_MS = 1000, /* after one that broke */
+    REVOKE_MS = 1000, /* the deadline of clean-up requests */
+    REVOKES_PER_IDLE = 16,
+    WATCH_RETRY_MS = 1000, /* after a watch failed */
 };
 
 static const struct sl_option option_table[] = {
@@ -25,25 +26,26 @@ static const struct sl_option option_table[] = {
     {0},
 };
 
-/* --- Holders: what a grant is known by ------------------------------------ */
+/* --- Holders: the identity of a grant ------------------------------------ */
 
 struct holder {
-    char name[SL_ETCD_NAME_LEN + 1];
+    char name[SL_LOCKD_ETCD_NAME_LEN + 1];
     int64_t lease;
     int64_t revision;
 };
 
-/* False where it is none that etcd_acquire.c wrote. */
+/* False: acquire.c did not write this text. */
 static bool read_holder(struct sl_bytes text, struct holder *holder)
 {
-    if (text.len <= SL_ETCD_NAME_LEN || text.ptr[SL_ETCD_NAME_LEN] != '.')
+    if (text.len <= SL_LOCKD_ETCD_NAME_LEN ||
+        text.ptr[SL_LOCKD_ETCD_NAME_LEN] != '.')
         return false;
-    memcpy(holder->name, text.ptr, SL_ETCD_NAME_LEN);
-    holder->name[SL_ETCD_NAME_LEN] = '\0';
-    if (strspn(holder->name, "0123456789abcdef") != SL_ETCD_NAME_LEN)
+    memcpy(holder->name, text.ptr, SL_LOCKD_ETCD_NAME_LEN);
+    holder->name[SL_LOCKD_ETCD_NAME_LEN] = '\0';
+    if (strspn(holder->name, "0123456789abcdef") != SL_LOCKD_ETCD_NAME_LEN)
         return false;
-    text = SL_BYTES(text.ptr + SL_ETCD_NAME_LEN + 1,
-                    text.len - SL_ETCD_NAME_LEN - 1);
+    text = SL_BYTES(text.ptr + SL_LOCKD_ETCD_NAME_LEN + 1,
+                    text.len - SL_LOCKD_ETCD_NAME_LEN - 1);
     const uint8_t *dot = memchr(text.ptr, '.', text.len);
     if (dot == NULL)
         return false;
@@ -55,8 +57,8 @@ static bool read_holder(struct sl_bytes text, struct holder *holder)
 
 /* --- The other verbs ------------------------------------------------------ */
 
-static void refuse(struct sl_op *op, enum sl_status status,
-                   const struct sl_error *why)
+static void refuse_op(struct sl_op *op, enum sl_status status,
+                      const struct sl_error *why)
 {
     struct sl_error err;
 
@@ -67,216 +69,230 @@ static void refuse(struct sl_op *op, enum sl_status status,
     sl_op_fail(op, why);
 }
 
-static void run_renew(struct sl_etcd_lock_state *state, struct sl_op *op)
+static void renew_lock(struct sl_lockd_etcd_connection *connection,
+                       struct sl_op *op)
 {
-    struct sl_etcd_lock_call call = sl_etcd_lock_call_by(state, op->deadline);
+    struct sl_lockd_etcd_call call =
+        sl_lockd_etcd_call_new(connection, op->deadline);
     struct holder holder;
     struct sl_error err;
 
     if (!read_holder(sl_lockd_request_of(op)->holder, &holder)) {
-        refuse(op, SL_NOT_FOUND, NULL);
+        refuse_op(op, SL_NOT_FOUND, NULL);
         return;
     }
-    enum sl_status status = sl_etcd_lease_keep(&call, holder.lease, &err);
+    enum sl_status status =
+        sl_lockd_etcd_lease_keep_alive(&call, holder.lease, &err);
     /* The lease lives on where somebody deletes the key by hand. */
     if (status == SL_OK)
-        status = sl_etcd_lock_check(&call, sl_buf_bytes(&state->line),
-                                    holder.name, holder.revision, &err);
+        status = sl_lockd_etcd_check_key(
+            &call, sl_buf_bytes(&connection->queue_prefix), holder.name,
+            holder.revision, &err);
     if (status != SL_OK)
-        refuse(op, status, &err);
+        refuse_op(op, status, &err);
 }
 
 /*
- * Look, and revoke the lease, and the key goes with it: what it held when it
- * was asked to let go, it held until then.
+ * Check the key, then revoke the lease, which deletes the key: a lock that is
+ * held when the release arrives is held until the revocation.
  */
-static void run_release(struct sl_etcd_lock_state *state, struct sl_op *op)
+static void release_lock(struct sl_lockd_etcd_connection *connection,
+                         struct sl_op *op)
 {
-    SL_CLEANUP(sl_buf_done) struct sl_buf key = SL_BUF(SL_ETCD_LOCK_KEY_MAX);
-    struct sl_etcd_lock_call call = sl_etcd_lock_call_by(state, op->deadline);
-    struct sl_etcd_line *line = state->store->line;
+    SL_CLEANUP(sl_buf_done) struct sl_buf key = SL_BUF(SL_LOCKD_ETCD_KEY_MAX);
+    struct sl_lockd_etcd_call call =
+        sl_lockd_etcd_call_new(connection, op->deadline);
+    struct sl_lockd_etcd_queue *queue = connection->store->queue;
     struct holder holder;
     struct sl_error err;
 
     if (!read_holder(sl_lockd_request_of(op)->holder, &holder)) {
-        refuse(op, SL_NOT_FOUND, NULL);
+        refuse_op(op, SL_NOT_FOUND, NULL);
         return;
     }
-    enum sl_status status = sl_etcd_lock_check(
-        &call, sl_buf_bytes(&state->line), holder.name, holder.revision, &err);
-    call.unchanged = true; /* so far */
+    enum sl_status status =
+        sl_lockd_etcd_check_key(&call, sl_buf_bytes(&connection->queue_prefix),
+                                holder.name, holder.revision, &err);
+    call.unchanged = true; /* nothing was changed so far */
     if (status == SL_OK)
-        status = sl_etcd_lease_revoke(&call, holder.lease, &err);
+        status = sl_lockd_etcd_lease_revoke(&call, holder.lease, &err);
     if (status != SL_OK) {
-        /* A repeat must find what is there now; without one, it is ended. */
+        /* A retry needs the lease; without a retry the lease is revoked
+         * later. */
         op->not_sent = call.unchanged;
         if (!call.unchanged)
-            sl_etcd_line_waste(line, holder.lease);
-        refuse(op, status, &err);
+            sl_lockd_etcd_queue_defer_revoke(queue, holder.lease);
+        refuse_op(op, status, &err);
         return;
     }
-    op->changed =
-        sl_etcd_line_gone(line, sl_etcd_lock_key(state, holder.name, &key), 0);
+    op->changed = sl_lockd_etcd_queue_on_deleted(
+        queue, sl_lockd_etcd_key(connection, holder.name, &key), 0);
 }
 
-static void run_is_locked(struct sl_etcd_lock_state *state, struct sl_op *op)
+static void query_lock(struct sl_lockd_etcd_connection *connection,
+                       struct sl_op *op)
 {
-    struct sl_etcd_lock_call call = sl_etcd_lock_call_by(state, op->deadline);
+    struct sl_lockd_etcd_call call =
+        sl_lockd_etcd_call_new(connection, op->deadline);
     struct sl_error err;
 
-    if (sl_etcd_lock_any(&call, sl_buf_bytes(&state->line),
-                         &sl_lockd_answer_of(op)->locked, &err) != SL_OK)
+    if (sl_lockd_etcd_is_locked(&call, sl_buf_bytes(&connection->queue_prefix),
+                                &sl_lockd_answer_of(op)->locked, &err) != SL_OK)
         sl_op_fail(op, &err);
 }
 
 /* --- The watch ------------------------------------------------------------ */
 
-static void deleted(void *context, struct sl_bytes key, int64_t revision)
+static void on_key_deleted(void *context, struct sl_bytes key, int64_t revision)
 {
-    struct sl_etcd_lock_store *store = context;
+    struct sl_lockd_etcd_store *store = context;
 
-    (void)sl_etcd_line_gone(store->line, key, revision);
+    (void)sl_lockd_etcd_queue_on_deleted(store->queue, key, revision);
 }
 
-/* With the mutex held. */
-static void end_watch(struct sl_etcd_lock_store *store)
+/* The mutex is held. */
+static void close_watch(struct sl_lockd_etcd_store *store)
 {
     sl_etcd_watch_free(store->watch);
     store->watch = NULL;
 }
 
-/* Listen, while somebody waits.  With the mutex held. */
-static void listen_on(struct sl_etcd_lock_state *state)
+/* Run the watch while there are waiters.  The mutex is held. */
+static void poll_watch(struct sl_lockd_etcd_connection *connection)
 {
-    struct sl_etcd_lock_store *store = state->store;
-    int64_t unseen = sl_etcd_line_unseen(store->line);
+    struct sl_lockd_etcd_store *store = connection->store;
+    int64_t unseen = sl_lockd_etcd_queue_first_unseen(store->queue);
     struct sl_error err;
 
     if (unseen == 0) {
-        end_watch(store);
+        close_watch(store);
         return;
     }
-    if (store->watch == NULL && sl_deadline_passed(store->watch_again))
-        store->watch = sl_etcd_watch_new(state->conn, store->prefix, unseen,
-                                         deleted, store);
+    if (store->watch == NULL && sl_deadline_passed(store->watch_retry_at))
+        store->watch = sl_etcd_watch_new(connection->conn, store->prefix,
+                                         unseen, on_key_deleted, store);
     if (store->watch == NULL || sl_etcd_watch_poll(store->watch, &err) == SL_OK)
         return;
-    end_watch(store);
-    store->watch_again = sl_deadline_in_ms(WATCH_AGAIN_MS);
-    sl_etcd_line_wake(store->line);
+    close_watch(store);
+    store->watch_retry_at = sl_deadline_in_ms(WATCH_RETRY_MS);
+    sl_lockd_etcd_queue_wake_all(store->queue);
 }
 
-static bool etcd_changed(void *data)
+static bool lockd_etcd_changed(void *data)
 {
-    struct sl_etcd_lock_state *state = data;
-    struct sl_etcd_lock_store *store = state->store;
+    struct sl_lockd_etcd_connection *connection = data;
+    struct sl_lockd_etcd_store *store = connection->store;
 
     pthread_mutex_lock(&store->mutex);
-    listen_on(state);
+    poll_watch(connection);
     pthread_mutex_unlock(&store->mutex);
-    return sl_etcd_line_woken(store->line);
+    return sl_lockd_etcd_queue_take_woken(store->queue);
 }
 
 /* --- The driver ----------------------------------------------------------- */
 
-static bool set_line(struct sl_etcd_lock_state *state, struct sl_op *op)
+static bool set_queue_prefix(struct sl_lockd_etcd_connection *connection,
+                             struct sl_op *op)
 {
     struct sl_error err;
 
-    sl_buf_clear(&state->line);
-    if (sl_etcd_lock_line(&state->line, state->store->prefix,
-                          sl_lockd_request_of(op)->key, &err) == SL_OK)
+    sl_buf_clear(&connection->queue_prefix);
+    if (sl_lockd_etcd_queue_prefix(&connection->queue_prefix,
+                                   connection->store->prefix,
+                                   sl_lockd_request_of(op)->key, &err) == SL_OK)
         return true;
     sl_op_fail(op, &err);
     return false;
 }
 
-static void etcd_run(void *data, struct sl_op *const ops[], size_t count)
+static void lockd_etcd_run(void *data, struct sl_op *const ops[], size_t count)
 {
-    static void (*const runs[])(struct sl_etcd_lock_state *, struct sl_op *) = {
-        [SL_LOCKD_ACQUIRE] = sl_etcd_lock_acquire,
-        [SL_LOCKD_RENEW] = run_renew,
-        [SL_LOCKD_RELEASE] = run_release,
-        [SL_LOCKD_IS_LOCKED] = run_is_locked,
+    static void (*const runs[])(struct sl_lockd_etcd_connection *,
+                                struct sl_op *) = {
+        [SL_LOCKD_ACQUIRE] = sl_lockd_etcd_acquire,
+        [SL_LOCKD_RENEW] = renew_lock,
+        [SL_LOCKD_RELEASE] = release_lock,
+        [SL_LOCKD_IS_LOCKED] = query_lock,
     };
-    struct sl_etcd_lock_state *state = data;
+    struct sl_lockd_etcd_connection *connection = data;
 
     for (size_t i = 0; i < count; i++) {
         sl_lockd_answer_of(ops[i])->asked_at = sl_lock_clock();
-        if (set_line(state, ops[i]))
-            runs[sl_op_verb(ops[i])](state, ops[i]);
+        if (set_queue_prefix(connection, ops[i]))
+            runs[sl_op_verb(ops[i])](connection, ops[i]);
     }
 }
 
-static void etcd_forget(void *data, struct sl_op *op)
+static void lockd_etcd_forget(void *data, struct sl_op *op)
 {
-    struct sl_etcd_lock_state *state = data;
-    struct sl_etcd_candidate *candidate =
-        sl_etcd_line_find(state->store->line, op->ticket);
+    struct sl_lockd_etcd_connection *connection = data;
+    struct sl_lockd_etcd_waiter *waiter =
+        sl_lockd_etcd_queue_find(connection->store->queue, op->ticket);
 
-    if (candidate != NULL && set_line(state, op))
-        sl_etcd_lock_leave(state, op, candidate);
+    if (waiter != NULL && set_queue_prefix(connection, op))
+        sl_lockd_etcd_cancel(connection, op, waiter);
 }
 
-static bool etcd_idle(void *data)
+static bool lockd_etcd_idle(void *data)
 {
-    struct sl_etcd_lock_state *state = data;
-    struct sl_etcd_lock_store *store = state->store;
-    struct sl_etcd_lock_call call =
-        sl_etcd_lock_call_by(state, sl_deadline_in_ms(REVOKE_MS));
+    struct sl_lockd_etcd_connection *connection = data;
+    struct sl_lockd_etcd_store *store = connection->store;
+    struct sl_lockd_etcd_call call =
+        sl_lockd_etcd_call_new(connection, sl_deadline_in_ms(REVOKE_MS));
     struct sl_error err;
     int64_t lease;
 
     pthread_mutex_lock(&store->mutex);
-    if (sl_etcd_line_unseen(store->line) == 0)
-        end_watch(store);
+    if (sl_lockd_etcd_queue_first_unseen(store->queue) == 0)
+        close_watch(store);
     pthread_mutex_unlock(&store->mutex);
-    for (int i = 0; i < WASTE_AT_ONCE; i++) {
-        lease = sl_etcd_line_next_waste(store->line);
+    for (int i = 0; i < REVOKES_PER_IDLE; i++) {
+        lease = sl_lockd_etcd_queue_next_revoke(store->queue);
         enum sl_status status =
-            lease == 0 ? SL_CONFLICT : sl_etcd_lease_revoke(&call, lease, &err);
+            lease == 0 ? SL_CONFLICT
+                       : sl_lockd_etcd_lease_revoke(&call, lease, &err);
         if (status != SL_OK && status != SL_NOT_FOUND)
-            break; /* what it does not end now, ends by itself */
+            break; /* the rest expires by itself */
     }
     return false;
 }
 
-static enum sl_status etcd_open(void *data, sl_deadline deadline, void **out,
-                                struct sl_error *err)
+static enum sl_status lockd_etcd_open(void *data, sl_deadline deadline,
+                                      void **out, struct sl_error *err)
 {
-    struct sl_etcd_lock_store *store = data;
-    struct sl_etcd_lock_state *state = sl_alloc(sizeof(*state));
+    struct sl_lockd_etcd_store *store = data;
+    struct sl_lockd_etcd_connection *connection = sl_alloc(sizeof(*connection));
 
-    state->store = store;
-    state->line = (struct sl_buf)SL_BUF(SL_ETCD_LOCK_KEY_MAX);
+    connection->store = store;
+    connection->queue_prefix = (struct sl_buf)SL_BUF(SL_LOCKD_ETCD_KEY_MAX);
     enum sl_status status =
-        sl_etcd_open(store->etcd, deadline, &state->conn, err);
+        sl_etcd_open(store->etcd, deadline, &connection->conn, err);
     if (status != SL_OK) {
-        free(state);
+        free(connection);
         return status;
     }
-    /* Another connection may have broken, and the watch not know it. */
+    /* Another connection may have failed without the watch noticing it. */
     pthread_mutex_lock(&store->mutex);
-    end_watch(store);
+    close_watch(store);
     pthread_mutex_unlock(&store->mutex);
-    *out = state;
+    *out = connection;
     return SL_OK;
 }
 
-static void etcd_close(void *data)
+static void lockd_etcd_close(void *data)
 {
-    struct sl_etcd_lock_state *state = data;
+    struct sl_lockd_etcd_connection *connection = data;
 
-    sl_etcd_close(state->conn);
-    sl_buf_done(&state->line);
-    free(state);
+    sl_etcd_close(connection->conn);
+    sl_buf_done(&connection->queue_prefix);
+    free(connection);
 }
 
-static enum sl_status etcd_store_new(const void *data, void **out,
-                                     struct sl_error *err)
+static enum sl_status lockd_etcd_store_new(const void *data, void **out,
+                                           struct sl_error *err)
 {
     const struct sl_etcd_options *options = data;
-    struct sl_etcd_lock_store *store = sl_alloc(sizeof(*store));
+    struct sl_lockd_etcd_store *store = sl_alloc(sizeof(*store));
     enum sl_status status = sl_etcd_new(options, &store->etcd, err);
 
     if (status != SL_OK) {
@@ -284,18 +300,18 @@ static enum sl_status etcd_store_new(const void *data, void **out,
         return status;
     }
     store->prefix = sl_bytes_of(options->prefix);
-    store->line = sl_etcd_line_new();
+    store->queue = sl_lockd_etcd_queue_new();
     pthread_mutex_init(&store->mutex, NULL);
     *out = store;
     return SL_OK;
 }
 
-static void etcd_store_free(void *data)
+static void lockd_etcd_store_free(void *data)
 {
-    struct sl_etcd_lock_store *store = data;
+    struct sl_lockd_etcd_store *store = data;
 
-    end_watch(store);
-    sl_etcd_line_free(store->line);
+    close_watch(store);
+    sl_lockd_etcd_queue_free(store->queue);
     sl_etcd_free(store->etcd);
     pthread_mutex_destroy(&store->mutex);
     free(store);
@@ -306,20 +322,19 @@ const struct sl_driver sl_driver_lockd_etcd = {
     .name = "lockd.etcd",
     .service = "etcd 3.4 or newer",
     .summary =
-        "keys with leases in an etcd cluster, in the order in which they "
-        "were made",
+        "keys with leases in an etcd cluster, ordered by their create revision",
     .options = option_table,
     .options_size = sizeof(struct sl_etcd_options),
     .features = SL_LOCKD_FEATURE_FAIR | SL_LOCKD_FEATURE_DURABLE |
                 SL_LOCKD_FEATURE_SHARED,
     .max_batch = 1,
     .risks = sl_etcd_risks,
-    .store_new = etcd_store_new,
-    .store_free = etcd_store_free,
-    .open = etcd_open,
-    .close = etcd_close,
-    .run = etcd_run,
-    .idle = etcd_idle,
-    .changed = etcd_changed,
-    .forget = etcd_forget,
+    .store_new = lockd_etcd_store_new,
+    .store_free = lockd_etcd_store_free,
+    .open = lockd_etcd_open,
+    .close = lockd_etcd_close,
+    .run = lockd_etcd_run,
+    .idle = lockd_etcd_idle,
+    .changed = lockd_etcd_changed,
+    .forget = lockd_etcd_forget,
 };

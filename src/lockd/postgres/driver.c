@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lockd.postgres: a row for each lock that is held, and one for who waits, by
- * the server's clock.  What is done to a key is done by functions of ours in
- * the database, one after the other for each key.
+ * lockd.postgres: a row for each lock that is held and one for each waiter, by
+ * the server's clock.  Functions of ours in the database change them; calls on
+ * one key are serialized.
  *
- * Who waits is served in the order of its number, by whichever process, and is
- * told (NOTIFY).  A waiter that was killed is passed over when it has not been
- * seen for a while.  Tokens are of one sequence, which the server never sets
- * back, not even when it crashes.
+ * Waiters of all processes are served in the order of their numbers and are
+ * woken by NOTIFY.  A waiter whose process was killed expires when it has not
+ * been seen for a while.  Tokens come from one sequence, which never goes back,
+ * not even after a crash.
  */
 #include "lockd/driver.h"
 
@@ -20,8 +20,8 @@
 
 enum {
     BATCH_MAX = 256,
-    HOLDER_WORDS = 4,    /* random ones: 128 bits */
-    SEEN_EVERY_MS = 500, /* a waiter is seen, at least, */
+    HOLDER_WORDS = 4,    /* 128 random bits */
+    SEEN_EVERY_MS = 500, /* how often a waiter is seen at least, */
     SEEN_GRID_MS = 250,  /* together with others */
 };
 
@@ -32,14 +32,14 @@ static const struct sl_option option_table[] = {
      .offset = offsetof(struct sl_pg_tables_options, table),
      .fallback = "slight_lock",
      .check = sl_pg_check_table,
-     .help = "the name of the tables and functions, which are made where they "
-             "are missing; who has the same shares the locks"},
+     .help = "the name of the tables and functions, which are created if they "
+             "do not exist; resources with the same table share their locks"},
     {0},
 };
 
 /* --- In the database ---------------------------------------------------- */
 
-/* The functions' names end in the number of their version. */
+/* The names of functions end in their version. */
 static const char create[] =
     "CREATE SEQUENCE IF NOT EXISTS \"{t}_token\"; "
     "CREATE TABLE IF NOT EXISTS \"{t}\" (key text COLLATE \"C\" PRIMARY KEY, "
@@ -50,7 +50,7 @@ static const char create[] =
     "IDENTITY PRIMARY KEY, key text COLLATE \"C\" NOT NULL, seen timestamptz "
     "NOT NULL); "
     "CREATE INDEX IF NOT EXISTS \"{t}_line\" ON \"{t}_waiter\" (key, seq); "
-    /* One after the other, for a key. */
+    /* Serializes the calls on a key. */
     "CREATE OR REPLACE FUNCTION \"{t}_enter_1\"(k text) RETURNS void LANGUAGE "
     "plpgsql AS $f$ BEGIN "
     "PERFORM pg_advisory_xact_lock(hashtext('{t}'), hashtext(k)); "
@@ -60,7 +60,7 @@ static const char create[] =
     "IF EXISTS (SELECT 1 FROM \"{t}_waiter\" WHERE key = k) THEN "
     "PERFORM pg_notify('{t}', ''); RETURN 1; END IF; RETURN 0; "
     "END $f$; "
-    /* granted, token, milliseconds until it may be free, ticket */
+    /* granted, token, milliseconds until the lock may be free, ticket */
     "CREATE OR REPLACE FUNCTION \"{t}_acquire_1\"(k text, who text, ttl "
     "bigint, "
     "ticket bigint, may_wait bigint, OUT granted bigint, OUT tok bigint, OUT "
@@ -95,7 +95,7 @@ static const char create[] =
     "interval '1 millisecond') WHERE key = k AND holder = who AND expires > "
     "clock_timestamp(); "
     "RETURN CASE WHEN FOUND THEN 1 ELSE 0 END; END $f$; "
-    /* 0: lost; 1: released; 2: and others were told */
+    /* 0: lost; 1: released; 2: released, and waiters were woken */
     "CREATE OR REPLACE FUNCTION \"{t}_release_1\"(k text, who text) RETURNS "
     "bigint LANGUAGE plpgsql AS $f$ BEGIN "
     "PERFORM \"{t}_enter_1\"(k); "
@@ -112,7 +112,15 @@ static const char create[] =
 static const char probe[] = "SELECT to_regclass('\"{t}\"') IS NOT NULL AND "
                             "to_regproc('\"{t}_leave_1\"') IS NOT NULL";
 
-enum statement { ACQUIRE, RENEW, RELEASE, IS_LOCKED, LEAVE, SWEEP, SWEEP_LINE };
+enum statement {
+    ACQUIRE,
+    RENEW,
+    RELEASE,
+    IS_LOCKED,
+    LEAVE,
+    SWEEP,
+    SWEEP_WAITERS
+};
 
 static const char *const statements[] = {
     [ACQUIRE] = "SELECT * FROM \"{t}_acquire_1\"($1::text, $2::text, "
@@ -125,22 +133,22 @@ static const char *const statements[] = {
     [SWEEP] = "DELETE FROM \"{t}\" WHERE key IN (SELECT key FROM \"{t}\" WHERE "
               "expires <= clock_timestamp() " SL_PG_SWEEP_LIMIT
               " FOR UPDATE SKIP LOCKED)",
-    [SWEEP_LINE] =
+    [SWEEP_WAITERS] =
         "DELETE FROM \"{t}_waiter\" WHERE seq IN (SELECT seq FROM "
         "\"{t}_waiter\" WHERE seen <= clock_timestamp() " SL_PG_SWEEP_LIMIT " "
         "FOR UPDATE SKIP LOCKED)",
     NULL,
 };
 
-/* --- Asking ------------------------------------------------------------- */
+/* --- Requests ----------------------------------------------------------- */
 
-static void make_holder(char holder[SL_LOCKD_HOLDER_MAX + 1])
+static void make_postgres_holder(char holder[SL_LOCKD_HOLDER_MAX + 1])
 {
     for (size_t i = 0; i < HOLDER_WORDS; i++)
         snprintf(holder + i * 8, 9, "%08" PRIx32, arc4random());
 }
 
-static int ask(struct sl_op *op, struct sl_pg_arguments *arguments)
+static int make_arguments(struct sl_op *op, struct sl_pg_arguments *arguments)
 {
     static const int which[] = {
         [SL_LOCKD_ACQUIRE] = ACQUIRE,
@@ -154,7 +162,7 @@ static int ask(struct sl_op *op, struct sl_pg_arguments *arguments)
     answer->asked_at = sl_lock_clock();
     sl_pg_add_bytes(arguments, request->key);
     if (request->verb == SL_LOCKD_ACQUIRE) {
-        make_holder(answer->holder);
+        make_postgres_holder(answer->holder);
         sl_pg_add_bytes(arguments, sl_bytes_of(answer->holder));
     } else if (request->verb != SL_LOCKD_IS_LOCKED) {
         sl_pg_add_bytes(arguments, request->holder);
@@ -170,7 +178,7 @@ static int ask(struct sl_op *op, struct sl_pg_arguments *arguments)
 
 /* --- Answers ------------------------------------------------------------ */
 
-static void refuse_op(struct sl_op *op, const char *why)
+static void refuse_lock_op(struct sl_op *op, const char *why)
 {
     struct sl_error err;
 
@@ -196,10 +204,10 @@ static void answer_acquire(struct sl_op *op, const PGresult *result)
         op->again_at =
             wait < SEEN_GRID_MS ? sl_deadline_in_ms(wait + 1) : op->others_at;
     }
-    refuse_op(op, "another one holds the lock");
+    refuse_lock_op(op, "another one holds the lock");
 }
 
-static void answer(struct sl_op *op, const PGresult *result)
+static void answer_op(struct sl_op *op, const PGresult *result)
 {
     int64_t number = sl_pg_number_at(result, 0, 0);
 
@@ -210,11 +218,11 @@ static void answer(struct sl_op *op, const PGresult *result)
     case SL_LOCKD_RELEASE:
         op->changed = number != 0;
         if (number == 0)
-            refuse_op(op, "the lock was lost");
+            refuse_lock_op(op, "the lock was lost");
         return;
     case SL_LOCKD_RENEW:
         if (number == 0)
-            refuse_op(op, "the lock was lost");
+            refuse_lock_op(op, "the lock was lost");
         return;
     case SL_LOCKD_IS_LOCKED:
         sl_lockd_answer_of(op)->locked = PQntuples(result) > 0;
@@ -229,32 +237,33 @@ static const struct sl_pg_tables_kind kind = {
     .probe = probe,
     .statements = statements,
     .channel = "{t}",
-    .make_arguments = ask,
-    .answer = answer,
+    .make_arguments = make_arguments,
+    .answer = answer_op,
 };
 
-static enum sl_status postgres_store_new(const void *options, void **store,
-                                         struct sl_error *err)
+static enum sl_status lockd_postgres_store_new(const void *options,
+                                               void **store,
+                                               struct sl_error *err)
 {
     return sl_pg_tables_store_new(&kind, options, store, err);
 }
 
-static void postgres_forget(void *state, struct sl_op *op)
+static void lockd_postgres_forget(void *connection, struct sl_op *op)
 {
     struct sl_pg_arguments arguments = {.count = 0};
 
     sl_pg_add_bytes(&arguments, sl_lockd_request_of(op)->key);
     sl_pg_add_number(&arguments, op->ticket);
-    sl_pg_tables_do(state, LEAVE, &arguments);
+    sl_pg_tables_do(connection, LEAVE, &arguments);
     op->ticket = 0;
-    op->changed = true; /* who comes next may be first now */
+    op->changed = true; /* the next waiter may be first now */
 }
 
-static bool postgres_idle(void *state)
+static bool lockd_postgres_idle(void *connection)
 {
-    bool more = sl_pg_tables_sweep(state, SWEEP);
+    bool more = sl_pg_tables_sweep(connection, SWEEP);
 
-    return sl_pg_tables_sweep(state, SWEEP_LINE) || more;
+    return sl_pg_tables_sweep(connection, SWEEP_WAITERS) || more;
 }
 
 /* The only symbol this file exports. */
@@ -270,12 +279,12 @@ const struct sl_driver sl_driver_lockd_postgres = {
     .waits_aside = true,
     .max_batch = BATCH_MAX,
     .risks = sl_pg_risks,
-    .store_new = postgres_store_new,
+    .store_new = lockd_postgres_store_new,
     .store_free = sl_pg_tables_store_free,
     .open = sl_pg_tables_open,
     .close = sl_pg_tables_close,
     .run = sl_pg_tables_run,
-    .idle = postgres_idle,
+    .idle = lockd_postgres_idle,
     .changed = sl_pg_tables_changed,
-    .forget = postgres_forget,
+    .forget = lockd_postgres_forget,
 };

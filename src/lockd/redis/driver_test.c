@@ -49,7 +49,7 @@ static void a_grant(void **state)
     assert_int_equal(op.again_at, 0);
 }
 
-static void a_place_in_line(void **state)
+static void a_place_in_the_queue(void **state)
 {
     struct sl_lockd_answer answer;
     struct sl_op op;
@@ -181,7 +181,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_grant),
-        cmocka_unit_test(a_place_in_line),
+        cmocka_unit_test(a_place_in_the_queue),
         cmocka_unit_test(what_is_lost_is_a_conflict),
         cmocka_unit_test(a_reply_of_another_kind_is_no_answer),
         cmocka_unit_test(an_error_is_no_conflict),

@@ -8,9 +8,9 @@
 #include <string.h>
 
 enum {
-    HOLDER_WORDS = 4, /* random ones: 128 bits */
+    HOLDER_WORDS = 4, /* 128 random bits */
     HOLDER_LEN = HOLDER_WORDS * 8,
-    SEEN_EVERY_MS = 500, /* a waiter is seen, at least, */
+    SEEN_EVERY_MS = 500, /* how often a waiter is seen at least, */
     SEEN_GRID_MS = 250,  /* together with others */
 };
 
@@ -23,21 +23,22 @@ static const char *const verbs[] = {
 
 /* --- Commands ----------------------------------------------------------- */
 
-static enum sl_status begin(struct sl_redis_script_call *call,
-                            struct sl_redis_script_connection *state,
-                            struct sl_bytes key, const char *verb,
-                            struct sl_error *err)
+static enum sl_status begin_call(struct sl_redis_script_call *call,
+                                 struct sl_redis_script_connection *connection,
+                                 struct sl_bytes key, const char *verb,
+                                 struct sl_error *err)
 {
     static const char *const keys[] = {
         "lock:", "line:", "seen:", "token", "ticket", SL_REDIS_CHANGES, NULL};
 
-    sl_redis_script_begin(call, state);
-    enum sl_status status = sl_redis_script_keys(call, state, keys, key, err);
+    sl_redis_script_begin(call, connection);
+    enum sl_status status =
+        sl_redis_script_keys(call, connection, keys, key, err);
     sl_redis_script_add(call, sl_bytes_of(verb));
     return status;
 }
 
-static void make_holder(char holder[HOLDER_LEN + 1])
+static void make_redis_holder(char holder[HOLDER_LEN + 1])
 {
     for (size_t i = 0; i < HOLDER_WORDS; i++)
         snprintf(holder + i * 8, 9, "%08" PRIx32, arc4random());
@@ -50,12 +51,12 @@ enum sl_status sl_lockd_redis_append(void *context, const struct sl_op *op,
     char holder[HOLDER_LEN + 1];
     struct sl_redis_script_call call;
     enum sl_status status =
-        begin(&call, context, request->key, verbs[request->verb], err);
+        begin_call(&call, context, request->key, verbs[request->verb], err);
 
     if (status != SL_OK)
         return status;
     if (request->verb == SL_LOCKD_ACQUIRE) {
-        make_holder(holder);
+        make_redis_holder(holder);
         sl_redis_script_add(&call, sl_bytes_of(holder));
     } else {
         sl_redis_script_add(&call, request->holder);
@@ -67,24 +68,24 @@ enum sl_status sl_lockd_redis_append(void *context, const struct sl_op *op,
     return sl_redis_script_append(&call, out, err);
 }
 
-void sl_lockd_redis_leave(struct sl_redis_script_connection *state,
+void sl_lockd_redis_leave(struct sl_redis_script_connection *connection,
                           const struct sl_op *op)
 {
     struct sl_redis_script_call call;
     struct sl_error err;
-    int64_t told;
+    int64_t woken;
 
-    if (begin(&call, state, sl_lockd_request_of(op)->key, "leave", &err) !=
-        SL_OK)
+    if (begin_call(&call, connection, sl_lockd_request_of(op)->key, "leave",
+                   &err) != SL_OK)
         return;
     sl_redis_script_add_number(&call, op->ticket);
-    if (!sl_redis_script_ask(state, &call, &told))
-        state->redis.broken = true; /* it lapses */
+    if (!sl_redis_script_ask(connection, &call, &woken))
+        connection->redis.broken = true; /* the waiter expires */
 }
 
 /* --- Replies ------------------------------------------------------------ */
 
-static void refuse(struct sl_op *op, const char *why)
+static void refuse_op(struct sl_op *op, const char *why)
 {
     struct sl_error err;
 
@@ -92,7 +93,7 @@ static void refuse(struct sl_op *op, const char *why)
     sl_op_fail(op, &err);
 }
 
-/* As make_holder made it. */
+/* A text that make_holder has made. */
 static bool is_holder(struct sl_bytes text)
 {
     for (size_t i = 0; i < text.len; i++)
@@ -134,13 +135,13 @@ static bool answer_held(struct sl_op *op, const redisReply *reply)
         op->again_at =
             left < SEEN_GRID_MS ? sl_deadline_in_ms(left + 1) : op->others_at;
     }
-    refuse(op, "another one holds the lock");
+    refuse_op(op, "another one holds the lock");
     return true;
 }
 
 bool sl_lockd_redis_answer(void *context, struct sl_op *op, redisReply *reply)
 {
-    int64_t worked, told = 0;
+    int64_t worked, woken = 0;
 
     (void)context;
     if (reply->type == REDIS_REPLY_ERROR) {
@@ -156,12 +157,12 @@ bool sl_lockd_redis_answer(void *context, struct sl_op *op, redisReply *reply)
         sl_lockd_answer_of(op)->locked = worked != 0;
         return true;
     case SL_LOCKD_RELEASE:
-        op->changed = sl_redis_number_at(reply, 1, &told) && told != 0;
+        op->changed = sl_redis_number_at(reply, 1, &woken) && woken != 0;
         break;
     case SL_LOCKD_RENEW:
         break;
     }
     if (worked == 0)
-        refuse(op, "the lock was lost");
+        refuse_op(op, "the lock was lost");
     return true;
 }

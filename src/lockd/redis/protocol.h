@@ -12,7 +12,7 @@
 /* redis.lua */
 extern const char sl_lockd_redis_lua[];
 
-/* What struct sl_redis_pipeline_calls wants; context: struct
+/* For struct sl_redis_pipeline_calls; context: struct
  * sl_redis_script_connection. */
 SL_MUST_CHECK enum sl_status sl_lockd_redis_append(void *context,
                                                    const struct sl_op *op,
@@ -21,8 +21,8 @@ SL_MUST_CHECK enum sl_status sl_lockd_redis_append(void *context,
 SL_MUST_CHECK bool sl_lockd_redis_answer(void *context, struct sl_op *op,
                                          redisReply *reply);
 
-/* Leave the line in which op waits. */
-void sl_lockd_redis_leave(struct sl_redis_script_connection *state,
+/* Remove op from its wait queue. */
+void sl_lockd_redis_leave(struct sl_redis_script_connection *connection,
                           const struct sl_op *op);
 
 #endif

@@ -1,14 +1,14 @@
--- SPDX-License-Identifier: Apache-2.0
--- lockd.redis on the server: each run is one atomic step.
+-- SPDX-License-Identifier: Apache-2.0 lockd.redis on the server: each run of
+-- the script is atomic.
 --
---   lock:KEY  the holder, as long as it is held (PX)
---   line:KEY  who waits: tickets, in the order of their numbers
---   seen:KEY  until when a ticket counts, unless it is seen again
---   token, ticket, changes: the last ones, of all keys
+--   lock:KEY  the holder, while the lock is held (PX)
+--   line:KEY  the wait queue: tickets, in the order of their numbers
+--   seen:KEY  when a ticket expires, unless its waiter is seen again
+--   token, ticket, changes: the last values, shared by all keys
 local verb = ARGV[1]
 local lock, line, seen = KEYS[1], KEYS[2], KEYS[3]
 local token, tickets, changes = KEYS[4], KEYS[5], KEYS[6]
-local SEEN_MS = 2000 -- a waiter lives on without having been seen
+local SEEN_MS = 2000 -- a waiter expires after this long unseen
 
 local function text(number)
     return string.format('%.0f', number)
@@ -19,7 +19,7 @@ local function now_us()
     return time[1] * 1000000 + time[2]
 end
 
--- Whether anybody waits, who is told.
+-- Wake the waiters; whether there are any.
 local function tell()
     if redis.call('EXISTS', line) == 0 then
         return 0
@@ -33,8 +33,7 @@ local function leave(ticket)
     redis.call('HDEL', seen, ticket)
 end
 
--- The first in the line, and until when it counts; who was not seen for long
--- is passed over.
+-- The first waiter of the queue, and when it expires; removes expired waiters.
 local function first(now)
     while true do
         local front = redis.call('ZRANGE', line, 0, 0)[1]
@@ -49,8 +48,8 @@ local function first(now)
     end
 end
 
--- Greater than all before; and than those that a crash may have taken away, as
--- long as the clock does not go back.
+-- Greater than every earlier token, including those that a crash lost, as long
+-- as the clock does not go back.
 local function next_token(us)
     local next = tonumber(redis.call('GET', token) or 0) + 1
     if next < us then
@@ -76,7 +75,7 @@ local function acquire(holder, ttl, ticket, may_wait)
     local us = now_us()
     local now = math.floor(us / 1000)
     local left = redis.call('PTTL', lock)
-    if left == -2 then -- nobody holds it
+    if left == -2 then -- not held
         local front, counts = first(now)
         if not front or front == ticket then
             if front then

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lockd.sqlite: the embedded default.  One row a lock that is held, and one for
- * who waits (driverkit/embedded.h).
+ * lockd.sqlite: the embedded default.  One row for each lock that is held and
+ * one for each waiter.
  *
- * Who waits for a key is served in the order of its row's number, by whichever
- * process.  A waiter that was killed is passed over when it has not been seen
- * for a while.  Tokens of all keys are one sequence, which nothing sets back.
+ * Waiters of all processes are served in the order of their row numbers.  A
+ * waiter whose process was killed expires when it has not been seen for a
+ * while.  All keys share one sequence of tokens, which never goes back.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,11 +17,11 @@
 
 enum {
     BATCH_MAX = 256,
-    WAITER_MS = 2000,   /* a waiter lives on without having been seen */
-    WAITER_EVERY = 500, /* it is seen, at least, */
+    WAITER_MS = 2000,   /* a waiter expires after this long unseen */
+    WAITER_EVERY = 500, /* how often a waiter is seen at least, */
     WAITER_GRID = 250,  /* together with others */
-    FORGET_MS = 50,     /* calls may be coming in */
-    HOLDER_WORDS = 4,   /* random ones: 128 bits */
+    FORGET_MS = 50,     /* calls may be waiting */
+    HOLDER_WORDS = 4,   /* 128 random bits */
 };
 
 enum { KEY = 1, NOW, HOLDER, TOKEN, EXPIRES, SEQ };
@@ -33,13 +33,13 @@ enum statement {
     GRANT,
     RENEW,
     RELEASE,
-    JOIN,
-    STAY,
-    LEAVE,
-    OVER,
-    SWEEP,
-    LAPSED,
-    SWEEP_LAPSED,
+    ADD_WAITER,
+    RENEW_WAITER,
+    REMOVE_WAITER,
+    EXPIRED,
+    SWEEP_EXPIRED,
+    EXPIRED_WAITER,
+    SWEEP_WAITERS,
 };
 
 static const char *const statements[] = {
@@ -53,205 +53,209 @@ static const char *const statements[] = {
               "holder = ?3 AND expires > ?2",
     [RELEASE] = "DELETE FROM lock WHERE key = ?1 AND holder = ?3 AND "
                 "expires > ?2",
-    [JOIN] = "INSERT INTO waiter (key, expires) VALUES (?1, ?5)",
-    [STAY] = "UPDATE waiter SET expires = ?5 WHERE seq = ?6",
-    [LEAVE] = "DELETE FROM waiter WHERE seq = ?1",
-    [OVER] = "SELECT 1 FROM lock WHERE expires <= ?1 LIMIT 1",
-    [SWEEP] = "DELETE FROM lock WHERE key IN "
-              "(SELECT key FROM lock WHERE expires <= ?1 LIMIT ?2)",
-    [LAPSED] = "SELECT 1 FROM waiter WHERE expires <= ?1 LIMIT 1",
-    [SWEEP_LAPSED] = "DELETE FROM waiter WHERE seq IN "
-                     "(SELECT seq FROM waiter WHERE expires <= ?1 LIMIT ?2)",
+    [ADD_WAITER] = "INSERT INTO waiter (key, expires) VALUES (?1, ?5)",
+    [RENEW_WAITER] = "UPDATE waiter SET expires = ?5 WHERE seq = ?6",
+    [REMOVE_WAITER] = "DELETE FROM waiter WHERE seq = ?1",
+    [EXPIRED] = "SELECT 1 FROM lock WHERE expires <= ?1 LIMIT 1",
+    [SWEEP_EXPIRED] = "DELETE FROM lock WHERE key IN "
+                      "(SELECT key FROM lock WHERE expires <= ?1 LIMIT ?2)",
+    [EXPIRED_WAITER] = "SELECT 1 FROM waiter WHERE expires <= ?1 LIMIT 1",
+    [SWEEP_WAITERS] = "DELETE FROM waiter WHERE seq IN "
+                      "(SELECT seq FROM waiter WHERE expires <= ?1 LIMIT ?2)",
     NULL,
 };
 
-/* A statement with its key, and the time by which a row may be over. */
-static sqlite3_stmt *with_key(struct sl_embedded *state, enum statement which,
-                              const struct sl_op *op)
+/* A statement with its key bound and, if it has that parameter, the time. */
+static sqlite3_stmt *bind_lock_key(struct sl_embedded *connection,
+                                   enum statement which, const struct sl_op *op)
 {
-    sqlite3_stmt *statement = state->statements[which];
+    sqlite3_stmt *statement = connection->statements[which];
 
     sl_embedded_bind_text(statement, KEY, sl_lockd_request_of(op)->key);
     if (sqlite3_bind_parameter_count(statement) >= NOW)
-        sqlite3_bind_int64(statement, NOW, state->now);
+        sqlite3_bind_int64(statement, NOW, connection->now);
     return statement;
 }
 
 /* --- Waiting ------------------------------------------------------------ */
 
-static int leave(struct sl_embedded *state, struct sl_op *op)
+static int remove_waiter(struct sl_embedded *connection, struct sl_op *op)
 {
-    sqlite3_stmt *leave = state->statements[LEAVE];
+    sqlite3_stmt *leave = connection->statements[REMOVE_WAITER];
 
     if (op->ticket == 0)
         return SQLITE_OK;
     sqlite3_bind_int64(leave, 1, op->ticket);
     op->ticket = 0;
-    op->changed = true; /* who comes next may be first now */
+    op->changed = true; /* the next waiter may be first now */
     return sl_embedded_perform(leave);
 }
 
-static int join(struct sl_embedded *state, struct sl_op *op)
+static int add_waiter(struct sl_embedded *connection, struct sl_op *op)
 {
-    sqlite3_stmt *join = with_key(state, JOIN, op);
+    sqlite3_stmt *join = bind_lock_key(connection, ADD_WAITER, op);
 
-    sqlite3_bind_int64(join, EXPIRES, state->now + WAITER_MS);
+    sqlite3_bind_int64(join, EXPIRES, connection->now + WAITER_MS);
     int code = sl_embedded_perform(join);
     if (code == SQLITE_OK)
-        op->ticket = sqlite3_last_insert_rowid(state->file.handle);
+        op->ticket = sqlite3_last_insert_rowid(connection->file.handle);
     return code;
 }
 
-/* Be seen again; or join, where the row is gone. */
-static int stay(struct sl_embedded *state, struct sl_op *op)
+/* Renew the waiter's row, or insert it again if it has expired. */
+static int renew_waiter(struct sl_embedded *connection, struct sl_op *op)
 {
-    sqlite3_stmt *stay = state->statements[STAY];
+    sqlite3_stmt *stay = connection->statements[RENEW_WAITER];
 
-    sqlite3_bind_int64(stay, EXPIRES, state->now + WAITER_MS);
+    sqlite3_bind_int64(stay, EXPIRES, connection->now + WAITER_MS);
     sqlite3_bind_int64(stay, SEQ, op->ticket);
     int code = sl_embedded_perform(stay);
-    if (code == SQLITE_OK && sqlite3_changes(state->file.handle) == 0)
-        code = join(state, op);
+    if (code == SQLITE_OK && sqlite3_changes(connection->file.handle) == 0)
+        code = add_waiter(connection, op);
     return code;
 }
 
-/* Another one holds it until `until`, or is first in the line. */
-static int wait_or_refuse(struct sl_embedded *state, struct sl_op *op,
+/* The lock is held until `until`, or another waiter is first. */
+static int wait_or_refuse(struct sl_embedded *connection, struct sl_op *op,
                           int64_t until)
 {
     sl_embedded_refuse(op, SL_CONFLICT, "another one holds the lock");
     if (!sl_op_may_wait(op))
-        return leave(state, op);
+        return remove_waiter(connection, op);
     op->others_at = sl_deadline_on_grid(WAITER_EVERY, WAITER_GRID);
-    op->again_at = until > state->now + WAITER_GRID
+    op->again_at = until > connection->now + WAITER_GRID
                        ? op->others_at
-                       : sl_embedded_deadline(state, until);
-    return op->ticket == 0 ? join(state, op) : stay(state, op);
+                       : sl_embedded_deadline(connection, until);
+    return op->ticket == 0 ? add_waiter(connection, op)
+                           : renew_waiter(connection, op);
 }
 
 /* --- One op: each returns SQLite's code ----------------------------------- */
 
-static void make_holder(char holder[SL_LOCKD_HOLDER_MAX + 1])
+static void make_sqlite_holder(char holder[SL_LOCKD_HOLDER_MAX + 1])
 {
     for (size_t i = 0; i < HOLDER_WORDS; i++)
         snprintf(holder + i * 8, 9, "%08" PRIx32, arc4random());
 }
 
-static int grant(struct sl_embedded *state, struct sl_op *op)
+static int grant_lock(struct sl_embedded *connection, struct sl_op *op)
 {
     const struct sl_lockd_request *request = op->request;
     struct sl_lockd_answer *answer = op->answer;
     int64_t token;
     bool found;
 
-    int code = leave(state, op);
-    op->changed = false; /* the next one finds it held */
+    int code = remove_waiter(connection, op);
+    op->changed = false; /* the next waiter finds it held */
     if (code == SQLITE_OK)
-        code = sl_embedded_query_integer(state->statements[NEXT_TOKEN], &token,
-                                         &found);
+        code = sl_embedded_query_integer(connection->statements[NEXT_TOKEN],
+                                         &token, &found);
     if (code != SQLITE_OK || !found)
         return code != SQLITE_OK ? code : SQLITE_CORRUPT;
-    make_holder(answer->holder);
-    sqlite3_stmt *grant = with_key(state, GRANT, op);
+    make_sqlite_holder(answer->holder);
+    sqlite3_stmt *grant = bind_lock_key(connection, GRANT, op);
     sl_embedded_bind_text(grant, HOLDER, sl_bytes_of(answer->holder));
     sqlite3_bind_int64(grant, TOKEN, token);
-    sqlite3_bind_int64(grant, EXPIRES, state->now + (int64_t)request->ttl_ms);
+    sqlite3_bind_int64(grant, EXPIRES,
+                       connection->now + (int64_t)request->ttl_ms);
     answer->fencing_token = (uint64_t)token;
     answer->ttl_ms = request->ttl_ms;
     return sl_embedded_perform(grant);
 }
 
-static int run_acquire(struct sl_embedded *state, struct sl_op *op)
+static int acquire_lock(struct sl_embedded *connection, struct sl_op *op)
 {
     int64_t until, first;
     bool held, waited_for;
 
-    int code =
-        sl_embedded_query_integer(with_key(state, HELD, op), &until, &held);
+    int code = sl_embedded_query_integer(bind_lock_key(connection, HELD, op),
+                                         &until, &held);
     if (code != SQLITE_OK)
         return code;
     if (held)
-        return wait_or_refuse(state, op, until);
-    code = sl_embedded_query_integer(with_key(state, FIRST, op), &first,
-                                     &waited_for);
+        return wait_or_refuse(connection, op, until);
+    code = sl_embedded_query_integer(bind_lock_key(connection, FIRST, op),
+                                     &first, &waited_for);
     if (code != SQLITE_OK)
         return code;
     if (waited_for && first != op->ticket)
-        return wait_or_refuse(state, op, INT64_MAX);
-    return grant(state, op);
+        return wait_or_refuse(connection, op, INT64_MAX);
+    return grant_lock(connection, op);
 }
 
-static int run_renew(struct sl_embedded *state, struct sl_op *op)
+static int renew_sqlite_lock(struct sl_embedded *connection, struct sl_op *op)
 {
     const struct sl_lockd_request *request = op->request;
-    sqlite3_stmt *renew = with_key(state, RENEW, op);
+    sqlite3_stmt *renew = bind_lock_key(connection, RENEW, op);
 
     sl_embedded_bind_text(renew, HOLDER, request->holder);
-    sqlite3_bind_int64(renew, EXPIRES, state->now + (int64_t)request->ttl_ms);
+    sqlite3_bind_int64(renew, EXPIRES,
+                       connection->now + (int64_t)request->ttl_ms);
     int code = sl_embedded_perform(renew);
-    if (code == SQLITE_OK && sqlite3_changes(state->file.handle) == 0)
+    if (code == SQLITE_OK && sqlite3_changes(connection->file.handle) == 0)
         sl_embedded_refuse(op, SL_CONFLICT, "the lock was lost");
     return code;
 }
 
-static int run_release(struct sl_embedded *state, struct sl_op *op)
+static int release_sqlite_lock(struct sl_embedded *connection, struct sl_op *op)
 {
-    sqlite3_stmt *release = with_key(state, RELEASE, op);
+    sqlite3_stmt *release = bind_lock_key(connection, RELEASE, op);
 
     sl_embedded_bind_text(release, HOLDER, sl_lockd_request_of(op)->holder);
     int code = sl_embedded_perform(release);
-    if (code == SQLITE_OK && sqlite3_changes(state->file.handle) == 0)
+    if (code == SQLITE_OK && sqlite3_changes(connection->file.handle) == 0)
         sl_embedded_refuse(op, SL_CONFLICT, "the lock was lost");
     op->changed = true;
     return code;
 }
 
-static int run_is_locked(struct sl_embedded *state, struct sl_op *op)
+static int query_sqlite_lock(struct sl_embedded *connection, struct sl_op *op)
 {
     int64_t until;
 
-    return sl_embedded_query_integer(with_key(state, HELD, op), &until,
-                                     &sl_lockd_answer_of(op)->locked);
+    return sl_embedded_query_integer(bind_lock_key(connection, HELD, op),
+                                     &until, &sl_lockd_answer_of(op)->locked);
 }
 
-static int run(struct sl_embedded *state, struct sl_op *op)
+static int run_lock_op(struct sl_embedded *connection, struct sl_op *op)
 {
     static int (*const runs[])(struct sl_embedded *, struct sl_op *) = {
-        [SL_LOCKD_ACQUIRE] = run_acquire,
-        [SL_LOCKD_RENEW] = run_renew,
-        [SL_LOCKD_RELEASE] = run_release,
-        [SL_LOCKD_IS_LOCKED] = run_is_locked,
+        [SL_LOCKD_ACQUIRE] = acquire_lock,
+        [SL_LOCKD_RENEW] = renew_sqlite_lock,
+        [SL_LOCKD_RELEASE] = release_sqlite_lock,
+        [SL_LOCKD_IS_LOCKED] = query_sqlite_lock,
     };
 
-    sl_lockd_answer_of(op)->asked_at = sl_embedded_boottime_ns(state);
-    return runs[sl_op_verb(op)](state, op);
+    sl_lockd_answer_of(op)->asked_at = sl_embedded_boottime_ns(connection);
+    return runs[sl_op_verb(op)](connection, op);
 }
 
-static bool writes(const struct sl_op *op)
+static bool op_writes(const struct sl_op *op)
 {
     return sl_op_verb(op) != SL_LOCKD_IS_LOCKED;
 }
 
-static bool frees(const struct sl_op *op)
+static bool op_frees(const struct sl_op *op)
 {
     return sl_op_verb(op) != SL_LOCKD_ACQUIRE;
 }
 
-/* To look for waiters that are gone looks at all of them: now and then only. */
-static bool sweep(struct sl_embedded *state)
+/* The search for expired waiters scans all of them, so not in every batch. */
+static bool sweep_locks(struct sl_embedded *connection)
 {
-    int64_t now = sl_embedded_now(state);
-    bool in_batch = state->may_sweep > 0;
-    bool done = sl_embedded_sweep(state, state->statements[OVER],
-                                  state->statements[SWEEP], now);
+    int64_t now = sl_embedded_now(connection);
+    bool in_batch = connection->may_sweep > 0;
+    bool done = sl_embedded_sweep(connection, connection->statements[EXPIRED],
+                                  connection->statements[SWEEP_EXPIRED], now);
 
-    return done && (in_batch ||
-                    sl_embedded_sweep(state, state->statements[LAPSED],
-                                      state->statements[SWEEP_LAPSED], now));
+    return done &&
+           (in_batch || sl_embedded_sweep(
+                            connection, connection->statements[EXPIRED_WAITER],
+                            connection->statements[SWEEP_WAITERS], now));
 }
 
-/* It may have joined the line in what was rolled back; it begins anew. */
-static void undo(struct sl_op *op)
+/* The transaction that inserted its waiter may have been rolled back. */
+static void undo_lock_op(struct sl_op *op)
 {
     op->ticket = 0;
     sl_lockd_answer_init(op->answer);
@@ -280,26 +284,26 @@ static const struct sl_embedded_kind kind = {
     .statements = statements,
     .state_size = sizeof(struct sl_embedded),
     .has_clock = true,
-    .writes = writes,
-    .run = run,
-    .frees = frees,
-    .sweep = sweep,
-    .undo = undo,
+    .writes = op_writes,
+    .run = run_lock_op,
+    .frees = op_frees,
+    .sweep = sweep_locks,
+    .undo = undo_lock_op,
 };
 
-static enum sl_status sqlite_open(void *store, sl_deadline deadline,
-                                  void **state, struct sl_error *err)
+static enum sl_status lockd_sqlite_open(void *store, sl_deadline deadline,
+                                        void **connection, struct sl_error *err)
 {
-    return sl_embedded_open(&kind, store, deadline, state, err);
+    return sl_embedded_open(&kind, store, deadline, connection, err);
 }
 
-static void sqlite_forget(void *state, struct sl_op *op)
+static void lockd_sqlite_forget(void *connection, struct sl_op *op)
 {
-    struct sl_embedded *embedded = state;
+    struct sl_embedded *embedded = connection;
 
     embedded->file.deadline = sl_deadline_in_ms(FORGET_MS);
     sl_sqlite_set_frees(&embedded->file, true);
-    (void)leave(embedded, op); /* or it lapses */
+    (void)remove_waiter(embedded, op); /* or the waiter expires */
     sl_sqlite_set_frees(&embedded->file, false);
 }
 
@@ -319,10 +323,10 @@ const struct sl_driver sl_driver_lockd_sqlite = {
     .store_new = sl_embedded_store_new,
     .store_free = sl_embedded_store_free,
     .usage = sl_embedded_usage,
-    .open = sqlite_open,
+    .open = lockd_sqlite_open,
     .close = sl_embedded_close,
     .run = sl_embedded_run,
     .idle = sl_embedded_idle,
     .changed = sl_embedded_changed,
-    .forget = sqlite_forget,
+    .forget = lockd_sqlite_forget,
 };

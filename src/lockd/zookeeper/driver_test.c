@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lockd.zookeeper without a server: sessions, lines, names of nodes. */
+/* lockd.zookeeper without a server: sessions, queues, names of nodes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lockd/zookeeper/places.h"
+#include "lockd/zookeeper/nodes.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 
-static struct sl_zk_store *new_store(void)
+static struct sl_lockd_zookeeper_store *new_store(void)
 {
     struct sl_zk_ensemble ensemble = {.count = 0};
     const struct sl_zk_options options = {.servers = "localhost:1/chroot",
@@ -23,7 +23,7 @@ static struct sl_zk_store *new_store(void)
     struct sl_error err;
 
     assert_int_equal(sl_zk_ensemble_init(&ensemble, &options, &err), SL_OK);
-    return sl_zk_store_new(&ensemble, "/locks");
+    return sl_lockd_zookeeper_store_new(&ensemble, "/locks");
 }
 
 /* Whatever the servers' ticks are, a lock is kept for less than its session
@@ -35,54 +35,54 @@ static void a_session_outlives_what_it_keeps(void **state)
     (void)state;
     for (session.timeout_ms = 100; session.timeout_ms < 6000000;
          session.timeout_ms += 97) {
-        int64_t kept = (int64_t)sl_zk_kept_ms(&session);
+        int64_t kept = (int64_t)sl_lockd_zookeeper_guaranteed_ms(&session);
         assert_true(kept > 0);
         assert_true(session.timeout_ms - kept >= session.timeout_ms / 3);
     }
     session.timeout_ms = 4000; /* two ticks, the default */
-    assert_int_equal(sl_zk_kept_ms(&session), 2000);
+    assert_int_equal(sl_lockd_zookeeper_guaranteed_ms(&session), 2000);
     session.timeout_ms = 40000; /* twenty */
-    assert_int_equal(sl_zk_kept_ms(&session), 26666);
+    assert_int_equal(sl_lockd_zookeeper_guaranteed_ms(&session), 26666);
 }
 
 static void every_time_to_live_has_its_session(void **state)
 {
-    struct sl_zk_store *store = new_store();
+    struct sl_lockd_zookeeper_store *store = new_store();
 
     (void)state;
     for (uint64_t ttl = SL_LOCKD_TTL_MIN_MS; ttl <= SL_LOCKD_TTL_MAX_MS;
          ttl += 499) {
-        unsigned slot = sl_zk_session_for(store, ttl);
-        assert_true(slot < SL_ZK_SESSIONS);
+        unsigned slot = sl_lockd_zookeeper_session_for(store, ttl);
+        assert_true(slot < SL_LOCKD_ZOOKEEPER_SESSIONS);
         struct sl_zk_session as_asked = {.timeout_ms =
                                              store->sessions[slot].asked_ms};
-        assert_true(sl_zk_kept_ms(&as_asked) >= ttl);
+        assert_true(sl_lockd_zookeeper_guaranteed_ms(&as_asked) >= ttl);
     }
-    sl_zk_store_free(store);
+    sl_lockd_zookeeper_store_free(store);
 }
 
 /* A session is shared where the servers make the same of what is asked. */
 static void sessions_are_shared(void **state)
 {
-    struct sl_zk_store *store = new_store();
+    struct sl_lockd_zookeeper_store *store = new_store();
 
     (void)state;
-    unsigned slot = sl_zk_session_for(store, 1000);
+    unsigned slot = sl_lockd_zookeeper_session_for(store, 1000);
     store->sessions[slot].id = 7;
     store->sessions[slot].timeout_ms = store->least_ms = 4000;
-    assert_int_equal(sl_zk_session_for(store, 2000), slot);
-    assert_int_not_equal(sl_zk_session_for(store, 2001), slot);
-    slot = sl_zk_session_for(store, 60000);
+    assert_int_equal(sl_lockd_zookeeper_session_for(store, 2000), slot);
+    assert_int_not_equal(sl_lockd_zookeeper_session_for(store, 2001), slot);
+    slot = sl_lockd_zookeeper_session_for(store, 60000);
     store->sessions[slot].id = 8;
     store->sessions[slot].timeout_ms = store->most_ms = 40000;
-    assert_int_equal(sl_zk_session_for(store, 30000), slot);
-    assert_int_equal(sl_zk_session_for(store, 3600000), slot);
-    sl_zk_store_free(store);
+    assert_int_equal(sl_lockd_zookeeper_session_for(store, 30000), slot);
+    assert_int_equal(sl_lockd_zookeeper_session_for(store, 3600000), slot);
+    sl_lockd_zookeeper_store_free(store);
 }
 
 static void keys_become_names(void **state)
 {
-    struct sl_zk_store *store = new_store();
+    struct sl_lockd_zookeeper_store *store = new_store();
     const struct {
         struct sl_bytes key;
         const char *path;
@@ -99,17 +99,18 @@ static void keys_become_names(void **state)
     memset(longest, '/', sizeof(longest));
     for (size_t i = 0; i <= sizeof(cases) / sizeof(cases[0]); i++) {
         bool last = i == sizeof(cases) / sizeof(cases[0]);
-        SL_CLEANUP(sl_buf_done) struct sl_buf path = SL_BUF(SL_ZK_FOLDER_MAX);
-        assert_int_equal(sl_zk_folder(store,
-                                      last ? SL_BYTES(longest, sizeof(longest))
-                                           : cases[i].key,
-                                      &path, NULL),
-                         SL_OK);
+        SL_CLEANUP(sl_buf_done)
+        struct sl_buf path = SL_BUF(SL_LOCKD_ZOOKEEPER_PATH_MAX);
+        assert_int_equal(
+            sl_lockd_zookeeper_queue_path(
+                store, last ? SL_BYTES(longest, sizeof(longest)) : cases[i].key,
+                &path, NULL),
+            SL_OK);
         if (!last)
             assert_true(sl_bytes_equal(sl_buf_bytes(&path),
                                        sl_bytes_of(cases[i].path)));
     }
-    sl_zk_store_free(store);
+    sl_lockd_zookeeper_store_free(store);
 }
 
 static void names_have_numbers(void **state)
@@ -117,32 +118,38 @@ static void names_have_numbers(void **state)
     int32_t sequence = 0;
 
     (void)state;
-    assert_true(sl_zk_sequence(SL_LITERAL(ID "-0000000012"), &sequence));
+    assert_true(sl_lockd_zookeeper_parse_sequence(SL_LITERAL(ID "-0000000012"),
+                                                  &sequence));
     assert_int_equal(sequence, 12);
-    assert_true(sl_zk_sequence(SL_LITERAL(ID "-2147483647"), &sequence));
+    assert_true(sl_lockd_zookeeper_parse_sequence(SL_LITERAL(ID "-2147483647"),
+                                                  &sequence));
     assert_int_equal(sequence, INT32_MAX);
-    assert_true(sl_zk_sequence(SL_LITERAL(ID "--2147483648"), &sequence));
+    assert_true(sl_lockd_zookeeper_parse_sequence(SL_LITERAL(ID "--2147483648"),
+                                                  &sequence));
     assert_int_equal(sequence, INT32_MIN);
-    assert_false(sl_zk_sequence(SL_LITERAL(""), &sequence));
-    assert_false(sl_zk_sequence(SL_LITERAL("lock-0000000012"), &sequence));
-    assert_false(sl_zk_sequence(SL_LITERAL(ID "-00000000x2"), &sequence));
-    assert_false(sl_zk_sequence(SL_LITERAL(ID "-1"), &sequence));
-    assert_false(sl_zk_sequence(
+    assert_false(sl_lockd_zookeeper_parse_sequence(SL_LITERAL(""), &sequence));
+    assert_false(sl_lockd_zookeeper_parse_sequence(
+        SL_LITERAL("lock-0000000012"), &sequence));
+    assert_false(sl_lockd_zookeeper_parse_sequence(SL_LITERAL(ID "-00000000x2"),
+                                                   &sequence));
+    assert_false(
+        sl_lockd_zookeeper_parse_sequence(SL_LITERAL(ID "-1"), &sequence));
+    assert_false(sl_lockd_zookeeper_parse_sequence(
         SL_LITERAL(ID "-0000000000000000000000000000000000000001"), &sequence));
     assert_int_equal(sequence, INT32_MIN);
 }
 
-static struct sl_zk_line line_of(const char *own, int32_t sequence,
-                                 const char *const names[])
+static struct sl_lockd_zookeeper_queue
+queue_of(const char *own, int32_t sequence, const char *const names[])
 {
-    struct sl_zk_line line = {.name = own, .sequence = sequence};
+    struct sl_lockd_zookeeper_queue queue = {.name = own, .sequence = sequence};
 
     for (; *names != NULL; names++)
-        sl_zk_line_take(&line, sl_bytes_of(*names));
-    return line;
+        sl_lockd_zookeeper_queue_add(&queue, sl_bytes_of(*names));
+    return queue;
 }
 
-static void who_is_watched_stands_just_before(void **state)
+static void the_predecessor_is_watched(void **state)
 {
     static const char *const names[] = {
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-0000000003", "not one of ours",
@@ -156,46 +163,50 @@ static void who_is_watched_stands_just_before(void **state)
     };
 
     (void)state;
-    struct sl_zk_line line = line_of(ID "-0000000004", 4, names);
-    assert_true(line.found);
-    assert_string_equal(line.ahead, names[0]);
-    line = line_of("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-0000000001", 1, names);
-    assert_true(line.found);
-    assert_string_equal(line.ahead, "");
-    line = line_of(ID "-0000000005", 5, names);
-    assert_false(line.found);
+    struct sl_lockd_zookeeper_queue queue =
+        queue_of(ID "-0000000004", 4, names);
+    assert_true(queue.found);
+    assert_string_equal(queue.ahead, names[0]);
+    queue = queue_of("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb-0000000001", 1, names);
+    assert_true(queue.found);
+    assert_string_equal(queue.ahead, "");
+    queue = queue_of(ID "-0000000005", 5, names);
+    assert_false(queue.found);
     /* Numbers go around. */
-    line = line_of(ID "--2147483648", INT32_MIN, around);
-    assert_string_equal(line.ahead, around[1]);
+    queue = queue_of(ID "--2147483648", INT32_MIN, around);
+    assert_string_equal(queue.ahead, around[1]);
 }
 
-static void places_are_found(void **state)
+static void nodes_are_found(void **state)
 {
-    struct sl_zk_store *store = new_store();
-    struct sl_zk_place *places[3000];
+    struct sl_lockd_zookeeper_store *store = new_store();
+    struct sl_lockd_zookeeper_node *nodes[3000];
 
     (void)state;
     for (size_t i = 0; i < 3000; i++) {
-        places[i] = sl_zk_place_new(store, i % 2, SL_LITERAL("/line"));
-        snprintf(places[i]->name, SL_ZK_NAME_SIZE, "%s-%010zu", places[i]->id,
-                 i);
+        nodes[i] =
+            sl_lockd_zookeeper_node_new(store, i % 2, SL_LITERAL("/line"));
+        snprintf(nodes[i]->name, SL_LOCKD_ZOOKEEPER_NAME_SIZE, "%s-%010zu",
+                 nodes[i]->id, i);
     }
     for (size_t i = 0; i < 3000; i++) {
-        assert_ptr_equal(sl_zk_place_find(store, places[i]->ticket), places[i]);
-        assert_ptr_equal(sl_zk_place_named(store, sl_bytes_of(places[i]->name),
-                                           SL_LITERAL("/line")),
-                         places[i]);
-        assert_null(sl_zk_place_named(store, sl_bytes_of(places[i]->name),
-                                      SL_LITERAL("/other")));
+        assert_ptr_equal(sl_lockd_zookeeper_node_find(store, nodes[i]->ticket),
+                         nodes[i]);
+        assert_ptr_equal(
+            sl_lockd_zookeeper_node_find_named(
+                store, sl_bytes_of(nodes[i]->name), SL_LITERAL("/line")),
+            nodes[i]);
+        assert_null(sl_lockd_zookeeper_node_find_named(
+            store, sl_bytes_of(nodes[i]->name), SL_LITERAL("/other")));
     }
     /* A session that is over takes its own with it. */
-    int64_t gone = places[1]->ticket, left = places[0]->ticket;
-    sl_zk_store_expire(store, 1);
-    assert_null(sl_zk_place_find(store, gone));
-    assert_non_null(sl_zk_place_find(store, left));
+    int64_t gone = nodes[1]->ticket, left = nodes[0]->ticket;
+    sl_lockd_zookeeper_store_expire(store, 1);
+    assert_null(sl_lockd_zookeeper_node_find(store, gone));
+    assert_non_null(sl_lockd_zookeeper_node_find(store, left));
     assert_int_equal(store->counts[0], 1500);
     assert_int_equal(store->counts[1], 0);
-    sl_zk_store_free(store);
+    sl_lockd_zookeeper_store_free(store);
 }
 
 int main(void)
@@ -206,8 +217,8 @@ int main(void)
         cmocka_unit_test(sessions_are_shared),
         cmocka_unit_test(keys_become_names),
         cmocka_unit_test(names_have_numbers),
-        cmocka_unit_test(who_is_watched_stands_just_before),
-        cmocka_unit_test(places_are_found),
+        cmocka_unit_test(the_predecessor_is_watched),
+        cmocka_unit_test(nodes_are_found),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

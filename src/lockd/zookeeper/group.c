@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ops of lockd.zookeeper by session, and rounds of requests for them. */
-#include "lockd/zookeeper/step.h"
+/* Groups the ops of lockd.zookeeper by session and runs them in rounds. */
+#include "lockd/zookeeper/machine.h"
 
 /* --- A group of ops ----------------------------------------------------- */
 
-/* How long an answer may take before another server is tried. */
-static sl_deadline patience(const struct sl_zk_group *group,
-                            const struct sl_op *op)
+/* How long to wait for a reply before another server is tried. */
+static sl_deadline reply_deadline(const struct sl_lockd_zookeeper_group *group,
+                                  const struct sl_op *op)
 {
     const struct sl_lockd_config *config = op->config;
     int64_t ms = config->service.timeout_ms;
@@ -17,66 +17,69 @@ static sl_deadline patience(const struct sl_zk_group *group,
     return op->deadline < most ? op->deadline : most;
 }
 
-/* No answer by the deadline of the op is a time-out; before that, a server that
- * is of no use. */
-static enum sl_status blame(const struct sl_op *op, enum sl_status status,
-                            struct sl_error *err)
+/* A missing reply is a timeout at the op's deadline; before that it means that
+ * the server is unavailable. */
+static enum sl_status status_of_timeout(const struct sl_op *op,
+                                        enum sl_status status,
+                                        struct sl_error *err)
 {
     if (status == SL_TIMEOUT && !sl_deadline_passed(op->deadline))
         err->status = status = SL_UNAVAILABLE;
     return status;
 }
 
-/* Ask for every op what is next, and hear the answers. */
-static enum sl_status run_round(struct sl_zk_group *group, struct sl_error *err)
+/* Send the next request of every op as one pipeline and read the replies. */
+static enum sl_status run_round(struct sl_lockd_zookeeper_group *group,
+                                struct sl_error *err)
 {
-    struct sl_zk_step *first = NULL;
-    struct sl_zk_step *asked[SL_ZK_BATCH_MAX];
+    struct sl_lockd_zookeeper_machine *first = NULL;
+    struct sl_lockd_zookeeper_machine *asked[SL_LOCKD_ZOOKEEPER_BATCH_MAX];
     size_t count = 0;
 
     group->asked_at = sl_lock_clock();
     for (size_t i = 0; i < group->count; i++)
-        if (group->steps[i].todo != SL_ZK_DONE) {
-            sl_zk_ask(group, &group->steps[i]);
-            asked[count++] = &group->steps[i];
+        if (group->machines[i].state != SL_LOCKD_ZOOKEEPER_DONE) {
+            sl_lockd_zookeeper_append_request(group, &group->machines[i]);
+            asked[count++] = &group->machines[i];
         }
     if (count == 0)
         return SL_OK;
     first = asked[0];
     enum sl_status status =
-        sl_zk_send(group->session, patience(group, first->op), err);
+        sl_zk_send(group->session, reply_deadline(group, first->op), err);
     for (size_t i = 0; status == SL_OK && i < count; i++) {
         first = asked[i];
-        status = sl_zk_hear(group, first, patience(group, first->op), err);
+        status = sl_lockd_zookeeper_read_reply(
+            group, first, reply_deadline(group, first->op), err);
     }
-    return status == SL_OK ? status : blame(first->op, status, err);
+    return status == SL_OK ? status : status_of_timeout(first->op, status, err);
 }
 
-static bool any_left(const struct sl_zk_group *group)
+static bool has_pending(const struct sl_lockd_zookeeper_group *group)
 {
     for (size_t i = 0; i < group->count; i++)
-        if (group->steps[i].todo != SL_ZK_DONE)
+        if (group->machines[i].state != SL_LOCKD_ZOOKEEPER_DONE)
             return true;
     return false;
 }
 
-/* The server says that the session is over. */
-static bool has_expired(const struct sl_zk_group *group)
+/* The server has expired the session. */
+static bool has_expired(const struct sl_lockd_zookeeper_group *group)
 {
     for (size_t i = 0; i < group->count; i++)
-        if (sl_op_answer(group->steps[i].op)->err.status == SL_UNAVAILABLE)
+        if (sl_op_answer(group->machines[i].op)->err.status == SL_UNAVAILABLE)
             return group->session->conn != NULL;
     return false;
 }
 
 /*
- * What was swept is gone when the ops are answered, although none of them asked
- * for anything: the next one may be in another session, and find it.
+ * Wait until the server has deleted the expired nodes, also if no op sent a
+ * request: the next op may run in another session and must not find them.
  */
-static void settle(struct sl_zk_group *group)
+static void finish_sweep(struct sl_lockd_zookeeper_group *group)
 {
     struct sl_zk_session *session = group->session;
-    sl_deadline deadline = patience(group, group->steps[0].op);
+    sl_deadline deadline = reply_deadline(group, group->machines[0].op);
     struct sl_zk_reply reply;
     enum sl_status status = SL_OK;
 
@@ -85,182 +88,197 @@ static void settle(struct sl_zk_group *group)
     while (status == SL_OK && session->pending_count > 0) {
         status = sl_zk_receive(session, deadline, &reply, NULL);
         if (status == SL_OK)
-            sl_zk_answer_aside(group->store, &reply);
+            sl_lockd_zookeeper_take_reply(group->store, &reply);
     }
     if (status != SL_OK)
-        sl_zk_store_lost(group->store, group->index);
+        sl_lockd_zookeeper_store_disconnected(group->store, group->index);
 }
 
-static void run_group(struct sl_zk_group *group)
+static void run_lock_group(struct sl_lockd_zookeeper_group *group)
 {
     struct sl_error err;
 
-    while (any_left(group)) {
+    while (has_pending(group)) {
         if (run_round(group, &err) == SL_OK)
             continue;
-        sl_zk_interrupt_all(group, &err, false);
-        sl_zk_store_lost(group->store, group->index);
+        sl_lockd_zookeeper_interrupt_all(group, &err, false);
+        sl_lockd_zookeeper_store_disconnected(group->store, group->index);
     }
-    settle(group);
-    /* Where it was, connecting anew tells; places are as they were. */
+    finish_sweep(group);
+    /* Reconnecting tells whether it was; the nodes stay as they were. */
     if (has_expired(group)) {
         sl_zk_disconnect(group->session);
-        sl_zk_store_lost(group->store, group->index);
+        sl_lockd_zookeeper_store_disconnected(group->store, group->index);
     }
 }
 
 /* --- From ops to groups ------------------------------------------------- */
 
-static struct sl_zk_place *held(const struct sl_zk_store *store,
-                                const struct sl_op *op, struct sl_bytes folder)
+static struct sl_lockd_zookeeper_node *
+find_held(const struct sl_lockd_zookeeper_store *store, const struct sl_op *op,
+          struct sl_bytes queue_path)
 {
-    struct sl_zk_place *place =
-        sl_zk_place_named(store, sl_lockd_request_of(op)->holder, folder);
+    struct sl_lockd_zookeeper_node *node = sl_lockd_zookeeper_node_find_named(
+        store, sl_lockd_request_of(op)->holder, queue_path);
 
-    return place != NULL && place->phase == SL_ZK_HOLDING ? place : NULL;
+    return node != NULL && node->phase == SL_LOCKD_ZOOKEEPER_HOLDING ? node
+                                                                     : NULL;
 }
 
-/* The place of an op, if it has one. */
-static struct sl_zk_place *place_of(const struct sl_zk_store *store,
-                                    const struct sl_op *op,
-                                    struct sl_bytes folder)
+/* The node of an op, or NULL. */
+static struct sl_lockd_zookeeper_node *
+node_of(const struct sl_lockd_zookeeper_store *store, const struct sl_op *op,
+        struct sl_bytes queue_path)
 {
     if (sl_op_verb(op) != SL_LOCKD_ACQUIRE)
-        return held(store, op, folder);
+        return find_held(store, op, queue_path);
     if (op->ticket == 0)
         return NULL;
-    struct sl_zk_place *place = sl_zk_place_find(store, op->ticket);
-    return place != NULL && place->phase == SL_ZK_WAITING ? place : NULL;
+    struct sl_lockd_zookeeper_node *node =
+        sl_lockd_zookeeper_node_find(store, op->ticket);
+    return node != NULL && node->phase == SL_LOCKD_ZOOKEEPER_WAITING ? node
+                                                                     : NULL;
 }
 
-/* Which session an op needs; false: none, for its lock is lost. */
-static bool session_of(const struct sl_zk_store *store, const struct sl_op *op,
-                       struct sl_bytes folder, unsigned *session)
+/* The session that an op needs; false: none, its lock was lost. */
+static bool session_of(const struct sl_lockd_zookeeper_store *store,
+                       const struct sl_op *op, struct sl_bytes queue_path,
+                       unsigned *session)
 {
-    const struct sl_zk_place *place = place_of(store, op, folder);
+    const struct sl_lockd_zookeeper_node *node = node_of(store, op, queue_path);
 
     if (sl_op_verb(op) == SL_LOCKD_IS_LOCKED)
         *session = store->last;
-    else if (place != NULL)
-        *session = place->session;
+    else if (node != NULL)
+        *session = node->session;
     else if (sl_op_verb(op) == SL_LOCKD_ACQUIRE)
-        *session = sl_zk_session_for(store, sl_lockd_request_of(op)->ttl_ms);
+        *session = sl_lockd_zookeeper_session_for(
+            store, sl_lockd_request_of(op)->ttl_ms);
     else
         return false;
     return true;
 }
 
-static void begin_held(struct sl_zk_group *group, struct sl_zk_step *step,
-                       enum sl_zk_todo todo)
+static void start_held(struct sl_lockd_zookeeper_group *group,
+                       struct sl_lockd_zookeeper_machine *machine,
+                       enum sl_lockd_zookeeper_state state)
 {
-    if (step->place == NULL || step->place->until <= sl_lock_clock()) {
-        sl_zk_refuse(step->op, SL_CONFLICT, "the lock was lost");
-        if (step->place != NULL)
-            sl_zk_place_leave(group->store, step->place);
-        sl_zk_finish(step);
+    if (machine->node == NULL || machine->node->until <= sl_lock_clock()) {
+        sl_lockd_zookeeper_refuse(machine->op, SL_CONFLICT,
+                                  "the lock was lost");
+        if (machine->node != NULL)
+            sl_lockd_zookeeper_node_leave(group->store, machine->node);
+        sl_lockd_zookeeper_finish(machine);
     } else {
-        step->todo = todo;
+        machine->state = state;
     }
 }
 
-static void begin_acquire(struct sl_zk_step *step)
+static void start_acquire(struct sl_lockd_zookeeper_machine *machine)
 {
-    if (step->place == NULL) {
-        step->op->ticket = 0;
-        step->todo = SL_ZK_JOIN;
-    } else if (step->place->look) {
-        step->todo = SL_ZK_LOOK;
-    } else if (sl_op_may_wait(step->op)) {
-        sl_zk_wait_on(step, SL_ZK_SEEN_EVERY_MS);
+    if (machine->node == NULL) {
+        machine->op->ticket = 0;
+        machine->state = SL_LOCKD_ZOOKEEPER_ENQUEUE;
+    } else if (machine->node->recheck) {
+        machine->state = SL_LOCKD_ZOOKEEPER_RECHECK;
+    } else if (sl_op_may_wait(machine->op)) {
+        sl_lockd_zookeeper_keep_waiting(machine,
+                                        SL_LOCKD_ZOOKEEPER_HEARTBEAT_MS);
     } else {
-        step->todo = SL_ZK_LEAVE;
+        machine->state = SL_LOCKD_ZOOKEEPER_DEQUEUE;
     }
 }
 
-static void begin_step(struct sl_zk_group *group, struct sl_zk_step *step)
+static void start_machine(struct sl_lockd_zookeeper_group *group,
+                          struct sl_lockd_zookeeper_machine *machine)
 {
-    step->place = place_of(group->store, step->op, sl_buf_bytes(&step->folder));
-    switch (sl_op_verb(step->op)) {
+    machine->node =
+        node_of(group->store, machine->op, sl_buf_bytes(&machine->queue_path));
+    switch (sl_op_verb(machine->op)) {
     case SL_LOCKD_ACQUIRE:
-        begin_acquire(step);
+        start_acquire(machine);
         break;
     case SL_LOCKD_RENEW:
-        sl_lockd_answer_of(step->op)->asked_at = sl_lock_clock();
-        begin_held(group, step, SL_ZK_RENEW);
+        sl_lockd_answer_of(machine->op)->asked_at = sl_lock_clock();
+        start_held(group, machine, SL_LOCKD_ZOOKEEPER_RENEW);
         break;
     case SL_LOCKD_RELEASE:
-        begin_held(group, step, SL_ZK_RELEASE);
+        start_held(group, machine, SL_LOCKD_ZOOKEEPER_RELEASE);
         break;
     default:
-        step->todo = SL_ZK_ASK;
+        machine->state = SL_LOCKD_ZOOKEEPER_QUERY;
         break;
     }
 }
 
-/* The first one may find out that the grant is over, or end it. */
-static bool is_twice(const struct sl_zk_group *group, const struct sl_op *op)
+/* Whether the group has an op on the same grant, which may end it. */
+static bool has_same_holder(const struct sl_lockd_zookeeper_group *group,
+                            const struct sl_op *op)
 {
     struct sl_bytes holder = sl_lockd_request_of(op)->holder;
 
     for (size_t i = 0; i < group->count && holder.len > 0; i++)
         if (sl_bytes_equal(holder,
-                           sl_lockd_request_of(group->steps[i].op)->holder))
+                           sl_lockd_request_of(group->machines[i].op)->holder))
             return true;
     return false;
 }
 
-static void run_connected(struct sl_zk_group *group)
+static void run_connected(struct sl_lockd_zookeeper_group *group)
 {
     struct sl_error err = {.status = SL_OK};
-    const struct sl_op *first = group->steps[0].op;
+    const struct sl_op *first = group->machines[0].op;
 
-    enum sl_status status = sl_zk_store_connect(group->store, group->index,
-                                                patience(group, first), &err);
+    enum sl_status status = sl_lockd_zookeeper_store_connect(
+        group->store, group->index, reply_deadline(group, first), &err);
     group->store->last = group->index;
-    (void)sl_zk_sweep(group->store, group->index); /* sent with the rest */
+    (void)sl_lockd_zookeeper_sweep(
+        group->store, group->index); /* sent with the requests below */
     for (size_t i = 0; i < group->count; i++)
-        begin_step(group, &group->steps[i]);
+        start_machine(group, &group->machines[i]);
     if (status != SL_OK) {
-        blame(first, status, &err);
-        sl_zk_interrupt_all(group, &err, true);
+        status_of_timeout(first, status, &err);
+        sl_lockd_zookeeper_interrupt_all(group, &err, true);
     } else {
-        run_group(group);
+        run_lock_group(group);
     }
     for (size_t i = 0; i < group->count; i++)
-        sl_buf_done(&group->steps[i].folder);
+        sl_buf_done(&group->machines[i].queue_path);
     group->count = 0;
 }
 
-void sl_zk_run(struct sl_zk_store *store, struct sl_op *const ops[],
-               size_t count)
+void sl_lockd_zookeeper_run(struct sl_lockd_zookeeper_store *store,
+                            struct sl_op *const ops[], size_t count)
 {
-    struct sl_zk_group group = {
+    struct sl_lockd_zookeeper_group group = {
         .store = store,
-        .path = SL_BUF(SL_ZK_FOLDER_MAX + SL_ZK_NAME_SIZE),
+        .path =
+            SL_BUF(SL_LOCKD_ZOOKEEPER_PATH_MAX + SL_LOCKD_ZOOKEEPER_NAME_SIZE),
     };
 
     for (size_t i = 0; i < count; i++) {
-        struct sl_buf folder = SL_BUF(SL_ZK_FOLDER_MAX);
+        struct sl_buf queue_path = SL_BUF(SL_LOCKD_ZOOKEEPER_PATH_MAX);
         unsigned index;
         struct sl_error err;
-        if (sl_zk_folder(store, sl_lockd_request_of(ops[i])->key, &folder,
-                         &err) != SL_OK) {
+        if (sl_lockd_zookeeper_queue_path(store,
+                                          sl_lockd_request_of(ops[i])->key,
+                                          &queue_path, &err) != SL_OK) {
             sl_op_fail(ops[i], &err);
-            sl_buf_done(&folder);
+            sl_buf_done(&queue_path);
             continue;
         }
-        if (!session_of(store, ops[i], sl_buf_bytes(&folder), &index)) {
-            sl_zk_refuse(ops[i], SL_CONFLICT, "the lock was lost");
-            sl_buf_done(&folder);
+        if (!session_of(store, ops[i], sl_buf_bytes(&queue_path), &index)) {
+            sl_lockd_zookeeper_refuse(ops[i], SL_CONFLICT, "the lock was lost");
+            sl_buf_done(&queue_path);
             continue;
         }
         if (group.count > 0 &&
-            (group.index != index || is_twice(&group, ops[i])))
+            (group.index != index || has_same_holder(&group, ops[i])))
             run_connected(&group);
         group.index = index;
         group.session = &store->sessions[index];
-        group.steps[group.count++] =
-            (struct sl_zk_step){.op = ops[i], .folder = folder};
+        group.machines[group.count++] = (struct sl_lockd_zookeeper_machine){
+            .op = ops[i], .queue_path = queue_path};
     }
     if (group.count > 0)
         run_connected(&group);
