@@ -160,7 +160,7 @@ static void a_member_that_is_cut_off(void **state)
     assert_int_equal(count, 1);
     proxy_stall(proxy, false);
     proxy_cut_all(proxy);
-    fault_call_soon_is(&far, &receive, SL_CONFLICT, "lease has ended");
+    fault_call_soon_is(&far, &receive, SL_CONFLICT, "lease has expired");
     sl_subscription_free(lost);
     sl_subscription_free(next);
     test_store_done(&far);

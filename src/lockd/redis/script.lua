@@ -1,5 +1,5 @@
--- SPDX-License-Identifier: Apache-2.0 lockd.redis on the server: each run of
--- the script is atomic.
+-- SPDX-License-Identifier: Apache-2.0
+-- lockd.redis on the server: each run of the script is atomic.
 --
 --   lock:KEY  the holder, while the lock is held (PX)
 --   line:KEY  the wait queue: tickets, in the order of their numbers
@@ -20,7 +20,7 @@ local function now_us()
 end
 
 -- Wake the waiters; whether there are any.
-local function tell()
+local function wake_waiters()
     if redis.call('EXISTS', line) == 0 then
         return 0
     end
@@ -28,13 +28,13 @@ local function tell()
     return 1
 end
 
-local function leave(ticket)
+local function remove_waiter(ticket)
     redis.call('ZREM', line, ticket)
     redis.call('HDEL', seen, ticket)
 end
 
 -- The first waiter of the queue, and when it expires; removes expired waiters.
-local function first(now)
+local function first_waiter(now)
     while true do
         local front = redis.call('ZRANGE', line, 0, 0)[1]
         if not front then
@@ -44,7 +44,7 @@ local function first(now)
         if counts > now then
             return front, counts
         end
-        leave(front)
+        remove_waiter(front)
     end
 end
 
@@ -59,7 +59,7 @@ local function next_token(us)
     return text(next)
 end
 
-local function wait(ticket, now)
+local function enqueue(ticket, now)
     if ticket == '0' or not redis.call('ZSCORE', line, ticket) then
         ticket = text(redis.call('INCR', tickets))
         redis.call('ZADD', line, ticket, ticket)
@@ -76,10 +76,10 @@ local function acquire(holder, ttl, ticket, may_wait)
     local now = math.floor(us / 1000)
     local left = redis.call('PTTL', lock)
     if left == -2 then -- not held
-        local front, counts = first(now)
+        local front, counts = first_waiter(now)
         if not front or front == ticket then
             if front then
-                leave(ticket)
+                remove_waiter(ticket)
             end
             local granted = next_token(us)
             redis.call('SET', lock, holder, 'PX', ttl)
@@ -88,10 +88,10 @@ local function acquire(holder, ttl, ticket, may_wait)
         left = counts - now
     end
     if may_wait == '0' then
-        leave(ticket)
+        remove_waiter(ticket)
         return {0, 0, '0'}
     end
-    return {0, math.max(left, 0), wait(ticket, now)}
+    return {0, math.max(left, 0), enqueue(ticket, now)}
 end
 
 if verb == 'acquire' then
@@ -109,11 +109,11 @@ elseif verb == 'release' then
         return {0}
     end
     redis.call('DEL', lock)
-    return {1, tell()}
+    return {1, wake_waiters()}
 elseif verb == 'is-locked' then
     return {redis.call('EXISTS', lock)}
 elseif verb == 'leave' then
-    leave(ARGV[2])
-    return tell()
+    remove_waiter(ARGV[2])
+    return wake_waiters()
 end
 return redis.error_reply('ERR no such verb')

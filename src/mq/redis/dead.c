@@ -5,8 +5,8 @@
 #include "mq/redis/protocol.h"
 #include "service/attributes.h"
 
-/* When it died is the first half of a stream's id: the server's time. */
-static bool read_place(const redisReply *item, struct sl_mq_burial *burial)
+/* The time of death is the first half of the stream id: the server's time. */
+static bool read_stream_id(const redisReply *item, struct sl_mq_burial *burial)
 {
     int64_t died_at;
 
@@ -25,8 +25,9 @@ static bool read_place(const redisReply *item, struct sl_mq_burial *burial)
 }
 
 /* {place, number, deliveries, sent, group, attributes, payload, reason}; *more
- * is false where there is no room for it. */
-static bool add_one(struct sl_op *op, const redisReply *item, bool *more)
+ * is false if the answer is full. */
+static bool add_dead_letter(struct sl_op *op, const redisReply *item,
+                            bool *more)
 {
     struct sl_pair attributes[SL_ATTRIBUTES_MAX];
     struct sl_delivery message = {.attributes = attributes};
@@ -34,7 +35,8 @@ static bool add_one(struct sl_op *op, const redisReply *item, bool *more)
     struct sl_bytes sent, packed;
     int64_t deliveries, sent_at;
 
-    if (!read_place(item, &burial) || !sl_redis_text_at(item, 1, &message.id) ||
+    if (!read_stream_id(item, &burial) ||
+        !sl_redis_text_at(item, 1, &message.id) ||
         message.id.len > SL_MQ_ID_MAX ||
         !sl_redis_number_at(item, 2, &deliveries) || deliveries < 0 ||
         deliveries > UINT32_MAX || !sl_redis_text_at(item, 3, &sent) ||
@@ -62,7 +64,7 @@ bool sl_mq_redis_answer_dead_list(struct sl_op *op, const redisReply *reply)
         reply->element[1]->elements > sl_mq_request_of(op)->limit)
         return false;
     for (size_t i = 0; more && i < reply->element[1]->elements; i++)
-        if (!add_one(op, reply->element[1]->element[i], &more))
+        if (!add_dead_letter(op, reply->element[1]->element[i], &more))
             return false;
     return true;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mq.redis: a stream of messages, and sorted sets of those that can be
- * received, are hidden, or are in flight (redis.lua).  A consumer group of
- * Redis knows neither delays nor groups nor an order of what comes back.
+ * mq.redis: a stream of messages, and sorted sets of those that are ready,
+ * delayed or in flight (redis.lua).  Consumer groups of Redis have no delays,
+ * no groups and no order of returned messages.
  */
 #include "mq/redis/protocol.h"
 
@@ -19,23 +19,24 @@ static const struct sl_option option_table[] = {
     {0},
 };
 
-static enum sl_status redis_store_new(const void *options, void **store,
-                                      struct sl_error *err)
+static enum sl_status mq_redis_store_new(const void *options, void **store,
+                                         struct sl_error *err)
 {
     return sl_redis_script_store_new(options, sl_mq_redis_lua, store, err);
 }
 
-static void redis_run(void *state, struct sl_op *const ops[], size_t count)
+static void mq_redis_run(void *connection, struct sl_op *const ops[],
+                         size_t count)
 {
     static const struct sl_redis_pipeline_calls calls = {sl_mq_redis_append,
                                                          sl_mq_redis_answer};
 
-    sl_redis_script_run(state, &calls, ops, count);
+    sl_redis_script_run(connection, &calls, ops, count);
 }
 
-static bool redis_changed(void *state)
+static bool mq_redis_changed(void *connection)
 {
-    return sl_mq_redis_peek(state);
+    return sl_mq_redis_peek(connection);
 }
 
 /* The only symbol this file exports. */
@@ -53,10 +54,10 @@ const struct sl_driver sl_driver_mq_redis = {
     .waits_aside = true,
     .max_batch = MAX_BATCH,
     .risks = sl_redis_risks,
-    .store_new = redis_store_new,
+    .store_new = mq_redis_store_new,
     .store_free = sl_redis_script_store_free,
     .open = sl_redis_script_open,
     .close = sl_redis_script_close,
-    .run = redis_run,
-    .changed = redis_changed,
+    .run = mq_redis_run,
+    .changed = mq_redis_changed,
 };

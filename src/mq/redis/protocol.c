@@ -2,7 +2,8 @@
 /*
  * The commands of mq.redis and their replies.
  *
- * A receipt is the message's number, which delivery it was, and its group.
+ * A receipt is the number of the message, the number of the delivery, and the
+ * group.
  */
 #include "mq/redis/protocol.h"
 
@@ -14,8 +15,8 @@
 #include "service/notice.h"
 
 enum {
-    NOT_ALL = -2,         /* of a receive: it is to go on */
-    LOOK_EVERY_MS = 1000, /* at least, whatever the server's clock does */
+    UNFINISHED = -2,        /* of a receive: continue with another run */
+    RECEIVE_POLL_MS = 1000, /* a waiting receive runs at least so often */
     RECEIPT_MAX = 2 * 24 + SL_MQ_GROUP_MAX,
 };
 
@@ -40,8 +41,8 @@ struct receipt {
     struct sl_bytes group; /* empty: none */
 };
 
-/* What is in front of the first colon, which is taken from text. */
-static bool take_word(struct sl_bytes *text, struct sl_bytes *word)
+/* The text before the first colon; removes both from text. */
+static bool take_receipt_word(struct sl_bytes *text, struct sl_bytes *word)
 {
     const uint8_t *colon =
         text->len == 0 ? NULL : memchr(text->ptr, ':', text->len);
@@ -53,11 +54,12 @@ static bool take_word(struct sl_bytes *text, struct sl_bytes *word)
     return true;
 }
 
-static bool read_receipt(struct sl_bytes text, struct receipt *out)
+static bool read_redis_receipt(struct sl_bytes text, struct receipt *out)
 {
     int64_t number;
 
-    if (!take_word(&text, &out->id) || !take_word(&text, &out->delivery))
+    if (!take_receipt_word(&text, &out->id) ||
+        !take_receipt_word(&text, &out->delivery))
         return false;
     out->group = text;
     return sl_bytes_to_integer(out->id, &number) && number > 0 &&
@@ -66,21 +68,21 @@ static bool read_receipt(struct sl_bytes text, struct receipt *out)
 
 /* --- Commands ----------------------------------------------------------- */
 
-static enum sl_status begin(struct sl_redis_script_call *call,
-                            struct sl_redis_script_connection *state,
-                            const char *verb, struct sl_bytes duplicate,
-                            struct sl_error *err)
+static enum sl_status begin_call(struct sl_redis_script_call *call,
+                                 struct sl_redis_script_connection *connection,
+                                 const char *verb, struct sl_bytes duplicate,
+                                 struct sl_error *err)
 {
     static const char *const keys[] = {"log",   "ready", "delayed", "flight",
                                        "count", "order", "later",   "dead",
                                        "seq",   NULL};
     static const char *const more[] = {"id:", NULL};
 
-    sl_redis_script_begin(call, state);
+    sl_redis_script_begin(call, connection);
     enum sl_status status =
-        sl_redis_script_keys(call, state, keys, (struct sl_bytes){0}, err);
+        sl_redis_script_keys(call, connection, keys, (struct sl_bytes){0}, err);
     if (status == SL_OK && duplicate.ptr != NULL)
-        status = sl_redis_script_keys(call, state, more, duplicate, err);
+        status = sl_redis_script_keys(call, connection, more, duplicate, err);
     sl_redis_script_add(call, sl_bytes_of(verb));
     return status;
 }
@@ -114,13 +116,13 @@ static void add_receive(struct sl_redis_script_call *call,
     sl_redis_script_add_number(call, SL_DELIVERIES_BYTES_MAX);
 }
 
-/* A receipt that is none is of no message: number 0. */
+/* An invalid receipt names message 0, which does not exist. */
 static void add_settle(struct sl_redis_script_call *call,
                        const struct sl_mq_request *request)
 {
     struct receipt receipt;
 
-    if (!read_receipt(request->receipt, &receipt))
+    if (!read_redis_receipt(request->receipt, &receipt))
         receipt =
             (struct receipt){SL_LITERAL("0"), SL_LITERAL("0"), SL_LITERAL("")};
     sl_redis_script_add(call, receipt.id);
@@ -134,8 +136,8 @@ static void add_settle(struct sl_redis_script_call *call,
                                                        : request->delay_ms));
 }
 
-/* Where a dead letter is in its stream; "0-0" where the receipt names none. */
-static struct sl_bytes place_of(struct sl_bytes receipt)
+/* The stream id of a dead letter; "0-0": the receipt is invalid. */
+static struct sl_bytes dead_letter_id(struct sl_bytes receipt)
 {
     struct sl_mq_burial burial;
 
@@ -148,7 +150,7 @@ static struct sl_bytes place_of(struct sl_bytes receipt)
 static void add_dead(struct sl_redis_script_call *call,
                      const struct sl_mq_request *request)
 {
-    sl_redis_script_add(call, place_of(request->receipt));
+    sl_redis_script_add(call, dead_letter_id(request->receipt));
     if (request->verb != SL_MQ_DEAD_LIST)
         return;
     sl_redis_script_add_number(call, request->limit);
@@ -162,8 +164,8 @@ enum sl_status sl_mq_redis_append(void *context, const struct sl_op *op,
     SL_CLEANUP(sl_buf_done)
     struct sl_buf packed = SL_BUF(2 * SL_ATTRIBUTE_BYTES_MAX);
     struct sl_redis_script_call call;
-    enum sl_status status = begin(&call, context, verbs[request->verb],
-                                  request->deduplication_id, err);
+    enum sl_status status = begin_call(&call, context, verbs[request->verb],
+                                       request->deduplication_id, err);
 
     if (status != SL_OK)
         return status;
@@ -188,14 +190,15 @@ enum sl_status sl_mq_redis_append(void *context, const struct sl_op *op,
     return status == SL_OK ? sl_redis_script_append(&call, out, err) : status;
 }
 
-bool sl_mq_redis_peek(struct sl_redis_script_connection *state)
+bool sl_mq_redis_peek(struct sl_redis_script_connection *connection)
 {
     struct sl_redis_script_call call;
     struct sl_error err;
     int64_t found;
 
-    return begin(&call, state, "peek", (struct sl_bytes){0}, &err) != SL_OK ||
-           !sl_redis_script_ask(state, &call, &found) || found != 0;
+    return begin_call(&call, connection, "peek", (struct sl_bytes){0}, &err) !=
+               SL_OK ||
+           !sl_redis_script_ask(connection, &call, &found) || found != 0;
 }
 
 /* --- Replies ------------------------------------------------------------ */
@@ -214,9 +217,10 @@ static bool answer_send(struct sl_op *op, const redisReply *reply)
     return true;
 }
 
-/* {number, delivery, sent, group, attributes, payload}; *more is false where
- * there is no room for it. */
-static bool add_message(struct sl_op *op, const redisReply *item, bool *more)
+/* {number, delivery, sent, group, attributes, payload}; *more is false if the
+ * answer is full. */
+static bool add_queue_message(struct sl_op *op, const redisReply *item,
+                              bool *more)
 {
     struct sl_pair attributes[SL_ATTRIBUTES_MAX];
     struct sl_delivery message = {.attributes = attributes};
@@ -248,7 +252,7 @@ static bool add_message(struct sl_op *op, const redisReply *item, bool *more)
 }
 
 /* {number, deliveries}... */
-static bool tell_of_dead(struct sl_op *op, const redisReply *items)
+static bool report_dead_letters(struct sl_op *op, const redisReply *items)
 {
     struct sl_bytes id;
     int64_t deliveries;
@@ -266,8 +270,8 @@ static bool tell_of_dead(struct sl_op *op, const redisReply *items)
     return true;
 }
 
-/* What there is no room for comes back when its visibility ends. */
-static bool answer_receive(struct sl_op *op, const redisReply *reply)
+/* A message that does not fit comes back when its visibility ends. */
+static bool answer_mq_receive(struct sl_op *op, const redisReply *reply)
 {
     const redisReply *items;
     int64_t wait;
@@ -275,25 +279,25 @@ static bool answer_receive(struct sl_op *op, const redisReply *reply)
 
     if (!sl_redis_number_at(reply, 0, &wait) || reply->elements != 3 ||
         reply->element[1]->type != REDIS_REPLY_ARRAY ||
-        !tell_of_dead(op, reply->element[2]))
+        !report_dead_letters(op, reply->element[2]))
         return false;
     items = reply->element[1];
     if (items->elements > sl_mq_request_of(op)->limit)
         return false;
     for (size_t i = 0; more && i < items->elements; i++)
-        if (!add_message(op, items->element[i], &more))
+        if (!add_queue_message(op, items->element[i], &more))
             return false;
     op->changed = items->elements > 0 && (wait == 1 || !more);
-    op->unfinished = items->elements == 0 && wait == NOT_ALL;
+    op->unfinished = items->elements == 0 && wait == UNFINISHED;
     if (items->elements == 0 && !op->unfinished && sl_op_may_wait(op)) {
         op->again_at = sl_deadline_in_ms(
-            wait < 0 || wait >= LOOK_EVERY_MS ? LOOK_EVERY_MS : wait + 1);
+            wait < 0 || wait >= RECEIVE_POLL_MS ? RECEIVE_POLL_MS : wait + 1);
         op->others_at = SL_NEVER;
     }
     return true;
 }
 
-static void refuse_unknown(struct sl_op *op)
+static void refuse_unknown_letter(struct sl_op *op)
 {
     struct sl_error err;
 
@@ -301,7 +305,7 @@ static void refuse_unknown(struct sl_op *op)
     sl_op_fail(op, &err);
 }
 
-/* The new number; or "": there is no such dead letter. */
+/* The new number, or "": there is no such dead letter. */
 static bool answer_replay(struct sl_op *op, const redisReply *reply)
 {
     struct sl_bytes id;
@@ -310,30 +314,30 @@ static bool answer_replay(struct sl_op *op, const redisReply *reply)
         return false;
     if (id.len > 0)
         return answer_send(op, reply);
-    refuse_unknown(op);
+    refuse_unknown_letter(op);
     return true;
 }
 
-/* That this message is a dead letter now. */
-static void tell_of_settled(struct sl_op *op)
+/* Report that the message became a dead letter. */
+static void report_dead_letter(struct sl_op *op)
 {
     const struct sl_mq_request *request = op->request;
     struct receipt receipt;
     int64_t deliveries;
 
     if (request->verb == SL_MQ_DEAD_LETTER &&
-        read_receipt(request->receipt, &receipt) &&
+        read_redis_receipt(request->receipt, &receipt) &&
         sl_bytes_to_integer(receipt.delivery, &deliveries))
         sl_op_tell_dead_letter(op, receipt.id, deliveries, request->reason);
 }
 
-static void refuse(struct sl_op *op)
+static void refuse_settle(struct sl_op *op)
 {
     struct sl_error err;
 
     sl_fail(&err, SL_CONFLICT,
-            "the message's visibility has ended: it is no more this "
-            "receiver's");
+            "the message's visibility has ended: it is no longer leased to "
+            "this receiver");
     sl_op_fail(op, &err);
 }
 
@@ -349,7 +353,7 @@ bool sl_mq_redis_answer(void *context, struct sl_op *op, redisReply *reply)
     if (sl_op_verb(op) == SL_MQ_SEND)
         return answer_send(op, reply);
     if (sl_op_verb(op) == SL_MQ_RECEIVE)
-        return answer_receive(op, reply);
+        return answer_mq_receive(op, reply);
     if (sl_op_verb(op) == SL_MQ_DEAD_LIST)
         return sl_mq_redis_answer_dead_list(op, reply);
     if (sl_op_verb(op) == SL_MQ_DEAD_REPLAY)
@@ -362,13 +366,13 @@ bool sl_mq_redis_answer(void *context, struct sl_op *op, redisReply *reply)
     }
     if (sl_op_verb(op) == SL_MQ_DEAD_DROP) {
         if (number == 0)
-            refuse_unknown(op);
+            refuse_unknown_letter(op);
         return true;
     }
     op->changed = number == 2;
     if (number == 0)
-        refuse(op);
+        refuse_settle(op);
     else
-        tell_of_settled(op);
+        report_dead_letter(op);
     return true;
 }

@@ -12,7 +12,7 @@
 /* redis.lua */
 extern const char sl_mq_redis_lua[];
 
-/* What struct sl_redis_pipeline_calls wants; context: struct
+/* For struct sl_redis_pipeline_calls; context: struct
  * sl_redis_script_connection. */
 SL_MUST_CHECK enum sl_status sl_mq_redis_append(void *context,
                                                 const struct sl_op *op,
@@ -21,11 +21,11 @@ SL_MUST_CHECK enum sl_status sl_mq_redis_append(void *context,
 SL_MUST_CHECK bool sl_mq_redis_answer(void *context, struct sl_op *op,
                                       redisReply *reply);
 
-/* redis_dead.c: the answer to a DEAD_LIST; false: it is none. */
+/* dead.c: handle the reply to a DEAD_LIST; false: unexpected reply. */
 SL_MUST_CHECK bool sl_mq_redis_answer_dead_list(struct sl_op *op,
                                                 const redisReply *reply);
 
-/* Whether a RECEIVE may find something now. */
-bool sl_mq_redis_peek(struct sl_redis_script_connection *state);
+/* Whether a RECEIVE may find a message now. */
+bool sl_mq_redis_peek(struct sl_redis_script_connection *connection);
 
 #endif

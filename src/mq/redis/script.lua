@@ -1,31 +1,32 @@
 -- SPDX-License-Identifier: Apache-2.0
--- mq.redis on the server: each run is one atomic step.
+-- mq.redis on the server: each run of the script is atomic.
 --
--- But for a server that is killed while it writes a step to its file: what of it
--- was written is left there, and becomes part of the first step behind it when
--- the file is read the next time (aof-load-truncated).  So each step is written
--- in an order in which any beginning of it does no harm: a number is never used
--- twice, a message is there once all else of it is, and is added to where it
--- goes before it is taken from where it was.
+-- Except when the server is killed while it writes a run to its append-only
+-- file: the part that was written stays and is applied at the next start
+-- (aof-load-truncated). So each run writes in an order of which every prefix
+-- is safe: a number is never used twice, a message is added to the log after
+-- all its other entries, and is added to its new set before it is removed from
+-- the old one.
 --
 --   log      a stream: the messages, whose ids are numbers in the order sent
---   ready    a sorted set: what can be received, by its number
---   delayed  a sorted set: what is hidden, by the time until which it is
---   flight   a sorted set: what was received, by the end of its visibility
+--   ready    a sorted set: the messages that can be received, by number
+--   delayed  a sorted set: the delayed messages, by due time
+--   flight   a sorted set: the received messages, by the end of their
+--            visibility
 --   count    a hash: how often each was delivered
 --   order    a sorted set: GROUP NUL NUMBER of all that have a group.  Of a
 --            group only the first is ready, delayed or in flight
 --   later    a hash: until when what is not the first of its group is delayed
 --   dead     a stream: the dead letters
---   seq      the last number: microseconds of the server's clock, or one more than
---            the last
+--   seq      the last number: microseconds of the server's clock, or the one
+--            before plus one
 --   id:ID    the message of a deduplication id, for a while
 local verb = ARGV[1]
 local log, ready, delayed, flight = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local count, order, later = KEYS[5], KEYS[6], KEYS[7]
 local dead, seq = KEYS[8], KEYS[9]
-local DUE_MAX = 1000  -- that are shown in one step
-local BURY_MAX = 1000 -- that are buried in one step
+local DUE_MAX = 1000  -- made ready in one run
+local BURY_MAX = 1000 -- dead-lettered in one run
 
 local function text(number)
     return string.format('%.0f', number)
@@ -36,8 +37,8 @@ local function now_ms()
     return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Once it has written, a script is not refused for lack of memory: who consumes
--- is not held up by those who send.
+-- A script that has written is not refused for lack of memory: consumers must
+-- not be blocked by senders.
 local function hold_room()
     redis.call('ZREM', ready, '')
 end
@@ -52,8 +53,8 @@ local function is_there(id)
     return #redis.call('XRANGE', log, id .. '-0', id .. '-0') > 0
 end
 
--- The number of the first message of a group from here on; what is none of the
--- log is taken out.
+-- The number of the first message of a group from here on; removes entries
+-- whose message is not in the log.
 local function first_from(group, from)
     while true do
         local found = redis.call('ZRANGEBYLEX', order, from,
@@ -70,8 +71,8 @@ local function first_of(group)
     return first_from(group, '[' .. group .. '\0')
 end
 
--- It can be received, now or later.
-local function show(id, at, now)
+-- Make it ready, or delay it.
+local function make_ready(id, at, now)
     if at > now then
         redis.call('ZADD', delayed, text(at), id)
     else
@@ -79,12 +80,13 @@ local function show(id, at, now)
     end
 end
 
--- A message of a group, its first, is about to go: the next one may come.
+-- The first message of a group is about to be removed: the next one becomes
+-- ready.
 local function unblock(group, id, now)
     local following = first_from(group, '(' .. in_order(group, id))
     if following then
-        show(following, tonumber(redis.call('HGET', later, following) or 0),
-             now)
+        local at = redis.call('HGET', later, following) or 0
+        make_ready(following, tonumber(at), now)
         redis.call('HDEL', later, following)
     end
     redis.call('ZREM', order, in_order(group, id))
@@ -93,7 +95,7 @@ end
 
 -- --- Messages --------------------------------------------------------------
 
--- Greater than all before; and than those that a crash may have taken away, as
+-- Greater than every earlier number, including those that a crash lost, as
 -- long as the clock does not go back.
 local function next_number()
     local time = redis.call('TIME')
@@ -103,8 +105,8 @@ local function next_number()
     return text(next)
 end
 
--- A new one, that is hidden until `at`; its number.
-local function put(payload, attributes, group, sent, at, now)
+-- Add a message that is delayed until `at`; returns its number.
+local function add_message(payload, attributes, group, sent, at, now)
     local id = next_number()
     local blocked = group ~= '' and first_of(group)
     local fields = {'t', sent, 'a', attributes, 'p', payload}
@@ -115,7 +117,7 @@ local function put(payload, attributes, group, sent, at, now)
         redis.call('ZADD', order, 0, in_order(group, id))
     end
     if not blocked then
-        show(id, at, now)
+        make_ready(id, at, now)
     elseif at > 0 then
         redis.call('HSET', later, id, text(at))
     end
@@ -133,8 +135,8 @@ local function send(payload, attributes, group, delay, keep)
     end
     local now = now_ms()
     local at = delay ~= '0' and now + tonumber(delay) or 0
-    local id = put(payload, attributes, group, text(now), at, now)
-    -- Last: a script that fails is not undone.
+    local id = add_message(payload, attributes, group, text(now), at, now)
+    -- Last: a failing script is not rolled back.
     if duplicate then
         redis.call('SET', duplicate, id, 'PX', keep)
     end
@@ -154,8 +156,8 @@ local function look_up(id)
     return fields
 end
 
--- It is gone, from `set` as well, where it was.
-local function forget(id, group, now, set)
+-- Remove a message, from `set` as well.
+local function remove_message(id, group, now, set)
     local following = group ~= '' and unblock(group, id, now)
     redis.call('XDEL', log, id .. '-0')
     redis.call('HDEL', count, id)
@@ -163,18 +165,18 @@ local function forget(id, group, now, set)
     return following
 end
 
--- To the dead letters.
-local function bury(id, fields, reason, now, set)
+-- Move a message to the dead letters.
+local function dead_letter(id, fields, reason, now, set)
     local deliveries = redis.call('HGET', count, id) or 0
     redis.call('XADD', dead, '*', 'id', id, 'reason', reason, 'deliveries',
                deliveries, 'sent', fields.t, 'group',
                fields.g or '', 'attributes', fields.a, 'payload', fields.p)
-    return forget(id, fields.g or '', now, set)
+    return remove_message(id, fields.g or '', now, set)
 end
 
 -- --- Receiving -------------------------------------------------------------
 
--- What is not hidden any more can be received again.
+-- Make due messages ready.
 local function show_due(set, now)
     local due = redis.call('ZRANGEBYSCORE', set, '-inf', text(now), 'LIMIT', 0,
                            DUE_MAX)
@@ -184,12 +186,12 @@ local function show_due(set, now)
     end
 end
 
--- When the first of a set is due, or nil.
+-- When the first message of a set is due, or nil.
 local function next_due(set)
     return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
 end
 
--- How long until something is due; -1: nothing will be by itself.
+-- Milliseconds until the next message is due; -1: none will be.
 local function until_due(now)
     local one, other = next_due(delayed), next_due(flight)
     if one and other then
@@ -199,9 +201,9 @@ local function until_due(now)
     return one and math.max(one - now, 0) or -1
 end
 
--- {ms until something is due, or -2: not all was looked at, {}, buried}, or {1:
--- there may be more, {{number, delivery, sent, group, attributes, payload}...},
--- buried}; buried: {number, deliveries}... that became dead letters.
+-- {ms until the next is due, or -2: not finished, {}, buried}, or {1: there
+-- may be more, {{number, delivery, sent, group, attributes, payload}...},
+-- buried}; buried: {number, deliveries}... of new dead letters.
 local function receive(limit, visibility, deliveries_max, bytes_max)
     local now = now_ms()
     local out, bytes, full, buried = {}, 0, false, {}
@@ -215,10 +217,10 @@ local function receive(limit, visibility, deliveries_max, bytes_max)
         for _, id in ipairs(ids) do
             local fields = look_up(id)
             local before = tonumber(redis.call('HGET', count, id) or 0)
-            if not fields then -- taken away by somebody else
+            if not fields then -- deleted by another client
                 redis.call('ZREM', ready, id)
             elseif deliveries_max > 0 and before >= deliveries_max then
-                bury(id, fields, 'max-deliveries', now, ready)
+                dead_letter(id, fields, 'max-deliveries', now, ready)
                 buried[#buried + 1] = {id, before}
             else
                 bytes = bytes + #fields.p
@@ -242,7 +244,8 @@ end
 
 -- --- Settling --------------------------------------------------------------
 
--- {0}: it is not this receiver's any more; {1}; {2}: others may go on.
+-- {0}: no longer leased to this receiver; {1}: done; {2}: done, and others may
+-- be ready.
 local function settle(id, delivery, group, argument)
     local now = now_ms()
     local ends = tonumber(redis.call('ZSCORE', flight, id) or 0)
@@ -254,15 +257,15 @@ local function settle(id, delivery, group, argument)
         return {1}
     end
     if verb == 'abandon' then
-        show(id, now + tonumber(argument), now)
+        make_ready(id, now + tonumber(argument), now)
         redis.call('ZREM', flight, id)
         return {2}
     end
     local fields = verb == 'dead-letter' and look_up(id)
     if fields then
-        return {bury(id, fields, argument, now, flight) and 2 or 1}
+        return {dead_letter(id, fields, argument, now, flight) and 2 or 1}
     end
-    return {forget(id, group, now, flight) and 2 or 1}
+    return {remove_message(id, group, now, flight) and 2 or 1}
 end
 
 -- --- Dead letters, for operators -------------------------------------------
@@ -275,8 +278,8 @@ local function fields_of(entry)
     return fields
 end
 
--- {place, number, deliveries, sent, group, attributes, payload, reason}..., from
--- the one behind `after` on.
+-- {place, number, deliveries, sent, group, attributes, payload, reason}...,
+-- starting after `after`.
 local function dead_list(after, limit, bytes_max)
     local out, bytes = {}, 0
     while #out < limit do
@@ -298,7 +301,8 @@ local function dead_list(after, limit, bytes_max)
     return {#out, out}
 end
 
--- The new number of what is sent again; '': it is not there.
+-- Send a dead letter again; returns its new number, or '' if it does not
+-- exist.
 local function replay(place)
     local entry = redis.call('XRANGE', dead, place, place)[1]
     if not entry then
@@ -306,7 +310,7 @@ local function replay(place)
     end
     hold_room()
     local fields = fields_of(entry)
-    local id = put(fields.payload, fields.attributes, fields.group,
+    local id = add_message(fields.payload, fields.attributes, fields.group,
                    fields.sent, 0, now_ms())
     redis.call('XDEL', dead, place)
     return id
@@ -320,7 +324,7 @@ elseif verb == 'receive' then
                    tonumber(ARGV[5]))
 elseif verb == 'depth' then
     return {redis.call('XLEN', log)}
-elseif verb == 'peek' then -- whether a receive would find something
+elseif verb == 'peek' then -- whether a receive would find a message
     return (redis.call('EXISTS', ready) == 1 or until_due(now_ms()) == 0) and 1
         or 0
 elseif verb == 'dead-list' then

@@ -5,7 +5,7 @@
 #include "mq/sqlite/schema.h"
 #include "service/attributes.h"
 
-/* One of them; *more is false where there is no room for it. */
+/* Add one dead letter; *more is false if the answer is full. */
 static int list_row(struct sl_op *op, sqlite3_stmt *dead, bool *more)
 {
     struct sl_pair attributes[SL_ATTRIBUTES_MAX];
@@ -32,9 +32,9 @@ static int list_row(struct sl_op *op, sqlite3_stmt *dead, bool *more)
     return SQLITE_OK;
 }
 
-int sl_mq_sqlite_dead_list(struct sl_embedded *state, struct sl_op *op)
+int sl_mq_sqlite_dead_list(struct sl_embedded *connection, struct sl_op *op)
 {
-    sqlite3_stmt *dead = state->statements[SL_MQ_SQLITE_DEAD];
+    sqlite3_stmt *dead = connection->statements[SL_MQ_SQLITE_DEAD];
     struct sl_mq_burial after;
     int64_t seq = 0;
     bool more = true;
@@ -51,24 +51,24 @@ int sl_mq_sqlite_dead_list(struct sl_embedded *state, struct sl_op *op)
     return code == SQLITE_OK ? finished : code;
 }
 
-static int refuse_unknown(struct sl_op *op)
+static int refuse_unknown_row(struct sl_op *op)
 {
     sl_embedded_refuse(op, SL_NOT_FOUND, "there is no such dead letter");
     return SQLITE_OK;
 }
 
-/* Whether a statement with the number of a dead letter changed anything. */
-static int change_dead(struct sl_embedded *state,
+/* Run a statement on a dead letter; *changed: it changed a row. */
+static int change_dead(struct sl_embedded *connection,
                        enum sl_mq_sqlite_statement which, int64_t seq,
                        bool *changed)
 {
-    sqlite3_bind_int64(state->statements[which], 1, seq);
-    int code = sl_embedded_perform(state->statements[which]);
-    *changed = sqlite3_changes(state->file.handle) > 0;
+    sqlite3_bind_int64(connection->statements[which], 1, seq);
+    int code = sl_embedded_perform(connection->statements[which]);
+    *changed = sqlite3_changes(connection->file.handle) > 0;
     return code;
 }
 
-int sl_mq_sqlite_dead_settle(struct sl_embedded *state, struct sl_op *op)
+int sl_mq_sqlite_dead_settle(struct sl_embedded *connection, struct sl_op *op)
 {
     bool replay = sl_op_verb(op) == SL_MQ_DEAD_REPLAY, changed = true;
     struct sl_mq_burial burial;
@@ -77,15 +77,15 @@ int sl_mq_sqlite_dead_settle(struct sl_embedded *state, struct sl_op *op)
 
     if (!sl_mq_read_burial(sl_mq_request_of(op)->receipt, &burial) ||
         !sl_bytes_to_integer(burial.place, &seq))
-        return refuse_unknown(op);
+        return refuse_unknown_row(op);
     if (replay) {
-        code = change_dead(state, SL_MQ_SQLITE_REPLAY, seq, &changed);
+        code = change_dead(connection, SL_MQ_SQLITE_REPLAY, seq, &changed);
         snprintf(sl_mq_answer_of(op)->id, sizeof(sl_mq_answer_of(op)->id),
                  "%lld",
-                 (long long)sqlite3_last_insert_rowid(state->file.handle));
+                 (long long)sqlite3_last_insert_rowid(connection->file.handle));
         op->changed = changed;
     }
     if (code == SQLITE_OK && changed)
-        code = change_dead(state, SL_MQ_SQLITE_DROP, seq, &changed);
-    return code == SQLITE_OK && !changed ? refuse_unknown(op) : code;
+        code = change_dead(connection, SL_MQ_SQLITE_DROP, seq, &changed);
+    return code == SQLITE_OK && !changed ? refuse_unknown_row(op) : code;
 }

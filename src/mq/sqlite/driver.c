@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mq.sqlite: the embedded default.  One row a message (driverkit/embedded.h).
+ * mq.sqlite: the embedded default.  One row for each message.
  *
  * A message is READY, or HIDDEN until a time (`until`: delayed, or, with
- * `in_flight`, received), or BLOCKED behind another one of its group.  Of a
- * group only the first is not BLOCKED, so that what is received next is always
- * the first READY one, whatever the number of those that are not: each state
- * has an index of its own.  Dead letters are moved to a table of theirs.
+ * `in_flight`, received), or BLOCKED by another message of its group.  Only the
+ * first message of a group is not BLOCKED, so the next message to receive is
+ * always the first READY one.  Each state has its own index.  Dead letters are
+ * moved to their own table.
  *
- * A receipt is the message's number and which delivery it was.
+ * A receipt is the number of the message and the number of the delivery.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -25,15 +25,15 @@ enum {
     BURY_MAX = 1000, /* in one run of a RECEIVE: about 10 ms */
 };
 
-struct state_of_driver {
+struct mq_sqlite_connection {
     struct sl_embedded embedded;
     struct sl_buf packed; /* attributes */
 };
 
-static sqlite3_stmt *get(struct sl_embedded *state,
-                         enum sl_mq_sqlite_statement which)
+static sqlite3_stmt *statement_of(struct sl_embedded *connection,
+                                  enum sl_mq_sqlite_statement which)
 {
-    return state->statements[which];
+    return connection->statements[which];
 }
 
 /* --- Sending ------------------------------------------------------------ */
@@ -44,38 +44,38 @@ static void put_id(struct sl_op *op, int64_t seq)
              "%" PRId64, seq);
 }
 
-static int find_duplicate(struct sl_embedded *state, struct sl_op *op,
+static int find_duplicate(struct sl_embedded *connection, struct sl_op *op,
                           bool *found)
 {
-    sqlite3_stmt *find = get(state, SL_MQ_SQLITE_FIND_DUPLICATE);
+    sqlite3_stmt *find = statement_of(connection, SL_MQ_SQLITE_FIND_DUPLICATE);
     int64_t seq;
 
     *found = false;
     if (sl_mq_request_of(op)->deduplication_id.ptr == NULL)
         return SQLITE_OK;
     sl_embedded_bind_text(find, 1, sl_mq_request_of(op)->deduplication_id);
-    sqlite3_bind_int64(find, 2, state->now);
+    sqlite3_bind_int64(find, 2, connection->now);
     int code = sl_embedded_query_integer(find, &seq, found);
     if (*found)
         put_id(op, seq);
     return code;
 }
 
-static int note_duplicate(struct sl_embedded *state, const struct sl_op *op,
-                          int64_t seq)
+static int note_duplicate(struct sl_embedded *connection,
+                          const struct sl_op *op, int64_t seq)
 {
-    sqlite3_stmt *note = get(state, SL_MQ_SQLITE_NOTE_DUPLICATE);
+    sqlite3_stmt *note = statement_of(connection, SL_MQ_SQLITE_NOTE_DUPLICATE);
 
     if (sl_mq_request_of(op)->deduplication_id.ptr == NULL)
         return SQLITE_OK;
     sl_embedded_bind_text(note, 1, sl_mq_request_of(op)->deduplication_id);
     sqlite3_bind_int64(note, 2, seq);
-    sqlite3_bind_int64(note, 3, state->now + SL_MQ_DEDUPLICATION_MS);
+    sqlite3_bind_int64(note, 3, connection->now + SL_MQ_DEDUPLICATION_MS);
     return sl_embedded_perform(note);
 }
 
-/* What a new message is: the first of its group, or behind another one. */
-static int state_of_new(struct sl_embedded *state,
+/* The state of a new message: the first of its group, or blocked. */
+static int state_of_new(struct sl_embedded *connection,
                         const struct sl_mq_request *request,
                         enum sl_mq_sqlite_state *which)
 {
@@ -84,10 +84,10 @@ static int state_of_new(struct sl_embedded *state,
     int code = SQLITE_OK;
 
     if (request->group.ptr != NULL) {
-        sl_embedded_bind_text(get(state, SL_MQ_SQLITE_IN_GROUP), 1,
-                              request->group);
-        code = sl_embedded_query_integer(get(state, SL_MQ_SQLITE_IN_GROUP),
-                                         &value, &found);
+        sl_embedded_bind_text(statement_of(connection, SL_MQ_SQLITE_IN_GROUP),
+                              1, request->group);
+        code = sl_embedded_query_integer(
+            statement_of(connection, SL_MQ_SQLITE_IN_GROUP), &value, &found);
     }
     *which = found                   ? SL_MQ_SQLITE_BLOCKED
              : request->delay_ms > 0 ? SL_MQ_SQLITE_HIDDEN
@@ -95,25 +95,26 @@ static int state_of_new(struct sl_embedded *state,
     return code;
 }
 
-static int insert(struct state_of_driver *driver, struct sl_op *op,
-                  enum sl_mq_sqlite_state which, int64_t *seq)
+static int insert_message(struct mq_sqlite_connection *own, struct sl_op *op,
+                          enum sl_mq_sqlite_state which, int64_t *seq)
 {
-    struct sl_embedded *state = &driver->embedded;
+    struct sl_embedded *connection = &own->embedded;
     const struct sl_mq_request *request = op->request;
-    sqlite3_stmt *insert = get(state, SL_MQ_SQLITE_INSERT);
+    sqlite3_stmt *insert = statement_of(connection, SL_MQ_SQLITE_INSERT);
     struct sl_error err;
 
-    sl_buf_clear(&driver->packed);
+    sl_buf_clear(&own->packed);
     if (sl_attributes_pack(request->attributes, request->attribute_count,
-                           &driver->packed, &err) != SL_OK)
+                           &own->packed, &err) != SL_OK)
         return SQLITE_NOMEM;
     if (request->group.ptr != NULL)
         sl_embedded_bind_text(insert, 1, request->group);
     sqlite3_bind_int64(insert, 2, which);
     if (request->delay_ms > 0)
-        sqlite3_bind_int64(insert, 3, state->now + (int64_t)request->delay_ms);
+        sqlite3_bind_int64(insert, 3,
+                           connection->now + (int64_t)request->delay_ms);
     sqlite3_bind_int64(insert, 4, sl_wall_ms());
-    int code = sl_embedded_bind_blob(insert, 5, sl_buf_bytes(&driver->packed));
+    int code = sl_embedded_bind_blob(insert, 5, sl_buf_bytes(&own->packed));
     if (code == SQLITE_OK)
         code = sl_embedded_bind_blob(insert, 6, request->payload);
     if (code != SQLITE_OK) {
@@ -121,24 +122,25 @@ static int insert(struct state_of_driver *driver, struct sl_op *op,
         return code;
     }
     code = sl_embedded_perform(insert);
-    *seq = sqlite3_last_insert_rowid(state->file.handle);
+    *seq = sqlite3_last_insert_rowid(connection->file.handle);
     return code;
 }
 
-static int run_send(struct sl_embedded *state, struct sl_op *op)
+static int run_send(struct sl_embedded *connection, struct sl_op *op)
 {
     enum sl_mq_sqlite_state which;
     int64_t seq = 0;
     bool duplicate;
 
-    int code = find_duplicate(state, op, &duplicate);
+    int code = find_duplicate(connection, op, &duplicate);
     if (code != SQLITE_OK || duplicate)
         return code;
-    code = state_of_new(state, op->request, &which);
+    code = state_of_new(connection, op->request, &which);
     if (code == SQLITE_OK)
-        code = insert((struct state_of_driver *)state, op, which, &seq);
+        code = insert_message((struct mq_sqlite_connection *)connection, op,
+                              which, &seq);
     if (code == SQLITE_OK)
-        code = note_duplicate(state, op, seq);
+        code = note_duplicate(connection, op, seq);
     if (code == SQLITE_OK)
         put_id(op, seq);
     op->changed = true;
@@ -147,29 +149,31 @@ static int run_send(struct sl_embedded *state, struct sl_op *op)
 
 /* --- Dead letters, and groups ------------------------------------------- */
 
-/* The next one of a group may come; group.ptr NULL: it had none. */
-static int unblock(struct sl_embedded *state, struct sl_op *op,
-                   struct sl_bytes group)
+/* Make the next message of a group ready; group.ptr NULL: no group. */
+static int unblock_group(struct sl_embedded *connection, struct sl_op *op,
+                         struct sl_bytes group)
 {
     if (group.ptr == NULL)
         return SQLITE_OK;
     op->changed = true;
-    sl_embedded_bind_text(get(state, SL_MQ_SQLITE_UNBLOCK), 1, group);
-    sqlite3_bind_int64(get(state, SL_MQ_SQLITE_UNBLOCK), 2, state->now);
-    return sl_embedded_perform(get(state, SL_MQ_SQLITE_UNBLOCK));
+    sl_embedded_bind_text(statement_of(connection, SL_MQ_SQLITE_UNBLOCK), 1,
+                          group);
+    sqlite3_bind_int64(statement_of(connection, SL_MQ_SQLITE_UNBLOCK), 2,
+                       connection->now);
+    return sl_embedded_perform(statement_of(connection, SL_MQ_SQLITE_UNBLOCK));
 }
 
-static int delete_message(struct sl_embedded *state, int64_t seq)
+static int delete_message(struct sl_embedded *connection, int64_t seq)
 {
-    sqlite3_bind_int64(get(state, SL_MQ_SQLITE_DELETE), 1, seq);
-    return sl_embedded_perform(get(state, SL_MQ_SQLITE_DELETE));
+    sqlite3_bind_int64(statement_of(connection, SL_MQ_SQLITE_DELETE), 1, seq);
+    return sl_embedded_perform(statement_of(connection, SL_MQ_SQLITE_DELETE));
 }
 
-/* deliveries: how often it was. */
-static int bury(struct sl_embedded *state, struct sl_op *op, int64_t seq,
-                int64_t deliveries, struct sl_bytes reason)
+/* deliveries: the number of deliveries so far. */
+static int bury_message(struct sl_embedded *connection, struct sl_op *op,
+                        int64_t seq, int64_t deliveries, struct sl_bytes reason)
 {
-    sqlite3_stmt *bury = get(state, SL_MQ_SQLITE_BURY);
+    sqlite3_stmt *bury = statement_of(connection, SL_MQ_SQLITE_BURY);
     char id[24];
 
     snprintf(id, sizeof(id), "%" PRId64, seq);
@@ -178,12 +182,12 @@ static int bury(struct sl_embedded *state, struct sl_op *op, int64_t seq,
     sqlite3_bind_int64(bury, 2, sl_wall_ms());
     sl_embedded_bind_text(bury, 3, reason);
     int code = sl_embedded_perform(bury);
-    return code == SQLITE_OK ? delete_message(state, seq) : code;
+    return code == SQLITE_OK ? delete_message(connection, seq) : code;
 }
 
 /* --- Receiving ---------------------------------------------------------- */
 
-/* A row of NEXT, whose bytes are the statement's. */
+/* A row of NEXT; borrows from the statement. */
 struct row {
     int64_t seq;
     int64_t deliveries;
@@ -193,7 +197,7 @@ struct row {
     char receipt[SL_EMBEDDED_RECEIPT_MAX];
 };
 
-static bool read_row(sqlite3_stmt *next, struct row *row)
+static bool read_message_row(sqlite3_stmt *next, struct row *row)
 {
     row->seq = sqlite3_column_int64(next, 0);
     row->deliveries = sqlite3_column_int64(next, 2);
@@ -212,120 +216,123 @@ static bool read_row(sqlite3_stmt *next, struct row *row)
                                 &row->message.attribute_count);
 }
 
-static int deliver(struct sl_embedded *state, const struct sl_op *op,
-                   int64_t seq)
+static int mark_delivered(struct sl_embedded *connection,
+                          const struct sl_op *op, int64_t seq)
 {
     const struct sl_mq_request *request = op->request;
     int64_t visibility = request->has_visibility
                              ? (int64_t)request->visibility_ms
                              : sl_mq_config_of(op)->visibility_ms;
-    sqlite3_stmt *deliver = get(state, SL_MQ_SQLITE_DELIVER);
+    sqlite3_stmt *deliver = statement_of(connection, SL_MQ_SQLITE_DELIVER);
 
     sqlite3_bind_int64(deliver, 1, seq);
-    sqlite3_bind_int64(deliver, 2, state->now + visibility);
+    sqlite3_bind_int64(deliver, 2, connection->now + visibility);
     return sl_embedded_perform(deliver);
 }
 
-/* It came back too often. */
-static int bury_worn_out(struct sl_embedded *state, struct sl_op *op,
-                         const struct row *row)
+/* Dead-letter a message that was delivered too often. */
+static int bury_undeliverable(struct sl_embedded *connection, struct sl_op *op,
+                              const struct row *row)
 {
     char group[SL_MQ_GROUP_MAX];
     struct sl_bytes copy = row->message.key;
 
     if (copy.ptr != NULL && copy.len <= sizeof(group))
         copy.ptr = memcpy(group, copy.ptr, copy.len);
-    int code = sl_embedded_finish(get(state, SL_MQ_SQLITE_NEXT));
+    int code = sl_embedded_finish(statement_of(connection, SL_MQ_SQLITE_NEXT));
     if (code == SQLITE_OK)
-        code = bury(state, op, row->seq, row->deliveries,
-                    SL_LITERAL("max-deliveries"));
-    return code == SQLITE_OK ? unblock(state, op, copy) : code;
+        code = bury_message(connection, op, row->seq, row->deliveries,
+                            SL_LITERAL("max-deliveries"));
+    return code == SQLITE_OK ? unblock_group(connection, op, copy) : code;
 }
 
-/* One more message; *more is false where there is none, or no room.  buried
- * counts those that came back too often. */
-static int take_one(struct sl_embedded *state, struct sl_op *op, int *buried,
-                    bool *more)
+/* Deliver one more message; *more is false if there is none, or the answer is
+ * full. buried counts new dead letters. */
+static int deliver_next(struct sl_embedded *connection, struct sl_op *op,
+                        int *buried, bool *more)
 {
-    sqlite3_stmt *next = get(state, SL_MQ_SQLITE_NEXT);
+    sqlite3_stmt *next = statement_of(connection, SL_MQ_SQLITE_NEXT);
     int64_t most = sl_mq_config_of(op)->max_deliveries;
     struct row row;
 
     *more = sqlite3_step(next) == SQLITE_ROW;
     if (!*more)
         return sl_embedded_finish(next);
-    if (!read_row(next, &row)) {
+    if (!read_message_row(next, &row)) {
         (void)sl_embedded_finish(next);
         return SQLITE_CORRUPT;
     }
     if (most > 0 && row.deliveries >= most) {
         ++*buried;
-        return bury_worn_out(state, op, &row);
+        return bury_undeliverable(connection, op, &row);
     }
     *more = sl_mq_answer_add(op, &row.message);
     if (!*more)
-        op->changed = true; /* there is one that had no room */
+        op->changed = true; /* one message did not fit */
     int code = sl_embedded_finish(next);
-    return code == SQLITE_OK && *more ? deliver(state, op, row.seq) : code;
+    return code == SQLITE_OK && *more ? mark_delivered(connection, op, row.seq)
+                                      : code;
 }
 
-/* What is not hidden any more can be received again. */
-static int show_returned(struct sl_embedded *state)
+/* Make due messages ready. */
+static int show_due_messages(struct sl_embedded *connection)
 {
     int64_t seq;
     bool found;
 
-    sqlite3_bind_int64(get(state, SL_MQ_SQLITE_RETURNED), 1, state->now);
-    int code = sl_embedded_query_integer(get(state, SL_MQ_SQLITE_RETURNED),
-                                         &seq, &found);
+    sqlite3_bind_int64(statement_of(connection, SL_MQ_SQLITE_RETURNED), 1,
+                       connection->now);
+    int code = sl_embedded_query_integer(
+        statement_of(connection, SL_MQ_SQLITE_RETURNED), &seq, &found);
     if (code != SQLITE_OK || !found)
         return code;
-    sqlite3_bind_int64(get(state, SL_MQ_SQLITE_SHOW), 1, state->now);
-    return sl_embedded_perform(get(state, SL_MQ_SQLITE_SHOW));
+    sqlite3_bind_int64(statement_of(connection, SL_MQ_SQLITE_SHOW), 1,
+                       connection->now);
+    return sl_embedded_perform(statement_of(connection, SL_MQ_SQLITE_SHOW));
 }
 
-static int wait_for_more(struct sl_embedded *state, struct sl_op *op)
+static int wait_for_message(struct sl_embedded *connection, struct sl_op *op)
 {
     int64_t until;
     bool found;
-    int code = sl_embedded_query_integer(get(state, SL_MQ_SQLITE_NEXT_UNTIL),
-                                         &until, &found);
+    int code = sl_embedded_query_integer(
+        statement_of(connection, SL_MQ_SQLITE_NEXT_UNTIL), &until, &found);
 
-    op->again_at = found ? sl_embedded_deadline(state, until) : SL_NEVER;
+    op->again_at = found ? sl_embedded_deadline(connection, until) : SL_NEVER;
     op->others_at = SL_NEVER;
     return code;
 }
 
-static int run_receive(struct sl_embedded *state, struct sl_op *op)
+static int run_receive(struct sl_embedded *connection, struct sl_op *op)
 {
     const struct sl_mq_answer *answer = op->answer;
     bool more = true;
     int buried = 0;
-    int code = show_returned(state);
+    int code = show_due_messages(connection);
 
     while (code == SQLITE_OK && more && buried < BURY_MAX &&
            answer->deliveries.count < sl_mq_request_of(op)->limit)
-        code = take_one(state, op, &buried, &more);
+        code = deliver_next(connection, op, &buried, &more);
     if (answer->deliveries.count > 0)
-        op->changed = op->changed ||
-                      more; /* and may have left some to the next receiver */
+        op->changed = op->changed || more; /* the next receiver may find more */
     if (code != SQLITE_OK || answer->deliveries.count > 0 ||
         answer->err.status != SL_OK)
         return code;
     op->unfinished = more;
-    return !more && sl_op_may_wait(op) ? wait_for_more(state, op) : code;
+    return !more && sl_op_may_wait(op) ? wait_for_message(connection, op)
+                                       : code;
 }
 
 /* --- Settling ----------------------------------------------------------- */
 
-/* The message that op settles, and its group (copied).  *found is false, and op
- * answered, where it is not this receiver's any more. */
-static int find_in_flight(struct sl_embedded *state, struct sl_op *op,
+/* Find the message that op settles, and copy its group.  *found is false, and
+ * op answered, if the message is no longer leased to this receiver. */
+static int find_in_flight(struct sl_embedded *connection, struct sl_op *op,
                           int64_t *seq, int64_t *delivery,
                           char group[SL_MQ_GROUP_MAX],
                           struct sl_bytes *in_group, bool *found)
 {
-    sqlite3_stmt *find = get(state, SL_MQ_SQLITE_IN_FLIGHT);
+    sqlite3_stmt *find = statement_of(connection, SL_MQ_SQLITE_IN_FLIGHT);
 
     *found = false;
     *in_group = (struct sl_bytes){0};
@@ -333,7 +340,7 @@ static int find_in_flight(struct sl_embedded *state, struct sl_op *op,
                                   delivery)) {
         sqlite3_bind_int64(find, 1, *seq);
         sqlite3_bind_int64(find, 2, *delivery);
-        sqlite3_bind_int64(find, 3, state->now);
+        sqlite3_bind_int64(find, 3, connection->now);
         *found = sqlite3_step(find) == SQLITE_ROW;
         if (*found)
             *in_group = sl_embedded_text(find, 0);
@@ -348,25 +355,25 @@ static int find_in_flight(struct sl_embedded *state, struct sl_op *op,
     if (!*found)
         sl_embedded_refuse(op, SL_CONFLICT,
                            "the message's visibility has ended: it is no "
-                           "more this receiver's");
+                           "longer leased to this receiver");
     return SQLITE_OK;
 }
 
-static int hide(struct sl_embedded *state, int64_t seq, uint64_t ms,
-                bool in_flight)
+static int hide_message(struct sl_embedded *connection, int64_t seq,
+                        uint64_t ms, bool in_flight)
 {
-    sqlite3_stmt *hide = get(state, SL_MQ_SQLITE_HIDE);
+    sqlite3_stmt *hide = statement_of(connection, SL_MQ_SQLITE_HIDE);
 
     sqlite3_bind_int64(hide, 1, seq);
     sqlite3_bind_int64(hide, 2,
                        ms > 0 ? SL_MQ_SQLITE_HIDDEN : SL_MQ_SQLITE_READY);
     if (ms > 0)
-        sqlite3_bind_int64(hide, 3, state->now + (int64_t)ms);
+        sqlite3_bind_int64(hide, 3, connection->now + (int64_t)ms);
     sqlite3_bind_int64(hide, 4, in_flight);
     return sl_embedded_perform(hide);
 }
 
-static int run_settle(struct sl_embedded *state, struct sl_op *op)
+static int run_settle(struct sl_embedded *connection, struct sl_op *op)
 {
     const struct sl_mq_request *request = op->request;
     char group[SL_MQ_GROUP_MAX];
@@ -374,75 +381,76 @@ static int run_settle(struct sl_embedded *state, struct sl_op *op)
     int64_t seq, delivery;
     bool found;
 
-    int code =
-        find_in_flight(state, op, &seq, &delivery, group, &in_group, &found);
+    int code = find_in_flight(connection, op, &seq, &delivery, group, &in_group,
+                              &found);
     if (code != SQLITE_OK || !found)
         return code;
     switch ((enum sl_mq_verb)request->verb) {
     case SL_MQ_EXTEND:
-        return hide(state, seq, request->visibility_ms, true);
+        return hide_message(connection, seq, request->visibility_ms, true);
     case SL_MQ_ABANDON:
         op->changed = true;
-        return hide(state, seq, request->delay_ms, false);
+        return hide_message(connection, seq, request->delay_ms, false);
     case SL_MQ_DEAD_LETTER:
-        code = bury(state, op, seq, delivery, request->reason);
+        code = bury_message(connection, op, seq, delivery, request->reason);
         break;
     default: /* COMPLETE */
-        code = delete_message(state, seq);
+        code = delete_message(connection, seq);
         break;
     }
-    return code == SQLITE_OK ? unblock(state, op, in_group) : code;
+    return code == SQLITE_OK ? unblock_group(connection, op, in_group) : code;
 }
 
-static int run_depth(struct sl_embedded *state, struct sl_op *op)
+static int run_depth(struct sl_embedded *connection, struct sl_op *op)
 {
     int64_t count;
     bool found;
-    int code = sl_embedded_query_integer(get(state, SL_MQ_SQLITE_COUNT), &count,
-                                         &found);
+    int code = sl_embedded_query_integer(
+        statement_of(connection, SL_MQ_SQLITE_COUNT), &count, &found);
 
     sl_mq_answer_of(op)->depth = (uint64_t)count;
     return code;
 }
 
-static int run(struct sl_embedded *state, struct sl_op *op)
+static int run_mq_op(struct sl_embedded *connection, struct sl_op *op)
 {
     switch ((enum sl_mq_verb)sl_op_verb(op)) {
     case SL_MQ_SEND:
-        return run_send(state, op);
+        return run_send(connection, op);
     case SL_MQ_RECEIVE:
-        return run_receive(state, op);
+        return run_receive(connection, op);
     case SL_MQ_DEPTH:
-        return run_depth(state, op);
+        return run_depth(connection, op);
     case SL_MQ_DEAD_LIST:
-        return sl_mq_sqlite_dead_list(state, op);
+        return sl_mq_sqlite_dead_list(connection, op);
     case SL_MQ_DEAD_REPLAY:
     case SL_MQ_DEAD_DROP:
-        return sl_mq_sqlite_dead_settle(state, op);
+        return sl_mq_sqlite_dead_settle(connection, op);
     default:
-        return run_settle(state, op);
+        return run_settle(connection, op);
     }
 }
 
-static bool writes(const struct sl_op *op)
+static bool op_writes(const struct sl_op *op)
 {
     return sl_op_verb(op) != SL_MQ_DEPTH && sl_op_verb(op) != SL_MQ_DEAD_LIST;
 }
 
-/* To receive leads to room, as well; only a message that is new takes it. */
-static bool frees(const struct sl_op *op)
+/* Receiving frees room in the end; only a new message takes it. */
+static bool op_frees(const struct sl_op *op)
 {
     return sl_op_verb(op) != SL_MQ_SEND;
 }
 
-static bool sweep(struct sl_embedded *state)
+static bool sweep_duplicates(struct sl_embedded *connection)
 {
-    return sl_embedded_sweep(state, get(state, SL_MQ_SQLITE_LAPSED),
-                             get(state, SL_MQ_SQLITE_SWEEP),
-                             sl_embedded_now(state));
+    return sl_embedded_sweep(connection,
+                             statement_of(connection, SL_MQ_SQLITE_LAPSED),
+                             statement_of(connection, SL_MQ_SQLITE_SWEEP),
+                             sl_embedded_now(connection));
 }
 
-static void undo(struct sl_op *op)
+static void undo_mq_op(struct sl_op *op)
 {
     sl_mq_answer_done(op->answer);
     sl_mq_answer_init(op->answer);
@@ -454,34 +462,34 @@ static const struct sl_embedded_kind kind = {
     .format = {.application_id = 0x534c6d71, /* "SLmq" */
                .version = 1,
                .create = sl_mq_sqlite_tables,
-               .remedy = "; dead letters count, too: \"slight dead-letters "
+               .remedy = "; dead letters count as well: \"slight dead-letters "
                          "drop\" deletes them"},
     .statements = sl_mq_sqlite_statements,
-    .state_size = sizeof(struct state_of_driver),
+    .state_size = sizeof(struct mq_sqlite_connection),
     .has_clock = true,
-    .writes = writes,
-    .run = run,
-    .frees = frees,
-    .sweep = sweep,
-    .undo = undo,
+    .writes = op_writes,
+    .run = run_mq_op,
+    .frees = op_frees,
+    .sweep = sweep_duplicates,
+    .undo = undo_mq_op,
 };
 
-static enum sl_status sqlite_open(void *store, sl_deadline deadline,
-                                  void **state, struct sl_error *err)
+static enum sl_status mq_sqlite_open(void *store, sl_deadline deadline,
+                                     void **connection, struct sl_error *err)
 {
     enum sl_status status =
-        sl_embedded_open(&kind, store, deadline, state, err);
+        sl_embedded_open(&kind, store, deadline, connection, err);
 
     if (status == SL_OK)
-        ((struct state_of_driver *)*state)->packed.limit =
+        ((struct mq_sqlite_connection *)*connection)->packed.limit =
             2 * SL_ATTRIBUTE_BYTES_MAX;
     return status;
 }
 
-static void sqlite_close(void *state)
+static void mq_sqlite_close(void *connection)
 {
-    sl_buf_done(&((struct state_of_driver *)state)->packed);
-    sl_embedded_close(state);
+    sl_buf_done(&((struct mq_sqlite_connection *)connection)->packed);
+    sl_embedded_close(connection);
 }
 
 /* The only symbol this file exports. */
@@ -501,8 +509,8 @@ const struct sl_driver sl_driver_mq_sqlite = {
     .store_new = sl_embedded_store_new,
     .store_free = sl_embedded_store_free,
     .usage = sl_embedded_usage,
-    .open = sqlite_open,
-    .close = sqlite_close,
+    .open = mq_sqlite_open,
+    .close = mq_sqlite_close,
     .run = sl_embedded_run,
     .idle = sl_embedded_idle,
     .changed = sl_embedded_changed,

@@ -35,8 +35,7 @@ const char *const sl_mq_sqlite_statements[] = {
     [SL_MQ_SQLITE_NOTE_DUPLICATE] =
         "INSERT OR REPLACE INTO duplicate (id, seq, until) "
         "VALUES (?1, ?2, ?3)",
-    /* What was hidden and is no more; that it is due is not a change by itself.
-     */
+    /* Finds a due message, so that SHOW does not write without need. */
     [SL_MQ_SQLITE_RETURNED] =
         "SELECT seq FROM message WHERE state = 1 AND until <= ?1 "
         "LIMIT 1",

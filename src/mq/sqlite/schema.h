@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The tables of mq.sqlite, and its statements; sqlite.c says what they mean. */
+/* The tables and statements of mq.sqlite; driver.c explains them. */
 #ifndef SL_MQ_SQLITE_SCHEMA_H
 #define SL_MQ_SQLITE_SCHEMA_H
 
 #include "driverkit/embedded.h"
 #include "mq/driver.h"
 
-/* In the file. */
+/* Stored in the file. */
 enum sl_mq_sqlite_state {
     SL_MQ_SQLITE_READY,
     SL_MQ_SQLITE_HIDDEN,
@@ -36,15 +36,15 @@ enum sl_mq_sqlite_statement {
     SL_MQ_SQLITE_SWEEP,
 };
 
-/* Makes the tables, and sets what the file is. */
+/* Creates the tables and sets the format of the file. */
 extern const char sl_mq_sqlite_tables[];
 /* Ended by NULL. */
 extern const char *const sl_mq_sqlite_statements[];
 
 /* --- sqlite_dead.c: each returns SQLite's code ---------------------------- */
 
-int sl_mq_sqlite_dead_list(struct sl_embedded *state, struct sl_op *op);
+int sl_mq_sqlite_dead_list(struct sl_embedded *connection, struct sl_op *op);
 /* DEAD_REPLAY and DEAD_DROP. */
-int sl_mq_sqlite_dead_settle(struct sl_embedded *state, struct sl_op *op);
+int sl_mq_sqlite_dead_settle(struct sl_embedded *connection, struct sl_op *op);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pubsub.redis: a stream for each topic, and of each group where it is and what
- * it has not acknowledged (redis.lua).  A consumer group of Redis knows neither
- * keys nor delays, nor members that are said to live.
+ * pubsub.redis: a stream for each topic; for each group its position and its
+ * unacknowledged events (redis.lua).  Consumer groups of Redis have no keys, no
+ * delays and no leases of members.
  */
 #include "pubsub/redis/protocol.h"
 
@@ -15,39 +15,42 @@ static const struct sl_option option_table[] = {
      .offset = offsetof(struct sl_redis_script_options, name),
      .fallback = "pubsub",
      .check = sl_redis_check_name,
-     .help = "in braces in front of every key on the server; who has the same "
-             "shares the topics"},
+     .help =
+         "in braces in front of every key on the server; resources with the "
+         "same prefix share their topics"},
     {.name = "max-length",
      .type = SL_OPTION_INTEGER,
      .offset = offsetof(struct sl_pubsub_redis_options, max_length),
      .min = 0,
      .max = INT64_C(1000000000),
      .fallback = "0",
-     .help = "about how many events of a topic are kept at most, acknowledged "
-             "or not; 0: as many as the retention allows"},
+     .help =
+         "about the most events that a topic keeps, acknowledged or not; 0: "
+         "as many as the retention allows"},
     {.name = "max-topics",
      .type = SL_OPTION_INTEGER,
      .offset = offsetof(struct sl_pubsub_redis_options, max_topics),
      .min = 1,
      .max = 1000000,
      .fallback = "10000",
-     .help = "no topic is made where so many of this prefix are kept already; "
-             "a topic is kept until its last event would be over"},
+     .help = "the most topics of this prefix; a topic counts until the "
+             "retention of its last event ends"},
     {0},
 };
 
-static enum sl_status redis_store_new(const void *options, void **store,
-                                      struct sl_error *err)
+static enum sl_status pubsub_redis_store_new(const void *options, void **store,
+                                             struct sl_error *err)
 {
     return sl_redis_script_store_new(options, sl_pubsub_redis_lua, store, err);
 }
 
-static void redis_run(void *state, struct sl_op *const ops[], size_t count)
+static void pubsub_redis_run(void *connection, struct sl_op *const ops[],
+                             size_t count)
 {
     static const struct sl_redis_pipeline_calls calls = {
         sl_pubsub_redis_append, sl_pubsub_redis_answer};
 
-    sl_redis_script_run(state, &calls, ops, count);
+    sl_redis_script_run(connection, &calls, ops, count);
 }
 
 /* The only symbol this file exports. */
@@ -64,10 +67,10 @@ const struct sl_driver sl_driver_pubsub_redis = {
     .waits_aside = true,
     .max_batch = MAX_BATCH,
     .risks = sl_redis_risks,
-    .store_new = redis_store_new,
+    .store_new = pubsub_redis_store_new,
     .store_free = sl_redis_script_store_free,
     .open = sl_redis_script_open,
     .close = sl_redis_script_close,
-    .run = redis_run,
+    .run = pubsub_redis_run,
     .changed = sl_redis_script_changed,
 };

@@ -2,7 +2,7 @@
 /*
  * The commands of pubsub.redis and their replies.
  *
- * A receipt is the event's id and which delivery it was.
+ * A receipt is the id of the event and the number of the delivery.
  */
 #include "pubsub/redis/protocol.h"
 
@@ -14,8 +14,8 @@
 #include "service/attributes.h"
 
 enum {
-    LOOK_EVERY_MS = 1000, /* at least, whatever the server's clock does */
-    ID_LEN = 26,          /* milliseconds (15 digits), "-", a number (10) */
+    RECEIVE_POLL_MS = 1000, /* a waiting receive runs at least so often */
+    ID_LEN = 26,            /* milliseconds (15 digits), "-", a number (10) */
     RECEIPT_MAX = ID_LEN + 24,
 };
 
@@ -28,10 +28,10 @@ static const char *const verbs[] = {
 
 /* --- Commands ----------------------------------------------------------- */
 
-static enum sl_status begin(struct sl_redis_script_call *call,
-                            struct sl_redis_script_connection *state,
-                            const struct sl_pubsub_request *request,
-                            struct sl_error *err)
+static enum sl_status begin_call(struct sl_redis_script_call *call,
+                                 struct sl_redis_script_connection *connection,
+                                 const struct sl_pubsub_request *request,
+                                 struct sl_error *err)
 {
     static const char *const of_topic[] = {"topic:", SL_REDIS_CHANGES, "topics",
                                            NULL};
@@ -40,15 +40,15 @@ static enum sl_status begin(struct sl_redis_script_call *call,
         "ready:", "hidden:",  "owned:", NULL};
     char name[2 * SL_PUBSUB_NAME_MAX + 2];
 
-    sl_redis_script_begin(call, state);
+    sl_redis_script_begin(call, connection);
     enum sl_status status =
-        sl_redis_script_keys(call, state, of_topic, request->topic, err);
+        sl_redis_script_keys(call, connection, of_topic, request->topic, err);
     if (status == SL_OK && request->verb != SL_PUBSUB_PUBLISH) {
         int len =
             snprintf(name, sizeof(name), "%.*s:%.*s", (int)request->topic.len,
                      (const char *)request->topic.ptr, (int)request->group.len,
                      (const char *)request->group.ptr);
-        status = sl_redis_script_keys(call, state, of_group,
+        status = sl_redis_script_keys(call, connection, of_group,
                                       SL_BYTES(name, (size_t)len), err);
     }
     sl_redis_script_add(call, sl_bytes_of(verbs[request->verb]));
@@ -76,7 +76,7 @@ static enum sl_status add_publish(struct sl_redis_script_call *call,
     return status;
 }
 
-/* A receipt that is none is of no event. */
+/* An invalid receipt names event 0, which does not exist. */
 static void add_receipt(struct sl_redis_script_call *call,
                         struct sl_bytes receipt)
 {
@@ -125,13 +125,13 @@ static void add_for_member(struct sl_redis_script_call *call,
 enum sl_status sl_pubsub_redis_append(void *context, const struct sl_op *op,
                                       struct sl_buf *out, struct sl_error *err)
 {
-    struct sl_redis_script_connection *state = context;
+    struct sl_redis_script_connection *connection = context;
     const struct sl_pubsub_redis_options *options =
-        (const void *)state->store->options;
+        (const void *)connection->store->options;
     SL_CLEANUP(sl_buf_done)
     struct sl_buf packed = SL_BUF(2 * SL_ATTRIBUTE_BYTES_MAX);
     struct sl_redis_script_call call;
-    enum sl_status status = begin(&call, state, op->request, err);
+    enum sl_status status = begin_call(&call, connection, op->request, err);
 
     if (status == SL_OK && sl_op_verb(op) == SL_PUBSUB_PUBLISH)
         status = add_publish(&call, op, options, &packed, err);
@@ -150,8 +150,8 @@ static bool is_id(struct sl_bytes id)
     return id.len == ID_LEN;
 }
 
-/* {id, delivery, has a key, key, attributes, payload}; *more is false where
- * there is no room for it. */
+/* {id, delivery, has a key, key, attributes, payload}; *more is false if the
+ * answer is full. */
 static bool add_event(struct sl_op *op, const redisReply *item, bool *more)
 {
     struct sl_pair attributes[SL_ATTRIBUTES_MAX];
@@ -180,9 +180,9 @@ static bool add_event(struct sl_op *op, const redisReply *item, bool *more)
     return true;
 }
 
-/* What there is no room for is this member's until it leaves. */
-static bool answer_receive(struct sl_op *op, const redisReply *reply,
-                           int64_t wait)
+/* An event that does not fit stays with the member until it leaves. */
+static bool answer_pubsub_receive(struct sl_op *op, const redisReply *reply,
+                                  int64_t wait)
 {
     bool more = true;
 
@@ -198,14 +198,14 @@ static bool answer_receive(struct sl_op *op, const redisReply *reply,
     op->changed = items->elements > 0 && (wait == 1 || !more);
     op->unfinished = items->elements == 0 && wait == 0;
     if (items->elements == 0 && wait > 0 && sl_op_may_wait(op)) {
-        op->again_at =
-            sl_deadline_in_ms(wait < LOOK_EVERY_MS ? wait + 1 : LOOK_EVERY_MS);
+        op->again_at = sl_deadline_in_ms(
+            wait < RECEIVE_POLL_MS ? wait + 1 : RECEIVE_POLL_MS);
         op->others_at = SL_NEVER;
     }
     return true;
 }
 
-static void refuse(struct sl_op *op, const char *why)
+static void refuse_member_op(struct sl_op *op, const char *why)
 {
     struct sl_error err;
 
@@ -213,7 +213,7 @@ static void refuse(struct sl_op *op, const char *why)
     sl_op_fail(op, &err);
 }
 
-static void refuse_topic(struct sl_op *op)
+static void refuse_redis_topic(struct sl_op *op)
 {
     struct sl_error err;
 
@@ -238,14 +238,15 @@ bool sl_pubsub_redis_answer(void *context, struct sl_op *op, redisReply *reply)
         return false;
     if (number == -2 &&
         (verb == SL_PUBSUB_PUBLISH || verb == SL_PUBSUB_SUBSCRIBE))
-        refuse_topic(op);
+        refuse_redis_topic(op);
     else if (number == -1)
-        refuse(op, "the subscription's lease has ended: the group does not "
-                   "know this member any more");
+        refuse_member_op(
+            op, "the subscription's lease has expired: the group does not "
+                "know this member any more");
     else if (verb == SL_PUBSUB_RECEIVE)
-        return answer_receive(op, reply, number);
+        return answer_pubsub_receive(op, reply, number);
     else if (number == 0)
-        refuse(op, "the event is no more this member's");
+        refuse_member_op(op, "the event is no longer leased to this member");
     else
         op->changed = number == 2 || verb == SL_PUBSUB_PUBLISH;
     return true;

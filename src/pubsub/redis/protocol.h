@@ -11,16 +11,15 @@
 
 struct sl_pubsub_redis_options {
     struct sl_redis_script_options script; /* first: SL_REDIS_SCRIPT_OPTIONS */
-    int64_t max_length;                    /* of a topic; 0: no end */
+    int64_t max_length;                    /* of a topic; 0: no limit */
     int64_t max_topics;
 };
 
 /* redis.lua */
 extern const char sl_pubsub_redis_lua[];
 
-/* What struct sl_redis_pipeline_calls wants; context: struct
- * sl_redis_script_connection, with
- * options as above. */
+/* For struct sl_redis_pipeline_calls; context: struct
+ * sl_redis_script_connection with the options above. */
 SL_MUST_CHECK enum sl_status sl_pubsub_redis_append(void *context,
                                                     const struct sl_op *op,
                                                     struct sl_buf *out,

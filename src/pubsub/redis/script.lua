@@ -1,13 +1,14 @@
 -- SPDX-License-Identifier: Apache-2.0
--- pubsub.redis on the server: each run is one atomic step; but for what a server
--- leaves behind that is killed while it writes one to its file (src/mq/redis/script.lua):
--- so what goes somewhere is added there before it is taken from where it was.
+-- pubsub.redis on the server: each run of the script is atomic, except when
+-- the server is killed while it writes a run to its append-only file (see
+-- script.lua of mq.redis): so an event is added to its new set before it is
+-- removed from the old one.
 --
 --   topic:T    a stream: the events, by the server's time
---   changes    a counter, for those who wait
---   topics     a sorted set: the keys of the topics, by when their last events
---              are over
--- and of each group, its name behind the topic's:
+--   changes    a counter that wakes waiting members
+--   topics     a sorted set: the keys of the topics, by the end of the
+--              retention of their last events
+-- and for each group, with its name after the topic's:
 --   group:     a hash: position, the last event that the group has looked at
 --   members:   a sorted set: the members, by the end of their lease
 --   state:     a hash: COUNT:HASH of each event up to the position that is not
@@ -16,17 +17,17 @@
 --   keys:      a sorted set: HASH:ID of those that have a key.  Of a key only
 --              the first is ready, hidden or owned
 --   ready:     a sorted set: ids of those that can be received
---   hidden:    a sorted set: ids of those that came back, by when they are ready
+--   hidden:    a sorted set: ids of delayed events, by due time
 --   owned:     a sorted set: MEMBER:ID of those that were received
 local verb = ARGV[1]
 local topic, changes, topics = KEYS[1], KEYS[2], KEYS[3]
 local group, members, states, keys = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local ready, hidden, owned = KEYS[8], KEYS[9], KEYS[10]
--- Events that one step looks at and does not deliver: behind blocked keys, or
--- not kept any longer.
+-- Events that one run looks at without delivering them: blocked by their key,
+-- or past their retention.
 local LOOK_AHEAD = 1000
-local DUE_MAX = 1000    -- that are shown in one step
-local OVER_MAX = 100    -- topics that are forgotten in one step
+local DUE_MAX = 1000    -- made ready in one run
+local OVER_MAX = 100    -- topics that are forgotten in one run
 local AT_ONCE = 16      -- events that are read at once
 
 local function text(number)
@@ -38,13 +39,13 @@ local function now_ms()
     return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- As the stream has it, but so that texts sort as the events.
+-- An id of the stream, padded so that ids sort as texts.
 local function padded(id)
     local ms, seq = string.match(id, '^(%d+)-(%d+)$')
     return string.format('%015.0f-%010.0f', tonumber(ms), tonumber(seq))
 end
 
--- Those of a set that begin with prefix and a colon, without these.
+-- The members of a set that begin with prefix and a colon, without both.
 local function with_prefix(set, prefix, ...)
     local found = redis.call('ZRANGEBYLEX', set, '[' .. prefix .. ':',
                              '(' .. prefix .. ';', ...)
@@ -56,8 +57,8 @@ end
 
 -- --- Topics -----------------------------------------------------------------
 
--- Whether this one is there, or may be made. The first that is written is refused
--- where the server has no memory, so that all of it is.
+-- Whether the topic exists or may be created. This writes first: a script
+-- whose first write is refused for lack of memory has done nothing.
 local function keep_topic(retention, most)
     local now, score = now_ms(), redis.call('ZSCORE', topics, topic)
     if score and tonumber(score) >= now + retention then
@@ -67,7 +68,7 @@ local function keep_topic(retention, most)
     if not score and other and tonumber(other) >= now then
         return false
     end
-    -- A little longer, so that it is not written for each event.
+    -- A little longer, so that not every event writes it.
     redis.call('ZADD', topics, text(now + retention * 1.1 + 1), topic)
     local over = redis.call('ZRANGEBYSCORE', topics, '-inf', text(now), 'LIMIT',
                             0, OVER_MAX)
@@ -87,7 +88,7 @@ local function trim(retention, length_max)
     end
 end
 
--- It has a key where a sixth argument is there.
+-- key: nil without a key.
 local function publish(payload, attributes, retention, length_max, most, key)
     if not keep_topic(tonumber(retention), tonumber(most)) then
         return {-2}
@@ -120,7 +121,7 @@ local function subscribe(member, lease, retention, earliest, most)
     return {1}
 end
 
--- What it has is the group's again.
+-- Its events become ready again.
 local function remove_member(member)
     local had = with_prefix(owned, member)
     for _, id in ipairs(had) do
@@ -140,8 +141,9 @@ end
 
 -- --- Settling --------------------------------------------------------------
 
--- It is acknowledged, or not kept any longer: the next of its key may come.
-local function forget(id, hash)
+-- The event was acknowledged, or is past its retention: the next one of its
+-- key becomes ready.
+local function remove_delivery(id, hash)
     local shown = 1
     if hash ~= '' then
         local first, second =
@@ -167,7 +169,7 @@ local function state_of(id)
     return tonumber(count), hash
 end
 
--- {0}: it is not this member's any more; {2}: others may go on.
+-- {0}: no longer leased to this member; {2}: done, and others may be ready.
 local function settle(member, id, delivery, delay, now)
     local mine = member .. ':' .. id
     local count, hash = state_of(id)
@@ -176,7 +178,7 @@ local function settle(member, id, delivery, delay, now)
     end
     local shown = 2
     if verb == 'acknowledge' then
-        shown = forget(id, hash)
+        shown = remove_delivery(id, hash)
     elseif delay == '0' then
         redis.call('ZADD', ready, 0, id)
     else
@@ -191,12 +193,12 @@ end
 
 -- --- Receiving -------------------------------------------------------------
 
--- What is received, as far as there is room.
+-- The events of the answer, up to its limits.
 local out, bytes, limit, bytes_max = {}, 0, 0, 0
 local full = false
 local looked = 0
 
--- An event of the stream: its padded id, its fields.
+-- The padded id and the fields of an entry of the stream.
 local function read(entry)
     local fields = {}
     for i = 1, #entry[2], 2 do
@@ -205,7 +207,8 @@ local function read(entry)
     return padded(entry[1]), fields
 end
 
--- {id, delivery, has a key, key, attributes, payload}; false: there is no room.
+-- Adds {id, delivery, has a key, key, attributes, payload}; false: the answer
+-- is full.
 local function deliver(member, id, fields, count, hash)
     if #out > 0 and bytes + #fields.p > bytes_max then
         full = true
@@ -228,8 +231,8 @@ local function take_ready(member)
         for _, id in ipairs(ids) do
             local entry = redis.call('XRANGE', topic, id, id)[1]
             local count, hash = state_of(id)
-            if not entry then -- not kept any longer
-                forget(id, hash)
+            if not entry then -- past its retention
+                remove_delivery(id, hash)
                 redis.call('ZREM', ready, id)
                 looked = looked + 1
             else
@@ -244,14 +247,14 @@ local function take_ready(member)
 end
 
 local function take_one(member, id, fields)
-    if redis.call('HEXISTS', states, id) == 1 then -- it was taken before
+    if redis.call('HEXISTS', states, id) == 1 then -- taken before
         return true
     end
     local hash = fields.k and redis.sha1hex(fields.k) or ''
     if hash == '' then
         return deliver(member, id, fields, 1, '')
     end
-    if #with_prefix(keys, hash, 'LIMIT', 0, 1) > 0 then -- behind another one
+    if #with_prefix(keys, hash, 'LIMIT', 0, 1) > 0 then -- blocked
         redis.call('HSET', states, id, '0:' .. hash)
     elseif not deliver(member, id, fields, 1, hash) then
         return false
@@ -260,7 +263,7 @@ local function take_one(member, id, fields)
     return true
 end
 
--- What the group has not looked at; whether it has looked at all.
+-- Take events after the group's position; whether it has reached the end.
 local function take_new(member)
     local before = redis.call('HGET', group, 'position') or '0-0'
     local position, all = before, false
@@ -297,8 +300,8 @@ local function first_score(set)
     return tonumber(redis.call('ZRANGE', set, 0, 0, 'WITHSCORES')[2])
 end
 
--- {ms until something may come by itself, or 0: not all was looked at, {}}, or
--- {1: there may be more, {event...}}
+-- {ms until an event may become ready, or 0: not finished, {}}, or {1: there
+-- may be more, {event...}}
 local function receive(member, now)
     for _, dead in ipairs(redis.call('ZRANGEBYSCORE', members, '-inf',
                                      text(now))) do
@@ -326,8 +329,8 @@ elseif verb == 'subscribe' then
 elseif verb == 'leave' then
     return {remove_member(ARGV[2])}
 end
--- Once it has written, a script is not refused for lack of memory: who consumes,
--- or lives, is not held up by those who publish.
+-- A script that has written is not refused for lack of memory: consumers must
+-- not be blocked by publishers.
 redis.call('ZREM', ready, '')
 local now = now_ms()
 if not lives(ARGV[2], now) then

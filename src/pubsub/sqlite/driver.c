@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pubsub.sqlite: the embedded default.  One row an event, in the order
- * published, for all groups (driverkit/embedded.h).
+ * pubsub.sqlite: the embedded default.  One row for each event, in the order of
+ * publishing, for all groups.
  *
- * A group has looked at what is up to its position.  Of that, what is not
- * acknowledged is a row of `delivery`: READY, or HIDDEN until a time, or
- * IN_FLIGHT with a member, or BLOCKED behind an earlier one of its key.  Of a
- * key only the first is not BLOCKED.  So neither what was acknowledged nor what
- * is blocked is looked at twice, and nothing is skipped.
+ * A group has seen the events up to its position.  Each of those that is not
+ * acknowledged has a row in `delivery`: READY, or HIDDEN until a time, or
+ * IN_FLIGHT with a member, or BLOCKED by an earlier event of its key.  Only the
+ * first event of a key is not BLOCKED.  So acknowledged and blocked events are
+ * not scanned again, and no event is skipped.
  *
- * A member that is not renewed dies by the clock of the store, and what it had
- * becomes READY when somebody else receives.
+ * A member that is not renewed expires by the clock of the store; its events
+ * become READY when another member receives.
  *
- * A receipt is the event's number and which delivery it was.
+ * A receipt is the number of the event and the number of the delivery.
  */
 #include "pubsub/sqlite/internal.h"
 
@@ -24,7 +24,7 @@ enum {
 
 /* --- Publishing --------------------------------------------------------- */
 
-static void refuse_topic(struct sl_op *op, int64_t most)
+static void refuse_sqlite_topic(struct sl_op *op, int64_t most)
 {
     struct sl_error err;
 
@@ -36,34 +36,37 @@ static void refuse_topic(struct sl_op *op, int64_t most)
     op->full = true;
 }
 
-/* The topic of the request, which is made where there is none; *found is false
- * where there are too many: then op is answered. */
-static int find_topic(struct sl_embedded *state, struct sl_op *op,
-                      int64_t *topic, bool *found)
+/* Find or create the topic of the request.  *found is false, and op answered,
+ * if there are too many topics. */
+static int find_topic_row(struct sl_embedded *connection, struct sl_op *op,
+                          int64_t *topic, bool *found)
 {
     struct sl_bytes name = sl_pubsub_request_of(op)->topic;
-    int64_t most = ((struct sl_pubsub_sqlite *)state)->max_topics;
-    sqlite3_stmt *add = sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_ADD_TOPIC);
+    int64_t most = ((struct sl_pubsub_sqlite *)connection)->max_topics;
+    sqlite3_stmt *add =
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_ADD_TOPIC);
 
     sl_embedded_bind_text(
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_TOPIC), 1, name);
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_FIND_TOPIC), 1, name);
     int code = sl_embedded_query_integer(
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_TOPIC), topic, found);
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_FIND_TOPIC), topic,
+        found);
     if (code != SQLITE_OK || *found)
         return code;
     sl_embedded_bind_text(add, 1, name);
     sqlite3_bind_int64(add, 2, most);
     code = sl_embedded_query_integer(add, topic, found);
     if (code == SQLITE_OK && !*found)
-        refuse_topic(op, most);
+        refuse_sqlite_topic(op, most);
     return code;
 }
 
-static int run_publish(struct sl_embedded *state, struct sl_op *op)
+static int run_publish(struct sl_embedded *connection, struct sl_op *op)
 {
     const struct sl_pubsub_request *request = op->request;
-    struct sl_buf *packed = &((struct sl_pubsub_sqlite *)state)->packed;
-    sqlite3_stmt *insert = sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_INSERT);
+    struct sl_buf *packed = &((struct sl_pubsub_sqlite *)connection)->packed;
+    sqlite3_stmt *insert =
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_INSERT);
     struct sl_error err;
     int64_t topic;
     bool found;
@@ -72,13 +75,13 @@ static int run_publish(struct sl_embedded *state, struct sl_op *op)
     if (sl_attributes_pack(request->attributes, request->attribute_count,
                            packed, &err) != SL_OK)
         return SQLITE_NOMEM;
-    int code = find_topic(state, op, &topic, &found);
+    int code = find_topic_row(connection, op, &topic, &found);
     if (code != SQLITE_OK || !found)
         return code;
     sqlite3_bind_int64(insert, 1, topic);
     sqlite3_bind_int64(insert, 2, sl_wall_ms());
     sqlite3_bind_int64(insert, 3,
-                       state->now + sl_pubsub_config_of(op)->retention_ms);
+                       connection->now + sl_pubsub_config_of(op)->retention_ms);
     code = sl_pubsub_sqlite_bind_key(insert, 4, request->key);
     if (code == SQLITE_OK)
         code = sl_embedded_bind_blob(insert, 5, sl_buf_bytes(packed));
@@ -94,20 +97,21 @@ static int run_publish(struct sl_embedded *state, struct sl_op *op)
 
 /* --- Members ------------------------------------------------------------ */
 
-static int add_group(struct sl_embedded *state,
+static int add_group(struct sl_embedded *connection,
                      const struct sl_pubsub_request *request, int64_t topic,
                      int64_t *group)
 {
-    sqlite3_stmt *add = sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_ADD_GROUP);
+    sqlite3_stmt *add =
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_ADD_GROUP);
     int64_t last = 0;
     bool found;
 
-    int code =
-        request->from_earliest
-            ? SQLITE_OK
-            : sl_embedded_query_integer(
-                  sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_LAST, topic, 0),
-                  &last, &found);
+    int code = request->from_earliest
+                   ? SQLITE_OK
+                   : sl_embedded_query_integer(
+                         sl_pubsub_sqlite_with(connection,
+                                               SL_PUBSUB_SQLITE_LAST, topic, 0),
+                         &last, &found);
     if (code != SQLITE_OK)
         return code;
     sqlite3_bind_int64(add, 1, topic);
@@ -116,44 +120,47 @@ static int add_group(struct sl_embedded *state,
     return sl_embedded_query_integer(add, group, &found);
 }
 
-static int run_subscribe(struct sl_embedded *state, struct sl_op *op)
+static int run_subscribe(struct sl_embedded *connection, struct sl_op *op)
 {
     const struct sl_pubsub_request *request = op->request;
     sqlite3_stmt *find =
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_GROUP);
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_FIND_GROUP);
     sqlite3_stmt *add =
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_ADD_MEMBER);
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_ADD_MEMBER);
     int64_t topic, group;
     bool found = false;
 
-    int code = find_topic(state, op, &topic, &found);
+    int code = find_topic_row(connection, op, &topic, &found);
     if (code != SQLITE_OK || !found)
         return code;
     sqlite3_bind_int64(find, 1, topic);
     sl_embedded_bind_text(find, 2, request->group);
     code = sl_embedded_query_integer(find, &group, &found);
     if (code == SQLITE_OK && !found)
-        code = add_group(state, request, topic, &group);
+        code = add_group(connection, request, topic, &group);
     if (code != SQLITE_OK)
         return code;
     sqlite3_bind_int64(add, 1, group);
     sl_embedded_bind_text(add, 2, request->member);
-    sqlite3_bind_int64(add, 3, state->now + sl_pubsub_config_of(op)->lease_ms);
+    sqlite3_bind_int64(add, 3,
+                       connection->now + sl_pubsub_config_of(op)->lease_ms);
     return sl_embedded_perform(add);
 }
 
-/* Who asks; *found is false where the group does not know it. */
-static int find_member(struct sl_embedded *state, const struct sl_op *op,
-                       struct sl_pubsub_member *member, bool *found)
+/* Find the member of the request; *found is false if the group does not know
+ * it. */
+static int find_member_row(struct sl_embedded *connection,
+                           const struct sl_op *op,
+                           struct sl_pubsub_member *member, bool *found)
 {
     const struct sl_pubsub_request *request = op->request;
     sqlite3_stmt *find =
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_FIND_MEMBER);
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_FIND_MEMBER);
 
     sl_embedded_bind_text(find, 1, request->topic);
     sl_embedded_bind_text(find, 2, request->group);
     sl_embedded_bind_text(find, 3, request->member);
-    sqlite3_bind_int64(find, 4, state->now);
+    sqlite3_bind_int64(find, 4, connection->now);
     *found = sqlite3_step(find) == SQLITE_ROW;
     if (*found)
         *member = (struct sl_pubsub_member){
@@ -166,22 +173,23 @@ static int find_member(struct sl_embedded *state, const struct sl_op *op,
     return sl_embedded_finish(find);
 }
 
-/* What it has is the group's again. */
-static int remove_member(struct sl_embedded *state, struct sl_op *op,
-                         int64_t member)
+/* Its events become READY again. */
+static int remove_member_row(struct sl_embedded *connection, struct sl_op *op,
+                             int64_t member)
 {
-    int code =
-        sl_pubsub_sqlite_perform(state, SL_PUBSUB_SQLITE_TAKE_BACK, member, 0);
+    int code = sl_pubsub_sqlite_perform(connection, SL_PUBSUB_SQLITE_TAKE_BACK,
+                                        member, 0);
 
-    if (sqlite3_changes(state->file.handle) > 0)
+    if (sqlite3_changes(connection->file.handle) > 0)
         op->changed = true;
     return code == SQLITE_OK
-               ? sl_pubsub_sqlite_perform(state, SL_PUBSUB_SQLITE_REMOVE_MEMBER,
-                                          member, 0)
+               ? sl_pubsub_sqlite_perform(
+                     connection, SL_PUBSUB_SQLITE_REMOVE_MEMBER, member, 0)
                : code;
 }
 
-static int remove_the_dead(struct sl_embedded *state, struct sl_op *op)
+static int remove_expired_members(struct sl_embedded *connection,
+                                  struct sl_op *op)
 {
     int64_t member;
     bool found = true;
@@ -189,18 +197,19 @@ static int remove_the_dead(struct sl_embedded *state, struct sl_op *op)
 
     while (code == SQLITE_OK && found) {
         code = sl_embedded_query_integer(
-            sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_DEAD, state->now, 0),
+            sl_pubsub_sqlite_with(connection, SL_PUBSUB_SQLITE_DEAD,
+                                  connection->now, 0),
             &member, &found);
         if (code == SQLITE_OK && found)
-            code = remove_member(state, op, member);
+            code = remove_member_row(connection, op, member);
     }
     return code;
 }
 
 /* --- One op: each returns SQLite's code ----------------------------------- */
 
-static int settle(struct sl_embedded *state, struct sl_op *op,
-                  const struct sl_pubsub_member *member)
+static int settle_event(struct sl_embedded *connection, struct sl_op *op,
+                        const struct sl_pubsub_member *member)
 {
     const struct sl_pubsub_request *request = op->request;
     int64_t group = member->group, seq, delivery;
@@ -209,100 +218,101 @@ static int settle(struct sl_embedded *state, struct sl_op *op,
 
     if (sl_embedded_parse_receipt(request->receipt, &seq, &delivery)) {
         sqlite3_stmt *find = sl_pubsub_sqlite_with(
-            state, SL_PUBSUB_SQLITE_FIND_DELIVERY, group, seq);
+            connection, SL_PUBSUB_SQLITE_FIND_DELIVERY, group, seq);
         sqlite3_bind_int64(find, 3, member->id);
         sqlite3_bind_int64(find, 4, delivery);
         found = sqlite3_step(find) == SQLITE_ROW;
-        int code =
-            found ? sl_pubsub_sqlite_keep_key(state, find, 0, &key) : SQLITE_OK;
+        int code = found ? sl_pubsub_sqlite_keep_key(connection, find, 0, &key)
+                         : SQLITE_OK;
         int finished = sl_embedded_finish(find);
         if (code != SQLITE_OK || finished != SQLITE_OK)
             return code != SQLITE_OK ? code : finished;
     }
     if (!found) {
         sl_embedded_refuse(op, SL_CONFLICT,
-                           "the event is no more this member's");
+                           "the event is no longer leased to this member");
         return SQLITE_OK;
     }
     if (request->verb == SL_PUBSUB_ACKNOWLEDGE)
-        return sl_pubsub_sqlite_forget(state, op, group, seq, key);
+        return sl_pubsub_sqlite_forget(connection, op, group, seq, key);
     sqlite3_stmt *give_back =
-        sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_RETURN, group, seq);
+        sl_pubsub_sqlite_with(connection, SL_PUBSUB_SQLITE_RETURN, group, seq);
     sqlite3_bind_int64(give_back, 3,
                        request->delay_ms > 0 ? SL_PUBSUB_SQLITE_HIDDEN
                                              : SL_PUBSUB_SQLITE_READY);
     if (request->delay_ms > 0)
         sqlite3_bind_int64(give_back, 4,
-                           state->now + (int64_t)request->delay_ms);
+                           connection->now + (int64_t)request->delay_ms);
     op->changed = true;
     return sl_embedded_perform(give_back);
 }
 
-static int run_as_member(struct sl_embedded *state, struct sl_op *op)
+static int run_for_member(struct sl_embedded *connection, struct sl_op *op)
 {
     enum sl_pubsub_verb verb = (enum sl_pubsub_verb)sl_op_verb(op);
     struct sl_pubsub_member member;
     bool found;
 
-    int code = find_member(state, op, &member, &found);
+    int code = find_member_row(connection, op, &member, &found);
     if (code != SQLITE_OK)
         return code;
     if (verb == SL_PUBSUB_LEAVE)
-        return found ? remove_member(state, op, member.id) : SQLITE_OK;
+        return found ? remove_member_row(connection, op, member.id) : SQLITE_OK;
     if (!found || !member.alive) {
         sl_embedded_refuse(op, SL_CONFLICT,
-                           "the subscription's lease has ended: the group "
+                           "the subscription's lease has expired: the group "
                            "does not know this member any more");
         return SQLITE_OK;
     }
     switch (verb) {
     case SL_PUBSUB_RECEIVE:
-        code = remove_the_dead(state, op);
-        return code == SQLITE_OK ? sl_pubsub_sqlite_receive(state, op, &member)
-                                 : code;
+        code = remove_expired_members(connection, op);
+        return code == SQLITE_OK
+                   ? sl_pubsub_sqlite_receive(connection, op, &member)
+                   : code;
     case SL_PUBSUB_RENEW:
         return sl_pubsub_sqlite_perform(
-            state, SL_PUBSUB_SQLITE_RENEW, member.id,
-            state->now + sl_pubsub_config_of(op)->lease_ms);
+            connection, SL_PUBSUB_SQLITE_RENEW, member.id,
+            connection->now + sl_pubsub_config_of(op)->lease_ms);
     default:
-        return settle(state, op, &member);
+        return settle_event(connection, op, &member);
     }
 }
 
-static int run(struct sl_embedded *state, struct sl_op *op)
+static int run_pubsub_op(struct sl_embedded *connection, struct sl_op *op)
 {
     switch ((enum sl_pubsub_verb)sl_op_verb(op)) {
     case SL_PUBSUB_PUBLISH:
-        return run_publish(state, op);
+        return run_publish(connection, op);
     case SL_PUBSUB_SUBSCRIBE:
-        return run_subscribe(state, op);
+        return run_subscribe(connection, op);
     default:
-        return run_as_member(state, op);
+        return run_for_member(connection, op);
     }
 }
 
-static bool writes(const struct sl_op *op)
+static bool op_writes(const struct sl_op *op)
 {
     (void)op;
     return true;
 }
 
-/* To receive leads to room, as well; what is new takes it. */
-static bool frees(const struct sl_op *op)
+/* Receiving frees room in the end; only new rows take it. */
+static bool op_frees(const struct sl_op *op)
 {
     return sl_op_verb(op) != SL_PUBSUB_PUBLISH &&
            sl_op_verb(op) != SL_PUBSUB_SUBSCRIBE;
 }
 
-static bool sweep(struct sl_embedded *state)
+static bool sweep_events(struct sl_embedded *connection)
 {
     return sl_embedded_sweep(
-        state, sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_OVER),
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_SWEEP),
-        sl_embedded_now(state));
+        connection, sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_OVER),
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_SWEEP),
+        sl_embedded_now(connection));
 }
 
-static void undo(struct sl_op *op)
+static void undo_pubsub_op(struct sl_op *op)
 {
     sl_pubsub_answer_done(op->answer);
     sl_pubsub_answer_init(op->answer);
@@ -317,21 +327,22 @@ static const struct sl_embedded_kind kind = {
     .statements = sl_pubsub_sqlite_statements,
     .state_size = sizeof(struct sl_pubsub_sqlite),
     .has_clock = true,
-    .writes = writes,
-    .run = run,
-    .frees = frees,
-    .sweep = sweep,
-    .undo = undo,
+    .writes = op_writes,
+    .run = run_pubsub_op,
+    .frees = op_frees,
+    .sweep = sweep_events,
+    .undo = undo_pubsub_op,
 };
 
-static enum sl_status sqlite_open(void *store, sl_deadline deadline,
-                                  void **state, struct sl_error *err)
+static enum sl_status pubsub_sqlite_open(void *store, sl_deadline deadline,
+                                         void **connection,
+                                         struct sl_error *err)
 {
     enum sl_status status =
-        sl_embedded_open(&kind, store, deadline, state, err);
+        sl_embedded_open(&kind, store, deadline, connection, err);
 
     if (status == SL_OK) {
-        struct sl_pubsub_sqlite *opened = *state;
+        struct sl_pubsub_sqlite *opened = *connection;
         opened->max_topics =
             ((const struct sl_pubsub_sqlite_options *)store)->max_topics;
         opened->packed.limit = 2 * SL_ATTRIBUTE_BYTES_MAX;
@@ -340,13 +351,13 @@ static enum sl_status sqlite_open(void *store, sl_deadline deadline,
     return status;
 }
 
-static void sqlite_close(void *state)
+static void pubsub_sqlite_close(void *connection)
 {
-    struct sl_pubsub_sqlite *opened = state;
+    struct sl_pubsub_sqlite *opened = connection;
 
     sl_buf_done(&opened->packed);
     sl_buf_done(&opened->key);
-    sl_embedded_close(state);
+    sl_embedded_close(connection);
 }
 
 static const struct sl_option option_table[] = {
@@ -357,7 +368,7 @@ static const struct sl_option option_table[] = {
      .min = 1,
      .max = 1000000,
      .fallback = "10000",
-     .help = "no topic is made where the file has so many already"},
+     .help = "the most topics in the file"},
     {0},
 };
 
@@ -377,8 +388,8 @@ const struct sl_driver sl_driver_pubsub_sqlite = {
     .store_new = sl_embedded_store_new,
     .store_free = sl_embedded_store_free,
     .usage = sl_embedded_usage,
-    .open = sqlite_open,
-    .close = sqlite_close,
+    .open = pubsub_sqlite_open,
+    .close = pubsub_sqlite_close,
     .run = sl_embedded_run,
     .idle = sl_embedded_idle,
     .changed = sl_embedded_changed,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of pubsub.sqlite share; sqlite.c says what is stored how. */
+/* What the files of pubsub.sqlite share; driver.c explains the tables. */
 #ifndef SL_PUBSUB_SQLITE_INTERNAL_H
 #define SL_PUBSUB_SQLITE_INTERNAL_H
 
 #include "driverkit/embedded.h"
 #include "pubsub/driver.h"
 
-/* In the file. */
+/* Stored in the file. */
 enum sl_pubsub_sqlite_state {
     SL_PUBSUB_SQLITE_READY,
     SL_PUBSUB_SQLITE_HIDDEN,
@@ -57,7 +57,7 @@ struct sl_pubsub_sqlite {
     struct sl_buf key;    /* of a delivery */
 };
 
-/* Who asks. */
+/* The member of a request. */
 struct sl_pubsub_member {
     int64_t id;
     int64_t group;
@@ -68,17 +68,17 @@ struct sl_pubsub_member {
 
 /* --- sqlite_schema.c ------------------------------------------------------ */
 
-/* Makes them, and sets what the file is. */
+/* Creates the tables and sets the format of the file. */
 extern const char sl_pubsub_sqlite_tables[];
 extern const char *const sl_pubsub_sqlite_statements[];
 
-sqlite3_stmt *sl_pubsub_sqlite_get(struct sl_embedded *state,
+sqlite3_stmt *sl_pubsub_sqlite_get(struct sl_embedded *connection,
                                    enum sl_pubsub_sqlite_statement which);
 /* A statement with its first parameters. */
-sqlite3_stmt *sl_pubsub_sqlite_with(struct sl_embedded *state,
+sqlite3_stmt *sl_pubsub_sqlite_with(struct sl_embedded *connection,
                                     enum sl_pubsub_sqlite_statement which,
                                     int64_t first, int64_t second);
-int sl_pubsub_sqlite_perform(struct sl_embedded *state,
+int sl_pubsub_sqlite_perform(struct sl_embedded *connection,
                              enum sl_pubsub_sqlite_statement which,
                              int64_t first, int64_t second);
 /* No key at all is NULL. */
@@ -88,14 +88,14 @@ struct sl_bytes sl_pubsub_sqlite_key(sqlite3_stmt *statement, int column);
 
 /* --- sqlite_receive.c ----------------------------------------------------- */
 
-int sl_pubsub_sqlite_receive(struct sl_embedded *state, struct sl_op *op,
+int sl_pubsub_sqlite_receive(struct sl_embedded *connection, struct sl_op *op,
                              const struct sl_pubsub_member *member);
 /* A column's bytes, for after the statement. */
-int sl_pubsub_sqlite_keep_key(struct sl_embedded *state,
+int sl_pubsub_sqlite_keep_key(struct sl_embedded *connection,
                               sqlite3_stmt *statement, int column,
                               struct sl_bytes *key);
 /* It is over; the next of its key may come. */
-int sl_pubsub_sqlite_forget(struct sl_embedded *state, struct sl_op *op,
+int sl_pubsub_sqlite_forget(struct sl_embedded *connection, struct sl_op *op,
                             int64_t group, int64_t seq, struct sl_bytes key);
 
 #endif

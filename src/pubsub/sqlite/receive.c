@@ -7,12 +7,12 @@
 #include "service/attributes.h"
 
 /*
- * Events that one run of a RECEIVE looks at and does not deliver: behind
- * blocked keys, or not kept any longer.  About 10 ms: others wait.
+ * Events that one run of a RECEIVE looks at without delivering them: blocked by
+ * their key, or past their retention.  About 10 ms, since other ops wait.
  */
 enum { LOOK_AHEAD = 1000 };
 
-/* A row of NEXT_READY or NEXT_NEW, whose bytes are the statement's. */
+/* A row of NEXT_READY or NEXT_NEW; borrows from the statement. */
 struct row {
     int64_t seq;
     struct sl_delivery event;
@@ -21,8 +21,8 @@ struct row {
     char receipt[SL_EMBEDDED_RECEIPT_MAX];
 };
 
-static bool read_row(const struct sl_op *op, sqlite3_stmt *next,
-                     struct row *row)
+static bool read_event_row(const struct sl_op *op, sqlite3_stmt *next,
+                           struct row *row)
 {
     int64_t delivery = sqlite3_column_int64(next, 1) + 1;
 
@@ -43,12 +43,12 @@ static bool read_row(const struct sl_op *op, sqlite3_stmt *next,
                                 &row->event.attribute_count);
 }
 
-/* The next of a key may come. */
-static int unblock(struct sl_embedded *state, struct sl_op *op, int64_t group,
-                   struct sl_bytes key)
+/* Make the next event of a key ready. */
+static int unblock_key(struct sl_embedded *connection, struct sl_op *op,
+                       int64_t group, struct sl_bytes key)
 {
     sqlite3_stmt *unblock =
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_UNBLOCK);
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_UNBLOCK);
 
     if (key.ptr == NULL)
         return SQLITE_OK;
@@ -56,25 +56,25 @@ static int unblock(struct sl_embedded *state, struct sl_op *op, int64_t group,
     int code = sl_embedded_bind_blob(unblock, 2, key);
     if (code == SQLITE_OK)
         code = sl_embedded_perform(unblock);
-    if (sqlite3_changes(state->file.handle) > 0)
+    if (sqlite3_changes(connection->file.handle) > 0)
         op->changed = true;
     return code;
 }
 
-int sl_pubsub_sqlite_forget(struct sl_embedded *state, struct sl_op *op,
+int sl_pubsub_sqlite_forget(struct sl_embedded *connection, struct sl_op *op,
                             int64_t group, int64_t seq, struct sl_bytes key)
 {
-    int code = sl_pubsub_sqlite_perform(state, SL_PUBSUB_SQLITE_ACKNOWLEDGE,
-                                        group, seq);
+    int code = sl_pubsub_sqlite_perform(
+        connection, SL_PUBSUB_SQLITE_ACKNOWLEDGE, group, seq);
 
-    return code == SQLITE_OK ? unblock(state, op, group, key) : code;
+    return code == SQLITE_OK ? unblock_key(connection, op, group, key) : code;
 }
 
-int sl_pubsub_sqlite_keep_key(struct sl_embedded *state,
+int sl_pubsub_sqlite_keep_key(struct sl_embedded *connection,
                               sqlite3_stmt *statement, int column,
                               struct sl_bytes *key)
 {
-    struct sl_buf *buf = &((struct sl_pubsub_sqlite *)state)->key;
+    struct sl_buf *buf = &((struct sl_pubsub_sqlite *)connection)->key;
     struct sl_error err;
 
     *key = sl_pubsub_sqlite_key(statement, column);
@@ -88,14 +88,14 @@ int sl_pubsub_sqlite_keep_key(struct sl_embedded *state,
     return SQLITE_OK;
 }
 
-/* One more that came back; *more is false where there is none, or no room.
- * looked counts those that are not kept any longer. */
-static int take_ready(struct sl_embedded *state, struct sl_op *op,
-                      const struct sl_pubsub_member *member, int *looked,
-                      bool *more)
+/* Deliver one more returned event; *more is false if there is none, or the
+ * answer is full. looked counts events that are past their retention. */
+static int deliver_returned(struct sl_embedded *connection, struct sl_op *op,
+                            const struct sl_pubsub_member *member, int *looked,
+                            bool *more)
 {
     sqlite3_stmt *next = sl_pubsub_sqlite_with(
-        state, SL_PUBSUB_SQLITE_NEXT_READY, member->group, 0);
+        connection, SL_PUBSUB_SQLITE_NEXT_READY, member->group, 0);
     sqlite3_stmt *again;
     struct sl_bytes key;
     struct row row;
@@ -104,18 +104,18 @@ static int take_ready(struct sl_embedded *state, struct sl_op *op,
     if (!*more)
         return sl_embedded_finish(next);
     if (sqlite3_column_type(next, 6) == SQLITE_NULL) {
-        /* Not kept any longer. */
+        /* The event is past its retention. */
         ++*looked;
         int64_t seq = sqlite3_column_int64(next, 0);
-        int code = sl_pubsub_sqlite_keep_key(state, next, 3, &key);
+        int code = sl_pubsub_sqlite_keep_key(connection, next, 3, &key);
         int finished = sl_embedded_finish(next);
         if (code == SQLITE_OK)
             code = finished;
-        return code == SQLITE_OK
-                   ? sl_pubsub_sqlite_forget(state, op, member->group, seq, key)
-                   : code;
+        return code == SQLITE_OK ? sl_pubsub_sqlite_forget(
+                                       connection, op, member->group, seq, key)
+                                 : code;
     }
-    if (!read_row(op, next, &row)) {
+    if (!read_event_row(op, next, &row)) {
         (void)sl_embedded_finish(next);
         return SQLITE_CORRUPT;
     }
@@ -123,17 +123,17 @@ static int take_ready(struct sl_embedded *state, struct sl_op *op,
     int code = sl_embedded_finish(next);
     if (code != SQLITE_OK || !*more)
         return code;
-    again = sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_DELIVER_AGAIN,
+    again = sl_pubsub_sqlite_with(connection, SL_PUBSUB_SQLITE_DELIVER_AGAIN,
                                   member->group, row.seq);
     sqlite3_bind_int64(again, 3, member->id);
     return sl_embedded_perform(again);
 }
 
-static int key_is_busy(struct sl_embedded *state, int64_t group,
+static int key_is_busy(struct sl_embedded *connection, int64_t group,
                        struct sl_bytes key, bool *busy)
 {
     sqlite3_stmt *find =
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_KEY_IS_BUSY);
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_KEY_IS_BUSY);
     int64_t seq;
 
     *busy = false;
@@ -145,17 +145,17 @@ static int key_is_busy(struct sl_embedded *state, int64_t group,
                              : code;
 }
 
-/* An event that the group has not looked at; *more is false where there is no
- * room for it. */
-static int take_new(struct sl_embedded *state, struct sl_op *op,
-                    const struct sl_pubsub_member *member,
-                    const struct row *row, bool *more)
+/* Deliver an event after the group's position; *more is false if the answer is
+ * full. */
+static int deliver_new(struct sl_embedded *connection, struct sl_op *op,
+                       const struct sl_pubsub_member *member,
+                       const struct row *row, bool *more)
 {
     sqlite3_stmt *deliver =
-        sl_pubsub_sqlite_get(state, SL_PUBSUB_SQLITE_DELIVER);
+        sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_DELIVER);
     bool busy;
 
-    int code = key_is_busy(state, member->group, row->event.key, &busy);
+    int code = key_is_busy(connection, member->group, row->event.key, &busy);
     if (code != SQLITE_OK)
         return code;
     *more = busy || sl_pubsub_answer_add(op, &row->event);
@@ -177,33 +177,33 @@ static int take_new(struct sl_embedded *state, struct sl_op *op,
     return code;
 }
 
-static bool wants_more(const struct sl_op *op)
+static bool wants_more_rows(const struct sl_op *op)
 {
     const struct sl_pubsub_answer *answer = op->answer;
 
     return answer->deliveries.count < sl_pubsub_request_of(op)->limit;
 }
 
-static int take_all_new(struct sl_embedded *state, struct sl_op *op,
-                        const struct sl_pubsub_member *member, int looked,
-                        bool *looked_at_all)
+static int deliver_all_new(struct sl_embedded *connection, struct sl_op *op,
+                           const struct sl_pubsub_member *member, int looked,
+                           bool *looked_at_all)
 {
-    sqlite3_stmt *next = sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_NEXT_NEW,
-                                               member->topic, member->position);
+    sqlite3_stmt *next = sl_pubsub_sqlite_with(
+        connection, SL_PUBSUB_SQLITE_NEXT_NEW, member->topic, member->position);
     int64_t position = member->position;
     int code = SQLITE_OK;
     bool more = true;
     struct row row;
 
     *looked_at_all = false;
-    while (code == SQLITE_OK && more && wants_more(op) &&
+    while (code == SQLITE_OK && more && wants_more_rows(op) &&
            looked++ < LOOK_AHEAD) {
         if (sqlite3_step(next) != SQLITE_ROW) {
             *looked_at_all = true;
             break;
         }
-        code = read_row(op, next, &row)
-                   ? take_new(state, op, member, &row, &more)
+        code = read_event_row(op, next, &row)
+                   ? deliver_new(connection, op, member, &row, &more)
                    : SQLITE_CORRUPT;
         if (code == SQLITE_OK && more)
             position = row.seq;
@@ -212,70 +212,74 @@ static int take_all_new(struct sl_embedded *state, struct sl_op *op,
     if (code == SQLITE_OK)
         code = finished;
     if (code == SQLITE_OK && position != member->position)
-        code = sl_pubsub_sqlite_perform(state, SL_PUBSUB_SQLITE_ADVANCE,
+        code = sl_pubsub_sqlite_perform(connection, SL_PUBSUB_SQLITE_ADVANCE,
                                         member->group, position);
     return code;
 }
 
-/* What is not hidden any more can be received again. */
-static int show_returned(struct sl_embedded *state, int64_t group)
+/* Make due events ready. */
+static int show_due_events(struct sl_embedded *connection, int64_t group)
 {
     int64_t seq;
     bool found;
     int code = sl_embedded_query_integer(
-        sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_RETURNED, group,
-                              state->now),
+        sl_pubsub_sqlite_with(connection, SL_PUBSUB_SQLITE_RETURNED, group,
+                              connection->now),
         &seq, &found);
 
     return code == SQLITE_OK && found
-               ? sl_pubsub_sqlite_perform(state, SL_PUBSUB_SQLITE_SHOW, group,
-                                          state->now)
+               ? sl_pubsub_sqlite_perform(connection, SL_PUBSUB_SQLITE_SHOW,
+                                          group, connection->now)
                : code;
 }
 
-/* Until something comes back, or somebody dies. */
-static int wait_for_more(struct sl_embedded *state, struct sl_op *op,
-                         int64_t group)
+/* Wait until an event is due, or a member expires. */
+static int wait_for_event(struct sl_embedded *connection, struct sl_op *op,
+                          int64_t group)
 {
     int64_t shown, death;
     bool found;
     int code = sl_embedded_query_integer(
-        sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_NEXT_SHOWN, group, 0),
+        sl_pubsub_sqlite_with(connection, SL_PUBSUB_SQLITE_NEXT_SHOWN, group,
+                              0),
         &shown, &found);
 
     if (code == SQLITE_OK && !found)
         shown = INT64_MAX;
     if (code == SQLITE_OK)
         code = sl_embedded_query_integer(
-            sl_pubsub_sqlite_with(state, SL_PUBSUB_SQLITE_NEXT_DEATH, group, 0),
+            sl_pubsub_sqlite_with(connection, SL_PUBSUB_SQLITE_NEXT_DEATH,
+                                  group, 0),
             &death, &found);
     if (code == SQLITE_OK)
         op->again_at =
-            sl_embedded_deadline(state, shown < death ? shown : death);
+            sl_embedded_deadline(connection, shown < death ? shown : death);
     op->others_at = SL_NEVER;
     return code;
 }
 
-int sl_pubsub_sqlite_receive(struct sl_embedded *state, struct sl_op *op,
+int sl_pubsub_sqlite_receive(struct sl_embedded *connection, struct sl_op *op,
                              const struct sl_pubsub_member *member)
 {
     const struct sl_pubsub_answer *answer = op->answer;
     bool more = true, looked_at_all = false;
     int looked = 0;
-    int code = show_returned(state, member->group);
+    int code = show_due_events(connection, member->group);
 
-    while (code == SQLITE_OK && more && wants_more(op) && looked < LOOK_AHEAD)
-        code = take_ready(state, op, member, &looked, &more);
-    if (code == SQLITE_OK && wants_more(op) && answer->err.status == SL_OK)
-        code = take_all_new(state, op, member, looked, &looked_at_all);
+    while (code == SQLITE_OK && more && wants_more_rows(op) &&
+           looked < LOOK_AHEAD)
+        code = deliver_returned(connection, op, member, &looked, &more);
+    if (code == SQLITE_OK && wants_more_rows(op) && answer->err.status == SL_OK)
+        code = deliver_all_new(connection, op, member, looked, &looked_at_all);
     if (answer->deliveries.count > 0 && !looked_at_all)
         op->changed = true; /* there may be more for the next receiver */
     if (code != SQLITE_OK || answer->deliveries.count > 0 ||
         answer->err.status != SL_OK)
         return code;
     if (looked_at_all)
-        return sl_op_may_wait(op) ? wait_for_more(state, op, member->group)
-                                  : SQLITE_OK;
+        return sl_op_may_wait(op)
+                   ? wait_for_event(connection, op, member->group)
+                   : SQLITE_OK;
     op->unfinished = true;
     return SQLITE_OK;
 }

@@ -74,8 +74,8 @@ const char *const sl_pubsub_sqlite_statements[] = {
     [SL_PUBSUB_SQLITE_NEXT_SHOWN] =
         "SELECT until FROM delivery WHERE grp = ?1 AND state = 1 "
         "ORDER BY until LIMIT 1",
-    /* Without a hint SQLite takes the primary key, and passes all that waits
-     * behind its key. */
+    /* Without the hint SQLite scans the primary key, including all blocked
+     * events. */
     [SL_PUBSUB_SQLITE_NEXT_READY] =
         "SELECT d.seq, d.deliveries, e.published, d.key, "
         "e.attributes, e.payload, e.seq FROM delivery d INDEXED BY ready "
@@ -116,18 +116,18 @@ const char *const sl_pubsub_sqlite_statements[] = {
     NULL,
 };
 
-sqlite3_stmt *sl_pubsub_sqlite_get(struct sl_embedded *state,
+sqlite3_stmt *sl_pubsub_sqlite_get(struct sl_embedded *connection,
                                    enum sl_pubsub_sqlite_statement which)
 {
-    return state->statements[which];
+    return connection->statements[which];
 }
 
-/* A statement with its first parameters. */
-sqlite3_stmt *sl_pubsub_sqlite_with(struct sl_embedded *state,
+/* A statement with its first two parameters bound. */
+sqlite3_stmt *sl_pubsub_sqlite_with(struct sl_embedded *connection,
                                     enum sl_pubsub_sqlite_statement which,
                                     int64_t first, int64_t second)
 {
-    sqlite3_stmt *statement = sl_pubsub_sqlite_get(state, which);
+    sqlite3_stmt *statement = sl_pubsub_sqlite_get(connection, which);
 
     sqlite3_bind_int64(statement, 1, first);
     if (sqlite3_bind_parameter_count(statement) > 1)
@@ -135,15 +135,15 @@ sqlite3_stmt *sl_pubsub_sqlite_with(struct sl_embedded *state,
     return statement;
 }
 
-int sl_pubsub_sqlite_perform(struct sl_embedded *state,
+int sl_pubsub_sqlite_perform(struct sl_embedded *connection,
                              enum sl_pubsub_sqlite_statement which,
                              int64_t first, int64_t second)
 {
     return sl_embedded_perform(
-        sl_pubsub_sqlite_with(state, which, first, second));
+        sl_pubsub_sqlite_with(connection, which, first, second));
 }
 
-/* No key at all is NULL. */
+/* No key is NULL; an empty key is not. */
 int sl_pubsub_sqlite_bind_key(sqlite3_stmt *statement, int at,
                               struct sl_bytes key)
 {
