@@ -1,49 +1,53 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The settings of pubsub.kafka, and what librdkafka makes of them. */
+/* The settings of pubsub.kafka, and those of librdkafka that follow from
+ * them. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "pubsub/kafka/internal.h"
 
-static enum sl_status check_word(const void *field, const char *const words[],
+static enum sl_status check_word(const void *field,
+                                 const char *const allowed_words[],
                                  const char *expected, struct sl_error *err)
 {
     const char *word = *(const char *const *)field;
 
-    for (size_t i = 0; words[i] != NULL; i++)
-        if (strcmp(word, words[i]) == 0)
+    for (size_t i = 0; allowed_words[i] != NULL; i++)
+        if (strcmp(word, allowed_words[i]) == 0)
             return SL_OK;
     return sl_fail(err, SL_INVALID_ARGUMENT, "expected %s", expected);
 }
 
 static enum sl_status check_mechanism(const void *field, struct sl_error *err)
 {
-    static const char *const words[] = {"plain", "scram-sha-256",
-                                        "scram-sha-512", NULL};
+    static const char *const allowed_words[] = {"plain", "scram-sha-256",
+                                                "scram-sha-512", NULL};
 
-    return check_word(field, words,
+    return check_word(field, allowed_words,
                       "\"plain\", \"scram-sha-256\" or \"scram-sha-512\"", err);
 }
 
 static enum sl_status check_partitioner(const void *field, struct sl_error *err)
 {
-    static const char *const words[] = {"murmur2", "consistent", NULL};
+    static const char *const allowed_words[] = {"murmur2", "consistent", NULL};
 
-    return check_word(field, words, "\"murmur2\" or \"consistent\"", err);
+    return check_word(field, allowed_words, "\"murmur2\" or \"consistent\"",
+                      err);
 }
 
 static enum sl_status check_compression(const void *field, struct sl_error *err)
 {
-    static const char *const words[] = {"none", "gzip", "snappy",
-                                        "lz4",  "zstd", NULL};
+    static const char *const allowed_words[] = {"none", "gzip", "snappy",
+                                                "lz4",  "zstd", NULL};
 
-    return check_word(field, words,
+    return check_word(field, allowed_words,
                       "\"none\", \"gzip\", \"snappy\", \"lz4\" or \"zstd\"",
                       err);
 }
 
-static enum sl_status check_prefix(const void *field, struct sl_error *err)
+static enum sl_status check_kafka_prefix(const void *field,
+                                         struct sl_error *err)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -61,16 +65,17 @@ static enum sl_status check_brokers(const void *field, struct sl_error *err)
     const char *brokers = *(const char *const *)field;
 
     if (*brokers == '\0' || strpbrk(brokers, "/@?# ") != NULL)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "expected host:port, and more after commas, without "
-                       "kafka:// and what is behind a ?: write tls, user, "
-                       "password, mechanism and ca as settings of their own");
+        return sl_fail(
+            err, SL_INVALID_ARGUMENT,
+            "expected host:port, several separated by commas, without "
+            "kafka:// and without a query: write tls, user, password, "
+            "mechanism and ca as separate settings");
     return SL_OK;
 }
 
-#define FIELD(name) .offset = offsetof(struct sl_kafka_options, name)
+#define FIELD(name) .offset = offsetof(struct sl_pubsub_kafka_options, name)
 
-const struct sl_option sl_kafka_option_table[] = {
+const struct sl_option sl_pubsub_kafka_option_table[] = {
     {.name = "brokers",
      .type = SL_OPTION_STRING,
      FIELD(brokers),
@@ -83,7 +88,7 @@ const struct sl_option sl_kafka_option_table[] = {
      .type = SL_OPTION_BOOLEAN,
      FIELD(tls),
      .fallback = "false",
-     .help = "whether the brokers are spoken to over TLS"},
+     .help = "connect to the brokers over TLS"},
     {.name = "ca",
      .type = SL_OPTION_PATH,
      FIELD(ca),
@@ -91,7 +96,8 @@ const struct sl_option sl_kafka_option_table[] = {
     {.name = "certificate",
      .type = SL_OPTION_PATH,
      FIELD(certificate),
-     .help = "a file with our certificate in PEM, for brokers that ask for "
+     .help = "a file with the client's certificate in PEM, for brokers that "
+             "ask for "
              "one"},
     {.name = "key",
      .type = SL_OPTION_PATH,
@@ -101,7 +107,7 @@ const struct sl_option sl_kafka_option_table[] = {
      .type = SL_OPTION_STRING,
      FIELD(key_password),
      .secret = true,
-     .help = "what that key is encrypted with"},
+     .help = "the password of that key"},
     {.name = "user",
      .type = SL_OPTION_STRING,
      FIELD(user),
@@ -123,12 +129,12 @@ const struct sl_option sl_kafka_option_table[] = {
      .type = SL_OPTION_STRING,
      FIELD(client_id),
      .fallback = "slight",
-     .help = "what the brokers call us in their logs and quotas"},
+     .help = "the client id in the brokers' logs and quotas"},
     {.name = "prefix",
      .type = SL_OPTION_STRING,
      FIELD(prefix),
      .fallback = "",
-     .check = check_prefix,
+     .check = check_kafka_prefix,
      .help =
          "put in front of the names of topics and groups; guests do not see "
          "it"},
@@ -136,38 +142,39 @@ const struct sl_option sl_kafka_option_table[] = {
      .type = SL_OPTION_BOOLEAN,
      FIELD(create_topics),
      .fallback = "true",
-     .help = "whether a topic that is not there is made"},
+     .help = "create a topic that does not exist"},
     {.name = "max-topics",
      .type = SL_OPTION_INTEGER,
      FIELD(max_topics),
      .min = 1,
      .max = 1000000,
      .fallback = "1000",
-     .help = "none is made where the brokers have so many already whose names "
-             "begin with the prefix; those of Kafka's own (__…) do not count"},
+     .help =
+         "create no topic if the brokers have so many whose names begin with "
+         "the prefix; Kafka's own topics (__…) do not count"},
     {.name = "partitions",
      .type = SL_OPTION_INTEGER,
      FIELD(partitions),
      .min = 0,
      .max = 10000,
      .fallback = "0",
-     .help = "how many partitions such a topic gets; 0: what the brokers have "
-             "as default"},
+     .help = "the partitions of a created topic; 0: the brokers' default"},
     {.name = "replication",
      .type = SL_OPTION_INTEGER,
      FIELD(replication),
      .min = 0,
      .max = 100,
      .fallback = "0",
-     .help = "how many brokers keep such a topic; 0: what the brokers have as "
-             "default"},
+     .help =
+         "the replication factor of a created topic; 0: the brokers' default"},
     {.name = "partitioner",
      .type = SL_OPTION_STRING,
      FIELD(partitioner),
      .fallback = "murmur2",
      .check = check_partitioner,
-     .help = "which partition a key belongs to: murmur2 as Java's clients have "
-             "it, consistent as librdkafka's"},
+     .help =
+         "how a key is mapped to a partition: murmur2 as Java's clients do, "
+         "consistent as librdkafka does"},
     {.name = "compression",
      .type = SL_OPTION_STRING,
      FIELD(compression),
@@ -180,43 +187,44 @@ const struct sl_option sl_kafka_option_table[] = {
      .min = 1 << 20,
      .max = INT64_C(1) << 30,
      .fallback = "16MiB",
-     .help =
-         "about how much of a topic is fetched ahead, and as much kept that "
-         "waits for its turn"},
+     .help = "about how much of a topic is fetched ahead; as much again may be "
+             "kept in flight"},
     {.name = "commit-interval",
      .type = SL_OPTION_DURATION_MS,
      FIELD(commit_interval_ms),
      .min = 0,
      .max = 60000,
      .fallback = "0ms",
-     .help = "how long what was acknowledged may come back after a crash; 0: "
-             "an acknowledgement waits until it is committed"},
+     .help =
+         "how long after an acknowledgement a crash may redeliver the event; "
+         "0: an acknowledgement waits for its commit"},
     {0},
 };
 
-enum sl_status sl_kafka_check_options(const struct sl_kafka_options *options,
-                                      struct sl_error *err)
+enum sl_status
+sl_pubsub_kafka_check_options(const struct sl_pubsub_kafka_options *options,
+                              struct sl_error *err)
 {
     if ((options->user != NULL) != (options->password != NULL))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "user and password need each other");
+                       "user and password belong together; set both");
     if ((options->certificate != NULL) != (options->key != NULL))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "certificate and key need each other");
+                       "certificate and key belong together; set both");
     if (!options->tls && (options->ca != NULL || options->certificate != NULL))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "ca and certificate are for tls = true");
+                       "ca and certificate need tls = true");
     return SL_OK;
 }
 
-/* --- Of librdkafka ------------------------------------------------------ */
+/* --- Settings of librdkafka --------------------------------------------- */
 
-enum sl_status sl_kafka_conf_set(rd_kafka_conf_t *conf, const char *name,
-                                 const char *value, struct sl_error *err)
+enum sl_status sl_pubsub_kafka_conf_set(rd_kafka_conf_t *conf, const char *name,
+                                        const char *value, struct sl_error *err)
 {
     char text[256];
 
-    /* What it says may hold the value. */
+    /* librdkafka's own message may contain the value, which may be secret. */
     if (rd_kafka_conf_set(conf, name, value, text, sizeof(text)) ==
         RD_KAFKA_CONF_OK)
         return SL_OK;
@@ -224,13 +232,14 @@ enum sl_status sl_kafka_conf_set(rd_kafka_conf_t *conf, const char *name,
                    "librdkafka does not accept the value for its %s", name);
 }
 
-enum sl_status sl_kafka_conf_number(rd_kafka_conf_t *conf, const char *name,
-                                    int64_t value, struct sl_error *err)
+enum sl_status sl_pubsub_kafka_conf_number(rd_kafka_conf_t *conf,
+                                           const char *name, int64_t value,
+                                           struct sl_error *err)
 {
     char text[24];
 
     snprintf(text, sizeof(text), "%" PRId64, value);
-    return sl_kafka_conf_set(conf, name, text, err);
+    return sl_pubsub_kafka_conf_set(conf, name, text, err);
 }
 
 struct pair {
@@ -244,12 +253,12 @@ static enum sl_status set_all(rd_kafka_conf_t *conf, const struct pair pairs[],
 
     for (size_t i = 0; status == SL_OK && pairs[i].name != NULL; i++)
         if (pairs[i].value != NULL)
-            status =
-                sl_kafka_conf_set(conf, pairs[i].name, pairs[i].value, err);
+            status = sl_pubsub_kafka_conf_set(conf, pairs[i].name,
+                                              pairs[i].value, err);
     return status;
 }
 
-/* Only the top of slight logs. */
+/* Drivers do not log. */
 static void no_log(const rd_kafka_t *client, int level, const char *facility,
                    const char *text)
 {
@@ -259,15 +268,16 @@ static void no_log(const rd_kafka_t *client, int level, const char *facility,
     (void)text;
 }
 
-static const char *mechanism_of(const struct sl_kafka_options *options)
+static const char *mechanism_of(const struct sl_pubsub_kafka_options *options)
 {
     return strcmp(options->mechanism, "plain") == 0           ? "PLAIN"
            : strcmp(options->mechanism, "scram-sha-256") == 0 ? "SCRAM-SHA-256"
                                                               : "SCRAM-SHA-512";
 }
 
-enum sl_status sl_kafka_conf(const struct sl_kafka_options *options,
-                             rd_kafka_conf_t **conf, struct sl_error *err)
+enum sl_status
+sl_pubsub_kafka_conf_new(const struct sl_pubsub_kafka_options *options,
+                         rd_kafka_conf_t **conf, struct sl_error *err)
 {
     bool sasl = options->user != NULL;
     const struct pair pairs[] = {
@@ -305,8 +315,10 @@ enum sl_status sl_kafka_conf(const struct sl_kafka_options *options,
     return status;
 }
 
-enum sl_status sl_kafka_client(rd_kafka_type_t type, rd_kafka_conf_t *conf,
-                               rd_kafka_t **client, struct sl_error *err)
+enum sl_status sl_pubsub_kafka_client_new(rd_kafka_type_t type,
+                                          rd_kafka_conf_t *conf,
+                                          rd_kafka_t **client,
+                                          struct sl_error *err)
 {
     char text[300];
 

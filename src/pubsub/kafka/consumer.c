@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The consumers of a store.  All members of a group and topic in this process
- * share one of librdkafka, which is the member that Kafka knows: found, started
- * for the first of them, ended behind the last.
+ * share one consumer of librdkafka, which is the member that Kafka knows: it is
+ * started for the first member and closed after the last.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,75 +12,78 @@
 
 /* --- Starting ----------------------------------------------------------- */
 
-static int64_t clamp(int64_t value, int64_t least, int64_t most)
+static int64_t clamp_number(int64_t value, int64_t least, int64_t most)
 {
     return value < least ? least : value > most ? most : value;
 }
 
-static enum sl_status configure(rd_kafka_conf_t *conf,
-                                const struct sl_kafka_consumer *consumer,
-                                struct sl_error *err)
+static enum sl_status
+configure_consumer(rd_kafka_conf_t *conf,
+                   const struct sl_pubsub_kafka_consumer *consumer,
+                   struct sl_error *err)
 {
-    const struct sl_kafka_options *options = consumer->store->options;
+    const struct sl_pubsub_kafka_options *options = consumer->store->options;
     int64_t kib = (int64_t)consumer->prefetch / 1024;
     const struct {
         const char *name;
         int64_t value;
     } numbers[] = {
         {"session.timeout.ms", consumer->lease_ms},
-        {"heartbeat.interval.ms", clamp(consumer->lease_ms / 10, 50, 3000)},
+        {"heartbeat.interval.ms",
+         clamp_number(consumer->lease_ms / 10, 50, 3000)},
         {"max.poll.interval.ms",
-         clamp(consumer->lease_ms * 3, 60000, 86400000)},
+         clamp_number(consumer->lease_ms * 3, 60000, 86400000)},
         {"auto.commit.interval.ms",
          options->commit_interval_ms > 0 ? options->commit_interval_ms : 5000},
-        {"queued.max.messages.kbytes", clamp(kib, 64, 2097151)},
-        {"fetch.message.max.bytes", clamp(kib * 1024, 65536, 1000000000)},
+        {"queued.max.messages.kbytes", clamp_number(kib, 64, 2097151)},
+        {"fetch.message.max.bytes",
+         clamp_number(kib * 1024, 65536, 1000000000)},
         {"fetch.wait.max.ms", 500},
         {"fetch.error.backoff.ms", 100},
-        /* Once its queue had been full: of a second, as librdkafka has it, most
-         * passed without anything to receive. */
+        /* After a queue was full. librdkafka's default of a second leaves the
+         * queue empty for most of it. */
         {"fetch.queue.backoff.ms", 5},
-        /* How soon partitions that were added are divided, and a topic that was
-         * made anew is found. */
+        /* How soon added partitions and recreated topics are noticed. */
         {"topic.metadata.refresh.interval.ms", 5000},
     };
-    const char *const words[][2] = {
+    const char *const texts[][2] = {
         {"group.id", consumer->kafka_group},
         {"enable.auto.commit", "true"},
         {"enable.auto.offset.store", "false"},
-        {"auto.offset.reset", "error"}, /* kafka_begin.c does that */
+        {"auto.offset.reset", "error"}, /* position.c handles it */
         {"partition.assignment.strategy", "cooperative-sticky"},
     };
     enum sl_status status = SL_OK;
 
-    for (size_t i = 0; status == SL_OK && i < sizeof(words) / sizeof(words[0]);
+    for (size_t i = 0; status == SL_OK && i < sizeof(texts) / sizeof(texts[0]);
          i++)
-        status = sl_kafka_conf_set(conf, words[i][0], words[i][1], err);
+        status = sl_pubsub_kafka_conf_set(conf, texts[i][0], texts[i][1], err);
     for (size_t i = 0;
          status == SL_OK && i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        status =
-            sl_kafka_conf_number(conf, numbers[i].name, numbers[i].value, err);
+        status = sl_pubsub_kafka_conf_number(conf, numbers[i].name,
+                                             numbers[i].value, err);
     return status;
 }
 
-void sl_kafka_something_came(rd_kafka_t *client, void *context)
+void sl_pubsub_kafka_on_event(rd_kafka_t *client, void *context)
 {
-    const struct sl_kafka_store *store = context;
+    const struct sl_pubsub_kafka_store *store = context;
 
     (void)client;
     if (store->changed != NULL)
         store->changed(store->context);
 }
 
-static enum sl_status subscribe(struct sl_kafka_consumer *consumer,
-                                struct sl_error *err)
+static enum sl_status
+subscribe_to_topic(struct sl_pubsub_kafka_consumer *consumer,
+                   struct sl_error *err)
 {
     rd_kafka_topic_partition_list_t *topics =
         rd_kafka_topic_partition_list_new(1);
 
     rd_kafka_poll_set_consumer(consumer->client);
     consumer->queue = rd_kafka_queue_get_consumer(consumer->client);
-    rd_kafka_queue_cb_event_enable(consumer->queue, sl_kafka_something_came,
+    rd_kafka_queue_cb_event_enable(consumer->queue, sl_pubsub_kafka_on_event,
                                    consumer->store);
     rd_kafka_topic_partition_list_add(topics, consumer->kafka_topic,
                                       RD_KAFKA_PARTITION_UA);
@@ -88,15 +91,16 @@ static enum sl_status subscribe(struct sl_kafka_consumer *consumer,
     rd_kafka_topic_partition_list_destroy(topics);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR
                ? SL_OK
-               : sl_kafka_fail(consumer->store, consumer->kafka_topic, code,
-                               err);
+               : sl_pubsub_kafka_fail(consumer->store, consumer->kafka_topic,
+                                      code, err);
 }
 
-enum sl_status sl_kafka_consumer_start(struct sl_kafka_consumer *consumer,
-                                       const struct sl_pubsub_config *config,
-                                       struct sl_error *err)
+enum sl_status
+sl_pubsub_kafka_consumer_start(struct sl_pubsub_kafka_consumer *consumer,
+                               const struct sl_pubsub_config *config,
+                               struct sl_error *err)
 {
-    const struct sl_kafka_options *options = consumer->store->options;
+    const struct sl_pubsub_kafka_options *options = consumer->store->options;
     rd_kafka_conf_t *conf = NULL;
 
     consumer->lease_ms = config->lease_ms;
@@ -104,28 +108,29 @@ enum sl_status sl_kafka_consumer_start(struct sl_kafka_consumer *consumer,
         (size_t)(options->prefetch / (consumer->partition_count + 1));
     if (consumer->prefetch < (size_t)1 << 18)
         consumer->prefetch = (size_t)1 << 18;
-    enum sl_status status = sl_kafka_conf(options, &conf, err);
+    enum sl_status status = sl_pubsub_kafka_conf_new(options, &conf, err);
     if (status != SL_OK)
         return status;
     rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_REBALANCE |
                                        RD_KAFKA_EVENT_ERROR |
                                        RD_KAFKA_EVENT_OFFSET_COMMIT);
-    status = configure(conf, consumer, err);
+    status = configure_consumer(conf, consumer, err);
     if (status != SL_OK) {
         rd_kafka_conf_destroy(conf);
         return status;
     }
-    status = sl_kafka_client(RD_KAFKA_CONSUMER, conf, &consumer->client, err);
-    return status == SL_OK ? subscribe(consumer, err) : status;
+    status = sl_pubsub_kafka_client_new(RD_KAFKA_CONSUMER, conf,
+                                        &consumer->client, err);
+    return status == SL_OK ? subscribe_to_topic(consumer, err) : status;
 }
 
 /* --- Finding ------------------------------------------------------------ */
 
-static struct sl_kafka_consumer *consumer_new(struct sl_kafka_store *store,
-                                              struct sl_bytes topic,
-                                              struct sl_bytes group)
+static struct sl_pubsub_kafka_consumer *
+consumer_new(struct sl_pubsub_kafka_store *store, struct sl_bytes topic,
+             struct sl_bytes group)
 {
-    struct sl_kafka_consumer *consumer = sl_alloc(sizeof(*consumer));
+    struct sl_pubsub_kafka_consumer *consumer = sl_alloc(sizeof(*consumer));
 
     consumer->store = store;
     consumer->topic = sl_strndup(topic.ptr, topic.len);
@@ -134,24 +139,24 @@ static struct sl_kafka_consumer *consumer_new(struct sl_kafka_store *store,
         sl_asprintf("%s%s", store->options->prefix, consumer->topic);
     consumer->kafka_group =
         sl_asprintf("%s%s", store->options->prefix, consumer->group);
-    consumer->ledger = sl_kafka_ledger_new();
+    consumer->in_flight = sl_pubsub_kafka_in_flight_new();
     pthread_mutex_init(&consumer->lock, NULL);
-    sl_kafka_trouble_init(&consumer->trouble);
+    sl_pubsub_kafka_failure_init(&consumer->failure);
     consumer->next = store->consumers;
     store->consumers = consumer;
     return consumer;
 }
 
-static void consumer_free(struct sl_kafka_consumer *consumer)
+static void consumer_free(struct sl_pubsub_kafka_consumer *consumer)
 {
     if (consumer->client != NULL) {
-        sl_kafka_consumer_leave(consumer);
+        sl_pubsub_kafka_consumer_leave(consumer);
         rd_kafka_destroy_flags(consumer->client,
                                RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
-    sl_kafka_ledger_free(consumer->ledger);
-    sl_kafka_members_free(consumer);
-    pthread_mutex_destroy(&consumer->trouble.lock);
+    sl_pubsub_kafka_in_flight_free(consumer->in_flight);
+    sl_pubsub_kafka_members_free(consumer);
+    pthread_mutex_destroy(&consumer->failure.lock);
     pthread_mutex_destroy(&consumer->lock);
     free(consumer->topic);
     free(consumer->group);
@@ -160,12 +165,13 @@ static void consumer_free(struct sl_kafka_consumer *consumer)
     free(consumer);
 }
 
-struct sl_kafka_consumer *
-sl_kafka_consumer_hold(struct sl_kafka_store *store,
-                       const struct sl_pubsub_request *request, bool make)
+struct sl_pubsub_kafka_consumer *
+sl_pubsub_kafka_consumer_acquire(struct sl_pubsub_kafka_store *store,
+                                 const struct sl_pubsub_request *request,
+                                 bool make)
 {
     pthread_mutex_lock(&store->lock);
-    struct sl_kafka_consumer *consumer = store->consumers;
+    struct sl_pubsub_kafka_consumer *consumer = store->consumers;
     while (consumer != NULL &&
            (!sl_bytes_equal(sl_bytes_of(consumer->topic), request->topic) ||
             !sl_bytes_equal(sl_bytes_of(consumer->group), request->group)))
@@ -178,28 +184,29 @@ sl_kafka_consumer_hold(struct sl_kafka_store *store,
     return consumer;
 }
 
-/* With the store's lock. */
-static void forget(struct sl_kafka_consumer *consumer)
+/* The store's lock is held. */
+static void unlink_consumer(struct sl_pubsub_kafka_consumer *consumer)
 {
-    struct sl_kafka_consumer **place = &consumer->store->consumers;
+    struct sl_pubsub_kafka_consumer **link = &consumer->store->consumers;
 
-    while (*place != NULL && *place != consumer)
-        place = &(*place)->next;
-    if (*place != NULL)
-        *place = consumer->next;
+    while (*link != NULL && *link != consumer)
+        link = &(*link)->next;
+    if (*link != NULL)
+        *link = consumer->next;
     consumer->closed = true;
 }
 
-void sl_kafka_consumer_release(struct sl_kafka_consumer *consumer, bool close)
+void sl_pubsub_kafka_consumer_release(struct sl_pubsub_kafka_consumer *consumer,
+                                      bool close)
 {
-    struct sl_kafka_store *store = consumer->store;
+    struct sl_pubsub_kafka_store *store = consumer->store;
 
     pthread_mutex_lock(&store->lock);
     consumer->users--;
     if (close && consumer->users == 0) {
-        pthread_mutex_lock(&consumer->lock); /* nobody has it */
+        pthread_mutex_lock(&consumer->lock); /* there is no other user */
         if (consumer->members == NULL)
-            forget(consumer);
+            unlink_consumer(consumer);
         pthread_mutex_unlock(&consumer->lock);
     }
     bool over = consumer->closed && consumer->users == 0;
@@ -210,12 +217,12 @@ void sl_kafka_consumer_release(struct sl_kafka_consumer *consumer, bool close)
 
 /* --- In the background -------------------------------------------------- */
 
-/* The one behind `number` others; to be released. */
-static struct sl_kafka_consumer *hold_nth(struct sl_kafka_store *store,
-                                          size_t number)
+/* The consumer at index `number`, for the caller to release. */
+static struct sl_pubsub_kafka_consumer *
+acquire_nth(struct sl_pubsub_kafka_store *store, size_t number)
 {
     pthread_mutex_lock(&store->lock);
-    struct sl_kafka_consumer *consumer = store->consumers;
+    struct sl_pubsub_kafka_consumer *consumer = store->consumers;
     while (consumer != NULL && number-- > 0)
         consumer = consumer->next;
     if (consumer != NULL)
@@ -224,28 +231,28 @@ static struct sl_kafka_consumer *hold_nth(struct sl_kafka_store *store,
     return consumer;
 }
 
-void sl_kafka_consumers_idle(struct sl_kafka_store *store)
+void sl_pubsub_kafka_consumers_idle(struct sl_pubsub_kafka_store *store)
 {
-    struct sl_kafka_consumer *consumer;
+    struct sl_pubsub_kafka_consumer *consumer;
 
-    for (size_t i = 0; (consumer = hold_nth(store, i)) != NULL; i++) {
+    for (size_t i = 0; (consumer = acquire_nth(store, i)) != NULL; i++) {
         bool unused = false;
         pthread_mutex_lock(&consumer->lock);
         if (consumer->client != NULL) {
-            sl_kafka_consumer_serve(consumer);
-            sl_kafka_members_expire(consumer, NULL);
+            sl_pubsub_kafka_consumer_serve(consumer);
+            sl_pubsub_kafka_members_expire(consumer, NULL);
             unused = consumer->members == NULL &&
                      sl_deadline_passed(consumer->unused_until);
         }
         pthread_mutex_unlock(&consumer->lock);
-        sl_kafka_consumer_release(consumer, unused);
+        sl_pubsub_kafka_consumer_release(consumer, unused);
     }
 }
 
-void sl_kafka_consumers_free(struct sl_kafka_store *store)
+void sl_pubsub_kafka_consumers_free(struct sl_pubsub_kafka_store *store)
 {
     while (store->consumers != NULL) {
-        struct sl_kafka_consumer *consumer = store->consumers;
+        struct sl_pubsub_kafka_consumer *consumer = store->consumers;
         store->consumers = consumer->next;
         consumer_free(consumer);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pubsub.kafka without a broker: its settings, its errors, its ledger. */
+/* pubsub.kafka without a broker: its settings, its errors, its in-flight table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,7 +22,7 @@ static void every_error_has_a_status(void **state)
 
     (void)state;
     rd_kafka_get_err_descs(&known, &count);
-    assert_int_equal(sl_kafka_status(RD_KAFKA_RESP_ERR_NO_ERROR), SL_OK);
+    assert_int_equal(sl_pubsub_kafka_status(RD_KAFKA_RESP_ERR_NO_ERROR), SL_OK);
     for (size_t i = 0; i < count; i++) {
         /* The ends of a range, and holes in it. */
         if (known[i].name == NULL ||
@@ -31,11 +31,12 @@ static void every_error_has_a_status(void **state)
             known[i].code == RD_KAFKA_RESP_ERR_NO_ERROR)
             continue;
         named++;
-        if (!sl_kafka_knows(known[i].code))
+        if (!sl_pubsub_kafka_is_known_error(known[i].code))
             fail_msg("%s is not in the table", known[i].name);
     }
     assert_true(named > 150);
-    assert_int_equal(sl_kafka_status((rd_kafka_resp_err_t)9999), SL_INTERNAL);
+    assert_int_equal(sl_pubsub_kafka_status((rd_kafka_resp_err_t)9999),
+                     SL_INTERNAL);
 }
 
 static void errors_in_our_words(void **state)
@@ -63,15 +64,16 @@ static void errors_in_our_words(void **state)
         {RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT, SL_INVALID_ARGUMENT},
         {RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION, SL_UNSUPPORTED},
     };
-    static const struct sl_kafka_options options = {.brokers = "b:9092",
-                                                    .prefix = ""};
-    static const struct sl_kafka_store store = {.options = &options};
+    static const struct sl_pubsub_kafka_options options = {.brokers = "b:9092",
+                                                           .prefix = ""};
+    static const struct sl_pubsub_kafka_store store = {.options = &options};
     struct sl_error err;
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(sl_kafka_status(cases[i].code), cases[i].status);
-        assert_int_equal(sl_kafka_fail(&store, "t", cases[i].code, &err),
+        assert_int_equal(sl_pubsub_kafka_status(cases[i].code),
+                         cases[i].status);
+        assert_int_equal(sl_pubsub_kafka_fail(&store, "t", cases[i].code, &err),
                          cases[i].status);
         assert_non_null(strstr(err.message, "Kafka at b:9092: t: "));
     }
@@ -79,55 +81,61 @@ static void errors_in_our_words(void **state)
 
 static void trouble_says_why(void **state)
 {
-    static const struct sl_kafka_options options = {.brokers = "b:9092",
-                                                    .prefix = ""};
-    static const struct sl_kafka_store store = {.options = &options};
-    struct sl_kafka_trouble trouble = {0};
+    static const struct sl_pubsub_kafka_options options = {.brokers = "b:9092",
+                                                           .prefix = ""};
+    static const struct sl_pubsub_kafka_store store = {.options = &options};
+    struct sl_pubsub_kafka_failure trouble = {0};
     struct sl_error err;
     int64_t before = sl_now_ns();
 
     (void)state;
-    sl_kafka_trouble_init(&trouble);
-    assert_false(sl_kafka_has_trouble(&trouble));
-    sl_kafka_trouble_note(&trouble, RD_KAFKA_RESP_ERR__AUTHENTICATION,
-                          "b: refused\n\x01");
-    sl_kafka_trouble_note(&trouble, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN,
-                          "1/1 down");
-    assert_int_equal(sl_kafka_fail_with(&store, &trouble, "t",
-                                        RD_KAFKA_RESP_ERR__TIMED_OUT, &err),
+    sl_pubsub_kafka_failure_init(&trouble);
+    assert_false(sl_pubsub_kafka_failure_is_set(&trouble));
+    sl_pubsub_kafka_failure_set(&trouble, RD_KAFKA_RESP_ERR__AUTHENTICATION,
+                                "b: refused\n\x01");
+    sl_pubsub_kafka_failure_set(&trouble, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN,
+                                "1/1 down");
+    assert_int_equal(sl_pubsub_kafka_fail_with(&store, &trouble, "t",
+                                               RD_KAFKA_RESP_ERR__TIMED_OUT,
+                                               &err),
                      SL_UNAUTHENTICATED);
     assert_non_null(strstr(err.message, "b: refused  ; check user"));
-    assert_true(sl_kafka_trouble_is_final(&trouble, before));
-    assert_false(sl_kafka_trouble_is_final(&trouble, sl_now_ns() + 1000000));
-    sl_kafka_trouble_over(&trouble);
+    assert_true(sl_pubsub_kafka_failure_is_final(&trouble, before));
+    assert_false(
+        sl_pubsub_kafka_failure_is_final(&trouble, sl_now_ns() + 1000000));
+    sl_pubsub_kafka_failure_clear(&trouble);
     /* A handshake that was cut says nothing about certificates. */
-    sl_kafka_trouble_note(&trouble, RD_KAFKA_RESP_ERR__SSL, "disconnected");
-    assert_int_equal(sl_kafka_fail_with(&store, &trouble, "t",
-                                        RD_KAFKA_RESP_ERR__TIMED_OUT, &err),
+    sl_pubsub_kafka_failure_set(&trouble, RD_KAFKA_RESP_ERR__SSL,
+                                "disconnected");
+    assert_int_equal(sl_pubsub_kafka_fail_with(&store, &trouble, "t",
+                                               RD_KAFKA_RESP_ERR__TIMED_OUT,
+                                               &err),
                      SL_UNAVAILABLE);
-    sl_kafka_trouble_note(&trouble, RD_KAFKA_RESP_ERR__AUTHENTICATION,
-                          "SASL PLAIN mechanism handshake failed: Local: "
-                          "Broker transport failure: broker's supported");
-    assert_int_equal(sl_kafka_fail_with(&store, &trouble, "t",
-                                        RD_KAFKA_RESP_ERR__TIMED_OUT, &err),
+    sl_pubsub_kafka_failure_set(&trouble, RD_KAFKA_RESP_ERR__AUTHENTICATION,
+                                "SASL PLAIN mechanism handshake failed: Local: "
+                                "Broker transport failure: broker's supported");
+    assert_int_equal(sl_pubsub_kafka_fail_with(&store, &trouble, "t",
+                                               RD_KAFKA_RESP_ERR__TIMED_OUT,
+                                               &err),
                      SL_UNAVAILABLE);
     /* The broker does not take ours. */
-    sl_kafka_trouble_note(&trouble, RD_KAFKA_RESP_ERR__TRANSPORT,
-                          "Receive failed: sslv3 alert bad certificate");
-    assert_int_equal(sl_kafka_fail_with(&store, &trouble, "t",
-                                        RD_KAFKA_RESP_ERR__TIMED_OUT, &err),
+    sl_pubsub_kafka_failure_set(&trouble, RD_KAFKA_RESP_ERR__TRANSPORT,
+                                "Receive failed: sslv3 alert bad certificate");
+    assert_int_equal(sl_pubsub_kafka_fail_with(&store, &trouble, "t",
+                                               RD_KAFKA_RESP_ERR__TIMED_OUT,
+                                               &err),
                      SL_UNAUTHENTICATED);
     pthread_mutex_destroy(&trouble.lock);
 }
 
 /* --- Settings ----------------------------------------------------------- */
 
-static enum sl_status conf_of(const struct sl_kafka_options *options,
+static enum sl_status conf_of(const struct sl_pubsub_kafka_options *options,
                               const char *name, char *value, size_t size)
 {
     rd_kafka_conf_t *conf;
     struct sl_error err;
-    enum sl_status status = sl_kafka_conf(options, &conf, &err);
+    enum sl_status status = sl_pubsub_kafka_conf_new(options, &conf, &err);
 
     if (status != SL_OK)
         return status;
@@ -152,10 +160,10 @@ static void security(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct sl_kafka_options options = {.brokers = "b",
-                                           .client_id = "c",
-                                           .mechanism = "scram-sha-512",
-                                           .tls = cases[i].tls};
+        struct sl_pubsub_kafka_options options = {.brokers = "b",
+                                                  .client_id = "c",
+                                                  .mechanism = "scram-sha-512",
+                                                  .tls = cases[i].tls};
         if (cases[i].user)
             options.user = options.password = "$ConnectionString";
         assert_int_equal(
@@ -173,7 +181,7 @@ static void security(void **state)
 
 static void settings_that_do_not_fit(void **state)
 {
-    static const struct sl_kafka_options wrong[] = {
+    static const struct sl_pubsub_kafka_options wrong[] = {
         {.brokers = "b", .user = "u"},
         {.brokers = "b", .password = "hush-hush"},
         {.brokers = "b", .tls = true, .certificate = "c"},
@@ -183,7 +191,7 @@ static void settings_that_do_not_fit(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-        assert_int_equal(sl_kafka_check_options(&wrong[i], &err),
+        assert_int_equal(sl_pubsub_kafka_check_options(&wrong[i], &err),
                          SL_INVALID_ARGUMENT);
         assert_null(strstr(err.message, "hush-hush"));
     }
@@ -209,7 +217,7 @@ static void words(void **state)
         {"prefix", "team-a.", SL_OK},
         {"prefix", "team a", SL_INVALID_ARGUMENT},
     };
-    struct sl_kafka_options options;
+    struct sl_pubsub_kafka_options options;
     struct sl_error err;
 
     (void)state;
@@ -217,213 +225,216 @@ static void words(void **state)
         const struct sl_setting_value value = {.type = SL_SETTING_TEXT,
                                                .text = cases[i].value};
         assert_int_equal(
-            sl_option_set(sl_option_find(sl_kafka_option_table, cases[i].name),
-                          &value, &options, &err),
+            sl_option_set(
+                sl_option_find(sl_pubsub_kafka_option_table, cases[i].name),
+                &value, &options, &err),
             cases[i].status);
     }
 }
 
-/* --- The ledger --------------------------------------------------------- */
+/* --- The in-flight table ----------------------------------------------- */
 
-static void put(struct sl_kafka_ledger *ledger, int32_t partition,
+static void put(struct sl_pubsub_kafka_in_flight *table, int32_t partition,
                 int64_t offset, const char *key)
 {
     const struct sl_delivery event = {
         .payload = SL_LITERAL("payload"),
         .key = key != NULL ? sl_bytes_of(key) : (struct sl_bytes){0}};
 
-    sl_kafka_ledger_add(ledger, partition, offset, sl_delivery_copy(&event));
+    sl_pubsub_kafka_in_flight_add(table, partition, offset,
+                                  sl_delivery_copy(&event));
 }
 
 /* The receipt of the next event, handed out to the member; "" where there is
  * none. */
-static const char *take(struct sl_kafka_ledger *ledger, uint64_t member)
+static const char *take(struct sl_pubsub_kafka_in_flight *table,
+                        uint64_t member)
 {
-    static char receipts[8][SL_KAFKA_RECEIPT_MAX];
+    static char receipts[8][SL_PUBSUB_KAFKA_RECEIPT_MAX];
     static size_t next;
     const struct sl_delivery *event;
     char *receipt = receipts[next++ % 8];
 
-    struct sl_kafka_entry *entry =
-        sl_kafka_ledger_next(ledger, receipt, &event);
+    struct sl_pubsub_kafka_entry *entry =
+        sl_pubsub_kafka_in_flight_next(table, receipt, &event);
     if (entry == NULL)
         return "";
-    sl_kafka_ledger_deliver(ledger, entry, member);
+    sl_pubsub_kafka_in_flight_deliver(table, entry, member);
     return receipt;
 }
 
-static bool acknowledge(struct sl_kafka_ledger *ledger, uint64_t member,
-                        const char *receipt)
+static bool acknowledge(struct sl_pubsub_kafka_in_flight *table,
+                        uint64_t member, const char *receipt)
 {
-    struct sl_kafka_entry *entry =
-        sl_kafka_ledger_find(ledger, member, sl_bytes_of(receipt));
+    struct sl_pubsub_kafka_entry *entry =
+        sl_pubsub_kafka_in_flight_find(table, member, sl_bytes_of(receipt));
 
     if (entry != NULL)
-        (void)sl_kafka_ledger_acknowledge(ledger, entry);
+        (void)sl_pubsub_kafka_in_flight_acknowledge(table, entry);
     return entry != NULL;
 }
 
-static void give_back(struct sl_kafka_ledger *ledger, uint64_t member,
+static void give_back(struct sl_pubsub_kafka_in_flight *table, uint64_t member,
                       const char *receipt, sl_deadline until)
 {
-    struct sl_kafka_entry *entry =
-        sl_kafka_ledger_find(ledger, member, sl_bytes_of(receipt));
+    struct sl_pubsub_kafka_entry *entry =
+        sl_pubsub_kafka_in_flight_find(table, member, sl_bytes_of(receipt));
 
     assert_non_null(entry);
-    sl_kafka_ledger_return(ledger, entry, until);
+    sl_pubsub_kafka_in_flight_return(table, entry, until);
 }
 
 #define POSITION(expected)                                                     \
     do {                                                                       \
-        assert_true(sl_kafka_ledger_position(ledger, 0, &offset));             \
+        assert_true(sl_pubsub_kafka_in_flight_position(table, 0, &offset));    \
         assert_int_equal(offset, expected);                                    \
     } while (0)
 
 static void the_position_follows_the_first(void **state)
 {
-    struct sl_kafka_ledger *ledger = sl_kafka_ledger_new();
+    struct sl_pubsub_kafka_in_flight *table = sl_pubsub_kafka_in_flight_new();
     int64_t offset;
 
     (void)state;
-    sl_kafka_ledger_assign(ledger, 0);
+    sl_pubsub_kafka_in_flight_assign(table, 0);
     for (int i = 10; i < 14; i++)
-        put(ledger, 0, i, NULL);
-    put(ledger, 0, 11, NULL); /* again: it is there */
-    put(ledger, 3, 11, NULL); /* not ours */
-    assert_string_equal(take(ledger, 1), "0:10:1");
-    assert_string_equal(take(ledger, 1), "0:11:1");
-    assert_string_equal(take(ledger, 2), "0:12:1");
-    assert_true(acknowledge(ledger, 1, "0:11:1"));
-    assert_false(sl_kafka_ledger_position(ledger, 0, &offset));
-    assert_false(acknowledge(ledger, 1, "0:11:1")); /* once */
-    assert_false(acknowledge(ledger, 1, "0:12:1")); /* another's */
-    assert_true(acknowledge(ledger, 1, "0:10:1"));
+        put(table, 0, i, NULL);
+    put(table, 0, 11, NULL); /* again: it is there */
+    put(table, 3, 11, NULL); /* not ours */
+    assert_string_equal(take(table, 1), "0:10:1");
+    assert_string_equal(take(table, 1), "0:11:1");
+    assert_string_equal(take(table, 2), "0:12:1");
+    assert_true(acknowledge(table, 1, "0:11:1"));
+    assert_false(sl_pubsub_kafka_in_flight_position(table, 0, &offset));
+    assert_false(acknowledge(table, 1, "0:11:1")); /* once */
+    assert_false(acknowledge(table, 1, "0:12:1")); /* another's */
+    assert_true(acknowledge(table, 1, "0:10:1"));
     POSITION(12);
-    assert_false(sl_kafka_ledger_position(ledger, 0, &offset));
-    assert_true(acknowledge(ledger, 2, "0:12:1"));
-    assert_string_equal(take(ledger, 1), "0:13:1");
-    assert_true(acknowledge(ledger, 1, "0:13:1"));
+    assert_false(sl_pubsub_kafka_in_flight_position(table, 0, &offset));
+    assert_true(acknowledge(table, 2, "0:12:1"));
+    assert_string_equal(take(table, 1), "0:13:1");
+    assert_true(acknowledge(table, 1, "0:13:1"));
     POSITION(14);
-    assert_string_equal(take(ledger, 1), "");
-    sl_kafka_ledger_free(ledger);
+    assert_string_equal(take(table, 1), "");
+    sl_pubsub_kafka_in_flight_free(table);
 }
 
 static void a_key_is_in_order(void **state)
 {
-    struct sl_kafka_ledger *ledger = sl_kafka_ledger_new();
+    struct sl_pubsub_kafka_in_flight *table = sl_pubsub_kafka_in_flight_new();
 
     (void)state;
-    sl_kafka_ledger_assign(ledger, 0);
-    put(ledger, 0, 0, "a");
-    put(ledger, 0, 1, "a");
-    put(ledger, 0, 2, "");
-    put(ledger, 0, 3, "a");
-    assert_string_equal(take(ledger, 1), "0:0:1");
-    assert_string_equal(take(ledger, 1), "0:2:1");
-    assert_string_equal(take(ledger, 1), "");
-    give_back(ledger, 1, "0:0:1", 0);
-    assert_string_equal(take(ledger, 2), "0:0:2");
-    assert_string_equal(take(ledger, 2), "");
-    assert_false(acknowledge(ledger, 1, "0:0:1")); /* an earlier delivery */
-    assert_true(acknowledge(ledger, 2, "0:0:2"));
-    assert_string_equal(take(ledger, 1), "0:1:1");
-    assert_string_equal(take(ledger, 1), "");
-    give_back(ledger, 1, "0:1:1", sl_deadline_in_ms(3600000));
-    sl_kafka_ledger_show(ledger);
-    assert_string_equal(take(ledger, 1),
+    sl_pubsub_kafka_in_flight_assign(table, 0);
+    put(table, 0, 0, "a");
+    put(table, 0, 1, "a");
+    put(table, 0, 2, "");
+    put(table, 0, 3, "a");
+    assert_string_equal(take(table, 1), "0:0:1");
+    assert_string_equal(take(table, 1), "0:2:1");
+    assert_string_equal(take(table, 1), "");
+    give_back(table, 1, "0:0:1", 0);
+    assert_string_equal(take(table, 2), "0:0:2");
+    assert_string_equal(take(table, 2), "");
+    assert_false(acknowledge(table, 1, "0:0:1")); /* an earlier delivery */
+    assert_true(acknowledge(table, 2, "0:0:2"));
+    assert_string_equal(take(table, 1), "0:1:1");
+    assert_string_equal(take(table, 1), "");
+    give_back(table, 1, "0:1:1", sl_deadline_in_ms(3600000));
+    sl_pubsub_kafka_in_flight_show_due(table);
+    assert_string_equal(take(table, 1),
                         ""); /* hidden, and so is what follows */
-    assert_true(sl_kafka_ledger_next_shown(ledger) < SL_NEVER);
-    sl_kafka_ledger_free(ledger);
+    assert_true(sl_pubsub_kafka_in_flight_next_due(table) < SL_NEVER);
+    sl_pubsub_kafka_in_flight_free(table);
 }
 
 static void what_a_member_had_comes_back_in_order(void **state)
 {
-    struct sl_kafka_ledger *ledger = sl_kafka_ledger_new();
+    struct sl_pubsub_kafka_in_flight *table = sl_pubsub_kafka_in_flight_new();
 
     (void)state;
-    sl_kafka_ledger_assign(ledger, 0);
+    sl_pubsub_kafka_in_flight_assign(table, 0);
     for (int i = 0; i < 4; i++)
-        put(ledger, 0, i, NULL);
+        put(table, 0, i, NULL);
     for (int i = 0; i < 3; i++)
-        (void)take(ledger, 7);
-    assert_true(sl_kafka_ledger_return_all(ledger, 7));
-    assert_false(sl_kafka_ledger_return_all(ledger, 7));
-    assert_string_equal(take(ledger, 1), "0:0:2");
-    assert_string_equal(take(ledger, 1), "0:1:2");
-    assert_string_equal(take(ledger, 1), "0:2:2");
-    assert_string_equal(take(ledger, 1), "0:3:1");
-    sl_kafka_ledger_free(ledger);
+        (void)take(table, 7);
+    assert_true(sl_pubsub_kafka_in_flight_return_all(table, 7));
+    assert_false(sl_pubsub_kafka_in_flight_return_all(table, 7));
+    assert_string_equal(take(table, 1), "0:0:2");
+    assert_string_equal(take(table, 1), "0:1:2");
+    assert_string_equal(take(table, 1), "0:2:2");
+    assert_string_equal(take(table, 1), "0:3:1");
+    sl_pubsub_kafka_in_flight_free(table);
 }
 
 /* Nobody gets it a second time here while the first one has it. */
 static void a_partition_that_comes_back(void **state)
 {
-    struct sl_kafka_ledger *ledger = sl_kafka_ledger_new();
+    struct sl_pubsub_kafka_in_flight *table = sl_pubsub_kafka_in_flight_new();
     int64_t offset;
 
     (void)state;
-    sl_kafka_ledger_assign(ledger, 0);
-    put(ledger, 0, 5, "a");
-    put(ledger, 0, 6, "a");
-    put(ledger, 0, 7, NULL);
-    assert_string_equal(take(ledger, 1), "0:5:1");
-    assert_string_equal(take(ledger, 1), "0:7:1");
-    sl_kafka_ledger_hold(ledger, 0);
-    assert_int_equal(sl_kafka_ledger_in_flight(ledger, 0), 2);
-    assert_false(sl_kafka_ledger_wants(ledger, 0, 1000));
-    sl_kafka_ledger_revoke(ledger, 0);
-    assert_false(acknowledge(ledger, 1, "0:7:1")); /* not ours now */
-    sl_kafka_ledger_assign(ledger, 0);
+    sl_pubsub_kafka_in_flight_assign(table, 0);
+    put(table, 0, 5, "a");
+    put(table, 0, 6, "a");
+    put(table, 0, 7, NULL);
+    assert_string_equal(take(table, 1), "0:5:1");
+    assert_string_equal(take(table, 1), "0:7:1");
+    sl_pubsub_kafka_in_flight_pause(table, 0);
+    assert_int_equal(sl_pubsub_kafka_in_flight_count(table, 0), 2);
+    assert_false(sl_pubsub_kafka_in_flight_wants(table, 0, 1000));
+    sl_pubsub_kafka_in_flight_revoke(table, 0);
+    assert_false(acknowledge(table, 1, "0:7:1")); /* not ours now */
+    sl_pubsub_kafka_in_flight_assign(table, 0);
     for (int i = 5; i < 8; i++)
-        put(ledger, 0, i, i < 7 ? "a" : NULL);
-    assert_string_equal(take(ledger, 2), "0:7:1");
-    assert_string_equal(take(ledger, 2), "");
-    assert_true(acknowledge(ledger, 1, "0:5:1"));
+        put(table, 0, i, i < 7 ? "a" : NULL);
+    assert_string_equal(take(table, 2), "0:7:1");
+    assert_string_equal(take(table, 2), "");
+    assert_true(acknowledge(table, 1, "0:5:1"));
     POSITION(6);
-    assert_string_equal(take(ledger, 2), "0:6:1");
-    sl_kafka_ledger_free(ledger);
+    assert_string_equal(take(table, 2), "0:6:1");
+    sl_pubsub_kafka_in_flight_free(table);
 }
 
 /* What others may do: a key in two partitions, one of which goes. */
 static void a_key_in_two_partitions(void **state)
 {
-    struct sl_kafka_ledger *ledger = sl_kafka_ledger_new();
+    struct sl_pubsub_kafka_in_flight *table = sl_pubsub_kafka_in_flight_new();
 
     (void)state;
-    sl_kafka_ledger_assign(ledger, 0);
-    sl_kafka_ledger_assign(ledger, 1);
-    put(ledger, 0, 0, "a");
-    put(ledger, 0, 1, "a");
-    put(ledger, 1, 0, "a");
-    put(ledger, 1, 1, "a");
-    assert_string_equal(take(ledger, 1), "0:0:1");
-    sl_kafka_ledger_revoke(ledger, 0);
-    assert_string_equal(take(ledger, 1), "1:0:1");
-    assert_string_equal(take(ledger, 1), "");
-    sl_kafka_ledger_free(ledger);
+    sl_pubsub_kafka_in_flight_assign(table, 0);
+    sl_pubsub_kafka_in_flight_assign(table, 1);
+    put(table, 0, 0, "a");
+    put(table, 0, 1, "a");
+    put(table, 1, 0, "a");
+    put(table, 1, 1, "a");
+    assert_string_equal(take(table, 1), "0:0:1");
+    sl_pubsub_kafka_in_flight_revoke(table, 0);
+    assert_string_equal(take(table, 1), "1:0:1");
+    assert_string_equal(take(table, 1), "");
+    sl_pubsub_kafka_in_flight_free(table);
 }
 
 static void a_window_ends(void **state)
 {
-    struct sl_kafka_ledger *ledger = sl_kafka_ledger_new();
+    struct sl_pubsub_kafka_in_flight *table = sl_pubsub_kafka_in_flight_new();
     char key[16];
 
     (void)state;
-    sl_kafka_ledger_assign(ledger, 0);
-    for (int i = 0; i < SL_KAFKA_WINDOW_MAX; i++) {
-        assert_true(sl_kafka_ledger_wants(ledger, 0, SIZE_MAX));
+    sl_pubsub_kafka_in_flight_assign(table, 0);
+    for (int i = 0; i < SL_PUBSUB_KAFKA_WINDOW_MAX; i++) {
+        assert_true(sl_pubsub_kafka_in_flight_wants(table, 0, SIZE_MAX));
         snprintf(key, sizeof(key), "%d", i % 1000);
-        put(ledger, 0, i, key);
+        put(table, 0, i, key);
     }
-    assert_false(sl_kafka_ledger_wants(ledger, 0, SIZE_MAX));
-    assert_false(sl_kafka_ledger_wants(ledger, 0, 1000));
+    assert_false(sl_pubsub_kafka_in_flight_wants(table, 0, SIZE_MAX));
+    assert_false(sl_pubsub_kafka_in_flight_wants(table, 0, 1000));
     for (int i = 0; i < 1000; i++)
-        (void)take(ledger, 1);
-    assert_string_equal(take(ledger, 1), "");
-    assert_true(acknowledge(ledger, 1, "0:0:1"));
-    assert_true(sl_kafka_ledger_wants(ledger, 0, SIZE_MAX));
-    sl_kafka_ledger_revoke(ledger, 0);
-    sl_kafka_ledger_free(ledger);
+        (void)take(table, 1);
+    assert_string_equal(take(table, 1), "");
+    assert_true(acknowledge(table, 1, "0:0:1"));
+    assert_true(sl_pubsub_kafka_in_flight_wants(table, 0, SIZE_MAX));
+    sl_pubsub_kafka_in_flight_revoke(table, 0);
+    sl_pubsub_kafka_in_flight_free(table);
 }
 
 static void receipts_that_are_none(void **state)
@@ -447,16 +458,16 @@ static void receipts_that_are_none(void **state)
         "9999999999:0:1",
         "0:99999999999999999999:1",
     };
-    struct sl_kafka_ledger *ledger = sl_kafka_ledger_new();
+    struct sl_pubsub_kafka_in_flight *table = sl_pubsub_kafka_in_flight_new();
 
     (void)state;
-    sl_kafka_ledger_assign(ledger, 0);
-    put(ledger, 0, 0, NULL);
-    assert_string_equal(take(ledger, 1), "0:0:1");
+    sl_pubsub_kafka_in_flight_assign(table, 0);
+    put(table, 0, 0, NULL);
+    assert_string_equal(take(table, 1), "0:0:1");
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        assert_false(acknowledge(ledger, 1, wrong[i]));
-    assert_true(acknowledge(ledger, 1, "0:0:1"));
-    sl_kafka_ledger_free(ledger);
+        assert_false(acknowledge(table, 1, wrong[i]));
+    assert_true(acknowledge(table, 1, "0:0:1"));
+    sl_pubsub_kafka_in_flight_free(table);
 }
 
 int main(void)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What Kafka and librdkafka answer, in our words. */
+/* The errors of Kafka and librdkafka. */
 #include <stdio.h>
 #include <string.h>
 
 #include "pubsub/kafka/internal.h"
 
-/* Behind this, of what is tried again and again, we stop waiting: in ns. */
+/* In ns: a refused login that is retried for so long is final. */
 #define FINAL_AFTER INT64_C(2000000000)
 
 struct answer {
@@ -224,7 +224,7 @@ static const struct answer answers[] = {
 
 static const struct answer unknown = {KAFKA(UNKNOWN), SL_INTERNAL, NULL};
 
-static const struct answer *find(rd_kafka_resp_err_t code)
+static const struct answer *find_kafka_error(rd_kafka_resp_err_t code)
 {
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
         if (answers[i].code == code)
@@ -232,19 +232,21 @@ static const struct answer *find(rd_kafka_resp_err_t code)
     return &unknown;
 }
 
-enum sl_status sl_kafka_status(rd_kafka_resp_err_t code)
+enum sl_status sl_pubsub_kafka_status(rd_kafka_resp_err_t code)
 {
-    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? SL_OK : find(code)->status;
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? SL_OK
+                                              : find_kafka_error(code)->status;
 }
 
-bool sl_kafka_knows(rd_kafka_resp_err_t code)
+bool sl_pubsub_kafka_is_known_error(rd_kafka_resp_err_t code)
 {
-    return find(code) != &unknown;
+    return find_kafka_error(code) != &unknown;
 }
 
-static enum sl_status fail(const struct sl_kafka_store *store, const char *what,
-                           const struct answer *answer, const char *text,
-                           struct sl_error *err)
+static enum sl_status fail_with_text(const struct sl_pubsub_kafka_store *store,
+                                     const char *what,
+                                     const struct answer *answer,
+                                     const char *text, struct sl_error *err)
 {
     return sl_fail(err, answer->status, "Kafka at %.200s: %s: %s%s%s",
                    store->options->brokers, what, text,
@@ -252,23 +254,23 @@ static enum sl_status fail(const struct sl_kafka_store *store, const char *what,
                    answer->remedy != NULL ? answer->remedy : "");
 }
 
-enum sl_status sl_kafka_fail(const struct sl_kafka_store *store,
-                             const char *what, rd_kafka_resp_err_t code,
-                             struct sl_error *err)
+enum sl_status sl_pubsub_kafka_fail(const struct sl_pubsub_kafka_store *store,
+                                    const char *what, rd_kafka_resp_err_t code,
+                                    struct sl_error *err)
 {
-    return fail(store, what, find(code), rd_kafka_err2str(code), err);
+    return fail_with_text(store, what, find_kafka_error(code),
+                          rd_kafka_err2str(code), err);
 }
 
-/* --- Trouble ------------------------------------------------------------ */
+/* --- Recorded failures -------------------------------------------------- */
 
-void sl_kafka_trouble_init(struct sl_kafka_trouble *trouble)
+void sl_pubsub_kafka_failure_init(struct sl_pubsub_kafka_failure *failure)
 {
-    pthread_mutex_init(&trouble->lock, NULL);
+    pthread_mutex_init(&failure->lock, NULL);
 }
 
 /*
- * A certificate is refused: ours could not verify the broker's, or the broker
- * does not take ours.
+ * A certificate was refused: the broker's by us, or ours by the broker.
  */
 static bool is_about_certificates(const char *text)
 {
@@ -278,10 +280,11 @@ static bool is_about_certificates(const char *text)
                               strstr(text, "unknown ca") != NULL)));
 }
 
-rd_kafka_resp_err_t sl_kafka_code(rd_kafka_resp_err_t code, const char *text)
+rd_kafka_resp_err_t sl_pubsub_kafka_classify(rd_kafka_resp_err_t code,
+                                             const char *text)
 {
-    /* Who is cut off while it says which mechanisms there are, has not judged.
-     */
+    /* A connection that is cut while the mechanisms are listed says nothing
+     * about the credentials. */
     if (code == LOCAL(AUTHENTICATION) && text != NULL &&
         strstr(text, "handshake failed: Local:") != NULL)
         return LOCAL(TRANSPORT);
@@ -290,62 +293,64 @@ rd_kafka_resp_err_t sl_kafka_code(rd_kafka_resp_err_t code, const char *text)
     return is_about_certificates(text) ? LOCAL(SSL) : LOCAL(TRANSPORT);
 }
 
-void sl_kafka_trouble_note(struct sl_kafka_trouble *trouble,
-                           rd_kafka_resp_err_t code, const char *text)
+void sl_pubsub_kafka_failure_set(struct sl_pubsub_kafka_failure *failure,
+                                 rd_kafka_resp_err_t code, const char *text)
 {
-    code = sl_kafka_code(code, text);
-    pthread_mutex_lock(&trouble->lock);
-    /* That all brokers are down says less than why the last one is. */
-    if (trouble->code == 0 || code != LOCAL(ALL_BROKERS_DOWN)) {
-        trouble->code = code;
-        snprintf(trouble->text, sizeof(trouble->text), "%s",
+    code = sl_pubsub_kafka_classify(code, text);
+    pthread_mutex_lock(&failure->lock);
+    /* "All brokers down" says less than the reason for the last one. */
+    if (failure->code == 0 || code != LOCAL(ALL_BROKERS_DOWN)) {
+        failure->code = code;
+        snprintf(failure->text, sizeof(failure->text), "%s",
                  text != NULL ? text : rd_kafka_err2str(code));
-        for (char *c = trouble->text; *c != '\0'; c++)
+        for (char *c = failure->text; *c != '\0'; c++)
             if (*c < ' ' || *c > '~')
                 *c = ' ';
     }
-    trouble->since = sl_now_ns();
-    pthread_mutex_unlock(&trouble->lock);
+    failure->since = sl_now_ns();
+    pthread_mutex_unlock(&failure->lock);
 }
 
-void sl_kafka_trouble_over(struct sl_kafka_trouble *trouble)
+void sl_pubsub_kafka_failure_clear(struct sl_pubsub_kafka_failure *failure)
 {
-    pthread_mutex_lock(&trouble->lock);
-    trouble->code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    pthread_mutex_unlock(&trouble->lock);
+    pthread_mutex_lock(&failure->lock);
+    failure->code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    pthread_mutex_unlock(&failure->lock);
 }
 
-bool sl_kafka_has_trouble(struct sl_kafka_trouble *trouble)
+bool sl_pubsub_kafka_failure_is_set(struct sl_pubsub_kafka_failure *failure)
 {
-    pthread_mutex_lock(&trouble->lock);
-    bool some = trouble->code != RD_KAFKA_RESP_ERR_NO_ERROR;
-    pthread_mutex_unlock(&trouble->lock);
+    pthread_mutex_lock(&failure->lock);
+    bool some = failure->code != RD_KAFKA_RESP_ERR_NO_ERROR;
+    pthread_mutex_unlock(&failure->lock);
     return some;
 }
 
-/* librdkafka tries on, and does not repeat what it has said. */
-bool sl_kafka_trouble_is_final(struct sl_kafka_trouble *trouble, int64_t start)
+/* librdkafka retries forever and reports a failure once. */
+bool sl_pubsub_kafka_failure_is_final(struct sl_pubsub_kafka_failure *failure,
+                                      int64_t start)
 {
-    pthread_mutex_lock(&trouble->lock);
-    bool final = sl_kafka_status(trouble->code) == SL_UNAUTHENTICATED;
+    pthread_mutex_lock(&failure->lock);
+    bool final = sl_pubsub_kafka_status(failure->code) == SL_UNAUTHENTICATED;
     final =
-        final && (trouble->since >= start || sl_now_ns() - start > FINAL_AFTER);
-    pthread_mutex_unlock(&trouble->lock);
+        final && (failure->since >= start || sl_now_ns() - start > FINAL_AFTER);
+    pthread_mutex_unlock(&failure->lock);
     return final;
 }
 
-enum sl_status sl_kafka_fail_with(const struct sl_kafka_store *store,
-                                  struct sl_kafka_trouble *trouble,
-                                  const char *what, rd_kafka_resp_err_t code,
-                                  struct sl_error *err)
+enum sl_status
+sl_pubsub_kafka_fail_with(const struct sl_pubsub_kafka_store *store,
+                          struct sl_pubsub_kafka_failure *failure,
+                          const char *what, rd_kafka_resp_err_t code,
+                          struct sl_error *err)
 {
-    char text[sizeof(trouble->text)];
+    char text[sizeof(failure->text)];
 
-    pthread_mutex_lock(&trouble->lock);
-    rd_kafka_resp_err_t why = trouble->code;
-    memcpy(text, trouble->text, sizeof(text));
-    pthread_mutex_unlock(&trouble->lock);
+    pthread_mutex_lock(&failure->lock);
+    rd_kafka_resp_err_t why = failure->code;
+    memcpy(text, failure->text, sizeof(text));
+    pthread_mutex_unlock(&failure->lock);
     if (why == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return sl_kafka_fail(store, what, code, err);
-    return fail(store, what, find(why), text, err);
+        return sl_pubsub_kafka_fail(store, what, code, err);
+    return fail_with_text(store, what, find_kafka_error(why), text, err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Events of ours and messages of Kafka. */
+/* Converts between events and messages of Kafka. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,9 +7,9 @@
 #include "pubsub/kafka/internal.h"
 #include "service/attributes.h"
 
-enum sl_status sl_kafka_headers(const struct sl_pubsub_request *request,
-                                rd_kafka_headers_t **headers,
-                                struct sl_error *err)
+enum sl_status
+sl_pubsub_kafka_make_headers(const struct sl_pubsub_request *request,
+                             rd_kafka_headers_t **headers, struct sl_error *err)
 {
     rd_kafka_headers_t *made;
 
@@ -19,7 +19,7 @@ enum sl_status sl_kafka_headers(const struct sl_pubsub_request *request,
     made = rd_kafka_headers_new(request->attribute_count);
     for (size_t i = 0; i < request->attribute_count; i++) {
         const struct sl_pair *pair = &request->attributes[i];
-        /* NULL would be no value, not an empty one. */
+        /* NULL would mean no value instead of an empty one. */
         const uint8_t *value =
             pair->value.len > 0 ? pair->value.ptr : (const uint8_t *)"";
         rd_kafka_resp_err_t code = rd_kafka_header_add(
@@ -28,7 +28,7 @@ enum sl_status sl_kafka_headers(const struct sl_pubsub_request *request,
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
             rd_kafka_headers_destroy(made);
             return sl_fail(err, SL_INVALID_ARGUMENT,
-                           "an attribute that Kafka cannot have: %s",
+                           "an attribute that Kafka does not accept: %s",
                            rd_kafka_err2str(code));
         }
     }
@@ -36,8 +36,8 @@ enum sl_status sl_kafka_headers(const struct sl_pubsub_request *request,
     return SL_OK;
 }
 
-/* What others have put there may be anything: what is no attribute is left
- * out. */
+/* Other publishers may have put anything there; headers that cannot be
+ * attributes are skipped. */
 static size_t read_headers(const rd_kafka_message_t *message,
                            struct sl_pair pairs[SL_ATTRIBUTES_MAX])
 {
@@ -67,8 +67,8 @@ static size_t read_headers(const rd_kafka_message_t *message,
     return count;
 }
 
-struct sl_delivery *sl_kafka_event(const char *topic,
-                                   const rd_kafka_message_t *message)
+struct sl_delivery *
+sl_pubsub_kafka_make_event(const char *topic, const rd_kafka_message_t *message)
 {
     struct sl_pair pairs[SL_ATTRIBUTES_MAX];
     rd_kafka_timestamp_type_t type;

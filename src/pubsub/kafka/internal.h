@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The inside of pubsub.kafka: kafka.c (the driver), kafka_config.c (settings),
- * kafka_error.c (what went wrong), kafka_producer.c, kafka_topic.c,
- * kafka_publish.c, kafka_consumer.c, kafka_member.c, kafka_rebalance.c,
- * kafka_begin.c, kafka_topic_id.c, kafka_event.c.
+ * What the files of pubsub.kafka share.
  *
- * librdkafka is thread-safe, has threads of its own and connects anew by
- * itself: the store has one producer, and one consumer for each group and topic
- * that members of this process have joined.  A state has nothing.
+ * librdkafka is thread-safe, has its own threads and reconnects by itself: the
+ * store has one producer, and one consumer for each group and topic that
+ * members of this process have joined.  A connection of the driver has nothing
+ * of its own.
  */
 #ifndef SL_PUBSUB_KAFKA_INTERNAL_H
 #define SL_PUBSUB_KAFKA_INTERNAL_H
@@ -18,11 +16,11 @@
 #include <librdkafka/rdkafka.h>
 
 #include "pubsub/driver.h"
-#include "pubsub/kafka/ledger.h"
+#include "pubsub/kafka/in_flight.h"
 
-enum { SL_KAFKA_BATCH = 1024 };
+enum { SL_PUBSUB_KAFKA_BATCH = 1024 };
 
-struct sl_kafka_options {
+struct sl_pubsub_kafka_options {
     const char *brokers;
     bool tls;
     const char *ca;
@@ -44,271 +42,294 @@ struct sl_kafka_options {
     int64_t commit_interval_ms;
 };
 
-extern const struct sl_option sl_kafka_option_table[];
+extern const struct sl_option sl_pubsub_kafka_option_table[];
 
-/* What librdkafka said last, until something worked again. */
-struct sl_kafka_trouble {
+/* The last failure that librdkafka reported; cleared by the next success. */
+struct sl_pubsub_kafka_failure {
     pthread_mutex_t lock;
     rd_kafka_resp_err_t code; /* 0: none */
     int64_t since;
     char text[300];
 };
 
-struct sl_kafka_producer;
-struct sl_kafka_consumer;
+struct sl_pubsub_kafka_producer;
+struct sl_pubsub_kafka_consumer;
 
-struct sl_kafka_store {
-    const struct sl_kafka_options *options;
+struct sl_pubsub_kafka_store {
+    const struct sl_pubsub_kafka_options *options;
     void (*changed)(void *context); /* or NULL */
     void *context;
 
-    pthread_mutex_t lock; /* of what follows */
-    struct sl_kafka_producer *producer;
-    struct sl_kafka_consumer *consumers;
+    pthread_mutex_t lock; /* guards the fields below */
+    struct sl_pubsub_kafka_producer *producer;
+    struct sl_pubsub_kafka_consumer *consumers;
 };
 
-/* --- kafka_config.c --- */
+/* --- config.c --- */
 
 SL_MUST_CHECK enum sl_status
-sl_kafka_check_options(const struct sl_kafka_options *options,
-                       struct sl_error *err);
-/* What producers and consumers have in common; *conf is the caller's. */
+sl_pubsub_kafka_check_options(const struct sl_pubsub_kafka_options *options,
+                              struct sl_error *err);
+/* The settings that producers and consumers share; the caller owns *conf. */
 SL_MUST_CHECK enum sl_status
-sl_kafka_conf(const struct sl_kafka_options *options, rd_kafka_conf_t **conf,
-              struct sl_error *err);
-SL_MUST_CHECK enum sl_status sl_kafka_conf_set(rd_kafka_conf_t *conf,
-                                               const char *name,
-                                               const char *value,
-                                               struct sl_error *err);
-SL_MUST_CHECK enum sl_status sl_kafka_conf_number(rd_kafka_conf_t *conf,
-                                                  const char *name,
-                                                  int64_t value,
-                                                  struct sl_error *err);
-/* conf is taken, whether it works or not. */
-SL_MUST_CHECK enum sl_status sl_kafka_client(rd_kafka_type_t type,
-                                             rd_kafka_conf_t *conf,
-                                             rd_kafka_t **client,
-                                             struct sl_error *err);
+sl_pubsub_kafka_conf_new(const struct sl_pubsub_kafka_options *options,
+                         rd_kafka_conf_t **conf, struct sl_error *err);
+SL_MUST_CHECK enum sl_status sl_pubsub_kafka_conf_set(rd_kafka_conf_t *conf,
+                                                      const char *name,
+                                                      const char *value,
+                                                      struct sl_error *err);
+SL_MUST_CHECK enum sl_status sl_pubsub_kafka_conf_number(rd_kafka_conf_t *conf,
+                                                         const char *name,
+                                                         int64_t value,
+                                                         struct sl_error *err);
+/* Takes ownership of conf, also on failure. */
+SL_MUST_CHECK enum sl_status sl_pubsub_kafka_client_new(rd_kafka_type_t type,
+                                                        rd_kafka_conf_t *conf,
+                                                        rd_kafka_t **client,
+                                                        struct sl_error *err);
 
-/* --- kafka_error.c --- */
+/* --- error.c --- */
 
-enum sl_status sl_kafka_status(rd_kafka_resp_err_t code);
-/* Whether somebody foresaw it. */
-bool sl_kafka_knows(rd_kafka_resp_err_t code);
-/* Fill err: what failed, at which brokers, and what to do. */
-enum sl_status sl_kafka_fail(const struct sl_kafka_store *store,
-                             const char *what, rd_kafka_resp_err_t code,
+enum sl_status sl_pubsub_kafka_status(rd_kafka_resp_err_t code);
+/* Whether the table of errors has this code. */
+bool sl_pubsub_kafka_is_known_error(rd_kafka_resp_err_t code);
+/* Fill err with what failed, at which brokers, and what to do. */
+enum sl_status sl_pubsub_kafka_fail(const struct sl_pubsub_kafka_store *store,
+                                    const char *what, rd_kafka_resp_err_t code,
+                                    struct sl_error *err);
+
+/*
+ * librdkafka reports a connection that was cut during a handshake and a refused
+ * certificate by the same code; the text tells them apart.
+ */
+rd_kafka_resp_err_t sl_pubsub_kafka_classify(rd_kafka_resp_err_t code,
+                                             const char *text);
+
+void sl_pubsub_kafka_failure_init(struct sl_pubsub_kafka_failure *failure);
+void sl_pubsub_kafka_failure_set(struct sl_pubsub_kafka_failure *failure,
+                                 rd_kafka_resp_err_t code, const char *text);
+void sl_pubsub_kafka_failure_clear(struct sl_pubsub_kafka_failure *failure);
+/* Whether waiting longer is pointless: the brokers refuse our credentials.
+ * start: when it was queried the wait began. */
+bool sl_pubsub_kafka_failure_is_final(struct sl_pubsub_kafka_failure *failure,
+                                      int64_t start);
+bool sl_pubsub_kafka_failure_is_set(struct sl_pubsub_kafka_failure *failure);
+/* As sl_pubsub_kafka_fail, but a recorded failure is the reason. */
+enum sl_status
+sl_pubsub_kafka_fail_with(const struct sl_pubsub_kafka_store *store,
+                          struct sl_pubsub_kafka_failure *failure,
+                          const char *what, rd_kafka_resp_err_t code,
+                          struct sl_error *err);
+
+/* --- publish.c --- */
+
+struct sl_pubsub_kafka_batch;
+
+/*
+ * Send the PUBLISHes among the ops; those that cannot be sent are answered.
+ * NULL: nothing was sent.
+ */
+struct sl_pubsub_kafka_batch *
+sl_pubsub_kafka_publish(struct sl_pubsub_kafka_store *store,
+                        struct sl_op *const ops[], size_t count);
+/* Wait for the delivery reports, and answer. */
+void sl_pubsub_kafka_publish_finish(struct sl_pubsub_kafka_store *store,
+                                    struct sl_pubsub_kafka_batch *batch);
+
+/* --- topic.c --- */
+
+/* The number of partitions of the op's topic, which is created if the settings
+ * allow it. */
+SL_MUST_CHECK enum sl_status
+sl_pubsub_kafka_ensure_topic(struct sl_pubsub_kafka_store *store,
+                             struct sl_op *op, int *partitions,
                              struct sl_error *err);
 
-/*
- * Of a connection, librdkafka says one and the same where it was cut in the
- * middle of a handshake, and where a certificate was refused.
- */
-rd_kafka_resp_err_t sl_kafka_code(rd_kafka_resp_err_t code, const char *text);
+/* --- producer.c --- */
 
-void sl_kafka_trouble_init(struct sl_kafka_trouble *trouble);
-void sl_kafka_trouble_note(struct sl_kafka_trouble *trouble,
-                           rd_kafka_resp_err_t code, const char *text);
-void sl_kafka_trouble_over(struct sl_kafka_trouble *trouble);
-/* Whether waiting on is of no use: we are not let in.  start: when it began. */
-bool sl_kafka_trouble_is_final(struct sl_kafka_trouble *trouble, int64_t start);
-bool sl_kafka_has_trouble(struct sl_kafka_trouble *trouble);
-/* As sl_kafka_fail; where there is trouble, that is why. */
-enum sl_status sl_kafka_fail_with(const struct sl_kafka_store *store,
-                                  struct sl_kafka_trouble *trouble,
-                                  const char *what, rd_kafka_resp_err_t code,
-                                  struct sl_error *err);
+void sl_pubsub_kafka_producer_free(struct sl_pubsub_kafka_store *store);
+/* Whether a broker answers and accepts our credentials. */
+SL_MUST_CHECK enum sl_status
+sl_pubsub_kafka_check_brokers(struct sl_pubsub_kafka_store *store,
+                              sl_deadline deadline, struct sl_error *err);
 
-/* --- kafka_publish.c --- */
-
-struct sl_kafka_batch;
-
-/*
- * Send the PUBLISHes among the ops; what cannot be is answered.  NULL where
- * nothing is on its way.
- */
-struct sl_kafka_batch *sl_kafka_publish(struct sl_kafka_store *store,
-                                        struct sl_op *const ops[],
-                                        size_t count);
-/* Wait for what became of them, and answer. */
-void sl_kafka_publish_end(struct sl_kafka_store *store,
-                          struct sl_kafka_batch *batch);
-
-/* --- kafka_topic.c --- */
-
-/* The topic, made where that is asked for: how many partitions it has. */
-SL_MUST_CHECK enum sl_status sl_kafka_topic(struct sl_kafka_store *store,
-                                            struct sl_op *op, int *partitions,
-                                            struct sl_error *err);
-
-/* --- kafka_producer.c --- */
-
-void sl_kafka_producer_free(struct sl_kafka_store *store);
-/* Whether a broker answers and lets us in. */
-SL_MUST_CHECK enum sl_status sl_kafka_reach(struct sl_kafka_store *store,
-                                            sl_deadline deadline,
-                                            struct sl_error *err);
-
-/* --- kafka_event.c --- */
+/* --- event.c --- */
 
 /* headers may be NULL. */
 SL_MUST_CHECK enum sl_status
-sl_kafka_headers(const struct sl_pubsub_request *request,
-                 rd_kafka_headers_t **headers, struct sl_error *err);
-/* A copy of what came; NULL where there is no memory. */
-struct sl_delivery *sl_kafka_event(const char *topic,
-                                   const rd_kafka_message_t *message);
+sl_pubsub_kafka_make_headers(const struct sl_pubsub_request *request,
+                             rd_kafka_headers_t **headers,
+                             struct sl_error *err);
+/* A copy of the message; NULL: out of memory. */
+struct sl_delivery *
+sl_pubsub_kafka_make_event(const char *topic,
+                           const rd_kafka_message_t *message);
 
-/* --- kafka_consumer.c --- */
+/* --- consumer.c --- */
 
-/* A member, while it lives. */
-struct sl_kafka_member {
+/* A member, while its lease lasts. */
+struct sl_pubsub_kafka_member {
     uint64_t number;
     char *name;
     sl_deadline expires;
-    struct sl_kafka_member *next;
+    struct sl_pubsub_kafka_member *next;
 };
 
 /* A partition that is assigned to this process. */
-struct sl_kafka_part {
+struct sl_pubsub_kafka_partition {
     int32_t number;
     rd_kafka_queue_t *queue;
-    bool is_lost; /* what comes next is not there */
-    int64_t lost_at;
-    struct sl_kafka_part *next;
+    bool is_lost; /* the next offset does not exist */
+    int64_t lost_offset;
+    struct sl_pubsub_kafka_partition *next;
 };
 
-struct sl_kafka_notice;
+struct sl_pubsub_kafka_notice;
 
-enum { SL_KAFKA_TOPIC_ID_MAX = 32 };
+enum { SL_PUBSUB_KAFKA_TOPIC_ID_MAX = 32 };
 
 /* The members of a group in this process, for one topic. */
-struct sl_kafka_consumer {
-    struct sl_kafka_store *store;
-    char *topic, *group;             /* as the manifest, or a guest, has them */
-    char *kafka_topic, *kafka_group; /* behind the prefix */
-    size_t users;                    /* under the store's lock */
-    bool closed;                     /* ... : nobody finds it any more */
-    struct sl_kafka_consumer *next;
+struct sl_pubsub_kafka_consumer {
+    struct sl_pubsub_kafka_store *store;
+    char *topic, *group; /* as in the manifest or the guest's request */
+    char *kafka_topic, *kafka_group; /* with the prefix */
+    size_t users;                    /* guarded by the store's lock */
+    bool closed;                     /* the same; lookups skip it */
+    struct sl_pubsub_kafka_consumer *next;
 
-    pthread_mutex_t lock; /* of what follows */
-    rd_kafka_t *client;   /* NULL before the first member */
+    pthread_mutex_t lock; /* guards the fields below */
+    rd_kafka_t *client;   /* NULL: not started yet */
     rd_kafka_queue_t *queue;
-    struct sl_kafka_trouble trouble;
-    struct sl_kafka_ledger *ledger;
-    struct sl_kafka_part *parts;
+    struct sl_pubsub_kafka_failure failure;
+    struct sl_pubsub_kafka_in_flight *in_flight;
+    struct sl_pubsub_kafka_partition *partitions;
     int64_t lease_ms;
-    size_t prefetch; /* of each partition */
+    size_t prefetch; /* bytes per partition */
     int partition_count;
-    bool joined;  /* a first assignment came */
-    bool settled; /* the group has a position in each partition */
+    bool joined;  /* the first assignment has arrived */
+    bool settled; /* the group has a position in every partition */
     bool earliest;
-    /* An assignment that waits for that; and one that is to be given up. */
+    /* Partitions that wait for their positions, and partitions to give up. */
     rd_kafka_topic_partition_list_t *coming, *going;
     sl_deadline going_until;
-    struct sl_kafka_member *members;
+    struct sl_pubsub_kafka_member *members;
     uint64_t next_member;
-    sl_deadline unused_until; /* while it has no members */
+    sl_deadline unused_until; /* it is closed then if it has no members */
     int64_t probed;
 
-    char topic_id[SL_KAFKA_TOPIC_ID_MAX]; /* "": the brokers give none */
-    rd_kafka_queue_t *answers;            /* to the question for it, or NULL */
-    int64_t asked;                        /* when */
-    bool is_gone;                         /* the topic was deleted */
-    sl_deadline mend_at;                  /* not before that */
-    struct sl_kafka_notice *notices;      /* for operators, by the next op */
+    char topic_id[SL_PUBSUB_KAFKA_TOPIC_ID_MAX]; /* "": the brokers have none */
+    rd_kafka_queue_t *answers; /* of the query for it, or NULL */
+    int64_t asked;             /* when */
+    bool is_gone;              /* the topic was deleted */
+    sl_deadline repair_at;     /* the next repair, no sooner */
+    struct sl_pubsub_kafka_notice
+        *notices; /* for operators; reported with the next op */
 };
 
 /*
- * The one of the request, to be released; NULL where there is none.  make: then
- * there is one.
+ * The consumer of the request, for the caller to release; NULL: there is none.
+ * make: create it.
  */
-struct sl_kafka_consumer *
-sl_kafka_consumer_hold(struct sl_kafka_store *store,
-                       const struct sl_pubsub_request *request, bool make);
+struct sl_pubsub_kafka_consumer *
+sl_pubsub_kafka_consumer_acquire(struct sl_pubsub_kafka_store *store,
+                                 const struct sl_pubsub_request *request,
+                                 bool make);
 /*
- * Of one that has no members any more, the last user makes an end; unless a new
- * member has come meanwhile, or is about to.  close: whether it is over.
+ * close: the last user frees the consumer, unless it has got a member
+ * meanwhile.
  */
-void sl_kafka_consumer_release(struct sl_kafka_consumer *consumer, bool close);
-/* With its lock: start it; it joins in the background. */
+void sl_pubsub_kafka_consumer_release(struct sl_pubsub_kafka_consumer *consumer,
+                                      bool close);
+/* Start the client, which joins the group in the background.  The lock is
+ * held. */
 SL_MUST_CHECK enum sl_status
-sl_kafka_consumer_start(struct sl_kafka_consumer *consumer,
-                        const struct sl_pubsub_config *config,
-                        struct sl_error *err);
-/* For librdkafka's queues; on one of its threads. */
-void sl_kafka_something_came(rd_kafka_t *client, void *store);
-/* What must be done while nobody receives. */
-void sl_kafka_consumers_idle(struct sl_kafka_store *store);
-void sl_kafka_consumers_free(struct sl_kafka_store *store);
+sl_pubsub_kafka_consumer_start(struct sl_pubsub_kafka_consumer *consumer,
+                               const struct sl_pubsub_config *config,
+                               struct sl_error *err);
+/* Callback of librdkafka's queues, on one of its threads. */
+void sl_pubsub_kafka_on_event(rd_kafka_t *client, void *store);
+/* Serve the consumers while no member receives. */
+void sl_pubsub_kafka_consumers_idle(struct sl_pubsub_kafka_store *store);
+void sl_pubsub_kafka_consumers_free(struct sl_pubsub_kafka_store *store);
 
-/* --- kafka_member.c --- */
+/* --- member.c --- */
 
-void sl_kafka_subscribe(struct sl_kafka_store *store, struct sl_op *op);
+void sl_pubsub_kafka_subscribe(struct sl_pubsub_kafka_store *store,
+                               struct sl_op *op);
 /* RECEIVE, RETURN, RENEW, LEAVE. */
-void sl_kafka_as_member(struct sl_kafka_store *store, struct sl_op *op);
+void sl_pubsub_kafka_run_as_member(struct sl_pubsub_kafka_store *store,
+                                   struct sl_op *op);
 /* The ACKNOWLEDGEs among the ops. */
-void sl_kafka_acknowledge(struct sl_kafka_store *store,
-                          struct sl_op *const ops[], size_t count);
-/* With the consumer's lock: those that were not said to live are no more.  op:
- * what is being done, or NULL. */
-void sl_kafka_members_expire(struct sl_kafka_consumer *consumer,
-                             struct sl_op *op);
-void sl_kafka_members_free(struct sl_kafka_consumer *consumer);
+void sl_pubsub_kafka_acknowledge(struct sl_pubsub_kafka_store *store,
+                                 struct sl_op *const ops[], size_t count);
+/* Remove the members whose lease has expired.  The lock is held. op: the
+ * current op, or NULL. */
+void sl_pubsub_kafka_members_expire(struct sl_pubsub_kafka_consumer *consumer,
+                                    struct sl_op *op);
+void sl_pubsub_kafka_members_free(struct sl_pubsub_kafka_consumer *consumer);
 
-/* --- kafka_rebalance.c: all with the consumer's lock held --- */
+/* --- rebalance.c: all with the consumer's lock held --- */
 
-/* What librdkafka has to say. */
-void sl_kafka_consumer_serve(struct sl_kafka_consumer *consumer);
-void sl_kafka_note_error(struct sl_kafka_consumer *consumer,
-                         rd_kafka_error_t *error);
-/* It was assigned once more: its queue is read by us again. */
-void sl_kafka_part_renew(struct sl_kafka_consumer *consumer, int32_t number);
-/* Once it has joined: see that the group has a position everywhere. */
+/* Handle the events of librdkafka. */
+void sl_pubsub_kafka_consumer_serve(struct sl_pubsub_kafka_consumer *consumer);
+void sl_pubsub_kafka_note_error(struct sl_pubsub_kafka_consumer *consumer,
+                                rd_kafka_error_t *error);
+/* After a new assignment: read the partition's queue directly again. */
+void sl_pubsub_kafka_partition_claim(struct sl_pubsub_kafka_consumer *consumer,
+                                     int32_t number);
+/* After joining: make sure that the group has a position in every partition. */
 SL_MUST_CHECK enum sl_status
-sl_kafka_consumer_settle(struct sl_kafka_consumer *consumer,
-                         sl_deadline deadline, struct sl_error *err);
-/* Store what was acknowledged; commit it, and wait.  Without the lock. */
+sl_pubsub_kafka_consumer_settle(struct sl_pubsub_kafka_consumer *consumer,
+                                sl_deadline deadline, struct sl_error *err);
+/* Store and commit the positions, and wait.  The lock is not held. */
 SL_MUST_CHECK enum sl_status
-sl_kafka_consumer_commit(struct sl_kafka_consumer *consumer,
-                         sl_deadline deadline, struct sl_error *err);
-/* More events into the ledger; whether there were some. */
-SL_MUST_CHECK bool sl_kafka_consumer_fetch(struct sl_kafka_consumer *consumer);
-/* Give up all it has, and leave the group.  Without the lock; nobody else has
- * it. */
-void sl_kafka_consumer_leave(struct sl_kafka_consumer *consumer);
-
-/* --- kafka_begin.c: all with the consumer's lock held --- */
-
-/* See to partitions whose position is none any more, and to a topic that was
- * made anew.  May ask the brokers, for a second or two, where one is lost. */
-void sl_kafka_mend(struct sl_kafka_consumer *consumer);
-
-enum sl_kafka_found { SL_KAFKA_FOUND, SL_KAFKA_NOT_FOUND_YET };
-/* Set where to begin with each of these partitions, which are ours from now on.
- */
-SL_MUST_CHECK enum sl_kafka_found
-sl_kafka_find_positions(struct sl_kafka_consumer *consumer,
-                        rd_kafka_topic_partition_list_t *coming);
-
-void sl_kafka_tell_of_new_topic(struct sl_kafka_consumer *consumer,
-                                const char *start);
-/* What operators must know goes with op; NULL: nobody is told. */
-void sl_kafka_notices_give(struct sl_kafka_consumer *consumer,
-                           struct sl_op *op);
-
-/* --- kafka_topic_id.c: all with the consumer's lock held --- */
-
-/* Whether the topic is another one than before; asks, and waits. */
-bool sl_kafka_topic_id_look(struct sl_kafka_consumer *consumer, int timeout_ms);
-/* The same without waiting, about once a second. */
-SL_MUST_CHECK bool sl_kafka_topic_id_watch(struct sl_kafka_consumer *consumer);
-void sl_kafka_topic_id_done(struct sl_kafka_consumer *consumer);
-/* Note beside a position in which topic it is; whether it is in another. */
-void sl_kafka_topic_id_sign(const struct sl_kafka_consumer *consumer,
-                            rd_kafka_topic_partition_t *position);
+sl_pubsub_kafka_consumer_commit(struct sl_pubsub_kafka_consumer *consumer,
+                                sl_deadline deadline, struct sl_error *err);
+/* Fetch events into the in-flight table; whether there were any. */
 SL_MUST_CHECK bool
-sl_kafka_topic_id_is_other(const struct sl_kafka_consumer *consumer,
-                           const rd_kafka_topic_partition_t *position);
+sl_pubsub_kafka_consumer_fetch(struct sl_pubsub_kafka_consumer *consumer);
+/* Give up all partitions and leave the group.  The lock is not held; there is
+ * no other user. */
+void sl_pubsub_kafka_consumer_leave(struct sl_pubsub_kafka_consumer *consumer);
+
+/* --- position.c: all with the consumer's lock held --- */
+
+/* Find new positions for partitions whose position does not exist any more, and
+ * for a topic that was recreated.  May query the brokers for a second or
+ * two. */
+void sl_pubsub_kafka_repair_positions(
+    struct sl_pubsub_kafka_consumer *consumer);
+
+enum sl_pubsub_kafka_found {
+    SL_PUBSUB_KAFKA_FOUND,
+    SL_PUBSUB_KAFKA_NOT_FOUND_YET
+};
+/* Set the start position of each of these partitions, which become ours. */
+SL_MUST_CHECK enum sl_pubsub_kafka_found
+sl_pubsub_kafka_find_positions(struct sl_pubsub_kafka_consumer *consumer,
+                               rd_kafka_topic_partition_list_t *coming);
+
+void sl_pubsub_kafka_notify_topic_recreated(
+    struct sl_pubsub_kafka_consumer *consumer, const char *start);
+/* Report the notices with op; NULL: drop them. */
+void sl_pubsub_kafka_notices_deliver(struct sl_pubsub_kafka_consumer *consumer,
+                                     struct sl_op *op);
+
+/* --- topic_id.c: all with the consumer's lock held --- */
+
+/* Query the topic's id and wait.  Whether the topic was recreated. */
+bool sl_pubsub_kafka_topic_id_query(struct sl_pubsub_kafka_consumer *consumer,
+                                    int timeout_ms);
+/* The same without waiting, about once a second. */
+SL_MUST_CHECK bool
+sl_pubsub_kafka_topic_id_poll(struct sl_pubsub_kafka_consumer *consumer);
+void sl_pubsub_kafka_topic_id_close(struct sl_pubsub_kafka_consumer *consumer);
+/* Store the topic's id in the metadata of a position. */
+void sl_pubsub_kafka_topic_id_tag(
+    const struct sl_pubsub_kafka_consumer *consumer,
+    rd_kafka_topic_partition_t *position);
+SL_MUST_CHECK bool sl_pubsub_kafka_topic_id_differs(
+    const struct sl_pubsub_kafka_consumer *consumer,
+    const rd_kafka_topic_partition_t *position);
 
 #endif

@@ -1,34 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The events of each key, in a queue: those of a ledger (kafka_ledger.h) that
- * are not acknowledged.  Only the first of a queue may be handed out.
+ * A queue for each key: the unacknowledged events of an in-flight table
+ * (in_flight.h).  Only the first event of a queue may be delivered.
  */
 #ifndef SL_PUBSUB_KAFKA_KEYS_H
 #define SL_PUBSUB_KAFKA_KEYS_H
 
 #include "base/bytes.h"
 
-/* A part of what is queued, which is the caller's while it is. */
-struct sl_kafka_keyed {
-    struct sl_bytes key; /* ptr NULL: it has none, and is in no queue */
-    struct sl_kafka_keyed *next;
-    struct sl_kafka_keyed *last;           /* of the first one */
-    struct sl_kafka_keyed *next_in_bucket; /* ... */
+/* Embedded in what is queued; the caller keeps it alive while it is queued. */
+struct sl_pubsub_kafka_keyed {
+    struct sl_bytes key; /* ptr NULL: no key, in no queue */
+    struct sl_pubsub_kafka_keyed *next;
+    struct sl_pubsub_kafka_keyed *last; /* in the first of a queue only */
+    struct sl_pubsub_kafka_keyed *next_in_bucket; /* the same */
 };
 
-struct sl_kafka_keys {
-    struct sl_kafka_keyed **buckets; /* of the first one of each key */
+struct sl_pubsub_kafka_keys {
+    struct sl_pubsub_kafka_keyed **buckets; /* of the first of each queue */
     size_t bucket_count, count;
 };
 
-void sl_kafka_keys_init(struct sl_kafka_keys *keys);
-void sl_kafka_keys_done(struct sl_kafka_keys *keys);
+void sl_pubsub_kafka_keys_init(struct sl_pubsub_kafka_keys *keys);
+void sl_pubsub_kafka_keys_done(struct sl_pubsub_kafka_keys *keys);
 
-/* Behind the others of its key; whether there are some. */
-bool sl_kafka_keys_add(struct sl_kafka_keys *keys,
-                       struct sl_kafka_keyed *keyed);
-/* Out of its queue; the one that is now the first, where it was, or NULL. */
-struct sl_kafka_keyed *sl_kafka_keys_remove(struct sl_kafka_keys *keys,
-                                            struct sl_kafka_keyed *keyed);
+/* Append to the queue of its key; whether there are others before it. */
+bool sl_pubsub_kafka_keys_add(struct sl_pubsub_kafka_keys *keys,
+                              struct sl_pubsub_kafka_keyed *keyed);
+/* Remove from its queue.  If it was the first: the new first, or NULL. */
+struct sl_pubsub_kafka_keyed *
+sl_pubsub_kafka_keys_remove(struct sl_pubsub_kafka_keys *keys,
+                            struct sl_pubsub_kafka_keyed *keyed);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The members of groups in this process, and what is asked of them.  Which of
- * those that share a consumer gets which event is decided here
- * (kafka_ledger.h).
+ * The members of groups in this process and their requests.  Members that share
+ * a consumer share its events (in_flight.h).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,23 +12,25 @@
 #include "pubsub/kafka/internal.h"
 
 enum {
-    LOOK_EVERY_MS = 10, /* while a member joins */
+    JOIN_POLL_MS = 10, /* while a member joins */
     PROBE_MS = 1000,
 };
 
-/* Behind this a group that cannot be joined says why, in ns: librdkafka tries
- * on, and does not repeat what it has said. */
-#define REFUSED_AFTER INT64_C(2500000000)
+/* In ns: a group that cannot be joined for so long reports why. librdkafka
+ * retries forever and reports a failure once. */
+#define REPORT_AFTER INT64_C(2500000000)
 
 /* --- Members ------------------------------------------------------------ */
 
-static void remove_member(struct sl_kafka_consumer *consumer,
-                          struct sl_kafka_member **place, struct sl_op *op)
+static void remove_kafka_member(struct sl_pubsub_kafka_consumer *consumer,
+                                struct sl_pubsub_kafka_member **link,
+                                struct sl_op *op)
 {
-    struct sl_kafka_member *member = *place;
+    struct sl_pubsub_kafka_member *member = *link;
 
-    *place = member->next;
-    if (sl_kafka_ledger_return_all(consumer->ledger, member->number) &&
+    *link = member->next;
+    if (sl_pubsub_kafka_in_flight_return_all(consumer->in_flight,
+                                             member->number) &&
         op != NULL)
         op->changed = true;
     free(member->name);
@@ -38,45 +39,47 @@ static void remove_member(struct sl_kafka_consumer *consumer,
         consumer->unused_until = sl_deadline_in_ms(consumer->lease_ms);
 }
 
-void sl_kafka_members_expire(struct sl_kafka_consumer *consumer,
-                             struct sl_op *op)
+void sl_pubsub_kafka_members_expire(struct sl_pubsub_kafka_consumer *consumer,
+                                    struct sl_op *op)
 {
-    struct sl_kafka_member **place = &consumer->members;
+    struct sl_pubsub_kafka_member **link = &consumer->members;
 
-    while (*place != NULL)
-        if (sl_deadline_passed((*place)->expires))
-            remove_member(consumer, place, op);
+    while (*link != NULL)
+        if (sl_deadline_passed((*link)->expires))
+            remove_kafka_member(consumer, link, op);
         else
-            place = &(*place)->next;
+            link = &(*link)->next;
 }
 
-void sl_kafka_members_free(struct sl_kafka_consumer *consumer)
+void sl_pubsub_kafka_members_free(struct sl_pubsub_kafka_consumer *consumer)
 {
     while (consumer->members != NULL) {
-        struct sl_kafka_member *member = consumer->members;
+        struct sl_pubsub_kafka_member *member = consumer->members;
         consumer->members = member->next;
         free(member->name);
         free(member);
     }
 }
 
-static struct sl_kafka_member **find_member(struct sl_kafka_consumer *consumer,
-                                            struct sl_bytes name)
+static struct sl_pubsub_kafka_member **
+find_kafka_member(struct sl_pubsub_kafka_consumer *consumer,
+                  struct sl_bytes name)
 {
-    struct sl_kafka_member **place = &consumer->members;
+    struct sl_pubsub_kafka_member **link = &consumer->members;
 
-    while (*place != NULL && !sl_bytes_equal(sl_bytes_of((*place)->name), name))
-        place = &(*place)->next;
-    return place;
+    while (*link != NULL && !sl_bytes_equal(sl_bytes_of((*link)->name), name))
+        link = &(*link)->next;
+    return link;
 }
 
 static void refuse_member(struct sl_op *op)
 {
     struct sl_error err;
 
-    sl_fail(&err, SL_CONFLICT,
-            "the subscription's lease has ended: the group does not know this "
-            "member any more");
+    sl_fail(
+        &err, SL_CONFLICT,
+        "the subscription's lease has expired: the group does not know this "
+        "member any more");
     sl_op_fail(op, &err);
 }
 
@@ -84,16 +87,17 @@ static void refuse_event(struct sl_op *op)
 {
     struct sl_error err;
 
-    sl_fail(&err, SL_CONFLICT, "the event is no more this member's");
+    sl_fail(&err, SL_CONFLICT, "the event is no longer leased to this member");
     sl_op_fail(op, &err);
 }
 
 /* --- Joining ------------------------------------------------------------ */
 
-static void add_member(struct sl_kafka_consumer *consumer, struct sl_op *op)
+static void add_kafka_member(struct sl_pubsub_kafka_consumer *consumer,
+                             struct sl_op *op)
 {
     struct sl_bytes name = sl_pubsub_request_of(op)->member;
-    struct sl_kafka_member *member = *find_member(consumer, name);
+    struct sl_pubsub_kafka_member *member = *find_kafka_member(consumer, name);
 
     if (member == NULL) {
         member = sl_alloc(sizeof(*member));
@@ -105,8 +109,8 @@ static void add_member(struct sl_kafka_consumer *consumer, struct sl_op *op)
     member->expires = sl_deadline_in_ms(consumer->lease_ms);
 }
 
-/* One look; *done: it is a member. */
-static enum sl_status try_to_join(struct sl_kafka_consumer *consumer,
+/* Try once; *done: the member has joined. */
+static enum sl_status try_to_join(struct sl_pubsub_kafka_consumer *consumer,
                                   struct sl_op *op, bool *done,
                                   struct sl_error *err)
 {
@@ -114,20 +118,20 @@ static enum sl_status try_to_join(struct sl_kafka_consumer *consumer,
 
     if (consumer->client == NULL) {
         consumer->earliest = sl_pubsub_request_of(op)->from_earliest;
-        status =
-            sl_kafka_consumer_start(consumer, sl_pubsub_config_of(op), err);
+        status = sl_pubsub_kafka_consumer_start(consumer,
+                                                sl_pubsub_config_of(op), err);
     }
     if (status != SL_OK)
         return status;
     consumer->unused_until = sl_deadline_in_ms(consumer->lease_ms);
-    sl_kafka_consumer_serve(consumer);
+    sl_pubsub_kafka_consumer_serve(consumer);
     if (consumer->joined && !consumer->settled)
-        status = sl_kafka_consumer_settle(consumer, op->deadline, err);
+        status = sl_pubsub_kafka_consumer_settle(consumer, op->deadline, err);
     *done = status == SL_OK && consumer->settled;
-    sl_kafka_notices_give(consumer, op);
+    sl_pubsub_kafka_notices_deliver(consumer, op);
     if (*done) {
-        sl_kafka_members_expire(consumer, op);
-        add_member(consumer, op);
+        sl_pubsub_kafka_members_expire(consumer, op);
+        add_kafka_member(consumer, op);
     }
     return status;
 }
@@ -138,22 +142,23 @@ static bool may_pass(enum sl_status status)
            status == SL_TIMEOUT || status == SL_CONFLICT;
 }
 
-static bool is_refused(struct sl_kafka_consumer *consumer, int64_t start,
+static bool is_refused(struct sl_pubsub_kafka_consumer *consumer, int64_t start,
                        struct sl_error *err)
 {
-    if (sl_kafka_trouble_is_final(&consumer->trouble, start))
+    if (sl_pubsub_kafka_failure_is_final(&consumer->failure, start))
         return true;
-    if (!sl_kafka_has_trouble(&consumer->trouble) ||
-        sl_now_ns() - start < REFUSED_AFTER)
+    if (!sl_pubsub_kafka_failure_is_set(&consumer->failure) ||
+        sl_now_ns() - start < REPORT_AFTER)
         return false;
-    return !may_pass(sl_kafka_fail_with(consumer->store, &consumer->trouble,
-                                        consumer->group,
-                                        RD_KAFKA_RESP_ERR__TIMED_OUT, err));
+    return !may_pass(sl_pubsub_kafka_fail_with(
+        consumer->store, &consumer->failure, consumer->group,
+        RD_KAFKA_RESP_ERR__TIMED_OUT, err));
 }
 
-static void join(struct sl_kafka_consumer *consumer, struct sl_op *op)
+static void join_group(struct sl_pubsub_kafka_consumer *consumer,
+                       struct sl_op *op)
 {
-    const struct timespec pause = {.tv_nsec = LOOK_EVERY_MS * 1000000L};
+    const struct timespec pause = {.tv_nsec = JOIN_POLL_MS * 1000000L};
     int64_t start = sl_now_ns();
     enum sl_status status = SL_OK;
     struct sl_error err;
@@ -172,106 +177,112 @@ static void join(struct sl_kafka_consumer *consumer, struct sl_op *op)
     if (done)
         return;
     if (status == SL_OK || may_pass(status))
-        sl_kafka_fail_with(consumer->store, &consumer->trouble, consumer->group,
-                           RD_KAFKA_RESP_ERR__TIMED_OUT, &err);
+        sl_pubsub_kafka_fail_with(consumer->store, &consumer->failure,
+                                  consumer->group, RD_KAFKA_RESP_ERR__TIMED_OUT,
+                                  &err);
     sl_op_fail(op, &err);
 }
 
-void sl_kafka_subscribe(struct sl_kafka_store *store, struct sl_op *op)
+void sl_pubsub_kafka_subscribe(struct sl_pubsub_kafka_store *store,
+                               struct sl_op *op)
 {
-    struct sl_kafka_consumer *consumer =
-        sl_kafka_consumer_hold(store, op->request, true);
+    struct sl_pubsub_kafka_consumer *consumer =
+        sl_pubsub_kafka_consumer_acquire(store, op->request, true);
     struct sl_error err;
     int partitions;
 
     pthread_mutex_lock(&consumer->lock);
     bool knows = consumer->client != NULL;
     pthread_mutex_unlock(&consumer->lock);
-    if (!knows && sl_kafka_topic(store, op, &partitions, &err) != SL_OK) {
+    if (!knows &&
+        sl_pubsub_kafka_ensure_topic(store, op, &partitions, &err) != SL_OK) {
         sl_op_fail(op, &err);
     } else {
         pthread_mutex_lock(&consumer->lock);
         if (consumer->client == NULL)
             consumer->partition_count = partitions;
         pthread_mutex_unlock(&consumer->lock);
-        join(consumer, op);
+        join_group(consumer, op);
     }
     pthread_mutex_lock(&consumer->lock);
     bool unused = consumer->client == NULL;
     pthread_mutex_unlock(&consumer->lock);
-    sl_kafka_consumer_release(consumer, unused);
+    sl_pubsub_kafka_consumer_release(consumer, unused);
 }
 
 /* --- Receiving ---------------------------------------------------------- */
 
-static bool wants_more(const struct sl_op *op)
+static bool wants_more_events(const struct sl_op *op)
 {
     const struct sl_pubsub_answer *answer = op->answer;
 
     return answer->deliveries.count < sl_pubsub_request_of(op)->limit;
 }
 
-static void take_events(struct sl_kafka_consumer *consumer,
-                        const struct sl_kafka_member *member, struct sl_op *op)
+static void deliver_events(struct sl_pubsub_kafka_consumer *consumer,
+                           const struct sl_pubsub_kafka_member *member,
+                           struct sl_op *op)
 {
-    char receipt[SL_KAFKA_RECEIPT_MAX];
+    char receipt[SL_PUBSUB_KAFKA_RECEIPT_MAX];
     const struct sl_delivery *event;
 
-    sl_kafka_ledger_show(consumer->ledger);
-    while (wants_more(op)) {
-        struct sl_kafka_entry *entry =
-            sl_kafka_ledger_next(consumer->ledger, receipt, &event);
+    sl_pubsub_kafka_in_flight_show_due(consumer->in_flight);
+    while (wants_more_events(op)) {
+        struct sl_pubsub_kafka_entry *entry = sl_pubsub_kafka_in_flight_next(
+            consumer->in_flight, receipt, &event);
         if (entry == NULL) {
-            if (!sl_kafka_consumer_fetch(consumer))
+            if (!sl_pubsub_kafka_consumer_fetch(consumer))
                 break;
             continue;
         }
         if (!sl_pubsub_answer_add(op, event))
             break;
-        sl_kafka_ledger_deliver(consumer->ledger, entry, member->number);
+        sl_pubsub_kafka_in_flight_deliver(consumer->in_flight, entry,
+                                          member->number);
     }
 }
 
 /*
- * Nothing came, and librdkafka has complained.  It does not say that all is
- * well again, so ask.
+ * No event arrived and librdkafka has reported a failure.  It does not report
+ * recovery, so query the brokers.
  */
-static bool is_cut_off(struct sl_kafka_consumer *consumer, struct sl_op *op)
+static bool is_cut_off(struct sl_pubsub_kafka_consumer *consumer,
+                       struct sl_op *op)
 {
     const struct rd_kafka_metadata *metadata;
     struct sl_error err;
     int left = sl_deadline_left_ms(op->deadline);
 
-    if (!sl_kafka_has_trouble(&consumer->trouble))
+    if (!sl_pubsub_kafka_failure_is_set(&consumer->failure))
         return false;
     rd_kafka_resp_err_t code =
         rd_kafka_metadata(consumer->client, 0, NULL, &metadata,
                           left < PROBE_MS ? left : PROBE_MS);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_metadata_destroy(metadata);
-        pthread_mutex_lock(&consumer->trouble.lock);
-        rd_kafka_resp_err_t why = consumer->trouble.code;
-        pthread_mutex_unlock(&consumer->trouble.lock);
-        enum sl_status status = sl_kafka_status(why);
+        pthread_mutex_lock(&consumer->failure.lock);
+        rd_kafka_resp_err_t why = consumer->failure.code;
+        pthread_mutex_unlock(&consumer->failure.lock);
+        enum sl_status status = sl_pubsub_kafka_status(why);
         if (status != SL_PERMISSION_DENIED && status != SL_NOT_FOUND) {
-            sl_kafka_trouble_over(&consumer->trouble);
+            sl_pubsub_kafka_failure_clear(&consumer->failure);
             return false;
         }
     }
-    sl_kafka_fail_with(consumer->store, &consumer->trouble, consumer->topic,
-                       code, &err);
-    /* It is told once; where it lasts, librdkafka says so again. */
+    sl_pubsub_kafka_fail_with(consumer->store, &consumer->failure,
+                              consumer->topic, code, &err);
+    /* Report it once; librdkafka repeats a failure that lasts. */
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        sl_kafka_trouble_over(&consumer->trouble);
+        sl_pubsub_kafka_failure_clear(&consumer->failure);
     sl_op_fail(op, &err);
     return true;
 }
 
-static sl_deadline next_look(const struct sl_kafka_consumer *consumer)
+static sl_deadline next_check(const struct sl_pubsub_kafka_consumer *consumer)
 {
-    sl_deadline next = sl_kafka_ledger_next_shown(consumer->ledger);
+    sl_deadline next = sl_pubsub_kafka_in_flight_next_due(consumer->in_flight);
 
-    for (const struct sl_kafka_member *member = consumer->members;
+    for (const struct sl_pubsub_kafka_member *member = consumer->members;
          member != NULL; member = member->next)
         if (member->expires < next)
             next = member->expires;
@@ -280,78 +291,82 @@ static sl_deadline next_look(const struct sl_kafka_consumer *consumer)
     return next;
 }
 
-static void receive(struct sl_kafka_consumer *consumer,
-                    const struct sl_kafka_member *member, struct sl_op *op)
+static void receive_events(struct sl_pubsub_kafka_consumer *consumer,
+                           const struct sl_pubsub_kafka_member *member,
+                           struct sl_op *op)
 {
     const struct sl_pubsub_answer *answer = op->answer;
 
-    take_events(consumer, member, op);
+    deliver_events(consumer, member, op);
     if (answer->deliveries.count > 0)
         op->changed = true; /* there may be more for the next receiver */
     if (answer->deliveries.count > 0 || answer->err.status != SL_OK ||
         is_cut_off(consumer, op) || !sl_op_may_wait(op))
         return;
-    op->again_at = next_look(consumer);
+    op->again_at = next_check(consumer);
 }
 
 /* --- The other verbs ---------------------------------------------------- */
 
-static void give_back(struct sl_kafka_consumer *consumer,
-                      const struct sl_kafka_member *member, struct sl_op *op)
+static void return_event(struct sl_pubsub_kafka_consumer *consumer,
+                         const struct sl_pubsub_kafka_member *member,
+                         struct sl_op *op)
 {
     const struct sl_pubsub_request *request = op->request;
-    struct sl_kafka_entry *entry = sl_kafka_ledger_find(
-        consumer->ledger, member->number, request->receipt);
+    struct sl_pubsub_kafka_entry *entry = sl_pubsub_kafka_in_flight_find(
+        consumer->in_flight, member->number, request->receipt);
 
     if (entry == NULL) {
         refuse_event(op);
         return;
     }
-    sl_kafka_ledger_return(consumer->ledger, entry,
-                           request->delay_ms > 0
-                               ? sl_deadline_in_ms((int64_t)request->delay_ms)
-                               : 0);
+    sl_pubsub_kafka_in_flight_return(
+        consumer->in_flight, entry,
+        request->delay_ms > 0 ? sl_deadline_in_ms((int64_t)request->delay_ms)
+                              : 0);
     op->changed = true;
-    sl_kafka_consumer_serve(consumer);
+    sl_pubsub_kafka_consumer_serve(consumer);
 }
 
-/* Whether it has no members any more. */
-static bool run_as_member(struct sl_kafka_consumer *consumer, struct sl_op *op)
+/* Whether the consumer has no members any more. */
+static bool run_member_op(struct sl_pubsub_kafka_consumer *consumer,
+                          struct sl_op *op)
 {
     enum sl_pubsub_verb verb = (enum sl_pubsub_verb)sl_op_verb(op);
 
     if (consumer->client == NULL)
         return true;
-    sl_kafka_consumer_serve(consumer);
-    sl_kafka_members_expire(consumer, op);
-    struct sl_kafka_member **place =
-        find_member(consumer, sl_pubsub_request_of(op)->member);
-    struct sl_kafka_member *member = *place;
+    sl_pubsub_kafka_consumer_serve(consumer);
+    sl_pubsub_kafka_members_expire(consumer, op);
+    struct sl_pubsub_kafka_member **link =
+        find_kafka_member(consumer, sl_pubsub_request_of(op)->member);
+    struct sl_pubsub_kafka_member *member = *link;
     if (verb == SL_PUBSUB_LEAVE) {
         if (member != NULL)
-            remove_member(consumer, place, op);
+            remove_kafka_member(consumer, link, op);
         if (consumer->members == NULL)
-            consumer->unused_until = 0; /* whoever is in the way */
+            consumer->unused_until = 0; /* close it at once */
         return consumer->members == NULL;
     }
     if (member == NULL) {
         refuse_member(op);
         return false;
     }
-    sl_kafka_notices_give(consumer, op);
+    sl_pubsub_kafka_notices_deliver(consumer, op);
     if (verb == SL_PUBSUB_RECEIVE)
-        receive(consumer, member, op);
+        receive_events(consumer, member, op);
     else if (verb == SL_PUBSUB_RENEW)
         member->expires = sl_deadline_in_ms(consumer->lease_ms);
     else
-        give_back(consumer, member, op);
+        return_event(consumer, member, op);
     return false;
 }
 
-void sl_kafka_as_member(struct sl_kafka_store *store, struct sl_op *op)
+void sl_pubsub_kafka_run_as_member(struct sl_pubsub_kafka_store *store,
+                                   struct sl_op *op)
 {
-    struct sl_kafka_consumer *consumer =
-        sl_kafka_consumer_hold(store, op->request, false);
+    struct sl_pubsub_kafka_consumer *consumer =
+        sl_pubsub_kafka_consumer_acquire(store, op->request, false);
 
     if (consumer == NULL) {
         if (sl_op_verb(op) != SL_PUBSUB_LEAVE)
@@ -359,53 +374,55 @@ void sl_kafka_as_member(struct sl_kafka_store *store, struct sl_op *op)
         return;
     }
     pthread_mutex_lock(&consumer->lock);
-    bool unused = run_as_member(consumer, op);
+    bool unused = run_member_op(consumer, op);
     pthread_mutex_unlock(&consumer->lock);
-    sl_kafka_consumer_release(consumer, unused);
+    sl_pubsub_kafka_consumer_release(consumer, unused);
 }
 
 /* --- Acknowledging ------------------------------------------------------ */
 
-/* In the ledger; true: its position is to be committed. */
-static bool note_acknowledged(struct sl_kafka_consumer *consumer,
+/* Acknowledge in the in-flight table; true: commit its position. */
+static bool acknowledge_event(struct sl_pubsub_kafka_consumer *consumer,
                               struct sl_op *op)
 {
     const struct sl_pubsub_request *request = op->request;
-    struct sl_kafka_member *member = *find_member(consumer, request->member);
+    struct sl_pubsub_kafka_member *member =
+        *find_kafka_member(consumer, request->member);
 
     if (member == NULL) {
         refuse_member(op);
         return false;
     }
-    struct sl_kafka_entry *entry = sl_kafka_ledger_find(
-        consumer->ledger, member->number, request->receipt);
+    struct sl_pubsub_kafka_entry *entry = sl_pubsub_kafka_in_flight_find(
+        consumer->in_flight, member->number, request->receipt);
     if (entry == NULL) {
         refuse_event(op);
         return false;
     }
-    int32_t partition = sl_kafka_entry_partition(entry);
-    bool wanted =
-        sl_kafka_ledger_wants(consumer->ledger, partition, consumer->prefetch);
-    bool frees = sl_kafka_ledger_acknowledge(consumer->ledger, entry);
+    int32_t partition = sl_pubsub_kafka_entry_partition(entry);
+    bool wanted = sl_pubsub_kafka_in_flight_wants(
+        consumer->in_flight, partition, consumer->prefetch);
+    bool frees =
+        sl_pubsub_kafka_in_flight_acknowledge(consumer->in_flight, entry);
     if (frees || !wanted)
         op->changed = true;
     return true;
 }
 
-/* Those of one consumer, from the first on: all of them, then one commit. */
-static void acknowledge_all(struct sl_kafka_consumer *consumer,
+/* Acknowledge all ops of the first one's consumer, with one commit. */
+static void acknowledge_all(struct sl_pubsub_kafka_consumer *consumer,
                             struct sl_op *const ops[], size_t count,
                             bool done[])
 {
     const struct sl_pubsub_request *first = ops[0]->request;
     sl_deadline deadline = SL_NEVER;
     struct sl_error err;
-    bool mine[SL_KAFKA_BATCH] = {false};
+    bool mine[SL_PUBSUB_KAFKA_BATCH] = {false};
 
     pthread_mutex_lock(&consumer->lock);
     if (consumer->client != NULL) {
-        sl_kafka_consumer_serve(consumer);
-        sl_kafka_members_expire(consumer, ops[0]);
+        sl_pubsub_kafka_consumer_serve(consumer);
+        sl_pubsub_kafka_members_expire(consumer, ops[0]);
     }
     for (size_t i = 0; i < count; i++) {
         const struct sl_pubsub_request *request = ops[i]->request;
@@ -413,38 +430,38 @@ static void acknowledge_all(struct sl_kafka_consumer *consumer,
             !sl_bytes_equal(request->group, first->group))
             continue;
         done[i] = true;
-        mine[i] = note_acknowledged(consumer, ops[i]);
+        mine[i] = acknowledge_event(consumer, ops[i]);
         if (mine[i] && ops[i]->deadline < deadline)
             deadline = ops[i]->deadline;
     }
     pthread_mutex_unlock(&consumer->lock);
     if (deadline == SL_NEVER ||
-        sl_kafka_consumer_commit(consumer, deadline, &err) == SL_OK)
+        sl_pubsub_kafka_consumer_commit(consumer, deadline, &err) == SL_OK)
         return;
-    /* They are acknowledged here, and will be committed once that works. */
+    /* They are acknowledged here; a later commit includes them. */
     for (size_t i = 0; i < count; i++)
         if (mine[i])
             sl_op_fail(ops[i], &err);
 }
 
-void sl_kafka_acknowledge(struct sl_kafka_store *store,
-                          struct sl_op *const ops[], size_t count)
+void sl_pubsub_kafka_acknowledge(struct sl_pubsub_kafka_store *store,
+                                 struct sl_op *const ops[], size_t count)
 {
-    bool done[SL_KAFKA_BATCH];
+    bool done[SL_PUBSUB_KAFKA_BATCH];
 
     for (size_t i = 0; i < count; i++)
         done[i] = sl_op_verb(ops[i]) != SL_PUBSUB_ACKNOWLEDGE;
     for (size_t i = 0; i < count; i++) {
         if (done[i])
             continue;
-        struct sl_kafka_consumer *consumer =
-            sl_kafka_consumer_hold(store, ops[i]->request, false);
+        struct sl_pubsub_kafka_consumer *consumer =
+            sl_pubsub_kafka_consumer_acquire(store, ops[i]->request, false);
         if (consumer == NULL) {
             done[i] = true;
             refuse_member(ops[i]);
             continue;
         }
         acknowledge_all(consumer, &ops[i], count - i, &done[i]);
-        sl_kafka_consumer_release(consumer, false);
+        sl_pubsub_kafka_consumer_release(consumer, false);
     }
 }

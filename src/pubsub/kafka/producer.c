@@ -11,9 +11,10 @@
 enum { OVERHEAD = 1 << 18 }; /* of an event: key, attributes, headers */
 
 /* On librdkafka's background thread. */
-static void on_event(rd_kafka_t *client, rd_kafka_event_t *event, void *context)
+static void on_producer_event(rd_kafka_t *client, rd_kafka_event_t *event,
+                              void *context)
 {
-    struct sl_kafka_producer *producer = context;
+    struct sl_pubsub_kafka_producer *producer = context;
     const rd_kafka_message_t *message;
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
 
@@ -21,13 +22,13 @@ static void on_event(rd_kafka_t *client, rd_kafka_event_t *event, void *context)
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_DR:
         while ((message = rd_kafka_event_message_next(event)) != NULL)
-            sl_kafka_report(producer, message);
+            sl_pubsub_kafka_on_delivery_report(producer, message);
         break;
     case RD_KAFKA_EVENT_ERROR:
         if (rd_kafka_event_error_is_fatal(event))
             atomic_store(&producer->dead, true);
-        sl_kafka_trouble_note(&producer->trouble, code,
-                              rd_kafka_event_error_string(event));
+        sl_pubsub_kafka_failure_set(&producer->failure, code,
+                                    rd_kafka_event_error_string(event));
         break;
     default:
         break;
@@ -35,12 +36,13 @@ static void on_event(rd_kafka_t *client, rd_kafka_event_t *event, void *context)
     rd_kafka_event_destroy(event);
 }
 
-static enum sl_status configure(rd_kafka_conf_t *conf,
-                                const struct sl_kafka_options *options,
-                                const struct sl_pubsub_config *config,
-                                struct sl_error *err)
+static enum sl_status
+configure_producer(rd_kafka_conf_t *conf,
+                   const struct sl_pubsub_kafka_options *options,
+                   const struct sl_pubsub_config *config, struct sl_error *err)
 {
-    /* Given up before who waits does, since it is looked at once a second. */
+    /* librdkafka checks this once a second, so it gives up before the caller
+     * does. */
     int64_t timeout = config->service.timeout_ms;
     int64_t patience = timeout > 2000 ? timeout - 1000 : timeout / 2 + 1;
     const struct {
@@ -56,61 +58,62 @@ static enum sl_status configure(rd_kafka_conf_t *conf,
         {"topic.metadata.propagation.max.ms", 1000},
     };
     enum sl_status status =
-        sl_kafka_conf_set(conf, "enable.idempotence", "true", err);
+        sl_pubsub_kafka_conf_set(conf, "enable.idempotence", "true", err);
 
     if (status == SL_OK)
-        status = sl_kafka_conf_set(conf, "acks", "all", err);
+        status = sl_pubsub_kafka_conf_set(conf, "acks", "all", err);
     if (status == SL_OK)
-        status = sl_kafka_conf_set(conf, "compression.codec",
-                                   options->compression, err);
+        status = sl_pubsub_kafka_conf_set(conf, "compression.codec",
+                                          options->compression, err);
     if (status == SL_OK)
-        status = sl_kafka_conf_set(conf, "partitioner",
-                                   strcmp(options->partitioner, "murmur2") == 0
-                                       ? "murmur2_random"
-                                       : "consistent_random",
-                                   err);
+        status = sl_pubsub_kafka_conf_set(
+            conf, "partitioner",
+            strcmp(options->partitioner, "murmur2") == 0 ? "murmur2_random"
+                                                         : "consistent_random",
+            err);
     for (size_t i = 0;
          status == SL_OK && i < sizeof(numbers) / sizeof(numbers[0]); i++)
-        status =
-            sl_kafka_conf_number(conf, numbers[i].name, numbers[i].value, err);
+        status = sl_pubsub_kafka_conf_number(conf, numbers[i].name,
+                                             numbers[i].value, err);
     return status;
 }
 
-static void producer_free(struct sl_kafka_producer *producer)
+static void producer_free(struct sl_pubsub_kafka_producer *producer)
 {
-    sl_kafka_topics_free(producer->topics);
+    sl_pubsub_kafka_topics_free(producer->topics);
     if (producer->client != NULL) {
-        /* What nobody waits for any more. */
+        /* The caller has given up on these events. */
         rd_kafka_purge(producer->client,
                        RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         rd_kafka_flush(producer->client, 1000);
         rd_kafka_destroy(producer->client);
     }
-    pthread_mutex_destroy(&producer->trouble.lock);
+    pthread_mutex_destroy(&producer->failure.lock);
     free(producer);
 }
 
-static enum sl_status producer_new(const struct sl_kafka_store *store,
+static enum sl_status producer_new(const struct sl_pubsub_kafka_store *store,
                                    const struct sl_pubsub_config *config,
-                                   struct sl_kafka_producer **out,
+                                   struct sl_pubsub_kafka_producer **out,
                                    struct sl_error *err)
 {
-    struct sl_kafka_producer *producer = sl_alloc(sizeof(*producer));
+    struct sl_pubsub_kafka_producer *producer = sl_alloc(sizeof(*producer));
     rd_kafka_conf_t *conf = NULL;
-    enum sl_status status = sl_kafka_conf(store->options, &conf, err);
+    enum sl_status status =
+        sl_pubsub_kafka_conf_new(store->options, &conf, err);
 
     producer->store = store;
     producer->users = 1;
-    sl_kafka_trouble_init(&producer->trouble);
+    sl_pubsub_kafka_failure_init(&producer->failure);
     if (status == SL_OK) {
         rd_kafka_conf_set_opaque(conf, producer);
         rd_kafka_conf_set_events(conf,
                                  RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
-        rd_kafka_conf_set_background_event_cb(conf, on_event);
-        status = configure(conf, store->options, config, err);
+        rd_kafka_conf_set_background_event_cb(conf, on_producer_event);
+        status = configure_producer(conf, store->options, config, err);
         if (status == SL_OK)
-            status = sl_kafka_client(RD_KAFKA_PRODUCER, conf, &producer->client,
-                                     err);
+            status = sl_pubsub_kafka_client_new(RD_KAFKA_PRODUCER, conf,
+                                                &producer->client, err);
         else
             rd_kafka_conf_destroy(conf);
     }
@@ -128,8 +131,8 @@ static enum sl_status producer_new(const struct sl_kafka_store *store,
     return SL_OK;
 }
 
-void sl_kafka_producer_unref(struct sl_kafka_store *store,
-                             struct sl_kafka_producer *producer)
+void sl_pubsub_kafka_producer_unref(struct sl_pubsub_kafka_store *store,
+                                    struct sl_pubsub_kafka_producer *producer)
 {
     pthread_mutex_lock(&store->lock);
     bool last = --producer->users == 0;
@@ -138,18 +141,17 @@ void sl_kafka_producer_unref(struct sl_kafka_store *store,
         producer_free(producer);
 }
 
-enum sl_status sl_kafka_producer_get(struct sl_kafka_store *store,
-                                     const struct sl_pubsub_config *config,
-                                     struct sl_kafka_producer **out,
-                                     struct sl_error *err)
+enum sl_status sl_pubsub_kafka_producer_get(
+    struct sl_pubsub_kafka_store *store, const struct sl_pubsub_config *config,
+    struct sl_pubsub_kafka_producer **out, struct sl_error *err)
 {
-    struct sl_kafka_producer *over = NULL;
+    struct sl_pubsub_kafka_producer *over = NULL;
     enum sl_status status = SL_OK;
 
     pthread_mutex_lock(&store->lock);
     if (store->producer != NULL &&
         (atomic_load(&store->producer->dead) ||
-         store->producer->topic_count >= SL_KAFKA_NAMES_MAX)) {
+         store->producer->topic_count >= SL_PUBSUB_KAFKA_NAMES_MAX)) {
         over = store->producer;
         store->producer = NULL;
     }
@@ -161,44 +163,47 @@ enum sl_status sl_kafka_producer_get(struct sl_kafka_store *store,
     }
     pthread_mutex_unlock(&store->lock);
     if (over != NULL)
-        sl_kafka_producer_unref(store, over);
+        sl_pubsub_kafka_producer_unref(store, over);
     return status;
 }
 
-void sl_kafka_producer_free(struct sl_kafka_store *store)
+void sl_pubsub_kafka_producer_free(struct sl_pubsub_kafka_store *store)
 {
     if (store->producer != NULL)
-        sl_kafka_producer_unref(store, store->producer);
+        sl_pubsub_kafka_producer_unref(store, store->producer);
     store->producer = NULL;
 }
 
-enum sl_status sl_kafka_reach(struct sl_kafka_store *store,
+enum sl_status
+sl_pubsub_kafka_check_brokers(struct sl_pubsub_kafka_store *store,
                               sl_deadline deadline, struct sl_error *err)
 {
     static const struct sl_pubsub_config config = {
         .service = {.timeout_ms = 5000}, .max_payload = 16 << 20};
     const struct rd_kafka_metadata *metadata;
-    struct sl_kafka_producer *producer = NULL;
+    struct sl_pubsub_kafka_producer *producer = NULL;
     int64_t start = sl_now_ns();
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
     enum sl_status status = SL_TIMEOUT;
 
-    /* Of its own: what is asked of the one of the store is not known yet. */
+    /* A producer of its own: the settings of the store's one are unknown before
+     * the first call. */
     status = producer_new(store, &config, &producer, err);
     if (status != SL_OK)
         return status;
     while (!sl_deadline_passed(deadline) &&
-           !sl_kafka_trouble_is_final(&producer->trouble, start)) {
-        code = rd_kafka_metadata(producer->client, 0, NULL, &metadata,
-                                 sl_kafka_slice(deadline, SL_KAFKA_SLICE_MS));
+           !sl_pubsub_kafka_failure_is_final(&producer->failure, start)) {
+        code = rd_kafka_metadata(
+            producer->client, 0, NULL, &metadata,
+            sl_pubsub_kafka_wait_ms(deadline, SL_PUBSUB_KAFKA_POLL_MS));
         if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
             continue;
         rd_kafka_metadata_destroy(metadata);
         break;
     }
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        status = sl_kafka_fail_with(store, &producer->trouble,
-                                    "no broker answers", code, err);
+        status = sl_pubsub_kafka_fail_with(store, &producer->failure,
+                                           "no broker answers", code, err);
     producer_free(producer);
     return status;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Publishing: all of a batch is given to librdkafka, which sends it in as few
- * requests as it can, and then waited for.  Its background thread tells what
- * became of each event.
+ * Publishing: a batch is handed to librdkafka, which sends it in as few
+ * requests as it can, and then awaited.  Delivery reports arrive on its
+ * background thread.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,79 +10,80 @@
 #include "base/alloc.h"
 #include "pubsub/kafka/producer.h"
 
-/* What becomes of one event. */
+/* The delivery report of one event. */
 struct report {
-    struct sl_kafka_batch *batch;
+    struct sl_pubsub_kafka_batch *batch;
     struct sl_op *op;
     int32_t partition;
     rd_kafka_resp_err_t code;
     rd_kafka_msg_status_t how;
-    bool told;
+    bool reported;
 };
 
-/* Who waits has it, and each event on its way. */
-struct sl_kafka_batch {
-    struct sl_kafka_producer *producer;
+/* Owned by the caller that waits and by each event that was sent. */
+struct sl_pubsub_kafka_batch {
+    struct sl_pubsub_kafka_producer *producer;
     int64_t start;
     pthread_mutex_t lock;
-    pthread_cond_t told;
-    size_t waiting; /* events on their way */
+    pthread_cond_t reported;
+    size_t waiting; /* events without a report */
     size_t owners;
     size_t count;
     struct report reports[];
 };
 
-static void batch_unref(struct sl_kafka_batch *batch)
+static void batch_unref(struct sl_pubsub_kafka_batch *batch)
 {
     pthread_mutex_lock(&batch->lock);
     bool last = --batch->owners == 0;
     pthread_mutex_unlock(&batch->lock);
     if (!last)
         return;
-    pthread_cond_destroy(&batch->told);
+    pthread_cond_destroy(&batch->reported);
     pthread_mutex_destroy(&batch->lock);
     free(batch);
 }
 
 /* --- On librdkafka's background thread ---------------------------------- */
 
-void sl_kafka_report(struct sl_kafka_producer *producer,
-                     const rd_kafka_message_t *message)
+void sl_pubsub_kafka_on_delivery_report(
+    struct sl_pubsub_kafka_producer *producer,
+    const rd_kafka_message_t *message)
 {
     struct report *report = message->_private;
-    struct sl_kafka_batch *batch = report->batch;
+    struct sl_pubsub_kafka_batch *batch = report->batch;
 
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR)
-        sl_kafka_trouble_over(&producer->trouble);
+        sl_pubsub_kafka_failure_clear(&producer->failure);
     pthread_mutex_lock(&batch->lock);
-    report->told = true;
+    report->reported = true;
     report->partition = message->partition;
     report->code = message->err;
     report->how = rd_kafka_message_status(message);
     if (--batch->waiting == 0)
-        pthread_cond_signal(&batch->told);
+        pthread_cond_signal(&batch->reported);
     pthread_mutex_unlock(&batch->lock);
     batch_unref(batch);
 }
 
 /* --- Sending ------------------------------------------------------------ */
 
-static void refuse(struct sl_op *op, const struct sl_error *err)
+static void refuse_publish(struct sl_op *op, const struct sl_error *err)
 {
     op->not_sent = true;
     sl_op_fail(op, err);
 }
 
-/* To Kafka nothing is not the same as empty. */
+/* Kafka distinguishes a NULL value from an empty one. */
 static struct sl_bytes not_null(struct sl_bytes bytes)
 {
     return bytes.len > 0 ? bytes : SL_LITERAL("");
 }
 
-static rd_kafka_resp_err_t produce(struct sl_kafka_producer *producer,
-                                   const struct sl_kafka_topic *topic,
-                                   struct report *report,
-                                   rd_kafka_headers_t *headers)
+static rd_kafka_resp_err_t
+produce_event(struct sl_pubsub_kafka_producer *producer,
+              const struct sl_pubsub_kafka_topic *topic, struct report *report,
+              rd_kafka_headers_t *headers)
 {
     const struct sl_pubsub_request *request = report->op->request;
     const struct sl_bytes payload = not_null(request->payload);
@@ -109,48 +110,49 @@ static rd_kafka_resp_err_t produce(struct sl_kafka_producer *producer,
     return code;
 }
 
-/* On its way; false: answered. */
-static bool send_one(struct sl_kafka_store *store,
-                     struct sl_kafka_producer *producer, struct report *report)
+/* True: the event was sent; false: the op was answered. */
+static bool send_one(struct sl_pubsub_kafka_store *store,
+                     struct sl_pubsub_kafka_producer *producer,
+                     struct report *report)
 {
     const struct sl_pubsub_request *request = report->op->request;
-    struct sl_kafka_topic *topic =
-        sl_kafka_topic_get(store, producer, request->topic);
+    struct sl_pubsub_kafka_topic *topic =
+        sl_pubsub_kafka_topic_get(store, producer, request->topic);
     rd_kafka_headers_t *headers;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
     struct sl_error err;
     int partitions;
 
-    if (sl_kafka_headers(request, &headers, &err) != SL_OK) {
-        refuse(report->op, &err);
+    if (sl_pubsub_kafka_make_headers(request, &headers, &err) != SL_OK) {
+        refuse_publish(report->op, &err);
         return false;
     }
-    /* A topic that was deleted is looked for once more: it may be there anew.
-     */
-    for (int tries = 0; tries < 2 && sl_kafka_status(code) == SL_NOT_FOUND;
-         tries++) {
+    /* A deleted topic is looked up once more: it may have been recreated. */
+    for (int tries = 0;
+         tries < 2 && sl_pubsub_kafka_status(code) == SL_NOT_FOUND; tries++) {
         if (tries > 0)
-            sl_kafka_topic_set_partitions(store, topic, 0);
-        if (sl_kafka_topic_partitions(store, topic) == 0 &&
-            sl_kafka_topic_find(store, producer, topic, report->op->deadline,
-                                &partitions, &err) != SL_OK)
+            sl_pubsub_kafka_topic_set_partitions(store, topic, 0);
+        if (sl_pubsub_kafka_topic_partitions(store, topic) == 0 &&
+            sl_pubsub_kafka_topic_find(store, producer, topic,
+                                       report->op->deadline, &partitions,
+                                       &err) != SL_OK)
             break;
-        code = produce(producer, topic, report, headers);
+        code = produce_event(producer, topic, report, headers);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return true;
-        sl_kafka_fail(store, topic->name, code, &err);
+        sl_pubsub_kafka_fail(store, topic->name, code, &err);
     }
     if (headers != NULL)
         rd_kafka_headers_destroy(headers);
-    refuse(report->op, &err);
+    refuse_publish(report->op, &err);
     return false;
 }
 
-static struct sl_kafka_batch *batch_new(struct sl_kafka_producer *producer,
-                                        size_t most)
+static struct sl_pubsub_kafka_batch *
+batch_new(struct sl_pubsub_kafka_producer *producer, size_t most)
 {
     pthread_condattr_t attributes;
-    struct sl_kafka_batch *batch =
+    struct sl_pubsub_kafka_batch *batch =
         sl_alloc(sizeof(*batch) + most * sizeof(batch->reports[0]));
 
     batch->producer = producer;
@@ -159,19 +161,20 @@ static struct sl_kafka_batch *batch_new(struct sl_kafka_producer *producer,
     pthread_mutex_init(&batch->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&batch->told, &attributes);
+    pthread_cond_init(&batch->reported, &attributes);
     pthread_condattr_destroy(&attributes);
     return batch;
 }
 
-static void send_or_answer(struct sl_kafka_store *store,
-                           struct sl_kafka_batch *batch, struct sl_op *op)
+static void send_or_answer(struct sl_pubsub_kafka_store *store,
+                           struct sl_pubsub_kafka_batch *batch,
+                           struct sl_op *op)
 {
     struct report *report = &batch->reports[batch->count];
 
     report->batch = batch;
     report->op = op;
-    pthread_mutex_lock(&batch->lock); /* it may be told at once */
+    pthread_mutex_lock(&batch->lock); /* its report may arrive at once */
     batch->waiting++;
     batch->owners++;
     pthread_mutex_unlock(&batch->lock);
@@ -185,20 +188,21 @@ static void send_or_answer(struct sl_kafka_store *store,
     pthread_mutex_unlock(&batch->lock);
 }
 
-struct sl_kafka_batch *sl_kafka_publish(struct sl_kafka_store *store,
-                                        struct sl_op *const ops[], size_t count)
+struct sl_pubsub_kafka_batch *
+sl_pubsub_kafka_publish(struct sl_pubsub_kafka_store *store,
+                        struct sl_op *const ops[], size_t count)
 {
-    struct sl_kafka_batch *batch = NULL;
-    struct sl_kafka_producer *producer = NULL;
+    struct sl_pubsub_kafka_batch *batch = NULL;
+    struct sl_pubsub_kafka_producer *producer = NULL;
     struct sl_error err;
 
     for (size_t i = 0; i < count; i++) {
         if (sl_op_verb(ops[i]) != SL_PUBSUB_PUBLISH)
             continue;
         if (batch == NULL) {
-            if (sl_kafka_producer_get(store, sl_pubsub_config_of(ops[i]),
-                                      &producer, &err) != SL_OK) {
-                refuse(ops[i], &err);
+            if (sl_pubsub_kafka_producer_get(store, sl_pubsub_config_of(ops[i]),
+                                             &producer, &err) != SL_OK) {
+                refuse_publish(ops[i], &err);
                 continue;
             }
             batch = batch_new(producer, count);
@@ -208,10 +212,10 @@ struct sl_kafka_batch *sl_kafka_publish(struct sl_kafka_store *store,
     return batch;
 }
 
-/* Until all are told, or the last deadline; with the lock held. */
-static void wait_for_all(struct sl_kafka_batch *batch)
+/* Wait for all reports, or until the last deadline.  The lock is held. */
+static void wait_for_all(struct sl_pubsub_kafka_batch *batch)
 {
-    struct sl_kafka_trouble *trouble = &batch->producer->trouble;
+    struct sl_pubsub_kafka_failure *failure = &batch->producer->failure;
     sl_deadline last = 0;
     bool purged = false;
 
@@ -219,14 +223,14 @@ static void wait_for_all(struct sl_kafka_batch *batch)
         if (batch->reports[i].op->deadline > last)
             last = batch->reports[i].op->deadline;
     while (batch->waiting > 0 && !sl_deadline_passed(last)) {
-        sl_deadline look =
-            sl_deadline_in_ms(sl_kafka_slice(last, SL_KAFKA_SLICE_MS));
+        sl_deadline look = sl_deadline_in_ms(
+            sl_pubsub_kafka_wait_ms(last, SL_PUBSUB_KAFKA_POLL_MS));
         const struct timespec at = {.tv_sec = look / 1000000000,
                                     .tv_nsec = look % 1000000000};
-        pthread_cond_timedwait(&batch->told, &batch->lock, &at);
-        /* Where no broker lets us in, nothing of anybody will be sent. */
+        pthread_cond_timedwait(&batch->reported, &batch->lock, &at);
+        /* If all brokers refuse the credentials, nothing will be sent. */
         if (batch->waiting == 0 || purged ||
-            !sl_kafka_trouble_is_final(trouble, batch->start))
+            !sl_pubsub_kafka_failure_is_final(failure, batch->start))
             continue;
         purged = true;
         pthread_mutex_unlock(&batch->lock);
@@ -238,16 +242,18 @@ static void wait_for_all(struct sl_kafka_batch *batch)
 /* --- One by one --------------------------------------------------------- */
 
 /*
- * What is sent at once is refused as a whole where it is more than
- * max.message.bytes of the topic.  Then each is sent by itself, but for those
- * of a key before one that was published.
+ * A broker refuses a whole request that is larger than the topic's
+ * max.message.bytes.  Then each event is sent alone, except those that a
+ * published event of the same key would overtake.
  */
 static bool was_refused(const struct report *report)
 {
-    return report->told && report->code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
+    return report->reported &&
+           report->code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE;
 }
 
-static bool is_overtaken(const struct sl_kafka_batch *batch, size_t index)
+static bool is_overtaken(const struct sl_pubsub_kafka_batch *batch,
+                         size_t index)
 {
     const struct report *report = &batch->reports[index];
     const struct sl_pubsub_request *request = report->op->request;
@@ -255,7 +261,7 @@ static bool is_overtaken(const struct sl_kafka_batch *batch, size_t index)
     for (size_t i = index + 1; request->key.ptr != NULL && i < batch->count;
          i++) {
         const struct report *later = &batch->reports[i];
-        if (later->told && later->code == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        if (later->reported && later->code == RD_KAFKA_RESP_ERR_NO_ERROR &&
             later->partition == report->partition &&
             sl_bytes_equal(sl_pubsub_request_of(later->op)->topic,
                            request->topic))
@@ -264,11 +270,12 @@ static bool is_overtaken(const struct sl_kafka_batch *batch, size_t index)
     return false;
 }
 
-/* With the lock held. */
-static void send_again(struct sl_kafka_store *store,
-                       struct sl_kafka_batch *batch, struct report *report)
+/* The lock is held. */
+static void send_again(struct sl_pubsub_kafka_store *store,
+                       struct sl_pubsub_kafka_batch *batch,
+                       struct report *report)
 {
-    report->told = false;
+    report->reported = false;
     batch->waiting++;
     batch->owners++;
     pthread_mutex_unlock(&batch->lock);
@@ -280,12 +287,12 @@ static void send_again(struct sl_kafka_store *store,
     }
     batch->waiting--;
     batch->owners--;
-    report->told = true;
+    report->reported = true;
     report->code = RD_KAFKA_RESP_ERR__QUEUE_FULL;
 }
 
-static void send_singly(struct sl_kafka_store *store,
-                        struct sl_kafka_batch *batch)
+static void resend_singly(struct sl_pubsub_kafka_store *store,
+                          struct sl_pubsub_kafka_batch *batch)
 {
     size_t refused = 0;
 
@@ -300,38 +307,40 @@ static void send_singly(struct sl_kafka_store *store,
     }
 }
 
-static void answer(struct sl_kafka_store *store, struct sl_kafka_batch *batch,
-                   struct report *report)
+static void answer_publish(struct sl_pubsub_kafka_store *store,
+                           struct sl_pubsub_kafka_batch *batch,
+                           struct report *report)
 {
     const struct sl_pubsub_request *request = report->op->request;
-    struct sl_kafka_trouble *trouble = &batch->producer->trouble;
+    struct sl_pubsub_kafka_failure *failure = &batch->producer->failure;
     rd_kafka_resp_err_t code = report->code;
     struct sl_error err;
     char name[SL_PUBSUB_NAME_MAX + 1] = "";
 
-    if (report->told && code == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (report->reported && code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
     memcpy(name, request->topic.ptr, request->topic.len);
     report->op->not_sent =
-        report->told && report->how == RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
-    if (!report->told || code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT ||
+        report->reported && report->how == RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
+    if (!report->reported || code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT ||
         code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
         code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
-        sl_kafka_fail_with(
-            store, trouble, name,
-            report->told ? code : RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, &err);
+        sl_pubsub_kafka_fail_with(
+            store, failure, name,
+            report->reported ? code : RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, &err);
     else
-        sl_kafka_fail(store, name, code, &err);
+        sl_pubsub_kafka_fail(store, name, code, &err);
     if (!report->op->not_sent &&
         (err.status == SL_UNAVAILABLE || err.status == SL_UNAUTHENTICATED) &&
-        (!report->told || sl_kafka_status(code) == SL_TIMEOUT))
-        err.status = SL_TIMEOUT; /* it may have been published */
-    /* It was there, and somebody has removed it, or our right to it. */
-    enum sl_status said = sl_kafka_status(code);
-    if (report->told &&
+        (!report->reported || sl_pubsub_kafka_status(code) == SL_TIMEOUT))
+        err.status = SL_TIMEOUT; /* the event may have been published */
+    /* The topic was deleted, or our permission was revoked. */
+    enum sl_status said = sl_pubsub_kafka_status(code);
+    if (report->reported &&
         (said == SL_NOT_FOUND || said == SL_PERMISSION_DENIED)) {
-        sl_kafka_topic_set_partitions(
-            store, sl_kafka_topic_get(store, batch->producer, request->topic),
+        sl_pubsub_kafka_topic_set_partitions(
+            store,
+            sl_pubsub_kafka_topic_get(store, batch->producer, request->topic),
             0);
         if (said == SL_NOT_FOUND && store->options->create_topics)
             err.status = SL_UNAVAILABLE;
@@ -340,10 +349,10 @@ static void answer(struct sl_kafka_store *store, struct sl_kafka_batch *batch,
 }
 
 /*
- * An event that failed is not repeated once a later one was published, which
- * may be of its key.
+ * A failed event is not retried once a later one was published, which may have
+ * the same key.
  */
-static void keep_order(struct sl_kafka_batch *batch)
+static void forbid_reordering(struct sl_pubsub_kafka_batch *batch)
 {
     bool published = false;
 
@@ -356,19 +365,19 @@ static void keep_order(struct sl_kafka_batch *batch)
     }
 }
 
-void sl_kafka_publish_end(struct sl_kafka_store *store,
-                          struct sl_kafka_batch *batch)
+void sl_pubsub_kafka_publish_finish(struct sl_pubsub_kafka_store *store,
+                                    struct sl_pubsub_kafka_batch *batch)
 {
     if (batch == NULL)
         return;
-    struct sl_kafka_producer *producer = batch->producer;
+    struct sl_pubsub_kafka_producer *producer = batch->producer;
     pthread_mutex_lock(&batch->lock);
     wait_for_all(batch);
-    send_singly(store, batch);
+    resend_singly(store, batch);
     for (size_t i = 0; i < batch->count; i++)
-        answer(store, batch, &batch->reports[i]);
+        answer_publish(store, batch, &batch->reports[i]);
     pthread_mutex_unlock(&batch->lock);
-    keep_order(batch);
+    forbid_reordering(batch);
     batch_unref(batch);
-    sl_kafka_producer_unref(store, producer);
+    sl_pubsub_kafka_producer_unref(store, producer);
 }

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which partitions a consumer of librdkafka has, and where the group is in
- * them.
+ * The partitions of a consumer, and the positions of its group in them.
  *
- * Each partition has a queue of its own, of which as much is taken as the
- * ledger wants; librdkafka stops to fetch a partition whose queue is full.
+ * Each partition has its own queue, from which the in-flight table takes as
+ * much as it wants; librdkafka stops fetching a partition whose queue is full.
  *
- * A group that is new gets a position in every partition before the first
- * member has its answer: the process that has partition 0 commits all of them
- * at once, the others wait until that is done.
+ * A new group gets a position in every partition before its first member is
+ * answered: the process that has partition 0 commits all of them at once, the
+ * others wait for that.
  *
- * A partition that is to go to another process is handed out no more, and given
- * up when what members have of it is settled, or a lease has passed.
+ * A partition that moves to another process delivers no more events, and is
+ * given up when the events that members have are settled, or after a lease.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,48 +19,51 @@
 #include "pubsub/kafka/internal.h"
 
 enum {
-    TAKE_AT_ONCE = 64,
+    FETCH_BATCH = 64,
     LEAVE_MS = 3000,
-    ANSWER_MS = 2000, /* of one question to the brokers */
+    ANSWER_MS = 2000, /* of one query of the brokers */
     PAUSE_MS = 20,
 };
 
 /* --- Partitions --------------------------------------------------------- */
 
-static void add_part(struct sl_kafka_consumer *consumer, int32_t number)
+static void add_partition(struct sl_pubsub_kafka_consumer *consumer,
+                          int32_t number)
 {
-    struct sl_kafka_part *part = sl_alloc(sizeof(*part));
+    struct sl_pubsub_kafka_partition *part = sl_alloc(sizeof(*part));
 
     part->number = number;
     part->queue = rd_kafka_queue_get_partition(consumer->client,
                                                consumer->kafka_topic, number);
     rd_kafka_queue_forward(part->queue, NULL);
-    rd_kafka_queue_cb_event_enable(part->queue, sl_kafka_something_came,
+    rd_kafka_queue_cb_event_enable(part->queue, sl_pubsub_kafka_on_event,
                                    consumer->store);
-    part->next = consumer->parts;
-    consumer->parts = part;
-    sl_kafka_ledger_assign(consumer->ledger, number);
+    part->next = consumer->partitions;
+    consumer->partitions = part;
+    sl_pubsub_kafka_in_flight_assign(consumer->in_flight, number);
 }
 
-static void remove_part(struct sl_kafka_consumer *consumer, int32_t number)
+static void remove_partition(struct sl_pubsub_kafka_consumer *consumer,
+                             int32_t number)
 {
-    struct sl_kafka_part **place = &consumer->parts;
+    struct sl_pubsub_kafka_partition **link = &consumer->partitions;
 
-    while (*place != NULL && (*place)->number != number)
-        place = &(*place)->next;
-    struct sl_kafka_part *part = *place;
+    while (*link != NULL && (*link)->number != number)
+        link = &(*link)->next;
+    struct sl_pubsub_kafka_partition *part = *link;
     if (part != NULL) {
-        *place = part->next;
+        *link = part->next;
         rd_kafka_queue_cb_event_enable(part->queue, NULL, NULL);
         rd_kafka_queue_destroy(part->queue);
         free(part);
     }
-    sl_kafka_ledger_revoke(consumer->ledger, number);
+    sl_pubsub_kafka_in_flight_revoke(consumer->in_flight, number);
 }
 
-void sl_kafka_part_renew(struct sl_kafka_consumer *consumer, int32_t number)
+void sl_pubsub_kafka_partition_claim(struct sl_pubsub_kafka_consumer *consumer,
+                                     int32_t number)
 {
-    struct sl_kafka_part *part = consumer->parts;
+    struct sl_pubsub_kafka_partition *part = consumer->partitions;
 
     while (part != NULL && part->number != number)
         part = part->next;
@@ -69,57 +71,58 @@ void sl_kafka_part_renew(struct sl_kafka_consumer *consumer, int32_t number)
         rd_kafka_queue_forward(part->queue, NULL);
 }
 
-void sl_kafka_note_error(struct sl_kafka_consumer *consumer,
-                         rd_kafka_error_t *error)
+void sl_pubsub_kafka_note_error(struct sl_pubsub_kafka_consumer *consumer,
+                                rd_kafka_error_t *error)
 {
     if (error == NULL)
         return;
-    sl_kafka_trouble_note(&consumer->trouble, rd_kafka_error_code(error),
-                          rd_kafka_error_string(error));
+    sl_pubsub_kafka_failure_set(&consumer->failure, rd_kafka_error_code(error),
+                                rd_kafka_error_string(error));
     rd_kafka_error_destroy(error);
 }
 
-/* Take what was assigned, once the group has its positions; or, find: false, as
- * it is. */
-static void take_coming(struct sl_kafka_consumer *consumer, bool find)
+/* Take the assigned partitions once the group has its positions. find false:
+ * without looking for start positions. */
+static void take_assigned(struct sl_pubsub_kafka_consumer *consumer, bool find)
 {
     rd_kafka_topic_partition_list_t *coming = consumer->coming;
 
     if (coming == NULL || !consumer->settled ||
-        (find &&
-         sl_kafka_find_positions(consumer, coming) == SL_KAFKA_NOT_FOUND_YET))
+        (find && sl_pubsub_kafka_find_positions(consumer, coming) ==
+                     SL_PUBSUB_KAFKA_NOT_FOUND_YET))
         return;
     consumer->coming = NULL;
-    sl_kafka_note_error(consumer,
-                        rd_kafka_incremental_assign(consumer->client, coming));
+    sl_pubsub_kafka_note_error(
+        consumer, rd_kafka_incremental_assign(consumer->client, coming));
     for (int i = 0; i < coming->cnt; i++)
-        add_part(consumer, coming->elems[i].partition);
+        add_partition(consumer, coming->elems[i].partition);
     rd_kafka_topic_partition_list_destroy(coming);
 }
 
-/* What was acknowledged is told librdkafka, which commits it as the partitions
- * go. */
-static void store_positions(struct sl_kafka_consumer *consumer)
+/* Store the positions in librdkafka, which commits them when partitions are
+ * revoked. */
+static void store_positions(struct sl_pubsub_kafka_consumer *consumer)
 {
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_topic_partition_list_new(8);
     int64_t offset;
 
-    for (struct sl_kafka_part *part = consumer->parts; part != NULL;
-         part = part->next)
-        if (sl_kafka_ledger_position(consumer->ledger, part->number, &offset)) {
+    for (struct sl_pubsub_kafka_partition *part = consumer->partitions;
+         part != NULL; part = part->next)
+        if (sl_pubsub_kafka_in_flight_position(consumer->in_flight,
+                                               part->number, &offset)) {
             rd_kafka_topic_partition_t *position =
                 rd_kafka_topic_partition_list_add(list, consumer->kafka_topic,
                                                   part->number);
             position->offset = offset;
-            sl_kafka_topic_id_sign(consumer, position);
+            sl_pubsub_kafka_topic_id_tag(consumer, position);
         }
     if (list->cnt > 0)
         (void)rd_kafka_offsets_store(consumer->client, list);
     rd_kafka_topic_partition_list_destroy(list);
 }
 
-static void let_go(struct sl_kafka_consumer *consumer)
+static void give_up_partitions(struct sl_pubsub_kafka_consumer *consumer)
 {
     rd_kafka_topic_partition_list_t *going = consumer->going;
     size_t busy = 0;
@@ -127,88 +130,90 @@ static void let_go(struct sl_kafka_consumer *consumer)
     if (going == NULL)
         return;
     for (int i = 0; i < going->cnt; i++)
-        busy += sl_kafka_ledger_in_flight(consumer->ledger,
-                                          going->elems[i].partition);
+        busy += sl_pubsub_kafka_in_flight_count(consumer->in_flight,
+                                                going->elems[i].partition);
     if (busy > 0 && !sl_deadline_passed(consumer->going_until) &&
         !rd_kafka_assignment_lost(consumer->client))
         return;
     consumer->going = NULL;
     store_positions(consumer);
     for (int i = 0; i < going->cnt; i++)
-        remove_part(consumer, going->elems[i].partition);
-    sl_kafka_note_error(consumer,
-                        rd_kafka_incremental_unassign(consumer->client, going));
+        remove_partition(consumer, going->elems[i].partition);
+    sl_pubsub_kafka_note_error(
+        consumer, rd_kafka_incremental_unassign(consumer->client, going));
     rd_kafka_topic_partition_list_destroy(going);
 }
 
-static void rebalance(struct sl_kafka_consumer *consumer,
-                      rd_kafka_event_t *event)
+static void note_rebalance(struct sl_pubsub_kafka_consumer *consumer,
+                           rd_kafka_event_t *event)
 {
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_event_topic_partition_list(event);
-    rd_kafka_topic_partition_list_t **place =
+    rd_kafka_topic_partition_list_t **link =
         rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
             ? &consumer->coming
             : &consumer->going;
 
-    sl_kafka_trouble_over(&consumer->trouble);
-    if (*place != NULL) /* never: one at a time */
-        rd_kafka_topic_partition_list_destroy(*place);
-    *place = rd_kafka_topic_partition_list_copy(list);
-    if (place == &consumer->coming) {
+    sl_pubsub_kafka_failure_clear(&consumer->failure);
+    if (*link != NULL) /* never: librdkafka sends one at a time */
+        rd_kafka_topic_partition_list_destroy(*link);
+    *link = rd_kafka_topic_partition_list_copy(list);
+    if (link == &consumer->coming) {
         consumer->joined = true;
         return;
     }
     consumer->going_until = sl_deadline_in_ms(consumer->lease_ms);
     for (int i = 0; i < list->cnt; i++)
-        sl_kafka_ledger_hold(consumer->ledger, list->elems[i].partition);
+        sl_pubsub_kafka_in_flight_pause(consumer->in_flight,
+                                        list->elems[i].partition);
 }
 
-/* It is not fetched any more, until kafka_begin.c says from where. */
-static void note_lost(struct sl_kafka_consumer *consumer,
-                      const rd_kafka_message_t *message)
+/* The partition is not fetched until position.c has found a new position. */
+static void note_lost_position(struct sl_pubsub_kafka_consumer *consumer,
+                               const rd_kafka_message_t *message)
 {
-    struct sl_kafka_part *part = consumer->parts;
+    struct sl_pubsub_kafka_partition *part = consumer->partitions;
 
     while (part != NULL && part->number != message->partition)
         part = part->next;
     if (part == NULL)
         return;
     part->is_lost = true;
-    part->lost_at = message->offset;
+    part->lost_offset = message->offset;
 }
 
-static void add_message(struct sl_kafka_consumer *consumer,
-                        const rd_kafka_message_t *message)
+static void add_kafka_message(struct sl_pubsub_kafka_consumer *consumer,
+                              const rd_kafka_message_t *message)
 {
     if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
-        note_lost(consumer, message);
+        note_lost_position(consumer, message);
         return;
     }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        sl_kafka_trouble_note(&consumer->trouble, message->err,
-                              rd_kafka_message_errstr(message));
+        sl_pubsub_kafka_failure_set(&consumer->failure, message->err,
+                                    rd_kafka_message_errstr(message));
         return;
     }
-    sl_kafka_trouble_over(&consumer->trouble);
-    struct sl_delivery *event = sl_kafka_event(consumer->topic, message);
+    sl_pubsub_kafka_failure_clear(&consumer->failure);
+    struct sl_delivery *event =
+        sl_pubsub_kafka_make_event(consumer->topic, message);
     if (event != NULL)
-        sl_kafka_ledger_add(consumer->ledger, message->partition,
-                            message->offset, event);
+        sl_pubsub_kafka_in_flight_add(consumer->in_flight, message->partition,
+                                      message->offset, event);
 }
 
-/* It connects anew by itself. */
-static void note_problem(struct sl_kafka_consumer *consumer,
+/* Lost connections are not recorded: librdkafka reconnects. */
+static void note_problem(struct sl_pubsub_kafka_consumer *consumer,
                          rd_kafka_event_t *event)
 {
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     const char *text = rd_kafka_event_error_string(event);
 
-    if (sl_kafka_code(code, text) != RD_KAFKA_RESP_ERR__TRANSPORT)
-        sl_kafka_trouble_note(&consumer->trouble, code, text);
+    if (sl_pubsub_kafka_classify(code, text) != RD_KAFKA_RESP_ERR__TRANSPORT)
+        sl_pubsub_kafka_failure_set(&consumer->failure, code, text);
 }
 
-void sl_kafka_consumer_serve(struct sl_kafka_consumer *consumer)
+void sl_pubsub_kafka_consumer_serve(struct sl_pubsub_kafka_consumer *consumer)
 {
     rd_kafka_event_t *event;
     const rd_kafka_message_t *message;
@@ -216,11 +221,11 @@ void sl_kafka_consumer_serve(struct sl_kafka_consumer *consumer)
     while ((event = rd_kafka_queue_poll(consumer->queue, 0)) != NULL) {
         switch (rd_kafka_event_type(event)) {
         case RD_KAFKA_EVENT_REBALANCE:
-            rebalance(consumer, event);
+            note_rebalance(consumer, event);
             break;
-        case RD_KAFKA_EVENT_FETCH: /* before the partition had its own queue */
+        case RD_KAFKA_EVENT_FETCH: /* until the partition has its queue */
             while ((message = rd_kafka_event_message_next(event)) != NULL)
-                add_message(consumer, message);
+                add_kafka_message(consumer, message);
             break;
         case RD_KAFKA_EVENT_ERROR:
             note_problem(consumer, event);
@@ -229,28 +234,28 @@ void sl_kafka_consumer_serve(struct sl_kafka_consumer *consumer)
             break;
         }
         rd_kafka_event_destroy(event);
-        take_coming(consumer, true);
-        let_go(consumer);
+        take_assigned(consumer, true);
+        give_up_partitions(consumer);
     }
-    take_coming(consumer, true);
-    let_go(consumer);
-    sl_kafka_mend(consumer);
+    take_assigned(consumer, true);
+    give_up_partitions(consumer);
+    sl_pubsub_kafka_repair_positions(consumer);
 }
 
-bool sl_kafka_consumer_fetch(struct sl_kafka_consumer *consumer)
+bool sl_pubsub_kafka_consumer_fetch(struct sl_pubsub_kafka_consumer *consumer)
 {
-    rd_kafka_message_t *messages[TAKE_AT_ONCE];
+    rd_kafka_message_t *messages[FETCH_BATCH];
     bool some = false;
 
-    for (struct sl_kafka_part *part = consumer->parts; part != NULL;
-         part = part->next) {
-        if (!sl_kafka_ledger_wants(consumer->ledger, part->number,
-                                   consumer->prefetch))
+    for (struct sl_pubsub_kafka_partition *part = consumer->partitions;
+         part != NULL; part = part->next) {
+        if (!sl_pubsub_kafka_in_flight_wants(consumer->in_flight, part->number,
+                                             consumer->prefetch))
             continue;
-        ssize_t count = rd_kafka_consume_batch_queue(part->queue, 0, messages,
-                                                     TAKE_AT_ONCE);
+        ssize_t count =
+            rd_kafka_consume_batch_queue(part->queue, 0, messages, FETCH_BATCH);
         for (ssize_t i = 0; i < count; i++) {
-            add_message(consumer, messages[i]);
+            add_kafka_message(consumer, messages[i]);
             rd_kafka_message_destroy(messages[i]);
         }
         some = some || count > 0;
@@ -258,12 +263,12 @@ bool sl_kafka_consumer_fetch(struct sl_kafka_consumer *consumer)
     return some;
 }
 
-/* --- Where the group is ------------------------------------------------- */
+/* --- Positions ---------------------------------------------------------- */
 
-/* Commit these offsets, or what was stored; wait for the answer. */
+/* Commit these offsets, or the stored ones, and wait. */
 static rd_kafka_resp_err_t
-commit(rd_kafka_t *client, const rd_kafka_topic_partition_list_t *offsets,
-       int timeout_ms)
+commit_offsets(rd_kafka_t *client,
+               const rd_kafka_topic_partition_list_t *offsets, int timeout_ms)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
     rd_kafka_resp_err_t code =
@@ -275,7 +280,7 @@ commit(rd_kafka_t *client, const rd_kafka_topic_partition_list_t *offsets,
         code = event != NULL ? rd_kafka_event_error(event)
                              : RD_KAFKA_RESP_ERR__TIMED_OUT;
     }
-    if (code == RD_KAFKA_RESP_ERR__NO_OFFSET) /* it is committed already */
+    if (code == RD_KAFKA_RESP_ERR__NO_OFFSET) /* committed already */
         code = RD_KAFKA_RESP_ERR_NO_ERROR;
     if (event != NULL) {
         rd_kafka_topic_partition_list_t *list =
@@ -290,7 +295,8 @@ commit(rd_kafka_t *client, const rd_kafka_topic_partition_list_t *offsets,
     return code;
 }
 
-static bool is_ours(const rd_kafka_topic_partition_list_t *list, int32_t number)
+static bool contains_partition(const rd_kafka_topic_partition_list_t *list,
+                               int32_t number)
 {
     for (int i = 0; list != NULL && i < list->cnt; i++)
         if (list->elems[i].partition == number)
@@ -298,11 +304,12 @@ static bool is_ours(const rd_kafka_topic_partition_list_t *list, int32_t number)
     return false;
 }
 
-/* The group's position in every partition; *known: it has one somewhere, in
- * this topic.  Those in one that had the name before are none. */
-static rd_kafka_resp_err_t committed(struct sl_kafka_consumer *consumer,
-                                     rd_kafka_topic_partition_list_t *list,
-                                     int timeout_ms, bool *known, bool *other)
+/* Read the group's position in every partition; *known: it has one in this
+ * topic.  Positions in a deleted topic of the same name do not count. */
+static rd_kafka_resp_err_t
+read_positions(struct sl_pubsub_kafka_consumer *consumer,
+               rd_kafka_topic_partition_list_t *list, int timeout_ms,
+               bool *known, bool *other)
 {
     rd_kafka_resp_err_t code =
         rd_kafka_committed(consumer->client, list, timeout_ms);
@@ -310,7 +317,7 @@ static rd_kafka_resp_err_t committed(struct sl_kafka_consumer *consumer,
     *known = *other = false;
     for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++) {
         code = list->elems[i].err;
-        if (sl_kafka_topic_id_is_other(consumer, &list->elems[i])) {
+        if (sl_pubsub_kafka_topic_id_differs(consumer, &list->elems[i])) {
             list->elems[i].offset = RD_KAFKA_OFFSET_INVALID;
             *other = true;
         }
@@ -319,10 +326,10 @@ static rd_kafka_resp_err_t committed(struct sl_kafka_consumer *consumer,
     return code;
 }
 
-/* Its first position everywhere, in one request. */
-static rd_kafka_resp_err_t begin(struct sl_kafka_consumer *consumer,
-                                 rd_kafka_topic_partition_list_t *list,
-                                 int timeout_ms)
+/* Commit the start position of every partition in one request. */
+static rd_kafka_resp_err_t
+commit_start_positions(struct sl_pubsub_kafka_consumer *consumer,
+                       rd_kafka_topic_partition_list_t *list, int timeout_ms)
 {
     for (int i = 0; i < list->cnt; i++)
         list->elems[i].offset = consumer->earliest ? RD_KAFKA_OFFSET_BEGINNING
@@ -333,23 +340,23 @@ static rd_kafka_resp_err_t begin(struct sl_kafka_consumer *consumer,
         code = list->elems[i].err;
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[i].offset < 0)
             code = RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE;
-        sl_kafka_topic_id_sign(consumer, &list->elems[i]);
+        sl_pubsub_kafka_topic_id_tag(consumer, &list->elems[i]);
     }
     return code == RD_KAFKA_RESP_ERR_NO_ERROR
-               ? commit(consumer->client, list, timeout_ms)
+               ? commit_offsets(consumer->client, list, timeout_ms)
                : code;
 }
 
-static int slice(sl_deadline deadline)
+static int answer_timeout(sl_deadline deadline)
 {
     int left = sl_deadline_left_ms(deadline);
 
     return left < ANSWER_MS ? left : ANSWER_MS;
 }
 
-enum sl_status sl_kafka_consumer_settle(struct sl_kafka_consumer *consumer,
-                                        sl_deadline deadline,
-                                        struct sl_error *err)
+enum sl_status
+sl_pubsub_kafka_consumer_settle(struct sl_pubsub_kafka_consumer *consumer,
+                                sl_deadline deadline, struct sl_error *err)
 {
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_topic_partition_list_new(consumer->partition_count);
@@ -357,43 +364,45 @@ enum sl_status sl_kafka_consumer_settle(struct sl_kafka_consumer *consumer,
     bool known, other;
 
     if (consumer->topic_id[0] == '\0')
-        (void)sl_kafka_topic_id_look(consumer, slice(deadline));
+        (void)sl_pubsub_kafka_topic_id_query(consumer,
+                                             answer_timeout(deadline));
     for (int i = 0; i < consumer->partition_count; i++)
         rd_kafka_topic_partition_list_add(list, consumer->kafka_topic, i);
-    code = committed(consumer, list, slice(deadline), &known, &other);
+    code = read_positions(consumer, list, answer_timeout(deadline), &known,
+                          &other);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && !known &&
-        is_ours(consumer->coming, 0)) {
-        code = begin(consumer, list, slice(deadline));
+        contains_partition(consumer->coming, 0)) {
+        code = commit_start_positions(consumer, list, answer_timeout(deadline));
         known = code == RD_KAFKA_RESP_ERR_NO_ERROR;
         if (known && other)
-            sl_kafka_tell_of_new_topic(consumer, consumer->earliest
-                                                     ? "beginning"
-                                                     : "end (start = latest)");
+            sl_pubsub_kafka_notify_topic_recreated(
+                consumer,
+                consumer->earliest ? "beginning" : "end (start = latest)");
     }
     rd_kafka_topic_partition_list_destroy(list);
     consumer->settled = code == RD_KAFKA_RESP_ERR_NO_ERROR && known;
     if (consumer->settled)
-        take_coming(consumer, true);
+        take_assigned(consumer, true);
     return code == RD_KAFKA_RESP_ERR_NO_ERROR
                ? SL_OK
-               : sl_kafka_fail_with(consumer->store, &consumer->trouble,
-                                    consumer->kafka_group, code, err);
+               : sl_pubsub_kafka_fail_with(consumer->store, &consumer->failure,
+                                           consumer->kafka_group, code, err);
 }
 
 /* --- Acknowledging ------------------------------------------------------ */
 
-/* A rebalance is on its way, or the group's broker has just moved. */
+/* A rebalance is in progress, or the group's coordinator has moved. */
 static bool is_passing(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
            code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
            code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
-           sl_kafka_status(code) == SL_UNAVAILABLE;
+           sl_pubsub_kafka_status(code) == SL_UNAVAILABLE;
 }
 
-enum sl_status sl_kafka_consumer_commit(struct sl_kafka_consumer *consumer,
-                                        sl_deadline deadline,
-                                        struct sl_error *err)
+enum sl_status
+sl_pubsub_kafka_consumer_commit(struct sl_pubsub_kafka_consumer *consumer,
+                                sl_deadline deadline, struct sl_error *err)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
@@ -403,28 +412,29 @@ enum sl_status sl_kafka_consumer_commit(struct sl_kafka_consumer *consumer,
          first = false) {
         pthread_mutex_lock(&consumer->lock);
         if (!first)
-            sl_kafka_consumer_serve(consumer);
+            sl_pubsub_kafka_consumer_serve(consumer);
         store_positions(consumer);
         pthread_mutex_unlock(&consumer->lock);
         if (consumer->store->options->commit_interval_ms > 0)
             return SL_OK;
-        code = commit(consumer->client, NULL, sl_deadline_left_ms(deadline));
+        code = commit_offsets(consumer->client, NULL,
+                              sl_deadline_left_ms(deadline));
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            sl_kafka_trouble_over(&consumer->trouble);
+            sl_pubsub_kafka_failure_clear(&consumer->failure);
             return SL_OK;
         }
         if (!is_passing(code) ||
-            sl_kafka_trouble_is_final(&consumer->trouble, start))
+            sl_pubsub_kafka_failure_is_final(&consumer->failure, start))
             break;
         nanosleep(&pause, NULL);
     }
-    return sl_kafka_fail_with(consumer->store, &consumer->trouble,
-                              consumer->kafka_group, code, err);
+    return sl_pubsub_kafka_fail_with(consumer->store, &consumer->failure,
+                                     consumer->kafka_group, code, err);
 }
 
 /* --- Leaving ------------------------------------------------------------ */
 
-static void drop_lists(struct sl_kafka_consumer *consumer)
+static void free_pending_lists(struct sl_pubsub_kafka_consumer *consumer)
 {
     if (consumer->coming != NULL)
         rd_kafka_topic_partition_list_destroy(consumer->coming);
@@ -433,8 +443,8 @@ static void drop_lists(struct sl_kafka_consumer *consumer)
     consumer->coming = consumer->going = NULL;
 }
 
-/* Whatever it asks for on its way out is given. */
-static void leave(struct sl_kafka_consumer *consumer)
+/* Close the consumer and serve the rebalances that this causes. */
+static void close_consumer(struct sl_pubsub_kafka_consumer *consumer)
 {
     sl_deadline deadline = sl_deadline_in_ms(LEAVE_MS);
     rd_kafka_error_t *error =
@@ -450,7 +460,7 @@ static void leave(struct sl_kafka_consumer *consumer)
         if (event == NULL)
             continue;
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
-            sl_kafka_note_error(
+            sl_pubsub_kafka_note_error(
                 consumer,
                 rd_kafka_event_error(event) ==
                         RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
@@ -464,25 +474,25 @@ static void leave(struct sl_kafka_consumer *consumer)
     }
 }
 
-void sl_kafka_consumer_leave(struct sl_kafka_consumer *consumer)
+void sl_pubsub_kafka_consumer_leave(struct sl_pubsub_kafka_consumer *consumer)
 {
     if (consumer->queue != NULL) {
         rd_kafka_queue_cb_event_enable(consumer->queue, NULL, NULL);
         store_positions(consumer);
-        /* What it waits for an answer to comes first. */
+        /* librdkafka waits for the answer to a pending assignment. */
         consumer->settled = true;
-        take_coming(consumer, false);
+        take_assigned(consumer, false);
         consumer->going_until = 0;
-        let_go(consumer);
+        give_up_partitions(consumer);
     }
-    sl_kafka_topic_id_done(consumer);
-    sl_kafka_notices_give(consumer, NULL);
-    while (consumer->parts != NULL)
-        remove_part(consumer, consumer->parts->number);
+    sl_pubsub_kafka_topic_id_close(consumer);
+    sl_pubsub_kafka_notices_deliver(consumer, NULL);
+    while (consumer->partitions != NULL)
+        remove_partition(consumer, consumer->partitions->number);
     if (consumer->queue != NULL) {
         if (consumer->joined)
-            leave(consumer);
+            close_consumer(consumer);
         rd_kafka_queue_destroy(consumer->queue);
     }
-    drop_lists(consumer);
+    free_pending_lists(consumer);
 }

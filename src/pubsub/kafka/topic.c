@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Topics, as a producer knows them; those that are not there are made. */
+/* The topics of a producer; missing ones are created if the settings allow
+ * it. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -9,22 +10,24 @@
 
 enum { PAUSE_MS = 20, LEADERS_MS = 2000 };
 
-static struct sl_kafka_topic *find_topic(struct sl_kafka_producer *producer,
-                                         struct sl_bytes name)
+static struct sl_pubsub_kafka_topic *
+find_kafka_topic(struct sl_pubsub_kafka_producer *producer,
+                 struct sl_bytes name)
 {
-    struct sl_kafka_topic *topic = producer->topics;
+    struct sl_pubsub_kafka_topic *topic = producer->topics;
 
     while (topic != NULL && !sl_bytes_equal(sl_bytes_of(topic->name), name))
         topic = topic->next;
     return topic;
 }
 
-struct sl_kafka_topic *sl_kafka_topic_get(struct sl_kafka_store *store,
-                                          struct sl_kafka_producer *producer,
-                                          struct sl_bytes name)
+struct sl_pubsub_kafka_topic *
+sl_pubsub_kafka_topic_get(struct sl_pubsub_kafka_store *store,
+                          struct sl_pubsub_kafka_producer *producer,
+                          struct sl_bytes name)
 {
     pthread_mutex_lock(&store->lock);
-    struct sl_kafka_topic *topic = find_topic(producer, name);
+    struct sl_pubsub_kafka_topic *topic = find_kafka_topic(producer, name);
     if (topic == NULL) {
         topic = sl_alloc(sizeof(*topic));
         topic->name = sl_strndup(name.ptr, name.len);
@@ -40,9 +43,9 @@ struct sl_kafka_topic *sl_kafka_topic_get(struct sl_kafka_store *store,
     return topic;
 }
 
-void sl_kafka_topics_free(struct sl_kafka_topic *topics)
+void sl_pubsub_kafka_topics_free(struct sl_pubsub_kafka_topic *topics)
 {
-    for (struct sl_kafka_topic *topic = topics, *next; topic != NULL;
+    for (struct sl_pubsub_kafka_topic *topic = topics, *next; topic != NULL;
          topic = next) {
         next = topic->next;
         if (topic->handle != NULL)
@@ -53,8 +56,8 @@ void sl_kafka_topics_free(struct sl_kafka_topic *topics)
     }
 }
 
-int sl_kafka_topic_partitions(struct sl_kafka_store *store,
-                              const struct sl_kafka_topic *topic)
+int sl_pubsub_kafka_topic_partitions(struct sl_pubsub_kafka_store *store,
+                                     const struct sl_pubsub_kafka_topic *topic)
 {
     pthread_mutex_lock(&store->lock);
     int partitions = topic->partitions;
@@ -62,16 +65,18 @@ int sl_kafka_topic_partitions(struct sl_kafka_store *store,
     return partitions;
 }
 
-void sl_kafka_topic_set_partitions(struct sl_kafka_store *store,
-                                   struct sl_kafka_topic *topic, int partitions)
+void sl_pubsub_kafka_topic_set_partitions(struct sl_pubsub_kafka_store *store,
+                                          struct sl_pubsub_kafka_topic *topic,
+                                          int partitions)
 {
     pthread_mutex_lock(&store->lock);
     topic->partitions = partitions;
     pthread_mutex_unlock(&store->lock);
 }
 
-/* The outcome of a CreateTopics of one topic. */
-static rd_kafka_resp_err_t created(rd_kafka_queue_t *queue, int timeout_ms)
+/* Wait for the result of a CreateTopics of one topic. */
+static rd_kafka_resp_err_t await_created(rd_kafka_queue_t *queue,
+                                         int timeout_ms)
 {
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms);
     const rd_kafka_CreateTopics_result_t *result =
@@ -93,10 +98,11 @@ static rd_kafka_resp_err_t created(rd_kafka_queue_t *queue, int timeout_ms)
     return code;
 }
 
-static rd_kafka_resp_err_t create(struct sl_kafka_producer *producer,
-                                  const char *name, int timeout_ms)
+static rd_kafka_resp_err_t
+create_topic(struct sl_pubsub_kafka_producer *producer, const char *name,
+             int timeout_ms)
 {
-    const struct sl_kafka_options *options = producer->store->options;
+    const struct sl_pubsub_kafka_options *options = producer->store->options;
     rd_kafka_queue_t *queue = rd_kafka_queue_new(producer->client);
     rd_kafka_AdminOptions_t *admin = rd_kafka_AdminOptions_new(
         producer->client, RD_KAFKA_ADMIN_OP_CREATETOPICS);
@@ -109,7 +115,7 @@ static rd_kafka_resp_err_t create(struct sl_kafka_producer *producer,
         rd_kafka_AdminOptions_set_request_timeout(admin, timeout_ms, NULL, 0);
         rd_kafka_AdminOptions_set_operation_timeout(admin, timeout_ms, NULL, 0);
         rd_kafka_CreateTopics(producer->client, &topic, 1, admin, queue);
-        code = created(queue, timeout_ms);
+        code = await_created(queue, timeout_ms);
         rd_kafka_NewTopic_destroy(topic);
     }
     rd_kafka_AdminOptions_destroy(admin);
@@ -117,8 +123,8 @@ static rd_kafka_resp_err_t create(struct sl_kafka_producer *producer,
     return code;
 }
 
-/* Those at the brokers that have the resource's prefix, whoever made them. */
-static int64_t count_topics(const struct sl_kafka_options *options,
+/* Counts the topics at the brokers that have the resource's prefix. */
+static int64_t count_topics(const struct sl_pubsub_kafka_options *options,
                             const struct rd_kafka_metadata *metadata)
 {
     size_t len = strlen(options->prefix);
@@ -136,18 +142,19 @@ static int64_t count_topics(const struct sl_kafka_options *options,
  * A guest chooses names: without an end to it, it could fill the brokers.  Two
  * that look at once may make one more each.
  */
-static enum sl_status check_room(struct sl_kafka_store *store,
-                                 struct sl_kafka_producer *producer,
-                                 const char *name, int timeout_ms,
-                                 struct sl_error *err)
+static enum sl_status
+check_topic_limit(struct sl_pubsub_kafka_store *store,
+                  struct sl_pubsub_kafka_producer *producer, const char *name,
+                  int timeout_ms, struct sl_error *err)
 {
-    const struct sl_kafka_options *options = store->options;
+    const struct sl_pubsub_kafka_options *options = store->options;
     const struct rd_kafka_metadata *metadata;
     rd_kafka_resp_err_t code =
         rd_kafka_metadata(producer->client, 1, NULL, &metadata, timeout_ms);
 
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return sl_kafka_fail_with(store, &producer->trouble, name, code, err);
+        return sl_pubsub_kafka_fail_with(store, &producer->failure, name, code,
+                                         err);
     int64_t count = count_topics(options, metadata);
     rd_kafka_metadata_destroy(metadata);
     if (count < options->max_topics)
@@ -173,7 +180,7 @@ static bool says_it_has_none(rd_kafka_resp_err_t code)
  * first request and take the second, from which librdkafka concludes that the
  * first was taken as well, and reports as published what is lost (KAFKA-15591).
  */
-static bool leaders_have(struct sl_kafka_producer *producer,
+static bool leaders_have(struct sl_pubsub_kafka_producer *producer,
                          rd_kafka_topic_partition_list_t *partitions,
                          int timeout_ms)
 {
@@ -188,11 +195,11 @@ static bool leaders_have(struct sl_kafka_producer *producer,
     return true;
 }
 
-/* What the brokers say of it now; `led`: its partitions that have a leader. */
-static rd_kafka_resp_err_t look_at(struct sl_kafka_producer *producer,
-                                   const struct sl_kafka_topic *topic,
-                                   int timeout_ms, int *partitions,
-                                   rd_kafka_topic_partition_list_t *led)
+/* Query the brokers; `led`: the partitions that have a leader. */
+static rd_kafka_resp_err_t
+query_topic(struct sl_pubsub_kafka_producer *producer,
+            const struct sl_pubsub_kafka_topic *topic, int timeout_ms,
+            int *partitions, rd_kafka_topic_partition_list_t *led)
 {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_resp_err_t code = rd_kafka_metadata(
@@ -200,7 +207,7 @@ static rd_kafka_resp_err_t look_at(struct sl_kafka_producer *producer,
 
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
         return code;
-    sl_kafka_trouble_over(&producer->trouble);
+    sl_pubsub_kafka_failure_clear(&producer->failure);
     if (metadata->topic_cnt == 1) {
         code = metadata->topics[0].err;
         *partitions = metadata->topics[0].partition_cnt;
@@ -216,18 +223,21 @@ static rd_kafka_resp_err_t look_at(struct sl_kafka_producer *producer,
     return code;
 }
 
-/* It is there, and may be published to. */
-static rd_kafka_resp_err_t look(struct sl_kafka_producer *producer,
-                                const struct sl_kafka_topic *topic,
-                                sl_deadline deadline, int *partitions)
+/* Whether the topic exists and can be published to. */
+static rd_kafka_resp_err_t
+check_topic(struct sl_pubsub_kafka_producer *producer,
+            const struct sl_pubsub_kafka_topic *topic, sl_deadline deadline,
+            int *partitions)
 {
     rd_kafka_topic_partition_list_t *led = rd_kafka_topic_partition_list_new(8);
     rd_kafka_resp_err_t code =
-        look_at(producer, topic, sl_kafka_slice(deadline, SL_KAFKA_SLICE_MS),
-                partitions, led);
+        query_topic(producer, topic,
+                    sl_pubsub_kafka_wait_ms(deadline, SL_PUBSUB_KAFKA_POLL_MS),
+                    partitions, led);
 
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && led->cnt > 0 &&
-        !leaders_have(producer, led, sl_kafka_slice(deadline, LEADERS_MS)))
+        !leaders_have(producer, led,
+                      sl_pubsub_kafka_wait_ms(deadline, LEADERS_MS)))
         code = RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
     rd_kafka_topic_partition_list_destroy(led);
     return code;
@@ -240,11 +250,12 @@ static void pause_ms(int ms)
     nanosleep(&pause, NULL);
 }
 
-enum sl_status sl_kafka_topic_find(struct sl_kafka_store *store,
-                                   struct sl_kafka_producer *producer,
-                                   struct sl_kafka_topic *topic,
-                                   sl_deadline deadline, int *partitions,
-                                   struct sl_error *err)
+enum sl_status
+sl_pubsub_kafka_topic_find(struct sl_pubsub_kafka_store *store,
+                           struct sl_pubsub_kafka_producer *producer,
+                           struct sl_pubsub_kafka_topic *topic,
+                           sl_deadline deadline, int *partitions,
+                           struct sl_error *err)
 {
     int64_t start = sl_now_ns();
     bool asked = false;
@@ -256,48 +267,50 @@ enum sl_status sl_kafka_topic_find(struct sl_kafka_store *store,
                        "prefix, than the %d bytes that Kafka allows",
                        SL_PUBSUB_NAME_MAX);
     while (!sl_deadline_passed(deadline)) {
-        code = look(producer, topic, deadline, partitions);
+        code = check_topic(producer, topic, deadline, partitions);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            sl_kafka_topic_set_partitions(store, topic, *partitions);
+            sl_pubsub_kafka_topic_set_partitions(store, topic, *partitions);
             return SL_OK;
         }
         if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART && !asked) {
             if (!store->options->create_topics)
                 break;
             enum sl_status room =
-                check_room(store, producer, topic->name,
-                           sl_deadline_left_ms(deadline), err);
+                check_topic_limit(store, producer, topic->name,
+                                  sl_deadline_left_ms(deadline), err);
             if (room != SL_OK)
                 return room;
-            code = create(producer, topic->kafka_name,
-                          sl_deadline_left_ms(deadline));
+            code = create_topic(producer, topic->kafka_name,
+                                sl_deadline_left_ms(deadline));
             asked = code == RD_KAFKA_RESP_ERR_NO_ERROR;
         }
-        enum sl_status status = sl_kafka_status(code);
+        enum sl_status status = sl_pubsub_kafka_status(code);
         if ((status != SL_OK && status != SL_UNAVAILABLE &&
              status != SL_TIMEOUT && !asked) ||
-            sl_kafka_trouble_is_final(&producer->trouble, start))
+            sl_pubsub_kafka_failure_is_final(&producer->failure, start))
             break;
         if (code != RD_KAFKA_RESP_ERR__TIMED_OUT)
             pause_ms(PAUSE_MS);
     }
-    return sl_kafka_fail_with(store, &producer->trouble, topic->name, code,
-                              err);
+    return sl_pubsub_kafka_fail_with(store, &producer->failure, topic->name,
+                                     code, err);
 }
 
-enum sl_status sl_kafka_topic(struct sl_kafka_store *store, struct sl_op *op,
-                              int *partitions, struct sl_error *err)
+enum sl_status sl_pubsub_kafka_ensure_topic(struct sl_pubsub_kafka_store *store,
+                                            struct sl_op *op, int *partitions,
+                                            struct sl_error *err)
 {
     const struct sl_pubsub_request *request = op->request;
-    struct sl_kafka_producer *producer = NULL;
-    enum sl_status status =
-        sl_kafka_producer_get(store, sl_pubsub_config_of(op), &producer, err);
+    struct sl_pubsub_kafka_producer *producer = NULL;
+    enum sl_status status = sl_pubsub_kafka_producer_get(
+        store, sl_pubsub_config_of(op), &producer, err);
 
     if (status != SL_OK)
         return status;
-    status = sl_kafka_topic_find(
-        store, producer, sl_kafka_topic_get(store, producer, request->topic),
+    status = sl_pubsub_kafka_topic_find(
+        store, producer,
+        sl_pubsub_kafka_topic_get(store, producer, request->topic),
         op->deadline, partitions, err);
-    sl_kafka_producer_unref(store, producer);
+    sl_pubsub_kafka_producer_unref(store, producer);
     return status;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which topic it is that has the name: Kafka gives each an id of its own
- * (KIP-516).  One that was deleted and made anew begins with offset 0 again; of
- * a position in the old one nothing tells that it means nothing in the new one.
+ * Notices that a topic was recreated.  Kafka gives every topic an id (KIP-516).
+ * A recreated topic starts with offset 0 again, and a position in the old
+ * topic is not valid in the new one, but looks as if it were.
  *
- * The brokers are asked for the id while a consumer lives, and each position
- * that is committed has it beside it, so that whoever goes on there knows.
- * Brokers that give no ids tell of it only where a position is beyond the end.
+ * The id is queried while a consumer lives and stored in the metadata of each
+ * committed position, so that the next consumer can compare it.  With brokers
+ * that have no ids only a position beyond the end reveals a recreated topic.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +16,8 @@
 #include "pubsub/kafka/internal.h"
 
 enum {
-    LOOK_MS = 1000,   /* between two questions */
-    ANSWER_MS = 5000, /* behind which one is given up */
+    QUERY_INTERVAL_MS = 1000, /* between two queries */
+    ANSWER_MS = 5000,         /* after which a query is given up */
 };
 
 #define ID_LABEL "topic-id="
@@ -28,10 +28,11 @@ static bool is_zero(const rd_kafka_Uuid_t *id)
            rd_kafka_Uuid_least_significant_bits(id) == 0;
 }
 
-/* --- Beside positions --------------------------------------------------- */
+/* --- Metadata of positions ---------------------------------------------- */
 
-void sl_kafka_topic_id_sign(const struct sl_kafka_consumer *consumer,
-                            rd_kafka_topic_partition_t *position)
+void sl_pubsub_kafka_topic_id_tag(
+    const struct sl_pubsub_kafka_consumer *consumer,
+    rd_kafka_topic_partition_t *position)
 {
     if (consumer->topic_id[0] == '\0')
         return;
@@ -41,8 +42,9 @@ void sl_kafka_topic_id_sign(const struct sl_kafka_consumer *consumer,
     position->metadata_size = strlen(text);
 }
 
-bool sl_kafka_topic_id_is_other(const struct sl_kafka_consumer *consumer,
-                                const rd_kafka_topic_partition_t *position)
+bool sl_pubsub_kafka_topic_id_differs(
+    const struct sl_pubsub_kafka_consumer *consumer,
+    const rd_kafka_topic_partition_t *position)
 {
     const size_t label = strlen(ID_LABEL);
     const char *text = position->metadata;
@@ -55,9 +57,9 @@ bool sl_kafka_topic_id_is_other(const struct sl_kafka_consumer *consumer,
         sl_bytes_of(consumer->topic_id));
 }
 
-/* --- Asking ------------------------------------------------------------- */
+/* --- Queries ------------------------------------------------------------ */
 
-static void ask(struct sl_kafka_consumer *consumer)
+static void query_topic_id(struct sl_pubsub_kafka_consumer *consumer)
 {
     const char *names[] = {consumer->kafka_topic};
     rd_kafka_TopicCollection_t *topics =
@@ -74,8 +76,8 @@ static void ask(struct sl_kafka_consumer *consumer)
     rd_kafka_TopicCollection_destroy(topics);
 }
 
-/* *changed: it is another topic than before. */
-static void note_id(struct sl_kafka_consumer *consumer,
+/* *changed: the topic was recreated. */
+static void note_id(struct sl_pubsub_kafka_consumer *consumer,
                     const rd_kafka_Uuid_t *id, bool *changed)
 {
     const char *text = is_zero(id) ? "" : rd_kafka_Uuid_base64str(id);
@@ -88,7 +90,7 @@ static void note_id(struct sl_kafka_consumer *consumer,
     snprintf(consumer->topic_id, sizeof(consumer->topic_id), "%s", text);
 }
 
-static void note_answer(struct sl_kafka_consumer *consumer,
+static void note_answer(struct sl_pubsub_kafka_consumer *consumer,
                         rd_kafka_event_t *event, bool *changed)
 {
     const rd_kafka_DescribeTopics_result_t *result =
@@ -106,20 +108,20 @@ static void note_answer(struct sl_kafka_consumer *consumer,
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (consumer->is_gone)
-            sl_kafka_trouble_over(&consumer->trouble);
+            sl_pubsub_kafka_failure_clear(&consumer->failure);
         consumer->is_gone = false;
         note_id(consumer, rd_kafka_TopicDescription_topic_id(topics[0]),
                 changed);
     } else if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
         consumer->is_gone = true;
-        sl_kafka_trouble_note(&consumer->trouble, code,
-                              "the topic was deleted");
+        sl_pubsub_kafka_failure_set(&consumer->failure, code,
+                                    "the topic was deleted");
     }
 }
 
-/* Whether an answer came, within this time. */
-static bool await(struct sl_kafka_consumer *consumer, int timeout_ms,
-                  bool *changed)
+/* Whether an answer arrived within this time. */
+static bool await_answer(struct sl_pubsub_kafka_consumer *consumer,
+                         int timeout_ms, bool *changed)
 {
     rd_kafka_event_t *event =
         rd_kafka_queue_poll(consumer->answers, timeout_ms);
@@ -129,37 +131,38 @@ static bool await(struct sl_kafka_consumer *consumer, int timeout_ms,
         return false;
     note_answer(consumer, event, changed);
     rd_kafka_event_destroy(event);
-    sl_kafka_topic_id_done(consumer);
+    sl_pubsub_kafka_topic_id_close(consumer);
     return true;
 }
 
-void sl_kafka_topic_id_done(struct sl_kafka_consumer *consumer)
+void sl_pubsub_kafka_topic_id_close(struct sl_pubsub_kafka_consumer *consumer)
 {
     if (consumer->answers != NULL)
         rd_kafka_queue_destroy(consumer->answers);
     consumer->answers = NULL;
 }
 
-bool sl_kafka_topic_id_look(struct sl_kafka_consumer *consumer, int timeout_ms)
+bool sl_pubsub_kafka_topic_id_query(struct sl_pubsub_kafka_consumer *consumer,
+                                    int timeout_ms)
 {
     bool changed;
 
-    sl_kafka_topic_id_done(consumer); /* which may be older than the question */
-    ask(consumer);
-    (void)await(consumer, timeout_ms, &changed);
+    sl_pubsub_kafka_topic_id_close(consumer); /* its answer may be outdated */
+    query_topic_id(consumer);
+    (void)await_answer(consumer, timeout_ms, &changed);
     return changed;
 }
 
-bool sl_kafka_topic_id_watch(struct sl_kafka_consumer *consumer)
+bool sl_pubsub_kafka_topic_id_poll(struct sl_pubsub_kafka_consumer *consumer)
 {
     bool changed = false;
     int64_t since = sl_now_ns() - consumer->asked;
 
-    if (consumer->answers != NULL && !await(consumer, 0, &changed) &&
+    if (consumer->answers != NULL && !await_answer(consumer, 0, &changed) &&
         since > INT64_C(2000000) * ANSWER_MS)
-        sl_kafka_topic_id_done(consumer);
+        sl_pubsub_kafka_topic_id_close(consumer);
     else if (consumer->answers == NULL && !changed &&
-             since > INT64_C(1000000) * LOOK_MS)
-        ask(consumer);
+             since > INT64_C(1000000) * QUERY_INTERVAL_MS)
+        query_topic_id(consumer);
     return changed;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Built for ThreadSanitizer only, which does not see librdkafka's atomics, and
- * so not the order of what it does before it frees something: nothing is said
- * of what its functions do, and its wrappers of POSIX threads.
+ * Built for ThreadSanitizer only, which does not see librdkafka's atomics and
+ * so reports false races: reports about its functions and its wrappers of POSIX
+ * threads are suppressed.
  */
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void)
@@ -11,7 +11,7 @@ const char *__tsan_default_suppressions(void)
            "mutex:^rwlock_\nmutex:^mtx_\n";
 }
 
-/* Asked for by the linker's flags, so that this file is linked: libtsan has a
- * function of that name, too. */
-extern const char sl_kafka_tsan;
-const char sl_kafka_tsan = 1;
+/* The linker's flags require this symbol, so that this file is linked: libtsan
+ * has a weak function of the same name. */
+extern const char sl_pubsub_kafka_tsan;
+const char sl_pubsub_kafka_tsan = 1;
