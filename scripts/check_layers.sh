@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# The layers of docs/architecture.md, by who includes what; and that the drivers
-# export nothing but their tables.  scripts/check_layers.sh BUILD-FOLDER
+# The layers of docs/architecture.md, by who includes what; that the drivers
+# export nothing but their tables; and that a name begins with its owner's
+# prefix.  scripts/check_layers.sh BUILD-FOLDER
 set -eu
 cd "$(dirname "$0")/.."
 build=$1
@@ -87,5 +88,28 @@ for source in src/*/*/driver.c; do
     count=$(nm --defined-only --extern-only "$object" | wc -l)
     [ "$count" -eq 1 ] || wrong "$source exports $count symbols, not one"
 done
+
+# An external symbol begins with the prefix of its folder, its owner.
+found=$(find "$build/src" -path '*/CMakeFiles/sl-*' -name '*.c.o' -exec nm -A --defined-only --extern-only {} + |
+    sed -E 's,^.*/src/([^:]*)/CMakeFiles/[^/]*/([^:]*)\.o:.* ([^ ]*)$,\1 \2 \3,' | awk '
+    function prefix(folder) {
+        if (folder == "net") return "base64|conn|peer|public_key|resolve|tls|url"
+        if (folder == "net/http") return "http|json"
+        if (folder == "client/postgres") return "pg"
+        if (folder == "client/zookeeper") return "zk"
+        if (folder == "driverkit") return "embedded|sqlite"
+        if (folder == "lockd") return "lockd|lock"
+        if (folder == "pubsub") return "pubsub|subscription"
+        if (folder == "sql/postgres") return "sql_pg|sql_postgres"
+        sub("^client/", "", folder)
+        gsub("/", "_", folder)
+        return folder
+    }
+    $1 !~ /^(net|client|driverkit|kv|sql|lockd|mq|pubsub)(\/|$)/ { next }
+    (getline line < ("src/" $1 "/" $2)) < 0 { next } # left of an older build
+    $3 !~ "^sl_(" prefix($1) ")(_|$)" && $3 !~ /^(sl_driver_|__)/ {
+        print "src/" $1 "/" $2 " exports " $3 ", which lacks its prefix sl_(" prefix($1) ")_"
+    }')
+[ -z "$found" ] || wrong "$found"
 
 exit $failed

@@ -22,16 +22,16 @@ static void answer(uint8_t choice, const struct sl_json *json)
         .limit = 3,
     };
     struct sl_kv_answer filled;
-    struct sl_etcd_number number;
+    struct sl_kv_etcd_number number;
     size_t room = 1024;
     struct sl_op op = {.request = &request, .answer = &filled, .room = &room};
 
     sl_kv_answer_init(&filled);
     if (request.verb == SL_KV_INCREMENT)
-        (void)!sl_etcd_read_number(json, &number, &filled.err);
+        (void)!sl_kv_etcd_read_number(json, &number, &filled.err);
     else if (request.verb != SL_KV_KEYS)
-        (void)!sl_etcd_answer(&op, json, 0);
-    else if (sl_etcd_answer_page(&op, json, SL_LITERAL("p")) &&
+        (void)!sl_kv_etcd_answer(&op, json, 0);
+    else if (sl_kv_etcd_answer_page(&op, json, SL_LITERAL("p")) &&
              filled.key_count > request.limit)
         abort();
     sl_kv_answer_done(&filled);
@@ -44,7 +44,7 @@ static void read_cursor(struct sl_bytes text)
     struct sl_buf out = SL_BUF(4 << 20);
     struct sl_error err;
 
-    (void)!sl_etcd_append_page(&out, &request, SL_LITERAL("p"), &err);
+    (void)!sl_kv_etcd_append_page(&out, &request, SL_LITERAL("p"), &err);
     sl_buf_done(&out);
 }
 

@@ -30,29 +30,29 @@ static void answer(const struct sl_kv_request *request, redisReply *reply)
     size_t room = 1024;
     struct sl_op op = {.request = request, .answer = &answer, .room = &room};
     struct sl_buf rest = SL_BUF(SL_KV_CURSOR_MAX);
-    struct sl_redis_cursor cursor;
+    struct sl_kv_redis_cursor cursor;
     char scan[24];
     bool unchanged;
 
     sl_kv_answer_init(&answer);
     if (request->verb != SL_KV_KEYS)
-        (void)!sl_redis_answer(&op, reply);
+        (void)!sl_kv_redis_answer(&op, reply);
     else if (reply->type == REDIS_REPLY_ERROR)
         sl_redis_fail(reply, "", &unchanged, &answer.err);
-    else if (sl_redis_answer_scan(reply, 1, request->limit, &answer, &rest,
-                                  scan))
-        (void)!sl_redis_read_cursor(sl_buf_bytes(&rest), &cursor);
+    else if (sl_kv_redis_answer_scan(reply, 1, request->limit, &answer, &rest,
+                                     scan))
+        (void)!sl_kv_redis_read_cursor(sl_buf_bytes(&rest), &cursor);
     sl_kv_answer_done(&answer);
     sl_buf_done(&rest);
 }
 
 static void read_cursor(struct sl_bytes text)
 {
-    struct sl_redis_cursor cursor;
+    struct sl_kv_redis_cursor cursor;
     struct sl_bytes key;
 
-    if (sl_redis_read_cursor(text, &cursor))
-        while (sl_redis_next_rest(&cursor, &key))
+    if (sl_kv_redis_read_cursor(text, &cursor))
+        while (sl_kv_redis_next_rest(&cursor, &key))
             if (key.len == 0 || key.len > SL_KV_KEY_MAX)
                 abort();
 }

@@ -160,8 +160,8 @@ static enum sl_status write_group(struct state *state,
         if (i > 0)
             status = sl_buf_append(body, SL_LITERAL(","), err);
         if (status == SL_OK)
-            status = sl_etcd_append_op(body, ops[i]->request,
-                                       state->store->prefix, err);
+            status = sl_kv_etcd_append_op(body, ops[i]->request,
+                                          state->store->prefix, err);
     }
     return status == SL_OK ? sl_buf_append(body, SL_LITERAL("]}"), err)
                            : status;
@@ -201,7 +201,7 @@ static void run_group(struct state *state, struct sl_op *const ops[],
     for (size_t i = 0; i < count; i++) {
         if (status != SL_OK)
             fail(ops[i], &err, unchanged);
-        else if (!sl_etcd_answer(ops[i], answer, i))
+        else if (!sl_kv_etcd_answer(ops[i], answer, i))
             not_understood(state, ops[i]);
     }
 }
@@ -215,14 +215,14 @@ static void run_conditional(struct state *state, struct sl_op *op)
     bool unchanged = true;
 
     sl_buf_clear(&state->body);
-    enum sl_status status = sl_etcd_append_conditional(
+    enum sl_status status = sl_kv_etcd_append_conditional(
         &state->body, op->request, state->store->prefix, &err);
     if (status == SL_OK)
         status =
             call(state, "kv/txn", 0, op->deadline, &answer, &unchanged, &err);
     if (status != SL_OK)
         fail(op, &err, unchanged);
-    else if (!sl_etcd_answer(op, answer, 0))
+    else if (!sl_kv_etcd_answer(op, answer, 0))
         not_understood(state, op);
 }
 
@@ -239,7 +239,7 @@ static void pause_a_little(void)
 /* Write the sum where the key is as it was read.  *number is what it is
  * otherwise, and *done false. */
 static enum sl_status replace(struct state *state, struct sl_op *op,
-                              struct sl_etcd_number *number, bool *done,
+                              struct sl_kv_etcd_number *number, bool *done,
                               struct sl_error *err)
 {
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
@@ -250,9 +250,9 @@ static enum sl_status replace(struct state *state, struct sl_op *op,
                                &sum))
         return sl_fail(err, SL_INVALID_ARGUMENT, "the sum leaves the range");
     sl_buf_clear(&state->body);
-    enum sl_status status =
-        sl_etcd_append_replace(&state->body, op->request, state->store->prefix,
-                               number->revision, sum, err);
+    enum sl_status status = sl_kv_etcd_append_replace(
+        &state->body, op->request, state->store->prefix, number->revision, sum,
+        err);
     if (status == SL_OK)
         status = call(state, "kv/txn", answer_max(op), op->deadline, &answer,
                       &op->not_sent, err);
@@ -263,12 +263,12 @@ static enum sl_status replace(struct state *state, struct sl_op *op,
     const struct sl_json *response =
         sl_json_at(sl_json_get(answer, "responses"), 0);
     return *done ? SL_OK
-                 : sl_etcd_read_number(sl_json_get(response, "response_range"),
-                                       number, err);
+                 : sl_kv_etcd_read_number(
+                       sl_json_get(response, "response_range"), number, err);
 }
 
 static enum sl_status read_number(struct state *state, struct sl_op *op,
-                                  struct sl_etcd_number *number,
+                                  struct sl_kv_etcd_number *number,
                                   struct sl_error *err)
 {
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
@@ -284,7 +284,8 @@ static enum sl_status read_number(struct state *state, struct sl_op *op,
     if (status == SL_OK)
         status = call(state, "kv/range", answer_max(op), op->deadline, &answer,
                       &unchanged, err);
-    return status == SL_OK ? sl_etcd_read_number(answer, number, err) : status;
+    return status == SL_OK ? sl_kv_etcd_read_number(answer, number, err)
+                           : status;
 }
 
 /*
@@ -293,7 +294,7 @@ static enum sl_status read_number(struct state *state, struct sl_op *op,
  */
 static void run_increment(struct state *state, struct sl_op *op)
 {
-    struct sl_etcd_number number;
+    struct sl_kv_etcd_number number;
     struct sl_error err;
     bool done = false;
 
@@ -320,14 +321,14 @@ static void run_keys(struct state *state, struct sl_op *op)
     bool unchanged = true;
 
     sl_buf_clear(&state->body);
-    enum sl_status status = sl_etcd_append_page(&state->body, op->request,
-                                                state->store->prefix, &err);
+    enum sl_status status = sl_kv_etcd_append_page(&state->body, op->request,
+                                                   state->store->prefix, &err);
     if (status == SL_OK)
         status = call(state, "kv/range", PAGE_ANSWER, op->deadline, &answer,
                       &unchanged, &err);
     if (status != SL_OK)
         fail(op, &err, unchanged);
-    else if (!sl_etcd_answer_page(op, answer, state->store->prefix))
+    else if (!sl_kv_etcd_answer_page(op, answer, state->store->prefix))
         not_understood(state, op);
 }
 

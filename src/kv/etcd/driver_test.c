@@ -49,10 +49,10 @@ static void operations(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct sl_buf out = SL_BUF(1000);
-        writes(
-            cases[i].json,
-            sl_etcd_append_op(&out, &cases[i].request, SL_LITERAL("p:"), NULL),
-            &out);
+        writes(cases[i].json,
+               sl_kv_etcd_append_op(&out, &cases[i].request, SL_LITERAL("p:"),
+                                    NULL),
+               &out);
     }
 }
 
@@ -70,7 +70,7 @@ static void conditions(void **state)
     writes("{\"compare\":[{\"target\":\"MOD\",\"result\":\"EQUAL\",\"key\":"
            "\"aw==\",\"mod_revision\":\"0\"}],\"success\":[{\"request_put\":{"
            "\"key\":\"aw==\",\"value\":\"\"}}]}",
-           sl_etcd_append_conditional(&out, &request, prefix, NULL), &out);
+           sl_kv_etcd_append_conditional(&out, &request, prefix, NULL), &out);
     request = (struct sl_kv_request){.verb = SL_KV_DELETE,
                                      KEY("k"),
                                      .condition = SL_KV_VERSION,
@@ -78,11 +78,11 @@ static void conditions(void **state)
     writes("{\"compare\":[{\"target\":\"MOD\",\"result\":\"EQUAL\",\"key\":"
            "\"aw==\",\"mod_revision\":\"12\"}],\"success\":[{\"request_delete_"
            "range\":{\"key\":\"aw==\"}}]}",
-           sl_etcd_append_conditional(&out, &request, prefix, NULL), &out);
+           sl_kv_etcd_append_conditional(&out, &request, prefix, NULL), &out);
     for (size_t i = 0; i < sizeof(no_versions) / sizeof(no_versions[0]); i++) {
         request.version = sl_bytes_of(no_versions[i]);
         assert_int_equal(
-            sl_etcd_append_conditional(&out, &request, prefix, &err),
+            sl_kv_etcd_append_conditional(&out, &request, prefix, &err),
             SL_CONFLICT);
         sl_buf_done(&out);
     }
@@ -99,13 +99,15 @@ static void sums(void **state)
            "\"aw==\",\"mod_revision\":\"0\"}],\"success\":[{\"request_put\":{"
            "\"key\":\"aw==\",\"value\":\"LTc=\"}}],\"failure\":[{\"request_"
            "range\":{\"key\":\"aw==\"}}]}",
-           sl_etcd_append_replace(&out, &request, prefix, 0, -7, NULL), &out);
+           sl_kv_etcd_append_replace(&out, &request, prefix, 0, -7, NULL),
+           &out);
     /* What is there keeps its lease. */
     writes("{\"compare\":[{\"target\":\"MOD\",\"result\":\"EQUAL\",\"key\":"
            "\"aw==\",\"mod_revision\":\"3\"}],\"success\":[{\"request_put\":{"
            "\"key\":\"aw==\",\"value\":\"LTc=\",\"ignore_lease\":true}}],"
            "\"failure\":[{\"request_range\":{\"key\":\"aw==\"}}]}",
-           sl_etcd_append_replace(&out, &request, prefix, 3, -7, NULL), &out);
+           sl_kv_etcd_append_replace(&out, &request, prefix, 3, -7, NULL),
+           &out);
 }
 
 /* --- Answers -------------------------------------------------------------- */
@@ -127,9 +129,9 @@ static struct answered answer_to(struct sl_kv_request request, const char *json)
     assert_int_equal(sl_json_parse(sl_bytes_of(json), &document, NULL), SL_OK);
     if (request.verb == SL_KV_KEYS)
         answered.understood =
-            sl_etcd_answer_page(&op, document, SL_LITERAL("p:"));
+            sl_kv_etcd_answer_page(&op, document, SL_LITERAL("p:"));
     else
-        answered.understood = sl_etcd_answer(&op, document, 0);
+        answered.understood = sl_kv_etcd_answer(&op, document, 0);
     sl_json_free(document);
     return answered;
 }
@@ -254,7 +256,7 @@ static void numbers(void **state)
     static const struct {
         const char *json;
         enum sl_status status;
-        struct sl_etcd_number number;
+        struct sl_kv_etcd_number number;
     } cases[] = {
         {"{}", SL_OK, {0, 0}},
         {"{\"kvs\":[{\"value\":\"LTc=\",\"mod_revision\":\"9\"}]}",
@@ -274,12 +276,12 @@ static void numbers(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct sl_etcd_number number = {0, 0};
+        struct sl_kv_etcd_number number = {0, 0};
         struct sl_json *json = NULL;
         struct sl_error err;
         assert_int_equal(sl_json_parse(sl_bytes_of(cases[i].json), &json, NULL),
                          SL_OK);
-        assert_int_equal(sl_etcd_read_number(json, &number, &err),
+        assert_int_equal(sl_kv_etcd_read_number(json, &number, &err),
                          cases[i].status);
         assert_int_equal(number.value, cases[i].number.value);
         assert_int_equal(number.revision, cases[i].number.revision);
@@ -305,10 +307,11 @@ static void pages(void **state)
     next.cursor = sl_buf_bytes(&page.answer.next);
     writes("{\"key\":\"cDr/AA==\",\"range_end\":\"cDs=\",\"keys_only\":true,"
            "\"limit\":\"3\"}",
-           sl_etcd_append_page(&out, &next, SL_LITERAL("p:"), NULL), &out);
+           sl_kv_etcd_append_page(&out, &next, SL_LITERAL("p:"), NULL), &out);
     next.key = SL_LITERAL("b"); /* another prefix's */
-    assert_int_equal(sl_etcd_append_page(&out, &next, SL_LITERAL("p:"), NULL),
-                     SL_INVALID_ARGUMENT);
+    assert_int_equal(
+        sl_kv_etcd_append_page(&out, &next, SL_LITERAL("p:"), NULL),
+        SL_INVALID_ARGUMENT);
     sl_buf_done(&out);
     sl_kv_answer_done(&page.answer);
 }

@@ -31,9 +31,10 @@ static enum sl_status append_key(struct sl_buf *out,
 
 /* --- Operations ----------------------------------------------------------- */
 
-enum sl_status sl_etcd_append_op(struct sl_buf *out,
-                                 const struct sl_kv_request *request,
-                                 struct sl_bytes prefix, struct sl_error *err)
+enum sl_status sl_kv_etcd_append_op(struct sl_buf *out,
+                                    const struct sl_kv_request *request,
+                                    struct sl_bytes prefix,
+                                    struct sl_error *err)
 {
     static const char *const begins[] = {
         [SL_KV_GET] = "{\"request_range\":{",
@@ -70,10 +71,10 @@ static enum sl_status append_compare(struct sl_buf *out,
                            : status;
 }
 
-enum sl_status sl_etcd_append_conditional(struct sl_buf *out,
-                                          const struct sl_kv_request *request,
-                                          struct sl_bytes prefix,
-                                          struct sl_error *err)
+enum sl_status
+sl_kv_etcd_append_conditional(struct sl_buf *out,
+                              const struct sl_kv_request *request,
+                              struct sl_bytes prefix, struct sl_error *err)
 {
     int64_t revision = 0;
 
@@ -82,7 +83,7 @@ enum sl_status sl_etcd_append_conditional(struct sl_buf *out,
         return sl_fail(err, SL_CONFLICT, "the key is not in this version");
     enum sl_status status = append_compare(out, request, prefix, revision, err);
     if (status == SL_OK)
-        status = sl_etcd_append_op(out, request, prefix, err);
+        status = sl_kv_etcd_append_op(out, request, prefix, err);
     return append(out, "]}", status, err);
 }
 
@@ -116,7 +117,8 @@ static bool answer_range(struct sl_op *op, const struct sl_json *range)
     return true;
 }
 
-bool sl_etcd_answer(struct sl_op *op, const struct sl_json *txn, size_t index)
+bool sl_kv_etcd_answer(struct sl_op *op, const struct sl_json *txn,
+                       size_t index)
 {
     const struct sl_kv_request *request = op->request;
     struct sl_kv_answer *answer = op->answer;
@@ -151,10 +153,11 @@ bool sl_etcd_answer(struct sl_op *op, const struct sl_json *txn, size_t index)
 
 /* --- Numbers -------------------------------------------------------------- */
 
-enum sl_status sl_etcd_append_replace(struct sl_buf *out,
-                                      const struct sl_kv_request *request,
-                                      struct sl_bytes prefix, int64_t revision,
-                                      int64_t sum, struct sl_error *err)
+enum sl_status sl_kv_etcd_append_replace(struct sl_buf *out,
+                                         const struct sl_kv_request *request,
+                                         struct sl_bytes prefix,
+                                         int64_t revision, int64_t sum,
+                                         struct sl_error *err)
 {
     char digits[24];
     int len = snprintf(digits, sizeof(digits), "%" PRId64, sum);
@@ -174,9 +177,9 @@ enum sl_status sl_etcd_append_replace(struct sl_buf *out,
     return append(out, "}}]}", status, err);
 }
 
-enum sl_status sl_etcd_read_number(const struct sl_json *range,
-                                   struct sl_etcd_number *out,
-                                   struct sl_error *err)
+enum sl_status sl_kv_etcd_read_number(const struct sl_json *range,
+                                      struct sl_kv_etcd_number *out,
+                                      struct sl_error *err)
 {
     enum { DIGITS_MAX = 24 };
     const struct sl_json *kv = sl_json_at(sl_json_get(range, "kvs"), 0);
@@ -217,9 +220,10 @@ static enum sl_status read_cursor(const struct sl_kv_request *request,
     return SL_OK;
 }
 
-enum sl_status sl_etcd_append_page(struct sl_buf *out,
-                                   const struct sl_kv_request *request,
-                                   struct sl_bytes prefix, struct sl_error *err)
+enum sl_status sl_kv_etcd_append_page(struct sl_buf *out,
+                                      const struct sl_kv_request *request,
+                                      struct sl_bytes prefix,
+                                      struct sl_error *err)
 {
     SL_CLEANUP(sl_buf_done) struct sl_buf last = SL_BUF(SL_KV_CURSOR_MAX);
     SL_CLEANUP(sl_buf_done)
@@ -256,8 +260,8 @@ static enum sl_status add_key(struct sl_kv_answer *answer, struct sl_bytes key)
     return status;
 }
 
-bool sl_etcd_answer_page(struct sl_op *op, const struct sl_json *range,
-                         struct sl_bytes prefix)
+bool sl_kv_etcd_answer_page(struct sl_op *op, const struct sl_json *range,
+                            struct sl_bytes prefix)
 {
     struct sl_kv_answer *answer = op->answer;
     const struct sl_json *kvs = sl_json_get(range, "kvs");

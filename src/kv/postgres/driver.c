@@ -174,7 +174,7 @@ static int ask_keys(struct sl_op *op, struct sl_pg_arguments *arguments,
         }
     }
     sl_pg_add_bytes(arguments, last);
-    if (sl_kv_prefix_end(request->key, end, &len))
+    if (sl_kv_postgres_prefix_end(request->key, end, &len))
         sl_pg_add_bytes(arguments, SL_BYTES(end, len));
     else
         sl_pg_add_null(arguments);

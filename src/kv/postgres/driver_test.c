@@ -50,7 +50,8 @@ static void ends_of_prefixes(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char end[SL_KV_KEY_MAX + 1];
         size_t len = 0;
-        bool is = sl_kv_prefix_end(sl_bytes_of(cases[i].prefix), end, &len);
+        bool is =
+            sl_kv_postgres_prefix_end(sl_bytes_of(cases[i].prefix), end, &len);
         assert_int_equal(is, cases[i].end != NULL);
         if (is) {
             assert_int_equal(len, strlen(cases[i].end));

@@ -38,8 +38,8 @@ static size_t write_point(char *out, uint32_t point)
     return more + 1;
 }
 
-bool sl_kv_prefix_end(struct sl_bytes prefix, char end[SL_KV_KEY_MAX + 1],
-                      size_t *len)
+bool sl_kv_postgres_prefix_end(struct sl_bytes prefix,
+                               char end[SL_KV_KEY_MAX + 1], size_t *len)
 {
     struct sl_bytes rest = prefix;
     uint32_t point = LAST;

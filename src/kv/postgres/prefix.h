@@ -11,7 +11,7 @@
  * last character that has a next one replaced by that.  False where there is
  * none.
  */
-bool sl_kv_prefix_end(struct sl_bytes prefix, char end[SL_KV_KEY_MAX + 1],
-                      size_t *len);
+bool sl_kv_postgres_prefix_end(struct sl_bytes prefix,
+                               char end[SL_KV_KEY_MAX + 1], size_t *len);
 
 #endif

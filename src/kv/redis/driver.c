@@ -107,14 +107,14 @@ static enum sl_status append(void *context, const struct sl_op *op,
 {
     const struct sl_kv_request *request = op->request;
 
-    return sl_redis_append_op(out, request, server_key(context, request->key),
-                              err);
+    return sl_kv_redis_append_op(out, request,
+                                 server_key(context, request->key), err);
 }
 
 static bool answer(void *context, struct sl_op *op, redisReply *reply)
 {
     (void)context;
-    return sl_redis_answer(op, reply);
+    return sl_kv_redis_answer(op, reply);
 }
 
 static const struct sl_redis_pipeline_calls calls = {append, answer};
@@ -127,7 +127,7 @@ static enum sl_status scan(struct state *state, const char *cursor,
 {
     SL_CLEANUP(sl_buf_done)
     struct sl_buf pattern = SL_BUF(4 * SL_KV_KEY_MAX + 1);
-    enum sl_status status = sl_redis_append_pattern(&pattern, prefix, err);
+    enum sl_status status = sl_kv_redis_append_pattern(&pattern, prefix, err);
     const struct sl_bytes words[] = {
         SL_LITERAL("SCAN"),     sl_bytes_of(cursor), SL_LITERAL("MATCH"),
         sl_buf_bytes(&pattern), SL_LITERAL("COUNT"), SL_LITERAL("1000"),
@@ -154,9 +154,9 @@ static void scan_once(struct state *state, struct sl_op *op,
         return;
     if (reply->type == REDIS_REPLY_ERROR) {
         sl_redis_fail(reply, "redis: ", &op->not_sent, err);
-    } else if (!sl_redis_answer_scan(reply, state->store->prefix.len,
-                                     sl_kv_request_of(op)->limit, op->answer,
-                                     rest, cursor)) {
+    } else if (!sl_kv_redis_answer_scan(reply, state->store->prefix.len,
+                                        sl_kv_request_of(op)->limit, op->answer,
+                                        rest, cursor)) {
         state->redis.broken = true;
         sl_fail(err, SL_UNAVAILABLE,
                 "redis: the server does not answer the question");
@@ -184,17 +184,17 @@ static void run_keys(struct state *state, struct sl_op *op)
     const struct sl_kv_request *request = op->request;
     struct sl_kv_answer *answer = op->answer;
     SL_CLEANUP(sl_buf_done) struct sl_buf rest = SL_BUF(SL_KV_CURSOR_MAX - 32);
-    struct sl_redis_cursor cursor = {.scan = "0"};
+    struct sl_kv_redis_cursor cursor = {.scan = "0"};
     struct sl_bytes key;
     bool first = request->cursor.len == 0;
 
-    if (!first && !sl_redis_read_cursor(request->cursor, &cursor)) {
+    if (!first && !sl_kv_redis_read_cursor(request->cursor, &cursor)) {
         sl_fail(&answer->err, SL_INVALID_ARGUMENT,
                 "this cursor is none that a page gave");
         return;
     }
-    while (answer->err.status == SL_OK && sl_redis_next_rest(&cursor, &key))
-        (void)!sl_redis_add_key(answer, &rest, key, request->limit);
+    while (answer->err.status == SL_OK && sl_kv_redis_next_rest(&cursor, &key))
+        (void)!sl_kv_redis_add_key(answer, &rest, key, request->limit);
     for (int i = 0; i < SCAN_ROUNDS && answer->err.status == SL_OK &&
                     answer->key_count < request->limit &&
                     (first || strcmp(cursor.scan, "0") != 0);

@@ -33,7 +33,7 @@ static bool answer_to(const struct sl_kv_request *request, const char *text,
 
     assert_non_null(reply);
     sl_kv_answer_init(answer);
-    bool is_answer = sl_redis_answer(&op, reply);
+    bool is_answer = sl_kv_redis_answer(&op, reply);
     freeReplyObject(reply);
     *not_sent = op.not_sent;
     return is_answer;
@@ -122,7 +122,7 @@ static void commands_are_as_the_protocol_has_them(void **state)
     struct sl_error err;
 
     (void)state;
-    assert_int_equal(sl_redis_append_op(&out, &set, SL_LITERAL("k"), &err),
+    assert_int_equal(sl_kv_redis_append_op(&out, &set, SL_LITERAL("k"), &err),
                      SL_OK);
     assert_true(sl_bytes_equal(
         sl_buf_bytes(&out),
@@ -138,7 +138,7 @@ static void a_pattern_matches_a_prefix_only(void **state)
 
     (void)state;
     assert_int_equal(
-        sl_redis_append_pattern(&out, SL_LITERAL("a*b?[c]\\"), &err), SL_OK);
+        sl_kv_redis_append_pattern(&out, SL_LITERAL("a*b?[c]\\"), &err), SL_OK);
     assert_true(
         sl_bytes_equal(sl_buf_bytes(&out), SL_LITERAL("a\\*b\\?\\[c\\]\\\\*")));
     sl_buf_done(&out);
@@ -151,22 +151,22 @@ static void cursors(void **state)
         "17 2",     "17 2:",      "17 2:a",  "17 0:",
         "17 1025:", "17 2:ab3:x", "17 x:ab", "17,2:ab",
         "0x",       " 1:a",       "-1",      "123456789012345678901234567890"};
-    struct sl_redis_cursor cursor;
+    struct sl_kv_redis_cursor cursor;
     struct sl_bytes key;
 
     (void)state;
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        if (sl_redis_read_cursor(sl_bytes_of(wrong[i]), &cursor))
+        if (sl_kv_redis_read_cursor(sl_bytes_of(wrong[i]), &cursor))
             fail_msg("%s was taken", wrong[i]);
-    assert_true(sl_redis_read_cursor(SL_LITERAL("17"), &cursor));
+    assert_true(sl_kv_redis_read_cursor(SL_LITERAL("17"), &cursor));
     assert_string_equal(cursor.scan, "17");
-    assert_false(sl_redis_next_rest(&cursor, &key));
-    assert_true(sl_redis_read_cursor(SL_LITERAL("0 2:ab3:1:c"), &cursor));
-    assert_true(sl_redis_next_rest(&cursor, &key));
+    assert_false(sl_kv_redis_next_rest(&cursor, &key));
+    assert_true(sl_kv_redis_read_cursor(SL_LITERAL("0 2:ab3:1:c"), &cursor));
+    assert_true(sl_kv_redis_next_rest(&cursor, &key));
     assert_true(sl_bytes_equal(key, SL_LITERAL("ab")));
-    assert_true(sl_redis_next_rest(&cursor, &key));
+    assert_true(sl_kv_redis_next_rest(&cursor, &key));
     assert_true(sl_bytes_equal(key, SL_LITERAL("1:c")));
-    assert_false(sl_redis_next_rest(&cursor, &key));
+    assert_false(sl_kv_redis_next_rest(&cursor, &key));
 }
 
 static void a_page_keeps_its_limit(void **state)
@@ -179,7 +179,7 @@ static void a_page_keeps_its_limit(void **state)
 
     (void)state;
     sl_kv_answer_init(&answer);
-    assert_true(sl_redis_answer_scan(reply, 1, 2, &answer, &rest, scan));
+    assert_true(sl_kv_redis_answer_scan(reply, 1, 2, &answer, &rest, scan));
     assert_int_equal(answer.key_count, 2);
     assert_true(
         sl_bytes_equal(sl_buf_bytes(&answer.keys), SL_LITERAL("a\0b\0")));

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-void sl_redis_version(struct sl_bytes value, char out[SL_REDIS_VERSION_SIZE])
+void sl_kv_redis_version(struct sl_bytes value,
+                         char out[SL_KV_REDIS_VERSION_SIZE])
 {
     unsigned char digest[EVP_MAX_MD_SIZE] = {0};
 
@@ -97,9 +98,9 @@ static enum sl_status append_increment(struct sl_buf *out,
     return sl_redis_append(out, words, 3, err);
 }
 
-enum sl_status sl_redis_append_op(struct sl_buf *out,
-                                  const struct sl_kv_request *request,
-                                  struct sl_bytes key, struct sl_error *err)
+enum sl_status sl_kv_redis_append_op(struct sl_buf *out,
+                                     const struct sl_kv_request *request,
+                                     struct sl_bytes key, struct sl_error *err)
 {
     const struct sl_bytes get[] = {SL_LITERAL("GET"), key};
     const struct sl_bytes exists[] = {SL_LITERAL("EXISTS"), key};
@@ -141,7 +142,7 @@ static bool answer_get(struct sl_op *op, redisReply *reply)
     };
     reply->str = NULL; /* handed over */
     if (sl_kv_request_of(op)->want_version)
-        sl_redis_version(answer->value.bytes, answer->version);
+        sl_kv_redis_version(answer->value.bytes, answer->version);
     return true;
 }
 
@@ -163,7 +164,7 @@ static bool answer_set(struct sl_op *op, const redisReply *reply)
         return false;
     }
     if (answer->err.status == SL_OK && sl_kv_request_of(op)->want_version)
-        sl_redis_version(sl_kv_request_of(op)->value, answer->version);
+        sl_kv_redis_version(sl_kv_request_of(op)->value, answer->version);
     return true;
 }
 
@@ -180,7 +181,7 @@ static bool answer_number(struct sl_op *op, const redisReply *reply)
     return true;
 }
 
-bool sl_redis_answer(struct sl_op *op, redisReply *reply)
+bool sl_kv_redis_answer(struct sl_op *op, redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_ERROR) {
         sl_redis_fail(reply, "redis: ", &op->not_sent,
@@ -232,7 +233,8 @@ static bool take_key(struct sl_bytes *rest, struct sl_bytes *key)
     return true;
 }
 
-bool sl_redis_read_cursor(struct sl_bytes text, struct sl_redis_cursor *out)
+bool sl_kv_redis_read_cursor(struct sl_bytes text,
+                             struct sl_kv_redis_cursor *out)
 {
     size_t count = digits(text, sizeof(out->scan) - 1);
     struct sl_bytes rest, key;
@@ -253,14 +255,15 @@ bool sl_redis_read_cursor(struct sl_bytes text, struct sl_redis_cursor *out)
     return out->rest.len > 0;
 }
 
-bool sl_redis_next_rest(struct sl_redis_cursor *cursor, struct sl_bytes *key)
+bool sl_kv_redis_next_rest(struct sl_kv_redis_cursor *cursor,
+                           struct sl_bytes *key)
 {
     return cursor->rest.len > 0 && take_key(&cursor->rest, key);
 }
 
-enum sl_status sl_redis_append_pattern(struct sl_buf *out,
-                                       struct sl_bytes prefix,
-                                       struct sl_error *err)
+enum sl_status sl_kv_redis_append_pattern(struct sl_buf *out,
+                                          struct sl_bytes prefix,
+                                          struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
@@ -275,9 +278,9 @@ enum sl_status sl_redis_append_pattern(struct sl_buf *out,
     return status;
 }
 
-enum sl_status sl_redis_add_key(struct sl_kv_answer *answer,
-                                struct sl_buf *rest, struct sl_bytes key,
-                                uint32_t limit)
+enum sl_status sl_kv_redis_add_key(struct sl_kv_answer *answer,
+                                   struct sl_buf *rest, struct sl_bytes key,
+                                   uint32_t limit)
 {
     /* Others may have written keys that no guest can name. */
     if (key.len == 0 || key.len > SL_KV_KEY_MAX || !sl_bytes_are_text(key))
@@ -304,9 +307,9 @@ static bool is_scan_reply(const redisReply *reply)
            reply->element[1]->type == REDIS_REPLY_ARRAY;
 }
 
-bool sl_redis_answer_scan(const redisReply *reply, size_t skip, uint32_t limit,
-                          struct sl_kv_answer *answer, struct sl_buf *rest,
-                          char scan[24])
+bool sl_kv_redis_answer_scan(const redisReply *reply, size_t skip,
+                             uint32_t limit, struct sl_kv_answer *answer,
+                             struct sl_buf *rest, char scan[24])
 {
     if (!is_scan_reply(reply))
         return false;
@@ -321,9 +324,9 @@ bool sl_redis_answer_scan(const redisReply *reply, size_t skip, uint32_t limit,
         const redisReply *key = keys->element[i];
         if (key->type != REDIS_REPLY_STRING || key->len < skip)
             return false;
-        if (sl_redis_add_key(answer, rest,
-                             SL_BYTES(key->str + skip, key->len - skip),
-                             limit) != SL_OK)
+        if (sl_kv_redis_add_key(answer, rest,
+                                SL_BYTES(key->str + skip, key->len - skip),
+                                limit) != SL_OK)
             break; /* told by the answer */
     }
     return true;

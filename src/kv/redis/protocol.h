@@ -10,56 +10,57 @@
 #include "kv/driver.h"
 
 /* One more than SHA-1's hexadecimal digits. */
-enum { SL_REDIS_VERSION_SIZE = 41 };
+enum { SL_KV_REDIS_VERSION_SIZE = 41 };
 
 /* A version is the SHA-1 of the value, as Redis' own `redis.sha1hex` has it. */
-void sl_redis_version(struct sl_bytes value, char out[SL_REDIS_VERSION_SIZE]);
+void sl_kv_redis_version(struct sl_bytes value,
+                         char out[SL_KV_REDIS_VERSION_SIZE]);
 
 /* Append the command for op, which is not KEYS; key has the prefix. */
 SL_MUST_CHECK enum sl_status
-sl_redis_append_op(struct sl_buf *out, const struct sl_kv_request *request,
-                   struct sl_bytes key, struct sl_error *err);
+sl_kv_redis_append_op(struct sl_buf *out, const struct sl_kv_request *request,
+                      struct sl_bytes key, struct sl_error *err);
 
 /*
  * Fill op's answer from the reply to its command.  A value is taken out of the
  * reply.  False where it is no reply that this command has: the connection is
  * of no use any more.
  */
-SL_MUST_CHECK bool sl_redis_answer(struct sl_op *op, redisReply *reply);
+SL_MUST_CHECK bool sl_kv_redis_answer(struct sl_op *op, redisReply *reply);
 
 /* A SCAN's place: the server's cursor, and keys that a page had no room for. */
-struct sl_redis_cursor {
+struct sl_kv_redis_cursor {
     char scan[24];        /* digits; "0" behind the last */
     struct sl_bytes rest; /* "len:key" of each; borrowed from the text */
 };
 
 /* False where the text is none that sl_redis_write_cursor wrote. */
-SL_MUST_CHECK bool sl_redis_read_cursor(struct sl_bytes text,
-                                        struct sl_redis_cursor *out);
+SL_MUST_CHECK bool sl_kv_redis_read_cursor(struct sl_bytes text,
+                                           struct sl_kv_redis_cursor *out);
 
 /* The next key of cursor->rest, which it is taken from. False: no more. */
-SL_MUST_CHECK bool sl_redis_next_rest(struct sl_redis_cursor *cursor,
-                                      struct sl_bytes *key);
+SL_MUST_CHECK bool sl_kv_redis_next_rest(struct sl_kv_redis_cursor *cursor,
+                                         struct sl_bytes *key);
 
 /* The pattern that SCAN matches keys with that begin with prefix. */
-SL_MUST_CHECK enum sl_status sl_redis_append_pattern(struct sl_buf *out,
-                                                     struct sl_bytes prefix,
-                                                     struct sl_error *err);
+SL_MUST_CHECK enum sl_status sl_kv_redis_append_pattern(struct sl_buf *out,
+                                                        struct sl_bytes prefix,
+                                                        struct sl_error *err);
 
 /*
  * A SCAN's reply into a page: its keys, without skip bytes in front, as far as
  * limit has room; the others into rest.  *scan gets the server's cursor.  False
  * where it is no reply of SCAN.
  */
-SL_MUST_CHECK bool sl_redis_answer_scan(const redisReply *reply, size_t skip,
-                                        uint32_t limit,
-                                        struct sl_kv_answer *answer,
-                                        struct sl_buf *rest, char scan[24]);
+SL_MUST_CHECK bool sl_kv_redis_answer_scan(const redisReply *reply, size_t skip,
+                                           uint32_t limit,
+                                           struct sl_kv_answer *answer,
+                                           struct sl_buf *rest, char scan[24]);
 
 /* Put one key into a page, or into rest where the page is full. */
-SL_MUST_CHECK enum sl_status sl_redis_add_key(struct sl_kv_answer *answer,
-                                              struct sl_buf *rest,
-                                              struct sl_bytes key,
-                                              uint32_t limit);
+SL_MUST_CHECK enum sl_status sl_kv_redis_add_key(struct sl_kv_answer *answer,
+                                                 struct sl_buf *rest,
+                                                 struct sl_bytes key,
+                                                 uint32_t limit);
 
 #endif
