@@ -1,87 +1,83 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/base64.h"
 
-static const char alphabet[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#include <limits.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+enum { LENGTH_MAX = INT_MAX / 4 * 3 }; /* OpenSSL counts in int */
+
+static enum sl_status check_length(size_t len, struct sl_error *err)
+{
+    return len <= LENGTH_MAX
+               ? SL_OK
+               : sl_fail(err, SL_TOO_LARGE, "base64 of more than %d bytes",
+                         LENGTH_MAX);
+}
 
 enum sl_status sl_base64_append(struct sl_buf *out, struct sl_bytes bytes,
                                 struct sl_error *err)
 {
-    const uint8_t *from = bytes.ptr;
-    size_t left = bytes.len;
-    enum sl_status status = sl_buf_reserve(out, (bytes.len + 2) / 3 * 4, err);
+    const size_t encoded = (bytes.len + 2) / 3 * 4;
+    enum sl_status status = check_length(bytes.len, err);
+    unsigned char last[5];
 
+    if (status == SL_OK)
+        status = sl_buf_reserve(out, encoded, err);
     if (status != SL_OK || bytes.len == 0)
         return status;
+    /* EVP_EncodeBlock also writes a NUL, for which the last group has room. */
+    size_t head = (bytes.len - 1) / 3 * 3;
     uint8_t *to = out->ptr + out->len;
-    for (; left > 0; from += 3, to += 4) {
-        size_t have = left < 3 ? left : 3;
-        uint32_t group = (uint32_t)from[0] << 16;
-        if (have > 1)
-            group |= (uint32_t)from[1] << 8;
-        if (have > 2)
-            group |= from[2];
-        to[0] = (uint8_t)alphabet[group >> 18];
-        to[1] = (uint8_t)alphabet[group >> 12 & 63];
-        to[2] = have > 1 ? (uint8_t)alphabet[group >> 6 & 63] : '=';
-        to[3] = have > 2 ? (uint8_t)alphabet[group & 63] : '=';
-        left -= have;
-    }
-    out->len += (bytes.len + 2) / 3 * 4;
+    EVP_EncodeBlock(to, bytes.ptr, (int)head);
+    EVP_EncodeBlock(last, bytes.ptr + head, (int)(bytes.len - head));
+    memcpy(to + encoded - 4, last, 4);
+    out->len += encoded;
     return SL_OK;
 }
 
-/* What a character stands for; 64: nothing. */
-static uint32_t value_of(uint8_t c)
+/* EVP_DecodeBlock skips white space and stops at other characters. */
+static bool is_alphabet(struct sl_bytes text)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - (uint32_t)'A';
-    if (c >= 'a' && c <= 'z')
-        return c - (uint32_t)'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - (uint32_t)'0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : 64;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.ptr[i];
+        if (!((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+              (c >= '0' && c <= '9') || c == '+' || c == '/'))
+            return false;
+    }
+    return true;
 }
 
-/* The bytes of four characters, of which the last `padding` are '='. */
-static bool decode_group(const uint8_t *from, size_t padding, uint8_t out[3])
+/* Whether the bits of the last group that padding hides are 0. */
+static bool is_canonical(const uint8_t *group, const uint8_t *decoded,
+                         size_t len)
 {
-    uint32_t group = 0;
+    unsigned char again[5];
 
-    for (size_t i = 0; i < 4; i++) {
-        uint32_t value = i < 4 - padding ? value_of(from[i]) : 0;
-        if (value > 63)
-            return false;
-        group = group << 6 | value;
-    }
-    out[0] = (uint8_t)(group >> 16);
-    out[1] = (uint8_t)(group >> 8);
-    out[2] = (uint8_t)group;
-    /* What padding hides must be nothing. */
-    return padding == 0 || (group & (padding == 1 ? 0xffU : 0xffffU)) == 0;
+    EVP_EncodeBlock(again, decoded, (int)len);
+    return memcmp(group, again, 4) == 0;
 }
 
 enum sl_status sl_base64_decode(struct sl_bytes text, struct sl_buf *out,
                                 struct sl_error *err)
 {
-    const size_t before = out->len;
     size_t padding = 0;
+    enum sl_status status = check_length(text.len, err);
 
-    if (text.len % 4 != 0)
-        return sl_fail(err, SL_INVALID_ARGUMENT, "no base64");
-    if (text.len > 0 && text.ptr[text.len - 1] == '=')
-        padding = text.ptr[text.len - 2] == '=' ? 2 : 1;
-    enum sl_status status = sl_buf_reserve(out, text.len / 4 * 3, err);
+    if (status == SL_OK && text.len % 4 != 0)
+        status = sl_fail(err, SL_INVALID_ARGUMENT, "invalid base64");
+    if (status == SL_OK)
+        status = sl_buf_reserve(out, text.len / 4 * 3, err);
     if (status != SL_OK || text.len == 0)
         return status;
-    for (size_t i = 0; i < text.len; i += 4) {
-        bool last = i + 4 == text.len;
-        if (!decode_group(text.ptr + i, last ? padding : 0,
-                          out->ptr + out->len)) {
-            out->len = before;
-            return sl_fail(err, SL_INVALID_ARGUMENT, "no base64");
-        }
-        out->len += last ? 3 - padding : 3;
-    }
+    if (text.ptr[text.len - 1] == '=')
+        padding = text.ptr[text.len - 2] == '=' ? 2 : 1;
+    uint8_t *to = out->ptr + out->len;
+    const size_t whole = text.len / 4 * 3;
+    if (!is_alphabet(SL_BYTES(text.ptr, text.len - padding)) ||
+        EVP_DecodeBlock(to, text.ptr, (int)text.len) != (int)whole ||
+        !is_canonical(text.ptr + text.len - 4, to + whole - 3, 3 - padding))
+        return sl_fail(err, SL_INVALID_ARGUMENT, "invalid base64");
+    out->len += whole - padding;
     return SL_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Base64 (RFC 4648, section 4), as services write bytes in JSON and headers. */
+/* Base64 (RFC 4648, section 4) by OpenSSL, for bytes in JSON and headers. */
 #ifndef SL_NET_BASE64_H
 #define SL_NET_BASE64_H
 
@@ -9,8 +9,8 @@ SL_MUST_CHECK enum sl_status sl_base64_append(struct sl_buf *out,
                                               struct sl_bytes bytes,
                                               struct sl_error *err);
 
-/* Append what text stands for.  SL_INVALID_ARGUMENT where it is none, in the
- * one form that RFC 4648 has: padded, and nothing else in it. */
+/* Decode text and append its bytes.  SL_INVALID_ARGUMENT: not the canonical
+ * form of RFC 4648, which is padded and has no other characters. */
 SL_MUST_CHECK enum sl_status sl_base64_decode(struct sl_bytes text,
                                               struct sl_buf *out,
                                               struct sl_error *err);
