@@ -400,7 +400,7 @@ static bool run_together(struct sl_embedded *connection,
     return false;
 }
 
-static void run_read(struct sl_embedded *connection, struct sl_op *op)
+static void run_single_read(struct sl_embedded *connection, struct sl_op *op)
 {
     struct sl_error err;
 
@@ -483,7 +483,7 @@ void sl_embedded_run(void *context, struct sl_op *const ops[], size_t count)
     if (!any_writes(connection, ops, count)) {
         connection->only_reads = true;
         for (size_t i = 0; i < count; i++)
-            run_read(connection, ops[i]);
+            run_single_read(connection, ops[i]);
         connection->only_reads = false;
         return;
     }

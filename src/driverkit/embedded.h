@@ -31,16 +31,18 @@ enum sl_status sl_embedded_check_sync(const void *field, struct sl_error *err);
      .offset = offsetof(struct sl_embedded_options, path),                     \
      .required = true,                                                         \
      .is_store = true,                                                         \
-     .help = "the database file; it and its folder are made where they are "   \
-             "missing",                                                        \
+     .help =                                                                   \
+         "the database file; it and its folder are created if they do not "    \
+         "exist",                                                              \
      .check = sl_embedded_check_path},                                         \
         {.name = "sync",                                                       \
          .type = SL_OPTION_STRING,                                             \
          .offset = offsetof(struct sl_embedded_options, sync),                 \
          .fallback = "full",                                                   \
-         .help = "\"full\": an answered write survives a power failure; "      \
-                 "\"normal\": it survives the end of the process, and the "    \
-                 "last ones may be lost with the power",                       \
+         .help =                                                               \
+             "\"full\": an answered write survives a power failure; "          \
+             "\"normal\": it survives a crash of the process, but a power "    \
+             "failure may lose the last ones",                                 \
          .check = sl_embedded_check_sync},                                     \
         {.name = "max-bytes",                                                  \
          .type = SL_OPTION_SIZE,                                               \
@@ -48,8 +50,9 @@ enum sl_status sl_embedded_check_sync(const void *field, struct sl_error *err);
          .min = SL_SQLITE_BYTES_MIN,                                           \
          .max = INT64_C(1) << 46,                                              \
          .fallback = "16GiB",                                                  \
-         .help = "the most that the file and the -wal beside it may take; "    \
-                 "what has no room is too-large"}
+         .help = "the most bytes of the file and its -wal file; a write that " \
+                 "does "                                                       \
+                 "not fit is too-large"}
 
 /* An option table of only these entries. */
 extern const struct sl_option sl_embedded_options[];

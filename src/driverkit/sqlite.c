@@ -47,7 +47,7 @@ static const struct meaning {
      "folder"},
     {SQLITE_CORRUPT, SL_INTERNAL,
      "the database is damaged; put a copy in its place, or move it away "
-     "together with its -wal file to begin anew"},
+     "together with its -wal file to start with an empty one"},
     {SQLITE_NOTADB, SL_INTERNAL,
      "this file is not a database; choose another path"},
     {SQLITE_NOMEM, SL_TOO_LARGE, "out of memory for the value"},
@@ -71,8 +71,8 @@ static int refine_code(int code, int reason)
 }
 
 /* reason: an errno, or 0. */
-static enum sl_status explain_code(const char *path, int code, int reason,
-                                   struct sl_error *err)
+static enum sl_status explain_sqlite_code(const char *path, int code,
+                                          int reason, struct sl_error *err)
 {
     int refined = refine_code(code, reason);
 
@@ -114,7 +114,7 @@ enum sl_status sl_sqlite_explain(struct sl_sqlite_file *file, int code,
     /* SQLite does not keep the errno of a failed COMMIT. */
     if (reason == 0)
         reason = errno;
-    return explain_code(file->path, code, reason, err);
+    return explain_sqlite_code(file->path, code, reason, err);
 }
 
 /*
@@ -159,11 +159,11 @@ static enum sl_status make_file(const char *path, struct sl_error *err)
         SL_CLEANUP(sl_freep)
         char *folder = sl_strndup(path, (size_t)(slash - path));
         if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-            return explain_code(path, SQLITE_CANTOPEN, errno, err);
+            return explain_sqlite_code(path, SQLITE_CANTOPEN, errno, err);
     }
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno != EEXIST)
-        return explain_code(path, SQLITE_CANTOPEN, errno, err);
+        return explain_sqlite_code(path, SQLITE_CANTOPEN, errno, err);
     if (fd >= 0)
         close(fd);
     return SL_OK;
@@ -416,8 +416,8 @@ bool sl_sqlite_is_full(const struct sl_sqlite_file *file, int code)
     return (code & 0xff) == SQLITE_FULL && !file->limit.device_full;
 }
 
-/* What is kept for deleting: behind the last page, where there are more than
- * may be (another one has a higher limit, or this one was lowered). */
+/* The reserve starts after the last page if the file exceeds its limit: the
+ * limit was lowered, or another process has a higher one. */
 void sl_sqlite_set_frees(struct sl_sqlite_file *file, bool frees)
 {
     int64_t kept = file->limit.reserve / file->page_size;

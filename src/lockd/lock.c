@@ -75,8 +75,8 @@ static bool is_held(struct sl_lock *lock)
     return !lock->lost;
 }
 
-static void note_answer(struct sl_lock *lock, enum sl_lockd_verb verb,
-                        const struct sl_lockd_answer *answer, bool renews);
+static void note_lock_answer(struct sl_lock *lock, enum sl_lockd_verb verb,
+                             const struct sl_lockd_answer *answer, bool renews);
 
 /* A renewal or heartbeat was answered; returns the milliseconds to the next. */
 static int64_t on_lock_renewed(void *owner, const void *answer)
@@ -84,7 +84,7 @@ static int64_t on_lock_renewed(void *owner, const void *answer)
     struct sl_lock *lock = owner;
     bool worked = ((const struct sl_answer *)answer)->err.status == SL_OK;
 
-    note_answer(lock, SL_LOCKD_RENEW, answer, lock->keep_alive);
+    note_lock_answer(lock, SL_LOCKD_RENEW, answer, lock->keep_alive);
     if (!sl_lock_is_held(lock))
         return -1;
     return (int64_t)lock->kept_ms /
@@ -185,8 +185,8 @@ struct sl_lockd_request sl_lock_request(const struct sl_lock *lock,
 }
 
 /* renews: the answer starts a new time to live. */
-static void note_answer(struct sl_lock *lock, enum sl_lockd_verb verb,
-                        const struct sl_lockd_answer *answer, bool renews)
+static void note_lock_answer(struct sl_lock *lock, enum sl_lockd_verb verb,
+                             const struct sl_lockd_answer *answer, bool renews)
 {
     enum sl_status status = answer->err.status;
     int64_t until = answer->asked_at + (int64_t)lock->ttl_ms * 1000000;
@@ -210,5 +210,5 @@ static void note_answer(struct sl_lock *lock, enum sl_lockd_verb verb,
 void sl_lock_note(struct sl_lock *lock, enum sl_lockd_verb verb,
                   const struct sl_lockd_answer *answer)
 {
-    note_answer(lock, verb, answer, true);
+    note_lock_answer(lock, verb, answer, true);
 }

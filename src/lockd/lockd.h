@@ -28,8 +28,8 @@ enum sl_lockd_verb {
 
 enum { SL_LOCKD_VERB_COUNT = SL_LOCKD_IS_LOCKED + 1 };
 
-/* What is asked for; the bytes are borrowed until the function that gets them
- * returns.  The bridge mirrors this struct: bridge/slight_bridge.h. */
+/* A request; its bytes are borrowed during the call.  The bridge mirrors this
+ * struct: bridge/slight_bridge.h. */
 struct sl_lockd_request {
     SL_REQUEST_HEAD    /* enum sl_lockd_verb */
         bool has_wait; /* ACQUIRE: otherwise as long as max-wait allows */
@@ -41,18 +41,18 @@ struct sl_lockd_request {
 };
 
 /*
- * What came of it.  RENEW and RELEASE of a grant that is over: SL_CONFLICT.
- * The bridge mirrors this struct: bridge/slight_bridge.h.
+ * The answer.  RENEW and RELEASE of a grant that has ended: SL_CONFLICT.  The
+ * bridge mirrors this struct: bridge/slight_bridge.h.
  */
 struct sl_lockd_answer {
     SL_ANSWER_HEAD
     bool locked;            /* IS_LOCKED */
     uint64_t fencing_token; /* ACQUIRE: greater than all before, of this key */
-    /* ACQUIRE: perhaps rounded up; or less than was asked for, where the
-     * service keeps a grant no longer without a sign of life of ours. */
+    /* ACQUIRE: perhaps rounded up; less than requested if the service keeps a
+     * grant only for less without a heartbeat. */
     uint64_t ttl_ms;
-    /* ACQUIRE, RENEW: sl_lock_clock() before the service was asked: from then
-     * on the time to live counts, on our side. */
+    /* ACQUIRE, RENEW: sl_lock_clock() before the request was sent, when the
+     * time to live starts on our side. */
     int64_t asked_at;
     char holder[SL_LOCKD_HOLDER_MAX +
                 1]; /* ACQUIRE: printable; names the grant */

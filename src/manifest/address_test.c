@@ -104,7 +104,7 @@ static void test_what_is_no_part_of_a_url(void **state)
     manifest_bad(
         HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.postgres\"\n"
              "url = \"${env:SL_TEST_SECRET}\"\n",
-        "8:7: \"url\": \"connect_timeout\" behind the ? of the URL: write "
+        "8:7: \"url\": \"connect_timeout\" in the query of the URL: write "
         "timeout = \"5s\" beside the url; it is for a whole call, connecting "
         "included\n");
 }

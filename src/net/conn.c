@@ -42,8 +42,8 @@ static enum sl_status wait_for_socket(const struct sl_conn *conn, short events,
     return sl_fail(err, SL_TIMEOUT, "%s: no answer in time", conn->where);
 }
 
-static enum sl_status fail_lost(const struct sl_conn *conn, int error,
-                                struct sl_error *err)
+static enum sl_status fail_connection(const struct sl_conn *conn, int error,
+                                      struct sl_error *err)
 {
     if (error == 0)
         return sl_fail(err, SL_UNAVAILABLE,
@@ -128,9 +128,9 @@ static enum sl_status wait_tls(struct sl_conn *conn, int result,
     case SSL_ERROR_WANT_WRITE:
         return wait_for_socket(conn, POLLOUT, deadline, err);
     case SSL_ERROR_ZERO_RETURN:
-        return fail_lost(conn, 0, err);
+        return fail_connection(conn, 0, err);
     case SSL_ERROR_SYSCALL:
-        return fail_lost(conn, error, err);
+        return fail_connection(conn, error, err);
     default:
         return sl_fail(err, SL_UNAVAILABLE, "%s: TLS: %s", conn->where,
                        sl_tls_reason());
@@ -241,7 +241,7 @@ static enum sl_status write_plain(struct sl_conn *conn, struct sl_bytes *bytes,
         return SL_OK;
     if (errno == EAGAIN || errno == EWOULDBLOCK)
         return wait_for_socket(conn, POLLOUT, deadline, err);
-    return fail_lost(conn, errno, err);
+    return fail_connection(conn, errno, err);
 }
 
 enum sl_status sl_conn_write(struct sl_conn *conn, struct sl_bytes bytes,
@@ -282,11 +282,11 @@ enum sl_status sl_conn_read(struct sl_conn *conn, void *buffer, size_t size,
             return SL_OK;
         }
         if (result == 0)
-            return fail_lost(conn, 0, err);
+            return fail_connection(conn, 0, err);
         if (errno == EINTR)
             continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK)
-            return fail_lost(conn, errno, err);
+            return fail_connection(conn, errno, err);
         enum sl_status status = wait_for_socket(conn, POLLIN, deadline, err);
         if (status != SL_OK)
             return status;

@@ -37,12 +37,12 @@ void sl_tls_free(struct sl_tls *tls); /* NULL is fine */
 struct sl_conn;
 
 /*
- * Connect to a name or address, the first of its addresses that answers.  tls:
- * NULL for none; otherwise the certificate must be for `host`.
+ * Connect to the first address of host that answers. tls: NULL for none;
+ * otherwise the certificate must be for `host`.
  *
  * SL_UNAVAILABLE (refused, unknown name, no route), SL_TIMEOUT, or
- * SL_UNAUTHENTICATED, where the server does not prove who it is.  Messages say
- * "host:port: …".
+ * SL_UNAUTHENTICATED: the server's certificate was refused.  Messages start
+ * with "host:port: ".
  */
 SL_MUST_CHECK enum sl_status
 sl_conn_open(const char *host, int port, struct sl_tls *tls,

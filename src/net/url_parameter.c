@@ -65,9 +65,8 @@ static enum sl_status explain_unknown(const struct sl_url_known *known,
                           known->name) != SL_OK)
             break;
     return sl_fail(err, SL_INVALID_ARGUMENT,
-                   "behind the ? of the URL is a parameter that is not known "
-                   "here; known are: %.*s; where it is part of a password, "
-                   "write ? as %%3F",
+                   "the query of the URL has an unknown parameter; known are: "
+                   "%.*s; in a password write ? as %%3F",
                    names.len > 0 ? (int)names.len : 4,
                    names.len > 0 ? (const char *)names.ptr : "none");
 }
@@ -82,10 +81,10 @@ static enum sl_status check_parameter_value(const struct sl_url_known *known,
         return SL_OK;
     if (known->values == NULL)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "\"%s\" behind the ? of the URL: %s", known->name,
+                       "\"%s\" in the query of the URL: %s", known->name,
                        known->remedy);
     return sl_fail(err, SL_INVALID_ARGUMENT,
-                   "\"%s\" behind the ? of the URL: expected%s %s%s%s",
+                   "\"%s\" in the query of the URL: expected%s %s%s%s",
                    known->name,
                    strchr(known->values, ' ') != NULL ? " one of" : "",
                    known->values, known->remedy != NULL ? "; " : "",
@@ -104,8 +103,10 @@ enum sl_status sl_url_check_parameters(const struct sl_url *url,
         if (k->name == NULL)
             return explain_unknown(known, err);
         if (sl_url_parameter(url, k->name) != parameter->value)
-            return sl_fail(err, SL_INVALID_ARGUMENT,
-                           "\"%s\" is twice behind the ? of the URL", k->name);
+            return sl_fail(
+                err, SL_INVALID_ARGUMENT,
+                "\"%s\" is given more than once in the query of the URL",
+                k->name);
         enum sl_status status = check_parameter_value(k, parameter->value, err);
         if (status != SL_OK)
             return status;

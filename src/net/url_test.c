@@ -142,16 +142,16 @@ static void parameters_are_understood_or_explained(void **state)
         const char *url, *message; /* NULL: it is taken */
     } cases[] = {
         {"redis://h?free=secret&SSLMode=ON", NULL},
-        {"redis://h?timeout=secret", "\"timeout\" behind the ? of the URL: "
+        {"redis://h?timeout=secret", "\"timeout\" in the query of the URL: "
                                      "write it elsewhere"},
-        {"redis://h?ssl_mode=secret", "\"ssl-mode\" behind the ? of the URL: "
+        {"redis://h?ssl_mode=secret", "\"ssl-mode\" in the query of the URL: "
                                       "expected one of on off; there is no "
                                       "other"},
         {"redis://h?free=secret&free=secret",
-         "\"free\" is twice behind the ? of the URL"},
+         "\"free\" is given more than once in the query of the URL"},
         {"redis://h?secret=1",
-         "behind the ? of the URL is a parameter that is not known here; known "
-         "are: free, ssl-mode; where it is part of a password, write ? as %3F"},
+         "the query of the URL has an unknown parameter; known are: free, "
+         "ssl-mode; in a password write ? as %3F"},
     };
 
     (void)state;

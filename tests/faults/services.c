@@ -257,7 +257,7 @@ const struct fault_service fault_postgres = {
             {"slight", "wrong", NULL, SL_UNAUTHENTICATED,
              "password authentication failed for user \"slight\" (28P01)"},
             {"nobody", "x", NULL, SL_UNAUTHENTICATED, "28P01"},
-            {"slight", NULL, NULL, SL_UNAUTHENTICATED, "asks for a password"},
+            {"slight", NULL, NULL, SL_UNAUTHENTICATED, "requires a password"},
             {"client", "x", NULL, SL_UNAUTHENTICATED, "certificate"},
         },
     .says_other_name = "for another name",

@@ -46,7 +46,7 @@ enum sl_status sl_etcd_check_prefix(const void *field, struct sl_error *err);
         {.name = "user",                                                       \
          .type = SL_OPTION_STRING,                                             \
          .offset = offsetof(struct sl_etcd_options, user),                     \
-         .help = "the user of etcd, where it asks for one"},                   \
+         .help = "the user of etcd, if authentication is enabled"},            \
         {.name = "password",                                                   \
          .type = SL_OPTION_STRING,                                             \
          .offset = offsetof(struct sl_etcd_options, password),                 \
@@ -66,8 +66,8 @@ enum sl_status sl_etcd_check_prefix(const void *field, struct sl_error *err);
         {.name = "cert",                                                       \
          .type = SL_OPTION_PATH,                                               \
          .offset = offsetof(struct sl_etcd_options, cert),                     \
-         .help = "a certificate in PEM to show, where etcd wants one of its "  \
-                 "clients"},                                                   \
+         .help = "a file with the client's certificate in PEM, if etcd "       \
+                 "requires one"},                                              \
         {.name = "key",                                                        \
          .type = SL_OPTION_PATH,                                               \
          .offset = offsetof(struct sl_etcd_options, key),                      \

@@ -199,7 +199,7 @@ enum sl_status sl_pg_target_new(const struct sl_pg_options *options,
 /* --- Connecting --------------------------------------------------------- */
 
 /* Whether OpenSSL has buffered data, which poll() does not see. */
-static bool has_pending(const struct sl_pg *pg)
+static bool has_tls_pending(const struct sl_pg *pg)
 {
     SSL *ssl = PQsslInUse(pg->handle) != 0 ? PQgetssl(pg->handle) : NULL;
 
@@ -212,7 +212,7 @@ static int wait_for_postgres(const struct sl_pg *pg, short events,
 {
     int fd = PQsocket(pg->handle);
 
-    if ((events & POLLIN) != 0 && has_pending(pg))
+    if ((events & POLLIN) != 0 && has_tls_pending(pg))
         return 1;
     return fd < 0 ? -1 : sl_wait_fd(fd, events, deadline);
 }

@@ -113,7 +113,7 @@ static void a_failed_connection_is_explained(void **state)
         {"x failed: server does not support SSL, but SSL was required\n",
          SL_UNAUTHENTICATED, "no TLS"},
         {"x failed: fe_sendauth: no password supplied\n", SL_UNAUTHENTICATED,
-         "asks for a password"},
+         "requires a password"},
         {"what is this\x01\nand more", SL_UNAVAILABLE, "here: what is this "},
         {"bad \xff bytes", SL_UNAVAILABLE, "here: bad ? bytes"},
         {"", SL_UNAVAILABLE, "here: "},

@@ -121,18 +121,18 @@ static char *fill_in(const struct store *store, const char *text)
     return filled;
 }
 
-static enum sl_status do_text(struct connection *connection, const char *text,
-                              sl_deadline deadline, struct sl_error *err)
+static enum sl_status run_text(struct connection *connection, const char *text,
+                               sl_deadline deadline, struct sl_error *err)
 {
     SL_CLEANUP(sl_freep) char *filled = fill_in(connection->store, text);
 
     return sl_pg_exec(&connection->pg, filled, deadline, err);
 }
 
-/* Who may not create is not asked to, where all is there. */
-static enum sl_status is_there(struct connection *connection,
-                               sl_deadline deadline, bool *there,
-                               struct sl_error *err)
+/* A user without the right to create tables can use existing ones. */
+static enum sl_status tables_exist(struct connection *connection,
+                                   sl_deadline deadline, bool *there,
+                                   struct sl_error *err)
 {
     SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
     SL_CLEANUP(sl_freep)
@@ -155,26 +155,26 @@ static enum sl_status create_tables(struct connection *connection,
                                     sl_deadline deadline, struct sl_error *err)
 {
     bool there = false;
-    enum sl_status status = is_there(connection, deadline, &there, err);
+    enum sl_status status = tables_exist(connection, deadline, &there, err);
 
     if (status != SL_OK || there)
         return status;
-    /* Others may be making them as well: one after the other. */
+    /* The advisory lock serializes processes that create the tables. */
     SL_CLEANUP(sl_freep)
     char *text = sl_asprintf(
         "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(1936484452, "
         "pg_catalog.hashtext('{t}')); %s; COMMIT",
         connection->store->kind->create);
-    status = do_text(connection, text, deadline, err);
+    status = run_text(connection, text, deadline, err);
     if (status != SL_OK)
         return sl_fail_in(err,
-                          "the tables \"%s\" are not there and cannot be "
-                          "made",
+                          "the tables \"%s\" do not exist and cannot be "
+                          "created",
                           connection->store->table);
     return SL_OK;
 }
 
-/* All statements in one go. */
+/* Prepare all statements in one pipeline. */
 static enum sl_status prepare_statements(struct connection *connection,
                                          sl_deadline deadline,
                                          struct sl_error *err)
@@ -253,7 +253,7 @@ enum sl_status sl_pg_tables_open(void *data, sl_deadline deadline, void **out,
     if (status == SL_OK && store->kind->channel != NULL) {
         SL_CLEANUP(sl_freep)
         char *listen = sl_asprintf("LISTEN \"%s\"", store->kind->channel);
-        status = do_text(connection, listen, deadline, err);
+        status = run_text(connection, listen, deadline, err);
     }
     if (status != SL_OK) {
         sl_pg_tables_close(connection);

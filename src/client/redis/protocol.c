@@ -44,22 +44,20 @@ static const struct {
     {"NOREPLICAS", SL_UNAVAILABLE, UNCHANGED, "too few replicas"},
     {"CLUSTERDOWN", SL_UNAVAILABLE, UNCHANGED, "the cluster is down"},
     {"TRYAGAIN", SL_UNAVAILABLE, UNCHANGED, "the cluster is moving keys"},
-    {"NOSCRIPT", SL_UNAVAILABLE, UNCHANGED,
-     "the server has forgotten the script"},
+    {"NOSCRIPT", SL_UNAVAILABLE, UNCHANGED, "the server has lost the script"},
     {"UNKILLABLE", SL_UNAVAILABLE, UNCHANGED,
      "the server is busy with a script"},
     {"MOVED", SL_UNSUPPORTED, UNCHANGED,
-     "the server is one of a cluster, which slight does not speak to"},
+     "the server is part of a cluster, which slight does not support"},
     {"ASK", SL_UNSUPPORTED, UNCHANGED,
-     "the server is one of a cluster, which slight does not speak to"},
+     "the server is part of a cluster, which slight does not support"},
     {"ERR max number of clients", SL_UNAVAILABLE, UNCHANGED,
      "the server has too many clients"},
     {"ERR value is not an integer", SL_INVALID_ARGUMENT, UNCHANGED,
-     "the value is no integer"},
+     "the value is not an integer"},
     {"ERR increment or decrement would overflow", SL_INVALID_ARGUMENT,
-     UNCHANGED, "the sum leaves the range"},
-    {"ERR invalid cursor", SL_INVALID_ARGUMENT, UNCHANGED,
-     "this cursor is none that a page gave"},
+     UNCHANGED, "the sum is out of range"},
+    {"ERR invalid cursor", SL_INVALID_ARGUMENT, UNCHANGED, "invalid cursor"},
     {"ERR invalid expire", SL_INVALID_ARGUMENT, UNCHANGED,
      "the server does not take this time to live"},
     {"ERR string exceeds", SL_TOO_LARGE, UNCHANGED,
@@ -73,10 +71,10 @@ static const struct {
 };
 
 /*
- * Of an error in a script Redis 6 says: "ERR Error running script (call to
- * f_SHA): @user_script:1: @user_script: 1: -OOM ...".  What comes last counts.
+ * Redis 6 wraps an error in a script: "ERR Error running script (call to
+ * f_SHA): @user_script:1: @user_script: 1: -OOM ...".  The last part counts.
  */
-static const char *innermost(const char *text)
+static const char *innermost_error(const char *text)
 {
     static const char mark[] = "user_script:";
     const char *found = text;
@@ -94,8 +92,8 @@ static const char *innermost(const char *text)
 enum sl_status sl_redis_fail(const redisReply *reply, const char *where,
                              bool *unchanged, struct sl_error *err)
 {
-    /* Its own text names keys and users, but never a password. */
-    const char *text = innermost(reply->str);
+    /* The server's text may name keys and users, but never a password. */
+    const char *text = innermost_error(reply->str);
 
     for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
         if (strncmp(text, errors[i].begins, strlen(errors[i].begins)) != 0)

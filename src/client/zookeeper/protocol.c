@@ -62,7 +62,8 @@ void sl_zk_end_frame(struct sl_zk_writer *writer, size_t begin)
 
 /* --- Reading ------------------------------------------------------------ */
 
-static struct sl_bytes take_bytes(struct sl_zk_reader *reader, size_t count)
+static struct sl_bytes take_frame_bytes(struct sl_zk_reader *reader,
+                                        size_t count)
 {
     struct sl_bytes bytes = {reader->rest.ptr, count};
 
@@ -78,7 +79,7 @@ static struct sl_bytes take_bytes(struct sl_zk_reader *reader, size_t count)
 
 int32_t sl_zk_get_int(struct sl_zk_reader *reader)
 {
-    struct sl_bytes bytes = take_bytes(reader, 4);
+    struct sl_bytes bytes = take_frame_bytes(reader, 4);
     uint32_t value = 0;
 
     for (size_t i = 0; i < bytes.len; i++)
@@ -100,7 +101,7 @@ struct sl_bytes sl_zk_get_bytes(struct sl_zk_reader *reader)
 
     if (length < -1)
         reader->bad = true;
-    return take_bytes(reader, length < 0 ? 0 : (size_t)length);
+    return take_frame_bytes(reader, length < 0 ? 0 : (size_t)length);
 }
 
 bool sl_zk_frame_length(struct sl_bytes bytes, size_t *length)
@@ -175,9 +176,8 @@ bool sl_zk_parse_event(struct sl_zk_reader body, struct sl_bytes *path)
 const struct sl_zk_error sl_zk_errors[] = {
     {-1, "ZSYSTEMERROR", SL_INTERNAL, false, "a system error"},
     {-2, "ZRUNTIMEINCONSISTENCY", SL_INTERNAL, false,
-     "it found itself inconsistent"},
-    {-3, "ZDATAINCONSISTENCY", SL_INTERNAL, false,
-     "it found its data inconsistent"},
+     "its runtime is inconsistent"},
+    {-3, "ZDATAINCONSISTENCY", SL_INTERNAL, false, "its data is inconsistent"},
     {-4, "ZCONNECTIONLOSS", SL_UNAVAILABLE, false, "the connection was lost"},
     {-5, "ZMARSHALLINGERROR", SL_INTERNAL, true,
      "it does not understand the request"},
@@ -194,23 +194,23 @@ const struct sl_zk_error sl_zk_errors[] = {
     {-14, "ZRECONFIGINPROGRESS", SL_UNAVAILABLE, true,
      "it is being configured"},
     {-15, "ZSSLCONNECTIONERROR", SL_UNAVAILABLE, true, "no TLS connection"},
-    {-100, "ZAPIERROR", SL_INTERNAL, false, "an error of no kind"},
-    {SL_ZK_NO_NODE, "ZNONODE", SL_NOT_FOUND, true, "there is no such node"},
+    {-100, "ZAPIERROR", SL_INTERNAL, false, "an unspecified error"},
+    {SL_ZK_NO_NODE, "ZNONODE", SL_NOT_FOUND, true, "the node does not exist"},
     {-102, "ZNOAUTH", SL_PERMISSION_DENIED, true,
-     "the node's ACL forbids it; look at user and password, or at the ACL of "
+     "the node's ACL forbids it; check `user` and `password`, or the ACL of "
      "`path`"},
     {-103, "ZBADVERSION", SL_CONFLICT, true, "the node has another version"},
     {-108, "ZNOCHILDRENFOREPHEMERALS", SL_INVALID_ARGUMENT, true,
      "`path` leads into an ephemeral node; choose another one"},
     {SL_ZK_NODE_EXISTS, "ZNODEEXISTS", SL_ALREADY_EXISTS, true,
-     "the node is there"},
+     "the node exists"},
     {-111, "ZNOTEMPTY", SL_CONFLICT, true, "the node has children"},
     {SL_ZK_SESSION_EXPIRED, "ZSESSIONEXPIRED", SL_UNAVAILABLE, true,
      "the session has expired"},
     {-113, "ZINVALIDCALLBACK", SL_INTERNAL, true, "an invalid callback"},
     {-114, "ZINVALIDACL", SL_UNAUTHENTICATED, true,
-     "it does not know who this is, so that there can be no ACL; look at user "
-     "and password, and which `auth` it wants"},
+     "it does not know this user, so it cannot set the ACL; check `user`, "
+     "`password` and `auth`"},
     {SL_ZK_AUTH_FAILED, "ZAUTHFAILED", SL_UNAUTHENTICATED, true,
      "it refuses the user or the password"},
     {-116, "ZCLOSING", SL_UNAVAILABLE, true, "it is closing"},
@@ -218,19 +218,19 @@ const struct sl_zk_error sl_zk_errors[] = {
     {-118, "ZSESSIONMOVED", SL_UNAVAILABLE, true,
      "the session has moved to another server"},
     {-119, "ZNOTREADONLY", SL_UNAVAILABLE, true,
-     "it has lost the other servers, and only reads"},
+     "it has lost the other servers and is read-only"},
     {-120, "ZEPHEMERALONLOCALSESSION", SL_UNSUPPORTED, true,
      "sessions are local there, and cannot hold locks; set "
      "localSessionsUpgradingEnabled"},
     {-121, "ZNOWATCHER", SL_INTERNAL, true, "there is no such watch"},
     {-122, "ZREQUESTTIMEOUT", SL_TIMEOUT, false, "it took too long"},
     {-123, "ZRECONFIGDISABLED", SL_UNSUPPORTED, true,
-     "it cannot be configured anew"},
+     "it does not allow reconfiguration"},
     {-124, "ZSESSIONCLOSEDREQUIRESASLAUTH", SL_UNAUTHENTICATED, true,
-     "it wants another authentication; look at `auth`, user and password"},
+     "it requires another authentication; check `auth`, `user` and `password`"},
     {-125, "ZQUOTAEXCEEDED", SL_UNAVAILABLE, true,
      "the quota of `path` is used up"},
-    {-127, "ZTHROTTLEDOP", SL_UNAVAILABLE, true, "it has too much to do"},
+    {-127, "ZTHROTTLEDOP", SL_UNAVAILABLE, true, "it is overloaded"},
     {0},
 };
 
@@ -244,6 +244,5 @@ enum sl_status sl_zk_fail(int32_t code, bool *unchanged, struct sl_error *err)
                            error->text, error->name + 1);
         }
     *unchanged = false;
-    return sl_fail(err, SL_INTERNAL,
-                   "ZooKeeper: an error that slight does not know (%d)", code);
+    return sl_fail(err, SL_INTERNAL, "ZooKeeper: unknown error (%d)", code);
 }

@@ -197,9 +197,9 @@ void sl_lockd_etcd_cancel(struct sl_lockd_etcd_connection *connection,
     sl_lockd_etcd_queue_remove(queue, waiter);
 }
 
-static void answer_granted(struct sl_lockd_etcd_connection *connection,
-                           struct sl_op *op,
-                           struct sl_lockd_etcd_waiter *waiter)
+static void answer_etcd_grant(struct sl_lockd_etcd_connection *connection,
+                              struct sl_op *op,
+                              struct sl_lockd_etcd_waiter *waiter)
 {
     struct sl_lockd_answer *answer = op->answer;
 
@@ -242,7 +242,7 @@ void sl_lockd_etcd_acquire(struct sl_lockd_etcd_connection *connection,
         status = advance_waiter(connection, op, &call, waiter, &err);
     }
     if (status == SL_OK) {
-        answer_granted(connection, op, waiter);
+        answer_etcd_grant(connection, op, waiter);
         return;
     }
     if (status == SL_NOT_FOUND)

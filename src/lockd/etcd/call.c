@@ -39,8 +39,8 @@ SL_PRINTF(2, 3) static void append_json(struct body *body, const char *fmt, ...)
 }
 
 /* `"key":…` of prefix and name. */
-static void append_key(struct body *body, struct sl_bytes prefix,
-                       const char *name)
+static void append_lock_key(struct body *body, struct sl_bytes prefix,
+                            const char *name)
 {
     if (body->status == SL_OK)
         body->status = sl_etcd_bytes(&body->json, "key", prefix,
@@ -60,7 +60,7 @@ static void append_own_range(struct body *body, struct sl_bytes prefix,
                              const char *name)
 {
     append_json(body, "{\"request_range\":{\"keys_only\":true,");
-    append_key(body, prefix, name);
+    append_lock_key(body, prefix, name);
     append_json(body, "}}");
 }
 
@@ -68,7 +68,7 @@ static void append_put(struct body *body, struct sl_bytes prefix,
                        const char *name, int64_t lease)
 {
     append_json(body, "{\"request_put\":{");
-    append_key(body, prefix, name);
+    append_lock_key(body, prefix, name);
     append_json(body, ",\"lease\":\"%" PRId64 "\"}}", lease);
 }
 
@@ -248,7 +248,7 @@ enum sl_status sl_lockd_etcd_set_lease(struct sl_lockd_etcd_call *call,
 
     append_json(&body,
                 "{\"compare\":[{\"target\":\"CREATE\",\"result\":\"EQUAL\",");
-    append_key(&body, prefix, name);
+    append_lock_key(&body, prefix, name);
     append_json(&body, ",\"create_revision\":\"%" PRId64 "\"}],\"success\":[",
                 revision);
     append_put(&body, prefix, name, lease);
@@ -268,7 +268,7 @@ enum sl_status sl_lockd_etcd_check_key(struct sl_lockd_etcd_call *call,
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
 
     append_json(&body, "{\"keys_only\":true,");
-    append_key(&body, prefix, name);
+    append_lock_key(&body, prefix, name);
     append_json(&body, "}");
     enum sl_status status = post_request(call, "kv/range", &body, &answer, err);
     if (status == SL_OK &&

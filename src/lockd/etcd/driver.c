@@ -57,8 +57,8 @@ static bool read_holder(struct sl_bytes text, struct holder *holder)
 
 /* --- The other verbs ------------------------------------------------------ */
 
-static void refuse_op(struct sl_op *op, enum sl_status status,
-                      const struct sl_error *why)
+static void refuse_etcd_op(struct sl_op *op, enum sl_status status,
+                           const struct sl_error *why)
 {
     struct sl_error err;
 
@@ -78,18 +78,18 @@ static void renew_lock(struct sl_lockd_etcd_connection *connection,
     struct sl_error err;
 
     if (!read_holder(sl_lockd_request_of(op)->holder, &holder)) {
-        refuse_op(op, SL_NOT_FOUND, NULL);
+        refuse_etcd_op(op, SL_NOT_FOUND, NULL);
         return;
     }
     enum sl_status status =
         sl_lockd_etcd_lease_keep_alive(&call, holder.lease, &err);
-    /* The lease lives on where somebody deletes the key by hand. */
+    /* The lease outlives the key if an operator deletes the key. */
     if (status == SL_OK)
         status = sl_lockd_etcd_check_key(
             &call, sl_buf_bytes(&connection->queue_prefix), holder.name,
             holder.revision, &err);
     if (status != SL_OK)
-        refuse_op(op, status, &err);
+        refuse_etcd_op(op, status, &err);
 }
 
 /*
@@ -107,7 +107,7 @@ static void release_lock(struct sl_lockd_etcd_connection *connection,
     struct sl_error err;
 
     if (!read_holder(sl_lockd_request_of(op)->holder, &holder)) {
-        refuse_op(op, SL_NOT_FOUND, NULL);
+        refuse_etcd_op(op, SL_NOT_FOUND, NULL);
         return;
     }
     enum sl_status status =
@@ -122,7 +122,7 @@ static void release_lock(struct sl_lockd_etcd_connection *connection,
         op->not_sent = call.unchanged;
         if (!call.unchanged)
             sl_lockd_etcd_queue_defer_revoke(queue, holder.lease);
-        refuse_op(op, status, &err);
+        refuse_etcd_op(op, status, &err);
         return;
     }
     op->changed = sl_lockd_etcd_queue_on_deleted(

@@ -23,10 +23,10 @@ static const char *const verbs[] = {
 
 /* --- Commands ----------------------------------------------------------- */
 
-static enum sl_status begin_call(struct sl_redis_script_call *call,
-                                 struct sl_redis_script_connection *connection,
-                                 struct sl_bytes key, const char *verb,
-                                 struct sl_error *err)
+static enum sl_status
+begin_lock_call(struct sl_redis_script_call *call,
+                struct sl_redis_script_connection *connection,
+                struct sl_bytes key, const char *verb, struct sl_error *err)
 {
     static const char *const keys[] = {
         "lock:", "line:", "seen:", "token", "ticket", SL_REDIS_CHANGES, NULL};
@@ -50,8 +50,8 @@ enum sl_status sl_lockd_redis_append(void *context, const struct sl_op *op,
     const struct sl_lockd_request *request = op->request;
     char holder[HOLDER_LEN + 1];
     struct sl_redis_script_call call;
-    enum sl_status status =
-        begin_call(&call, context, request->key, verbs[request->verb], err);
+    enum sl_status status = begin_lock_call(&call, context, request->key,
+                                            verbs[request->verb], err);
 
     if (status != SL_OK)
         return status;
@@ -75,8 +75,8 @@ void sl_lockd_redis_leave(struct sl_redis_script_connection *connection,
     struct sl_error err;
     int64_t woken;
 
-    if (begin_call(&call, connection, sl_lockd_request_of(op)->key, "leave",
-                   &err) != SL_OK)
+    if (begin_lock_call(&call, connection, sl_lockd_request_of(op)->key,
+                        "leave", &err) != SL_OK)
         return;
     sl_redis_script_add_number(&call, op->ticket);
     if (!sl_redis_script_ask(connection, &call, &woken))
@@ -85,7 +85,7 @@ void sl_lockd_redis_leave(struct sl_redis_script_connection *connection,
 
 /* --- Replies ------------------------------------------------------------ */
 
-static void refuse_op(struct sl_op *op, const char *why)
+static void refuse_redis_lock(struct sl_op *op, const char *why)
 {
     struct sl_error err;
 
@@ -135,7 +135,7 @@ static bool answer_held(struct sl_op *op, const redisReply *reply)
         op->again_at =
             left < SEEN_GRID_MS ? sl_deadline_in_ms(left + 1) : op->others_at;
     }
-    refuse_op(op, "another one holds the lock");
+    refuse_redis_lock(op, "another one holds the lock");
     return true;
 }
 
@@ -163,6 +163,6 @@ bool sl_lockd_redis_answer(void *context, struct sl_op *op, redisReply *reply)
         break;
     }
     if (worked == 0)
-        refuse_op(op, "the lock was lost");
+        refuse_redis_lock(op, "the lock was lost");
     return true;
 }

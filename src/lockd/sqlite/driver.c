@@ -230,12 +230,12 @@ static int run_lock_op(struct sl_embedded *connection, struct sl_op *op)
     return runs[sl_op_verb(op)](connection, op);
 }
 
-static bool op_writes(const struct sl_op *op)
+static bool lock_op_writes(const struct sl_op *op)
 {
     return sl_op_verb(op) != SL_LOCKD_IS_LOCKED;
 }
 
-static bool op_frees(const struct sl_op *op)
+static bool lock_op_frees(const struct sl_op *op)
 {
     return sl_op_verb(op) != SL_LOCKD_ACQUIRE;
 }
@@ -284,9 +284,9 @@ static const struct sl_embedded_kind kind = {
     .statements = statements,
     .state_size = sizeof(struct sl_embedded),
     .has_clock = true,
-    .writes = op_writes,
+    .writes = lock_op_writes,
     .run = run_lock_op,
-    .frees = op_frees,
+    .frees = lock_op_frees,
     .sweep = sweep_locks,
     .undo = undo_lock_op,
 };

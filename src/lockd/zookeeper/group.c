@@ -55,7 +55,7 @@ static enum sl_status run_round(struct sl_lockd_zookeeper_group *group,
     return status == SL_OK ? status : status_of_timeout(first->op, status, err);
 }
 
-static bool has_pending(const struct sl_lockd_zookeeper_group *group)
+static bool has_unfinished(const struct sl_lockd_zookeeper_group *group)
 {
     for (size_t i = 0; i < group->count; i++)
         if (group->machines[i].state != SL_LOCKD_ZOOKEEPER_DONE)
@@ -98,7 +98,7 @@ static void run_lock_group(struct sl_lockd_zookeeper_group *group)
 {
     struct sl_error err;
 
-    while (has_pending(group)) {
+    while (has_unfinished(group)) {
         if (run_round(group, &err) == SL_OK)
             continue;
         sl_lockd_zookeeper_interrupt_all(group, &err, false);

@@ -382,8 +382,8 @@ sl_lockd_zookeeper_node_path(const struct sl_lockd_zookeeper_node *node,
 
 /* Delete a node by its name; without one, since the reply to its creation was
  * lost, search the queue for it. */
-static void append_delete(struct sl_zk_session *session,
-                          struct sl_lockd_zookeeper_node *node)
+static void append_node_delete(struct sl_zk_session *session,
+                               struct sl_lockd_zookeeper_node *node)
 {
     SL_CLEANUP(sl_buf_done)
     struct sl_buf path =
@@ -417,7 +417,7 @@ bool sl_lockd_zookeeper_sweep(struct sl_lockd_zookeeper_store *store,
             sl_lockd_zookeeper_node_leave(store, node);
         if (node->asked)
             continue;
-        append_delete(&store->sessions[session], node);
+        append_node_delete(&store->sessions[session], node);
         any = true;
     }
     return any;

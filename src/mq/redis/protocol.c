@@ -68,10 +68,11 @@ static bool read_redis_receipt(struct sl_bytes text, struct receipt *out)
 
 /* --- Commands ----------------------------------------------------------- */
 
-static enum sl_status begin_call(struct sl_redis_script_call *call,
-                                 struct sl_redis_script_connection *connection,
-                                 const char *verb, struct sl_bytes duplicate,
-                                 struct sl_error *err)
+static enum sl_status
+begin_queue_call(struct sl_redis_script_call *call,
+                 struct sl_redis_script_connection *connection,
+                 const char *verb, struct sl_bytes duplicate,
+                 struct sl_error *err)
 {
     static const char *const keys[] = {"log",   "ready", "delayed", "flight",
                                        "count", "order", "later",   "dead",
@@ -164,8 +165,8 @@ enum sl_status sl_mq_redis_append(void *context, const struct sl_op *op,
     SL_CLEANUP(sl_buf_done)
     struct sl_buf packed = SL_BUF(2 * SL_ATTRIBUTE_BYTES_MAX);
     struct sl_redis_script_call call;
-    enum sl_status status = begin_call(&call, context, verbs[request->verb],
-                                       request->deduplication_id, err);
+    enum sl_status status = begin_queue_call(
+        &call, context, verbs[request->verb], request->deduplication_id, err);
 
     if (status != SL_OK)
         return status;
@@ -196,8 +197,8 @@ bool sl_mq_redis_peek(struct sl_redis_script_connection *connection)
     struct sl_error err;
     int64_t found;
 
-    return begin_call(&call, connection, "peek", (struct sl_bytes){0}, &err) !=
-               SL_OK ||
+    return begin_queue_call(&call, connection, "peek", (struct sl_bytes){0},
+                            &err) != SL_OK ||
            !sl_redis_script_ask(connection, &call, &found) || found != 0;
 }
 

@@ -431,13 +431,13 @@ static int run_mq_op(struct sl_embedded *connection, struct sl_op *op)
     }
 }
 
-static bool op_writes(const struct sl_op *op)
+static bool mq_op_writes(const struct sl_op *op)
 {
     return sl_op_verb(op) != SL_MQ_DEPTH && sl_op_verb(op) != SL_MQ_DEAD_LIST;
 }
 
 /* Receiving frees room in the end; only a new message takes it. */
-static bool op_frees(const struct sl_op *op)
+static bool mq_op_frees(const struct sl_op *op)
 {
     return sl_op_verb(op) != SL_MQ_SEND;
 }
@@ -467,9 +467,9 @@ static const struct sl_embedded_kind kind = {
     .statements = sl_mq_sqlite_statements,
     .state_size = sizeof(struct mq_sqlite_connection),
     .has_clock = true,
-    .writes = op_writes,
+    .writes = mq_op_writes,
     .run = run_mq_op,
-    .frees = op_frees,
+    .frees = mq_op_frees,
     .sweep = sweep_duplicates,
     .undo = undo_mq_op,
 };

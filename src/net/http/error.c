@@ -83,8 +83,8 @@ static enum sl_status timed_out(const struct sl_http_transaction *transaction,
 
 /* libcurl's messages name hosts, ports and certificates, but no headers. */
 static enum sl_status
-explain_code(const struct sl_http_transaction *transaction, CURLcode code,
-             struct sl_error *err)
+explain_curl_code(const struct sl_http_transaction *transaction, CURLcode code,
+                  struct sl_error *err)
 {
     const char *where = transaction->where;
     const char *reason = transaction->reason[0] != '\0'
@@ -150,5 +150,5 @@ enum sl_status sl_http_explain(struct sl_http_transaction *transaction,
     if (may_be_refusal(transaction, code) && refuses_us(transaction, &why))
         snprintf(transaction->reason, sizeof(transaction->reason), "%.*s",
                  CURL_ERROR_SIZE - 1, why.message);
-    return explain_code(transaction, code, err);
+    return explain_curl_code(transaction, code, err);
 }

@@ -139,8 +139,8 @@ leave_key(struct sl_pubsub_kafka_in_flight *table,
 }
 
 /* Make the entry ready, before the others: it has waited. */
-static void make_ready(struct sl_pubsub_kafka_in_flight *table,
-                       struct sl_pubsub_kafka_entry *entry)
+static void make_entry_ready(struct sl_pubsub_kafka_in_flight *table,
+                             struct sl_pubsub_kafka_entry *entry)
 {
     unlink_entry(entry);
     entry->state = READY;
@@ -191,7 +191,7 @@ void sl_pubsub_kafka_in_flight_revoke(struct sl_pubsub_kafka_in_flight *table,
             entry->event != NULL ? leave_key(table, entry) : NULL;
         /* A key should be in one partition, but other publishers may differ. */
         if (next != NULL && next->partition != number && next->state == BLOCKED)
-            make_ready(table, next);
+            make_entry_ready(table, next);
         entry->of = NULL;
         if (entry->state == IN_FLIGHT)
             insert_entry(&table->orphans, table->orphans.last, entry);
@@ -461,7 +461,7 @@ bool sl_pubsub_kafka_in_flight_acknowledge(
     }
     if (next == NULL || next->state != BLOCKED)
         return false;
-    make_ready(table, next);
+    make_entry_ready(table, next);
     return true;
 }
 
@@ -471,7 +471,7 @@ void sl_pubsub_kafka_in_flight_return(struct sl_pubsub_kafka_in_flight *table,
 {
     entry->of->in_flight--;
     if (until == 0) {
-        make_ready(table, entry);
+        make_entry_ready(table, entry);
         return;
     }
     struct sl_pubsub_kafka_entry *before = table->hidden.last;
@@ -509,7 +509,7 @@ void sl_pubsub_kafka_in_flight_show_due(struct sl_pubsub_kafka_in_flight *table)
 {
     while (table->hidden.first != NULL &&
            sl_deadline_passed(table->hidden.first->until))
-        make_ready(table, table->hidden.first);
+        make_entry_ready(table, table->hidden.first);
 }
 
 sl_deadline sl_pubsub_kafka_in_flight_next_due(

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The producer of a store: made when needed, and anew where librdkafka gives
- * up. */
+/* The producer of a store: created on demand, and replaced after a fatal
+ * error. */
 #include "pubsub/kafka/producer.h"
 
 #include <stdlib.h>

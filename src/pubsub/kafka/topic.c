@@ -139,8 +139,8 @@ static int64_t count_topics(const struct sl_pubsub_kafka_options *options,
 }
 
 /*
- * A guest chooses names: without an end to it, it could fill the brokers.  Two
- * that look at once may make one more each.
+ * Guests choose the names of topics; without a limit they could fill the
+ * brokers.  Concurrent calls may exceed the limit by one each.
  */
 static enum sl_status
 check_topic_limit(struct sl_pubsub_kafka_store *store,
@@ -167,7 +167,7 @@ check_topic_limit(struct sl_pubsub_kafka_store *store,
                    (long long)options->max_topics);
 }
 
-static bool says_it_has_none(rd_kafka_resp_err_t code)
+static bool is_partition_missing(rd_kafka_resp_err_t code)
 {
     return code == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
            code == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
@@ -176,9 +176,10 @@ static bool says_it_has_none(rd_kafka_resp_err_t code)
 
 /*
  * Whether the leaders of these partitions have them, as far as they answer.  A
- * broker tells of a new partition a moment before it has it: it may refuse a
- * first request and take the second, from which librdkafka concludes that the
- * first was taken as well, and reports as published what is lost (KAFKA-15591).
+ * broker announces a new partition a moment before it has it: it may refuse a
+ * first request and accept the second, from which librdkafka concludes that the
+ * first was accepted as well, and reports lost events as published
+ * (KAFKA-15591).
  */
 static bool leaders_have(struct sl_pubsub_kafka_producer *producer,
                          rd_kafka_topic_partition_list_t *partitions,
@@ -186,11 +187,11 @@ static bool leaders_have(struct sl_pubsub_kafka_producer *producer,
 {
     for (int i = 0; i < partitions->cnt; i++)
         partitions->elems[i].offset = RD_KAFKA_OFFSET_END;
-    if (says_it_has_none(rd_kafka_offsets_for_times(producer->client,
-                                                    partitions, timeout_ms)))
+    if (is_partition_missing(rd_kafka_offsets_for_times(
+            producer->client, partitions, timeout_ms)))
         return false;
     for (int i = 0; i < partitions->cnt; i++)
-        if (says_it_has_none(partitions->elems[i].err))
+        if (is_partition_missing(partitions->elems[i].err))
             return false;
     return true;
 }

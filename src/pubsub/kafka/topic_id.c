@@ -90,8 +90,8 @@ static void note_id(struct sl_pubsub_kafka_consumer *consumer,
     snprintf(consumer->topic_id, sizeof(consumer->topic_id), "%s", text);
 }
 
-static void note_answer(struct sl_pubsub_kafka_consumer *consumer,
-                        rd_kafka_event_t *event, bool *changed)
+static void note_description(struct sl_pubsub_kafka_consumer *consumer,
+                             rd_kafka_event_t *event, bool *changed)
 {
     const rd_kafka_DescribeTopics_result_t *result =
         rd_kafka_event_DescribeTopics_result(event);
@@ -129,7 +129,7 @@ static bool await_answer(struct sl_pubsub_kafka_consumer *consumer,
     *changed = false;
     if (event == NULL)
         return false;
-    note_answer(consumer, event, changed);
+    note_description(consumer, event, changed);
     rd_kafka_event_destroy(event);
     sl_pubsub_kafka_topic_id_close(consumer);
     return true;

@@ -28,10 +28,10 @@ static const char *const verbs[] = {
 
 /* --- Commands ----------------------------------------------------------- */
 
-static enum sl_status begin_call(struct sl_redis_script_call *call,
-                                 struct sl_redis_script_connection *connection,
-                                 const struct sl_pubsub_request *request,
-                                 struct sl_error *err)
+static enum sl_status
+begin_topic_call(struct sl_redis_script_call *call,
+                 struct sl_redis_script_connection *connection,
+                 const struct sl_pubsub_request *request, struct sl_error *err)
 {
     static const char *const of_topic[] = {"topic:", SL_REDIS_CHANGES, "topics",
                                            NULL};
@@ -131,7 +131,8 @@ enum sl_status sl_pubsub_redis_append(void *context, const struct sl_op *op,
     SL_CLEANUP(sl_buf_done)
     struct sl_buf packed = SL_BUF(2 * SL_ATTRIBUTE_BYTES_MAX);
     struct sl_redis_script_call call;
-    enum sl_status status = begin_call(&call, connection, op->request, err);
+    enum sl_status status =
+        begin_topic_call(&call, connection, op->request, err);
 
     if (status == SL_OK && sl_op_verb(op) == SL_PUBSUB_PUBLISH)
         status = add_publish(&call, op, options, &packed, err);

@@ -291,14 +291,14 @@ static int run_pubsub_op(struct sl_embedded *connection, struct sl_op *op)
     }
 }
 
-static bool op_writes(const struct sl_op *op)
+static bool pubsub_op_writes(const struct sl_op *op)
 {
     (void)op;
     return true;
 }
 
 /* Receiving frees room in the end; only new rows take it. */
-static bool op_frees(const struct sl_op *op)
+static bool pubsub_op_frees(const struct sl_op *op)
 {
     return sl_op_verb(op) != SL_PUBSUB_PUBLISH &&
            sl_op_verb(op) != SL_PUBSUB_SUBSCRIBE;
@@ -327,9 +327,9 @@ static const struct sl_embedded_kind kind = {
     .statements = sl_pubsub_sqlite_statements,
     .state_size = sizeof(struct sl_pubsub_sqlite),
     .has_clock = true,
-    .writes = op_writes,
+    .writes = pubsub_op_writes,
     .run = run_pubsub_op,
-    .frees = op_frees,
+    .frees = pubsub_op_frees,
     .sweep = sweep_events,
     .undo = undo_pubsub_op,
 };
