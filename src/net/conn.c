@@ -155,8 +155,9 @@ static enum sl_status tls_handshake(struct sl_conn *conn, struct sl_tls *tls,
     if (sl_tls_explain(conn->ssl, host, conn->where, err))
         return SL_UNAUTHENTICATED;
     /* The server may speak another protocol. */
-    return sl_fail_in(err, "TLS handshake failed; does the server speak TLS on "
-                           "this port?");
+    return sl_fail_in(
+        err,
+        "TLS handshake failed; check that the server speaks TLS on this port");
 }
 
 enum sl_status sl_conn_open(const char *host, int port, struct sl_tls *tls,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# slight check, and the log of slight run, tell of passwords that would go to
+# slight check, and the log of slight run, warn about passwords that would be sent to
 # another machine in clear; and of none that stay here, or have TLS.
 . "$(dirname "$0")/lib.sh"
 
@@ -10,7 +10,7 @@ risky() {
     shift 2
     manifest '[[resource]]' 'name = "remote"' "type = \"$type\"" "$@"
     slight 0 check
-    [ "$(grep -c '^warning: resource "remote": the password would go to db.example.com' err)" -eq "$count" ] ||
+    [ "$(grep -c '^warning: resource "remote": the password would be sent to db.example.com' err)" -eq "$count" ] ||
         fail "not $count warnings of $type $*"
     lacks err secret
     lacks out secret

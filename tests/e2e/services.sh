@@ -89,7 +89,7 @@ impostor expired localhost
 # TLS where there is none, and none where there is TLS.
 store "rediss://$plain" "$ca"
 sed -i 's/^timeout = .*/timeout = "1s"/' slightfile.toml
-answers timeout "TLS handshake failed; does the server speak TLS on this port? ($plain)"
+answers timeout "TLS handshake failed; check that the server speaks TLS on this port: $plain"
 store "redis://$tls"
 answers unavailable "$tls"
 

@@ -118,8 +118,8 @@ explain_curl_code(const struct sl_http_transaction *transaction, CURLcode code,
                        where, reason);
     case CURLE_SSL_CONNECT_ERROR:
         return sl_fail(err, SL_UNAVAILABLE,
-                       "%s: TLS handshake failed; does the server speak TLS "
-                       "on this port? (%.200s)",
+                       "%s: TLS handshake failed; check that the server speaks "
+                       "TLS on this port: %.200s",
                        where, reason);
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
