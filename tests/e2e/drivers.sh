@@ -40,6 +40,26 @@ for driver in kv.sqlite kv.memory sql.sqlite lockd.sqlite mq.sqlite pubsub.sqlit
 done
 slight 0 run "$SL_TEST_GUESTS/wordcount-c.wasm" -- "$HERE/lib.sh"
 
+# What was left out is named, with its place in a manifest.
+slight 0 providers
+for driver in kv.redis sql.mysql lockd.etcd mq.redis pubsub.kafka; do
+    holds grep -qE "^$driver +not built in$" out
+done
+slight 2 providers sql.mysql
+is err <<END
+error: this slight was built without sql.mysql
+END
+manifest '[[resource]]' 'name = "orders"' 'type = "sql.mysql"' 'url = "mysql://localhost/orders"'
+slight 3 check
+is err <<END
+slightfile.toml:$(grep -n sql.mysql slightfile.toml | cut -d : -f 1):8: error: this slight was built without sql.mysql; "slight providers" lists the types
+END
+slight 0 version --licenses
+lacks out librdkafka
+lacks out libpq
+says out "libsqlite3.so"
+says out "  wasmtime "
+
 # A name that is no driver is refused, and what there is is named.
 WHAT="a driver that is none"
 cmake -S "$SOURCE" -B embedded -DSLIGHT_DRIVERS=kv.sqlte >out 2>err && fail "it is configured"
