@@ -8,19 +8,6 @@
 
 #include "management/management.h"
 
-/* --- exposition.c ------------------------------------------------------- */
-
-/* Write all metrics in Prometheus' text format 0.0.4. */
-void sl_exposition_write(FILE *out, struct sl_host *host,
-                         const struct sl_manifest *manifest,
-                         const struct sl_triggers *triggers);
-
-/* --- exposition_output.c ------------------------------------------------ */
-
-/* What was to be written to the standard streams, and was not. */
-void sl_exposition_write_lost(FILE *out, const struct sl_host *host,
-                              const struct sl_manifest *manifest);
-
 /* --- hosts.c ------------------------------------------------------------ */
 
 /*
@@ -39,8 +26,8 @@ struct sl_readiness *sl_readiness_new(struct sl_host *host,
                                       const struct sl_manifest *manifest);
 void sl_readiness_free(struct sl_readiness *readiness);
 
-/* Whether all answer; writes a line for each that does not.  Any thread; blocks
- * for a second at the longest. */
+/* Whether all of them answer.  Writes a line for each that does not.  Any
+ * thread; blocks for at most about a second. */
 bool sl_readiness_check(struct sl_readiness *readiness, FILE *out);
 
 #endif

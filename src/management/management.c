@@ -12,6 +12,7 @@
 #include "base/border.h"
 #include "base/route.h"
 #include "host/limits.h"
+#include "management/exposition.h"
 #include "management/internal.h"
 #include "slight_bridge.h"
 
@@ -48,8 +49,9 @@ static uint32_t write_answer(struct sl_management *management, size_t route,
                              FILE *out)
 {
     if (route == ROUTE_METRICS) {
-        sl_exposition_write(out, management->host, management->manifest,
-                            management->triggers);
+        const struct sl_exposition exposition = {
+            out, management->host, management->manifest, management->triggers};
+        sl_exposition_write(&exposition);
         return 200;
     }
     if (route == ROUTE_HEALTHZ) {
@@ -66,8 +68,8 @@ static uint32_t write_answer(struct sl_management *management, size_t route,
     return 200;
 }
 
-/* False once it was stopped. */
-static bool begin(struct sl_management *management)
+/* False after it was stopped. */
+static bool begin_answer(struct sl_management *management)
 {
     pthread_mutex_lock(&management->mutex);
     bool may = !management->stopped;
@@ -76,7 +78,7 @@ static bool begin(struct sl_management *management)
     return may;
 }
 
-static void end(struct sl_management *management)
+static void end_answer(struct sl_management *management)
 {
     pthread_mutex_lock(&management->mutex);
     if (--management->answering == 0)
@@ -84,7 +86,8 @@ static void end(struct sl_management *management)
     pthread_mutex_unlock(&management->mutex);
 }
 
-static uint32_t answer(void *context, size_t route, struct sl_bridge_sink body)
+static uint32_t answer_request(void *context, size_t route,
+                               struct sl_bridge_sink body)
 {
     SL_CALLED_BY_BRIDGE;
     struct sl_management *management = context;
@@ -93,23 +96,24 @@ static uint32_t answer(void *context, size_t route, struct sl_bridge_sink body)
     uint32_t code = 503;
 
     FILE *out = open_memstream(&text, &len);
-    if (out != NULL && begin(management)) {
+    if (out != NULL && begin_answer(management)) {
         code = write_answer(management, route, out);
-        end(management);
+        end_answer(management);
     }
     if (out != NULL && fclose(out) == 0)
         body.write(body.context, SL_BYTES(text, len));
     return code;
 }
 
-static void ended(void *context, const struct sl_bridge_http_end *http_end)
+/* Requests of operators are not logged. */
+static void on_request_end(void *context, const struct sl_bridge_http_end *end)
 {
-    (void)context; /* whoever asks how we are is not worth an entry */
-    (void)http_end;
+    (void)context;
+    (void)end;
 }
 
-/* On threads of the engine, and so is may_ask. */
-static size_t find(void *context, struct sl_bytes path)
+/* On threads of the engine, as is may_ask. */
+static size_t find_route(void *context, struct sl_bytes path)
 {
     SL_CALLED_BY_BRIDGE;
     const struct sl_management *management = context;
@@ -154,10 +158,10 @@ static enum sl_status listen_at(struct sl_management *management,
         .request_timeout_ms = TIMEOUT_MS,
         .max_connections = CONNECTIONS_MAX,
         .max_requests = REQUESTS_MAX,
-        .find = find,
-        .ended = ended,
+        .find = find_route,
+        .ended = on_request_end,
         .context = management,
-        .answer = answer,
+        .answer = answer_request,
         .max_peer_connections =
             (uint32_t)management->manifest->management->max_peer_connections,
         .close_idle = true,

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether the resources answer.  Each is asked by a thread of its own, so that
- * one that is slow does not hide the others; and what was found holds for a
- * second, so that whoever asks often is no load for the services.
+ * Whether the resources answer.  Each is checked by a thread of its own, so that
+ * a slow one does not hide the others.  The result is kept for a second, so that
+ * frequent requests put no load on the services.
  *
- * A check that does not come back is not waited for: the resource is not ready,
- * and is not asked again before it does.
+ * A check that does not come back in time is not waited for: its resource is not
+ * ready, and is not checked again before it has come back.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,9 +32,10 @@ struct check {
 };
 
 struct sl_readiness {
-    pthread_mutex_t mutex;  /* of what follows */
-    pthread_cond_t changed; /* `running`, or `asking`; on CLOCK_MONOTONIC */
-    bool asking;
+    pthread_mutex_t mutex; /* of what follows */
+    pthread_cond_t
+        changed; /* `running`, or `is_checking`; on CLOCK_MONOTONIC */
+    bool is_checking;
     size_t running; /* checks */
     sl_deadline fresh_until;
     struct check *checks;
@@ -64,7 +65,7 @@ struct sl_readiness *sl_readiness_new(struct sl_host *host,
     return readiness;
 }
 
-/* Until the moment, or until there was a change. */
+/* False: it is the moment, and nothing has changed. */
 static bool wait_change(struct sl_readiness *readiness, sl_deadline until)
 {
     const struct timespec at = {.tv_sec = until / 1000000000,
@@ -74,7 +75,7 @@ static bool wait_change(struct sl_readiness *readiness, sl_deadline until)
                                   &at) == 0;
 }
 
-/* The services were closed: no check is with one any more. */
+/* After the services were closed, so that their checks end. */
 void sl_readiness_free(struct sl_readiness *readiness)
 {
     pthread_mutex_lock(&readiness->mutex);
@@ -87,7 +88,7 @@ void sl_readiness_free(struct sl_readiness *readiness)
     free(readiness);
 }
 
-static void *ask(void *context)
+static void *run_check(void *context)
 {
     struct check *check = context;
     struct sl_readiness *readiness = check->readiness;
@@ -105,8 +106,8 @@ static void *ask(void *context)
     return NULL;
 }
 
-static void start(struct sl_readiness *readiness, struct check *check,
-                  sl_deadline deadline)
+static void start_check(struct sl_readiness *readiness, struct check *check,
+                        sl_deadline deadline)
 {
     pthread_attr_t attributes;
     pthread_t thread;
@@ -116,7 +117,7 @@ static void start(struct sl_readiness *readiness, struct check *check,
     check->deadline = deadline;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    int error = pthread_create(&thread, &attributes, ask, check);
+    int error = pthread_create(&thread, &attributes, run_check, check);
     pthread_attr_destroy(&attributes);
     check->running = error == 0;
     readiness->running += check->running;
@@ -125,14 +126,14 @@ static void start(struct sl_readiness *readiness, struct check *check,
                 strerror(error));
 }
 
-static void ask_all(struct sl_readiness *readiness)
+static void check_all(struct sl_readiness *readiness)
 {
     sl_deadline deadline = sl_deadline_in_ms(CHECK_MS);
     sl_deadline until = deadline + (sl_deadline)LATE_MS * 1000000;
 
-    readiness->asking = true;
+    readiness->is_checking = true;
     for (size_t i = 0; i < readiness->count; i++)
-        start(readiness, &readiness->checks[i], deadline);
+        start_check(readiness, &readiness->checks[i], deadline);
     while (readiness->running > 0 && wait_change(readiness, until))
         ;
     for (size_t i = 0; i < readiness->count; i++)
@@ -140,12 +141,12 @@ static void ask_all(struct sl_readiness *readiness)
             sl_fail(&readiness->checks[i].err, SL_TIMEOUT,
                     "it does not answer");
     readiness->fresh_until = sl_deadline_in_ms(FRESH_MS);
-    readiness->asking = false;
+    readiness->is_checking = false;
     pthread_cond_broadcast(&readiness->changed);
 }
 
-/* It answers, but not all that was asked of it ended. */
-static void tell_stuck(const struct check *check, FILE *out)
+/* It answers, but some of its calls never ended. */
+static void report_stuck(const struct check *check, FILE *out)
 {
     struct sl_queue_load load;
 
@@ -162,14 +163,14 @@ bool sl_readiness_check(struct sl_readiness *readiness, FILE *out)
     bool ready = true;
 
     pthread_mutex_lock(&readiness->mutex);
-    while (readiness->asking)
+    while (readiness->is_checking)
         pthread_cond_wait(&readiness->changed, &readiness->mutex);
     if (sl_deadline_passed(readiness->fresh_until))
-        ask_all(readiness);
+        check_all(readiness);
     for (size_t i = 0; i < readiness->count; i++) {
         const struct check *check = &readiness->checks[i];
         if (check->err.status == SL_OK) {
-            tell_stuck(check, out);
+            report_stuck(check, out);
             continue;
         }
         ready = false;
