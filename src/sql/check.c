@@ -81,11 +81,11 @@ static enum sl_status check_literal(const struct place *place,
     return fail_parameter(place, SL_INVALID_ARGUMENT, what, err);
 }
 
-static enum sl_status check_value(const struct sl_sql_driver *driver,
-                                  const struct sl_sql_config *config,
-                                  const struct place *place,
-                                  const struct sl_sql_value *value,
-                                  struct sl_error *err)
+static enum sl_status check_parameter(const struct sl_sql_driver *driver,
+                                      const struct sl_sql_config *config,
+                                      const struct place *place,
+                                      const struct sl_sql_value *value,
+                                      struct sl_error *err)
 {
     char what[128];
 
@@ -150,10 +150,10 @@ static enum sl_status check_total(const struct sl_sql_request *request,
     return SL_OK;
 }
 
-static enum sl_status check_sets(const struct sl_sql_driver *driver,
-                                 const struct sl_sql_config *config,
-                                 const struct sl_sql_request *request,
-                                 size_t placeholders, struct sl_error *err)
+static enum sl_status check_all_sets(const struct sl_sql_driver *driver,
+                                     const struct sl_sql_config *config,
+                                     const struct sl_sql_request *request,
+                                     size_t placeholders, struct sl_error *err)
 {
     enum sl_status status;
     struct place place = {.set_count = request->set_count};
@@ -166,7 +166,8 @@ static enum sl_status check_sets(const struct sl_sql_driver *driver,
         place.set = i;
         for (size_t j = 0; status == SL_OK && j < set->count; j++) {
             place.parameter = j;
-            status = check_value(driver, config, &place, &set->values[j], err);
+            status =
+                check_parameter(driver, config, &place, &set->values[j], err);
         }
     }
     return status;
@@ -202,7 +203,7 @@ static enum sl_status check_statement(const struct sl_sql_driver *driver,
                        "the statement has %zu placeholders; at most %d are "
                        "allowed",
                        placeholders, SL_SQL_PARAMETERS_MAX);
-    return check_sets(driver, config, request, placeholders, err);
+    return check_all_sets(driver, config, request, placeholders, err);
 }
 
 enum sl_status sl_sql_check(const struct sl_sql_driver *driver,

@@ -18,12 +18,12 @@ static struct sl_bytes text_from(struct sl_bytes text, size_t i)
     return SL_BYTES(text.ptr + i, text.len - i);
 }
 
-static bool is_space(uint8_t c)
+static bool is_space_byte(uint8_t c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static bool is_digit(uint8_t c)
+static bool is_digit_byte(uint8_t c)
 {
     return c >= '0' && c <= '9';
 }
@@ -107,7 +107,7 @@ static size_t measure_tag(struct sl_bytes text)
     size_t i = 1;
 
     if (is_letter(byte_at(text, i)))
-        while (is_letter(byte_at(text, i)) || is_digit(byte_at(text, i)))
+        while (is_letter(byte_at(text, i)) || is_digit_byte(byte_at(text, i)))
             i++;
     return byte_at(text, i) == '$' ? i + 1 : 0;
 }
@@ -129,7 +129,7 @@ static size_t find_continuation(struct sl_bytes text, unsigned dialect)
     size_t i = 0;
 
     for (;;) {
-        if (is_space(byte_at(text, i))) {
+        if (is_space_byte(byte_at(text, i))) {
             line |= text.ptr[i] == '\n' || text.ptr[i] == '\r';
             i++;
         } else if (byte_at(text, i) == '-' && byte_at(text, i + 1) == '-') {
@@ -180,7 +180,7 @@ static struct sl_sql_token next_word(struct sl_bytes text, unsigned dialect)
 {
     size_t len = 1;
 
-    while (is_letter(byte_at(text, len)) || is_digit(byte_at(text, len)) ||
+    while (is_letter(byte_at(text, len)) || is_digit_byte(byte_at(text, len)) ||
            byte_at(text, len) == '$')
         len++;
     if ((dialect & SL_SQL_ESCAPE_STRINGS) != 0 && byte_at(text, len) == '\'' &&
@@ -197,7 +197,7 @@ static struct sl_sql_token next_question(struct sl_bytes text, unsigned dialect)
         return make_token(text, SL_SQL_OPERATOR, 2);
     if (byte_at(text, 1) == '?')
         return bad_token(text, "two adjacent placeholders");
-    if (is_digit(byte_at(text, 1)))
+    if (is_digit_byte(byte_at(text, 1)))
         return bad_token(text,
                          "a numbered placeholder; write ? for each parameter");
     return make_token(text, SL_SQL_PLACEHOLDER, 1);
@@ -232,7 +232,7 @@ static struct sl_sql_token next_dollar(struct sl_bytes text, unsigned dialect)
     if ((dialect & SL_SQL_DOLLAR_QUOTES) != 0 && tag > 0)
         return closed_token(text, SL_SQL_QUOTED, measure_dollars(text, tag),
                             "an unterminated dollar quote");
-    if ((dialect & SL_SQL_NUMBERED) != 0 && is_digit(byte_at(text, 1)))
+    if ((dialect & SL_SQL_NUMBERED) != 0 && is_digit_byte(byte_at(text, 1)))
         return make_token(text, SL_SQL_ARGUMENT, 1);
     return make_token(text, SL_SQL_OTHER, 1);
 }
@@ -244,7 +244,7 @@ static bool names_placeholder(struct sl_bytes text, unsigned dialect)
 
     return (dialect & SL_SQL_NAMED_PLACEHOLDERS) != 0 &&
            (c == ':' || c == '@' || c == '$') &&
-           (is_letter(next) || is_digit(next) || next == '$');
+           (is_letter(next) || is_digit_byte(next) || next == '$');
 }
 
 static struct sl_sql_token next_mark(struct sl_bytes text, unsigned dialect)
@@ -293,7 +293,7 @@ static struct sl_sql_token next_token(struct sl_bytes text, unsigned dialect)
 
     if (text.len == 0)
         return make_token(text, SL_SQL_END, 0);
-    while (is_space(byte_at(text, len)))
+    while (is_space_byte(byte_at(text, len)))
         len++;
     if (len > 0)
         return make_token(text, SL_SQL_SPACE, len);
@@ -302,7 +302,7 @@ static struct sl_sql_token next_token(struct sl_bytes text, unsigned dialect)
     if (names_placeholder(text, dialect))
         return bad_token(text,
                          "a named placeholder; write ? for each parameter");
-    if (is_letter(text.ptr[0]) || is_digit(text.ptr[0]))
+    if (is_letter(text.ptr[0]) || is_digit_byte(text.ptr[0]))
         return next_word(text, dialect);
     return next_mark(text, dialect);
 }
@@ -319,7 +319,7 @@ struct sl_sql_token sl_sql_next(struct sl_sql_lexer *lexer)
 
 static bool continues_word(uint8_t c)
 {
-    return is_letter(c) || is_digit(c) || c == '$';
+    return is_letter(c) || is_digit_byte(c) || c == '$';
 }
 
 /* $number, separated from adjacent words. */

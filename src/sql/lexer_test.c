@@ -138,7 +138,7 @@ static void what_no_dialect_takes(void **state)
             expect_refused(cases[j].text, dialects[i], cases[j].because);
 }
 
-static void sqlite(void **state)
+static void tokens_of_sqlite(void **state)
 {
     (void)state;
     expect_count("SELECT `?`, ?", SL_SQL_SQLITE, 1);
@@ -314,7 +314,7 @@ static void bodies_of_mysql(void **state)
         expect_refused(refused[i].text, SL_SQL_MYSQL, refused[i].because);
 }
 
-static void postgres(void **state)
+static void tokens_of_postgres(void **state)
 {
     const unsigned pg = SL_SQL_POSTGRES;
 
@@ -349,7 +349,7 @@ static void postgres(void **state)
     expect_refused("DO $$ BEGIN; END $$; x", pg, "a second statement");
 }
 
-static void mysql(void **state)
+static void tokens_of_mysql(void **state)
 {
     const unsigned my = SL_SQL_MYSQL;
 
@@ -373,7 +373,7 @@ static void mysql(void **state)
     expect_refused("XA START 'a'", my, "a transaction statement");
 }
 
-static void rewriting(void **state)
+static void statements_are_rewritten(void **state)
 {
     (void)state;
     expect_rewritten("SELECT ?, '?', ? -- ?", SL_SQL_POSTGRES,
@@ -443,13 +443,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_all_dialects_share),
         cmocka_unit_test(what_no_dialect_takes),
-        cmocka_unit_test(sqlite),
+        cmocka_unit_test(tokens_of_sqlite),
         cmocka_unit_test(triggers_of_sqlite),
         cmocka_unit_test(bodies_of_postgres),
         cmocka_unit_test(bodies_of_mysql),
-        cmocka_unit_test(postgres),
-        cmocka_unit_test(mysql),
-        cmocka_unit_test(rewriting),
+        cmocka_unit_test(tokens_of_postgres),
+        cmocka_unit_test(tokens_of_mysql),
+        cmocka_unit_test(statements_are_rewritten),
         cmocka_unit_test(rewriting_has_a_limit),
         cmocka_unit_test(tokens_are_the_text),
     };

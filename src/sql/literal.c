@@ -55,7 +55,7 @@ static size_t skip_digits(struct reader *reader)
 }
 
 /* Exactly `digits` digits, as a number from low to high. */
-static bool read_number(struct reader *reader, int digits, int low, int high,
+static bool read_digits(struct reader *reader, int digits, int low, int high,
                         int *number)
 {
     *number = 0;
@@ -102,22 +102,22 @@ int sl_sql_days_in_month(int year, int month)
     return days[month - 1] + (month == 2 && leap);
 }
 
-static bool read_date(struct reader *reader)
+static bool skip_date(struct reader *reader)
 {
     int year, month, day;
 
-    return read_number(reader, 4, 1, 9999, &year) && skip_byte(reader, '-') &&
-           read_number(reader, 2, 1, 12, &month) && skip_byte(reader, '-') &&
-           read_number(reader, 2, 1, sl_sql_days_in_month(year, month), &day);
+    return read_digits(reader, 4, 1, 9999, &year) && skip_byte(reader, '-') &&
+           read_digits(reader, 2, 1, 12, &month) && skip_byte(reader, '-') &&
+           read_digits(reader, 2, 1, sl_sql_days_in_month(year, month), &day);
 }
 
-static bool read_time(struct reader *reader)
+static bool skip_time(struct reader *reader)
 {
     int number;
 
-    if (!read_number(reader, 2, 0, 23, &number) || !skip_byte(reader, ':') ||
-        !read_number(reader, 2, 0, 59, &number) || !skip_byte(reader, ':') ||
-        !read_number(reader, 2, 0, 59, &number))
+    if (!read_digits(reader, 2, 0, 23, &number) || !skip_byte(reader, ':') ||
+        !read_digits(reader, 2, 0, 59, &number) || !skip_byte(reader, ':') ||
+        !read_digits(reader, 2, 0, 59, &number))
         return false;
     if (!skip_byte(reader, '.'))
         return true;
@@ -125,39 +125,39 @@ static bool read_time(struct reader *reader)
     return digits >= 1 && digits <= 9;
 }
 
-static bool read_offset(struct reader *reader)
+static bool skip_offset(struct reader *reader)
 {
     int number;
 
     if (skip_byte(reader, 'Z'))
         return true;
     return skip_one_of(reader, "+-") &&
-           read_number(reader, 2, 0, 23, &number) && skip_byte(reader, ':') &&
-           read_number(reader, 2, 0, 59, &number);
+           read_digits(reader, 2, 0, 23, &number) && skip_byte(reader, ':') &&
+           read_digits(reader, 2, 0, 59, &number);
 }
 
 bool sl_sql_is_date(struct sl_bytes text)
 {
     struct reader reader = make_reader(text);
 
-    return read_date(&reader) && is_at_end(&reader);
+    return skip_date(&reader) && is_at_end(&reader);
 }
 
 bool sl_sql_is_time(struct sl_bytes text)
 {
     struct reader reader = make_reader(text);
 
-    return read_time(&reader) && is_at_end(&reader);
+    return skip_time(&reader) && is_at_end(&reader);
 }
 
 bool sl_sql_is_timestamp(struct sl_bytes text, char separator)
 {
     struct reader reader = make_reader(text);
 
-    if (!read_date(&reader) || !skip_byte(&reader, separator) ||
-        !read_time(&reader))
+    if (!skip_date(&reader) || !skip_byte(&reader, separator) ||
+        !skip_time(&reader))
         return false;
-    return is_at_end(&reader) || (read_offset(&reader) && is_at_end(&reader));
+    return is_at_end(&reader) || (skip_offset(&reader) && is_at_end(&reader));
 }
 
 /* --- UUIDs -------------------------------------------------------------- */

@@ -42,12 +42,12 @@ struct scan {
     bool body_over;       /* after the END of the body's first BEGIN */
     bool ending;          /* the last word is an END that may close a block */
     size_t since_end;     /* words since the last END, or MANY */
-    struct sl_bytes last; /* the last token but space; empty: none */
+    struct sl_bytes last; /* the last token that is not space, or empty */
 };
 
 enum { MANY = 100 };
 
-/* The next token but space. */
+/* The next token that is not space. */
 static struct sl_sql_token peek_token(const struct scan *scan)
 {
     struct sl_sql_lexer lexer = scan->lexer;
@@ -69,7 +69,7 @@ static bool next_is(const struct scan *scan, const char *word)
 /* --- Bodies ------------------------------------------------------------- */
 
 /* A word after CREATE [OR REPLACE] [DEFINER = …] may say what is created. */
-static void see_made(struct scan *scan, struct sl_bytes word)
+static void scan_created(struct scan *scan, struct sl_bytes word)
 {
     static const char *const routines[] = {"PROCEDURE", "FUNCTION", "TRIGGER",
                                            "EVENT",     "PACKAGE",  NULL};
@@ -94,7 +94,7 @@ static void see_made(struct scan *scan, struct sl_bytes word)
 }
 
 /* A word before what is created. */
-static void see_head(struct scan *scan, struct sl_bytes word)
+static void scan_head(struct scan *scan, struct sl_bytes word)
 {
     static const char *const temporary[] = {"TEMP", "TEMPORARY", NULL};
     static const char *const replaced[] = {"OR", "REPLACE", NULL};
@@ -111,7 +111,7 @@ static void see_head(struct scan *scan, struct sl_bytes word)
     scan->alter = scan->alter && scan->body == NO_BODY;
     if (!scan->create)
         return;
-    see_made(scan, word);
+    scan_created(scan, word);
     if (!compound && !sl_sql_is_one_of(word, temporary) &&
         !sl_sql_is_one_of(word, replaced))
         scan->create = false;
@@ -124,7 +124,7 @@ static bool follows_name_mark(const struct scan *scan)
 }
 
 /* PostgreSQL: END and CASE are reserved words, and so is the first BEGIN. */
-static void see_atomic(struct scan *scan, struct sl_bytes word)
+static void scan_atomic_word(struct scan *scan, struct sl_bytes word)
 {
     if (follows_name_mark(scan) || scan->body_over)
         return;
@@ -153,7 +153,7 @@ static bool begins_inside(const struct scan *scan)
  * closes a block only after a semicolon, or where the block is empty, and not
  * where the name of another construct follows (END IF).
  */
-static void see_compound(struct scan *scan, struct sl_bytes word)
+static void scan_compound_word(struct scan *scan, struct sl_bytes word)
 {
     static const char *const openers[] = {"THEN", "LOOP", "REPEAT", "WHILE",
                                           NULL};
@@ -212,7 +212,7 @@ static bool continues_body(struct scan *scan)
 /* --- Statements --------------------------------------------------------- */
 
 /* Take a word.  Returns what is wrong with it, or NULL. */
-static const char *see_word(struct scan *scan, struct sl_bytes word)
+static const char *scan_word(struct scan *scan, struct sl_bytes word)
 {
     static const char *const transactions[] = {
         "BEGIN", "START", "COMMIT",    "ROLLBACK", "END",
@@ -228,19 +228,19 @@ static const char *see_word(struct scan *scan, struct sl_bytes word)
     if (scan->words == 0 && sl_sql_is_one_of(word, explain))
         return NULL;
     if (scan->body == NO_BODY)
-        see_head(scan, word);
+        scan_head(scan, word);
     else if (scan->body == SQLITE_TRIGGER)
         scan->body_over |=
             sl_sql_is_word(scan->last, ";") && sl_sql_is_word(word, "END");
     else if (scan->body == ATOMIC)
-        see_atomic(scan, word);
+        scan_atomic_word(scan, word);
     if (scan->body == COMPOUND)
-        see_compound(scan, word);
+        scan_compound_word(scan, word);
     scan->words++;
     return NULL;
 }
 
-static void see_mark(struct scan *scan, const struct sl_sql_token *seen)
+static void scan_mark(struct scan *scan, const struct sl_sql_token *seen)
 {
     if (sl_sql_is_word(seen->text, "("))
         scan->parentheses++;
@@ -249,8 +249,9 @@ static void see_mark(struct scan *scan, const struct sl_sql_token *seen)
     scan->since_end = MANY;
 }
 
-/* Take a token but space.  Returns what is wrong, or NULL. */
-static const char *see_token(struct scan *scan, const struct sl_sql_token *seen)
+/* Take a token that is not space.  Returns what is wrong, or NULL. */
+static const char *scan_token(struct scan *scan,
+                              const struct sl_sql_token *seen)
 {
     const char *problem = NULL;
 
@@ -271,11 +272,11 @@ static const char *see_token(struct scan *scan, const struct sl_sql_token *seen)
     if (sl_sql_is_word(scan->last, ";"))
         scan->since_end = MANY;
     if (seen->type == SL_SQL_WORD)
-        problem = see_word(scan, seen->text);
+        problem = scan_word(scan, seen->text);
     else if (seen->type == SL_SQL_QUOTED)
         scan->since_end++;
     else
-        see_mark(scan, seen);
+        scan_mark(scan, seen);
     if (seen->type == SL_SQL_PLACEHOLDER)
         scan->placeholders++;
     scan->begun = true;
@@ -283,7 +284,7 @@ static const char *see_token(struct scan *scan, const struct sl_sql_token *seen)
 }
 
 /* After the last token.  Returns what is wrong, or NULL. */
-static const char *see_end(const struct scan *scan)
+static const char *scan_end(const struct scan *scan)
 {
     enum { NAMES = 2 }; /* END LOOP label */
 
@@ -298,7 +299,7 @@ static const char *see_end(const struct scan *scan)
     return NULL;
 }
 
-static size_t line_of(struct sl_bytes text, const uint8_t *where)
+static size_t line_number(struct sl_bytes text, const uint8_t *where)
 {
     size_t line = 1;
 
@@ -311,7 +312,7 @@ static enum sl_status fail_on(struct sl_bytes text, const uint8_t *where,
                               const char *problem, struct sl_error *err)
 {
     return sl_fail(err, SL_INVALID_ARGUMENT, "line %zu of the statement: %s",
-                   line_of(text, where), problem);
+                   line_number(text, where), problem);
 }
 
 enum sl_status sl_sql_scan(struct sl_bytes text, unsigned dialect,
@@ -326,14 +327,14 @@ enum sl_status sl_sql_scan(struct sl_bytes text, unsigned dialect,
             break;
         if (seen.type == SL_SQL_SPACE)
             continue;
-        problem = see_token(&scan, &seen);
+        problem = scan_token(&scan, &seen);
         if (problem != NULL)
             return fail_on(text, seen.text.ptr, problem, err);
         scan.last = seen.text;
     }
     if (!scan.begun)
         return sl_fail(err, SL_INVALID_ARGUMENT, "the statement is empty");
-    problem = see_end(&scan);
+    problem = scan_end(&scan);
     if (problem != NULL)
         return fail_on(text, text.ptr + text.len, problem, err);
     *placeholders = scan.placeholders;

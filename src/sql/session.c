@@ -35,8 +35,8 @@ enum sl_status sl_sql_session_refuse(const struct sl_sql_session *session,
 
 /* --- Verbs -------------------------------------------------------------- */
 
-static enum sl_status begin_transaction(struct sl_sql_session *session,
-                                        struct sl_op *op, struct sl_error *err)
+static enum sl_status run_begin(struct sl_sql_session *session,
+                                struct sl_op *op, struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
 
@@ -50,8 +50,8 @@ static enum sl_status begin_transaction(struct sl_sql_session *session,
     return SL_OK;
 }
 
-static enum sl_status commit_transaction(struct sl_sql_session *session,
-                                         struct sl_op *op, struct sl_error *err)
+static enum sl_status run_commit(struct sl_sql_session *session,
+                                 struct sl_op *op, struct sl_error *err)
 {
     enum sl_status status = session->transaction == SL_SQL_TRANSACTION_OPEN
                                 ? session->ops->commit(session->conn, op, err)
@@ -75,9 +75,9 @@ static enum sl_status run_verb(struct sl_sql_session *session, struct sl_op *op,
     case SL_SQL_EXECUTE_MANY:
         return ops->run_statement(session->conn, op, err);
     case SL_SQL_BEGIN:
-        return begin_transaction(session, op, err);
+        return run_begin(session, op, err);
     case SL_SQL_COMMIT:
-        return commit_transaction(session, op, err);
+        return run_commit(session, op, err);
     case SL_SQL_ROLLBACK:
         sl_sql_session_end(session);
         return SL_OK;

@@ -79,7 +79,7 @@ const char *sl_sql_type_text(uint32_t type)
 /* --- Answers ------------------------------------------------------------ */
 
 /* Field by field, because most of an answer is the buffer of a message. */
-static void answer_init(void *answer)
+static void sql_answer_init(void *answer)
 {
     struct sl_sql_answer *mine = answer;
 
@@ -98,7 +98,7 @@ static void answer_init(void *answer)
     mine->memory = (struct sl_held){0};
 }
 
-static void answer_done(void *answer)
+static void sql_answer_done(void *answer)
 {
     struct sl_sql_answer *mine = answer;
 
@@ -107,7 +107,7 @@ static void answer_done(void *answer)
 
 /* --- Requests ----------------------------------------------------------- */
 
-static size_t request_bytes(const void *request)
+static size_t sql_request_bytes(const void *request)
 {
     const struct sl_sql_request *mine = request;
     size_t bytes = mine->statement.len + SL_COPY_ALIGN +
@@ -134,7 +134,7 @@ static void copy_set(struct sl_sql_parameters *set, uint8_t **tail)
     set->values = values;
 }
 
-static void request_copy(void *to, const void *from, uint8_t **tail)
+static void sql_request_copy(void *to, const void *from, uint8_t **tail)
 {
     const struct sl_sql_request *theirs = from;
     struct sl_sql_request *mine = to;
@@ -158,7 +158,7 @@ static enum sl_status check_request(const struct sl_driver *driver,
 }
 
 /* Only requests that end something in the session: even a SELECT may write. */
-static bool is_repeatable(const void *config, const void *request)
+static bool is_repeatable_verb(const void *config, const void *request)
 {
     const struct sl_sql_request *mine = request;
 
@@ -185,11 +185,11 @@ const struct sl_capability sl_sql = {
     .verb_count = SL_SQL_VERB_COUNT,
     .request_size = sizeof(struct sl_sql_request),
     .answer_size = sizeof(struct sl_sql_answer),
-    .answer_init = answer_init,
-    .answer_done = answer_done,
-    .request_bytes = request_bytes,
-    .request_copy = request_copy,
+    .answer_init = sql_answer_init,
+    .answer_done = sql_answer_done,
+    .request_bytes = sql_request_bytes,
+    .request_copy = sql_request_copy,
     .check = check_request,
-    .is_repeatable = is_repeatable,
+    .is_repeatable = is_repeatable_verb,
     .room = answer_budget,
 };

@@ -57,7 +57,7 @@ static bool notes_reset(void *state)
     return true;
 }
 
-static void note(const struct sl_op *op)
+static void note_value(const struct sl_op *op)
 {
     const struct sl_sql_request *request = op->request;
 
@@ -83,7 +83,7 @@ static void notes_run(void *state, struct sl_op *const ops[], size_t count)
 {
     (void)state;
     for (size_t i = 0; i < count; i++)
-        note(ops[i]);
+        note_value(ops[i]);
 }
 
 static const struct sl_option no_options[] = {{0}};
@@ -136,8 +136,9 @@ static void tear_down(struct fixture *f)
     sl_buf_done(&notes.values);
 }
 
-static struct sl_error ask(struct fixture *f, const char *statement,
-                           const struct sl_sql_value *values, size_t count)
+static struct sl_error check_arguments(struct fixture *f, const char *statement,
+                                       const struct sl_sql_value *values,
+                                       size_t count)
 {
     const struct sl_sql_parameters set = {values, count};
     const struct sl_sql_request request = {.verb = SL_SQL_EXECUTE,
@@ -169,7 +170,9 @@ static void the_driver_gets_what_was_asked(void **state)
     (void)state;
     set_up(&f, &rich);
     assert_int_equal(
-        ask(&f, "SELECT ?, '?', ? ?? ? -- ?\n, ?", values, 4).status, SL_OK);
+        check_arguments(&f, "SELECT ?, '?', ? ?? ? -- ?\n, ?", values, 4)
+            .status,
+        SL_OK);
     assert_true(
         sl_bytes_equal(sl_buf_bytes(&notes.statement),
                        SL_LITERAL("SELECT $1, '?', $2 ? $3 -- ?\n, $4")));
@@ -258,8 +261,8 @@ static void wrong_arguments_never_reach_the_driver(void **state)
     (void)state;
     set_up(&f, &poor);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct sl_error err =
-            ask(&f, cases[i].statement, cases[i].values, cases[i].count);
+        struct sl_error err = check_arguments(&f, cases[i].statement,
+                                              cases[i].values, cases[i].count);
         if (err.status != cases[i].status ||
             strstr(err.message, cases[i].message) == NULL)
             fail_msg("case %zu: %s: %s", i, sl_status_text(err.status),
@@ -279,7 +282,8 @@ static void what_a_driver_can_do_is_passed_on(void **state)
 
     (void)state;
     set_up(&f, &rich);
-    assert_int_equal(ask(&f, "SELECT ?, ?", values, 2).status, SL_OK);
+    assert_int_equal(check_arguments(&f, "SELECT ?, ?", values, 2).status,
+                     SL_OK);
     tear_down(&f);
 }
 
@@ -371,7 +375,7 @@ static void a_large_result(void **state)
 }
 
 /* What conformance does not reach: forms that only databases write. */
-static void forms(void **state)
+static void literals_are_checked(void **state)
 {
     (void)state;
     assert_true(sl_sql_is_timestamp(SL_LITERAL("2026-11-23 13:37:00"), ' '));
@@ -394,7 +398,7 @@ int main(void)
         cmocka_unit_test(requests_without_a_statement),
         cmocka_unit_test(a_result_has_a_limit),
         cmocka_unit_test(a_large_result),
-        cmocka_unit_test(forms),
+        cmocka_unit_test(literals_are_checked),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

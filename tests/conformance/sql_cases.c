@@ -205,7 +205,8 @@ void sql_expect(enum sql_status status, enum sql_status expected,
         expect_well_formed(failure, retryable, call, file, line);
 }
 
-static void describe(const struct sql_value *value, char *out, size_t size)
+static void describe_value(const struct sql_value *value, char *out,
+                           size_t size)
 {
     switch (value->type) {
     case SQL_NULL:
@@ -235,8 +236,8 @@ void sql_expect_same(const struct sql_value *value,
 
     if (sql_same(value, expected))
         return;
-    describe(value, is, sizeof(is));
-    describe(expected, should, sizeof(should));
+    describe_value(value, is, sizeof(is));
+    describe_value(expected, should, sizeof(should));
     sql_fail(file, line, "%s where %s was expected", is, should);
 }
 

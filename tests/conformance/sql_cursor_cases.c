@@ -58,7 +58,7 @@ static void expect_rest(struct sql_cursor *cursor, uint32_t limit,
     CHECK(expect_batch(cursor, limit, 0) == 0);
 }
 
-static void batches(struct sql *sql)
+static void batches_have_limits(struct sql *sql)
 {
     static const uint32_t limits[] = {1, 7, 100, 1000, SQL_BATCH_MAX};
 
@@ -87,7 +87,7 @@ static void no_rows(struct sql *sql)
     sql_close_cursor(cursor);
 }
 
-static void limits(struct sql *sql)
+static void cursors_have_limits(struct sql *sql)
 {
     struct sql_rows rows = {0};
 
@@ -299,9 +299,9 @@ static void a_million_rows(struct sql *sql)
 }
 
 const struct sql_case sql_cursor_cases[] = {
-    {"cursors: batches", 0, batches},
+    {"cursors: batches", 0, batches_have_limits},
     {"cursors: no rows", 0, no_rows},
-    {"cursors: limits", 0, limits},
+    {"cursors: limits", 0, cursors_have_limits},
     {"cursors: dropped early", 0, dropped_early},
     {"cursors: see one state", 0, sees_one_state},
     {"cursors: with parameters", 0, with_parameters},

@@ -50,7 +50,7 @@ void sql_fail(const char *file, int line, const char *fmt, ...)
     exit(1);
 }
 
-static void *must(void *memory)
+static void *check_memory(void *memory)
 {
     CHECK(memory != NULL);
     return memory;
@@ -62,7 +62,7 @@ static command_string_t string_of(const char *text)
 }
 
 /* Remember a failure, and free it. */
-static enum sql_status failed(slight_sql_database_error_t *error)
+static enum sql_status note_failure(slight_sql_database_error_t *error)
 {
     last.status = (enum sql_status)(error->code + 1);
     last.retryable = error->retryable;
@@ -105,7 +105,7 @@ static slight_sql_database_value_t value_in(const struct sql_value *value)
 static slight_sql_database_list_value_t list_in(const struct sql_set *set)
 {
     slight_sql_database_list_value_t list = {
-        must(calloc(set->count + 1, sizeof(*list.ptr))), set->count};
+        check_memory(calloc(set->count + 1, sizeof(*list.ptr))), set->count};
 
     for (size_t i = 0; i < set->count; i++)
         list.ptr[i] = value_in(&set->values[i]);
@@ -133,7 +133,7 @@ static struct sql_value value_out(const slight_sql_database_value_t *value)
 
 static char *text_of(command_string_t string)
 {
-    char *text = must(malloc(string.len + 1));
+    char *text = check_memory(malloc(string.len + 1));
 
     memcpy(text, string.ptr, string.len);
     text[string.len] = '\0';
@@ -144,8 +144,8 @@ static void take_columns(slight_sql_database_list_column_t *columns,
                          struct sql_rows *rows)
 {
     rows->column_count = columns->len;
-    rows->names = must(calloc(columns->len + 1, sizeof(char *)));
-    rows->types = must(calloc(columns->len + 1, sizeof(char *)));
+    rows->names = check_memory(calloc(columns->len + 1, sizeof(char *)));
+    rows->types = check_memory(calloc(columns->len + 1, sizeof(char *)));
     for (size_t i = 0; i < columns->len; i++) {
         rows->names[i] = text_of(columns->ptr[i].name);
         rows->types[i] = text_of(columns->ptr[i].type_name);
@@ -159,8 +159,8 @@ static void take_rows(slight_sql_database_list_row_t *list,
     size_t count = 0;
 
     rows->row_count = list->len;
-    rows->values =
-        must(calloc(list->len * rows->column_count + 1, sizeof(*rows->values)));
+    rows->values = check_memory(
+        calloc(list->len * rows->column_count + 1, sizeof(*rows->values)));
     for (size_t i = 0; i < list->len; i++) {
         CHECK(list->ptr[i].len == rows->column_count);
         for (size_t j = 0; j < list->ptr[i].len; j++)
@@ -200,7 +200,7 @@ enum sql_status sql_query(struct sql *sql, struct sql_tx *tx,
                                connection_of(sql), &text, &list, &got, &error);
     free(list.ptr);
     if (!ok)
-        return failed(&error);
+        return note_failure(&error);
     take_columns(&got.columns, rows);
     take_rows(&got.rows, rows);
     return SQL_OK;
@@ -221,7 +221,7 @@ enum sql_status sql_execute(struct sql *sql, struct sql_tx *tx,
                                connection_of(sql), &text, &list, &got, &error);
     free(list.ptr);
     if (!ok)
-        return failed(&error);
+        return note_failure(&error);
     take_done(&got, done);
     return SQL_OK;
 }
@@ -233,7 +233,7 @@ enum sql_status sql_execute_many(struct sql *sql, struct sql_tx *tx,
 {
     command_string_t text = string_of(statement);
     slight_sql_database_list_list_value_t lists = {
-        must(calloc(count + 1, sizeof(*lists.ptr))), count};
+        check_memory(calloc(count + 1, sizeof(*lists.ptr))), count};
     slight_sql_database_done_t got;
     slight_sql_database_error_t error;
 
@@ -247,7 +247,7 @@ enum sql_status sql_execute_many(struct sql *sql, struct sql_tx *tx,
         free(lists.ptr[i].ptr);
     free(lists.ptr);
     if (!ok)
-        return failed(&error);
+        return note_failure(&error);
     take_done(&got, done);
     return SQL_OK;
 }
@@ -263,8 +263,8 @@ enum sql_status sql_begin(struct sql *sql, enum sql_isolation isolation,
     if (!slight_sql_database_method_connection_begin(
             connection_of(sql), (slight_sql_database_isolation_t)isolation,
             read_only, &transaction, &error))
-        return failed(&error);
-    *out = must(malloc(sizeof(**out)));
+        return note_failure(&error);
+    *out = check_memory(malloc(sizeof(**out)));
     (*out)->transaction = transaction;
     return SQL_OK;
 }
@@ -276,7 +276,7 @@ enum sql_status sql_commit(struct sql_tx *tx)
         slight_sql_database_static_transaction_commit(tx->transaction, &error);
 
     free(tx);
-    return ok ? SQL_OK : failed(&error);
+    return ok ? SQL_OK : note_failure(&error);
 }
 
 enum sql_status sql_rollback(struct sql_tx *tx)
@@ -286,7 +286,7 @@ enum sql_status sql_rollback(struct sql_tx *tx)
                                                               &error);
 
     free(tx);
-    return ok ? SQL_OK : failed(&error);
+    return ok ? SQL_OK : note_failure(&error);
 }
 
 void sql_drop(struct sql_tx *tx)
@@ -313,8 +313,8 @@ enum sql_status sql_open_cursor(struct sql *sql, struct sql_tx *tx,
                         connection_of(sql), &text, &list, &cursor, &error);
     free(list.ptr);
     if (!ok)
-        return failed(&error);
-    *out = must(malloc(sizeof(**out)));
+        return note_failure(&error);
+    *out = check_memory(malloc(sizeof(**out)));
     (*out)->cursor = cursor;
     return SQL_OK;
 }
@@ -337,7 +337,7 @@ enum sql_status sql_next(struct sql_cursor *cursor, uint32_t limit,
     if (!slight_sql_database_method_cursor_next(
             slight_sql_database_borrow_cursor(cursor->cursor), limit, &got,
             &error))
-        return failed(&error);
+        return note_failure(&error);
     sql_columns(cursor, rows);
     take_rows(&got, rows);
     return SQL_OK;
@@ -358,7 +358,7 @@ static enum sql_status open_connection(const char *name, struct sql *sql)
 
     if (!slight_sql_database_static_connection_open(&string, &sql->connection,
                                                     &error))
-        return failed(&error);
+        return note_failure(&error);
     return SQL_OK;
 }
 

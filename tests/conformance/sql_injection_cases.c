@@ -67,8 +67,8 @@ static void expect_whole(struct sql *sql)
 }
 
 /* A query with one text that must answer so many rows, none of it secret. */
-static void ask(struct sql *sql, const char *query, const char *attack,
-                size_t expected)
+static void query_attack(struct sql *sql, const char *query, const char *attack,
+                         size_t expected)
 {
     struct sql_rows rows = {0};
 
@@ -108,7 +108,7 @@ static void in_every_place(struct sql *sql)
     set_up(sql);
     for (size_t i = 0; attacks[i] != NULL; i++)
         for (size_t j = 0; j < sizeof(places) / sizeof(places[0]); j++)
-            ask(sql, places[j].query, attacks[i], places[j].rows);
+            query_attack(sql, places[j].query, attacks[i], places[j].rows);
     expect_whole(sql);
 }
 

@@ -14,7 +14,7 @@ static void make_account(struct sql *sql)
     DO(sql, NULL, "INSERT INTO account VALUES (1, 100), (2, 100)");
 }
 
-static int64_t balance(struct sql *sql, struct sql_tx *tx)
+static int64_t balance_of(struct sql *sql, struct sql_tx *tx)
 {
     struct sql_rows rows = {0};
 
@@ -46,11 +46,11 @@ static void nothing_uncommitted_is_seen(struct sql *sql)
         OK(sql_begin(sql, SQL_DEFAULT, false, &writer));
         DO(sql, writer, "UPDATE account SET balance = 0 WHERE id = 1");
         OK(sql_begin(sql, levels[i], true, &reader));
-        CHECK(balance(sql, reader) == 100);
-        CHECK(balance(sql, NULL) == 100);
-        CHECK(balance(sql, writer) == 0);
+        CHECK(balance_of(sql, reader) == 100);
+        CHECK(balance_of(sql, NULL) == 100);
+        CHECK(balance_of(sql, writer) == 0);
         OK(sql_rollback(writer));
-        CHECK(balance(sql, reader) == 100);
+        CHECK(balance_of(sql, reader) == 100);
         OK(sql_commit(reader));
     }
 }
@@ -64,12 +64,12 @@ static void reads_are_repeated(struct sql *sql)
     for (int i = 0; i < 2; i++) {
         struct sql_tx *reader = NULL;
         OK(sql_begin(sql, levels[i], true, &reader));
-        int64_t before = balance(sql, reader);
+        int64_t before = balance_of(sql, reader);
         DO(sql, NULL, "UPDATE account SET balance = balance + 1 WHERE id = 1");
-        CHECK(balance(sql, reader) == before);
-        CHECK(balance(sql, NULL) == before + 1);
+        CHECK(balance_of(sql, reader) == before);
+        CHECK(balance_of(sql, NULL) == before + 1);
         OK(sql_commit(reader));
-        CHECK(balance(sql, NULL) == before + 1);
+        CHECK(balance_of(sql, NULL) == before + 1);
     }
 }
 
@@ -103,15 +103,15 @@ static void no_update_is_lost(struct sql *sql)
     make_account(sql);
     for (int i = 0; i < 2; i++) {
         struct sql_tx *first = NULL, *second = NULL;
-        int64_t before = balance(sql, NULL);
+        int64_t before = balance_of(sql, NULL);
         OK(sql_begin(sql, levels[i], false, &first));
         OK(sql_begin(sql, levels[i], false, &second));
-        CHECK(balance(sql, first) == before);
-        CHECK(balance(sql, second) == before);
+        CHECK(balance_of(sql, first) == before);
+        CHECK(balance_of(sql, second) == before);
         bool one = write_and_commit(sql, first, before + 1);
         bool two = write_and_commit(sql, second, before + 10);
         CHECK(one != two);
-        CHECK(balance(sql, NULL) == before + (one ? 1 : 10));
+        CHECK(balance_of(sql, NULL) == before + (one ? 1 : 10));
     }
 }
 
@@ -152,7 +152,7 @@ static void what_is_retried_succeeds(struct sql *sql)
             struct sql_tx *tx = NULL;
             CHECK(tries < 10);
             OK(sql_begin(sql, SQL_SERIALIZABLE, false, &tx));
-            int64_t seen = balance(sql, tx);
+            int64_t seen = balance_of(sql, tx);
             enum sql_status status = SQL_OK;
             if (tries == 0) { /* somebody else comes first, once */
                 status = sql_execute(
@@ -175,7 +175,7 @@ static void what_is_retried_succeeds(struct sql *sql)
         }
     }
     CHECK(tries == (expected == 100 ? 2 : 3));
-    CHECK(balance(sql, NULL) == expected + 2);
+    CHECK(balance_of(sql, NULL) == expected + 2);
 }
 
 const struct sql_case sql_isolation_cases[] = {

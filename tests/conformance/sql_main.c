@@ -42,7 +42,7 @@ struct run {
 static const char *program;    /* this one */
 static char *settings_of_case; /* without @CASE@ and @DIR@ */
 
-static char *replace(char *text, const char *word, const char *by)
+static char *replace_text(char *text, const char *word, const char *by)
 {
     for (char *at; (at = strstr(text, word)) != NULL;) {
         char *replaced = sl_asprintf("%.*s%s%s", (int)(at - text), text, by,
@@ -54,7 +54,7 @@ static char *replace(char *text, const char *word, const char *by)
 }
 
 /* Make the place on the server, where the service needs one. */
-static bool prepare(const char *word)
+static bool prepare_service(const char *word)
 {
     const char *path = getenv("SL_TEST_PREPARE");
     SL_CLEANUP(sl_freep) char *command = NULL;
@@ -74,11 +74,11 @@ static int set_up(void **state)
         sl_asprintf("conformance_%ld_%zu", (long)getpid(), run->number);
 
     snprintf(run->folder, sizeof(run->folder), "/tmp/slight-sql-XXXXXX");
-    if (mkdtemp(run->folder) == NULL || !prepare(word))
+    if (mkdtemp(run->folder) == NULL || !prepare_service(word))
         return -1;
     free(settings_of_case);
-    settings_of_case = replace(sl_strdup(settings), "@CASE@", word);
-    settings_of_case = replace(settings_of_case, "@DIR@", run->folder);
+    settings_of_case = replace_text(sl_strdup(settings), "@CASE@", word);
+    settings_of_case = replace_text(settings_of_case, "@DIR@", run->folder);
     if (test_store_open(&run->sql.store, driver_name, settings_of_case, &err) ==
         SL_OK)
         return 0;
@@ -156,7 +156,7 @@ pid_t sql_start_process(int *out)
     return pid;
 }
 
-static int work(void)
+static int run_worker(void)
 {
     struct sql sql;
     struct sl_error err;
@@ -207,7 +207,7 @@ int main(int argc, char **argv)
     }
     test_services_load();
     if (argc == 2 && strcmp(argv[1], "--work") == 0)
-        return work();
+        return run_worker();
     if (path == NULL) {
         fprintf(stderr, "SL_TEST_SETTINGS is not set\n");
         return 2;

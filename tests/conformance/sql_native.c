@@ -57,7 +57,7 @@ void sql_fail(const char *file, int line, const char *fmt, ...)
     abort(); /* not reached */
 }
 
-static enum sql_status failed(const struct sl_error *err, bool retryable)
+static enum sql_status note_failure(const struct sl_error *err, bool retryable)
 {
     last.status = (enum sql_status)err->status;
     last.retryable = retryable;
@@ -66,16 +66,16 @@ static enum sql_status failed(const struct sl_error *err, bool retryable)
 }
 
 /* One request; after SQL_OK the answer is the caller's to finish with. */
-static enum sql_status call(struct sql *sql, const struct sql_tx *tx,
-                            const struct sl_sql_request *request,
-                            struct sl_sql_answer *answer)
+static enum sql_status call_service(struct sql *sql, const struct sql_tx *tx,
+                                    const struct sl_sql_request *request,
+                                    struct sl_sql_answer *answer)
 {
     struct sl_service *service = sql->store.service;
 
     if (sl_service_do(service, tx != NULL ? tx->session : NULL, request, 1,
                       answer) == SL_OK)
         return SQL_OK;
-    enum sql_status status = failed(&answer->err, answer->retryable);
+    enum sql_status status = note_failure(&answer->err, answer->retryable);
     sl_answers_done(service, answer, 1);
     return status;
 }
@@ -137,7 +137,7 @@ call_statement(struct sql *sql, const struct sql_tx *tx, enum sl_sql_verb verb,
         .in_transaction = in_transaction,
     };
 
-    enum sql_status status = call(sql, tx, &request, answer);
+    enum sql_status status = call_service(sql, tx, &request, answer);
     sets_free(in, count);
     return status;
 }
@@ -248,7 +248,7 @@ static enum sql_status session_new(struct sql *sql, struct sql_tx **out)
     struct sl_session *session;
 
     if (sl_session_open(sql->store.service, &session, &err) != SL_OK)
-        return failed(&err, false);
+        return note_failure(&err, false);
     *out = sl_alloc(sizeof(**out));
     **out = (struct sql_tx){.sql = sql, .session = session, .owners = 1};
     return SQL_OK;
@@ -273,7 +273,7 @@ enum sql_status sql_begin(struct sql *sql, enum sql_isolation isolation,
 
     if (status != SQL_OK)
         return status;
-    status = call(sql, tx, &request, &answer);
+    status = call_service(sql, tx, &request, &answer);
     if (status != SQL_OK) {
         session_unref(tx);
         return status;
@@ -283,11 +283,11 @@ enum sql_status sql_begin(struct sql *sql, enum sql_isolation isolation,
     return SQL_OK;
 }
 
-static enum sql_status end(struct sql_tx *tx, enum sl_sql_verb verb)
+static enum sql_status end_transaction(struct sql_tx *tx, enum sl_sql_verb verb)
 {
     const struct sl_sql_request request = {.verb = verb};
     struct sl_sql_answer answer;
-    enum sql_status status = call(tx->sql, tx, &request, &answer);
+    enum sql_status status = call_service(tx->sql, tx, &request, &answer);
 
     if (status == SQL_OK)
         done_with(tx->sql, &answer);
@@ -297,18 +297,18 @@ static enum sql_status end(struct sql_tx *tx, enum sl_sql_verb verb)
 
 enum sql_status sql_commit(struct sql_tx *tx)
 {
-    return end(tx, SL_SQL_COMMIT);
+    return end_transaction(tx, SL_SQL_COMMIT);
 }
 
 enum sql_status sql_rollback(struct sql_tx *tx)
 {
-    return end(tx, SL_SQL_ROLLBACK);
+    return end_transaction(tx, SL_SQL_ROLLBACK);
 }
 
 void sql_drop(struct sql_tx *tx)
 {
     if (tx->owners > 1) /* its cursors keep the session */
-        (void)end(tx, SL_SQL_ROLLBACK);
+        (void)end_transaction(tx, SL_SQL_ROLLBACK);
     else
         session_unref(tx);
 }
@@ -352,7 +352,7 @@ enum sql_status sql_next(struct sql_cursor *cursor, uint32_t limit,
         .verb = SL_SQL_CURSOR_NEXT, .cursor = cursor->number, .limit = limit};
     struct sl_sql_answer answer;
     enum sql_status status =
-        call(cursor->tx->sql, cursor->tx, &request, &answer);
+        call_service(cursor->tx->sql, cursor->tx, &request, &answer);
 
     if (status != SQL_OK)
         return status;
@@ -371,7 +371,7 @@ void sql_close_cursor(struct sql_cursor *cursor)
 
     /* The end of its session closes one that has its own. */
     if (cursor->tx->owners > 1 &&
-        call(sql, cursor->tx, &request, &answer) == SQL_OK)
+        call_service(sql, cursor->tx, &request, &answer) == SQL_OK)
         done_with(sql, &answer);
     session_unref(cursor->tx);
     done_with(sql, &cursor->opened);

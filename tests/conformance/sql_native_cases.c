@@ -26,7 +26,7 @@ struct worker {
     char message[1024];
 };
 
-static bool worked(struct worker *worker, enum sql_status status)
+static bool worker_succeeded(struct worker *worker, enum sql_status status)
 {
     if (status == SQL_OK)
         return true;
@@ -66,9 +66,9 @@ static void *add_alone(void *context)
 
     for (int i = 0; i < ROUNDS; i++) {
         struct sql_done done = {0};
-        if (worked(worker,
-                   sql_execute(worker->sql, NULL,
-                               "UPDATE counter SET n = n + 1", NONE, &done)))
+        if (worker_succeeded(worker, sql_execute(worker->sql, NULL,
+                                                 "UPDATE counter SET n = n + 1",
+                                                 NONE, &done)))
             worker->wrong += done.affected != 1;
     }
     return NULL;
@@ -89,7 +89,8 @@ static bool add_in_transaction(struct worker *worker)
     struct sql_rows rows = {0};
     struct sql_tx *tx = NULL;
 
-    if (!worked(worker, sql_begin(worker->sql, SQL_SERIALIZABLE, false, &tx)))
+    if (!worker_succeeded(worker,
+                          sql_begin(worker->sql, SQL_SERIALIZABLE, false, &tx)))
         return true;
     enum sql_status status =
         sql_query(worker->sql, tx, "SELECT n FROM counter", NONE, &rows);
@@ -105,7 +106,7 @@ static bool add_in_transaction(struct worker *worker)
         sql_drop(tx);
     if (status == SQL_CONFLICT && sql_last_failure()->retryable)
         return false;
-    worked(worker, status);
+    worker_succeeded(worker, status);
     return true;
 }
 
@@ -137,25 +138,29 @@ static void *move_or_add_up(void *context)
 
     for (int i = 0; i < ROUNDS; i++) {
         if (worker->number % 2 == 0) {
-            if (!worked(worker,
-                        sql_query(worker->sql, NULL,
-                                  "SELECT sum(n) FROM accounts", NONE, &rows)))
+            if (!worker_succeeded(worker,
+                                  sql_query(worker->sql, NULL,
+                                            "SELECT sum(n) FROM accounts", NONE,
+                                            &rows)))
                 continue;
             worker->wrong += sql_int_of(&rows.values[0]) != 1000;
             sql_rows_done(&rows);
             continue;
         }
-        if (!worked(worker, sql_begin(worker->sql, SQL_DEFAULT, false, &tx)))
+        if (!worker_succeeded(worker,
+                              sql_begin(worker->sql, SQL_DEFAULT, false, &tx)))
             continue;
-        (void)(worked(worker,
-                      sql_execute(worker->sql, tx,
-                                  "UPDATE accounts SET n = n - 1 WHERE id = 1",
-                                  NONE, &(struct sql_done){0})) &&
-               worked(worker,
-                      sql_execute(worker->sql, tx,
-                                  "UPDATE accounts SET n = n + 1 WHERE id = 2",
-                                  NONE, &(struct sql_done){0})));
-        worked(worker, sql_commit(tx));
+        (void)(worker_succeeded(
+                   worker,
+                   sql_execute(worker->sql, tx,
+                               "UPDATE accounts SET n = n - 1 WHERE id = 1",
+                               NONE, &(struct sql_done){0})) &&
+               worker_succeeded(
+                   worker,
+                   sql_execute(worker->sql, tx,
+                               "UPDATE accounts SET n = n + 1 WHERE id = 2",
+                               NONE, &(struct sql_done){0})));
+        worker_succeeded(worker, sql_commit(tx));
     }
     return NULL;
 }

@@ -16,7 +16,7 @@ static const size_t counts[] = {
 enum { COUNTS = sizeof(counts) / sizeof(counts[0]), MANY = 7499 };
 
 /* The numbers from 0 on. */
-static struct sql_set numbers(size_t count)
+static struct sql_set numbers_below(size_t count)
 {
     static struct sql_value values[SQL_PARAMETERS_MAX + 1];
 
@@ -53,12 +53,12 @@ static void make_items(struct sql *sql)
     DO(sql, NULL, "INSERT INTO items VALUES (5), (32765), (32766)");
 }
 
-static void found(struct sql *sql, struct sql_tx *tx, size_t count)
+static void expect_found(struct sql *sql, struct sql_tx *tx, size_t count)
 {
     char *query = items_of("SELECT count(*) FROM items WHERE id IN (", count);
     struct sql_rows rows = {0};
 
-    OK(sql_query(sql, tx, query, numbers(count), &rows));
+    OK(sql_query(sql, tx, query, numbers_below(count), &rows));
     CHECK(rows.row_count == 1 &&
           sql_int_of(&rows.values[0]) == (count > 32765 ? 2 : 1));
     sql_rows_done(&rows);
@@ -73,10 +73,11 @@ static void many_parameters(struct sql *sql)
     make_items(sql);
     for (size_t i = 0; i < COUNTS; i++)
         for (int again = 0; again < 3; again++)
-            found(sql, NULL, counts[i]);
+            expect_found(sql, NULL, counts[i]);
     char *query =
         items_of("SELECT count(*) FROM items WHERE id IN (", MOST + 1);
-    FAILS(sql_query(sql, NULL, query, numbers(MOST + 1), &rows), SQL_TOO_LARGE);
+    FAILS(sql_query(sql, NULL, query, numbers_below(MOST + 1), &rows),
+          SQL_TOO_LARGE);
     free(query);
 }
 
@@ -89,8 +90,8 @@ static void in_transactions(struct sql *sql)
     for (size_t i = 0; i < COUNTS; i++) {
         char *text = items_of("DELETE FROM items WHERE id IN (", counts[i]);
         OK(sql_begin(sql, SQL_DEFAULT, false, &tx));
-        found(sql, tx, counts[i]);
-        OK(sql_execute(sql, tx, text, numbers(counts[i]), &done));
+        expect_found(sql, tx, counts[i]);
+        OK(sql_execute(sql, tx, text, numbers_below(counts[i]), &done));
         CHECK(done.affected == (counts[i] > 32765 ? 2 : 1));
         INT(sql, tx, "SELECT count(*) FROM items", 3 - (int)done.affected);
         OK(sql_rollback(tx));
@@ -107,7 +108,8 @@ static void in_cursors(struct sql *sql)
     make_items(sql);
     for (size_t i = 0; i < COUNTS; i++) {
         char *query = items_of("SELECT id FROM items WHERE id IN (", counts[i]);
-        OK(sql_open_cursor(sql, NULL, query, numbers(counts[i]), &cursor));
+        OK(sql_open_cursor(sql, NULL, query, numbers_below(counts[i]),
+                           &cursor));
         OK(sql_next(cursor, 10, &rows));
         CHECK(rows.row_count == (counts[i] > 32765 ? 2 : 1));
         sql_rows_done(&rows);
@@ -124,7 +126,8 @@ static void in_sets(struct sql *sql)
     for (size_t i = 0; i < COUNTS; i++) {
         char *text =
             items_of("UPDATE items SET id = id WHERE id IN (", counts[i]);
-        const struct sql_set sets[2] = {numbers(counts[i]), numbers(counts[i])};
+        const struct sql_set sets[2] = {numbers_below(counts[i]),
+                                        numbers_below(counts[i])};
         OK(sql_execute_many(sql, NULL, text, sets, 2, &done));
         CHECK(done.affected == (counts[i] > 32765 ? 4 : 2));
         free(text);
@@ -138,9 +141,9 @@ static void too_few_and_too_many(struct sql *sql)
     struct sql_rows rows = {0};
 
     make_items(sql);
-    FAILS(sql_query(sql, NULL, query, numbers(MANY), &rows),
+    FAILS(sql_query(sql, NULL, query, numbers_below(MANY), &rows),
           SQL_INVALID_ARGUMENT);
-    FAILS(sql_query(sql, NULL, query, numbers(MANY + 2), &rows),
+    FAILS(sql_query(sql, NULL, query, numbers_below(MANY + 2), &rows),
           SQL_INVALID_ARGUMENT);
     free(query);
 }
@@ -233,7 +236,7 @@ static void are_read(struct sql *sql)
         char *text =
             items_of("SELECT * FROM all_types WHERE 7 IN (", counts[i]);
         for (int again = 0; again < 2; again++) {
-            OK(sql_query(sql, NULL, text, numbers(counts[i]), &many));
+            OK(sql_query(sql, NULL, text, numbers_below(counts[i]), &many));
             expect_rows(&many, 1);
             for (size_t j = 0; j < TYPES; j++)
                 CHECK(strcmp(few.names[j], many.names[j]) == 0 &&
@@ -308,14 +311,14 @@ static void what_writes_gives_rows(struct sql *sql)
 
     DO(sql, NULL, "CREATE TABLE items (id INTEGER)");
     for (int again = 0; again < 2; again++) {
-        OK(sql_query(sql, NULL, text, numbers(MANY), &rows));
+        OK(sql_query(sql, NULL, text, numbers_below(MANY), &rows));
         CHECK(rows.row_count == MANY && rows.column_count == 2);
         CHECK(strcmp(rows.names[1], "next") == 0);
         CHECK(sql_int_of(&rows.values[2 * MANY - 1]) == MANY);
         sql_rows_done(&rows);
     }
     OK(sql_begin(sql, SQL_DEFAULT, false, &tx));
-    OK(sql_query(sql, tx, text, numbers(MANY), &rows));
+    OK(sql_query(sql, tx, text, numbers_below(MANY), &rows));
     sql_rows_done(&rows);
     OK(sql_rollback(tx));
     INT(sql, NULL, "SELECT count(*) FROM items", 2 * MANY);

@@ -192,7 +192,8 @@ static void rows_are_rows(struct sql *sql)
     INT(sql, NULL, "SELECT count(*) FROM items", 4);
 }
 
-static void affected(struct sql *sql, const char *statement, uint64_t expected)
+static void expect_affected(struct sql *sql, const char *statement,
+                            uint64_t expected)
 {
     struct sql_done done;
 
@@ -205,16 +206,17 @@ static void affected(struct sql *sql, const char *statement, uint64_t expected)
 static void rows_are_counted(struct sql *sql)
 {
     make_items(sql);
-    affected(sql, "INSERT INTO items VALUES (1, 'a'), (2, 'b'), (3, 'c')", 3);
-    affected(sql, "CREATE TABLE other (id INTEGER)", 0);
-    affected(sql, "UPDATE items SET name = 'x' WHERE id > 1", 2);
-    affected(sql, "SELECT * FROM items", 0);
-    affected(sql, "UPDATE items SET name = 'x' WHERE id > 100", 0);
-    affected(sql, "INSERT INTO other SELECT id FROM items", 3);
-    affected(sql, "DELETE FROM items WHERE id = 1", 1);
-    affected(sql, "DELETE FROM items WHERE id = 1", 0);
-    affected(sql, "DELETE FROM items", 2);
-    affected(sql, "DROP TABLE other", 0);
+    expect_affected(sql,
+                    "INSERT INTO items VALUES (1, 'a'), (2, 'b'), (3, 'c')", 3);
+    expect_affected(sql, "CREATE TABLE other (id INTEGER)", 0);
+    expect_affected(sql, "UPDATE items SET name = 'x' WHERE id > 1", 2);
+    expect_affected(sql, "SELECT * FROM items", 0);
+    expect_affected(sql, "UPDATE items SET name = 'x' WHERE id > 100", 0);
+    expect_affected(sql, "INSERT INTO other SELECT id FROM items", 3);
+    expect_affected(sql, "DELETE FROM items WHERE id = 1", 1);
+    expect_affected(sql, "DELETE FROM items WHERE id = 1", 0);
+    expect_affected(sql, "DELETE FROM items", 2);
+    expect_affected(sql, "DROP TABLE other", 0);
 }
 
 static void the_last_insert_is_told(struct sql *sql)
@@ -246,7 +248,7 @@ static void the_last_insert_is_told(struct sql *sql)
     CHECK(done.has_last_insert_id && done.last_insert_id == 41);
 }
 
-static void constraints(struct sql *sql)
+static void constraints_are_conflicts(struct sql *sql)
 {
     struct sql_done done;
 
@@ -381,7 +383,7 @@ const struct sql_case sql_statement_cases[] = {
     {"statements: rows are counted", 0, rows_are_counted},
     {"statements: the last insert is told", SQL_NEEDS_LAST_INSERT_ID,
      the_last_insert_is_told},
-    {"statements: constraints", 0, constraints},
+    {"statements: constraints", 0, constraints_are_conflicts},
     {"statements: messages hold no values", 0, messages_hold_no_values},
     {"statements: many sets, all or none", 0, many_sets},
     {"statements: again and again", 0, the_same_statement_again},

@@ -11,7 +11,7 @@ static void make_items(struct sql *sql)
     DO(sql, NULL, "CREATE TABLE items (id INTEGER NOT NULL UNIQUE)");
 }
 
-static struct sql_tx *begin(struct sql *sql)
+static struct sql_tx *begin_transaction(struct sql *sql)
 {
     struct sql_tx *tx = NULL;
 
@@ -24,12 +24,12 @@ static void expect_count(struct sql *sql, int64_t expected)
     INT(sql, NULL, "SELECT count(*) FROM items", expected);
 }
 
-static void committed(struct sql *sql)
+static void commits_are_visible(struct sql *sql)
 {
     struct sql_tx *tx;
 
     make_items(sql);
-    tx = begin(sql);
+    tx = begin_transaction(sql);
     DO(sql, tx, "INSERT INTO items VALUES (1)");
     DO(sql, tx, "INSERT INTO items VALUES (2)");
     INT(sql, tx, "SELECT count(*) FROM items", 2);
@@ -43,7 +43,7 @@ static void rolled_back(struct sql *sql)
     struct sql_tx *tx;
 
     make_items(sql);
-    tx = begin(sql);
+    tx = begin_transaction(sql);
     DO(sql, tx, "INSERT INTO items VALUES (1)");
     OK(sql_rollback(tx));
     expect_count(sql, 0);
@@ -58,7 +58,7 @@ static void dropped_half_way(struct sql *sql)
 
     make_items(sql);
     DO(sql, NULL, "INSERT INTO items VALUES (1), (2)");
-    struct sql_tx *tx = begin(sql);
+    struct sql_tx *tx = begin_transaction(sql);
     DO(sql, tx, "INSERT INTO items VALUES (3)");
     DO(sql, tx, "DELETE FROM items WHERE id = 1");
     OK(sql_open_cursor(sql, tx, "SELECT id FROM items", NONE, &cursor));
@@ -75,15 +75,15 @@ static void dropped_half_way(struct sql *sql)
 static void empty_ones(struct sql *sql)
 {
     make_items(sql);
-    OK(sql_commit(begin(sql)));
-    OK(sql_rollback(begin(sql)));
-    sql_drop(begin(sql));
+    OK(sql_commit(begin_transaction(sql)));
+    OK(sql_rollback(begin_transaction(sql)));
+    sql_drop(begin_transaction(sql));
     DO(sql, NULL, "INSERT INTO items VALUES (1)");
 }
 
 static void schemas_too(struct sql *sql)
 {
-    struct sql_tx *tx = begin(sql);
+    struct sql_tx *tx = begin_transaction(sql);
 
     DO(sql, tx, "CREATE TABLE fleeting (id INTEGER)");
     DO(sql, tx, "INSERT INTO fleeting VALUES (1)");
@@ -99,7 +99,7 @@ static void no_schemas(struct sql *sql)
     struct sql_tx *tx;
 
     make_items(sql);
-    tx = begin(sql);
+    tx = begin_transaction(sql);
     DO(sql, tx, "INSERT INTO items VALUES (1)");
     FAILS(sql_execute(sql, tx, "CREATE TABLE fleeting (id INTEGER)", NONE,
                       &(struct sql_done){0}),
@@ -142,7 +142,7 @@ static void after_an_error(struct sql *sql)
     make_items(sql);
     DO(sql, NULL, "INSERT INTO items VALUES (1)");
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-        struct sql_tx *tx = begin(sql);
+        struct sql_tx *tx = begin_transaction(sql);
         DO(sql, tx, "INSERT INTO items VALUES (100)");
         FAILS(sql_execute(sql, tx, failures[i].statement, NONE,
                           &(struct sql_done){0}),
@@ -158,7 +158,7 @@ static void a_commit_after_an_error(struct sql *sql)
     make_items(sql);
     DO(sql, NULL, "INSERT INTO items VALUES (1)");
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
-        struct sql_tx *tx = begin(sql);
+        struct sql_tx *tx = begin_transaction(sql);
         DO(sql, tx, "INSERT INTO items VALUES (100)");
         FAILS(sql_query(sql, tx, failures[i].statement, NONE,
                         &(struct sql_rows){0}),
@@ -167,7 +167,7 @@ static void a_commit_after_an_error(struct sql *sql)
         expect_count(sql, 1);
     }
     /* Nothing of them is left behind. */
-    struct sql_tx *tx = begin(sql);
+    struct sql_tx *tx = begin_transaction(sql);
     DO(sql, tx, "INSERT INTO items VALUES (2)");
     OK(sql_commit(tx));
     expect_count(sql, 2);
@@ -179,7 +179,7 @@ static void what_the_host_refuses_changes_nothing(struct sql *sql)
     struct sql_tx *tx;
 
     make_items(sql);
-    tx = begin(sql);
+    tx = begin_transaction(sql);
     DO(sql, tx, "INSERT INTO items VALUES (1)");
     FAILS(sql_execute(sql, tx, "INSERT INTO items VALUES (?)", NONE, &done),
           SQL_INVALID_ARGUMENT);
@@ -211,7 +211,7 @@ static void read_only(struct sql *sql)
     INT(sql, tx, "SELECT count(*) FROM items", 1);
     OK(sql_commit(tx));
     /* The next one may write again. */
-    tx = begin(sql);
+    tx = begin_transaction(sql);
     DO(sql, tx, "INSERT INTO items VALUES (2)");
     OK(sql_commit(tx));
     expect_count(sql, 2);
@@ -227,7 +227,7 @@ static void many_sets(struct sql *sql)
     make_items(sql);
     for (int i = 0; i < 4; i++)
         sets[i] = (struct sql_set){&numbers[i], 1};
-    struct sql_tx *tx = begin(sql);
+    struct sql_tx *tx = begin_transaction(sql);
     OK(sql_execute_many(sql, tx, "INSERT INTO items VALUES (?)", sets, 3,
                         &done));
     CHECK(done.affected == 3);
@@ -235,7 +235,7 @@ static void many_sets(struct sql *sql)
     OK(sql_commit(tx));
     expect_count(sql, 3);
     DO(sql, NULL, "DELETE FROM items");
-    tx = begin(sql);
+    tx = begin_transaction(sql);
     FAILS(sql_execute_many(sql, tx, "INSERT INTO items VALUES (?)", sets, 4,
                            &done),
           SQL_ALREADY_EXISTS);
@@ -244,7 +244,7 @@ static void many_sets(struct sql *sql)
 }
 
 /* Only readers, so that none waits for another. */
-static void bounded(struct sql *sql)
+static void transactions_are_bounded(struct sql *sql)
 {
     struct sql_tx *open[SQL_TRANSACTIONS_MAX], *more = NULL;
     struct sql_cursor *cursor = NULL;
@@ -274,7 +274,7 @@ static void one_after_the_other(struct sql *sql)
 
     make_items(sql);
     for (int i = 0; i < 100; i++) {
-        struct sql_tx *tx = begin(sql);
+        struct sql_tx *tx = begin_transaction(sql);
         OK(sql_execute(sql, tx, "INSERT INTO items VALUES (?)", SET(sql_int(i)),
                        &done));
         if (i % 3 == 0)
@@ -288,7 +288,7 @@ static void one_after_the_other(struct sql *sql)
 }
 
 const struct sql_case sql_transaction_cases[] = {
-    {"transactions: committed", 0, committed},
+    {"transactions: committed", 0, commits_are_visible},
     {"transactions: rolled back", 0, rolled_back},
     {"transactions: dropped half-way", 0, dropped_half_way},
     {"transactions: empty", 0, empty_ones},
@@ -300,7 +300,7 @@ const struct sql_case sql_transaction_cases[] = {
      what_the_host_refuses_changes_nothing},
     {"transactions: read-only", 0, read_only},
     {"transactions: many sets", 0, many_sets},
-    {"transactions: bounded", 0, bounded},
+    {"transactions: bounded", 0, transactions_are_bounded},
     {"transactions: one after the other", 0, one_after_the_other},
     {0},
 };

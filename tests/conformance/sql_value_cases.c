@@ -53,7 +53,7 @@ static void refuse_texts(struct sql *sql, enum sql_type type,
     INT(sql, NULL, "SELECT count(*) FROM one", 0);
 }
 
-static void null(struct sql *sql)
+static void null_comes_back(struct sql *sql)
 {
     for (int type = SQL_BOOLEAN; type < SQL_TYPES; type++) {
         make_table(sql, (enum sql_type)type);
@@ -62,14 +62,14 @@ static void null(struct sql *sql)
     }
 }
 
-static void boolean(struct sql *sql)
+static void boolean_comes_back(struct sql *sql)
 {
     make_table(sql, SQL_BOOLEAN);
     round_trip(sql, (struct sql_value){.type = SQL_BOOLEAN, .boolean = true});
     round_trip(sql, (struct sql_value){.type = SQL_BOOLEAN});
 }
 
-static void integers(struct sql *sql)
+static void integers_come_back(struct sql *sql)
 {
     static const int64_t numbers[] = {
         0,
@@ -93,7 +93,7 @@ static struct sql_value float_of(double number)
     return (struct sql_value){.type = SQL_FLOAT64, .float64 = number};
 }
 
-static void floats(struct sql *sql)
+static void floats_come_back(struct sql *sql)
 {
     static const double numbers[] = {
         0,
@@ -122,7 +122,7 @@ static void floats(struct sql *sql)
         round_trip(sql, float_of(numbers[i]));
 }
 
-static void infinities(struct sql *sql)
+static void infinities_come_back(struct sql *sql)
 {
     make_table(sql, SQL_FLOAT64);
     round_trip(sql, float_of(INFINITY));
@@ -152,7 +152,7 @@ static void no_nan(struct sql *sql)
     INT(sql, NULL, "SELECT count(*) FROM one", 0);
 }
 
-static void decimals(struct sql *sql)
+static void decimals_come_back(struct sql *sql)
 {
     static const char *const good[] = {
         "0",
@@ -211,7 +211,7 @@ static void many_decimals(struct sql *sql)
     }
 }
 
-static void texts(struct sql *sql)
+static void texts_come_back(struct sql *sql)
 {
     static const char *const good[] = {
         "",
@@ -257,7 +257,7 @@ static void text_with_nul(struct sql *sql)
     INT(sql, NULL, "SELECT count(*) FROM one", 0);
 }
 
-static void bytes(struct sql *sql)
+static void bytes_come_back(struct sql *sql)
 {
     uint8_t all[256];
 
@@ -275,7 +275,7 @@ static void bytes(struct sql *sql)
     free(large);
 }
 
-static void dates(struct sql *sql)
+static void dates_come_back(struct sql *sql)
 {
     static const char *const good[] = {
         "2026-11-23", "1970-01-01", "2024-02-29", "2000-02-29",
@@ -306,7 +306,7 @@ static void dates(struct sql *sql)
     refuse_texts(sql, SQL_DATE, bad);
 }
 
-static void times(struct sql *sql)
+static void times_come_back(struct sql *sql)
 {
     static const char *const good[] = {
         "00:00:00",   "23:59:59",        "13:37:00.000001",
@@ -333,7 +333,7 @@ static void times(struct sql *sql)
     refuse_texts(sql, SQL_TIME, bad);
 }
 
-static void timestamps(struct sql *sql)
+static void timestamps_come_back(struct sql *sql)
 {
     static const char *const good[] = {
         "2026-11-23T13:37:00", "2026-11-23T13:37:00.000001",
@@ -361,7 +361,7 @@ static void timestamps(struct sql *sql)
     refuse_texts(sql, SQL_TIMESTAMP, bad);
 }
 
-static void uuids(struct sql *sql)
+static void uuids_come_back(struct sql *sql)
 {
     static const char *const good[] = {
         "123e4567-e89b-12d3-a456-426614174000",
@@ -386,7 +386,7 @@ static void uuids(struct sql *sql)
     refuse_texts(sql, SQL_UUID, bad);
 }
 
-static void json(struct sql *sql)
+static void json_comes_back(struct sql *sql)
 {
     static const char *const good[] = {
         "null",
@@ -485,24 +485,24 @@ static void found_by_value(struct sql *sql)
 }
 
 const struct sql_case sql_value_cases[] = {
-    {"values: null", 0, null},
-    {"values: boolean", 0, boolean},
-    {"values: int64", 0, integers},
-    {"values: float64", 0, floats},
-    {"values: infinities", SQL_NEEDS_INFINITY, infinities},
+    {"values: null", 0, null_comes_back},
+    {"values: boolean", 0, boolean_comes_back},
+    {"values: int64", 0, integers_come_back},
+    {"values: float64", 0, floats_come_back},
+    {"values: infinities", SQL_NEEDS_INFINITY, infinities_come_back},
     {"values: no infinities", SQL_NEEDS_NO_INFINITY, no_infinities},
     {"values: NaN", SQL_NEEDS_NAN, not_a_number},
     {"values: no NaN", SQL_NEEDS_NO_NAN, no_nan},
-    {"values: decimal", 0, decimals},
+    {"values: decimal", 0, decimals_come_back},
     {"values: decimals by chance", 0, many_decimals},
-    {"values: text", 0, texts},
+    {"values: text", 0, texts_come_back},
     {"values: text with NUL is refused", 0, text_with_nul},
-    {"values: bytes", 0, bytes},
-    {"values: date", 0, dates},
-    {"values: time", 0, times},
-    {"values: timestamp", 0, timestamps},
-    {"values: uuid", 0, uuids},
-    {"values: json", 0, json},
+    {"values: bytes", 0, bytes_come_back},
+    {"values: date", 0, dates_come_back},
+    {"values: time", 0, times_come_back},
+    {"values: timestamp", 0, timestamps_come_back},
+    {"values: uuid", 0, uuids_come_back},
+    {"values: json", 0, json_comes_back},
     {"values: json is deep", 0, deep_json},
     {"values: a row of all types, found by each", 0, found_by_value},
     {0},

@@ -51,7 +51,7 @@ void sl_sql_mysql_parameters_free(struct sl_sql_mysql_parameters *parameters)
 /* --- Times -------------------------------------------------------------- */
 
 /* The portable layer has checked the digits. */
-static unsigned number_at(struct sl_bytes text, size_t at, size_t len)
+static unsigned parse_number(struct sl_bytes text, size_t at, size_t len)
 {
     unsigned number = 0;
 
@@ -60,15 +60,15 @@ static unsigned number_at(struct sl_bytes text, size_t at, size_t len)
     return number;
 }
 
-static void read_date(struct sl_bytes text, MYSQL_TIME *time)
+static void parse_date(struct sl_bytes text, MYSQL_TIME *time)
 {
-    time->year = number_at(text, 0, 4);
-    time->month = number_at(text, 5, 2);
-    time->day = number_at(text, 8, 2);
+    time->year = parse_number(text, 0, 4);
+    time->month = parse_number(text, 5, 2);
+    time->day = parse_number(text, 8, 2);
 }
 
 /* Microseconds; further digits are truncated. */
-static unsigned long read_fraction(struct sl_bytes text, size_t at)
+static unsigned long parse_fraction(struct sl_bytes text, size_t at)
 {
     enum { DIGITS = 6 };
     unsigned long part = 0;
@@ -85,12 +85,12 @@ static unsigned long read_fraction(struct sl_bytes text, size_t at)
     return part;
 }
 
-static void read_time(struct sl_bytes text, size_t at, MYSQL_TIME *time)
+static void parse_time(struct sl_bytes text, size_t at, MYSQL_TIME *time)
 {
-    time->hour = number_at(text, at, 2);
-    time->minute = number_at(text, at + 3, 2);
-    time->second = number_at(text, at + 6, 2);
-    time->second_part = read_fraction(text, at + 8);
+    time->hour = parse_number(text, at, 2);
+    time->minute = parse_number(text, at + 3, 2);
+    time->second = parse_number(text, at + 6, 2);
+    time->second_part = parse_fraction(text, at + 8);
 }
 
 static unsigned days_in(const MYSQL_TIME *time)
@@ -117,7 +117,7 @@ static void move_day(MYSQL_TIME *time, bool forward)
 }
 
 /* The minutes of an offset such as +01:00.  False: it is a local time. */
-static bool read_offset(struct sl_bytes text, int *minutes)
+static bool parse_offset(struct sl_bytes text, int *minutes)
 {
     uint8_t last = text.ptr[text.len - 1];
     uint8_t sign = text.ptr[text.len - 6];
@@ -127,21 +127,21 @@ static bool read_offset(struct sl_bytes text, int *minutes)
         return true;
     if (sign != '+' && sign != '-')
         return false;
-    *minutes = (int)(number_at(text, text.len - 5, 2) * 60 +
-                     number_at(text, text.len - 2, 2));
+    *minutes = (int)(parse_number(text, text.len - 5, 2) * 60 +
+                     parse_number(text, text.len - 2, 2));
     if (sign == '-')
         *minutes = -*minutes;
     return true;
 }
 
-static void read_timestamp(struct sl_bytes text, MYSQL_TIME *time)
+static void parse_timestamp(struct sl_bytes text, MYSQL_TIME *time)
 {
     enum { DAY = 24 * 60, TIME_AT = 11 };
     int offset;
 
-    read_date(text, time);
-    read_time(text, TIME_AT, time);
-    if (!read_offset(text, &offset))
+    parse_date(text, time);
+    parse_time(text, TIME_AT, time);
+    if (!parse_offset(text, &offset))
         return;
     int minutes = (int)(time->hour * 60 + time->minute) - offset;
     if (minutes < 0 || minutes >= DAY)
@@ -167,11 +167,11 @@ static void bind_time(MYSQL_BIND *bind, struct bind_slot *slot,
 
     slot->time = (MYSQL_TIME){.time_type = kinds[value->type]};
     if (value->type == SL_SQL_DATE)
-        read_date(value->bytes, &slot->time);
+        parse_date(value->bytes, &slot->time);
     else if (value->type == SL_SQL_TIME)
-        read_time(value->bytes, 0, &slot->time);
+        parse_time(value->bytes, 0, &slot->time);
     else
-        read_timestamp(value->bytes, &slot->time);
+        parse_timestamp(value->bytes, &slot->time);
     bind->buffer_type = types[value->type];
     bind->buffer = &slot->time;
 }
@@ -190,16 +190,16 @@ static void bind_bytes(MYSQL_BIND *bind, struct bind_slot *slot,
     bind->length = &slot->len;
 }
 
-static void bind_uuid(MYSQL_BIND *bind, struct bind_slot *slot,
-                      struct sl_bytes uuid)
+static void bind_mysql_uuid(MYSQL_BIND *bind, struct bind_slot *slot,
+                            struct sl_bytes uuid)
 {
     sl_sql_lower_uuid(uuid, slot->uuid);
     bind_bytes(bind, slot, MYSQL_TYPE_STRING,
                SL_BYTES(slot->uuid, SL_SQL_UUID_LEN));
 }
 
-static void bind_value(MYSQL_BIND *bind, struct bind_slot *slot,
-                       const struct sl_sql_value *value)
+static void bind_mysql_value(MYSQL_BIND *bind, struct bind_slot *slot,
+                             const struct sl_sql_value *value)
 {
     *bind = (MYSQL_BIND){.buffer_type = MYSQL_TYPE_NULL};
     switch ((enum sl_sql_type)value->type) {
@@ -228,7 +228,7 @@ static void bind_value(MYSQL_BIND *bind, struct bind_slot *slot,
         bind_bytes(bind, slot, MYSQL_TYPE_STRING, value->bytes);
         return;
     case SL_SQL_UUID:
-        bind_uuid(bind, slot, value->bytes);
+        bind_mysql_uuid(bind, slot, value->bytes);
         return;
     case SL_SQL_DATE:
     case SL_SQL_TIME:
@@ -276,8 +276,8 @@ enum sl_status sl_sql_mysql_bind(struct sl_sql_mysql_conn *conn,
     if (set->count == 0)
         return SL_OK;
     for (size_t i = 0; i < set->count; i++)
-        bind_value(&parameters->binds[i], &parameters->slots[i],
-                   &set->values[i]);
+        bind_mysql_value(&parameters->binds[i], &parameters->slots[i],
+                         &set->values[i]);
     if (mysql_stmt_bind_param(statement->handle, parameters->binds) != 0)
         return sl_sql_mysql_explain(conn, statement->handle,
                                     SL_SQL_MYSQL_RUNNING, err);

@@ -61,7 +61,7 @@ static const char *const reserved_words[] = {
 /* The state of the classifier. */
 struct classifier {
     struct sl_sql_mysql_class class;
-    struct sl_sql_token before; /* the last token but space */
+    struct sl_sql_token before; /* the last token that is not space */
     size_t words;
     bool first;    /* before the first token */
     bool accounts; /* an @ may be in user@host */
@@ -76,8 +76,8 @@ struct classifier {
     enum { NO_TARGET, INTO, TARGET } target; /* `before` is in INTO name */
 };
 
-static void see_first(struct classifier *state,
-                      const struct sl_sql_token *token)
+static void classify_first_word(struct classifier *state,
+                                const struct sl_sql_token *token)
 {
     struct sl_sql_mysql_class *class = &state->class;
     bool parenthesis = token->text.ptr[0] == '(';
@@ -112,8 +112,8 @@ static struct sl_bytes unquoted_name(const struct sl_sql_token *token)
  * Statements that show or kill what other connections of the user do, which the
  * server allows.  KILL is a reserved word, so it is only a name in quotes.
  */
-static void see_others(struct classifier *state,
-                       const struct sl_sql_token *token)
+static void classify_others(struct classifier *state,
+                            const struct sl_sql_token *token)
 {
     struct sl_bytes name = unquoted_name(token),
                     before = unquoted_name(&state->before);
@@ -134,7 +134,8 @@ static void see_others(struct classifier *state,
 
 /* User variables belong to the session.  @@name is only read here.  Definitions
  * may have 'user'@'host', and bodies of routines, which do not run yet. */
-static void see_at(struct classifier *state, const struct sl_sql_token *token)
+static void classify_at(struct classifier *state,
+                        const struct sl_sql_token *token)
 {
     bool is_at = token->type == SL_SQL_OTHER && token->text.ptr[0] == '@';
 
@@ -145,7 +146,7 @@ static void see_at(struct classifier *state, const struct sl_sql_token *token)
 }
 
 /* The name of a function may be quoted, even that of a built-in one. */
-static void see_parenthesis(struct classifier *state)
+static void classify_call(struct classifier *state)
 {
     struct sl_bytes word = state->before.text;
     bool quoted = state->before.type == SL_SQL_QUOTED && word.ptr[0] == '`';
@@ -166,8 +167,8 @@ static void see_parenthesis(struct classifier *state)
 }
 
 /* INTO name, INTO database.name */
-static void see_target(struct classifier *state,
-                       const struct sl_sql_token *token)
+static void track_into_target(struct classifier *state,
+                              const struct sl_sql_token *token)
 {
     bool dot = token->type == SL_SQL_OTHER && token->text.ptr[0] == '.';
     bool name = token->type == SL_SQL_WORD || token->type == SL_SQL_QUOTED;
@@ -183,7 +184,8 @@ static void see_target(struct classifier *state,
 }
 
 /* CREATE [OR REPLACE] TEMPORARY …, CREATE [OR REPLACE] TABLE … SELECT */
-static void see_word(struct classifier *state, const struct sl_sql_token *token)
+static void classify_word(struct classifier *state,
+                          const struct sl_sql_token *token)
 {
     enum { IN_FRONT = 4 };
 
@@ -202,7 +204,8 @@ static void see_word(struct classifier *state, const struct sl_sql_token *token)
  * statement before.  SHOW CREATE USER runs as text: a prepared one hangs MySQL
  * (9.7) when it runs for the second time, even after a KILL.
  */
-static void see_show(struct classifier *state, const struct sl_sql_token *token)
+static void classify_show(struct classifier *state,
+                          const struct sl_sql_token *token)
 {
     static const char *const of_before[] = {"WARNINGS", "ERRORS", "COUNT",
                                             NULL};
@@ -221,21 +224,21 @@ static void see_show(struct classifier *state, const struct sl_sql_token *token)
         state->show = SHOW_CREATE;
 }
 
-static void see_token(struct classifier *state,
-                      const struct sl_sql_token *token)
+static void classify_token(struct classifier *state,
+                           const struct sl_sql_token *token)
 {
     bool other = token->type == SL_SQL_OTHER;
 
     if (state->first)
-        see_first(state, token);
-    see_show(state, token);
-    see_at(state, token);
-    see_others(state, token);
+        classify_first_word(state, token);
+    classify_show(state, token);
+    classify_at(state, token);
+    classify_others(state, token);
     if (token->type == SL_SQL_WORD)
-        see_word(state, token);
+        classify_word(state, token);
     if (other && token->text.ptr[0] == '(')
-        see_parenthesis(state);
-    see_target(state, token);
+        classify_call(state);
+    track_into_target(state, token);
     state->qualified = state->dot;
     state->dot = other && token->text.ptr[0] == '.';
     state->before = *token;
@@ -251,7 +254,7 @@ struct sl_sql_mysql_class sl_sql_mysql_classify(struct sl_bytes text)
         if (token.type == SL_SQL_END || token.type == SL_SQL_BAD)
             return state.class;
         if (token.type != SL_SQL_SPACE)
-            see_token(&state, &token);
+            classify_token(&state, &token);
         state.space = token.type == SL_SQL_SPACE;
     }
 }

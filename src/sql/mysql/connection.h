@@ -68,7 +68,7 @@ struct sl_sql_mysql_statement {
     /* The types that the server gave its placeholders; NULL: not known. */
     enum enum_field_types *parameter_types;
     unsigned parameter_type_count;
-    bool reusable; /* with values of other types, too */
+    bool reusable; /* it may run again: its values have these types */
 };
 
 struct sl_sql_mysql_cursor {

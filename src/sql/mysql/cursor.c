@@ -9,8 +9,8 @@
 
 enum { PREFETCH = 256, PREFETCH_LARGE = 16 };
 
-static void close_cursor(struct sl_sql_mysql_conn *conn,
-                         struct sl_sql_mysql_cursor *cursor)
+static void close_mysql_cursor(struct sl_sql_mysql_conn *conn,
+                               struct sl_sql_mysql_cursor *cursor)
 {
     /* The rest of the stream would have to be read. */
     if (cursor->statement != NULL && conn->streaming)
@@ -30,7 +30,7 @@ enum sl_status sl_sql_mysql_cursor_close(void *data, struct sl_op *op,
 
     (void)err;
     if (cursor != NULL)
-        close_cursor(conn, cursor);
+        close_mysql_cursor(conn, cursor);
     return SL_OK;
 }
 
@@ -38,13 +38,13 @@ void sl_sql_mysql_cursors_close(struct sl_sql_mysql_conn *conn)
 {
     for (size_t i = 0; i < SL_SQL_CURSORS_MAX; i++)
         if (conn->cursors[i].number != 0)
-            close_cursor(conn, &conn->cursors[i]);
+            close_mysql_cursor(conn, &conn->cursors[i]);
 }
 
 /* Step to the next row.  After the last one the statement is released. */
-static enum sl_status step_cursor(struct sl_sql_mysql_conn *conn,
-                                  struct sl_sql_mysql_cursor *cursor,
-                                  struct sl_error *err)
+static enum sl_status step_mysql_cursor(struct sl_sql_mysql_conn *conn,
+                                        struct sl_sql_mysql_cursor *cursor,
+                                        struct sl_error *err)
 {
     int got = sl_sql_mysql_stmt_fetch(conn, cursor->statement->handle);
 
@@ -133,9 +133,9 @@ static enum sl_status execute_cursor(struct sl_sql_mysql_conn *conn,
     return status == SL_OK ? buffer_rows(conn, statement, err) : status;
 }
 
-static enum sl_status start_cursor(struct sl_sql_mysql_conn *conn,
-                                   struct sl_sql_mysql_cursor *cursor,
-                                   struct sl_op *op, struct sl_error *err)
+static enum sl_status start_mysql_cursor(struct sl_sql_mysql_conn *conn,
+                                         struct sl_sql_mysql_cursor *cursor,
+                                         struct sl_op *op, struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
     struct sl_sql_answer *answer = op->answer;
@@ -196,9 +196,9 @@ static enum sl_status open_once(struct sl_sql_mysql_conn *conn,
     else if (mysql_stmt_field_count(cursor->statement->handle) == 0)
         status = sl_sql_cursor_only_reads(err);
     else
-        status = start_cursor(conn, cursor, op, err);
+        status = start_mysql_cursor(conn, cursor, op, err);
     if (status != SL_OK)
-        close_cursor(conn, cursor);
+        close_mysql_cursor(conn, cursor);
     return status;
 }
 
@@ -226,10 +226,11 @@ enum sl_status sl_sql_mysql_cursor_open(void *data, struct sl_op *op,
 
 /* Add the current row.  *full: it does not fit, and comes with the next batch.
  */
-static enum sl_status add_current_row(struct sl_sql_mysql_conn *conn,
-                                      struct sl_sql_mysql_cursor *cursor,
-                                      size_t room, struct sl_sql_result *result,
-                                      bool *full, struct sl_error *err)
+static enum sl_status add_mysql_cursor_row(struct sl_sql_mysql_conn *conn,
+                                           struct sl_sql_mysql_cursor *cursor,
+                                           size_t room,
+                                           struct sl_sql_result *result,
+                                           bool *full, struct sl_error *err)
 {
     enum sl_status status =
         sl_sql_mysql_add_row(conn, cursor->statement, room, result, err);
@@ -243,10 +244,11 @@ static enum sl_status add_current_row(struct sl_sql_mysql_conn *conn,
     return SL_OK;
 }
 
-static enum sl_status read_batch(struct sl_sql_mysql_conn *conn,
-                                 struct sl_sql_mysql_cursor *cursor,
-                                 struct sl_op *op, struct sl_sql_result *result,
-                                 struct sl_error *err)
+static enum sl_status read_mysql_batch(struct sl_sql_mysql_conn *conn,
+                                       struct sl_sql_mysql_cursor *cursor,
+                                       struct sl_op *op,
+                                       struct sl_sql_result *result,
+                                       struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
     enum sl_status status = SL_OK;
@@ -256,10 +258,10 @@ static enum sl_status read_batch(struct sl_sql_mysql_conn *conn,
            sl_sql_result_rows(result) < request->limit &&
            cursor->statement != NULL) {
         if (!cursor->pending)
-            status = step_cursor(conn, cursor, err);
+            status = step_mysql_cursor(conn, cursor, err);
         if (status == SL_OK && cursor->pending)
-            status =
-                add_current_row(conn, cursor, *op->room, result, &full, err);
+            status = add_mysql_cursor_row(conn, cursor, *op->room, result,
+                                          &full, err);
     }
     return status;
 }
@@ -275,12 +277,12 @@ enum sl_status sl_sql_mysql_cursor_next(void *data, struct sl_op *op,
         return SL_NOT_FOUND;
     conn->session.reached = true;
     struct sl_sql_result *result = sl_sql_result_new(*op->room);
-    enum sl_status status = read_batch(conn, cursor, op, result, err);
+    enum sl_status status = read_mysql_batch(conn, cursor, op, result, err);
     if (status == SL_OK) {
         sl_sql_result_give(result, op->answer);
         return SL_OK;
     }
     sl_sql_result_free(result);
-    close_cursor(conn, cursor);
+    close_mysql_cursor(conn, cursor);
     return status;
 }

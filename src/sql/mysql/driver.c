@@ -103,7 +103,7 @@ static void init_library(void)
     (void)mysql_server_init(0, NULL, NULL);
 }
 
-static void free_store(void *store)
+static void free_mysql_store(void *store)
 {
     struct sl_sql_mysql_store *mine = store;
 
@@ -116,8 +116,8 @@ static const char *setting_or_url(const char *setting, const char *in_url)
     return setting != NULL ? setting : in_url;
 }
 
-static enum sl_status new_store(const void *options, void **store,
-                                struct sl_error *err)
+static enum sl_status new_mysql_store(const void *options, void **store,
+                                      struct sl_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     const struct options *mine = options;
@@ -140,7 +140,7 @@ static enum sl_status new_store(const void *options, void **store,
     made->server_key = mine->server_key;
     made->tls = sl_sql_mysql_wants_tls(&made->url);
     if (!made->tls && (made->ca != NULL || made->certificate != NULL)) {
-        free_store(made);
+        free_mysql_store(made);
         return sl_fail(
             err, SL_INVALID_ARGUMENT,
             "ca and certificate need TLS; write mysqls:// in the url");
@@ -153,7 +153,7 @@ static enum sl_status new_store(const void *options, void **store,
                           "certificate authenticates the server")
                 : sl_public_key_check(made->server_key, err);
     if (status != SL_OK) {
-        free_store(made);
+        free_mysql_store(made);
         return status;
     }
     *store = made;
@@ -334,7 +334,7 @@ static void kill_thread(const struct sl_sql_mysql_store *store,
 
 /* --- Connections -------------------------------------------------------- */
 
-static void close_conn(void *state)
+static void close_mysql(void *state)
 {
     struct sl_sql_mysql_conn *conn = state;
     unsigned long thread = conn->handle != NULL && conn->timed_out
@@ -349,8 +349,8 @@ static void close_conn(void *state)
     free(conn);
 }
 
-static enum sl_status open_conn(void *store, sl_deadline deadline, void **state,
-                                struct sl_error *err)
+static enum sl_status open_mysql(void *store, sl_deadline deadline,
+                                 void **state, struct sl_error *err)
 {
     struct sl_sql_mysql_conn *conn = sl_alloc(sizeof(*conn));
 
@@ -364,19 +364,19 @@ static enum sl_status open_conn(void *store, sl_deadline deadline, void **state,
     if (status != SL_OK) {
         conn->timed_out = false; /* no statement of a guest runs */
         conn->broken = true;
-        close_conn(conn);
+        close_mysql(conn);
         return status;
     }
     *state = conn;
     return SL_OK;
 }
 
-static bool reset_conn(void *state)
+static bool reset_mysql(void *state)
 {
     return sl_sql_mysql_session_reset(state);
 }
 
-static void run_ops(void *state, struct sl_op *const ops[], size_t count)
+static void run_mysql_ops(void *state, struct sl_op *const ops[], size_t count)
 {
     for (size_t i = 0; i < count; i++)
         sl_sql_mysql_run(state, ops[i]);
@@ -395,11 +395,11 @@ const struct sl_sql_driver sl_driver_sql_mysql = {
                .waits_aside = true,
                .max_batch = 1,
                .risks = tell_risks,
-               .store_new = new_store,
-               .store_free = free_store,
-               .open = open_conn,
-               .close = close_conn,
-               .run = run_ops,
-               .reset = reset_conn},
+               .store_new = new_mysql_store,
+               .store_free = free_mysql_store,
+               .open = open_mysql,
+               .close = close_mysql,
+               .run = run_mysql_ops,
+               .reset = reset_mysql},
     .dialect = SL_SQL_MYSQL,
 };

@@ -477,7 +477,7 @@ static const char *find_key(const char *message)
 
 /* How much of a message may be shown.  When a statement runs, it may quote
  * values. */
-static size_t shown_length(const char *message, bool names_only)
+static size_t mysql_shown_length(const char *message, bool names_only)
 {
     return names_only ? strlen(message) : strcspn(message, "\"':[`");
 }
@@ -505,8 +505,8 @@ sl_sql_mysql_report_error(const struct sl_sql_mysql_server_error *error,
         sl_fail(err, status, "%s says: Duplicate entry%s", who, key);
     else
         sl_fail(err, status, "%s says: %.*s (error %u)", who,
-                (int)shown_length(error->message, names_only), error->message,
-                error->code);
+                (int)mysql_shown_length(error->message, names_only),
+                error->message, error->code);
     if (err != NULL)
         clean_message(err->message);
     return status;

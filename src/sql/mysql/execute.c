@@ -5,10 +5,11 @@
 /* --- Rows --------------------------------------------------------------- */
 
 /* Add all rows of the result. */
-static enum sl_status read_rows(struct sl_sql_mysql_conn *conn,
-                                struct sl_sql_mysql_statement *statement,
-                                size_t budget, struct sl_sql_result *result,
-                                struct sl_error *err)
+static enum sl_status read_binary_rows(struct sl_sql_mysql_conn *conn,
+                                       struct sl_sql_mysql_statement *statement,
+                                       size_t budget,
+                                       struct sl_sql_result *result,
+                                       struct sl_error *err)
 {
     enum sl_status status = sl_sql_mysql_add_columns(statement, result, err);
 
@@ -64,8 +65,8 @@ static enum sl_status skip_results(struct sl_sql_mysql_conn *conn,
 /* Add what one run of the statement did.  Of several rows the server reports
  * the first id, while the last one is wanted; so only that of a single row is
  * answered. */
-static void add_counts(const struct sl_sql_mysql_statement *statement,
-                       struct sl_sql_answer *answer)
+static void add_mysql_counts(const struct sl_sql_mysql_statement *statement,
+                             struct sl_sql_answer *answer)
 {
     uint64_t affected = mysql_stmt_affected_rows(statement->handle);
     uint64_t id = mysql_stmt_insert_id(statement->handle);
@@ -78,20 +79,20 @@ static void add_counts(const struct sl_sql_mysql_statement *statement,
     answer->last_insert_id = answer->has_last_insert_id ? (int64_t)id : 0;
 }
 
-static enum sl_status run_set(struct sl_sql_mysql_conn *conn,
-                              struct sl_sql_mysql_statement *statement,
-                              size_t budget, struct sl_sql_result *result,
-                              struct sl_sql_answer *answer,
-                              struct sl_error *err)
+static enum sl_status run_mysql_set(struct sl_sql_mysql_conn *conn,
+                                    struct sl_sql_mysql_statement *statement,
+                                    size_t budget, struct sl_sql_result *result,
+                                    struct sl_sql_answer *answer,
+                                    struct sl_error *err)
 {
     if (sl_sql_mysql_stmt_execute(conn, statement->handle) != 0)
         return sl_sql_mysql_explain(conn, statement->handle,
                                     SL_SQL_MYSQL_RUNNING, err);
     enum sl_status status = sl_sql_mysql_load_columns(conn, statement, err);
     if (status == SL_OK && result == NULL)
-        add_counts(statement, answer);
+        add_mysql_counts(statement, answer);
     if (status == SL_OK && result != NULL && statement->column_count > 0)
-        status = read_rows(conn, statement, budget, result, err);
+        status = read_binary_rows(conn, statement, budget, result, err);
     else if (status == SL_OK)
         status = skip_rows(conn, statement, err);
     if (status == SL_OK)
@@ -99,10 +100,11 @@ static enum sl_status run_set(struct sl_sql_mysql_conn *conn,
     return status;
 }
 
-static enum sl_status run_sets(struct sl_sql_mysql_conn *conn,
-                               struct sl_sql_mysql_statement *statement,
-                               struct sl_op *op, struct sl_sql_result *result,
-                               struct sl_error *err)
+static enum sl_status run_mysql_sets(struct sl_sql_mysql_conn *conn,
+                                     struct sl_sql_mysql_statement *statement,
+                                     struct sl_op *op,
+                                     struct sl_sql_result *result,
+                                     struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
     struct sl_sql_mysql_parameters *parameters =
@@ -115,7 +117,8 @@ static enum sl_status run_sets(struct sl_sql_mysql_conn *conn,
                                    &request->sets[i], err);
         if (status != SL_OK)
             break;
-        status = run_set(conn, statement, *op->room, result, op->answer, err);
+        status =
+            run_mysql_set(conn, statement, *op->room, result, op->answer, err);
         if (status != SL_OK)
             sl_sql_mysql_suspect_session(conn);
     }
@@ -128,9 +131,9 @@ static enum sl_status run_sets(struct sl_sql_mysql_conn *conn,
  * for several sets, or it may write and answers rows, which may not fit.
  */
 static bool
-needs_own_transaction(const struct sl_sql_mysql_conn *conn,
-                      const struct sl_sql_mysql_statement *statement,
-                      const struct sl_sql_request *request)
+needs_mysql_transaction(const struct sl_sql_mysql_conn *conn,
+                        const struct sl_sql_mysql_statement *statement,
+                        const struct sl_sql_request *request)
 {
     const struct sl_sql_mysql_class *class = &statement->class;
 
@@ -156,20 +159,19 @@ static enum sl_status check_still_open(const struct sl_sql_mysql_conn *conn,
                    "statements of it may be committed");
 }
 
-static enum sl_status run_prepared(struct sl_sql_mysql_conn *conn,
-                                   struct sl_sql_mysql_statement *statement,
-                                   struct sl_op *op,
-                                   struct sl_sql_result *result,
-                                   struct sl_error *err)
+static enum sl_status
+run_mysql_prepared(struct sl_sql_mysql_conn *conn,
+                   struct sl_sql_mysql_statement *statement, struct sl_op *op,
+                   struct sl_sql_result *result, struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
-    if (needs_own_transaction(conn, statement, op->request)) {
+    if (needs_mysql_transaction(conn, statement, op->request)) {
         status = sl_sql_mysql_exec(conn, "START TRANSACTION", err);
         conn->own_transaction = status == SL_OK;
     }
     if (status == SL_OK)
-        status = run_sets(conn, statement, op, result, err);
+        status = run_mysql_sets(conn, statement, op, result, err);
     if (status == SL_OK && conn->session.transaction == SL_SQL_TRANSACTION_OPEN)
         status = check_still_open(conn, err);
     if (status == SL_OK && conn->own_transaction) {
@@ -217,8 +219,9 @@ static enum sl_status run_once(struct sl_sql_mysql_conn *conn, struct sl_op *op,
     sl_sql_mysql_expect_changes(conn, class);
     if (request->verb == SL_SQL_QUERY)
         result = sl_sql_result_new(*op->room);
-    status = statement == NULL ? sl_sql_mysql_run_text(conn, op, result, err)
-                               : run_prepared(conn, statement, op, result, err);
+    status = statement == NULL
+                 ? sl_sql_mysql_run_text(conn, op, result, err)
+                 : run_mysql_prepared(conn, statement, op, result, err);
     if (statement != NULL)
         sl_sql_mysql_statement_release(conn, statement);
     if (status == SL_OK && result != NULL)

@@ -214,9 +214,10 @@ static void read_unsigned(uint64_t number, struct sl_sql_value *value,
     value->bytes = SL_BYTES(scratch->text, (size_t)len);
 }
 
-static void read_integer(const MYSQL_FIELD *field,
-                         const struct sl_sql_mysql_slot *slot,
-                         struct sl_sql_value *value, struct scratch *scratch)
+static void read_mysql_integer(const MYSQL_FIELD *field,
+                               const struct sl_sql_mysql_slot *slot,
+                               struct sl_sql_value *value,
+                               struct scratch *scratch)
 {
     bool is_unsigned = (field->flags & UNSIGNED_FLAG) != 0;
 
@@ -267,8 +268,8 @@ static int write_fraction(const MYSQL_FIELD *field, unsigned long part,
 }
 
 /* What is not a time of day or not a date becomes a text as MySQL writes it. */
-static void read_time(const MYSQL_FIELD *field, const MYSQL_TIME *time,
-                      struct sl_sql_value *value, struct scratch *scratch)
+static void read_mysql_time(const MYSQL_FIELD *field, const MYSQL_TIME *time,
+                            struct sl_sql_value *value, struct scratch *scratch)
 {
     enum { DAY = 24 };
     char fraction[16];
@@ -353,11 +354,11 @@ enum sl_sql_type sl_sql_mysql_type_of_bytes(const MYSQL_FIELD *field,
                : SL_SQL_TEXT;
 }
 
-static enum sl_status read_value(struct sl_sql_mysql_conn *conn,
-                                 const struct sl_sql_mysql_statement *statement,
-                                 unsigned column, size_t budget,
-                                 struct sl_sql_value *value,
-                                 struct scratch *scratch, struct sl_error *err)
+static enum sl_status read_slot(struct sl_sql_mysql_conn *conn,
+                                const struct sl_sql_mysql_statement *statement,
+                                unsigned column, size_t budget,
+                                struct sl_sql_value *value,
+                                struct scratch *scratch, struct sl_error *err)
 {
     const MYSQL_FIELD *field =
         mysql_fetch_field_direct(statement->columns, column);
@@ -369,7 +370,7 @@ static enum sl_status read_value(struct sl_sql_mysql_conn *conn,
         return SL_OK;
     switch (statement->binds[column].buffer_type) {
     case MYSQL_TYPE_LONGLONG:
-        read_integer(field, slot, value, scratch);
+        read_mysql_integer(field, slot, value, scratch);
         return SL_OK;
     case MYSQL_TYPE_DOUBLE:
         value->type = SL_SQL_FLOAT64;
@@ -378,7 +379,7 @@ static enum sl_status read_value(struct sl_sql_mysql_conn *conn,
     case MYSQL_TYPE_BLOB:
         break;
     default:
-        read_time(field, &slot->time, value, scratch);
+        read_mysql_time(field, &slot->time, value, scratch);
         return SL_OK;
     }
     enum sl_status status =
@@ -405,7 +406,7 @@ sl_sql_mysql_add_row(struct sl_sql_mysql_conn *conn,
     struct scratch scratch;
 
     for (unsigned i = 0; status == SL_OK && i < statement->column_count; i++) {
-        status = read_value(conn, statement, i, budget, &value, &scratch, err);
+        status = read_slot(conn, statement, i, budget, &value, &scratch, err);
         if (status == SL_OK)
             status = sl_sql_result_value(result, &value, err);
     }

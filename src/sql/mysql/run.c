@@ -6,8 +6,8 @@ enum { RESET_MS = 5000 }; /* the reset of a session has no deadline */
 
 /* --- Operations of the session ------------------------------------------ */
 
-static enum sl_status admit_request(void *data, struct sl_op *op,
-                                    struct sl_error *err)
+static enum sl_status admit_to_mysql(void *data, struct sl_op *op,
+                                     struct sl_error *err)
 {
     struct sl_sql_mysql_conn *conn = data;
     const struct sl_sql_request *request = op->request;
@@ -23,8 +23,8 @@ static enum sl_status admit_request(void *data, struct sl_op *op,
     return status;
 }
 
-static enum sl_status begin_transaction(void *data, struct sl_op *op,
-                                        struct sl_error *err)
+static enum sl_status begin_mysql(void *data, struct sl_op *op,
+                                  struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
 
@@ -33,15 +33,15 @@ static enum sl_status begin_transaction(void *data, struct sl_op *op,
         err);
 }
 
-static enum sl_status commit_transaction(void *data, struct sl_op *op,
-                                         struct sl_error *err)
+static enum sl_status commit_mysql(void *data, struct sl_op *op,
+                                   struct sl_error *err)
 {
     (void)op;
     sl_sql_mysql_cursors_close(data);
     return sl_sql_mysql_exec(data, "COMMIT", err);
 }
 
-static void roll_back(void *data)
+static void roll_back_mysql(void *data)
 {
     struct sl_sql_mysql_conn *conn = data;
     bool open = conn->own_transaction ||
@@ -60,14 +60,14 @@ static void roll_back(void *data)
 void sl_sql_mysql_session_init(struct sl_sql_mysql_conn *conn)
 {
     static const struct sl_sql_session_ops ops = {
-        .admit = admit_request,
-        .begin = begin_transaction,
-        .commit = commit_transaction,
+        .admit = admit_to_mysql,
+        .begin = begin_mysql,
+        .commit = commit_mysql,
         .run_statement = sl_sql_mysql_run_statement,
         .cursor_open = sl_sql_mysql_cursor_open,
         .cursor_next = sl_sql_mysql_cursor_next,
         .cursor_close = sl_sql_mysql_cursor_close,
-        .roll_back = roll_back,
+        .roll_back = roll_back_mysql,
     };
 
     sl_sql_session_init(&conn->session, &ops, conn);

@@ -17,8 +17,8 @@
 
 enum { CACHE_CAPACITY = 32 };
 
-static void free_statement(struct sl_sql_mysql_conn *conn,
-                           struct sl_sql_mysql_statement *statement)
+static void free_mysql_statement(struct sl_sql_mysql_conn *conn,
+                                 struct sl_sql_mysql_statement *statement)
 {
     if (statement == NULL)
         return;
@@ -34,11 +34,12 @@ static void free_statement(struct sl_sql_mysql_conn *conn,
 
 /* --- Types of placeholders ---------------------------------------------- */
 
-/* The statement that this thread prepares; read_types fills in its types. */
+/* The statement that this thread prepares; read_parameter_types fills in its types. */
 static _Thread_local struct sl_sql_mysql_statement *being_prepared;
 
 /* The type in the definition of a column.  False: it is truncated. */
-static bool read_type(const MYSQL_ROWS *row, enum enum_field_types *type)
+static bool read_parameter_type(const MYSQL_ROWS *row,
+                                enum enum_field_types *type)
 {
     enum { DEFINITION = 6, TYPE = 6 };
     const char *begin = row->data[DEFINITION], *end = row->data[DEFINITION + 1];
@@ -50,7 +51,7 @@ static bool read_type(const MYSQL_ROWS *row, enum enum_field_types *type)
 }
 
 /* Replaces the library's own function, which discards the types. */
-static my_bool read_types(MYSQL_STMT *handle)
+static my_bool read_parameter_types(MYSQL_STMT *handle)
 {
     enum { PARTS = 7 }; /* fields of a definition */
     MYSQL *connection = handle->mysql;
@@ -67,7 +68,7 @@ static my_bool read_types(MYSQL_STMT *handle)
             sl_alloc_array(wanted + 1, sizeof(*statement->parameter_types));
     for (const MYSQL_ROWS *row = rows->data;
          statement != NULL && row != NULL && count < wanted; row = row->next)
-        if (!read_type(row, &statement->parameter_types[count++]))
+        if (!read_parameter_type(row, &statement->parameter_types[count++]))
             break;
     if (statement != NULL)
         statement->parameter_type_count = count;
@@ -87,7 +88,7 @@ void sl_sql_mysql_hook_parameter_types(struct sl_sql_mysql_conn *conn)
     if (!conn->fixes_parameter_types)
         return;
     conn->methods = *conn->handle->methods;
-    conn->methods.db_stmt_get_param_metadata = read_types;
+    conn->methods.db_stmt_get_param_metadata = read_parameter_types;
     conn->handle->methods = &conn->methods;
 }
 
@@ -158,9 +159,9 @@ static bool have_parameter_types(const struct sl_sql_mysql_conn *conn,
 
 /* *prepared: false for a statement that the server can only run as text. */
 static enum sl_status
-prepare_statement(struct sl_sql_mysql_conn *conn,
-                  struct sl_sql_mysql_statement *statement, bool *prepared,
-                  struct sl_error *err)
+prepare_mysql_statement(struct sl_sql_mysql_conn *conn,
+                        struct sl_sql_mysql_statement *statement,
+                        bool *prepared, struct sl_error *err)
 {
     struct sl_bytes text =
         SL_BYTES(statement->cached.text, statement->cached.len);
@@ -204,18 +205,19 @@ enum sl_status sl_sql_mysql_statement_take(
         return SL_OK;
     }
     if (statement != NULL)
-        free_statement(conn, statement);
+        free_mysql_statement(conn, statement);
     statement = new_statement(conn, request->statement, class);
     if (statement == NULL)
         return sl_fail(err, SL_UNAVAILABLE, "out of memory for a statement");
     conn->session.reached = true;
-    enum sl_status status = prepare_statement(conn, statement, &prepared, err);
+    enum sl_status status =
+        prepare_mysql_statement(conn, statement, &prepared, err);
     if (status == SL_OK && prepared)
         statement->reusable = have_parameter_types(conn, statement, request);
     if (status == SL_OK)
         *out = prepared ? statement : NULL;
     if (status != SL_OK || !prepared)
-        free_statement(conn, statement);
+        free_mysql_statement(conn, statement);
     return status;
 }
 
@@ -242,7 +244,7 @@ void sl_sql_mysql_statement_release(struct sl_sql_mysql_conn *conn,
     if (keep)
         statement = sl_sql_statement_cache_add(&conn->cache, CACHE_CAPACITY,
                                                &statement->cached);
-    free_statement(conn, statement);
+    free_mysql_statement(conn, statement);
 }
 
 void sl_sql_mysql_statements_close(struct sl_sql_mysql_conn *conn)
@@ -250,5 +252,5 @@ void sl_sql_mysql_statements_close(struct sl_sql_mysql_conn *conn)
     struct sl_sql_mysql_statement *statement;
 
     while ((statement = sl_sql_statement_cache_pop(&conn->cache)) != NULL)
-        free_statement(conn, statement);
+        free_mysql_statement(conn, statement);
 }

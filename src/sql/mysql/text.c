@@ -22,8 +22,8 @@ static bool is_integer(enum enum_field_types type)
 }
 
 /* The results of such statements have only integers and texts. */
-static void read_value(const MYSQL_FIELD *field, struct sl_bytes bytes,
-                       struct sl_sql_value *value)
+static void read_text_value(const MYSQL_FIELD *field, struct sl_bytes bytes,
+                            struct sl_sql_value *value)
 {
     char digits[NUMBER_MAX] = "";
 
@@ -56,9 +56,9 @@ static enum sl_status read_columns(MYSQL_RES *rows,
     return status;
 }
 
-static enum sl_status read_row(MYSQL_RES *rows, MYSQL_ROW row,
-                               struct sl_sql_result *result,
-                               struct sl_error *err)
+static enum sl_status read_text_row(MYSQL_RES *rows, MYSQL_ROW row,
+                                    struct sl_sql_result *result,
+                                    struct sl_error *err)
 {
     const unsigned long *lengths = mysql_fetch_lengths(rows);
     enum sl_status status = SL_OK;
@@ -66,8 +66,8 @@ static enum sl_status read_row(MYSQL_RES *rows, MYSQL_ROW row,
     for (unsigned i = 0; status == SL_OK && i < mysql_num_fields(rows); i++) {
         struct sl_sql_value value = {.type = SL_SQL_NULL};
         if (row[i] != NULL)
-            read_value(mysql_fetch_field_direct(rows, i),
-                       SL_BYTES(row[i], lengths[i]), &value);
+            read_text_value(mysql_fetch_field_direct(rows, i),
+                            SL_BYTES(row[i], lengths[i]), &value);
         status = sl_sql_result_value(result, &value, err);
     }
     if (status == SL_OK)
@@ -76,9 +76,10 @@ static enum sl_status read_row(MYSQL_RES *rows, MYSQL_ROW row,
 }
 
 /* All rows.  They go into result; NULL discards them. */
-static enum sl_status read_rows(struct sl_sql_mysql_conn *conn, MYSQL_RES *rows,
-                                struct sl_sql_result *result,
-                                struct sl_error *err)
+static enum sl_status read_text_rows(struct sl_sql_mysql_conn *conn,
+                                     MYSQL_RES *rows,
+                                     struct sl_sql_result *result,
+                                     struct sl_error *err)
 {
     MYSQL_ROW row;
     enum sl_status status =
@@ -87,7 +88,7 @@ static enum sl_status read_rows(struct sl_sql_mysql_conn *conn, MYSQL_RES *rows,
     while (status == SL_OK &&
            (row = sl_sql_mysql_fetch_row(conn, rows)) != NULL)
         if (result != NULL)
-            status = read_row(rows, row, result, err);
+            status = read_text_row(rows, row, result, err);
     if (status != SL_OK) {
         sl_sql_mysql_abort(conn); /* the rest may be arbitrarily long */
         return status;
@@ -107,7 +108,7 @@ static enum sl_status read_result(struct sl_sql_mysql_conn *conn,
     MYSQL_RES *rows = mysql_use_result(conn->handle);
     if (rows == NULL)
         return sl_sql_mysql_explain(conn, NULL, SL_SQL_MYSQL_RUNNING, err);
-    enum sl_status status = read_rows(conn, rows, result, err);
+    enum sl_status status = read_text_rows(conn, rows, result, err);
     sl_sql_mysql_free_result(conn, rows);
     return status;
 }

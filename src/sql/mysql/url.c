@@ -77,8 +77,8 @@ bool sl_sql_mysql_wants_tls(const struct sl_url *url)
     return strcmp(url->scheme, "mysqls") == 0 || parameters_want_tls(url) == 1;
 }
 
-static enum sl_status check_parts(const struct sl_url *url,
-                                  struct sl_error *err)
+static enum sl_status check_mysql_url(const struct sl_url *url,
+                                      struct sl_error *err)
 {
     bool tls = strcmp(url->scheme, "mysqls") == 0;
 
@@ -104,7 +104,7 @@ enum sl_status sl_sql_mysql_check_url(const void *field, struct sl_error *err)
 
     if (status != SL_OK)
         return status;
-    status = check_parts(&url, err);
+    status = check_mysql_url(&url, err);
     sl_url_done(&url);
     return status;
 }

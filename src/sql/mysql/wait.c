@@ -42,7 +42,7 @@ static int time_out(struct sl_sql_mysql_conn *conn, int wanted)
     return wanted | MYSQL_WAIT_TIMEOUT;
 }
 
-static int wait_for(struct sl_sql_mysql_conn *conn, int wanted)
+static int wait_for_server(struct sl_sql_mysql_conn *conn, int wanted)
 {
     if (sl_wait_fd(mysql_get_socket(conn->handle), events_of(wanted),
                    conn->deadline) > 0)
@@ -60,7 +60,7 @@ int sl_sql_mysql_connect(struct sl_sql_mysql_conn *conn, const char *database)
         database, (unsigned)store->url.port, NULL, CLIENT_FOUND_ROWS);
 
     while (wanted != 0) {
-        int there = wait_for(conn, wanted);
+        int there = wait_for_server(conn, wanted);
         set_nonblocking(conn);
         wanted = mysql_real_connect_cont(&result, conn->handle, there);
     }
@@ -108,7 +108,7 @@ int sl_sql_mysql_query(struct sl_sql_mysql_conn *conn, struct sl_bytes text)
 
     while (wanted != 0)
         wanted = mysql_real_query_cont(&result, conn->handle,
-                                       wait_for(conn, wanted));
+                                       wait_for_server(conn, wanted));
     if (result == 0)
         note_state_change(conn, mysql_field_count(conn->handle) > 0);
     return result;
@@ -121,7 +121,7 @@ MYSQL_RES *sl_sql_mysql_store_result(struct sl_sql_mysql_conn *conn)
 
     while (wanted != 0)
         wanted = mysql_store_result_cont(&result, conn->handle,
-                                         wait_for(conn, wanted));
+                                         wait_for_server(conn, wanted));
     return result;
 }
 
@@ -132,7 +132,8 @@ MYSQL_ROW sl_sql_mysql_fetch_row(struct sl_sql_mysql_conn *conn,
     int wanted = mysql_fetch_row_start(&row, rows);
 
     while (wanted != 0)
-        wanted = mysql_fetch_row_cont(&row, rows, wait_for(conn, wanted));
+        wanted =
+            mysql_fetch_row_cont(&row, rows, wait_for_server(conn, wanted));
     if (row == NULL)
         note_state_change(conn, true);
     return row;
@@ -143,7 +144,7 @@ void sl_sql_mysql_free_result(struct sl_sql_mysql_conn *conn, MYSQL_RES *rows)
     int wanted = mysql_free_result_start(rows);
 
     while (wanted != 0)
-        wanted = mysql_free_result_cont(rows, wait_for(conn, wanted));
+        wanted = mysql_free_result_cont(rows, wait_for_server(conn, wanted));
 }
 
 int sl_sql_mysql_next_result(struct sl_sql_mysql_conn *conn)
@@ -153,7 +154,7 @@ int sl_sql_mysql_next_result(struct sl_sql_mysql_conn *conn)
 
     while (wanted != 0)
         wanted = mysql_next_result_cont(&result, conn->handle,
-                                        wait_for(conn, wanted));
+                                        wait_for_server(conn, wanted));
     if (result == 0)
         note_state_change(conn, mysql_field_count(conn->handle) > 0);
     return result;
@@ -172,7 +173,7 @@ int sl_sql_mysql_reset_connection(struct sl_sql_mysql_conn *conn)
 
     while (wanted != 0)
         wanted = mysql_reset_connection_cont(&result, conn->handle,
-                                             wait_for(conn, wanted));
+                                             wait_for_server(conn, wanted));
     return result;
 }
 
@@ -184,8 +185,8 @@ int sl_sql_mysql_stmt_prepare(struct sl_sql_mysql_conn *conn,
                                           (const char *)text.ptr, text.len);
 
     while (wanted != 0)
-        wanted =
-            mysql_stmt_prepare_cont(&result, statement, wait_for(conn, wanted));
+        wanted = mysql_stmt_prepare_cont(&result, statement,
+                                         wait_for_server(conn, wanted));
     return result;
 }
 
@@ -196,8 +197,8 @@ int sl_sql_mysql_stmt_execute(struct sl_sql_mysql_conn *conn,
     int wanted = mysql_stmt_execute_start(&result, statement);
 
     while (wanted != 0)
-        wanted =
-            mysql_stmt_execute_cont(&result, statement, wait_for(conn, wanted));
+        wanted = mysql_stmt_execute_cont(&result, statement,
+                                         wait_for_server(conn, wanted));
     if (result == 0)
         note_state_change(conn, mysql_stmt_field_count(statement) > 0);
     return result;
@@ -210,8 +211,8 @@ int sl_sql_mysql_stmt_fetch(struct sl_sql_mysql_conn *conn,
     int wanted = mysql_stmt_fetch_start(&result, statement);
 
     while (wanted != 0)
-        wanted =
-            mysql_stmt_fetch_cont(&result, statement, wait_for(conn, wanted));
+        wanted = mysql_stmt_fetch_cont(&result, statement,
+                                       wait_for_server(conn, wanted));
     if (result == MYSQL_NO_DATA)
         note_state_change_in_eof(conn);
     return result;
@@ -225,7 +226,7 @@ int sl_sql_mysql_stmt_store_result(struct sl_sql_mysql_conn *conn,
 
     while (wanted != 0)
         wanted = mysql_stmt_store_result_cont(&result, statement,
-                                              wait_for(conn, wanted));
+                                              wait_for_server(conn, wanted));
     return result;
 }
 
@@ -237,7 +238,7 @@ int sl_sql_mysql_stmt_next_result(struct sl_sql_mysql_conn *conn,
 
     while (wanted != 0)
         wanted = mysql_stmt_next_result_cont(&result, statement,
-                                             wait_for(conn, wanted));
+                                             wait_for_server(conn, wanted));
     return result;
 }
 
@@ -249,7 +250,7 @@ int sl_sql_mysql_stmt_free_result(struct sl_sql_mysql_conn *conn,
 
     while (wanted != 0)
         wanted = mysql_stmt_free_result_cont(&result, statement,
-                                             wait_for(conn, wanted));
+                                             wait_for_server(conn, wanted));
     return result;
 }
 
@@ -260,8 +261,8 @@ void sl_sql_mysql_stmt_close(struct sl_sql_mysql_conn *conn,
     int wanted = mysql_stmt_close_start(&result, statement);
 
     while (wanted != 0)
-        wanted =
-            mysql_stmt_close_cont(&result, statement, wait_for(conn, wanted));
+        wanted = mysql_stmt_close_cont(&result, statement,
+                                       wait_for_server(conn, wanted));
 }
 
 bool sl_sql_mysql_is_stale(const struct sl_sql_mysql_conn *conn)

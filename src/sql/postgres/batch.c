@@ -263,8 +263,8 @@ static enum sl_status read_member(struct sl_sql_postgres_conn *conn,
 }
 
 /* Fail these and all after them.  sent: the server may have run them. */
-static void fail_from(struct sl_op *const ops[], size_t first, size_t count,
-                      bool sent, const struct sl_error *err)
+static void fail_ops_from(struct sl_op *const ops[], size_t first, size_t count,
+                          bool sent, const struct sl_error *err)
 {
     for (size_t i = first; i < count; i++) {
         ops[i]->not_sent = !sent;
@@ -279,7 +279,7 @@ static void fail_lost(struct sl_op *const ops[], size_t first, size_t count,
 
     sl_fail(&err, SL_UNAVAILABLE,
             "PostgreSQL: the connection was lost during an earlier call");
-    fail_from(ops, first, count, sent, &err);
+    fail_ops_from(ops, first, count, sent, &err);
 }
 
 /* Read all answers, unless the connection is lost. */
@@ -294,11 +294,11 @@ static void read_group(struct sl_sql_postgres_conn *conn, struct group *group)
         else if (status == SL_OK && read_member(conn, group, i) != SL_OK)
             fail_lost(group->ops, i + 1, group->count, true);
         if (status != SL_OK)
-            fail_from(group->ops, i, group->count, true, &err);
+            fail_ops_from(group->ops, i, group->count, true, &err);
     }
 }
 
-static void run_group(struct sl_sql_postgres_conn *conn, struct group *group)
+static void run_pipeline(struct sl_sql_postgres_conn *conn, struct group *group)
 {
     struct sl_error err;
 
@@ -307,7 +307,7 @@ static void run_group(struct sl_sql_postgres_conn *conn, struct group *group)
         return;
     if (send_group(conn, group, &err) != SL_OK) {
         conn->pg.lost = true;
-        fail_from(group->ops, 0, group->count, true, &err);
+        fail_ops_from(group->ops, 0, group->count, true, &err);
         return;
     }
     read_group(conn, group);
@@ -337,7 +337,7 @@ static void flush_group(struct sl_sql_postgres_conn *conn, struct group *group)
              !sl_sql_postgres_is_foreign(conn, group->ops[0]))
         sl_sql_postgres_run_op(conn, group->ops[0]);
     else if (group->count > 0)
-        run_group(conn, group);
+        run_pipeline(conn, group);
     *group = (struct group){.count = 0};
 }
 
@@ -348,12 +348,12 @@ void sl_sql_postgres_run(struct sl_sql_postgres_conn *conn,
     struct sl_error err;
 
     if (conn->active == NULL && sl_pg_is_stale(&conn->pg, NULL, &err)) {
-        fail_from(ops, 0, count, false, &err);
+        fail_ops_from(ops, 0, count, false, &err);
         return;
     }
     if (conn->own_settings == NULL &&
         sl_sql_postgres_session_setup(conn, ops[0], &err) != SL_OK) {
-        fail_from(ops, 0, count, false, &err);
+        fail_ops_from(ops, 0, count, false, &err);
         conn->pg.lost = true;
         return;
     }

@@ -246,7 +246,7 @@ struct classifier {
     bool escapes; /* the last tokens are U&, which escapes in "…" */
 };
 
-static void see_first(struct classifier *state, struct sl_bytes word)
+static void track_first_word(struct classifier *state, struct sl_bytes word)
 {
     state->begun = true;
     for (size_t i = 0; refused[i] != NULL; i++)
@@ -279,7 +279,7 @@ static struct sl_bytes unquote_name(struct sl_bytes name)
     return name.ptr[0] == '"' ? SL_BYTES(name.ptr + 1, name.len - 2) : name;
 }
 
-static void see_name(struct classifier *state, struct sl_bytes name)
+static void track_name(struct classifier *state, struct sl_bytes name)
 {
     static const char temporary[] = "pg_temp"; /* pg_temp_3 */
     struct sl_bytes text = unquote_name(name);
@@ -296,7 +296,7 @@ static void see_name(struct classifier *state, struct sl_bytes name)
     state->names = false;
 }
 
-static void see_word(struct classifier *state, struct sl_bytes word)
+static void track_word(struct classifier *state, struct sl_bytes word)
 {
     static const char *const temporary[] = {"TEMP", "TEMPORARY", NULL};
     static const char *const naming[] = {"WITH", "RECURSIVE", "AS", NULL};
@@ -305,7 +305,7 @@ static void see_word(struct classifier *state, struct sl_bytes word)
     bool begins = begins_statement(state, word);
 
     if (!state->begun)
-        see_first(state, word);
+        track_first_word(state, word);
     if (sl_sql_is_one_of(word, writers))
         state->class.reads = false;
     if (sl_sql_is_one_of(word, behind_into))
@@ -319,12 +319,12 @@ static void see_word(struct classifier *state, struct sl_bytes word)
         state->class.dirties = true;
     state->insert = begins && (sl_sql_is_word(word, "INSERT") ||
                                sl_sql_is_word(word, "MERGE"));
-    see_name(state, word);
+    track_name(state, word);
     state->names = sl_sql_is_one_of(word, naming);
 }
 
 /* A parenthesis after a word or a name. */
-static void see_call(struct classifier *state)
+static void track_call(struct classifier *state)
 {
     bool unknown = state->last.ptr[0] == '"' || state->dotted ||
                    !sl_sql_is_one_of(state->last, harmless);
@@ -335,10 +335,10 @@ static void see_call(struct classifier *state)
 }
 
 /* Any token but a word or a name. */
-static void see_mark(struct classifier *state, uint8_t mark)
+static void track_mark(struct classifier *state, uint8_t mark)
 {
     if (mark == '(' && state->last.len > 0)
-        see_call(state);
+        track_call(state);
     state->escapes = mark == '&' && sl_sql_is_word(state->last, "U");
     if (mark == '(')
         state->depth++;
@@ -347,19 +347,19 @@ static void see_mark(struct classifier *state, uint8_t mark)
     state->insert = state->names = state->named = false;
 }
 
-static void see_token(struct classifier *state,
-                      const struct sl_sql_token *token)
+static void track_token(struct classifier *state,
+                        const struct sl_sql_token *token)
 {
     uint8_t mark = token->text.ptr[0];
     bool name = token->type == SL_SQL_WORD ||
                 (token->type == SL_SQL_QUOTED && mark == '"');
 
     if (token->type == SL_SQL_WORD)
-        see_word(state, token->text);
+        track_word(state, token->text);
     else if (name)
-        see_name(state, token->text);
+        track_name(state, token->text);
     else
-        see_mark(state, token->type == SL_SQL_QUOTED ? '\'' : mark);
+        track_mark(state, token->type == SL_SQL_QUOTED ? '\'' : mark);
     if (name && token->type != SL_SQL_WORD)
         state->insert = false;
     state->dotted = name && state->dot;
@@ -379,7 +379,7 @@ struct sl_sql_postgres_class sl_sql_postgres_classify(struct sl_bytes text)
         if (token.type == SL_SQL_END || token.type == SL_SQL_BAD)
             break;
         if (token.type != SL_SQL_SPACE)
-            see_token(&state, &token);
+            track_token(&state, &token);
     }
     state.class.reads = state.class.reads && !state.class.dirties;
     return state.class;

@@ -80,9 +80,9 @@ static enum sl_status finish_fetch(struct sl_sql_postgres_conn *conn,
 }
 
 /* The next row of the active cursor; NULL: the FETCH has no more. */
-static enum sl_status read_row(struct sl_sql_postgres_conn *conn,
-                               sl_deadline deadline, PGresult **row,
-                               struct sl_error *err)
+static enum sl_status read_postgres_row(struct sl_sql_postgres_conn *conn,
+                                        sl_deadline deadline, PGresult **row,
+                                        struct sl_error *err)
 {
     SL_CLEANUP(sl_pg_clear) PGresult *result = NULL;
     enum sl_status status = sl_pg_next(&conn->pg, deadline, &result, err);
@@ -144,7 +144,7 @@ enum sl_status sl_sql_postgres_cursor_settle(struct sl_sql_postgres_conn *conn,
     while (status == SL_OK && conn->active != NULL) {
         struct sl_sql_postgres_cursor *cursor = conn->active;
         PGresult *row = NULL;
-        status = read_row(conn, deadline, &row, err);
+        status = read_postgres_row(conn, deadline, &row, err);
         if (row != NULL)
             buffer_row(cursor, row);
     }
@@ -190,7 +190,7 @@ static enum sl_status next_row(struct sl_sql_postgres_conn *conn,
         if (conn->active == NULL)
             status = send_fetch(conn, cursor, count, err);
         if (status == SL_OK)
-            status = read_row(conn, deadline, row, err);
+            status = read_postgres_row(conn, deadline, row, err);
     }
     return status;
 }
@@ -206,10 +206,11 @@ static void put_back(struct sl_sql_postgres_cursor *cursor, PGresult *row)
     cursor->buffered_bytes += PQresultMemorySize(row);
 }
 
-static enum sl_status read_batch(struct sl_sql_postgres_conn *conn,
-                                 struct sl_sql_postgres_cursor *cursor,
-                                 struct sl_op *op, struct sl_sql_result *result,
-                                 struct sl_error *err)
+static enum sl_status read_postgres_batch(struct sl_sql_postgres_conn *conn,
+                                          struct sl_sql_postgres_cursor *cursor,
+                                          struct sl_op *op,
+                                          struct sl_sql_result *result,
+                                          struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
 
@@ -249,7 +250,7 @@ enum sl_status sl_sql_postgres_cursor_next(void *data, struct sl_op *op,
     if (status != SL_OK)
         return status;
     struct sl_sql_result *result = sl_sql_result_new(*op->room);
-    status = read_batch(conn, cursor, op, result, err);
+    status = read_postgres_batch(conn, cursor, op, result, err);
     /* After the last row, read the end of the FETCH, which arrives with it. */
     if (status == SL_OK && conn->active == cursor &&
         cursor->received == cursor->requested)

@@ -28,8 +28,8 @@ static const struct sl_option option_table[] = {
     {0},
 };
 
-static enum sl_status new_store(const void *data, void **store,
-                                struct sl_error *err)
+static enum sl_status new_postgres_store(const void *data, void **store,
+                                         struct sl_error *err)
 {
     const struct options *options = data;
     struct sl_sql_postgres_store *made = sl_alloc(sizeof(*made));
@@ -46,7 +46,7 @@ static enum sl_status new_store(const void *data, void **store,
     return status;
 }
 
-static void free_store(void *pointer)
+static void free_postgres_store(void *pointer)
 {
     struct sl_sql_postgres_store *store = pointer;
 
@@ -54,7 +54,7 @@ static void free_store(void *pointer)
     free(store);
 }
 
-static void close_conn(void *state)
+static void close_postgres(void *state)
 {
     struct sl_sql_postgres_conn *conn = state;
 
@@ -65,8 +65,8 @@ static void close_conn(void *state)
     free(conn);
 }
 
-static enum sl_status open_conn(void *pointer, sl_deadline deadline,
-                                void **state, struct sl_error *err)
+static enum sl_status open_postgres(void *pointer, sl_deadline deadline,
+                                    void **state, struct sl_error *err)
 {
     struct sl_sql_postgres_store *store = pointer;
     struct sl_sql_postgres_conn *conn = sl_alloc(sizeof(*conn));
@@ -81,13 +81,14 @@ static enum sl_status open_conn(void *pointer, sl_deadline deadline,
     return status;
 }
 
-static void run_ops(void *state, struct sl_op *const ops[], size_t count)
+static void run_postgres_ops(void *state, struct sl_op *const ops[],
+                             size_t count)
 {
     sl_sql_postgres_run(state, ops, count);
 }
 
 /* Nobody waits for this, while the next request would wait for the reset. */
-static bool reset_conn(void *state)
+static bool reset_postgres(void *state)
 {
     struct sl_sql_postgres_conn *conn = state;
 
@@ -109,11 +110,11 @@ const struct sl_sql_driver sl_driver_sql_postgres = {
                .waits_aside = true,
                .max_batch = SL_SQL_POSTGRES_BATCH,
                .risks = sl_pg_risks,
-               .store_new = new_store,
-               .store_free = free_store,
-               .open = open_conn,
-               .close = close_conn,
-               .run = run_ops,
-               .reset = reset_conn},
+               .store_new = new_postgres_store,
+               .store_free = free_postgres_store,
+               .open = open_postgres,
+               .close = close_postgres,
+               .run = run_postgres_ops,
+               .reset = reset_postgres},
     .dialect = SL_SQL_POSTGRES,
 };

@@ -13,7 +13,7 @@
 
 #include "sql/postgres/connection.h"
 
-static void words(void **state)
+static void statements_are_classified(void **state)
 {
     static const struct {
         const char *text;
@@ -476,7 +476,7 @@ static void quoted_values_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(words),
+        cmocka_unit_test(statements_are_classified),
         cmocka_unit_test(what_reaches_others),
         cmocka_unit_test(values_out),
         cmocka_unit_test(what_is_no_value),

@@ -57,7 +57,7 @@ static void write_float(char *out, double number)
 
 /* --- Instants ----------------------------------------------------------- */
 
-static int number_at(const uint8_t *text, int digits)
+static int digits_at(const uint8_t *text, int digits)
 {
     int number = 0;
 
@@ -67,7 +67,7 @@ static int number_at(const uint8_t *text, int digits)
 }
 
 /* The offset of a timestamp; its end, where it has none. */
-static const uint8_t *find_offset(struct sl_bytes text)
+static const uint8_t *find_utc_offset(struct sl_bytes text)
 {
     const uint8_t *end = text.ptr + text.len, *offset = text.ptr + 19;
 
@@ -76,9 +76,9 @@ static const uint8_t *find_offset(struct sl_bytes text)
     return offset;
 }
 
-static bool has_offset(struct sl_bytes text)
+static bool has_utc_offset(struct sl_bytes text)
 {
-    return find_offset(text) < text.ptr + text.len;
+    return find_utc_offset(text) < text.ptr + text.len;
 }
 
 /*
@@ -87,20 +87,20 @@ static bool has_offset(struct sl_bytes text)
  */
 static void write_in_utc(char *out, struct sl_bytes text)
 {
-    const uint8_t *fraction = text.ptr + 19, *offset = find_offset(text);
+    const uint8_t *fraction = text.ptr + 19, *offset = find_utc_offset(text);
     int64_t year;
     int month, day;
 
     int64_t seconds =
-        sl_sql_postgres_days_from_date(number_at(text.ptr, 4),
-                                       number_at(text.ptr + 5, 2),
-                                       number_at(text.ptr + 8, 2)) *
+        sl_sql_postgres_days_from_date(digits_at(text.ptr, 4),
+                                       digits_at(text.ptr + 5, 2),
+                                       digits_at(text.ptr + 8, 2)) *
             86400 +
-        number_at(text.ptr + 11, 2) * INT64_C(3600) +
-        number_at(text.ptr + 14, 2) * INT64_C(60) + number_at(text.ptr + 17, 2);
+        digits_at(text.ptr + 11, 2) * INT64_C(3600) +
+        digits_at(text.ptr + 14, 2) * INT64_C(60) + digits_at(text.ptr + 17, 2);
     if (*offset != 'Z') {
         int shift =
-            number_at(offset + 1, 2) * 3600 + number_at(offset + 4, 2) * 60;
+            digits_at(offset + 1, 2) * 3600 + digits_at(offset + 4, 2) * 60;
         seconds -= *offset == '+' ? shift : -shift;
     }
     int64_t days = seconds / 86400 - (seconds % 86400 < 0);
@@ -203,7 +203,7 @@ static bool is_instant(enum sl_sql_postgres_kind kind)
 static bool put_timestamp(struct writer *writer, enum sl_sql_postgres_kind kind,
                           struct sl_bytes text)
 {
-    if (is_instant(kind) && has_offset(text)) {
+    if (is_instant(kind) && has_utc_offset(text)) {
         write_in_utc(writer->free, text);
         put_number(writer, 0);
     } else {
@@ -213,8 +213,8 @@ static bool put_timestamp(struct writer *writer, enum sl_sql_postgres_kind kind,
 }
 
 /* False: the value does not fit. */
-static bool put_value(struct writer *writer, enum sl_sql_postgres_kind kind,
-                      const struct sl_sql_value *value)
+static bool put_parameter(struct writer *writer, enum sl_sql_postgres_kind kind,
+                          const struct sl_sql_value *value)
 {
     bool raw = writer->prepared &&
                (kind == SL_SQL_POSTGRES_TEXT || kind == SL_SQL_POSTGRES_JSON);
@@ -286,7 +286,7 @@ static bool depends_on_type(enum sl_sql_postgres_kind kind,
 {
     if (value->type == SL_SQL_BYTES)
         return true;
-    return value->type == SL_SQL_TIMESTAMP && has_offset(value->bytes) &&
+    return value->type == SL_SQL_TIMESTAMP && has_utc_offset(value->bytes) &&
            !is_instant(kind);
 }
 
@@ -320,7 +320,7 @@ void sl_sql_postgres_parameters_done(
     parameters->block = NULL;
 }
 
-/* The memory that put_value needs for all of them. */
+/* The memory that put_parameter needs for all of them. */
 static size_t block_size(const struct sl_sql_parameters *set)
 {
     size_t bytes = 0;
@@ -358,8 +358,8 @@ sl_sql_postgres_encode(const struct sl_sql_postgres_statement *statement,
                             .out = out,
                             .free = (char *)(out->formats + count)};
     for (; writer.at < count; writer.at++)
-        if (!put_value(&writer, statement->parameters[writer.at].kind,
-                       &set->values[writer.at])) {
+        if (!put_parameter(&writer, statement->parameters[writer.at].kind,
+                           &set->values[writer.at])) {
             sl_sql_postgres_parameters_done(out);
             return sl_fail(
                 err, SL_INVALID_ARGUMENT,

@@ -122,7 +122,7 @@ enum sl_status sl_sql_postgres_fail_result(struct sl_sql_postgres_conn *conn,
 /* --- Results ------------------------------------------------------------ */
 
 /* Add what one run of a statement did, from the server's command tag. */
-static void add_counts(PGresult *result, struct sl_sql_answer *answer)
+static void add_tag_counts(PGresult *result, struct sl_sql_answer *answer)
 {
     const char *tag = PQcmdStatus(result);
 
@@ -201,14 +201,14 @@ static enum sl_status take_result(struct sl_sql_postgres_conn *conn,
         return take_rows(conn, reader, result, err);
     case PGRES_TUPLES_OK:
         if (reader->answer != NULL)
-            add_counts(result, reader->answer);
+            add_tag_counts(result, reader->answer);
         return take_rows(conn, reader, result, err);
     case PGRES_COMMAND_OK:
         if (reader->expected != NULL && PQnparams(result) > 0 &&
             has_other_types(reader->expected, result))
             return sl_sql_postgres_fail_altered(conn, err);
         if (reader->answer != NULL)
-            add_counts(result, reader->answer);
+            add_tag_counts(result, reader->answer);
         return SL_OK;
     case PGRES_PIPELINE_ABORTED: /* the failure was reported before */
         reader->aborted = true;

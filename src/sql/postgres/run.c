@@ -8,8 +8,8 @@ enum { CLEAN_UP_MS = 2000 };
 
 /* --- Transactions ------------------------------------------------------- */
 
-static enum sl_status begin_transaction(void *data, struct sl_op *op,
-                                        struct sl_error *err)
+static enum sl_status begin_postgres(void *data, struct sl_op *op,
+                                     struct sl_error *err)
 {
     static const char *const levels[SL_SQL_ISOLATION_COUNT] = {
         [SL_SQL_DEFAULT] = "",
@@ -29,8 +29,8 @@ static enum sl_status begin_transaction(void *data, struct sl_op *op,
     return status;
 }
 
-static enum sl_status commit_transaction(void *data, struct sl_op *op,
-                                         struct sl_error *err)
+static enum sl_status commit_postgres(void *data, struct sl_op *op,
+                                      struct sl_error *err)
 {
     struct sl_sql_postgres_conn *conn = data;
 
@@ -40,7 +40,7 @@ static enum sl_status commit_transaction(void *data, struct sl_op *op,
     return sl_sql_postgres_exec(conn, "COMMIT", op->deadline, err);
 }
 
-static void roll_back(void *data)
+static void roll_back_postgres(void *data)
 {
     struct sl_sql_postgres_conn *conn = data;
     struct sl_error err;
@@ -66,7 +66,7 @@ static void reset_if_dirty(struct sl_sql_postgres_conn *conn)
             conn, sl_deadline_in_ms(CLEAN_UP_MS), &err);
 }
 
-static void end_session(void *data)
+static void end_postgres_session(void *data)
 {
     struct sl_sql_postgres_conn *conn = data;
 
@@ -107,10 +107,10 @@ static enum sl_status learn_columns(struct sl_sql_postgres_conn *conn,
 }
 
 /* Run one set.  Its rows go into result; NULL discards them. */
-static enum sl_status run_set(struct sl_sql_postgres_conn *conn,
-                              struct sl_sql_postgres_statement *statement,
-                              struct sl_op *op, struct sl_sql_result *result,
-                              struct sl_error *err)
+static enum sl_status
+run_postgres_set(struct sl_sql_postgres_conn *conn,
+                 struct sl_sql_postgres_statement *statement, struct sl_op *op,
+                 struct sl_sql_result *result, struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
     struct sl_sql_postgres_columns learned = {0};
@@ -144,9 +144,9 @@ static enum sl_status run_set(struct sl_sql_postgres_conn *conn,
 /* Whether a statement outside of a transaction needs one of its own: it writes
  * and answers rows, which may not fit, or its types are checked. */
 static bool
-needs_own_transaction(const struct sl_sql_postgres_conn *conn,
-                      const struct sl_sql_postgres_statement *statement,
-                      const struct sl_sql_request *request)
+needs_postgres_transaction(const struct sl_sql_postgres_conn *conn,
+                           const struct sl_sql_postgres_statement *statement,
+                           const struct sl_sql_request *request)
 {
     bool has_rows = request->verb == SL_SQL_QUERY && !statement->class.reads &&
                     (!statement->described || statement->columns.count > 0);
@@ -157,18 +157,19 @@ needs_own_transaction(const struct sl_sql_postgres_conn *conn,
                 SL_SQL_POSTGRES_BIND_CHECKED);
 }
 
-static enum sl_status run_one(struct sl_sql_postgres_conn *conn,
-                              struct sl_sql_postgres_statement *statement,
-                              struct sl_op *op, struct sl_sql_result *result,
-                              struct sl_error *err)
+static enum sl_status
+run_single_postgres_set(struct sl_sql_postgres_conn *conn,
+                        struct sl_sql_postgres_statement *statement,
+                        struct sl_op *op, struct sl_sql_result *result,
+                        struct sl_error *err)
 {
-    bool own = needs_own_transaction(conn, statement, op->request);
+    bool own = needs_postgres_transaction(conn, statement, op->request);
     enum sl_status status = SL_OK;
 
     if (own)
         status = sl_sql_postgres_exec(conn, "BEGIN", op->deadline, err);
     if (status == SL_OK)
-        status = run_set(conn, statement, op, result, err);
+        status = run_postgres_set(conn, statement, op, result, err);
     if (status == SL_OK && own)
         status = sl_sql_postgres_exec(conn, "COMMIT", op->deadline, err);
     return status;
@@ -189,10 +190,10 @@ pin_read_only(struct sl_sql_postgres_conn *conn,
 }
 
 /* begun: a transaction was begun for the statement. */
-static enum sl_status run_prepared(struct sl_sql_postgres_conn *conn,
-                                   struct sl_sql_postgres_statement *statement,
-                                   struct sl_op *op, bool begun,
-                                   struct sl_error *err)
+static enum sl_status
+run_postgres_prepared(struct sl_sql_postgres_conn *conn,
+                      struct sl_sql_postgres_statement *statement,
+                      struct sl_op *op, bool begun, struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
     struct sl_sql_result *result = NULL;
@@ -204,7 +205,7 @@ static enum sl_status run_prepared(struct sl_sql_postgres_conn *conn,
         result = sl_sql_result_new(*op->room);
     status = request->verb == SL_SQL_EXECUTE_MANY
                  ? sl_sql_postgres_run_many(conn, statement, op, err)
-                 : run_one(conn, statement, op, result, err);
+                 : run_single_postgres_set(conn, statement, op, result, err);
     if (status == SL_OK && begun)
         status = sl_sql_postgres_exec(conn, "COMMIT", op->deadline, err);
     if (status == SL_OK && result != NULL)
@@ -276,11 +277,11 @@ static enum sl_status try_statement(struct sl_sql_postgres_conn *conn,
         return status;
     conn->session.reached = true;
     conn->dirty = conn->dirty || statement->class.dirties;
-    return run_prepared(conn, statement, op, begun, err);
+    return run_postgres_prepared(conn, statement, op, begun, err);
 }
 
-static enum sl_status run_statement(void *data, struct sl_op *op,
-                                    struct sl_error *err)
+static enum sl_status run_postgres_statement(void *data, struct sl_op *op,
+                                             struct sl_error *err)
 {
     struct sl_sql_postgres_conn *conn = data;
     const struct sl_sql_request *request = op->request;
@@ -290,7 +291,7 @@ static enum sl_status run_statement(void *data, struct sl_op *op,
         conn->session.transaction != SL_SQL_TRANSACTION_NONE)
         return status;
     /* It has done nothing yet. */
-    roll_back(conn);
+    roll_back_postgres(conn);
     sl_sql_postgres_statement_discard(conn, op->owner, request->statement);
     conn->stale_plan = false;
     return try_statement(conn, op, err);
@@ -308,8 +309,8 @@ static bool needs_session(const struct sl_sql_postgres_conn *conn,
            PQtransactionStatus(conn->pg.handle) == PQTRANS_IDLE;
 }
 
-static enum sl_status admit_request(void *data, struct sl_op *op,
-                                    struct sl_error *err)
+static enum sl_status admit_to_postgres(void *data, struct sl_op *op,
+                                        struct sl_error *err)
 {
     struct sl_sql_postgres_conn *conn = data;
     const struct sl_sql_request *request = op->request;
@@ -329,8 +330,8 @@ static enum sl_status admit_request(void *data, struct sl_op *op,
     return status;
 }
 
-static void complete_failure(void *data, struct sl_op *op,
-                             const struct sl_error *err)
+static void complete_postgres_failure(void *data, struct sl_op *op,
+                                      const struct sl_error *err)
 {
     struct sl_sql_postgres_conn *conn = data;
     const struct sl_sql_request *request = op->request;
@@ -347,16 +348,16 @@ static void complete_failure(void *data, struct sl_op *op,
 void sl_sql_postgres_session_init(struct sl_sql_postgres_conn *conn)
 {
     static const struct sl_sql_session_ops ops = {
-        .admit = admit_request,
-        .begin = begin_transaction,
-        .commit = commit_transaction,
-        .run_statement = run_statement,
+        .admit = admit_to_postgres,
+        .begin = begin_postgres,
+        .commit = commit_postgres,
+        .run_statement = run_postgres_statement,
         .cursor_open = sl_sql_postgres_cursor_open,
         .cursor_next = sl_sql_postgres_cursor_next,
         .cursor_close = sl_sql_postgres_cursor_close,
-        .roll_back = roll_back,
-        .end = end_session,
-        .fail = complete_failure,
+        .roll_back = roll_back_postgres,
+        .end = end_postgres_session,
+        .fail = complete_postgres_failure,
     };
 
     sl_sql_session_init(&conn->session, &ops, conn);

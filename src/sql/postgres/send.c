@@ -157,9 +157,9 @@ send_sets(struct sl_sql_postgres_conn *conn,
 
 /* Check that every set fits the placeholders before any is sent. */
 static enum sl_status
-check_sets(const struct sl_sql_postgres_statement *statement,
-           const struct sl_sql_request *request, bool prepared,
-           struct sl_error *err)
+check_encoding_of_sets(const struct sl_sql_postgres_statement *statement,
+                       const struct sl_sql_request *request, bool prepared,
+                       struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
@@ -216,7 +216,7 @@ sl_sql_postgres_run_many(struct sl_sql_postgres_conn *conn,
         .deadline = op->deadline,
         .to_sync = true,
     };
-    enum sl_status status = check_sets(
+    enum sl_status status = check_encoding_of_sets(
         statement, request, binding == SL_SQL_POSTGRES_BIND_PREPARED, err);
 
     if (status != SL_OK)

@@ -13,7 +13,7 @@ enum { CACHE_CAPACITY = SL_SQL_STATEMENT_CACHE_MAX };
 _Static_assert((int)CACHE_CAPACITY > (int)SL_SQL_POSTGRES_BATCH,
                "a batch borrows its statements from the cache");
 
-static void free_statement(struct sl_sql_postgres_statement *statement)
+static void free_postgres_statement(struct sl_sql_postgres_statement *statement)
 {
     if (statement == NULL)
         return;
@@ -36,7 +36,7 @@ deallocate_statement(struct sl_sql_postgres_conn *conn,
     char text[48];
 
     snprintf(text, sizeof(text), "DEALLOCATE %s", statement->name);
-    free_statement(statement);
+    free_postgres_statement(statement);
     return sl_sql_postgres_exec(conn, text, deadline, err);
 }
 
@@ -83,8 +83,8 @@ void sl_sql_postgres_statements_close(struct sl_sql_postgres_conn *conn)
     struct sl_sql_postgres_statement *statement;
 
     while ((statement = sl_sql_statement_cache_pop(&conn->cache)) != NULL)
-        free_statement(statement);
-    free_statement(conn->uncached);
+        free_postgres_statement(statement);
+    free_postgres_statement(conn->uncached);
     conn->uncached = NULL;
 }
 
@@ -109,7 +109,7 @@ keep_statement(struct sl_sql_postgres_conn *conn,
 {
     if (statement->cacheable)
         return cache_statement(conn, statement, deadline, err);
-    free_statement(conn->uncached);
+    free_postgres_statement(conn->uncached);
     conn->uncached = statement;
     return SL_OK;
 }
@@ -301,9 +301,9 @@ static void note_uncached(struct sl_sql_postgres_conn *conn,
 }
 
 static enum sl_status
-prepare_statement(struct sl_sql_postgres_conn *conn,
-                  struct sl_sql_postgres_statement *statement,
-                  sl_deadline deadline, struct sl_error *err)
+prepare_postgres_statement(struct sl_sql_postgres_conn *conn,
+                           struct sl_sql_postgres_statement *statement,
+                           sl_deadline deadline, struct sl_error *err)
 {
     SL_CLEANUP(sl_pg_clear) PGresult *description = NULL;
 
@@ -363,9 +363,9 @@ static enum sl_status prepare_new(struct sl_sql_postgres_conn *conn,
     /* In a transaction, the preparation has locked its tables. */
     statement->fresh = !statement->cacheable &&
                        PQtransactionStatus(conn->pg.handle) == PQTRANS_INTRANS;
-    status = prepare_statement(conn, statement, deadline, err);
+    status = prepare_postgres_statement(conn, statement, deadline, err);
     if (status != SL_OK) {
-        free_statement(statement);
+        free_postgres_statement(statement);
         return status;
     }
     *out = statement;

@@ -41,9 +41,9 @@ static enum sl_status set_from_buf(struct sl_buf *buf, enum sl_sql_type type,
 
 /* --- Bytes: numbers ----------------------------------------------------- */
 
-static enum sl_status read_integer(struct sl_bytes data, size_t size,
-                                   struct sl_sql_value *value,
-                                   struct sl_error *err)
+static enum sl_status read_binary_integer(struct sl_bytes data, size_t size,
+                                          struct sl_sql_value *value,
+                                          struct sl_error *err)
 {
     uint64_t number = read_big_endian(data);
 
@@ -64,9 +64,9 @@ static enum sl_status read_oid(struct sl_bytes data, struct sl_sql_value *value,
     return data.len == 4 ? SL_OK : fail_malformed("oid", err);
 }
 
-static enum sl_status read_float(struct sl_bytes data,
-                                 struct sl_sql_value *value,
-                                 struct sl_error *err)
+static enum sl_status read_binary_float(struct sl_bytes data,
+                                        struct sl_sql_value *value,
+                                        struct sl_error *err)
 {
     uint64_t bits = read_big_endian(data);
     uint32_t half = (uint32_t)bits;
@@ -169,8 +169,8 @@ static enum sl_status write_date(int64_t days, bool *common, struct sl_buf *buf,
                          (long long)(year > 0 ? year : 1 - year), month, day);
 }
 
-static enum sl_status write_time(int64_t us, struct sl_buf *buf,
-                                 struct sl_error *err)
+static enum sl_status write_time_of_day(int64_t us, struct sl_buf *buf,
+                                        struct sl_error *err)
 {
     int seconds = (int)(us / 1000000), fraction = (int)(us % 1000000);
     enum sl_status status =
@@ -194,9 +194,9 @@ static enum sl_status write_infinity(bool positive, struct sl_buf *buf,
         sl_buf_printf(buf, err, "%sinfinity", positive ? "" : "-"), value);
 }
 
-static enum sl_status read_date(struct sl_bytes data, struct sl_buf *buf,
-                                struct sl_sql_value *value,
-                                struct sl_error *err)
+static enum sl_status read_binary_date(struct sl_bytes data, struct sl_buf *buf,
+                                       struct sl_sql_value *value,
+                                       struct sl_error *err)
 {
     int32_t days = (int32_t)read_big_endian(data);
     bool common;
@@ -211,23 +211,23 @@ static enum sl_status read_date(struct sl_bytes data, struct sl_buf *buf,
     return set_from_buf(buf, common ? SL_SQL_DATE : SL_SQL_TEXT, status, value);
 }
 
-static enum sl_status read_time(struct sl_bytes data, struct sl_buf *buf,
-                                struct sl_sql_value *value,
-                                struct sl_error *err)
+static enum sl_status read_binary_time(struct sl_bytes data, struct sl_buf *buf,
+                                       struct sl_sql_value *value,
+                                       struct sl_error *err)
 {
     int64_t us = (int64_t)read_big_endian(data);
 
     if (data.len != 8 || us < 0 || us > day_us)
         return fail_malformed("time", err);
     return set_from_buf(buf, us < day_us ? SL_SQL_TIME : SL_SQL_TEXT,
-                        write_time(us, buf, err), value);
+                        write_time_of_day(us, buf, err), value);
 }
 
 /* A year that the WIT does not have is written as PostgreSQL writes it. */
-static enum sl_status read_timestamp(struct sl_bytes data, bool instant,
-                                     struct sl_buf *buf,
-                                     struct sl_sql_value *value,
-                                     struct sl_error *err)
+static enum sl_status read_binary_timestamp(struct sl_bytes data, bool instant,
+                                            struct sl_buf *buf,
+                                            struct sl_sql_value *value,
+                                            struct sl_error *err)
 {
     int64_t us = (int64_t)read_big_endian(data);
     bool common;
@@ -242,7 +242,7 @@ static enum sl_status read_timestamp(struct sl_bytes data, bool instant,
     if (status == SL_OK)
         status = sl_buf_printf(buf, err, "%c", common ? 'T' : ' ');
     if (status == SL_OK)
-        status = write_time(of_day, buf, err);
+        status = write_time_of_day(of_day, buf, err);
     if (status == SL_OK && instant)
         status = sl_buf_printf(buf, err, "%s", common ? "Z" : "+00");
     if (status == SL_OK && !common && days < 0)
@@ -253,9 +253,9 @@ static enum sl_status read_timestamp(struct sl_bytes data, bool instant,
 
 /* --- Bytes: the others -------------------------------------------------- */
 
-static enum sl_status read_uuid(struct sl_bytes data, struct sl_buf *buf,
-                                struct sl_sql_value *value,
-                                struct sl_error *err)
+static enum sl_status read_binary_uuid(struct sl_bytes data, struct sl_buf *buf,
+                                       struct sl_sql_value *value,
+                                       struct sl_error *err)
 {
     enum sl_status status = SL_OK;
 
@@ -269,8 +269,9 @@ static enum sl_status read_uuid(struct sl_bytes data, struct sl_buf *buf,
 }
 
 /* A database without an encoding (SQL_ASCII) may hold any bytes. */
-static enum sl_status set_text(struct sl_bytes data, enum sl_sql_type type,
-                               struct sl_sql_value *value)
+static enum sl_status set_text_value(struct sl_bytes data,
+                                     enum sl_sql_type type,
+                                     struct sl_sql_value *value)
 {
     value->type = sl_bytes_are_text(data) ? type : SL_SQL_BYTES;
     value->bytes = data;
@@ -289,16 +290,16 @@ static enum sl_status read_binary_format(enum sl_sql_postgres_kind kind,
         value->boolean = data.len == 1 && data.ptr[0] != 0;
         return data.len == 1 ? SL_OK : fail_malformed("boolean", err);
     case SL_SQL_POSTGRES_INT2:
-        return read_integer(data, 2, value, err);
+        return read_binary_integer(data, 2, value, err);
     case SL_SQL_POSTGRES_INT4:
-        return read_integer(data, 4, value, err);
+        return read_binary_integer(data, 4, value, err);
     case SL_SQL_POSTGRES_INT8:
-        return read_integer(data, 8, value, err);
+        return read_binary_integer(data, 8, value, err);
     case SL_SQL_POSTGRES_OID:
         return read_oid(data, value, err);
     case SL_SQL_POSTGRES_FLOAT4:
     case SL_SQL_POSTGRES_FLOAT8:
-        return read_float(data, value, err);
+        return read_binary_float(data, value, err);
     case SL_SQL_POSTGRES_NUMERIC:
         return read_numeric(data, buf, value, err);
     case SL_SQL_POSTGRES_BYTEA:
@@ -306,27 +307,27 @@ static enum sl_status read_binary_format(enum sl_sql_postgres_kind kind,
         value->bytes = data;
         return SL_OK;
     case SL_SQL_POSTGRES_DATE:
-        return read_date(data, buf, value, err);
+        return read_binary_date(data, buf, value, err);
     case SL_SQL_POSTGRES_TIME:
-        return read_time(data, buf, value, err);
+        return read_binary_time(data, buf, value, err);
     case SL_SQL_POSTGRES_TIMESTAMP:
     case SL_SQL_POSTGRES_TIMESTAMPTZ:
-        return read_timestamp(data, kind == SL_SQL_POSTGRES_TIMESTAMPTZ, buf,
-                              value, err);
+        return read_binary_timestamp(data, kind == SL_SQL_POSTGRES_TIMESTAMPTZ,
+                                     buf, value, err);
     case SL_SQL_POSTGRES_UUID:
-        return read_uuid(data, buf, value, err);
+        return read_binary_uuid(data, buf, value, err);
     case SL_SQL_POSTGRES_JSON:
-        return set_text(data, SL_SQL_JSON, value);
+        return set_text_value(data, SL_SQL_JSON, value);
     case SL_SQL_POSTGRES_JSONB:
         if (data.len < 1 || data.ptr[0] != 1)
             return fail_malformed("jsonb", err);
-        return set_text(SL_BYTES(data.ptr + 1, data.len - 1), SL_SQL_JSON,
-                        value);
+        return set_text_value(SL_BYTES(data.ptr + 1, data.len - 1), SL_SQL_JSON,
+                              value);
     case SL_SQL_POSTGRES_TEXT:
     case SL_SQL_POSTGRES_OTHER:
         break;
     }
-    return set_text(data, SL_SQL_TEXT, value);
+    return set_text_value(data, SL_SQL_TEXT, value);
 }
 
 /* --- Text --------------------------------------------------------------- */
@@ -379,9 +380,10 @@ static enum sl_status parse_bytes(struct sl_bytes data, struct sl_buf *buf,
 }
 
 /* "2026-11-23 13:37:00.5+00" becomes a literal of the WIT, with T and Z. */
-static enum sl_status parse_timestamp(struct sl_bytes data, struct sl_buf *buf,
-                                      struct sl_sql_value *value,
-                                      struct sl_error *err)
+static enum sl_status parse_text_timestamp(struct sl_bytes data,
+                                           struct sl_buf *buf,
+                                           struct sl_sql_value *value,
+                                           struct sl_error *err)
 {
     bool utc = data.len > 3 && memcmp(data.ptr + data.len - 3, "+00", 3) == 0;
     if (data.len == 0)
@@ -396,7 +398,7 @@ static enum sl_status parse_timestamp(struct sl_bytes data, struct sl_buf *buf,
         return set_from_buf(buf, SL_SQL_TIMESTAMP, SL_OK, value);
     }
     if (status == SL_OK)
-        status = set_text(data, SL_SQL_TEXT, value);
+        status = set_text_value(data, SL_SQL_TEXT, value);
     return status;
 }
 
@@ -419,31 +421,31 @@ static enum sl_status read_text_format(enum sl_sql_postgres_kind kind,
     case SL_SQL_POSTGRES_FLOAT8:
         return parse_float(data, kind == SL_SQL_POSTGRES_FLOAT4, value);
     case SL_SQL_POSTGRES_NUMERIC:
-        return set_text(data,
-                        sl_sql_is_decimal(data) ? SL_SQL_DECIMAL : SL_SQL_TEXT,
-                        value);
+        return set_text_value(
+            data, sl_sql_is_decimal(data) ? SL_SQL_DECIMAL : SL_SQL_TEXT,
+            value);
     case SL_SQL_POSTGRES_BYTEA:
         return parse_bytes(data, buf, value, err);
     case SL_SQL_POSTGRES_DATE:
-        return set_text(data, sl_sql_is_date(data) ? SL_SQL_DATE : SL_SQL_TEXT,
-                        value);
+        return set_text_value(
+            data, sl_sql_is_date(data) ? SL_SQL_DATE : SL_SQL_TEXT, value);
     case SL_SQL_POSTGRES_TIME:
-        return set_text(data, sl_sql_is_time(data) ? SL_SQL_TIME : SL_SQL_TEXT,
-                        value);
+        return set_text_value(
+            data, sl_sql_is_time(data) ? SL_SQL_TIME : SL_SQL_TEXT, value);
     case SL_SQL_POSTGRES_TIMESTAMP:
     case SL_SQL_POSTGRES_TIMESTAMPTZ:
-        return parse_timestamp(data, buf, value, err);
+        return parse_text_timestamp(data, buf, value, err);
     case SL_SQL_POSTGRES_UUID:
-        return set_text(data, sl_sql_is_uuid(data) ? SL_SQL_UUID : SL_SQL_TEXT,
-                        value);
+        return set_text_value(
+            data, sl_sql_is_uuid(data) ? SL_SQL_UUID : SL_SQL_TEXT, value);
     case SL_SQL_POSTGRES_JSON:
     case SL_SQL_POSTGRES_JSONB:
-        return set_text(data, SL_SQL_JSON, value);
+        return set_text_value(data, SL_SQL_JSON, value);
     case SL_SQL_POSTGRES_TEXT:
     case SL_SQL_POSTGRES_OTHER:
         break;
     }
-    return set_text(data, SL_SQL_TEXT, value);
+    return set_text_value(data, SL_SQL_TEXT, value);
 }
 
 /* --- Rows --------------------------------------------------------------- */

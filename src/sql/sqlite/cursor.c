@@ -7,8 +7,8 @@
 
 #include "sql/sqlite/connection.h"
 
-static void close_cursor(struct sl_sql_sqlite_conn *conn,
-                         struct sl_sql_sqlite_cursor *cursor)
+static void close_sqlite_cursor(struct sl_sql_sqlite_conn *conn,
+                                struct sl_sql_sqlite_cursor *cursor)
 {
     if (cursor->statement != NULL)
         sl_sql_sqlite_statement_release(conn, cursor->statement);
@@ -25,20 +25,20 @@ enum sl_status sl_sql_sqlite_cursor_close(void *data, struct sl_op *op,
 
     (void)err;
     if (cursor != NULL)
-        close_cursor(conn, cursor);
+        close_sqlite_cursor(conn, cursor);
     return SL_OK;
 }
 
 void sl_sql_sqlite_cursors_close(struct sl_sql_sqlite_conn *conn)
 {
     for (size_t i = 0; i < SL_SQL_CURSORS_MAX; i++)
-        close_cursor(conn, &conn->cursors[i]);
+        close_sqlite_cursor(conn, &conn->cursors[i]);
 }
 
 /* Step to the next row.  After the last one the statement is released. */
-static enum sl_status step_cursor(struct sl_sql_sqlite_conn *conn,
-                                  struct sl_sql_sqlite_cursor *cursor,
-                                  struct sl_error *err)
+static enum sl_status step_sqlite_cursor(struct sl_sql_sqlite_conn *conn,
+                                         struct sl_sql_sqlite_cursor *cursor,
+                                         struct sl_error *err)
 {
     errno = 0; /* for sl_sqlite_explain */
     int code = sqlite3_step(cursor->statement->handle);
@@ -55,9 +55,10 @@ static enum sl_status step_cursor(struct sl_sql_sqlite_conn *conn,
 }
 
 /* Bind, take the first step, and answer the columns. */
-static enum sl_status start_cursor(struct sl_sql_sqlite_conn *conn,
-                                   struct sl_sql_sqlite_cursor *cursor,
-                                   struct sl_op *op, struct sl_error *err)
+static enum sl_status start_sqlite_cursor(struct sl_sql_sqlite_conn *conn,
+                                          struct sl_sql_sqlite_cursor *cursor,
+                                          struct sl_op *op,
+                                          struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
     struct sl_sql_answer *answer = op->answer;
@@ -73,7 +74,7 @@ static enum sl_status start_cursor(struct sl_sql_sqlite_conn *conn,
     if (code != SQLITE_OK)
         status = sl_sql_sqlite_explain(conn, code, SL_SQL_SQLITE_RUNNING, err);
     if (status == SL_OK)
-        status = step_cursor(conn, cursor, err);
+        status = step_sqlite_cursor(conn, cursor, err);
     /* After the last row the statement is in the cache, and so still there. */
     if (status == SL_OK)
         status = sl_sql_sqlite_add_columns(handle, result, err);
@@ -101,17 +102,17 @@ enum sl_status sl_sql_sqlite_cursor_open(void *data, struct sl_op *op,
     if (status != SL_OK)
         return status;
     cursor->number = sl_sql_cursor_next_number();
-    status = start_cursor(conn, cursor, op, err);
+    status = start_sqlite_cursor(conn, cursor, op, err);
     if (status != SL_OK)
-        close_cursor(conn, cursor);
+        close_sqlite_cursor(conn, cursor);
     return status;
 }
 
 /* Add the current row.  *full: it does not fit, and comes with the next batch.
  */
-static enum sl_status add_current_row(struct sl_sql_sqlite_cursor *cursor,
-                                      struct sl_sql_result *result, bool *full,
-                                      struct sl_error *err)
+static enum sl_status add_sqlite_cursor_row(struct sl_sql_sqlite_cursor *cursor,
+                                            struct sl_sql_result *result,
+                                            bool *full, struct sl_error *err)
 {
     enum sl_status status =
         sl_sql_sqlite_add_row(cursor->statement->handle, result, err);
@@ -125,10 +126,11 @@ static enum sl_status add_current_row(struct sl_sql_sqlite_cursor *cursor,
     return SL_OK;
 }
 
-static enum sl_status read_batch(struct sl_sql_sqlite_conn *conn,
-                                 struct sl_sql_sqlite_cursor *cursor,
-                                 uint32_t limit, struct sl_sql_result *result,
-                                 struct sl_error *err)
+static enum sl_status read_sqlite_batch(struct sl_sql_sqlite_conn *conn,
+                                        struct sl_sql_sqlite_cursor *cursor,
+                                        uint32_t limit,
+                                        struct sl_sql_result *result,
+                                        struct sl_error *err)
 {
     enum sl_status status = SL_OK;
     bool full = false;
@@ -136,9 +138,9 @@ static enum sl_status read_batch(struct sl_sql_sqlite_conn *conn,
     while (status == SL_OK && !full && sl_sql_result_rows(result) < limit &&
            cursor->statement != NULL) {
         if (!cursor->pending)
-            status = step_cursor(conn, cursor, err);
+            status = step_sqlite_cursor(conn, cursor, err);
         if (status == SL_OK && cursor->pending)
-            status = add_current_row(cursor, result, &full, err);
+            status = add_sqlite_cursor_row(cursor, result, &full, err);
     }
     return status;
 }
@@ -156,12 +158,12 @@ enum sl_status sl_sql_sqlite_cursor_next(void *data, struct sl_op *op,
     conn->session.reached = true;
     struct sl_sql_result *result = sl_sql_result_new(*op->room);
     enum sl_status status =
-        read_batch(conn, cursor, request->limit, result, err);
+        read_sqlite_batch(conn, cursor, request->limit, result, err);
     if (status == SL_OK) {
         sl_sql_result_give(result, op->answer);
         return SL_OK;
     }
     sl_sql_result_free(result);
-    close_cursor(conn, cursor);
+    close_sqlite_cursor(conn, cursor);
     return status;
 }

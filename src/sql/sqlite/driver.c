@@ -33,7 +33,7 @@ static const struct sl_option option_table[] = {
 
 /* --- Connections -------------------------------------------------------- */
 
-static void close_conn(void *state)
+static void close_sqlite(void *state)
 {
     struct sl_sql_sqlite_conn *conn = state;
 
@@ -43,8 +43,8 @@ static void close_conn(void *state)
     free(conn);
 }
 
-static enum sl_status open_conn(void *store, sl_deadline deadline, void **state,
-                                struct sl_error *err)
+static enum sl_status open_sqlite(void *store, sl_deadline deadline,
+                                  void **state, struct sl_error *err)
 {
     const struct options *options = store;
     struct sl_sql_sqlite_conn *conn = sl_alloc(sizeof(*conn));
@@ -58,12 +58,12 @@ static enum sl_status open_conn(void *store, sl_deadline deadline, void **state,
         sl_sql_sqlite_guard_session(conn);
         *state = conn;
     } else {
-        close_conn(conn);
+        close_sqlite(conn);
     }
     return status;
 }
 
-static bool reset_conn(void *state)
+static bool reset_sqlite(void *state)
 {
     struct sl_sql_sqlite_conn *conn = state;
 
@@ -71,7 +71,7 @@ static bool reset_conn(void *state)
     return sqlite3_get_autocommit(conn->file.handle) != 0;
 }
 
-static void run_ops(void *state, struct sl_op *const ops[], size_t count)
+static void run_sqlite_ops(void *state, struct sl_op *const ops[], size_t count)
 {
     for (size_t i = 0; i < count; i++)
         sl_sql_sqlite_run(state, ops[i]);
@@ -93,9 +93,9 @@ const struct sl_sql_driver sl_driver_sql_sqlite = {
                .store_new = sl_embedded_store_new,
                .store_free = sl_embedded_store_free,
                .usage = sl_embedded_usage,
-               .open = open_conn,
-               .close = close_conn,
-               .run = run_ops,
-               .reset = reset_conn},
+               .open = open_sqlite,
+               .close = close_sqlite,
+               .run = run_sqlite_ops,
+               .reset = reset_sqlite},
     .dialect = SL_SQL_SQLITE,
 };

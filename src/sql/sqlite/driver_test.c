@@ -128,7 +128,7 @@ static void a_full_disk(void **state)
 
 /* --- Failures ----------------------------------------------------------- */
 
-static void messages(void **state)
+static void sqlite_messages_hold_no_values(void **state)
 {
     const struct sl_sql_value secret = {.type = SL_SQL_TEXT,
                                         .bytes = SL_LITERAL("$.my secret[")};
@@ -232,9 +232,9 @@ static void another_program_writes(void **state)
 
 /* --- A state of the driver alone ---------------------------------------- */
 
-static struct sl_sql_answer run(const struct sl_driver *driver, void *state,
-                                enum sl_sql_verb verb, const char *text,
-                                bool in_transaction)
+static struct sl_sql_answer run_statement(const struct sl_driver *driver,
+                                          void *state, enum sl_sql_verb verb,
+                                          const char *text, bool in_transaction)
 {
     static struct sl_error none;
     const struct sl_sql_parameters set = {NULL, 0};
@@ -270,18 +270,23 @@ static void a_transaction_that_was_lost(void **state)
         driver->open(store, sl_deadline_in_ms(60000), &fresh, &err), SL_OK);
     const char insert[] = "INSERT INTO a VALUES (1)";
     assert_int_equal(
-        run(driver, fresh, SL_SQL_EXECUTE, insert, true).err.status,
+        run_statement(driver, fresh, SL_SQL_EXECUTE, insert, true).err.status,
         SL_CONFLICT);
-    assert_int_equal(run(driver, fresh, SL_SQL_COMMIT, "", false).err.status,
-                     SL_CONFLICT);
-    assert_int_equal(run(driver, fresh, SL_SQL_ROLLBACK, "", true).err.status,
-                     SL_OK);
-    assert_int_equal(run(driver, fresh, SL_SQL_BEGIN, "", false).err.status,
-                     SL_OK);
-    assert_int_equal(run(driver, fresh, SL_SQL_BEGIN, "", false).err.status,
-                     SL_CONFLICT);
     assert_int_equal(
-        run(driver, fresh, SL_SQL_EXECUTE, insert, true).err.status, SL_OK);
+        run_statement(driver, fresh, SL_SQL_COMMIT, "", false).err.status,
+        SL_CONFLICT);
+    assert_int_equal(
+        run_statement(driver, fresh, SL_SQL_ROLLBACK, "", true).err.status,
+        SL_OK);
+    assert_int_equal(
+        run_statement(driver, fresh, SL_SQL_BEGIN, "", false).err.status,
+        SL_OK);
+    assert_int_equal(
+        run_statement(driver, fresh, SL_SQL_BEGIN, "", false).err.status,
+        SL_CONFLICT);
+    assert_int_equal(
+        run_statement(driver, fresh, SL_SQL_EXECUTE, insert, true).err.status,
+        SL_OK);
     assert_true(driver->reset(fresh)); /* rolls back */
     expect_number(f, "SELECT count(*) FROM a", 0);
     driver->close(fresh);
@@ -297,7 +302,7 @@ int main(void)
         SQLITE_CASE(read_only),
         SQLITE_CASE(what_is_no_database),
         SQLITE_CASE(a_full_disk),
-        SQLITE_CASE(messages),
+        SQLITE_CASE(sqlite_messages_hold_no_values),
         SQLITE_CASE(counts_leave_out_what_triggers_do),
         SQLITE_CASE(constraints_at_the_end),
         SQLITE_CASE(another_program_writes),

@@ -16,13 +16,14 @@ static void replace_invalid_utf8(char *text)
 
 /* How much of a message may be shown.  When a statement runs, it may quote
  * values. */
-static size_t shown_length(const char *message, enum sl_sql_sqlite_phase phase)
+static size_t sqlite_shown_length(const char *message,
+                                  enum sl_sql_sqlite_phase phase)
 {
     return phase == SL_SQL_SQLITE_PREPARING ? strlen(message)
                                             : strcspn(message, "\"':[");
 }
 
-static bool ends_with(const char *text, const char *end)
+static bool message_ends_with(const char *text, const char *end)
 {
     size_t len = strlen(text), end_len = strlen(end);
 
@@ -33,12 +34,12 @@ static enum sl_status explain_error(const char *message,
                                     enum sl_sql_sqlite_phase phase,
                                     struct sl_error *err)
 {
-    enum sl_status status = ends_with(message, "already exists")
+    enum sl_status status = message_ends_with(message, "already exists")
                                 ? SL_ALREADY_EXISTS
                                 : SL_INVALID_ARGUMENT;
 
     return sl_fail(err, status, "SQLite says: %.*s",
-                   (int)shown_length(message, phase), message);
+                   (int)sqlite_shown_length(message, phase), message);
 }
 
 /* These messages name columns and constraints, never values. */

@@ -39,8 +39,8 @@ static int close_pair(void **state)
 }
 
 /* What `SELECT expression` answers, in words. */
-static char *evaluate(sqlite3 *handle, const char *expression,
-                      const char *const parameters[])
+static char *evaluate_expression(sqlite3 *handle, const char *expression,
+                                 const char *const parameters[])
 {
     char *text, *sql = sqlite3_mprintf("SELECT typeof(v), quote(v), length(v) "
                                        "FROM (SELECT %s AS v)",
@@ -63,11 +63,12 @@ static char *evaluate(sqlite3 *handle, const char *expression,
     return text;
 }
 
-static void compare(struct pair *pair, const char *expression,
-                    const char *const parameters[])
+static void compare_results(struct pair *pair, const char *expression,
+                            const char *const parameters[])
 {
-    char *theirs = evaluate(pair->theirs, expression, parameters);
-    char *ours = evaluate(pair->ours.file.handle, expression, parameters);
+    char *theirs = evaluate_expression(pair->theirs, expression, parameters);
+    char *ours =
+        evaluate_expression(pair->ours.file.handle, expression, parameters);
 
     if (strcmp(theirs, ours) != 0)
         fail_msg("%s (\"%s\", \"%s\"): SQLite says %s, and we %s", expression,
@@ -175,12 +176,12 @@ static void they_answer_the_same(void **state)
     struct pair *pair = *state;
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-        compare(pair, all[i], NULL);
+        compare_results(pair, all[i], NULL);
 }
 
 /* Texts of a few characters, so that they often match in part. */
-static void fill(char *text, size_t most, const char *const alphabet[],
-                 unsigned count)
+static void fill_text(char *text, size_t most, const char *const alphabet[],
+                      unsigned count)
 {
     size_t parts = (size_t)rand() % most;
 
@@ -208,13 +209,13 @@ static void they_answer_the_same_at_random(void **state)
     for (int i = 0; i < 20000; i++) {
         const char *const parameters[] = {text, pattern, with};
         const char *expression = expressions[i % 9];
-        fill(text, 10, of_text, 7);
+        fill_text(text, 10, of_text, 7);
         if (i % 9 < 5)
-            fill(pattern, 3, of_text, 7);
+            fill_text(pattern, 3, of_text, 7);
         else
-            fill(pattern, 8, of_pattern, 17);
-        fill(with, 4, of_text, 7);
-        compare(pair, expression, parameters);
+            fill_text(pattern, 8, of_pattern, 17);
+        fill_text(with, 4, of_text, 7);
+        compare_results(pair, expression, parameters);
     }
 }
 

@@ -16,8 +16,8 @@ static enum sl_status run_own_statement(struct sl_sql_sqlite_conn *conn,
                : sl_sql_sqlite_explain(conn, code, SL_SQL_SQLITE_RUNNING, err);
 }
 
-static enum sl_status begin_transaction(void *data, struct sl_op *op,
-                                        struct sl_error *err)
+static enum sl_status begin_sqlite(void *data, struct sl_op *op,
+                                   struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
     bool snapshot = request->read_only ||
@@ -37,8 +37,8 @@ static enum sl_status commit_within_limit(struct sl_sql_sqlite_conn *conn,
     return run_own_statement(conn, "COMMIT", err);
 }
 
-static enum sl_status commit_transaction(void *data, struct sl_op *op,
-                                         struct sl_error *err)
+static enum sl_status commit_sqlite(void *data, struct sl_op *op,
+                                    struct sl_error *err)
 {
     struct sl_sql_sqlite_conn *conn = data;
 
@@ -47,7 +47,7 @@ static enum sl_status commit_transaction(void *data, struct sl_op *op,
     return commit_within_limit(conn, conn->grows, err);
 }
 
-static void roll_back(void *data)
+static void roll_back_sqlite(void *data)
 {
     struct sl_sql_sqlite_conn *conn = data;
 
@@ -59,7 +59,7 @@ static void roll_back(void *data)
         (void)sl_sql_sqlite_exec(conn, "ROLLBACK");
 }
 
-static void end_session(void *data)
+static void end_sqlite_session(void *data)
 {
     struct sl_sql_sqlite_conn *conn = data;
 
@@ -95,9 +95,9 @@ static enum sl_status step_all(struct sl_sql_sqlite_conn *conn,
 }
 
 /* Add what one run of the statement did. */
-static void add_counts(struct sl_sql_sqlite_conn *conn,
-                       const struct sl_sql_sqlite_statement *statement,
-                       struct sl_sql_answer *answer)
+static void add_sqlite_counts(struct sl_sql_sqlite_conn *conn,
+                              const struct sl_sql_sqlite_statement *statement,
+                              struct sl_sql_answer *answer)
 {
     sqlite3 *handle = conn->file.handle;
     int64_t changes = statement->counts ? sqlite3_changes64(handle) : 0;
@@ -108,12 +108,12 @@ static void add_counts(struct sl_sql_sqlite_conn *conn,
     answer->last_insert_id = answer->has_last_insert_id ? id : 0;
 }
 
-static enum sl_status run_set(struct sl_sql_sqlite_conn *conn,
-                              const struct sl_sql_sqlite_statement *statement,
-                              const struct sl_sql_parameters *set,
-                              struct sl_sql_result *result,
-                              struct sl_sql_answer *answer,
-                              struct sl_error *err)
+static enum sl_status
+run_sqlite_set(struct sl_sql_sqlite_conn *conn,
+               const struct sl_sql_sqlite_statement *statement,
+               const struct sl_sql_parameters *set,
+               struct sl_sql_result *result, struct sl_sql_answer *answer,
+               struct sl_error *err)
 {
     sqlite3_set_last_insert_rowid(conn->file.handle, 0);
     int code = sl_sql_sqlite_bind(statement->handle, set, false);
@@ -122,21 +122,22 @@ static enum sl_status run_set(struct sl_sql_sqlite_conn *conn,
     enum sl_status status = step_all(conn, statement->handle, result, err);
     (void)sqlite3_reset(statement->handle); /* step_all has its code */
     if (status == SL_OK && result == NULL)
-        add_counts(conn, statement, answer);
+        add_sqlite_counts(conn, statement, answer);
     return status;
 }
 
-static enum sl_status run_sets(struct sl_sql_sqlite_conn *conn,
-                               const struct sl_sql_sqlite_statement *statement,
-                               struct sl_op *op, struct sl_sql_result *result,
-                               struct sl_error *err)
+static enum sl_status
+run_sqlite_sets(struct sl_sql_sqlite_conn *conn,
+                const struct sl_sql_sqlite_statement *statement,
+                struct sl_op *op, struct sl_sql_result *result,
+                struct sl_error *err)
 {
     const struct sl_sql_request *request = op->request;
     enum sl_status status = SL_OK;
 
     for (size_t i = 0; status == SL_OK && i < request->set_count; i++)
-        status = run_set(conn, statement, &request->sets[i], result, op->answer,
-                         err);
+        status = run_sqlite_set(conn, statement, &request->sets[i], result,
+                                op->answer, err);
     return status;
 }
 
@@ -147,9 +148,9 @@ static enum sl_status run_sets(struct sl_sql_sqlite_conn *conn,
  * commit.
  */
 static bool
-needs_own_transaction(struct sl_sql_sqlite_conn *conn,
-                      const struct sl_sql_sqlite_statement *statement,
-                      const struct sl_sql_request *request)
+needs_sqlite_transaction(struct sl_sql_sqlite_conn *conn,
+                         const struct sl_sql_sqlite_statement *statement,
+                         const struct sl_sql_request *request)
 {
     return conn->session.transaction == SL_SQL_TRANSACTION_NONE &&
            sqlite3_stmt_readonly(statement->handle) == 0 &&
@@ -168,12 +169,13 @@ static void set_frees(struct sl_sql_sqlite_conn *conn, bool frees)
 }
 
 static enum sl_status
-run_prepared(struct sl_sql_sqlite_conn *conn,
-             const struct sl_sql_sqlite_statement *statement, struct sl_op *op,
-             struct sl_sql_result *result, struct sl_error *err)
+run_sqlite_prepared(struct sl_sql_sqlite_conn *conn,
+                    const struct sl_sql_sqlite_statement *statement,
+                    struct sl_op *op, struct sl_sql_result *result,
+                    struct sl_error *err)
 {
     sqlite3_stmt *handle = statement->handle;
-    bool own = needs_own_transaction(conn, statement, op->request);
+    bool own = needs_sqlite_transaction(conn, statement, op->request);
     enum sl_status status = SL_OK;
 
     if (conn->session.read_only && sqlite3_stmt_readonly(handle) == 0)
@@ -186,7 +188,7 @@ run_prepared(struct sl_sql_sqlite_conn *conn,
     if (own)
         status = run_own_statement(conn, "BEGIN IMMEDIATE", err);
     if (status == SL_OK)
-        status = run_sets(conn, statement, op, result, err);
+        status = run_sqlite_sets(conn, statement, op, result, err);
     if (status == SL_OK && own)
         status = commit_within_limit(conn, !statement->frees, err);
     if (statement->frees)
@@ -194,8 +196,8 @@ run_prepared(struct sl_sql_sqlite_conn *conn,
     return status;
 }
 
-static enum sl_status run_statement(void *data, struct sl_op *op,
-                                    struct sl_error *err)
+static enum sl_status run_sqlite_statement(void *data, struct sl_op *op,
+                                           struct sl_error *err)
 {
     struct sl_sql_sqlite_conn *conn = data;
     const struct sl_sql_request *request = op->request;
@@ -208,7 +210,7 @@ static enum sl_status run_statement(void *data, struct sl_op *op,
         return status;
     if (request->verb == SL_SQL_QUERY)
         result = sl_sql_result_new(*op->room);
-    status = run_prepared(conn, statement, op, result, err);
+    status = run_sqlite_prepared(conn, statement, op, result, err);
     sl_sql_sqlite_statement_release(conn, statement);
     if (status == SL_OK && result != NULL)
         sl_sql_result_give(result, op->answer);
@@ -219,8 +221,8 @@ static enum sl_status run_statement(void *data, struct sl_op *op,
 
 /* --- Requests ----------------------------------------------------------- */
 
-static void complete_failure(void *data, struct sl_op *op,
-                             const struct sl_error *err)
+static void complete_sqlite_failure(void *data, struct sl_op *op,
+                                    const struct sl_error *err)
 {
     struct sl_sql_sqlite_conn *conn = data;
 
@@ -234,15 +236,15 @@ static void complete_failure(void *data, struct sl_op *op,
 void sl_sql_sqlite_session_init(struct sl_sql_sqlite_conn *conn)
 {
     static const struct sl_sql_session_ops ops = {
-        .begin = begin_transaction,
-        .commit = commit_transaction,
-        .run_statement = run_statement,
+        .begin = begin_sqlite,
+        .commit = commit_sqlite,
+        .run_statement = run_sqlite_statement,
         .cursor_open = sl_sql_sqlite_cursor_open,
         .cursor_next = sl_sql_sqlite_cursor_next,
         .cursor_close = sl_sql_sqlite_cursor_close,
-        .roll_back = roll_back,
-        .end = end_session,
-        .fail = complete_failure,
+        .roll_back = roll_back_sqlite,
+        .end = end_sqlite_session,
+        .fail = complete_sqlite_failure,
     };
 
     sl_sql_session_init(&conn->session, &ops, conn);

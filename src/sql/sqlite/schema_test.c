@@ -202,7 +202,8 @@ static void files_made_elsewhere_work(void **state)
 
 static int evil_calls;
 
-static void evil(sqlite3_context *context, int count, sqlite3_value **values)
+static void count_evil_call(sqlite3_context *context, int count,
+                            sqlite3_value **values)
 {
     (void)count;
     (void)values;
@@ -233,11 +234,11 @@ static int add_evil(sqlite3 *handle, const char **message,
 {
     (void)message;
     (void)api;
-    sqlite3_create_function(handle, "evil", -1, SQLITE_UTF8, NULL, evil, NULL,
-                            NULL);
+    sqlite3_create_function(handle, "evil", -1, SQLITE_UTF8, NULL,
+                            count_evil_call, NULL, NULL);
     sqlite3_create_function(handle, "evil", 1,
-                            SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, evil,
-                            NULL, NULL);
+                            SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                            count_evil_call, NULL, NULL);
     return sqlite3_create_module(handle, "evil", &evil_module, NULL);
 }
 

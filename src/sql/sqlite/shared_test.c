@@ -44,8 +44,9 @@ int tear_down(void **state)
     return 0;
 }
 
-static struct sl_sql_answer *call(struct fixture *f, struct sl_session *session,
-                                  const struct sl_sql_request *request)
+static struct sl_sql_answer *call_store(struct fixture *f,
+                                        struct sl_session *session,
+                                        const struct sl_sql_request *request)
 {
     if (f->answer.memory.owner != NULL)
         sl_answers_done(f->store.service, &f->answer, 1);
@@ -64,7 +65,7 @@ struct sl_sql_answer *ask_with(struct fixture *f, struct sl_session *session,
                                            .set_count = 1,
                                            .in_transaction = session != NULL};
 
-    return call(f, session, &request);
+    return call_store(f, session, &request);
 }
 
 struct sl_sql_answer *query(struct fixture *f, const char *text)
@@ -110,7 +111,7 @@ struct sl_session *begin(struct fixture *f, uint32_t isolation)
     struct sl_error err;
 
     assert_int_equal(sl_session_open(f->store.service, &session, &err), SL_OK);
-    expect_ok(call(f, session, &request), "begin");
+    expect_ok(call_store(f, session, &request), "begin");
     return session;
 }
 
@@ -124,7 +125,7 @@ struct sl_sql_answer *end(struct fixture *f, struct sl_session *session,
                           enum sl_sql_verb verb)
 {
     const struct sl_sql_request request = {.verb = verb};
-    struct sl_sql_answer *answer = call(f, session, &request);
+    struct sl_sql_answer *answer = call_store(f, session, &request);
 
     sl_session_close(session);
     return answer;

@@ -8,7 +8,7 @@
 
 enum { CACHE_CAPACITY = 32 };
 
-static void free_statement(struct sl_sql_sqlite_statement *statement)
+static void free_sqlite_statement(struct sl_sql_sqlite_statement *statement)
 {
     if (statement == NULL)
         return;
@@ -35,9 +35,9 @@ static enum sl_status check_single_statement(struct sl_sql_sqlite_conn *conn,
 }
 
 static enum sl_status
-prepare_statement(struct sl_sql_sqlite_conn *conn,
-                  struct sl_sql_sqlite_statement *statement,
-                  struct sl_error *err)
+prepare_sqlite_statement(struct sl_sql_sqlite_conn *conn,
+                         struct sl_sql_sqlite_statement *statement,
+                         struct sl_error *err)
 {
     const char *rest = NULL;
     bool cacheable = sl_sql_cached_statement_fits(&statement->cached);
@@ -69,12 +69,12 @@ enum sl_status sl_sql_sqlite_statement_take(
     if (statement == NULL) {
         statement = sl_alloc(sizeof(*statement));
         sl_sql_cached_statement_init(&statement->cached, NULL, text);
-        status = prepare_statement(conn, statement, err);
+        status = prepare_sqlite_statement(conn, statement, err);
     }
     if (status == SL_OK)
         *out = statement;
     else
-        free_statement(statement);
+        free_sqlite_statement(statement);
     return status;
 }
 
@@ -86,7 +86,7 @@ void sl_sql_sqlite_statement_release(struct sl_sql_sqlite_conn *conn,
     if (sl_sql_cached_statement_fits(&statement->cached))
         statement = sl_sql_statement_cache_add(&conn->cache, CACHE_CAPACITY,
                                                &statement->cached);
-    free_statement(statement);
+    free_sqlite_statement(statement);
 }
 
 void sl_sql_sqlite_statements_close(struct sl_sql_sqlite_conn *conn)
@@ -94,5 +94,5 @@ void sl_sql_sqlite_statements_close(struct sl_sql_sqlite_conn *conn)
     struct sl_sql_sqlite_statement *statement;
 
     while ((statement = sl_sql_statement_cache_pop(&conn->cache)) != NULL)
-        free_statement(statement);
+        free_sqlite_statement(statement);
 }

@@ -130,7 +130,8 @@ static int bind_number(sqlite3_stmt *statement, int at, struct sl_bytes number,
                                    : bind_blob(statement, at, number, copy);
 }
 
-static int bind_uuid(sqlite3_stmt *statement, int at, struct sl_bytes uuid)
+static int bind_sqlite_uuid(sqlite3_stmt *statement, int at,
+                            struct sl_bytes uuid)
 {
     char small[SL_SQL_UUID_LEN];
 
@@ -139,9 +140,9 @@ static int bind_uuid(sqlite3_stmt *statement, int at, struct sl_bytes uuid)
                      SQLITE_TRANSIENT);
 }
 
-static int bind_value(sqlite3_stmt *statement, int at,
-                      const struct sl_sql_value *value,
-                      sqlite3_destructor_type copy)
+static int bind_sqlite_value(sqlite3_stmt *statement, int at,
+                             const struct sl_sql_value *value,
+                             sqlite3_destructor_type copy)
 {
     switch ((enum sl_sql_type)value->type) {
     case SL_SQL_NULL:
@@ -157,7 +158,7 @@ static int bind_value(sqlite3_stmt *statement, int at,
     case SL_SQL_DECIMAL:
         return bind_number(statement, at, value->bytes, copy);
     case SL_SQL_UUID:
-        return bind_uuid(statement, at, value->bytes);
+        return bind_sqlite_uuid(statement, at, value->bytes);
     case SL_SQL_JSON:
         if (is_json_number(value->bytes))
             return bind_number(statement, at, trim_space(value->bytes), copy);
@@ -177,8 +178,8 @@ int sl_sql_sqlite_bind(sqlite3_stmt *statement,
     int code = SQLITE_OK;
 
     for (size_t i = 0; code == SQLITE_OK && i < set->count; i++)
-        code = bind_value(statement, (int)i + 1, &set->values[i],
-                          copy ? SQLITE_TRANSIENT : SQLITE_STATIC);
+        code = bind_sqlite_value(statement, (int)i + 1, &set->values[i],
+                                 copy ? SQLITE_TRANSIENT : SQLITE_STATIC);
     return code;
 }
 
@@ -216,7 +217,7 @@ struct scratch {
     char text[64];
 };
 
-static struct sl_bytes write_integer(struct scratch *scratch, int64_t number)
+static struct sl_bytes write_int64(struct scratch *scratch, int64_t number)
 {
     int len =
         snprintf(scratch->text, sizeof(scratch->text), "%" PRId64, number);
@@ -238,7 +239,7 @@ static bool is_nearly_equal(double a, double b)
  * Write number as a decimal.  SQLite promises 15 digits and may miss the
  * nearest number slightly; a number that is further away needs 17.
  */
-static struct sl_bytes write_float(struct scratch *scratch, double number)
+static struct sl_bytes write_real(struct scratch *scratch, double number)
 {
     int len = snprintf(scratch->text, sizeof(scratch->text), "%.15g", number);
 
@@ -248,7 +249,8 @@ static struct sl_bytes write_float(struct scratch *scratch, double number)
 }
 
 /* SQLite's own functions write a space where RFC 3339 has a T. */
-static bool read_timestamp(struct sl_sql_value *value, struct scratch *scratch)
+static bool convert_timestamp(struct sl_sql_value *value,
+                              struct scratch *scratch)
 {
     struct sl_bytes text = value->bytes;
 
@@ -274,7 +276,7 @@ static bool convert_literal(enum sl_sql_type type, struct sl_sql_value *value,
     case SL_SQL_TIME:
         return sl_sql_is_time(value->bytes);
     case SL_SQL_TIMESTAMP:
-        return read_timestamp(value, scratch);
+        return convert_timestamp(value, scratch);
     case SL_SQL_UUID:
         return sl_sql_is_uuid(value->bytes);
     case SL_SQL_JSON:
@@ -289,15 +291,16 @@ static bool is_number_type(enum sl_sql_type type)
     return type == SL_SQL_DECIMAL || type == SL_SQL_JSON;
 }
 
-static void read_integer(int64_t number, enum sl_sql_type type,
-                         struct sl_sql_value *value, struct scratch *scratch)
+static void read_sqlite_integer(int64_t number, enum sl_sql_type type,
+                                struct sl_sql_value *value,
+                                struct scratch *scratch)
 {
     if (type == SL_SQL_BOOLEAN && (number == 0 || number == 1)) {
         value->type = SL_SQL_BOOLEAN;
         value->boolean = number == 1;
     } else if (is_number_type(type)) {
         value->type = type;
-        value->bytes = write_integer(scratch, number);
+        value->bytes = write_int64(scratch, number);
     } else {
         value->type = SL_SQL_INT64;
         value->int64 = number;
@@ -307,7 +310,7 @@ static void read_integer(int64_t number, enum sl_sql_type type,
 static void read_real(double number, enum sl_sql_type type,
                       struct sl_sql_value *value, struct scratch *scratch)
 {
-    value->bytes = write_float(scratch, number);
+    value->bytes = write_real(scratch, number);
     if (is_number_type(type) && sl_sql_is_decimal(value->bytes)) {
         value->type = type;
         return;
@@ -345,8 +348,9 @@ static bool take_bytes(sqlite3_stmt *statement, int column, bool is_blob,
     return start != NULL || (is_blob && bytes->len == 0);
 }
 
-static bool read_value(sqlite3_stmt *statement, int column,
-                       struct sl_sql_value *value, struct scratch *scratch)
+static bool read_sqlite_value(sqlite3_stmt *statement, int column,
+                              struct sl_sql_value *value,
+                              struct scratch *scratch)
 {
     int storage = sqlite3_column_type(statement, column);
     enum sl_sql_type type = declared_type(statement, column);
@@ -357,8 +361,8 @@ static bool read_value(sqlite3_stmt *statement, int column,
     case SQLITE_NULL:
         return true;
     case SQLITE_INTEGER:
-        read_integer(sqlite3_column_int64(statement, column), type, value,
-                     scratch);
+        read_sqlite_integer(sqlite3_column_int64(statement, column), type,
+                            value, scratch);
         return true;
     case SQLITE_FLOAT:
         read_real(sqlite3_column_double(statement, column), type, value,
@@ -382,8 +386,8 @@ enum sl_status sl_sql_sqlite_add_row(sqlite3_stmt *statement,
     struct scratch scratch;
 
     for (int i = 0; status == SL_OK && i < count; i++) {
-        if (!read_value(statement, i, &value, &scratch))
-            return sl_fail(err, SL_TOO_LARGE, "no memory for a value");
+        if (!read_sqlite_value(statement, i, &value, &scratch))
+            return sl_fail(err, SL_TOO_LARGE, "out of memory for a value");
         status = sl_sql_result_value(result, &value, err);
     }
     if (status == SL_OK)
@@ -402,7 +406,8 @@ enum sl_status sl_sql_sqlite_add_columns(sqlite3_stmt *statement,
         const char *name = sqlite3_column_name(statement, i);
         const char *type = sqlite3_column_decltype(statement, i);
         if (name == NULL)
-            return sl_fail(err, SL_TOO_LARGE, "no memory for a column's name");
+            return sl_fail(err, SL_TOO_LARGE,
+                           "out of memory for a column's name");
         status =
             sl_sql_result_column(result, sl_bytes_of(name),
                                  sl_bytes_of(type != NULL ? type : ""), err);

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void expect_text(struct fixture *f, const char *text,
-                        enum sl_sql_type type, const char *expected)
+static void expect_column_text(struct fixture *f, const char *text,
+                               enum sl_sql_type type, const char *expected)
 {
     const struct sl_sql_answer *answer = query(f, text);
 
@@ -67,7 +67,7 @@ static void columns_by_their_declared_type(void **state)
         snprintf(text, sizeof(text), "INSERT INTO a VALUES (%s)",
                  cases[i].literal);
         execute(f, text);
-        expect_text(f, "SELECT b FROM a", cases[i].type, cases[i].text);
+        expect_column_text(f, "SELECT b FROM a", cases[i].type, cases[i].text);
         assert_true(sl_bytes_equal(f->answer.columns[0].type_name,
                                    sl_bytes_of(cases[i].declared)));
         execute(f, "DROP TABLE a");
@@ -97,7 +97,7 @@ static void another_encoding(void **state)
 
     by_another(f, "PRAGMA encoding = 'UTF-16le'; CREATE TABLE a (b TEXT); "
                   "INSERT INTO a VALUES ('gr\xc3\xbc\xc3\x9f')");
-    expect_text(f, "SELECT b FROM a", SL_SQL_TEXT, "gr\xc3\xbc\xc3\x9f");
+    expect_column_text(f, "SELECT b FROM a", SL_SQL_TEXT, "gr\xc3\xbc\xc3\x9f");
 }
 
 int main(void)
