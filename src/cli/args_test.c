@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Command lines, taken apart. */
+/* Parsing of command lines. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -126,7 +126,7 @@ static void test_nothing_behind_the_dashes(void **state)
 
     (void)state;
     assert_int_equal(PARSE(&command, "--"), SL_OK);
-    assert_non_null(args.rest); /* no arguments, which is not none given */
+    assert_non_null(args.rest); /* given, but empty */
     assert_int_equal(args.rest_count, 0);
 }
 

@@ -39,9 +39,9 @@ static void note_import(void *context, const struct sl_host_import *import)
 
 /* The first resource of the kind; granted: that the component may open. */
 static const struct sl_manifest_resource *
-find_resource(const struct sl_manifest *manifest,
-              const struct sl_manifest_component *component, const char *kind,
-              bool granted)
+find_resource_of_kind(const struct sl_manifest *manifest,
+                      const struct sl_manifest_component *component,
+                      const char *kind, bool granted)
 {
     for (size_t i = 0; i < manifest->resource_count; i++) {
         const struct sl_manifest_resource *resource = &manifest->resources[i];
@@ -67,10 +67,11 @@ static size_t warn_missing_resources(const struct sl_manifest *manifest,
     sl_host_imports(host, index, note_import, uses);
     for (size_t k = 0; k < KINDS; k++) {
         const char *kind = kinds[k].name;
-        if (!uses[k] || find_resource(manifest, component, kind, true) != NULL)
+        if (!uses[k] ||
+            find_resource_of_kind(manifest, component, kind, true) != NULL)
             continue;
         const struct sl_manifest_resource *other =
-            find_resource(manifest, component, kind, false);
+            find_resource_of_kind(manifest, component, kind, false);
         count++;
         if (other != NULL)
             sl_print_warning(
@@ -101,7 +102,7 @@ static void print_import(void *context, const struct sl_host_import *import)
     sl_print_line(stdout, "%s", import->hint);
 }
 
-static void print_trigger(const struct sl_manifest_trigger *trigger)
+static void print_granted_trigger(const struct sl_manifest_trigger *trigger)
 {
     printf("  trigger %s, ", sl_manifest_trigger_name(trigger->type));
     if (trigger->type == SL_TRIGGER_HTTP)
@@ -159,7 +160,7 @@ static void print_grants(const struct sl_manifest *manifest,
                       component->allowed_hosts[i].text);
     for (size_t i = 0; i < manifest->trigger_count; i++)
         if (manifest->triggers[i].component == component)
-            print_trigger(&manifest->triggers[i]);
+            print_granted_trigger(&manifest->triggers[i]);
     print_limits(component);
 }
 

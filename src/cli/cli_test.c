@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The program itself, as a shell starts it: $SLIGHT is its path. */
+/* The program as a shell runs it: $SLIGHT is its path. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -74,7 +74,7 @@ static const char *output_text(const struct fixture *f)
     return (const char *)f->out.ptr;
 }
 
-/* Run it; the code and something that it says must be as expected. */
+/* Run a line; the code must be as expected, and the output contain a text. */
 static void expect_output(struct fixture *f, const char *line, int code,
                           const char *expected)
 {
@@ -111,7 +111,7 @@ static void test_help_of_everything(void **state)
     }
 }
 
-/* Help fits a terminal of 80 columns, but for examples and settings. */
+/* Help fits a terminal of 80 columns. */
 static void test_help_is_80_columns_wide(void **state)
 {
     struct fixture *f = *state;
@@ -270,7 +270,7 @@ static void test_wrong_manifest(void **state)
         4, "slightfile.toml:4:10: error: a.wasm: no such file or folder\n");
 }
 
-static void test_what_is_no_component(void **state)
+static void test_invalid_components(void **state)
 {
     struct fixture *f = *state;
 
@@ -306,7 +306,7 @@ static void test_compiled_code_is_cached(void **state)
     expect_output(f, "\"$SLIGHT\" run a.wasm", 4, nothing_to_run);
     expect_output(f, "ls cache | wc -l", 0, "1\n");
 
-    /* Damage, whatever it is, is noticed and mended. */
+    /* Damage is detected and repaired. */
     expect_output(
         f, "printf X | dd of=$(ls cache/*) bs=1 seek=999 conv=notrunc", 0, "");
     expect_output(f, "sum cache/* > damaged; \"$SLIGHT\" run a.wasm", 4,
@@ -331,7 +331,7 @@ static void test_limits_of_compiling(void **state)
         "[component] of the manifest\n");
 }
 
-static void test_no_cache_is_no_failure(void **state)
+static void test_without_cache(void **state)
 {
     struct fixture *f = *state;
     const char *nothing_to_run = "error: a.wasm: the component exports no "
@@ -364,7 +364,7 @@ static void test_providers(void **state)
                   "| setting | type | default | |\n");
 }
 
-/* Of a queue; the rest is e2e.deliveries. */
+/* Without letters; e2e.deliveries has the rest. */
 static void test_dead_letters(void **state)
 {
     struct fixture *f = *state;
@@ -428,7 +428,7 @@ static void test_bindgen(void **state)
                   0, "command.c\ncommand.h\ncommand_component_type.o\n");
     expect_output(f, "\"$SLIGHT\" bindgen c --world comand --out gen", 1,
                   "error: ");
-    /* A world of one's own uses slight's packages without a copy of them. */
+    /* A custom world uses slight's packages without a copy of them. */
     expect_output(
         f,
         "mkdir wit; printf 'package my:app;\\nworld main {\\n"
@@ -468,7 +468,7 @@ static void test_completion(void **state)
                   "complete -c slight -f\n");
 }
 
-static void test_a_full_disk_is_told(void **state)
+static void test_full_disk(void **state)
 {
     struct fixture *f = *state;
 
@@ -497,16 +497,16 @@ int main(void)
         CASE(test_usage),
         CASE(test_nothing_to_run),
         CASE(test_wrong_manifest),
-        CASE(test_what_is_no_component),
+        CASE(test_invalid_components),
         CASE(test_compiled_code_is_cached),
         CASE(test_limits_of_compiling),
-        CASE(test_no_cache_is_no_failure),
+        CASE(test_without_cache),
         CASE(test_providers),
         CASE(test_dead_letters),
         CASE(test_wit),
         CASE(test_bindgen),
         CASE(test_completion),
-        CASE(test_a_full_disk_is_told),
+        CASE(test_full_disk),
         CASE(test_no_colour_without_a_terminal),
     };
 

@@ -20,7 +20,7 @@
 /* --- One letter --------------------------------------------------------- */
 
 /* UTC, as in the log. */
-static void write_time(FILE *out, uint64_t ms)
+static void write_utc(FILE *out, uint64_t ms)
 {
     const time_t seconds = (time_t)(ms / 1000);
     struct tm parts;
@@ -64,9 +64,9 @@ static bool print_json(void *context, const struct sl_dead_letter *letter)
     fputs("{\"id\":", stdout);
     write_quoted(stdout, letter->id);
     printf(",\"deliveries\":%" PRIu32 ",\"sent\":\"", letter->deliveries);
-    write_time(stdout, letter->sent_at_ms);
+    write_utc(stdout, letter->sent_at_ms);
     fputs("\",\"died\":\"", stdout);
-    write_time(stdout, letter->died_at_ms);
+    write_utc(stdout, letter->died_at_ms);
     fputs("\",\"reason\":", stdout);
     write_quoted(stdout, letter->reason);
     fputs(",\"group\":", stdout);
@@ -98,7 +98,7 @@ static bool print_row(void *context, const struct sl_dead_letter *letter)
                sl_style_on(stdout, SL_STYLE_BOLD), "ID", "DIED", "BYTES",
                sl_style_off(stdout));
     printf("%-20s  %10" PRIu32 "  ", id, letter->deliveries);
-    write_time(stdout, letter->died_at_ms);
+    write_utc(stdout, letter->died_at_ms);
     printf("  %10zu  ", letter->payload.len);
     sl_escape(stdout, letter->reason, SL_ESCAPE_LINE);
     fputc('\n', stdout);
@@ -163,7 +163,7 @@ static bool read_request(const struct sl_args *args, struct request *request)
 
 /* NULL after a message. */
 static const struct sl_manifest_resource *
-find_resource(const struct sl_manifest *manifest, const char *name)
+find_queue_resource(const struct sl_manifest *manifest, const char *name)
 {
     const struct sl_manifest_resource *found =
         sl_manifest_resource(manifest, sl_bytes_of(name));
@@ -279,7 +279,7 @@ static int run_dead_letters(const struct sl_args *args)
     if (code != SL_EXIT_OK)
         return code;
     const struct sl_manifest_resource *resource =
-        find_resource(manifest, sl_args_operand(args, 1));
+        find_queue_resource(manifest, sl_args_operand(args, 1));
     if (resource == NULL)
         return SL_EXIT_USAGE;
     if (sl_dead_letters_open(resource, &letters, &err) != SL_OK)

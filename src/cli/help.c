@@ -125,7 +125,8 @@ static void print_key(FILE *out, const char *name, const char *attributes,
     print_wrapped(out, help, OPTION_WIDTH + 4);
 }
 
-static void print_table(FILE *out, const struct sl_manifest_table *table)
+static void print_manifest_table(FILE *out,
+                                 const struct sl_manifest_table *table)
 {
     print_heading(out, table->title);
     if (table->text != NULL) {
@@ -150,7 +151,7 @@ static void print_manifest(FILE *out)
     fprintf(out, SL_HELP_MANIFEST ": %s\n\n%s", sl_help_manifest_summary,
             sl_help_manifest_intro);
     for (size_t i = 0; (table = sl_manifest_table(i)).title != NULL; i++)
-        print_table(out, &table);
+        print_manifest_table(out, &table);
 }
 
 int sl_help_unknown(const char *name)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pages in the man macros of groff (groff_man(7)).  Text goes through
- * write_escaped, so that no character of it is markup.
+ * write_roff, so that no character of it is markup.
  */
 #include "cli/man.h"
 
@@ -18,7 +18,7 @@
 #include "cli/print.h"
 #include "manifest/manifest.h"
 
-static void write_escaped(FILE *out, const char *text, size_t len)
+static void write_roff(FILE *out, const char *text, size_t len)
 {
     if (len > 0 && (text[0] == '.' || text[0] == '\''))
         fputs("\\&", out);
@@ -34,7 +34,7 @@ static void write_escaped(FILE *out, const char *text, size_t len)
 
 static void write_text(FILE *out, const char *text)
 {
-    write_escaped(out, text, strlen(text));
+    write_roff(out, text, strlen(text));
 }
 
 static void write_font(FILE *out, char font, const char *text)
@@ -60,7 +60,7 @@ static void write_paragraphs(FILE *out, const char *text)
             fputs(".PP", out);
         } else {
             size_t skipped = is_indented ? 2 : 0;
-            write_escaped(out, text + skipped, len - skipped);
+            write_roff(out, text + skipped, len - skipped);
         }
         fputc('\n', out);
         text += len + (text[len] == '\n');
@@ -89,7 +89,7 @@ static void write_head(FILE *out, const char *name, int section,
     fputc('\n', out);
 }
 
-static void write_entry(FILE *out, const char *term, const char *text)
+static void write_man_entry(FILE *out, const char *term, const char *text)
 {
     fputs(".TP\n", out);
     write_font(out, 'B', term);
@@ -103,7 +103,7 @@ static void write_items(FILE *out, const char *title,
 {
     write_section(out, title);
     for (; items->name != NULL; items++)
-        write_entry(out, items->name, items->help);
+        write_man_entry(out, items->name, items->help);
 }
 
 static void write_option(FILE *out, const struct sl_command_option *option)
@@ -178,7 +178,7 @@ static void write_program(FILE *out, const void *context)
     for (size_t i = 0; sl_commands[i] != NULL; i++) {
         SL_CLEANUP(sl_freep)
         char *page = sl_asprintf("slight-%s(1)", sl_commands[i]->name);
-        write_entry(out, page, sl_commands[i]->summary);
+        write_man_entry(out, page, sl_commands[i]->summary);
     }
     write_section(out, "OPTIONS");
     write_options(out, sl_help_options);

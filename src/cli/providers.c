@@ -69,7 +69,7 @@ static void print_capability(const struct sl_capability *capability, int name,
     putchar('\n');
 }
 
-static void print_table(void)
+static void print_all_providers(void)
 {
     int name, service;
 
@@ -165,7 +165,7 @@ static int run_providers(const struct sl_args *args)
         return SL_EXIT_USAGE;
     }
     if (name == NULL) {
-        print_table();
+        print_all_providers();
         return SL_EXIT_OK;
     }
     const struct sl_capability *capability;

@@ -29,7 +29,7 @@ static const char *own_text(struct sl_run_options *options, char *text)
 }
 
 /* NAME=VALUE */
-static bool add_variable(struct sl_run_options *options, const char *text)
+static bool add_env_option(struct sl_run_options *options, const char *text)
 {
     const char *equals = strchr(text, '=');
 
@@ -45,7 +45,7 @@ static bool add_variable(struct sl_run_options *options, const char *text)
 }
 
 /* HOST[::GUEST][:ro] */
-static bool add_directory(struct sl_run_options *options, const char *text)
+static bool add_dir_option(struct sl_run_options *options, const char *text)
 {
     size_t len = strlen(text);
     bool read_only = len > 3 && strcmp(text + len - 3, ":ro") == 0;
@@ -82,14 +82,15 @@ static bool set_duration(const char *name, const char *text, int64_t *ms)
     return false;
 }
 
-static bool add_option(struct sl_run_options *options, const struct sl_arg *arg)
+static bool apply_option(struct sl_run_options *options,
+                         const struct sl_arg *arg)
 {
     const char *name = arg->option->name;
 
     if (strcmp(name, "env") == 0)
-        return add_variable(options, arg->value);
+        return add_env_option(options, arg->value);
     if (strcmp(name, "dir") == 0)
-        return add_directory(options, arg->value);
+        return add_dir_option(options, arg->value);
     if (strcmp(name, "timeout") == 0)
         return set_duration(name, arg->value, &options->run.timeout_ms);
     if (strcmp(name, "raw-output") == 0)
@@ -143,7 +144,7 @@ int sl_run_options_parse(const struct sl_args *args, struct sl_run_options *out)
     out->run.env = out->env;
     out->run.directories = out->directories;
     for (size_t i = 0; i < args->option_count; i++)
-        if (!add_option(out, &args->options[i]))
+        if (!apply_option(out, &args->options[i]))
             return SL_EXIT_USAGE;
     return check_log_options(args) ? SL_EXIT_OK : SL_EXIT_USAGE;
 }

@@ -39,7 +39,7 @@ static void print_event(const char *name, const char *event, const char *text)
     sl_message_close(&message);
 }
 
-static void print_trigger(void *context, const char *text)
+static void print_listening(void *context, const char *text)
 {
     print_event(context, "trigger", text);
 }
@@ -138,7 +138,7 @@ static bool drain_server(const struct sl_server *server, sl_deadline deadline)
 int sl_server_serve(const struct sl_server *server, int interrupt,
                     int64_t grace_ms)
 {
-    sl_triggers_visit(server->triggers, print_trigger,
+    sl_triggers_visit(server->triggers, print_listening,
                       (void *)(uintptr_t)server->manifest->name);
     (void)wait_readable(interrupt, -1);
     (void)sl_signals_caught();

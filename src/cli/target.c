@@ -31,7 +31,7 @@ static void print_problem(void *context, struct sl_toml_place place,
     sl_print_error_at(problems->path, place.line, place.column, message);
 }
 
-static int read_manifest(const char *path, struct sl_manifest **out)
+static int open_manifest(const char *path, struct sl_manifest **out)
 {
     struct sl_error err;
     struct problems problems = {.path = path};
@@ -43,7 +43,7 @@ static int read_manifest(const char *path, struct sl_manifest **out)
     return SL_EXIT_MANIFEST;
 }
 
-static int read_folder(const char *folder, struct sl_manifest **out)
+static int open_folder(const char *folder, struct sl_manifest **out)
 {
     size_t len = strlen(folder);
     SL_CLEANUP(sl_freep)
@@ -55,7 +55,7 @@ static int read_folder(const char *folder, struct sl_manifest **out)
     struct stat info;
 
     if (stat(path, &info) == 0)
-        return read_manifest(path, out);
+        return open_manifest(path, out);
     sl_print_error("there is no %s in %s; write one (docs/manifest.md), or "
                    "name a component: slight run app.wasm",
                    SL_MANIFEST_FILE,
@@ -70,7 +70,7 @@ static bool is_manifest_name(const char *path)
     return len > 5 && strcmp(path + len - 5, ".toml") == 0;
 }
 
-static int read_component(const char *path, const char *manifest_file,
+static int open_component(const char *path, const char *manifest_file,
                           struct sl_manifest **out)
 {
     struct sl_error err;
@@ -80,7 +80,7 @@ static int read_component(const char *path, const char *manifest_file,
             return SL_EXIT_OK;
         return sl_print_failure(&err, SL_EXIT_FAILED);
     }
-    int code = read_manifest(manifest_file, out);
+    int code = open_manifest(manifest_file, out);
     if (code == SL_EXIT_OK)
         sl_manifest_set_source(*out, path);
     return code;
@@ -92,7 +92,7 @@ int sl_target_open(const char *operand, const char *manifest_file,
     struct stat info;
 
     if (operand == NULL && manifest_file != NULL)
-        return read_manifest(manifest_file, out);
+        return open_manifest(manifest_file, out);
     if (operand == NULL)
         operand = ".";
     bool is_folder = stat(operand, &info) == 0 && S_ISDIR(info.st_mode);
@@ -102,10 +102,10 @@ int sl_target_open(const char *operand, const char *manifest_file,
         return SL_EXIT_USAGE;
     }
     if (is_folder)
-        return read_folder(operand, out);
+        return open_folder(operand, out);
     if (is_manifest_name(operand))
-        return read_manifest(operand, out);
-    return read_component(operand, manifest_file, out);
+        return open_manifest(operand, out);
+    return open_component(operand, manifest_file, out);
 }
 
 int sl_target_print_failure(const struct sl_manifest *manifest,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What ${...} gives within the URL of a service. */
+/* The value of ${...} within the URL of a service. */
 #include "manifest/shared_test.h"
 
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static const char *filled_url(const char *type, const char *key,
                                   option->offset);
 }
 
-/* Within a URL a value is data, whatever is in it. */
+/* Within a URL, a value is data. */
 static void test_filled_into_a_url(void **state)
 {
     static const struct {
@@ -47,7 +47,7 @@ static void test_filled_into_a_url(void **state)
          "postgres://h/d?application_name=a%2F%3F%23%25%40%3A%26%20z"},
         {"sql.postgres", "url", "postgres://u:${file:/dev/null}@h/d",
          "postgres://u:@h/d"},
-        /* One that is whole, or its rest, is a URL already. */
+        /* A whole URL, or the rest of one, is encoded already. */
         {"sql.postgres", "url", "${env:SL_TEST_URL}",
          "postgres://u:p%2Fq@h/d?sslmode=require"},
         {"sql.mysql", "url", "mysql://${env:SL_TEST_REST}",
@@ -56,7 +56,7 @@ static void test_filled_into_a_url(void **state)
          "redis://u:pw@h/2"},
         {"kv.etcd", "endpoints", "http://${env:SL_TEST_N}:1,${env:SL_TEST_E}",
          "http://7:1,https://e:2"},
-        /* What is no URL stays. */
+        /* Other addresses are not changed. */
         {"lockd.zookeeper", "servers", "${env:SL_TEST_H}/root",
          "h.x:7000/root"},
         {"pubsub.kafka", "brokers", "${env:SL_TEST_H},b:1", "h.x:7000,b:1"},
@@ -80,7 +80,7 @@ static void test_filled_into_a_url(void **state)
     }
 }
 
-static void test_what_is_no_part_of_a_url(void **state)
+static void test_invalid_parts_of_a_url(void **state)
 {
     (void)state;
     setenv("SL_TEST_SECRET", "u:hunter/2@h/0", 1);
@@ -91,7 +91,7 @@ static void test_what_is_no_part_of_a_url(void **state)
         "has more than a host; write each part as a ${...} of its own, which "
         "is percent-encoded: scheme://${env:USER}:${env:PASSWORD}@${env:HOST}/"
         "${env:DATABASE}, or give the whole URL in one ${...}\n");
-    /* What is wrong is told, and how to write it; the value is not. */
+    /* The message has the problem and the remedy, but not the value. */
     setenv("SL_TEST_SECRET", "redis://:hunter/2@h/0", 1);
     manifest_bad(
         HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.redis\"\n"
@@ -113,7 +113,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_filled_into_a_url),
-        cmocka_unit_test(test_what_is_no_part_of_a_url),
+        cmocka_unit_test(test_invalid_parts_of_a_url),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

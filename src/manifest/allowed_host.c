@@ -142,7 +142,7 @@ static enum sl_status parse_range(const char *text, const char *slash,
     return SL_OK;
 }
 
-static bool is_name(const char *host)
+static bool is_dns_name(const char *host)
 {
     size_t len = strlen(host);
 
@@ -166,7 +166,7 @@ static enum sl_status parse_host(const char *host, struct sl_allowed_host *out,
     }
     bool below = strncmp(host, "*.", 2) == 0;
     const char *name = below ? host + 2 : host;
-    if (!is_name(name))
+    if (!is_dns_name(name))
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "expected a name, an address, *.name for all names "
                        "below it, or *; without a user, path or query");

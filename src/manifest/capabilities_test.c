@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every capability and driver of this build is whole, and has its page. */
+/* Every capability and driver of this build is complete and has its page. */
 #include "manifest/capabilities.h"
 
 #include <setjmp.h>
@@ -17,7 +17,7 @@
 
 enum { TARGET_SIZE = 4096 };
 
-/* A setting has a help, and a default that is right. */
+/* A setting has a help and a valid default. */
 static void check_option(const char *owner, const struct sl_option *option)
 {
     uint8_t target[TARGET_SIZE] = {0};
@@ -85,7 +85,7 @@ static void check_capability(const struct sl_capability *capability)
         check_driver(capability, capability->drivers[i]);
 }
 
-static void every_capability_is_whole(void **state)
+static void test_every_capability_is_complete(void **state)
 {
     (void)state;
     assert_non_null(sl_capabilities[0]);
@@ -94,7 +94,7 @@ static void every_capability_is_whole(void **state)
     check_options("every resource", sl_service_options);
 }
 
-static void an_unknown_name_finds_nothing(void **state)
+static void test_unknown_names(void **state)
 {
     const struct sl_capability *none = NULL;
 
@@ -106,8 +106,28 @@ static void an_unknown_name_finds_nothing(void **state)
     assert_null(sl_driver_nearest("something else"));
 }
 
-/* docs/triggers.md says of every setting what it is when it is not set. */
-static void triggers_have_their_page(void **state)
+/* Every table of the manifest can be documented. */
+static void test_the_reference_is_complete(void **state)
+{
+    struct sl_manifest_table table;
+    size_t count = 0;
+
+    (void)state;
+    for (; (table = sl_manifest_table(count)).title != NULL; count++) {
+        for (size_t i = 0; i < 2; i++)
+            if (table.options[i] != NULL)
+                check_options(table.title, table.options[i]);
+        for (const struct sl_manifest_key *k = table.keys;
+             k != NULL && k->name != NULL; k++) {
+            assert_non_null(k->type);
+            assert_non_null(k->help);
+        }
+    }
+    assert_true(count >= 10);
+}
+
+/* docs/triggers.md has the default of every setting. */
+static void test_triggers_have_their_page(void **state)
 {
     static char page[65536];
     char row[256];
@@ -138,10 +158,10 @@ static void triggers_have_their_page(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_capability_is_whole),
-        cmocka_unit_test(an_unknown_name_finds_nothing),
-        cmocka_unit_test(triggers_have_their_page),
-        cmocka_unit_test(triggers_have_their_page),
+        cmocka_unit_test(test_every_capability_is_complete),
+        cmocka_unit_test(test_unknown_names),
+        cmocka_unit_test(test_the_reference_is_complete),
+        cmocka_unit_test(test_triggers_have_their_page),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

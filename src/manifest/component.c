@@ -138,8 +138,9 @@ const struct sl_option sl_manifest_directory_options[] = {
     {0},
 };
 
-static bool is_a(struct sl_manifest_reader *reader, const struct sl_toml *node,
-                 enum sl_toml_type type, const char *key, const char *wanted)
+static bool expect_type(struct sl_manifest_reader *reader,
+                        const struct sl_toml *node, enum sl_toml_type type,
+                        const char *key, const char *wanted)
 {
     if (node->type == type)
         return true;
@@ -155,7 +156,8 @@ static void read_args(struct sl_manifest_reader *reader,
 {
     struct sl_manifest *manifest = reader->manifest;
 
-    if (!is_a(reader, node, SL_TOML_ARRAY, "args", "an array of strings"))
+    if (!expect_type(reader, node, SL_TOML_ARRAY, "args",
+                     "an array of strings"))
         return;
     component->args =
         sl_manifest_own(manifest, sl_alloc_array(node->child_count + 1,
@@ -174,7 +176,7 @@ static void read_env(struct sl_manifest_reader *reader,
 {
     struct sl_manifest *manifest = reader->manifest;
 
-    if (!is_a(reader, node, SL_TOML_TABLE, "env", "a table of strings"))
+    if (!expect_type(reader, node, SL_TOML_TABLE, "env", "a table of strings"))
         return;
     component->env =
         sl_manifest_own(manifest, sl_alloc_array(node->child_count + 1,
@@ -215,14 +217,15 @@ static void read_directories(struct sl_manifest_reader *reader,
 {
     struct sl_manifest *manifest = reader->manifest;
 
-    if (!is_a(reader, node, SL_TOML_ARRAY, "directories", "an array of tables"))
+    if (!expect_type(reader, node, SL_TOML_ARRAY, "directories",
+                     "an array of tables"))
         return;
     component->directories = sl_manifest_own(
         manifest,
         sl_alloc_array(node->child_count + 1, sizeof(*component->directories)));
     for (size_t i = 0; i < node->child_count; i++) {
         const struct sl_toml *child = &node->children[i];
-        if (is_a(reader, child, SL_TOML_TABLE, "directories", "a table"))
+        if (expect_type(reader, child, SL_TOML_TABLE, "directories", "a table"))
             read_directory(
                 reader, child,
                 &component->directories[component->directory_count++]);
@@ -235,7 +238,8 @@ static void read_grants(struct sl_manifest_reader *reader,
 {
     struct sl_manifest *manifest = reader->manifest;
 
-    if (!is_a(reader, node, SL_TOML_ARRAY, "resources", "an array of strings"))
+    if (!expect_type(reader, node, SL_TOML_ARRAY, "resources",
+                     "an array of strings"))
         return;
     component->granted = sl_manifest_own(
         manifest, sl_alloc_array(manifest->resource_count + 1, sizeof(bool)));
@@ -261,8 +265,8 @@ static void read_allowed_hosts(struct sl_manifest_reader *reader,
 {
     struct sl_error err;
 
-    if (!is_a(reader, node, SL_TOML_ARRAY, "allowed-hosts",
-              "an array of strings"))
+    if (!expect_type(reader, node, SL_TOML_ARRAY, "allowed-hosts",
+                     "an array of strings"))
         return;
     if (node->child_count > SL_ALLOWED_HOSTS_MAX) {
         sl_manifest_add_problem(
@@ -342,9 +346,10 @@ static void read_component(struct sl_manifest_reader *reader,
         component->source_place = source->place;
 }
 
-static void check_unique(struct sl_manifest_reader *reader,
-                         const struct sl_toml *table,
-                         const struct sl_manifest_component *component)
+static void
+check_component_unique(struct sl_manifest_reader *reader,
+                       const struct sl_toml *table,
+                       const struct sl_manifest_component *component)
 {
     const struct sl_manifest *manifest = reader->manifest;
 
@@ -386,11 +391,11 @@ void sl_manifest_read_components(struct sl_manifest_reader *reader,
     }
     for (size_t i = 0; i < count; i++) {
         struct sl_manifest_component component = {0};
-        if (!is_a(reader, &node->children[i], SL_TOML_TABLE, "component",
-                  "a table"))
+        if (!expect_type(reader, &node->children[i], SL_TOML_TABLE, "component",
+                         "a table"))
             continue;
         read_component(reader, &node->children[i], false, &component);
-        check_unique(reader, &node->children[i], &component);
+        check_component_unique(reader, &node->children[i], &component);
         manifest->components[manifest->component_count++] = component;
     }
 }

@@ -74,7 +74,7 @@ static bool has_colon(struct sl_bytes authority, const char *after)
     return false;
 }
 
-static bool is_plain(unsigned char c)
+static bool needs_no_encoding(unsigned char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c >= '0' && c <= '9') || (c != '\0' && strchr("-._~", c) != NULL);
@@ -88,7 +88,7 @@ static enum sl_status percent_encode(struct sl_bytes value, unsigned char kept,
 
     for (size_t i = 0; status == SL_OK && i < value.len; i++) {
         unsigned char c = value.ptr[i];
-        if (is_plain(c) || (kept != 0 && c == kept))
+        if (needs_no_encoding(c) || (kept != 0 && c == kept))
             status = sl_buf_append(out, SL_BYTES(&c, 1), err);
         else
             status = sl_buf_printf(out, err, "%%%02X", c);
@@ -103,7 +103,7 @@ static enum sl_status append_host(struct sl_bytes value, bool first,
 {
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = value.ptr[i];
-        if (is_plain(c) || (c != '\0' && strchr(":,[]%", c) != NULL) ||
+        if (needs_no_encoding(c) || (c != '\0' && strchr(":,[]%", c) != NULL) ||
             (first && c == '@'))
             continue;
         return sl_fail(

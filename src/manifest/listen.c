@@ -14,7 +14,7 @@ struct address {
     uint16_t port;                   /* 0: the system chooses */
 };
 
-static bool is_name(const char *host)
+static bool is_host_name(const char *host)
 {
     static const char digits[] = "0123456789.";
 
@@ -46,7 +46,7 @@ static enum sl_status check_listen_host(struct address *address,
         address->is_wildcard = v4.s_addr == INADDR_ANY;
         return SL_OK;
     }
-    if (is_name(address->host))
+    if (is_host_name(address->host))
         return SL_OK;
     return sl_fail(err, SL_INVALID_ARGUMENT,
                    "expected an address of this machine or a name as the host");

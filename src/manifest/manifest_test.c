@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Manifests, right and wrong: for each wrong one everything that is told. */
+/* Valid manifests, and all problems of invalid ones. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -110,7 +110,7 @@ static void test_format(void **state)
                      "1:1: the manifest needs \"name\": the name of the "
                      "component in messages and metrics\n"
                      "1:1: the manifest needs [component] with \"source\"\n");
-    /* Of a newer format nothing else can be judged. */
+    /* The rest of a newer format cannot be checked. */
     manifest_bad(
         "slight = 2\nunknown = true\n",
         "1:10: \"slight\": this file has format 2, this slight reads format 1; "
@@ -363,10 +363,10 @@ static void test_filled_in(void **state)
     SL_CLEANUP(sl_manifest_freep)
     struct sl_manifest *m = manifest_good(path, text);
     assert_int_equal(m->components[0].timeout_ms, 3000);
-    /* What was filled in is not looked at again. */
+    /* Values of references are not searched for references. */
     assert_string_equal(m->components[0].args[0], "<${env:SL_TEST_B}>");
     assert_string_equal(m->components[0].args[1],
-                        "se\ncret\n"); /* one newline goes */
+                        "se\ncret\n"); /* without one newline */
     assert_string_equal(m->components[0].args[2], "se\ncret\n|");
     assert_string_equal(m->components[0].args[3], "${env:X} $5 $$ 7$");
     assert_int_equal(m->resources[0].config->retry_attempts, 7);
@@ -392,7 +392,7 @@ static void test_what_cannot_be_filled_in(void **state)
         "6:37: \"args\": /tmp: is a folder\n");
 }
 
-/* Whatever a secret breaks, no message shows it. */
+/* No message shows a secret, whatever the problem with it is. */
 static void test_no_message_shows_a_secret(void **state)
 {
     (void)state;
@@ -438,7 +438,7 @@ static void test_default(void **state)
     assert_string_equal(manifest->resources[0].name, "default");
     assert_string_equal(sl_driver_info(manifest->resources[0].driver).name,
                         "kv.sqlite");
-    /* One request must not fill the disk of somebody who tries slight out. */
+    /* One request must not fill the disk of a new user. */
     const struct sl_option *limit = sl_option_find(
         sl_driver_info(manifest->resources[0].driver).options, "max-bytes");
     assert_int_equal(

@@ -57,8 +57,8 @@ static void add_unknown_type(struct sl_manifest_reader *reader,
 
 /* NULL after a problem. */
 static const struct sl_driver *
-read_type(struct sl_manifest_reader *reader, const struct sl_toml *table,
-          const struct sl_capability **capability)
+read_provider(struct sl_manifest_reader *reader, const struct sl_toml *table,
+              const struct sl_capability **capability)
 {
     const struct sl_toml *node = sl_manifest_get(table, "type");
     if (node == NULL) {
@@ -79,9 +79,9 @@ read_type(struct sl_manifest_reader *reader, const struct sl_toml *table,
     return driver;
 }
 
-static void check_unique(struct sl_manifest_reader *reader,
-                         const struct sl_toml *table,
-                         const struct sl_manifest_resource *resource)
+static void check_resource_unique(struct sl_manifest_reader *reader,
+                                  const struct sl_toml *table,
+                                  const struct sl_manifest_resource *resource)
 {
     const struct sl_manifest *manifest = reader->manifest;
 
@@ -106,7 +106,7 @@ static void read_resource(struct sl_manifest_reader *reader,
     struct sl_manifest *manifest = reader->manifest;
     struct sl_manifest_resource resource = {.place = table->place};
 
-    resource.driver = read_type(reader, table, &resource.capability);
+    resource.driver = read_provider(reader, table, &resource.capability);
     if (resource.driver == NULL) {
         const struct sl_toml *name = sl_manifest_get(table, "name");
         if (name == NULL && reader->syntax_count == 0)
@@ -136,7 +136,7 @@ static void read_resource(struct sl_manifest_reader *reader,
     ((struct sl_service_config *)config)->hidden = reader->hidden;
     if (resource.name == NULL)
         return;
-    check_unique(reader, table, &resource);
+    check_resource_unique(reader, table, &resource);
     manifest->resources[manifest->resource_count++] = resource;
 }
 

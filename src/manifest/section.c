@@ -66,9 +66,9 @@ static const char *article_of(enum sl_option_type type)
 }
 
 /* False after a problem. */
-static bool read_value(struct walk *walk, const struct sl_option *option,
-                       const char *name, const struct sl_toml *node,
-                       struct sl_setting_value *value, bool *filled)
+static bool read_option_value(struct walk *walk, const struct sl_option *option,
+                              const char *name, const struct sl_toml *node,
+                              struct sl_setting_value *value, bool *filled)
 {
     switch (node->type) {
     case SL_TOML_STRING:
@@ -124,7 +124,7 @@ static void set_option(struct walk *walk,
     struct sl_error err;
     bool filled = false;
 
-    if (!read_value(walk, option, option->name, node, &value, &filled))
+    if (!read_option_value(walk, option, option->name, node, &value, &filled))
         return;
     if (filled && value.type == SL_SETTING_TEXT)
         hide_secret(walk->reader, value.text, option->port != 0);

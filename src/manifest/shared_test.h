@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of manifests share: one that is right, and one that is not. */
+/* Helpers for the tests of manifests. */
 #ifndef SL_MANIFEST_SHARED_TEST_H
 #define SL_MANIFEST_SHARED_TEST_H
 
@@ -19,14 +19,13 @@
     "[component]\n"                                                            \
     "source = \"orders.wasm\"\n"
 
-/* For sl_manifest_parse: context is a struct sl_buf, to which lines are added.
- */
+/* For sl_manifest_parse: appends a line to context, a struct sl_buf. */
 void manifest_add_problem(void *context, struct sl_toml_place place,
                           const char *message);
 
-/* Parse text that is right. */
+/* Parse a valid manifest. */
 struct sl_manifest *manifest_good(const char *path, const char *text);
-/* Parse text that is wrong; what is told must be expected. */
+/* Parse an invalid manifest; its problems must be as expected. */
 void manifest_bad(const char *text, const char *expected);
 
 #endif

@@ -244,9 +244,9 @@ const char *sl_manifest_trigger_name(enum sl_manifest_trigger_type type)
 }
 
 /* False after a problem. */
-static bool read_type(struct sl_manifest_reader *reader,
-                      const struct sl_toml *table,
-                      enum sl_manifest_trigger_type *type)
+static bool read_trigger_type(struct sl_manifest_reader *reader,
+                              const struct sl_toml *table,
+                              enum sl_manifest_trigger_type *type)
 {
     const struct sl_toml *node = sl_manifest_get(table, "type");
 
@@ -275,7 +275,7 @@ static bool read_type(struct sl_manifest_reader *reader,
     return false;
 }
 
-static void find_component(struct sl_manifest_reader *reader,
+static void link_component(struct sl_manifest_reader *reader,
                            const struct sl_toml *table,
                            struct sl_manifest_trigger *trigger)
 {
@@ -301,7 +301,7 @@ static void find_component(struct sl_manifest_reader *reader,
             "there is no component \"%s\"", sl_manifest_excerpt(name).text);
 }
 
-static void find_resource(struct sl_manifest_reader *reader,
+static void link_resource(struct sl_manifest_reader *reader,
                           const struct sl_toml *table,
                           struct sl_manifest_trigger *trigger)
 {
@@ -424,7 +424,7 @@ static void read_trigger(struct sl_manifest_reader *reader,
     };
     size_t problems = reader->problem_count;
 
-    if (!read_type(reader, table, &trigger.type))
+    if (!read_trigger_type(reader, table, &trigger.type))
         return;
     if (sl_manifest_get(table, "concurrency") != NULL)
         trigger.concurrency_place = sl_manifest_place(table, "concurrency");
@@ -435,8 +435,8 @@ static void read_trigger(struct sl_manifest_reader *reader,
     };
     sl_manifest_read_section(reader, table, "[[trigger]]", sections,
                              sl_manifest_trigger_keys);
-    find_component(reader, table, &trigger);
-    find_resource(reader, table, &trigger);
+    link_component(reader, table, &trigger);
+    link_resource(reader, table, &trigger);
     inherit_timeout(reader, table, &trigger);
     if (reader->problem_count > problems)
         return;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Triggers, and the components that they call. */
+/* Triggers and the components that they call. */
 #include "base/alloc.h"
 #include "manifest/shared_test.h"
 
-/* What is missing may stand in the part that could not be read. */
 static void test_triggers(void **state)
 {
     (void)state;
@@ -79,7 +78,7 @@ static void test_components(void **state)
     for (int i = 0; i < 2; i++)
         assert_int_equal(
             sl_manifest_grants(m, &m->components[0], &m->resources[i]), i == 1);
-    /* One of several may open nothing but what it names. */
+    /* One of several may only open the resources that it names. */
     assert_false(sl_manifest_grants(m, &m->components[1], &m->resources[0]));
 }
 
@@ -146,7 +145,7 @@ static void test_wrong_triggers(void **state)
                       "max-connections-per-peer = 3\n",
                  "7:1: the trigger in line 5 listens at the same address with "
                  "other limits; give both the same limits\n");
-    /* Not the first one of that listener. */
+    /* It shares its route with the second trigger of that address. */
     manifest_bad(
         HEAD "[[trigger]]\ntype = \"http\"\n"
              "[[trigger]]\ntype = \"http\"\nroute = \"/a\"\n"
@@ -160,8 +159,7 @@ static void test_wrong_triggers(void **state)
                  "needs one of the type mq.*\n");
 }
 
-/* What no server could listen at is told with its place, of every trigger and
- * of [management]. */
+/* An invalid address is a problem of the trigger, or of [management]. */
 static void test_wrong_listen(void **state)
 {
     (void)state;
@@ -204,7 +202,7 @@ static void test_wrong_listen(void **state)
     }
 }
 
-/* Two servers of one manifest never want the same port. */
+/* Servers of a manifest must not share a port. */
 static void test_shared_ports(void **state)
 {
     (void)state;
@@ -247,7 +245,7 @@ static void test_shared_ports(void **state)
                  "(\"127.0.0.1:8080\"); give [management] another one\n");
 }
 
-/* The component's timeout is its triggers', unless they have one. */
+/* A trigger without a timeout has that of its component. */
 static void test_timeouts(void **state)
 {
     (void)state;

@@ -108,8 +108,9 @@ int sl_landlock_abi(void)
 }
 
 /* A path that does not exist, or is not accessible, needs no rule. */
-static enum sl_status add_path(int ruleset, const struct sl_sandbox_path *path,
-                               uint64_t rights, struct sl_error *err)
+static enum sl_status add_path_rule(int ruleset,
+                                    const struct sl_sandbox_path *path,
+                                    uint64_t rights, struct sl_error *err)
 {
     struct stat info;
     SL_CLEANUP(sl_closep) int fd = open(path->path, O_PATH | O_CLOEXEC);
@@ -128,9 +129,9 @@ static enum sl_status add_path(int ruleset, const struct sl_sandbox_path *path,
                    path->path, strerror(errno));
 }
 
-static enum sl_status add_ports(int ruleset, const uint16_t ports[],
-                                size_t count, uint64_t right,
-                                struct sl_error *err)
+static enum sl_status add_port_rules(int ruleset, const uint16_t ports[],
+                                     size_t count, uint64_t right,
+                                     struct sl_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         const struct net_port rule = {right, ports[i]};
@@ -150,14 +151,14 @@ static enum sl_status add_rules(int ruleset, const struct sl_sandbox *sandbox,
     enum sl_status status = SL_OK;
 
     for (size_t i = 0; status == SL_OK && i < sandbox->path_count; i++)
-        status = add_path(ruleset, &sandbox->paths[i],
-                          handled->handled_access_fs, err);
+        status = add_path_rule(ruleset, &sandbox->paths[i],
+                               handled->handled_access_fs, err);
     if (status == SL_OK && (handled->handled_access_net & NET_BIND_TCP) != 0)
-        status = add_ports(ruleset, sandbox->bind_ports, sandbox->bind_count,
-                           NET_BIND_TCP, err);
+        status = add_port_rules(ruleset, sandbox->bind_ports,
+                                sandbox->bind_count, NET_BIND_TCP, err);
     if (status == SL_OK && (handled->handled_access_net & NET_CONNECT_TCP) != 0)
-        status = add_ports(ruleset, sandbox->connect_ports,
-                           sandbox->connect_count, NET_CONNECT_TCP, err);
+        status = add_port_rules(ruleset, sandbox->connect_ports,
+                                sandbox->connect_count, NET_CONNECT_TCP, err);
     return status;
 }
 

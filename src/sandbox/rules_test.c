@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is allowed, as a list; and what that is to each version of Landlock. */
+/* The list of rules, and the rights of each version of Landlock. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #include "sandbox/landlock.h"
 #include "sandbox/sandbox.h"
 
-/* The access of a path that stands in the list itself; 0: it does not. */
+/* The access of a path in the list; 0: it is not there. */
 static unsigned access_of(const struct sl_sandbox *sandbox, const char *path)
 {
     for (size_t i = 0; i < sandbox->path_count; i++)
@@ -26,7 +26,7 @@ static unsigned access_of(const struct sl_sandbox *sandbox, const char *path)
     return 0;
 }
 
-/* The numbers are the kernel's: include/uapi/linux/landlock.h. */
+/* The numbers of the kernel: include/uapi/linux/landlock.h. */
 static void test_rights_by_abi(void **state)
 {
     static const struct sl_landlock_rights expected[] = {
@@ -81,7 +81,7 @@ static void test_paths_are_merged(void **state)
                      SL_SANDBOX_READ | SL_SANDBOX_WRITE);
 }
 
-/* As Kubernetes has it: ca.crt -> ..data/ca.crt, ..data -> ..1. */
+/* As in Kubernetes: ca.crt -> ..data/ca.crt, ..data -> ..1. */
 static void test_the_folder_of_a_link(void **state)
 {
     char folder[] = "/tmp/slight-rules-XXXXXX";
@@ -115,7 +115,7 @@ static void test_the_folder_of_a_link(void **state)
     rmdir(folder);
 }
 
-/* Nothing that is allowed has what is not meant below it. */
+/* No allowed folder contains secrets. */
 static void test_system_is_narrow(void **state)
 {
     static const char *const never[] = {
