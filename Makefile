@@ -11,18 +11,18 @@ EXAMPLE_TEXT ?= /usr/share/common-licenses/GPL-3
 # Three at a time of those that compute, which count twice; six of those that wait.
 CTEST := ctest --output-on-failure -j6
 
-.PHONY: all help build run example test bench check docs asan tsan full install clean deps deps-test
+.PHONY: all help build run example test bench check docs asan tsan full install clean \
+	deps deps-guest deps-test deps-bench
 
 all: build
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
-deps: ## install what building needs (Debian packages; root or sudo)
-	@scripts/deps.sh build
-
-deps-test: ## install what the tests need, too
-	@scripts/deps.sh build test
+deps: ## install what building needs; asks before it uses sudo, DEPS=no installs nothing
+deps-test: ## what the tests need, too
+deps deps-guest deps-test deps-bench:
+	@scripts/deps.sh build $(filter-out deps,$(subst -, ,$@))
 
 build: deps ## build slight: build/slight
 	@test -f $(BUILD)/build.ninja || cmake -S . -B $(BUILD) -G Ninja -DBUILD_TESTING=OFF >&2
@@ -31,8 +31,7 @@ build: deps ## build slight: build/slight
 run: build ## count the words of a text into the embedded key-value store
 	@scripts/run-example.sh wordcount-c $(EXAMPLE_TEXT)
 
-example: build ## build and run one: make example NAME=orders
-	@scripts/deps.sh guest
+example: deps-guest build ## build and run one: make example NAME=orders
 	@scripts/run-example.sh $(NAME)
 
 test: deps-test ## build everything and run every test
@@ -56,8 +55,7 @@ full: test check ## everything, and all tests again under both sanitizers
 	@scripts/sanitize.sh address all
 	@scripts/sanitize.sh thread all
 
-bench: ## measure; a table, and build/bench.json
-	@scripts/deps.sh build test bench
+bench: deps-test deps-bench ## measure; a table, and build/bench.json
 	@cmake -S . -B $(BUILD) -G Ninja -DBUILD_TESTING=ON
 	@cmake --build $(BUILD)
 	@bench/bench.sh $(BUILD)

@@ -23,6 +23,6 @@ find_cargo() {
 }
 
 if ! find_cargo && [ "${SLIGHT_CARGO_OPTIONAL:-}" != 1 ]; then
-    echo "slight: no cargo 1.95 or newer; run scripts/deps.sh build" >&2
+    echo "slight: cargo 1.95 or newer is missing; run: make deps" >&2
     exit 1
 fi

@@ -1,10 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Install the Debian packages that are missing, and nothing where none is:
+# Install the Debian packages that are missing; `make deps` and its kin call this:
 #
 #     scripts/deps.sh build|guest|test|bench...
+#
+# Root installs without a question.  Anyone else is asked, on a terminal, whether
+# sudo may; without a terminal, or where the answer is no, the command is printed
+# and nothing is installed.  DEPS=no skips all of this, DEPS=yes skips the question.
 set -eu
 cd "$(dirname "$0")/.."
+[ "${DEPS:-}" != no ] || exit 0
 
 # clang 19 and its parts compile guests in C.
 BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
@@ -33,30 +38,35 @@ for package in $wanted; do
     state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$state" = installed ] || missing="$missing $package"
 done
-# Of cargo and rustc, an old version is as good as none.
+# An old cargo or rustc counts as missing.
 SLIGHT_CARGO_OPTIONAL=1 . scripts/cargo.sh
 [ -n "${CARGO:-}" ] || missing="$missing cargo-web rustc-web"
-# A guest in JavaScript; whoever has npm has node, from wherever.
+# For a guest in JavaScript.  npm brings node, wherever it is from.
 case $* in *guest* | *test*) command -v npm >/dev/null || missing="$missing nodejs npm" ;; esac
-# The checker of histories is in Go; whoever has go has it from wherever.
+# The checker of histories is in Go, of any origin.
 case $* in *test*) command -v go >/dev/null || missing="$missing golang-go" ;; esac
 [ -n "$missing" ] || exit 0
 
-echo "slight: installing Debian packages:$missing" >&2
-as_root=
-if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || {
-        echo "slight: not root and no sudo; as root run: apt-get install$missing" >&2
-        exit 1
-    }
-    as_root=sudo
-fi
-# shellcheck disable=SC2086 # words are meant
-$as_root apt-get update -qq
-# shellcheck disable=SC2086
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-    --no-install-recommends $missing >/dev/null
+may_sudo() {
+    [ "${DEPS:-}" != yes ] || return 0
+    [ -t 0 ] && [ -t 2 ] || return 1
+    printf 'slight: these Debian packages are missing:%s\nInstall them with sudo? [y/N] ' "$missing" >&2
+    read -r answer || return 1
+    case $answer in y | Y | yes) ;; *) return 1 ;; esac
+}
 
-# Says so, where Debian's is too old as well.
+install="apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends$missing"
+if [ "$(id -u)" -eq 0 ]; then
+    echo "slight: installing Debian packages:$missing" >&2
+    sh -c "$install" >/dev/null
+elif command -v sudo >/dev/null && may_sudo; then
+    sudo sh -c "$install" >/dev/null
+else
+    echo "slight: install the missing packages by this command, or skip this step by DEPS=no:" >&2
+    echo "    sudo sh -c '$install'" >&2
+    exit 1
+fi
+
+# Fails where Debian's cargo is too old as well.
 SLIGHT_CARGO_OPTIONAL=
 . scripts/cargo.sh

@@ -18,7 +18,7 @@ mkdir -p "$cache"
 exec 9>"$cache/$name.lock"
 flock 9
 [ ! -f "$folder/done" ] || { echo "$folder/lib"; exit 0; }
-command -v mvn >/dev/null || { echo "no mvn; run: scripts/deps.sh test" >&2; exit 1; }
+command -v mvn >/dev/null || { echo "mvn is missing; run: make deps-test" >&2; exit 1; }
 
 rm -rf "$folder"
 mkdir -p "$folder"
