@@ -110,6 +110,5 @@ function(slight_test name)
   add_executable(test.${name} ${arg_SOURCES})
   target_link_libraries(test.${name} PRIVATE ${arg_LIBS} PkgConfig::CMOCKA)
   add_test(NAME ${name} COMMAND test.${name})
-  set_tests_properties(${name} PROPERTIES
-    TIMEOUT 120 ENVIRONMENT "${arg_ENV}")
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${arg_ENV}")
 endfunction()

@@ -121,7 +121,7 @@ function(slight_conformance_with capability name suite service)
     set(processors 1)
   endif()
   set_tests_properties(${test} ${test}.guest PROPERTIES
-    TIMEOUT 600 PROCESSORS ${processors} ENVIRONMENT "${environment}")
+    PROCESSORS ${processors} ENVIRONMENT "${environment}")
   if(service)
     set_tests_properties(${test} ${test}.guest PROPERTIES
       FIXTURES_REQUIRED service.${service})
