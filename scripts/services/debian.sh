@@ -8,7 +8,7 @@
 # Nothing is installed on this machine, and nothing needs root.  Prints the
 # folder, in which `run usr/sbin/mysqld …` runs a program.  The versions are what
 # the suite has on the day.
-set -eu
+set -euo pipefail
 
 suite=$1
 name=$2

@@ -69,6 +69,11 @@ if ! go_is_new; then
 fi
 {
     flock 9
-    [ -d "$FOLDER" ] || (build) >"$FOLDER.log" 2>&1 || { tail -n 20 "$FOLDER.log" >&2; exit 1; }
+    if [ ! -d "$FOLDER" ]; then
+        # In an AND-OR list errexit would not hold within build.
+        trap 'tail -n 20 "$FOLDER.log" >&2' EXIT
+        (build) >"$FOLDER.log" 2>&1
+        trap - EXIT
+    fi
 } 9>"$CACHE/etcd.lock"
 echo "$FOLDER"

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Sourced by every service's script, which sets NAME, defines `launch` (calls
-# spawn; with the data and ports that are there, if any), `ready` (succeeds once
-# the server answers), `describe` (prints the environment for tests) and `tell`
-# (the service's own client, as its administrator), and ends with
-# `service_main "$@"`:
+# spawn, with the existing data and ports, if any), `ready` (succeeds once the
+# server answers and is set up), `describe` (prints the environment for tests) and
+# `tell` (the service's own client, as its administrator), and ends with
+# `service_main "$@"`.
 #
-#     tests/services/NAME.sh start FOLDER     with no data
+# `ready` is called again until it succeeds, so that each of its steps may be
+# repeated.  It runs without errexit: it must fail itself where a step failed, and
+# a step that failed or timed out may have been done.
+#
+#     tests/services/NAME.sh start FOLDER     without data
 #     tests/services/NAME.sh stop FOLDER
 #     tests/services/NAME.sh kill FOLDER      as kill -9
 #     tests/services/NAME.sh restart FOLDER   after kill, with its data
@@ -25,6 +29,8 @@ HOST=127.0.0.1
 PASSWORD=slight-test-password # of every service
 CERT=${SL_TEST_CERT:-server}
 SAVED=${SLIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/slight}/services/data
+# Limits against what hangs; a busy machine stays far below them.
+START_SECONDS=900 STOP_SECONDS=120
 
 # When the process began; nothing where it has no thread any more. The first of
 # them may be a zombie while others still hold its ports.
@@ -52,9 +58,11 @@ alive() {
     [ -n "$began" ] && [ "$(started_at "$pid")" = "$began" ]
 }
 
-# fill_data VERSION: what the service's `make_data` puts into $DATA takes seconds,
-# so that each version of a server does it once on a machine; then it is copied.
+# fill_data VERSION: put what the service's `make_data` makes into $DATA.  That
+# takes seconds, so that it is done once for each version of a server, and copied
+# from then on.
 fill_data() {
+    [ -n "$1" ] || { echo "$NAME: the version of the server is unknown" >&2; return 1; }
     kept=$SAVED/$NAME-$(echo "$1 $PASSWORD $(declare -f make_data)" | cksum | cut -d ' ' -f 1)
     rm -rf "$DATA"
     if [ -d "$kept" ]; then
@@ -87,23 +95,21 @@ ports() {
 
 # A client is run no sooner than it can connect.
 wait_ready() {
-    tries=0
-    until listens "$PORT" && ready >/dev/null 2>&1; do
-        tries=$((tries + 1))
-        if ! alive || [ "$tries" -gt 3000 ]; then
-            echo "$NAME does not start; the end of $DIR/log:" >&2
-            tail -n 20 "$DIR/log" >&2
+    local give_up=$((SECONDS + START_SECONDS))
+    until listens "$PORT" && ready >"$DIR/ready.log" 2>&1; do
+        if ! alive || [ "$SECONDS" -gt "$give_up" ]; then
+            echo "$NAME does not start; the ends of $DIR/log and $DIR/ready.log:" >&2
+            tail -n 20 "$DIR/log" "$DIR/ready.log" >&2
             return 1
         fi
         sleep 0.1
     done
 }
 
-# until_gone SECONDS: the server's process is.
-until_gone() {
-    tries=$(($1 * 20))
-    while alive && [ "$tries" -gt 0 ]; do
-        tries=$((tries - 1))
+# Wait until the server's process is gone.
+wait_gone() {
+    local give_up=$((SECONDS + STOP_SECONDS))
+    while alive && [ "$SECONDS" -le "$give_up" ]; do
         sleep 0.05
     done
     ! alive
@@ -116,9 +122,9 @@ end() {
 # What is elsewhere than in $FOLDER.
 forget() { :; }
 
-# At once: nobody wants its data any more.
+# Its data are not needed any more.
 stop() {
-    ! alive || { end; until_gone 10; }
+    ! alive || { end; wait_gone; }
     forget
     rm -f "$DIR/pid" "$FOLDER/$NAME.env"
 }
@@ -162,7 +168,7 @@ service_main() {
     stop) stop ;;
     kill)
         touch "$DIR/killed"
-        ! alive || { kill -9 "$pid"; until_gone 10; }
+        ! alive || { kill -9 "$pid"; wait_gone; }
         ;;
     restart) up ;;
     status) alive && ready >/dev/null && echo "$NAME is up" ;;

@@ -11,10 +11,11 @@
 NAME=${NAME:-etcd}
 . "$(dirname "$0")/common.sh"
 
-# The folder of etcd and etcdctl, which are built where they are not there yet.
+# The folder of etcd and etcdctl, which are built if they are missing.
 binaries() {
     [ "$NAME" = etcd ] || { echo /usr/bin; return; } # Debian's
-    [ -s "$DIR/binaries" ] || "$HERE/../../scripts/services/etcd.sh" >"$DIR/binaries"
+    [ -s "$DIR/binaries" ] ||
+        "$HERE/../../scripts/services/etcd.sh" >"$DIR/binaries" || return 1
     cat "$DIR/binaries"
 }
 
@@ -26,7 +27,7 @@ launch() {
         cluster=$cluster${cluster:+,}${pair%=*}=http://$HOST:${pair#*=}
         [ "${pair%=*}" != "$member" ] || PEER_PORT=${pair#*=}
     done
-    folder=$(binaries)
+    folder=$(binaries) || return 1
     set --
     if [ -z "${SL_TEST_DURABLE:-}" ] && "$folder/etcd" --help 2>&1 | grep -q unsafe-no-fsync; then
         set -- --unsafe-no-fsync
@@ -46,7 +47,7 @@ launch() {
 
 ctl() {
     "$(binaries)/etcdctl" --endpoints "http://$HOST:$PORT" \
-        --dial-timeout 2s --command-timeout 5s "$@"
+        --dial-timeout 20s --command-timeout 60s "$@"
 }
 
 tell() {
@@ -57,26 +58,33 @@ tell() {
     fi
 }
 
-# The users are there once it is ready for the first time.
+# The users exist once it is ready for the first time.
 ready() {
     ports
     if [ -n "${SL_TEST_ETCD_CLUSTER:-}" ]; then # the others may not be up yet
         (exec 3<>"/dev/tcp/$HOST/$PORT")
         return
     fi
-    # A step that timed out may have been done: then it is not an error again.
-    # Nobody without a user is let in once all are.
-    if [ ! -f "$DIR/made" ] && ctl get x; then
-        once user add "root:$PASSWORD" && once user grant-role root root &&
-            once role add keys && once role grant-permission keys --prefix=true readwrite "" &&
-            once user add "slight:$PASSWORD" && once user grant-role slight keys &&
-            once auth enable || return 1
-    fi
-    tell get x && touch "$DIR/made"
+    has_users || { make_users && has_users; } || return 1
+    tell get x
 }
 
-# etcdctl, for what may be there already.
+# Authentication is enabled last, so that all users exist where the server refuses
+# a client without one.  Another error, such as a timeout, tells nothing.
+has_users() {
+    ctl get x 2>&1 | grep -q 'user name is empty'
+}
+
+make_users() {
+    once user add "root:$PASSWORD" && once user grant-role root root &&
+        once role add keys && once role grant-permission keys --prefix=true readwrite "" &&
+        once user add "slight:$PASSWORD" && once user grant-role slight keys &&
+        once auth enable
+}
+
+# etcdctl, for a step that may have been done before.
 once() {
+    local said
     said=$(ctl "$@" 2>&1) && return
     case $said in
     *already*) ;;

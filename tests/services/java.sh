@@ -18,8 +18,8 @@ java_options() {
     echo "$JVM $([ ! -s "$ARCHIVE" ] || echo "-XX:SharedArchiveFile=$ARCHIVE") $*"
 }
 
-# learn_classes COMMAND...: it spawns a server with the options of java behind
-# it.  Where that does not work there is no archive, and the real start says why.
+# learn_classes COMMAND...: COMMAND spawns a server with the options of java that
+# are appended.  Where that fails there is no archive, and the real start says why.
 learn_classes() {
     [ ! -f "$ARCHIVE" ] || return 0
     mkdir -p "$KEPT"
@@ -30,7 +30,8 @@ learn_classes() {
         wait_ready || exit 0
         # shellcheck disable=SC2154 # of common.sh
         kill "$pid"
-        until_gone 60 || { kill -9 "$pid"; exit 0; }
+        # Its ports are the real server's.
+        wait_gone || { kill -9 "$pid"; wait_gone; exit 0; }
         # Empty: this JVM has no archives.
         [ -f "$ARCHIVE.new" ] || : >"$ARCHIVE.new"
         mv -f "$ARCHIVE.new" "$ARCHIVE"

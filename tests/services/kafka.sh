@@ -85,10 +85,11 @@ format() {
         java $(java_) -cp "$LIB/*" kafka.tools.StorageTool format \
             -t MkU3OEVBNTcwNTJENDM2Qg -c "$DIR/server.properties" \
             --add-scram "SCRAM-SHA-256=[name=scram,password=$PASSWORD]" \
-            --add-scram "SCRAM-SHA-512=[name=scram,password=$PASSWORD]" >>"$DIR/log" 2>&1
+            --add-scram "SCRAM-SHA-512=[name=scram,password=$PASSWORD]" \
+            >>"$DIR/log" 2>&1 || { tail -n 20 "$DIR/log" >&2; return 1; }
         mkdir -p "$KEPT"
         cp -r "$DIR/data" "$KEPT/data.$$"
-        # Somebody else may have been first.
+        # Another start may have been first.
         mv -T "$KEPT/data.$$" "$KEPT/data" 2>/dev/null || rm -rf "$KEPT/data.$$"
     else
         cp -r "$KEPT/data" "$DIR/data"
@@ -131,7 +132,7 @@ tell() {
 ready() {
     ports
     listens "$INSIDE_PORT" || return 1
-    timeout 5 kcat -L -b "$HOST:$INSIDE_PORT" -m 2 | grep -q 'broker 1 at'
+    timeout 60 kcat -L -b "$HOST:$INSIDE_PORT" -m 20 | grep -q 'broker 1 at'
 }
 
 describe() {

@@ -29,16 +29,15 @@ own() {
     [ "$(id -u)" != 0 ] || chown postgres "$@"
 }
 
+# A folder that initdb left unfinished is not kept.
 make_data() {
-    mkdir -m 700 "$DATA"
-    own "$DATA"
-    (umask 077; printf %s "$PASSWORD" >"$DATA.password")
-    own "$DATA.password"
-    as_server "$BIN/initdb" -D "$DATA" -U postgres --auth scram-sha-256 \
-        --pwfile "$DATA.password" -E UTF8 --locale=C.UTF-8 --no-sync \
-        >>"$DIR/log" 2>&1
-    rm "$DATA.password"
-    as_server sed -i '1i hostssl all client all cert' "$DATA/pg_hba.conf"
+    mkdir -m 700 "$DATA" && own "$DATA" &&
+        (umask 077; printf %s "$PASSWORD" >"$DATA.password") && own "$DATA.password" &&
+        as_server "$BIN/initdb" -D "$DATA" -U postgres --auth scram-sha-256 \
+            --pwfile "$DATA.password" -E UTF8 --locale=C.UTF-8 --no-sync \
+            >>"$DIR/log" 2>&1 &&
+        rm "$DATA.password" &&
+        as_server sed -i '1i hostssl all client all cert' "$DATA/pg_hba.conf"
 }
 
 # A copy that follows the server in that folder.
@@ -46,20 +45,18 @@ copy_primary() {
     primary=$(sed -n 's/^SL_TEST_POSTGRES_PORT=//p' "$1/postgres.env")
     as_server env PGPASSWORD="$PASSWORD" "$BIN/pg_basebackup" -h "$HOST" \
         -p "$primary" -U postgres -D "$DATA" -R -X stream -c fast --no-sync \
-        >>"$DIR/log" 2>&1
-    touch "$DIR/made"
+        >>"$DIR/log" 2>&1 && touch "$DIR/made"
 }
 
 # After a kill: the server's processes notice, and the next one waits for that.
-# It would also wait until somebody has asked how the killed one ended, which may
-# take seconds (a zombie), but for the files with its number.
-until_children_gone() {
+# It would also wait until the killed one is reaped, which may take seconds, but
+# for the files with its number.
+wait_children_gone() {
     [ -f "$DIR/pid" ] || return 0
     read -r old _ <"$DIR/pid"
-    tries=100
+    local give_up=$((SECONDS + STOP_SECONDS))
     while ps -o stat= -s "$old" | grep -qv '^Z'; do
-        [ "$tries" -gt 0 ] || return 0
-        tries=$((tries - 1))
+        [ "$SECONDS" -le "$give_up" ] || return 1
         sleep 0.1
     done
     rm -f "$DATA/postmaster.pid" "$DATA"/.s.PGSQL.*
@@ -68,7 +65,7 @@ until_children_gone() {
 launch() {
     data_folder
     ports PORT
-    until_children_gone
+    wait_children_gone
     [ -f "$DATA/PG_VERSION" ] || [ -z "${SL_TEST_STANDBY_OF:-}" ] ||
         copy_primary "$SL_TEST_STANDBY_OF"
     [ -f "$DATA/PG_VERSION" ] && [ -f "$DIR/made" ] ||
@@ -94,14 +91,26 @@ tell() {
         -v ON_ERROR_STOP=1 -Atq "$@"
 }
 
-# The users of tests are there once it is ready for the first time.
+# The users of tests exist once it is ready for the first time.
 ready() {
     ports
-    tell -d postgres -c 'SELECT 1' || return 1
-    [ ! -f "$DIR/made" ] || return 0
-    tell -d postgres -c "CREATE USER slight PASSWORD '$PASSWORD'" \
-        -c 'CREATE USER client' -c 'CREATE DATABASE slight OWNER slight'
-    touch "$DIR/made"
+    if [ -f "$DIR/made" ]; then
+        tell -d postgres -c 'SELECT 1'
+    else
+        missing_users | tell -d postgres && touch "$DIR/made"
+    fi
+}
+
+# Each step where it was not done before.
+missing_users() {
+    cat <<END
+SELECT 'CREATE USER slight PASSWORD ''$PASSWORD'''
+    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'slight') \\gexec
+SELECT 'CREATE USER client'
+    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'client') \\gexec
+SELECT 'CREATE DATABASE slight OWNER slight'
+    WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'slight') \\gexec
+END
 }
 
 describe() {
@@ -121,7 +130,7 @@ end() {
 
 forget() {
     data_folder
-    until_children_gone
+    wait_children_gone
     [ "$(id -u)" != 0 ] || rm -rf "$DATA"
 }
 
