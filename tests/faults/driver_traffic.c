@@ -28,7 +28,7 @@ static void under_traffic(const struct fault_writing *writing,
     struct test_store store, straight;
     struct fault_traffic traffic = {.store = &store, .write = writing->write};
 
-    fault_open_own(&straight, NULL, "timeout = \"30s\"");
+    fault_open_own(&straight, NULL, "");
     fault_open_own(&store, proxy, FAULT_PATIENT);
     writing->begin(&straight);
     fault_traffic_run(&traffic, disturb, context);

@@ -20,7 +20,9 @@
 #include "support/server.h"
 #include "support/stores.h"
 
-/* Open a resource: settings as test_store_open has them. */
+/* Open a resource: settings as test_store_open has them.  Its timeout is a
+ * minute, unless they say otherwise: nothing is late because the machine is
+ * busy. */
 void fault_open(struct test_store *store, const char *driver,
                 const char *settings);
 
@@ -53,7 +55,7 @@ void fault_call_is(struct test_store *store, const void *request,
 /*
  * The same once the connection works again, which may be cut under a call that
  * must not be repeated: SL_UNAVAILABLE and SL_TIMEOUT before are passed over,
- * ten at most.
+ * for two minutes at most.
  */
 void fault_call_soon_is(struct test_store *store, const void *request,
                         enum sl_status expected, const char *says);
@@ -96,7 +98,7 @@ struct fault_traffic {
 };
 
 /* Write until disturb has returned and every writer has some acknowledged;
- * three minutes later at the latest, which fails the test. */
+ * ten minutes later at the latest, which fails the test. */
 void fault_traffic_run(struct fault_traffic *traffic,
                        void (*disturb)(void *context), void *context);
 

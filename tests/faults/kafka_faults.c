@@ -20,7 +20,7 @@
 #include "base/alloc.h"
 
 /* Not so many that it takes long to receive them. */
-enum { NUMBERS_MAX = 50000, BATCH = 100, PACE_US = 10000 };
+enum { NUMBERS_MAX = 50000, BATCH = 100, PACE_US = 10000, EMPTY_MAX = 40 };
 
 static const char *program;
 
@@ -145,36 +145,52 @@ static enum sl_status consume_some(struct fault_traffic *traffic, int writer,
     return member_consume(traffic, writer, kafka_topic, &noting);
 }
 
-static void nothing_is_lost(void)
+/* How many were published and not received; the first of them, in text. */
+static int count_lost(char *first, size_t size)
 {
-    int lost = 0, received = 0;
-    char first[32] = "";
+    int lost = 0;
 
     for (int i = 0; i < FAULT_WRITERS; i++)
         for (int j = 1; j < NUMBERS_MAX; j++) {
-            received += ledger.seen[i][j];
             if (!ledger.sent[i][j] || ledger.seen[i][j])
                 continue;
             if (lost++ == 0)
-                snprintf(first, sizeof(first), "%d %d", i, j);
+                snprintf(first, size, "%d %d", i, j);
         }
+    return lost;
+}
+
+static void nothing_is_lost(void)
+{
+    int received = 0;
+    char first[32] = "";
+    int lost = count_lost(first, sizeof(first));
+
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        for (int j = 1; j < NUMBERS_MAX; j++)
+            received += ledger.seen[i][j];
     if (lost > 0)
         fail_msg("%d were received; %d, the first of them %s, were published "
                  "and are lost",
                  received, lost, first);
 }
 
-/* Receive the rest; then what was published was received, each key in order. */
+/* Receive the rest; then what was published was received, each key in order.
+ * What is missing may come late, where a group finds itself again on a busy
+ * machine. */
 static void all_published_was_received(void)
 {
     SL_CLEANUP(sl_freep)
     char *settings = sl_asprintf("%scommit-interval = \"200ms\"\n", patient);
     struct test_store store;
+    char first[32];
     size_t count = 1;
+    int empty = 0;
 
     kafka_open(&store, settings);
     struct sl_subscription *member = member_join(&store, kafka_topic);
-    while (count > 0)
+    while (count > 0 ||
+           (count_lost(first, sizeof(first)) > 0 && empty++ < EMPTY_MAX))
         assert_status(
             member_receive(&store, member, &noting, 4500, &count).status,
             SL_OK);
@@ -206,7 +222,7 @@ static void a_topic_that_was_just_made(void **state)
     struct fault_traffic publisher = {.store = &store};
 
     (void)state;
-    kafka_open(&store, "partitions = 2\ntimeout = \"30s\"\n");
+    kafka_open(&store, "partitions = 2\n");
     for (int i = 0; i < TIMES; i++) {
         new_ledger();
         assert_status(publish_batch(&publisher, 0, 1), SL_OK);
@@ -289,7 +305,7 @@ static void a_stalled_connection(void **state)
     (void)state;
     kafka_new_topic();
     const struct sl_pubsub_request publish = kafka_publish_of("x");
-    kafka_open(&store, "timeout = \"2s\"\nretry.attempts = 1");
+    kafka_open(&store, "timeout = \"5s\"\nretry.attempts = 1");
     fault_call_is(&store, &publish, SL_OK, "");
     proxy_stall(kafka_proxy, true);
     fault_call_is(&store, &publish, SL_TIMEOUT, "127.0.0.1");

@@ -114,7 +114,7 @@ void holder_until(struct holder *holder,
 {
     struct sl_error err = {0};
 
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 6000; i++) {
         err = act(holder);
         if (err.status == expected ||
             (err.status != SL_OK && expected != SL_OK &&
@@ -131,7 +131,7 @@ void holder_until(struct holder *holder,
 
 static void receive_all(struct holder *holder)
 {
-    for (int i = 0; i < 100 && !holder_all_came(); i++)
+    for (int i = 0; i < 1500 && !holder_all_came(); i++)
         holder_until(holder, holder_receive, SL_OK, "");
     assert_true(holder_all_came());
 }

@@ -15,7 +15,7 @@
 
 #include "base/output.h"
 
-enum { EVENTS_MAX = 64, ROUNDS = 1200, WAIT_MS = 100 };
+enum { EVENTS_MAX = 64, ROUNDS = 3000, WAIT_MS = 100 };
 
 static const char patient[] = KAFKA_PATIENT;
 

@@ -161,7 +161,7 @@ static void open_two(struct test_store *store, int first, int second)
     snprintf(settings, sizeof(settings),
              "endpoints = \"http://127.0.0.1:%d, http://127.0.0.1:%d\"\n"
              "user = \"slight\"\npassword = \"" TEST_SERVER_PASSWORD "\"\n"
-             "timeout = \"5s\"\nconnections = 1",
+             "timeout = \"10s\"\nconnections = 1",
              first, second);
     fault_open(store, "kv.etcd", settings);
 }

@@ -38,7 +38,7 @@ static void a_lock_that_was_deleted_by_hand(void **state)
 /* It may be repeated, and must find what it found before. */
 static void a_release_that_failed_ends_nothing_later(void **state)
 {
-    const struct terms terms = {"later", 30000, 0, true};
+    const struct terms terms = {"later", 600000, 0, true};
     struct proxy *proxy = proxy_new(0, fault_port);
     struct test_store store;
 
@@ -64,16 +64,16 @@ static void a_waiter_that_is_cut_off(void **state)
     struct proxy *proxy = proxy_new(0, fault_port);
     struct test_store far, near;
     struct lock_waiter waiter = {.store = &far,
-                                 .terms = {"w", 1000, 60000, false}};
+                                 .terms = {"w", 3000, 600000, false}};
 
     (void)state;
-    fault_open_port(&far, proxy_port(proxy), "timeout = \"60s\"");
+    fault_open_port(&far, proxy_port(proxy), "");
     fault_open_own(&near, NULL, "");
     struct sl_lock *lock =
         lock_must_acquire(&near, (struct terms){"w", 600000, 0, false});
     lock_start_waiting(&waiter);
     proxy_stall(proxy, true);
-    usleep(4000000);
+    usleep(8000000);
     proxy_stall(proxy, false);
     usleep(500000);
     assert_status(lock_release(&near, lock), SL_OK);
@@ -89,7 +89,7 @@ static void a_waiter_goes_on_over_another_endpoint(void **state)
     struct proxy *proxy = proxy_new(0, fault_port);
     struct test_store far, near;
     struct lock_waiter waiter = {.store = &far,
-                                 .terms = {"over", 60000, 60000, false}};
+                                 .terms = {"over", 600000, 600000, false}};
     char settings[512];
 
     (void)state;
@@ -156,7 +156,7 @@ static void *lock_by_etcdctl(void *context)
 static void etcdctl_and_components_exclude_each_other(void **state)
 {
     const struct terms once = {"shared", 1000, 0, false};
-    const struct terms patient = {"shared", 30000, 60000, true};
+    const struct terms patient = {"shared", 600000, 600000, true};
     SL_CLEANUP(sl_freep)
     char *let_go = sl_asprintf("%s/let-go", fault_server.folder);
     struct test_store store;

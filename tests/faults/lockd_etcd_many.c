@@ -29,7 +29,7 @@ static long transactions(void)
 
     snprintf(url, sizeof(url), "http://127.0.0.1:%d/metrics", fault_port);
     const struct sl_http_request request = {
-        .method = "GET", .url = url, .deadline = sl_deadline_in_ms(20000)};
+        .method = "GET", .url = url, .deadline = sl_deadline_in_ms(60000)};
     assert_status(sl_http_do(http, &request, &answer, &err), SL_OK);
     const char *line =
         memmem(answer.body.ptr, answer.body.len, name, strlen(name));
@@ -69,7 +69,7 @@ static void pass_it_on(void *context)
 static void who_waits_is_no_herd(void **state)
 {
     enum { MANY = 60 };
-    const struct terms terms = {"many", 30000, 120000, false};
+    const struct terms terms = {"many", 600000, 600000, false};
     const struct sl_lockd_request request = lock_request_of(terms);
     struct test_store stores[2];
     struct one_of_many many[MANY];
@@ -146,14 +146,14 @@ static void open_cluster(struct test_store *store, int first)
                                     "SL_TEST_ETCD_PORT");
     snprintf(settings, sizeof(settings),
              "endpoints = \"http://127.0.0.1:%d,http://127.0.0.1:%d,"
-             "http://127.0.0.1:%d\"\ntimeout = \"5s\"",
+             "http://127.0.0.1:%d\"",
              ports[0], ports[1], ports[2]);
     fault_open(store, "lockd.etcd", settings);
 }
 
 static void a_cluster_of_which_members_die(void **state)
 {
-    const struct terms kept = {"kept", 10000, 60000, true};
+    const struct terms kept = {"kept", 60000, 300000, true};
     struct test_store stores[2];
 
     (void)state;

@@ -111,7 +111,7 @@ void lock_waiter_gets_it(struct lock_waiter *waiter)
 
 void lock_until_lost(struct sl_lock *lock)
 {
-    for (int i = 0; i < 6000 && sl_lock_is_held(lock); i++)
+    for (int i = 0; i < 30000 && sl_lock_is_held(lock); i++)
         usleep(10000);
     assert_false(sl_lock_is_held(lock));
 }
@@ -150,7 +150,7 @@ void lock_while_full(struct test_store *store)
 /* Who holds one while the server is away; its state is on the disk. */
 void lock_case_restarted(void **state)
 {
-    const struct terms terms = {"restart", 30000, 0, true};
+    const struct terms terms = {"restart", 600000, 0, true};
     struct test_store store, other;
     struct sl_lock *next;
 
@@ -179,13 +179,13 @@ void lock_case_restarted(void **state)
 /* Who waits, and holds, while the server is away. */
 void lock_case_waiter(void **state)
 {
-    const struct terms terms = {"line", 30000, 60000, true};
+    const struct terms terms = {"line", 600000, 600000, true};
     struct test_store store, other;
     struct lock_waiter waiter = {.store = &other, .terms = terms};
 
     (void)state;
     fault_open_own(&store, NULL, "");
-    fault_open_own(&other, NULL, "timeout = \"60s\"\nretry.attempts = 100");
+    fault_open_own(&other, NULL, "retry.attempts = 100");
     struct sl_lock *lock = lock_must_acquire(&store, terms);
     lock_start_waiting(&waiter);
     test_server_kill(&fault_server);
@@ -203,15 +203,16 @@ void lock_case_waiter(void **state)
 /* For longer than its time to live. */
 void lock_case_cut_off(void **state)
 {
-    const struct terms terms = {"cut off", 1000, 60000, true};
+    const struct terms brief = {"cut off", 1000, 0, true},
+                       terms = {"cut off", 600000, 600000, true};
     struct proxy *proxy = proxy_new(0, fault_port);
     struct test_store far, near;
 
     (void)state;
     assert_non_null(proxy);
     fault_open_own(&far, proxy, "timeout = \"3s\"");
-    fault_open_own(&near, NULL, "timeout = \"30s\"");
-    struct sl_lock *lock = lock_must_acquire(&far, terms);
+    fault_open_own(&near, NULL, "");
+    struct sl_lock *lock = lock_must_acquire(&far, brief);
     proxy_stall(proxy, true);
     struct sl_lock *next = lock_must_acquire(&near, terms);
     assert_false(sl_lock_is_held(lock)); /* before another had it */
@@ -236,7 +237,7 @@ void lock_case_cut_off(void **state)
 /* By renewals it lives longer than its time, and no longer than they come. */
 void lock_case_away(void **state)
 {
-    const struct terms terms = {"away", 4000, 0, true};
+    const struct terms terms = {"away", 10000, 0, true};
     struct proxy *proxy = proxy_new(0, fault_port);
     struct test_store store;
 
@@ -244,7 +245,7 @@ void lock_case_away(void **state)
     assert_non_null(proxy);
     fault_open_own(&store, proxy, "timeout = \"3s\"");
     struct sl_lock *lock = lock_must_acquire(&store, terms);
-    for (int i = 0; i < 45; i++) {
+    for (int i = 0; i < 105; i++) {
         usleep(100000);
         assert_true(sl_lock_is_held(lock));
     }
@@ -387,7 +388,7 @@ void lock_take_turns(struct test_store stores[2], void (*disturb)(void *),
         char key[16];
         snprintf(key, sizeof(key), "turn %d", i);
         struct sl_lock *lock = lock_must_acquire(
-            &stores[1], (struct terms){key, 5000, 60000, true});
+            &stores[1], (struct terms){key, 600000, 600000, true});
         lock_must_release(&stores[1], lock);
     }
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
+
 /* --- What was sent, and what was received -------------------------------- */
 
 enum { NUMBERS_MAX = 100000, EACH = 300 };
@@ -97,6 +99,17 @@ int message_times(int writer, int number)
     return ledger.settled[writer][number];
 }
 
+int message_missing(void)
+{
+    int missing = 0;
+
+    for (int i = 0; i < FAULT_WRITERS; i++)
+        for (int j = 1; j < NUMBERS_MAX; j++)
+            missing += ledger.sent[i][j] && ledger.settled[i][j] == 0 &&
+                       !ledger.doubtful[i][j];
+    return missing;
+}
+
 /* Receive the rest; then what was sent is what was settled, once. */
 static void sent_is_settled(struct test_store *store)
 {
@@ -124,6 +137,15 @@ static enum sl_status send_on(struct fault_traffic *traffic, int writer,
     return message_send(traffic, writer, number);
 }
 
+/* A resource that is not disturbed: nothing of it may be late. */
+static void open_straight(struct test_store *straight)
+{
+    SL_CLEANUP(sl_freep)
+    char *settings = sl_asprintf("%s\ntimeout = \"60s\"", message_kind.patient);
+
+    fault_open_own(straight, NULL, settings);
+}
+
 static void sending(void (*disturb)(void *), void *context,
                     const struct proxy *proxy)
 {
@@ -131,7 +153,7 @@ static void sending(void (*disturb)(void *), void *context,
     struct fault_traffic traffic = {.store = &store, .write = send_on};
 
     fault_open_own(&store, proxy, message_kind.patient);
-    fault_open_own(&straight, NULL, message_kind.patient);
+    open_straight(&straight);
     message_new_ledger();
     fault_traffic_run(&traffic, disturb, context);
     sent_is_settled(&straight);
@@ -148,7 +170,7 @@ static void receiving(void (*disturb)(void *), void *context,
     struct fault_traffic sender = {.store = &straight};
 
     fault_open_own(&store, proxy, message_kind.patient);
-    fault_open_own(&straight, NULL, message_kind.patient);
+    open_straight(&straight);
     message_new_ledger();
     for (int i = 0; i < FAULT_WRITERS; i++)
         for (int j = 1; j <= EACH; j++)

@@ -33,6 +33,8 @@ enum sl_status message_send(struct fault_traffic *traffic, int writer,
 bool message_received(struct sl_bytes payload);
 /* And what came of settling it. */
 void message_settled(struct sl_bytes payload, enum sl_status status);
+/* How many were sent and are not settled, nor perhaps settled. */
+int message_missing(void);
 /* How often that one was. */
 int message_times(int writer, int number);
 

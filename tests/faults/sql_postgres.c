@@ -186,7 +186,7 @@ static void what_is_too_late_is_cancelled_on_the_server(void **state)
     (void)state;
     show_activity();
     fault_open_own(&other, NULL, "");
-    fault_open_own(&store, NULL, "timeout = \"2s\"\nconnections = 1");
+    fault_open_own(&store, NULL, "timeout = \"5s\"\nconnections = 1");
     fault_works_soon(&store); /* it is connected */
     IS(sql_query(&store, NULL, "SELECT pg_sleep(50)"), SL_TIMEOUT,
        "cancelled on the server");

@@ -420,7 +420,7 @@ static void until_queued(struct test_store *store, size_t count)
 {
     struct sl_queue_load load = {0};
 
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 120000; i++) {
         sl_service_load(store->service, &load);
         if (load.queued == count && load.running == 1)
             return;
@@ -450,9 +450,9 @@ static void call_together(struct test_store *other, struct caller callers[],
 
 static void open_for_batches(struct test_store *store, struct test_store *other)
 {
-    fault_open_own(other, NULL, "timeout = \"30s\"");
+    fault_open_own(other, NULL, "");
     fault_open_own(store, NULL,
-                   "connections = 1\ntimeout = \"4s\"\nretry.attempts = 1");
+                   "connections = 1\ntimeout = \"10s\"\nretry.attempts = 1");
     OK(sql_execute(other, NULL, "CREATE TABLE counted (n int)"));
 }
 
