@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "kv/driver.h"
@@ -14,6 +15,13 @@
 #include "pubsub/driver.h"
 
 enum { FEW = 1000, MANY = 20000 };
+
+/* How many times longer a sanitizer makes it. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { GROWTH_SLOWER = 10 };
+#else
+enum { GROWTH_SLOWER = 1 };
+#endif
 
 /* --- Plans -------------------------------------------------------------- */
 
@@ -373,6 +381,72 @@ static void writes_sweep_twice_as_much(void **state)
     growth_close(&growth);
 }
 
+/* The longest that a statement keeps others from the file, in processor time of
+ * this thread, which a busy machine does not lengthen. */
+struct hold {
+    int64_t start_ns;
+    int64_t longest_ns;
+};
+
+static int64_t thread_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static void end_hold(struct hold *hold)
+{
+    int64_t took_ns = thread_ns() - hold->start_ns;
+
+    if (took_ns > hold->longest_ns)
+        hold->longest_ns = took_ns;
+}
+
+/* For sqlite3_trace_v2: each statement is a transaction of its own here. */
+static int trace_hold(unsigned event, void *context, void *statement,
+                      void *unused)
+{
+    struct hold *hold = context;
+
+    (void)statement;
+    (void)unused;
+    if (event == SQLITE_TRACE_STMT)
+        hold->start_ns = thread_ns();
+    else
+        end_hold(hold);
+    return 0;
+}
+
+/* Neither who shares the file, nor whose call waits for this connection. */
+static void sweeping_stalls_nobody(void **state)
+{
+    const int64_t most_ns = INT64_C(20000000) * GROWTH_SLOWER;
+    struct growth growth;
+    struct hold hold = {0}, turn = {0};
+    bool more;
+
+    (void)state;
+    growth_open(&growth, "kv.sqlite", "");
+    write_expired(&growth, 4 * MANY);
+    sqlite3_trace_v2(growth.state->file.handle,
+                     SQLITE_TRACE_STMT | SQLITE_TRACE_PROFILE, trace_hold,
+                     &hold);
+    do {
+        turn.start_ns = thread_ns();
+        more = growth.file->store.driver->idle(growth.state);
+        end_hold(&turn);
+    } while (more);
+    sqlite3_trace_v2(growth.state->file.handle, 0, NULL, NULL);
+    assert_int_equal(growth_number(&growth, "SELECT count(*) FROM entries"), 0);
+    print_message("a statement takes %d us at most, a turn %d us\n",
+                  (int)(hold.longest_ns / 1000), (int)(turn.longest_ns / 1000));
+    assert_true(hold.longest_ns > 0 && hold.longest_ns < most_ns);
+    assert_true(turn.longest_ns < most_ns);
+    growth_close(&growth);
+}
+
 /* The same of events that are not kept any longer. */
 static void publishing_sweeps_events(void **state)
 {
@@ -436,6 +510,7 @@ int main(void)
         cmocka_unit_test(what_is_due_is_shown_in_steps),
         cmocka_unit_test(the_worn_out_are_buried_in_steps),
         cmocka_unit_test(writes_sweep_twice_as_much),
+        cmocka_unit_test(sweeping_stalls_nobody),
         cmocka_unit_test(publishing_sweeps_events),
         cmocka_unit_test(a_page_is_short_behind_expired_keys),
     };
