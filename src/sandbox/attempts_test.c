@@ -142,6 +142,54 @@ static int try_personality(void)
     return errno_of(syscall(SYS_personality, 0));
 }
 
+/* With arguments that do nothing where a call is allowed.  The errno of the first
+ * call that is not refused. */
+static int try_listed(void)
+{
+    static const int calls[] = {
+        SYS_acct,
+        SYS_add_key,
+        SYS_adjtimex,
+        SYS_capset,
+        SYS_clock_settime,
+        SYS_delete_module,
+        SYS_fanotify_init,
+        SYS_finit_module,
+        SYS_init_module,
+        SYS_io_uring_enter,
+        SYS_io_uring_register,
+        SYS_kexec_load,
+        SYS_move_mount,
+        SYS_perf_event_open,
+        SYS_pivot_root,
+        SYS_process_vm_writev,
+        SYS_quotactl,
+        SYS_reboot,
+        SYS_request_key,
+        SYS_setdomainname,
+        SYS_setgid,
+        SYS_setgroups,
+        SYS_sethostname,
+        SYS_setns,
+        SYS_setresuid,
+        SYS_settimeofday,
+        SYS_swapoff,
+        SYS_swapon,
+        SYS_syslog,
+        SYS_umount2,
+        SYS_userfaultfd,
+    };
+
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        int code = errno_of(syscall(calls[i], -1L, -1L, -1L, -1L, -1L, -1L));
+        if (code == EPERM)
+            continue;
+        fprintf(stderr, "call %d is allowed\n", calls[i]);
+        return code;
+    }
+    return EPERM;
+}
+
 static int try_typing(void)
 {
     char letter = 'x';
@@ -320,6 +368,7 @@ const struct attempt attempts[] = {
     {"chroot", try_chroot, EPERM, 0},
     {"open_by_handle_at", try_handle, EPERM, 0},
     {"personality", try_personality, EPERM, 0},
+    {"other listed calls", try_listed, EPERM, 0},
     {"TIOCSTI", try_typing, EPERM, 0},
     {"TIOCSTI, disguised", try_typing_disguised, EPERM, 0},
     {"AF_ALG", try_socket_alg, EPERM, 0},
