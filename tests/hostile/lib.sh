@@ -70,8 +70,8 @@ address_at() {
 
 serve_hostile() {
     serve app.toml "$@"
-    wait_for 60 grep -q 'http://127.0.0.3:' served
-    wait_for 60 grep -q 'management http://127.0.0.1:' served
+    wait_for grep -q 'http://127.0.0.3:' served
+    wait_for grep -q 'management http://127.0.0.1:' served
     VICTIM=$(address_at 127.0.0.3)
     # shellcheck disable=SC2034 # for the scripts
     ATTACKER=$(address_at 127.0.0.2)
@@ -82,7 +82,7 @@ probe_start() {
     rm -f probe-stop
     : >probe-count
     "$SL_TEST_PROBE" "$VICTIM${1:-/hello}" "$HEALTH/healthz" probe-stop probe-count \
-        >probed 2>&1 &
+        "$SERVER" >probed 2>&1 &
     PROBE=$!
     PIDS="$PIDS $PROBE"
 }
@@ -91,7 +91,7 @@ probe_for() {
     WHAT="the probe"
     enough=$(($(wc -c <probe-count) + $1))
     has_asked() { [ "$(wc -c <probe-count)" -ge "$enough" ]; }
-    wait_for 300 has_asked
+    wait_for has_asked
 }
 
 probe_stop() {
@@ -111,7 +111,7 @@ rss_below() {
 }
 
 metric() {
-    curl -s -m 20 "$HEALTH/metrics" | sed -n "s|^$1 ||p"
+    curl -s -m 300 "$HEALTH/metrics" | sed -n "s|^$1 ||p"
 }
 
 answering() {

@@ -2,20 +2,24 @@
 /*
  * What the neighbours of an attacker notice:
  *
- *     probe HELLO-URL HEALTH-URL STOP-FILE COUNT-FILE
+ *     probe HELLO-URL HEALTH-URL STOP-FILE COUNT-FILE SLIGHT-PID
  *
  * Until STOP-FILE exists it sends GETs to the victim's hello, on four
  * connections, together a hundred a second, and asks /healthz ten times a
  * second, on a new connection each time, as a liveness probe does.  COUNT-FILE
- * grows by a byte with each hello that was answered.  At the end it prints what
- * it found, and exits with 1 unless
+ * grows by a byte with each hello that was answered.  At the end it prints the
+ * results, and exits with 1 unless
  *
  *   - every hello was answered with 200, and 99 of 100 within 50 ms,
  *   - every /healthz was answered with 200, within one second.
  *
- * A thread that only sleeps shows by how much the machine itself is late; that
- * much is added to both bounds.  The environment's SL_TEST_PROBE_FACTOR
- * multiplies them (under sanitizers).
+ * These bounds are slight's, not the machine's.  Each time is multiplied by the
+ * share of the processors that other processes left to slight meanwhile (a
+ * tenth at least), so that what an attacker computes inside slight counts in
+ * full and what else runs on the machine does not.  A thread that only sleeps
+ * shows how late the machine wakes up a thread; that much is added to both
+ * bounds.  The environment's SL_TEST_PROBE_FACTOR multiplies them (under
+ * sanitizers).
  */
 #include <curl/curl.h>
 #include <fcntl.h>
@@ -35,14 +39,26 @@ enum {
     SLEEP_MS = 10,
     HELLO_MOST_MS = 50,
     HEALTH_MOST_MS = 1000,
-    ANSWER_MOST_MS = 30000, /* then it counts as failed */
+    ANSWER_MOST_MS = 300000, /* then it counts as failed */
     SAMPLES_MAX = 1 << 16,
+    LOAD_PAUSE_MS = 200,
+    LOADS_MAX = 1 << 14,
 };
 
-/* How long each of something took, in milliseconds. */
+/* The least share of the processors by which a time is multiplied. */
+static const double SHARE_LEAST = 0.1;
+
+/* A time span, in milliseconds. */
+struct span {
+    double begin;
+    double end;
+};
+
+/* How long each call of a kind took, in milliseconds. */
 struct series {
     pthread_mutex_t lock;
-    double samples[SAMPLES_MAX];
+    struct span spans[SAMPLES_MAX];
+    double samples[SAMPLES_MAX]; /* for report */
     size_t count;
     size_t failed;
     char failure[CURL_ERROR_SIZE + 32]; /* the first one */
@@ -51,6 +67,14 @@ struct series {
 static struct series hello = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static struct series health = {.lock = PTHREAD_MUTEX_INITIALIZER};
 static struct series machine = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* The share of the processors that other processes left, over time. */
+static struct load {
+    struct span span;
+    double left;
+} loads[LOADS_MAX];
+static size_t load_count;
+
 static atomic_bool stopping;
 static int count_file;
 
@@ -70,11 +94,11 @@ static void pause_ms(double ms)
         nanosleep(&pause, NULL);
 }
 
-static void add_sample(struct series *series, double ms)
+static void add_span(struct series *series, double begin, double end)
 {
     pthread_mutex_lock(&series->lock);
     if (series->count < SAMPLES_MAX)
-        series->samples[series->count++] = ms;
+        series->spans[series->count++] = (struct span){begin, end};
     pthread_mutex_unlock(&series->lock);
 }
 
@@ -114,7 +138,7 @@ static void ask_once(CURL *client, struct series *series)
     CURLcode code = curl_easy_perform(client);
     long status = 0;
 
-    add_sample(series, now_ms() - begin);
+    add_span(series, begin, now_ms());
     curl_easy_getinfo(client, CURLINFO_RESPONSE_CODE, &status);
     if (code != CURLE_OK || status != 200)
         add_failure(series, curl_easy_strerror(code), status);
@@ -155,9 +179,110 @@ static void *watch_machine(void *unused)
     while (!atomic_load(&stopping)) {
         double begin = now_ms();
         pause_ms(SLEEP_MS);
-        add_sample(&machine, now_ms() - begin - SLEEP_MS);
+        add_span(&machine, begin + SLEEP_MS, now_ms());
     }
     return unused;
+}
+
+/* Processor time so far, in seconds. */
+struct usage {
+    double machine; /* what the processors could do */
+    double busy;
+    double own; /* slight's and the probe's */
+};
+
+static double seconds_of_ticks(double ticks)
+{
+    return ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+/* The fields of /proc/stat's first line. */
+static void read_machine(struct usage *usage)
+{
+    enum { IDLE = 3, IOWAIT = 4, FIELDS = 8 };
+    FILE *file = fopen("/proc/stat", "re");
+    double ticks[FIELDS] = {0}, sum = 0;
+
+    if (file == NULL || fscanf(file, "cpu") != 0)
+        abort();
+    for (int i = 0; i < FIELDS && fscanf(file, "%lf", &ticks[i]) == 1; i++)
+        sum += ticks[i];
+    fclose(file);
+    usage->machine = seconds_of_ticks(sum);
+    usage->busy = seconds_of_ticks(sum - ticks[IDLE] - ticks[IOWAIT]);
+}
+
+/* utime and stime of /proc/PID/stat, which follow the name; 0 where it ended.
+ */
+static double read_slight(const char *pid)
+{
+    char path[64], text[1024];
+    unsigned long user = 0, kernel = 0;
+
+    snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    const char *line = fgets(text, sizeof(text), file);
+    const char *rest = line != NULL ? strrchr(line, ')') : NULL;
+    if (rest != NULL)
+        (void)sscanf(rest,
+                     ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu "
+                     "%lu",
+                     &user, &kernel);
+    fclose(file);
+    return seconds_of_ticks((double)user + (double)kernel);
+}
+
+static struct usage read_usage(const char *pid)
+{
+    struct timespec self;
+    struct usage usage = {0};
+
+    read_machine(&usage);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &self);
+    usage.own =
+        read_slight(pid) + (double)self.tv_sec + (double)self.tv_nsec / 1e9;
+    return usage;
+}
+
+static double share_left(const struct usage *from, const struct usage *to)
+{
+    double machine_time = to->machine - from->machine;
+    double others = (to->busy - from->busy) - (to->own - from->own);
+    double left = machine_time > 0 ? 1 - others / machine_time : 1;
+
+    return left > 1 ? 1 : left < SHARE_LEAST ? SHARE_LEAST : left;
+}
+
+static void *watch_load(void *pid)
+{
+    double begin = now_ms();
+    struct usage before = read_usage(pid);
+
+    while (!atomic_load(&stopping) && load_count < LOADS_MAX) {
+        pause_ms(LOAD_PAUSE_MS);
+        double end = now_ms();
+        const struct usage after = read_usage(pid);
+        loads[load_count++] =
+            (struct load){{begin, end}, share_left(&before, &after)};
+        begin = end;
+        before = after;
+    }
+    return NULL;
+}
+
+/* The least share that was left in a span and just around it. */
+static double share_during(struct span span)
+{
+    double least = 1;
+
+    for (size_t i = 0; i < load_count; i++)
+        if (loads[i].span.end >= span.begin - LOAD_PAUSE_MS &&
+            loads[i].span.begin <= span.end + LOAD_PAUSE_MS &&
+            loads[i].left < least)
+            least = loads[i].left;
+    return least;
 }
 
 static int compare_samples(const void *a, const void *b)
@@ -176,9 +301,19 @@ static double percentile(const struct series *series, double share)
     return series->samples[index < series->count ? index : series->count - 1];
 }
 
-static void report(const char *name, struct series *series)
+/* What the machine itself took is as it is. */
+static void correct(struct series *series, bool by_load)
 {
+    for (size_t i = 0; i < series->count; i++) {
+        const struct span *span = &series->spans[i];
+        series->samples[i] =
+            (span->end - span->begin) * (by_load ? share_during(*span) : 1);
+    }
     qsort(series->samples, series->count, sizeof(double), compare_samples);
+}
+
+static void report(const char *name, const struct series *series)
+{
     printf("%-8s %6zu  p50 %8.2f  p99 %8.2f  max %8.2f ms  %zu failed %s\n",
            name, series->count, percentile(series, 0.5),
            percentile(series, 0.99), percentile(series, 1), series->failed,
@@ -206,11 +341,13 @@ static int judge(void)
 
 int main(int argc, char *argv[])
 {
-    pthread_t threads[HELLO_THREADS + 2];
+    pthread_t threads[HELLO_THREADS + 3];
     int count = 0;
 
-    if (argc != 5) {
-        fprintf(stderr, "usage: %s HELLO-URL HEALTH-URL STOP-FILE COUNT-FILE\n",
+    if (argc != 6) {
+        fprintf(stderr,
+                "usage: %s HELLO-URL HEALTH-URL STOP-FILE COUNT-FILE "
+                "SLIGHT-PID\n",
                 argv[0]);
         return 2;
     }
@@ -224,11 +361,15 @@ int main(int argc, char *argv[])
         pthread_create(&threads[count++], NULL, ask_hello, argv[1]);
     pthread_create(&threads[count++], NULL, ask_health, argv[2]);
     pthread_create(&threads[count++], NULL, watch_machine, NULL);
+    pthread_create(&threads[count++], NULL, watch_load, argv[5]);
     while (access(argv[3], F_OK) != 0)
         pause_ms(20);
     atomic_store(&stopping, true);
     while (count > 0)
         pthread_join(threads[--count], NULL);
+    correct(&hello, true);
+    correct(&health, true);
+    correct(&machine, false);
     report("hello", &hello);
     report("healthz", &health);
     report("machine", &machine);
