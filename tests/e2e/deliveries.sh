@@ -10,7 +10,7 @@ manifests() {
 name = \"$3\"
 type = \"$1.sqlite\"
 path = \"$1.db\"
-$([ "$1" = mq ] || echo 'lease = "2s"')"
+$([ "$1" = mq ] || echo 'lease = "5s"')"
     {
         echo "slight = 1
 name = \"$1\"
@@ -24,7 +24,7 @@ path = \"seen-$1.db\"
 [[trigger]]
 type = \"$1\"
 resource = \"$3\"
-timeout = \"1s\"
+timeout = \"5s\"
 backoff = \"50ms\""
         cat
     } >"$1.toml"
@@ -63,7 +63,7 @@ nothing_left() {
 }
 
 settle() {
-    wait_for 30 nothing_left "$1"
+    wait_for nothing_left "$1"
 }
 
 # check_outcomes KIND ARGS-OF-SENDER...
@@ -138,7 +138,7 @@ has() {
 
 # value METRIC TEXT: of the sample with this text.
 value() {
-    curl -s -m 10 "$(sed -n 's/.* management \(http[^ ]*\).*/\1/p' "$1.log" |
+    curl -s -m 300 "$(sed -n 's/.* management \(http[^ ]*\).*/\1/p' "$1.log" |
         tail -n 1)/metrics" | grep -F -e "$3" | sed -n "s/^$2{.*} //p"
 }
 
@@ -184,7 +184,7 @@ END
 first=$(sed -n '1s/.*"id":"\([0-9]*\)".*/\1/p' out)
 slight 0 dead-letters replay jobs "$first" --manifest worn.toml
 says out "replayed $first as "
-wait_for 20 counted worn slight_resource_dead_letters_total 'resource="jobs"' 3
+wait_for counted worn slight_resource_dead_letters_total 'resource="jobs"' 3
 holds has worn.log 3 event=dead-letter resource=jobs delivery=2 reason=max-deliveries
 slight 1 dead-letters replay jobs "$first" --manifest worn.toml
 says err "1 of these dead letters does not exist"

@@ -65,11 +65,11 @@ two_dead() {
     [ "$(dead | wc -l)" -ge 2 ]
 }
 
-wait_for 30 two_dead
+wait_for two_dead
 # One that comes behind them, when all have been settled.
 echo later >lines
 INPUT=lines slight 0 run send.toml -- pubsub events t
-wait_for 30 seen later
+wait_for seen later
 kill -TERM "$WORKER"
 wait "$WORKER"
 got=$?
@@ -95,7 +95,7 @@ WORKER=$!
 PIDS="$PIDS $WORKER"
 echo last >lines
 INPUT=lines slight 0 run send.toml -- pubsub events t
-wait_for 30 seen last
+wait_for seen last
 kill -TERM "$WORKER"
 wait "$WORKER"
 dead >body

@@ -11,10 +11,10 @@ echo_with() {
         -e "s|\"echo.wasm\"|\"$SL_TEST_GUESTS/echo-rust.wasm\"|" "$example" \
         >echo.toml
     printf '%s\n' "$@" >>echo.toml
-    serve echo.toml --grace 2s
+    serve echo.toml --grace 60s
 }
 
-echo_with 'timeout = "3s"'
+echo_with 'timeout = "300s"'
 get 200 /some/path?query=1
 says body "/some/path?query=1"
 get 200 /seen
@@ -51,7 +51,7 @@ says body "ConnectionRefused"
 WHAT="many at once"
 for i in 1 2 3 4 5 6 7 8; do
     for j in 1 2 3 4 5; do
-        curl -s -m 20 -H Expect: --data-binary @large "$URL/echo" | cmp -s - large ||
+        curl -s -m 300 -H Expect: --data-binary @large "$URL/echo" | cmp -s - large ||
             echo "$i $j" >>different
     done &
     JOBS="${JOBS:-} $!"
@@ -62,7 +62,7 @@ wait $JOBS
 stop TERM 0
 
 # Instances that are used again.
-echo_with 'timeout = "3s"' 'reuse = 2'
+echo_with 'timeout = "300s"' 'reuse = 2'
 for expected in 1 2 1 2; do
     get 200 /seen
     is body <<END

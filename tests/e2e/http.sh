@@ -9,15 +9,14 @@ web() {
     {
         printf 'slight = 1\nname = "web"\n[component]\nsource = "%s"\n' \
             "$SL_TEST_GUESTS/e2e-http.wasm"
-        printf '[[resource]]\nname = "default"\ntype = "kv.sqlite"\n'
-        printf 'path = "web.db"\n[[trigger]]\ntype = "http"\n'
-        printf 'listen = "127.0.0.1:0"\n'
+        printf '[[resource]]\nname = "default"\ntype = "kv.memory"\n'
+        printf '[[trigger]]\ntype = "http"\nlisten = "127.0.0.1:0"\n'
         printf '%s\n' "$@"
     } >web.toml
-    serve web.toml --grace 5s
+    serve web.toml --grace 60s
 }
 
-web 'timeout = "2s"' 'max-body = "1MiB"'
+web 'timeout = "5s"' 'max-body = "1MiB"'
 
 get 200 /some/path?query=1
 says body "/some/path?query=1"
@@ -61,9 +60,9 @@ get 500 /nothing
 get 504 /spin
 # A response that is whole stays whole (those that are not: responses.sh).
 WHAT="a component that loops behind its response"
-holds curl -s -m 20 -o body "$URL/half"
+holds curl -s -m 300 -o body "$URL/half"
 [ "$(cat body)" = half ] || fail "it is not whole"
-wait_for 20 grep -q "event=timed-out component=web method=GET path=/half" served
+wait_for grep -q "event=timed-out component=web method=GET path=/half" served
 get 200 /
 WHAT="the log"
 says served "event=trapped component=web method=GET path=/trap"
@@ -94,23 +93,23 @@ says body "100"
 
 # No guest's request, no HTTP at all.
 WHAT="what is no HTTP"
-printf 'hello\r\n\r\n' | timeout 5 "${BASH:-bash}" -c '
+printf 'hello\r\n\r\n' | timeout 300 "${BASH:-bash}" -c '
     exec 3<>"/dev/tcp/127.0.0.1/$1"; cat >&3; cat <&3' - "${URL##*:}" >body
 says body "400"
 
 # What runs may finish.
-curl -s -m 10 -o body -w '%{http_code}' "$URL/sleep" >code &
+curl -s -m 300 -o body -w '%{http_code}' "$URL/sleep" >code &
 CLIENT=$!
-sleep 0.3
+begun /sleep
 stop TERM 0
 wait $CLIENT
 says code 200
 says body /sleep
 WHAT="the port is free"
-! curl -s -m 5 "$URL/" >body || fail "it answers still"
+! curl -s -m 300 "$URL/" >body || fail "it answers still"
 
 # Instances that are used again, but not after they failed.
-web 'timeout = "2s"' 'reuse = 3'
+web 'timeout = "5s"' 'reuse = 3'
 for expected in 1 2 3 1; do
     get 200 /seen
     is body <<END
@@ -130,23 +129,24 @@ END
 stop TERM 0
 
 # Routes, and too many at once.
-web 'route = "/api"' 'timeout = "2s"' 'concurrency = 1'
+web 'route = "/api"'
 get 200 /api
 get 200 /api/x
 get 404 /apix
 get 404 /
-curl -s -m 10 -o first "$URL/api" >/dev/null
+curl -s -m 300 -o first "$URL/api" >/dev/null
 stop INT 0
 
-web 'timeout = "2s"' 'concurrency = 1'
-curl -s -m 10 -o first "$URL/sleep" &
-CLIENT=$!
-sleep 0.3
+web 'timeout = "300s"' 'concurrency = 1'
+hold
 get 503 /
 says head "retry-after: 1"
-wait $CLIENT
-says first /sleep
-get 200 /
+let_go
+says held "HTTP/1.1 200"
+is_free() {
+    [ "$(curl -s -m 300 -o body -w '%{http_code}' "$URL/")" = 200 ]
+}
+wait_for is_free
 
 # An address that is taken.
 sed "s|127.0.0.1:0|${URL#http://}|" web.toml >taken.toml
@@ -155,11 +155,11 @@ says err "taken.toml:$(grep -n ^listen taken.toml | head -n 1 | cut -d: -f1):10:
 stop TERM 0
 
 # A second signal does not wait.
-web 'timeout = "60s"'
-curl -s -m 10 -o body "$URL/spin" &
-sleep 0.3
+web 'timeout = "300s"'
+curl -s -m 300 -o body "$URL/spin" &
+begun /spin
 kill -TERM "$SERVER"
-sleep 0.3
+wait_for grep -q 'finishing calls in progress' served
 kill -TERM "$SERVER"
 WHAT="the second signal"
 wait "$SERVER"
@@ -175,7 +175,7 @@ got=$?
             "$SL_TEST_GUESTS/e2e-http.wasm"
         [ $name = bare ] || echo 'resources = ["default"]'
         printf '[[trigger]]\ntype = "http"\ncomponent = "%s"\n' $name
-        printf 'listen = "127.0.0.1:0"\ntimeout = "5s"\n'
+        printf 'listen = "127.0.0.1:0"\n'
         [ $name = full ] || echo 'route = "/count"'
     done
 } >app.toml

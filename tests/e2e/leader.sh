@@ -15,9 +15,9 @@ candidate() {
 
 WHAT="the first one leads"
 candidate first
-wait_for 30 grep -qs 'leader, token 1' first.out
+wait_for grep -qs 'leader, token 1' first.out
 candidate second
-wait_for 30 grep -qs waiting second.out
+wait_for grep -qs waiting second.out
 sleep 3
 says second.out waiting
 lacks second.out leader
@@ -25,23 +25,23 @@ lacks second.out leader
 WHAT="the second one takes over"
 # shellcheck disable=SC2154 # candidate sets them
 kill -9 "$first"
-wait_for 30 grep -qs 'leader, token 2' second.out
+wait_for grep -qs 'leader, token 2' second.out
 
 WHAT="one that ends lets go at once"
 candidate third
-wait_for 30 grep -qs waiting third.out
+wait_for grep -qs waiting third.out
 # shellcheck disable=SC2154
 kill -TERM "$second"
-wait_for 30 grep -qs 'leader, token 3' third.out
+wait_for grep -qs 'leader, token 3' third.out
 
 # One that sleeps is no leader when it wakes.
 WHAT="one that was stopped"
 candidate fourth
-wait_for 30 grep -qs waiting fourth.out
+wait_for grep -qs waiting fourth.out
 # shellcheck disable=SC2154
 kill -STOP "$third"
-wait_for 30 grep -qs 'leader, token 4' fourth.out
+wait_for grep -qs 'leader, token 4' fourth.out
 kill -CONT "$third"
-wait_for 30 grep -qs 'lost the lock' third.out
+wait_for grep -qs 'lost the lock' third.out
 
 finish

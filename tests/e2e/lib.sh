@@ -9,6 +9,8 @@
 #     lacks FILE TEXT         and that it has not
 #     is FILE <<END           FILE is this, and nothing more
 #     holds COMMAND...        COMMAND succeeds
+#     wait_for COMMAND...     wait until it succeeds; the limit is only there to end
+#                             a test that hangs
 #     interrupted SIGNAL CODE SIGN ARGS...    the same, ended by a signal
 #     finish                  the last line: fails where anything did
 #
@@ -123,9 +125,9 @@ interrupted() {
     "$SLIGHT" "$@" <"$INPUT" >out 2>err &
     pid=$!
     PIDS="$PIDS $pid"
-    wait_for 60 grep -qs "$sign" out err
+    wait_for grep -qs "$sign" out err
     kill "-$signal" "$pid"
-    wait_for 60 ended "$pid" || return
+    wait_for ended "$pid" || return
     wait "$pid"
     got=$?
     [ $got -eq "$expected" ] || fail "exit code $got, expected $expected"
@@ -143,14 +145,18 @@ one_error() {
     [ "$(grep -c '^error: \|: error: ' err)" -eq 1 ] || fail "not one error"
 }
 
-# wait_for SECONDS COMMAND...: until it succeeds.
+# At least so many seconds, and fewer once something did not come.
+PATIENCE=${SL_TEST_SILENT:-300}
+
 wait_for() {
-    # Of a program that does nothing, nothing comes.
-    tries=$((${SL_TEST_SILENT:-$1} * 20))
-    shift
+    tries=$((PATIENCE * 20))
     until "$@"; do
         tries=$((tries - 1))
-        [ $tries -gt 0 ] || { fail "in vain: $*"; return 1; }
+        [ $tries -gt 0 ] || {
+            [ "$PATIENCE" -le 20 ] || PATIENCE=20
+            fail "in vain: $*"
+            return 1
+        }
         sleep 0.05
     done
 }

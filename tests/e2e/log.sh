@@ -44,7 +44,7 @@ web() {
         printf 'slight = 1\nname = "web"\n[component]\nsource = "%s"\n' \
             "$SL_TEST_GUESTS/e2e-http.wasm"
         printf '[[trigger]]\ntype = "http"\nlisten = "127.0.0.1:%s"\n' "$1"
-        echo 'timeout = "60s"'
+        echo 'timeout = "300s"'
     } >web.toml
 }
 
@@ -88,9 +88,9 @@ web 0
 serve web.toml --grace 500ms --log-format json --log-level debug
 get 200 /print
 get 500 /trap
-curl -s -m 20 -o /dev/null "$URL/spin" &
+curl -s -m 300 -o /dev/null "$URL/spin" &
 CLIENT=$!
-sleep 0.3
+begun /spin
 web "${URL##*:}"
 fails 4 event=error reason=listen -- run web.toml --log-format json
 stop TERM 6
@@ -105,9 +105,9 @@ entries served event=drain-cut level=warn "reason=calls still in progress after 
 # As text it is an entry too.
 web 0
 serve web.toml --grace 500ms
-curl -s -m 20 -o /dev/null "$URL/spin" &
+curl -s -m 300 -o /dev/null "$URL/spin" &
 CLIENT=$!
-sleep 0.3
+begun /spin
 stop TERM 6
 wait $CLIENT
 says served 'level=warn event=drain-cut reason="calls still in progress after 500 ms were cancelled"'
@@ -121,10 +121,10 @@ fails_out() {
     "$SLIGHT" run web.toml --log-format json >"$2" 2>served &
     SERVER=$!
     PIDS="$PIDS $SERVER"
-    wait_for 60 grep -qs 'http://' served
+    wait_for grep -qs 'http://' served
     URL=$(sed -n 's|.*[ "]\(http://[^/]*\)/.*|\1|p' served | head -n 1)
     get 200 /print
-    wait_for 20 grep -q output-dropped served
+    wait_for grep -q output-dropped served
     get 200 /print
     stop TERM 0
     entries served event=output-dropped level=warn stream=stdout "reason=$1"

@@ -29,7 +29,7 @@ resources = ["seen"]
 name = "default"
 type = "kv.redis"
 url = "redis://127.0.0.1:$SERVER_PORT"
-timeout = "1s"
+timeout = "5s"
 [[resource]]
 name = "seen"
 type = "kv.sqlite"
@@ -47,7 +47,7 @@ required = false
 type = "http"
 component = "web"
 listen = "127.0.0.1:0"
-timeout = "2s"
+timeout = "10s"
 [[trigger]]
 type = "mq"
 component = "worker"
@@ -87,7 +87,7 @@ metric() {
     python metric.py "$@"
 }
 scrape() {
-    curl -s -m 10 -o metrics -D head "$MANAGEMENT/metrics"
+    curl -s -m 300 -o metrics -D head "$MANAGEMENT/metrics"
 }
 # counts NUMBER NAME LABELS...: this is what a scrape says, or soon will.
 counts() {
@@ -97,10 +97,10 @@ counts() {
     [ "$(metric "$@")" = "$number" ]
 }
 ready() { # CODE
-    [ "$(curl -s -m 10 -o body -w '%{http_code}' "$MANAGEMENT/readyz")" = "$1" ]
+    [ "$(curl -s -m 300 -o body -w '%{http_code}' "$MANAGEMENT/readyz")" = "$1" ]
 }
 
-serve app.toml --grace 5s --log-level info --log-format json
+serve app.toml --grace 60s --log-level info --log-format json
 MANAGEMENT=$(python - served <<'END'
 import json, sys
 for line in open(sys.argv[1]):
@@ -113,21 +113,21 @@ WHAT="management at $MANAGEMENT"
 holds test -n "$MANAGEMENT"
 
 # --- Readiness ---
-holds test "$(curl -s -m 10 "$MANAGEMENT/healthz")" = ok
+holds test "$(curl -s -m 300 "$MANAGEMENT/healthz")" = ok
 holds ready 200
 is body <<END
 ready
 END
-holds test "$(curl -s -m 10 -o body -w '%{http_code}' "$MANAGEMENT/other")" = 404
-holds test "$(curl -s -m 10 -X POST -o body -w '%{http_code}' "$MANAGEMENT/metrics")" = 405
-holds test "$(curl -s -m 10 -I -o body -w '%{http_code}' "$MANAGEMENT/healthz")" = 200
+holds test "$(curl -s -m 300 -o body -w '%{http_code}' "$MANAGEMENT/other")" = 404
+holds test "$(curl -s -m 300 -X POST -o body -w '%{http_code}' "$MANAGEMENT/metrics")" = 405
+holds test "$(curl -s -m 300 -I -o body -w '%{http_code}' "$MANAGEMENT/healthz")" = 200
 kill -STOP "$REDIS"
-wait_for 20 ready 503
+wait_for ready 503
 says body 'resource "default": '
 lacks body 'elsewhere'
 get 503 /count
 kill -CONT "$REDIS"
-wait_for 20 ready 200
+wait_for ready 200
 
 # --- Counts ---
 WHAT="metrics"
@@ -137,7 +137,7 @@ get 500 /trap
 get 504 /spin
 printf '%s\n' plain reject retry >lines
 INPUT=lines slight 0 run send.toml -- mq jobs
-wait_for 20 counts 1 slight_trigger_dead_letters_total resource=jobs
+wait_for counts 1 slight_trigger_dead_letters_total resource=jobs
 says head "content-type: text/plain; version=0.0.4"
 holds counts 1 slight_trigger_calls_total component=web end=trapped
 holds counts 1 slight_trigger_calls_total component=web end=timed-out
@@ -160,7 +160,7 @@ holds test "$(metric slight_resource_connections resource=default)" -ge 1
 # --- Read under load, by Prometheus' own parser ---
 for path in / /count /echo /trap; do
     while [ ! -e over ]; do
-        curl -s -m 20 -o /dev/null --data-binary @"$GUEST" "$URL$path?[1-20]"
+        curl -s -m 300 -o /dev/null --data-binary @"$GUEST" "$URL$path?[1-20]"
     done &
     JOBS="${JOBS:-} $!"
 done
@@ -179,13 +179,13 @@ done
 wait $JOBS
 
 # --- The end ---
-curl -s -m 10 -o /dev/null "$URL/sleep" &
-sleep 0.3
+hold
 kill -TERM "$SERVER"
-wait_for 5 ready 503
+wait_for ready 503
 is body <<END
 slight is ending
 END
+let_go
 wait "$SERVER"
 holds test $? = 0
 

@@ -15,10 +15,10 @@
             "$SL_TEST_GUESTS/e2e-http.wasm"
         printf 'resources = ["default"]\nmemory = "16MiB"\n'
         printf '[[trigger]]\ntype = "http"\ncomponent = "%s"\n' $name
-        printf 'listen = "%s:0"\ntimeout = "3s"\nconcurrency = 64\n' $host
+        printf 'listen = "%s:0"\ntimeout = "15s"\nconcurrency = 64\n' $host
     done
 } >app.toml
-serve app.toml --grace 10s
+serve app.toml --grace 60s
 good=$(sed -n 's|.* \(http://[^/]*\)/.*|\1|p' served | sed -n 1p)
 bad=$(sed -n 's|.* \(http://[^/]*\)/.*|\1|p' served | sed -n 2p)
 
@@ -38,7 +38,7 @@ get 504 /spin
 # All of that at once, over and over, until the other one is done.
 for path in eat hoard pile spin trap half echo; do
     while [ ! -e over ]; do
-        curl -s -m 20 -o /dev/null --data-binary @"$GUEST" "$bad/$path"
+        curl -s -m 300 -o /dev/null --data-binary @"$GUEST" "$bad/$path"
     done &
     JOBS="${JOBS:-} $!"
 done

@@ -31,23 +31,23 @@ sed -e 's|:8080"|:0"|' \
     "$HERE/../../examples/orders/$MANIFEST" >orders.toml
 
 query() { # SQL: of the ledger
-    sqlite3 -cmd '.timeout 5000' ledger.db "$1"
+    sqlite3 -cmd '.timeout 60000' ledger.db "$1"
 }
 
 # What other runs ordered may still be on a server.
 A=A-$$
 shows() { # ID TEXT: what GET says of it
-    [ "$(curl -s -m 5 "$URL/orders/$1")" = "$2" ]
+    [ "$(curl -s -m 300 "$URL/orders/$1")" = "$2" ]
 }
 
 if [ "$KILLS" = 0 ]; then
-    serve orders.toml --grace 5s
+    serve orders.toml --grace 60s
     get 404 /orders/$A-1
     get 202 /orders/$A-1 -X PUT --data '3 pens'
     get 202 /orders/$A-1 -X PUT --data '3 pens'
     get 202 /orders/$A-2 -X PUT --data "Robert'); DROP TABLE orders; --"
-    wait_for 60 shows $A-1 "shipped 3 pens"
-    wait_for 60 shows $A-2 "shipped Robert'); DROP TABLE orders; --"
+    wait_for shows $A-1 "shipped 3 pens"
+    wait_for shows $A-2 "shipped Robert'); DROP TABLE orders; --"
     get 400 /orders/$A-3 -X PUT
     get 404 /orders/$A-3
     get 404 /orders/
@@ -72,7 +72,7 @@ send() { # SENDER
     i=0
     while [ ! -e over ]; do
         i=$((i + 1))
-        code=$(curl -s -m 5 -o /dev/null -w '%{http_code}' -X PUT \
+        code=$(curl -s -m 300 -o /dev/null -w '%{http_code}' -X PUT \
             --data "item $1-$i" "$(cat url)/orders/$1-$i")
         if [ "$code" = 202 ]; then
             echo "$1-$i|item $1-$i" >>"accepted.$1"
@@ -106,9 +106,9 @@ WHAT="what was accepted meanwhile"
 [ "$(wc -l <accepted)" -ge "$KILLS" ] || fail "only $(wc -l <accepted) orders"
 
 # Once more, and it may finish.
-serve orders.toml --grace 10s
+serve orders.toml --grace 60s
 keys() {
-    sqlite3 -cmd '.timeout 5000' shipped.db \
+    sqlite3 -cmd '.timeout 60000' shipped.db \
         "SELECT substr(key, 7) FROM entries WHERE key LIKE 'order/%' ORDER BY 1"
 }
 done_with_all() {
@@ -118,7 +118,7 @@ done_with_all() {
     keys 2>/dev/null | sort >shipped
     cmp -s ids shipped
 }
-wait_for 120 done_with_all
+wait_for done_with_all
 WHAT="the orders"
 comm -23 accepted billed >lost
 is lost </dev/null
@@ -129,7 +129,7 @@ WHAT="the events"
 holds cmp ids shipped
 WHAT="the dead letters"
 get 202 /orders/last -X PUT --data 'the last'
-wait_for 60 shows last "shipped the last"
+wait_for shows last "shipped the last"
 lacks served "rejected"
 stop TERM 0
 echo "$KILLS kills, $(wc -l <accepted) orders accepted, $(wc -l <billed) billed and shipped"

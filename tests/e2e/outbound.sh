@@ -15,9 +15,9 @@ allowed-hosts = [$1]
 [[trigger]]
 type = "http"
 listen = "127.0.0.1:0"
-timeout = "5s"
+timeout = "60s"
 END
-    serve "$NAME.toml" --grace 1s
+    serve "$NAME.toml" --grace 60s
 }
 
 # fetch ANSWER URL-AS-PATH: the guest asks, and this became of it.
@@ -36,7 +36,7 @@ tls() { # NAME: a server with that certificate
     openssl s_server -accept 127.0.0.1:0 -cert "certs/$1.pem" -key "certs/$1.key" \
         -www -naccept 4 >"tls.$1" 2>&1 &
     PIDS="$PIDS $!"
-    wait_for 20 grep -qs 'ACCEPT' "tls.$1"
+    wait_for grep -qs 'ACCEPT' "tls.$1"
     TLS=$(sed -n 's/^ACCEPT .*:\([0-9]*\)$/\1/p' "tls.$1" | head -n 1)
 }
 tls server
@@ -126,7 +126,7 @@ server.serve_forever()
 PY
 python origin.py >origin.port 2>origin.err &
 PIDS="$PIDS $!"
-wait_for 20 test -s origin.port
+wait_for test -s origin.port
 ORIGIN=http/127.0.0.1:$(head -n 1 origin.port)
 unset SSL_CERT_FILE
 NAME=asks web "\"http://127.0.0.1:*\""
@@ -150,7 +150,7 @@ is_closed() {
 fetch_closed() {
     CLOSED=$(grep -c closed origin.port)
     fetch "GET /close " "$ORIGIN/close"
-    wait_for 20 is_closed
+    wait_for is_closed
 }
 for _ in 1 2 3; do
     fetch_closed

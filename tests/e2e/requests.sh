@@ -27,8 +27,8 @@ python() {
     printf '[[component]]\nname = "three"\nsource = "%s"\n' "$SL_TEST_GUESTS/e2e-responses3.wasm"
     printf '[[trigger]]\ntype = "http"\nlisten = "127.0.0.2:0"\ncomponent = "three"\n'
 } >app.toml
-serve app.toml --grace 5s --log-level info
-wait_for 20 grep -q 'http://127.0.0.2' served
+serve app.toml --grace 60s --log-level info
+wait_for grep -q 'http://127.0.0.2' served
 ROUTES=$(sed -n 's|.*[ "]\(http://127.0.0.1:[0-9]*\)/admin.*|\1|p' served | head -n 1)
 WORK=$(sed -n 's|.*[ "]\(http://localhost:[0-9]*\)/.*|\1|p' served | head -n 1)
 THREE=$(sed -n 's|.*[ "]\(http://127.0.0.2:[0-9]*\)/.*|\1|p' served | head -n 1)
@@ -46,8 +46,8 @@ def place(url):
     return socket.gethostbyname(host), int(port)
 
 def connect(url):
-    one = socket.create_connection(place(url), 20)
-    one.settimeout(20)
+    one = socket.create_connection(place(url), 300)
+    one.settimeout(300)
     return one
 
 def read_all(one):
@@ -204,11 +204,11 @@ work, management = sys.argv[1:]
 def get(path, version="1.1"):
     return ("GET %s HTTP/%s\r\nHost: 127.0.0.1\r\n\r\n" % (path, version)).encode()
 def running():
-    text = urllib.request.urlopen(management + "/metrics", timeout=20).read().decode()
+    text = urllib.request.urlopen(management + "/metrics", timeout=300).read().decode()
     lines = [line for line in text.splitlines() if line.startswith("slight_component_instances{")]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 def become(what, number):
-    for _ in range(400):
+    for _ in range(6000):
         if running() == number:
             return
         time.sleep(0.05)
@@ -257,7 +257,7 @@ import http.client, urllib.error, urllib.request
 work, routes, three = sys.argv[1:]
 def upload(url, size):
     try:
-        answer = urllib.request.urlopen(urllib.request.Request(url, b"x" * size), timeout=20)
+        answer = urllib.request.urlopen(urllib.request.Request(url, b"x" * size), timeout=300)
         return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -274,14 +274,14 @@ expect("one of 0.3 that goes on", upload(three + "/write-5/finish/nap2/say", 5 <
 def pieces(count):
     for _ in range(count):
         yield b"x" * 65536
-peer = http.client.HTTPConnection(*place(work), timeout=20)
+peer = http.client.HTTPConnection(*place(work), timeout=300)
 peer.request("POST", "/length", pieces(80), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
 answer = peer.getresponse()
 expect("chunks", (answer.status, answer.getheader("connection")), (200, "close"))
 expect("too many of them", answer.read().startswith(b"cut"), True)
 
 # A short rest is read, and the connection goes on.
-peer = http.client.HTTPConnection(*place(work), timeout=20)
+peer = http.client.HTTPConnection(*place(work), timeout=300)
 first = None
 for size in 0, 1, 1000, 60000:
     peer.request("POST", "/who", b"x" * size)
@@ -360,6 +360,6 @@ with connect(sys.argv[1]) as one:
 END
 python sending.py "$WORK" >sending &
 PIDS="$PIDS $!"
-wait_for 20 grep -q 413 sending
+wait_for grep -q 413 sending
 stop TERM 0
 finish

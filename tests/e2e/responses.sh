@@ -14,13 +14,12 @@ web() {
         printf 'slight = 1\nname = "web"\n[component]\nsource = "%s"\n' \
             "$SL_TEST_GUESTS/$1.wasm"
         printf 'allowed-hosts = [%s]\n' "$ALLOWED"
-        printf '[[resource]]\nname = "default"\ntype = "kv.sqlite"\n'
-        printf 'path = "web.db"\n[[trigger]]\ntype = "http"\n'
-        printf 'listen = "127.0.0.1:0"\n'
+        printf '[[resource]]\nname = "default"\ntype = "kv.memory"\n'
+        printf '[[trigger]]\ntype = "http"\nlisten = "127.0.0.1:0"\n'
         shift
         printf '%s\n' "$@"
     } >web.toml
-    serve web.toml --grace 5s --log-level info
+    serve web.toml --grace 60s --log-level info
 }
 
 # ask PATH CURL-ARGS...: $got is the status, $code curl's exit code.
@@ -29,7 +28,7 @@ ask() {
     asked=$1
     shift
     rm -f body
-    got=$(curl -s -m 20 -o body -D head -w '%{http_code}' "$@" "$URL$asked")
+    got=$(curl -s -m 300 -o body -D head -w '%{http_code}' "$@" "$URL$asked")
     code=$?
 }
 
@@ -54,7 +53,7 @@ whole() {
 # Its request is logged as one whose response was cut.
 logged() {
     WHAT="the log of $1"
-    wait_for 20 grep -q "event=request method=[A-Z]* path=$1 .*response=cut" served
+    wait_for grep -q "event=request method=[A-Z]* path=$1 .*response=cut" served
 }
 
 # An upload that stops before its end: the client is late, not the guest.
@@ -62,12 +61,12 @@ stop_upload() {
     WHAT="an upload that stops"
     {
         echo half
-        wait_for 20 grep -q 'path=/read/begin/finish .*status=408' served
-    } | curl -s -m 60 -o body -T - "$URL/read/begin/finish"
+        wait_for grep -q 'path=/read/begin/finish .*status=408' served
+    } | curl -s -m 300 -o body -T - "$URL/read/begin/finish"
 }
 
 counted() {
-    told=$(curl -s -m 20 "$URL/tell")
+    told=$(curl -s -m 300 "$URL/tell")
     [ "$told" = "$1" ]
 }
 
@@ -80,7 +79,7 @@ went_on() {
 }
 
 # --- Whatever ends a response before its end ------------------------------------
-web e2e-responses 'timeout = "1s"'
+web e2e-responses 'timeout = "2s"'
 for version in --http1.1 --http1.0; do
     for end in trap exit-0 exit-1 eat drop nothing-more; do
         [ $end = nothing-more ] && end=
@@ -150,7 +149,7 @@ for path in /begin/write-5/finish /status-204/length-5/begin/write-5/finish \
         esac
     done
 done
-wait_for 20 counted $n
+wait_for counted $n
 ask /length-5/bodiless -I
 says head 'content-length: 5'
 
@@ -160,19 +159,19 @@ for path in /fail /status-100/bodiless /status-101/begin/finish /status-103/begi
     get 500 $path/pause/count
     n=$((n + 1))
 done
-wait_for 20 counted $n
+wait_for counted $n
 WHAT="the log"
 says served 'reason="it answered with status 101 Switching Protocols, which is no final one"'
 
 # It may take as long for that as for a response.
 get 200 /begin/finish/nap/count
 WHAT="what is late after its response"
-wait_for 20 grep -q 'reason="it went on for longer than 1000 ms after its response"' served
-wait_for 20 counted $n
+wait_for grep -q 'reason="it went on for longer than 2000 ms after its response"' served
+wait_for counted $n
 
 # Nobody reads what has no end, and nobody leaves.
 ask /begin/drip-1000/finish -I
-wait_for 20 grep -q 'reason="it wrote for longer than 1000 ms to a response without a body"' served
+wait_for grep -q 'reason="it wrote for longer than 2000 ms to a response without a body"' served
 
 # --- Slow, but not late ----------------------------------------------------------
 whole 25 /begin/drip-25/finish
@@ -188,17 +187,17 @@ stop_upload
 WHAT="a client that reads nothing"
 "${BASH:-bash}" -c 'exec 3<>"/dev/tcp/127.0.0.1/$1"
     printf "GET /begin/write-30000000/finish HTTP/1.1\r\nHost: a\r\n\r\n" >&3
-    exec sleep 60' - "${URL##*:}" &
+    exec sleep 600' - "${URL##*:}" &
 PIDS="$PIDS $!"
 logged /begin/write-30000000/finish
 stop TERM 0
 
 # --- Each limit by itself ----------------------------------------------------------
-web e2e-responses 'timeout = "20s"' 'between-bytes-timeout = "1s"'
+web e2e-responses 'timeout = "20s"' 'between-bytes-timeout = "2s"'
 whole 1 /nap/begin/write-1/finish
 cut /begin/write-1/nap/finish
 stop TERM 0
-web e2e-responses 'timeout = "1s"' 'between-bytes-timeout = "20s"'
+web e2e-responses 'timeout = "2s"' 'between-bytes-timeout = "20s"'
 stop_upload
 whole 1 /begin/write-1/nap/finish
 get 504 /nap/begin/finish
@@ -214,7 +213,7 @@ cat >trickle.py <<'END'
 import socket, sys, time
 one = socket.socket()
 one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-one.settimeout(20)
+one.settimeout(300)
 one.connect(("127.0.0.1", int(sys.argv[1])))
 one.sendall(b"GET /begin/write-8000000/finish HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 got = b""
@@ -231,24 +230,24 @@ except ConnectionError:
     pass
 print("whole" if got.endswith(b"\r\n0\r\n\r\n") else "cut")
 END
-web e2e-responses 'timeout = "1s"' 'min-rate = "1MiB"'
+web e2e-responses 'timeout = "2s"' 'min-rate = "1MiB"'
 WHAT="a client that takes too little"
 /usr/bin/python3 trickle.py "${URL##*:}" 15 >trickled
 says trickled cut
 stop TERM 0
-web e2e-responses 'timeout = "1s"'
+web e2e-responses 'timeout = "2s"'
 WHAT="a client that takes enough"
 /usr/bin/python3 trickle.py "${URL##*:}" 3 >trickled
 says trickled whole
 
 # --- The end of the process is no end of a response ---------------------------------
 for version in --http1.1 --http1.0; do
-    curl -sN -m 60 -o body-$version $version "$URL/begin/write-5/drip-1000/finish" &
+    curl -sN -m 300 -o body-$version $version "$URL/begin/write-5/drip-1000/finish" &
     CLIENTS="${CLIENTS:-} $!"
 done
 WHAT="clients of a server that is killed"
-wait_for 20 test -s body---http1.1
-wait_for 20 test -s body---http1.0
+wait_for test -s body---http1.1
+wait_for test -s body---http1.0
 kill -9 "$SERVER"
 for client in $CLIENTS; do
     wait "$client"
@@ -263,7 +262,7 @@ with socket.create_server(("127.0.0.1", 0)) as server:
     print(server.getsockname()[1], flush=True)
     while True:
         one, _ = server.accept()
-        one.settimeout(20)
+        one.settimeout(300)
         got = b""
         try:
             while not got.endswith(b"\r\n0\r\n\r\n"):
@@ -280,16 +279,16 @@ END
 /usr/bin/python3 sink.py >sunk &
 PIDS="$PIDS $!"
 WHAT="the server of what a component sends"
-wait_for 20 test -s sunk
+wait_for test -s sunk
 PORT=$(head -n 1 sunk)
 ALLOWED="\"http://127.0.0.1:$PORT\""
-web e2e-responses 'timeout = "1s"'
+web e2e-responses 'timeout = "2s"'
 for end in trap exit-1 spin drop ''; do
     ask "/send-$PORT/pause/$end"
 done
 ask "/send-$PORT/pause/sent/pause"
 WHAT="what a component sends"
-wait_for 20 sunk_all 6
+wait_for sunk_all 6
 is sunk <<END
 $PORT
 cut
@@ -302,7 +301,7 @@ END
 stop TERM 0
 
 # --- The same of WASI 0.3 ------------------------------------------------------------
-web e2e-responses3 'timeout = "1s"'
+web e2e-responses3 'timeout = "2s"'
 for version in --http1.1 --http1.0; do
     for end in trap exit error; do
         cut /write-5/$end $version
@@ -338,9 +337,9 @@ for path in /write-5/finish /status-204/length-5/write-5/finish /status-304/writ
     done
 done
 get 500 /status-101/finish/pause/say
-wait_for 20 went_on $((n + 1))
+wait_for went_on $((n + 1))
 stop TERM 0
-web e2e-responses3 'timeout = "1s"' 'reuse = 100'
+web e2e-responses3 'timeout = "2s"' 'reuse = 100'
 for end in trap error leave; do
     cut "/write-5/$end"
     whole 5 /write-5/finish
@@ -348,7 +347,7 @@ done
 stop TERM 0
 
 # --- Instances that are used again ------------------------------------------------
-web e2e-responses 'timeout = "1s"' 'reuse = 100'
+web e2e-responses 'timeout = "2s"' 'reuse = 100'
 for end in trap exit-0 drop ''; do
     cut "/begin/write-5/$end"
     whole 5 /begin/write-5/finish

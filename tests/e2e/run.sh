@@ -58,7 +58,7 @@ INPUT=/dev/null
 WHAT="a closed pipe"
 { timeout -k 5 300 "$SLIGHT" run "$GUEST" -- flood 2>err; echo $? >code; } |
     head -n 1 >out
-holds wait_for 60 test -s code
+holds wait_for test -s code
 is out <<END
 a line
 END
@@ -73,7 +73,7 @@ is err <broken
 # The same where the guest waits for the reader when that goes.
 { timeout -k 5 300 "$SLIGHT" run "$GUEST" -- flood 2>err; echo $? >code; } |
     { head -n 1 >out; sleep 0.5; }
-holds wait_for 60 test -s code
+holds wait_for test -s code
 is code <<END
 0
 END

@@ -22,5 +22,5 @@ server_start() {
         >"$SERVER_FOLDER/log" 2>&1 </dev/null &
     SERVER=$!
     PIDS="$PIDS $SERVER"
-    wait_for 60 server_ready
+    wait_for server_ready
 }

@@ -109,7 +109,7 @@ server_start "$FOLDER/own" --port "$port"
 store "redis://127.0.0.1:$port"
 works
 kill "$SERVER"
-wait_for 60 ended "$SERVER"
+wait_for ended "$SERVER"
 answers unavailable "127.0.0.1:$port"
 server_start "$FOLDER/own" --port "$port"
 works

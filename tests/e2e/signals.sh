@@ -49,15 +49,15 @@ start() {
     PID=$WAITER
     PIDS="$PIDS $WAITER"
     if [ "$KIND" != process ]; then
-        wait_for 60 has_child "$WAITER"
+        wait_for has_child "$WAITER"
         PID=$(children "$WAITER")
     fi
-    wait_for 60 is_slight "$PID"
+    wait_for is_slight "$PID"
 }
 
 # ends CODE: it does, with this code.
 ends() {
-    wait_for 60 ended "$WAITER" || return
+    wait_for ended "$WAITER" || return
     wait "$WAITER"
     got=$?
     [ $got -eq "$1" ] || fail "exit code $got, expected $1"
@@ -66,7 +66,8 @@ ends() {
 # start_web ARGS...: the server.
 start_web() {
     start run web.toml "$@"
-    wait_for 60 grep -qs 'http://' err
+    ln -f err served # as serving.sh knows it
+    wait_for grep -qs 'http://' err
     URL=$(sed -n 's|.*\(http://[^/]*\)/.*|\1|p' err | head -n 1)
 }
 
@@ -82,7 +83,7 @@ source = "$SL_TEST_GUESTS/e2e-http.wasm"
 [[trigger]]
 type = "http"
 listen = "127.0.0.1:0"
-timeout = "60s"
+timeout = "300s"
 END
 
 for KIND in process pid-1 pid-1-no-proc; do
@@ -97,23 +98,23 @@ for KIND in process pid-1 pid-1-no-proc; do
 
         # While it compiles; nothing stays behind.
         SLIGHT_CACHE_DIR=off start run loops.wasm
-        wait_for 60 has_child "$PID"
+        wait_for has_child "$PID"
         compiler=$(children "$PID")
         kill "-$signal" "$PID"
         ends "$number"
-        holds wait_for 60 ended "$compiler"
+        holds wait_for ended "$compiler"
 
         # A program that is run once.
         INPUT=never start run "$GUEST" -- cat
-        wait_for 60 grep -qs reading err
+        wait_for grep -qs reading err
         kill "-$signal" "$PID"
         ends "$number"
 
         # A server finishes what runs.
         start_web
-        curl -s -m 60 -o body -w '%{http_code}' "$URL/sleep" >code &
+        curl -s -m 300 -o body -w '%{http_code}' "$URL/sleep" >code &
         CLIENT=$!
-        sleep 0.3
+        begun /sleep
         kill "-$signal" "$PID"
         ends 0
         wait "$CLIENT"
@@ -125,12 +126,12 @@ for KIND in process pid-1 pid-1-no-proc; do
         second=TERM:143
         [ "$signal" != TERM ] || second=INT:130
         [ "$signal" != INT ] || second=QUIT:131
-        start_web --grace 60s
-        curl -s -m 60 -o /dev/null "$URL/spin" &
-        sleep 0.3
+        start_web --grace 300s
+        curl -s -m 300 -o /dev/null "$URL/spin" &
+        begun /spin
         kill "-$signal" "$PID"
         kill -HUP "$PID"
-        wait_for 60 grep -q 'finishing calls in progress' err
+        wait_for grep -q 'finishing calls in progress' err
         kill -HUP "$PID"
         kill "-${second%:*}" "$PID"
         ends "${second#*:}"
@@ -150,8 +151,8 @@ done
 KIND=pid-1
 start_web
 nsenter -t "$PID" -p sh -c '(sleep 0.2; : >over) &'
-wait_for 60 test -e over
-holds wait_for 60 is_childless "$PID"
+wait_for test -e over
+holds wait_for is_childless "$PID"
 kill -TERM "$PID"
 ends 0
 
@@ -174,7 +175,7 @@ for how in plain nohup; do
             >served.out 2>served &
         SERVER=$!
         PIDS="$PIDS $SERVER"
-        wait_for 60 grep -qs 'http://' served
+        wait_for grep -qs 'http://' served
         URL=$(sed -n 's|.*\(http://[^/]*\)/.*|\1|p' served | head -n 1)
         [ $how = plain ] || kill -HUP "$SERVER"
         get 200 /x

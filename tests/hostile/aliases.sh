@@ -19,7 +19,7 @@ serve_hostile
 # attack PATH TEXT: what is answered has TEXT in it.
 attack() {
     WHAT="$1"
-    curl -s -m 20 "$ATTACKER$1" >answer || fail "no answer: $?"
+    curl -s -m 300 "$ATTACKER$1" >answer || fail "no answer: $?"
     says answer "$2"
 }
 
@@ -42,7 +42,7 @@ done
 # WASI has no answer for it: that instance ends, and nothing else.
 for _ in 1 2 3; do
     WHAT="/fields"
-    code=$(curl -s -m 20 -o answer -w '%{http_code}' "$ATTACKER/fields")
+    code=$(curl -s -m 300 -o answer -w '%{http_code}' "$ATTACKER/fields")
     [ "$code" = 500 ] || fail "answered $code: $(cat answer)"
 done
 says served "too much data is being copied between the host and the guest"
@@ -50,7 +50,7 @@ says served "too much data is being copied between the host and the guest"
 # Texts that take long to read, of many at once: work of the background.
 JOBS=
 for i in 1 2 3 4 5 6; do
-    curl -s -m 60 "$ATTACKER/texts" >"text$i" &
+    curl -s -m 300 "$ATTACKER/texts" >"text$i" &
     JOBS="$JOBS $!"
 done
 # shellcheck disable=SC2086 # words are meant

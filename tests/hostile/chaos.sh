@@ -21,7 +21,7 @@ type = "http"
 component = "attacker"
 listen = "127.0.0.2:0"
 concurrency = 16
-timeout = "20s"
+timeout = "60s"
 END
     for resource in memory=kv.memory file=kv.sqlite locks=lockd.sqlite \
         jobs=mq.sqlite events=pubsub.sqlite data=sql.sqlite; do
@@ -31,12 +31,12 @@ END
         printf 'timeout = "1s"\n'
     done
 } >app.toml
-serve_hostile --grace 10s
+serve_hostile --grace 60s
 probe_start
 
 # ask SEED: how it ended, and how many operations were done, is a line of done.N.
 ask() {
-    limit=30
+    limit=300
     [ $(($1 % 10)) -ne 0 ] || limit=0.2 # this client leaves
     curl -s -m $limit -w ' %{http_code}\n' "$ATTACKER/$1/$EACH" |
         tr '\n' ' ' >>"done.$2"

@@ -89,12 +89,12 @@ rm -f out err
 "$SLIGHT" check targets.wasm >out 2>err &
 pid=$!
 PIDS="$PIDS $pid"
-wait_for 60 grep -qs 'event=compiling' err
+wait_for grep -qs 'event=compiling' err
 child=$(cat "/proc/$pid/task/$pid/children")
 holds grep -q compile-child "/proc/${child% }/cmdline"
 kill -9 "$pid"
 wait "$pid"
-wait_for 60 ended "${child% }"
+wait_for ended "${child% }"
 
 # It has no more than it needs: three streams, no variables.
 WHAT="the process that compiles"
@@ -102,7 +102,7 @@ rm -f out err
 SECRET=hidden "$SLIGHT" check targets.wasm >out 2>err &
 pid=$!
 PIDS="$PIDS $pid"
-wait_for 60 grep -qs 'event=compiling' err
+wait_for grep -qs 'event=compiling' err
 child=$(cat "/proc/$pid/task/$pid/children")
 child=${child% }
 holds test "$(ls "/proc/$child/fd" | tr '\n' ' ')" = "0 1 2 "
@@ -130,14 +130,14 @@ if [ -z "$SL_TEST_SANITIZED" ]; then
     "$SLIGHT" check targets.wasm >out 2>err &
     pid=$!
     PIDS="$PIDS $pid"
-    wait_for 60 grep -qs 'event=compiling' err
+    wait_for grep -qs 'event=compiling' err
     child=$(cat "/proc/$pid/task/$pid/children")
     child=${child% }
     holds [ -n "$child" ]
     lacks "/proc/$child/cmdline" compile-child
     kill -TERM "$pid"
     wait "$pid"
-    wait_for 60 ended "$child"
+    wait_for ended "$child"
     SLIGHT=$with_proc
 fi
 

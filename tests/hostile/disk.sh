@@ -8,7 +8,7 @@
 
 # limited NAME TYPE MAX-BYTES: a resource, in a file of this name.
 limited() {
-    resource "$1" "$2" "max-bytes = \"$3\"" 'timeout = "20s"'
+    resource "$1" "$2" "max-bytes = \"$3\"" 'timeout = "120s"'
     [ "$2" = kv.memory ] || printf 'path = "%s.db"\n' "$1"
 }
 
@@ -16,10 +16,10 @@ limited() {
     app
     called attacker "$SL_TEST_HOSTILE/hostile-disk.wasm" 127.0.0.2 \
         'resources = ["kv", "default", "mq", "pubsub", "lockd", "sql"]'
-    echo 'timeout = "60s"'
+    echo 'timeout = "300s"'
     called other "$SL_TEST_HOSTILE/hostile-disk.wasm" 127.0.0.4 \
         'resources = ["kv", "default", "mq", "lockd", "sql"]'
-    echo 'timeout = "60s"'
+    echo 'timeout = "300s"'
     limited kv kv.sqlite 16MiB
     limited default kv.memory 16MiB
     limited mq mq.sqlite 16MiB
@@ -37,13 +37,13 @@ below() {
 }
 
 value_of() {
-    curl -s -m 20 "$HEALTH/metrics" | sed -n "s/^slight_resource_$1{resource=\"$2\".*} //p"
+    curl -s -m 300 "$HEALTH/metrics" | sed -n "s/^slight_resource_$1{resource=\"$2\".*} //p"
 }
 
 probe_start
 for kind in kv mq pubsub lockd sql default; do
     WHAT="fill $kind"
-    code=$(curl -s -m 60 -o out -w '%{http_code}' "$ATTACKER/fill/$kind")
+    code=$(curl -s -m 300 -o out -w '%{http_code}' "$ATTACKER/fill/$kind")
     [ "$code" = 400 ] || fail "answered $code"
     says out "raise"
     says out "max-bytes"
@@ -59,7 +59,7 @@ WHAT="the file of lockd"
 below lockd 1048576
 for kind in kv mq lockd sql default; do
     WHAT="free $kind"
-    code=$(curl -s -m 60 -o out -w '%{http_code}' "$OTHER/free/$kind")
+    code=$(curl -s -m 300 -o out -w '%{http_code}' "$OTHER/free/$kind")
     [ "$code" = 200 ] || fail "answered $code"
 done
 for kind in kv sql default; do

@@ -19,7 +19,7 @@ attack() {
     WHAT="$1$2"
     attacks=
     for i in 1 2 3 4; do
-        curl -s -m 60 -o /dev/null -w '%{http_code}' "$1$2" >"code$i" &
+        curl -s -m 300 -o /dev/null -w '%{http_code}' "$1$2" >"code$i" &
         attacks="$attacks $!"
     done
     # shellcheck disable=SC2086 # a list
@@ -43,7 +43,7 @@ says served "store handle limit exceeded"
 for path in dropped method authority; do
     for address in "$ATTACKER" "$ATTACKER3"; do
         WHAT="$address/$path"
-        curl -s -m 60 "$address/$path" >answer
+        curl -s -m 300 "$address/$path" >answer
         says answer made
     done
 done
@@ -54,7 +54,7 @@ none_held() {
     refused=$(metric "slight_component_host_memory_refused_total{component=\"$1\"}")
     [ "$refused" = "$2" ] || fail "refused: $refused"
     is_free() { [ "$(metric "slight_component_host_memory_bytes{component=\"$1\"}")" = 0 ]; }
-    wait_for 20 is_free "$1"
+    wait_for is_free "$1"
 }
 none_held attacker 16
 none_held attacker3 20

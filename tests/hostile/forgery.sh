@@ -71,8 +71,8 @@ attack() {
     get 200 /err --data-binary @body.in
     get 500 /forge
     get 200 "/x%1b%0a" -H "x-request-id: a%1b" --path-as-is
-    wait_for 60 grep -q trapped "$1"
-    wait_for 60 grep -q "raw .*bytes" "$2"
+    wait_for grep -q trapped "$1"
+    wait_for grep -q "raw .*bytes" "$2"
 }
 
 app >app.toml
@@ -113,7 +113,7 @@ WHAT="text on a terminal"
 python3 terminal.py served "$SLIGHT" run app.toml --log-level info &
 TERMINAL=$!
 PIDS="$PIDS $TERMINAL"
-wait_for 60 grep -q 'management http://127.0.0.1:' served
+wait_for grep -q 'management http://127.0.0.1:' served
 attack served served
 SERVER=$(cut -d ' ' -f 1 "/proc/$TERMINAL/task/$TERMINAL/children")
 kill -TERM "$SERVER"

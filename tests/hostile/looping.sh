@@ -19,17 +19,17 @@ attack() {
     i=0
     while [ $i -lt "$1" ]; do
         i=$((i + 1))
-        curl -s -m 200 -o /dev/null -w '%{http_code}\n' "$ATTACKER$2" >>codes &
+        curl -s -m 300 -o /dev/null -w '%{http_code}\n' "$ATTACKER$2" >>codes &
         JOBS="$JOBS $!"
         PIDS="$PIDS $!"
     done
 }
 
-looping 120s
+looping 300s
 serve_hostile --grace 2s
 attack 100 /spin
 WHAT="those that loop"
-wait_for 60 answering "$ATTACKER" 100
+wait_for answering "$ATTACKER" 100
 probe_start
 probe_for 800
 probe_stop

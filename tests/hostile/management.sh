@@ -37,7 +37,7 @@ import socket, sys, time
 host, port = sys.argv[1].removeprefix("http://").rsplit(":", 1)
 kinds = [b"", b"GET /healthz HTTP/1.1\r\nHost: x", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"]
 def begin(kind):
-    one = socket.create_connection((host, int(port)), 5)
+    one = socket.create_connection((host, int(port)), 300)
     one.setblocking(False)
     try:
         one.send(kinds[kind])
@@ -65,7 +65,7 @@ probe_start
 /usr/bin/python3 hold.py "$HEALTH" >held 2>&1 &
 HOLD=$!
 PIDS="$PIDS $HOLD"
-wait_for 20 grep -q held held
+wait_for grep -q held held
 sleep 8
 WHAT="whoever holds the connections"
 holds kill -0 "$HOLD"
@@ -76,7 +76,7 @@ kill "$HOLD"
 
 # --- Slow questions: more than are answered at once. /healthz is beside them.
 probe_start
-curl -s -m 20 -Z --parallel-immediate --parallel-max 24 -o slow "$HEALTH/readyz?[1-96]" &
+curl -s -m 300 -Z --parallel-immediate --parallel-max 24 -o slow "$HEALTH/readyz?[1-96]" &
 PIDS="$PIDS $!"
 sleep 6
 probe_stop
@@ -118,8 +118,8 @@ import socket, sys
 host, port = sys.argv[1].removeprefix("http://").rsplit(":", 1)
 held = []
 for n in range(6):
-    one = socket.create_connection((host, int(port)), 5)
-    one.settimeout(5)
+    one = socket.create_connection((host, int(port)), 300)
+    one.settimeout(300)
     held.append(one)
     if n < 4:
         one.send(b"GET /none HTTP/1.1\r\nHost: x\r\n\r\n")

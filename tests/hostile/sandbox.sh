@@ -19,7 +19,7 @@ redis_start() {
         --dir "$FOLDER/redis" >redis/log 2>&1 </dev/null &
     REDIS=$!
     PIDS="$PIDS $REDIS"
-    wait_for 60 redis_ready
+    wait_for redis_ready
 }
 
 manifest_of() {
@@ -51,7 +51,7 @@ attack() {
     : >escaped
     kill -WINCH "$SERVER"
     enough() { [ "$(grep -c '^thread done' escaped)" -ge 4 ]; }
-    wait_for 20 enough
+    wait_for enough
     sleep 0.5
 }
 
@@ -131,8 +131,8 @@ kill "$REDIS"
 wait "$REDIS"
 get 503 /pear
 redis_start
-again() { [ "$(curl -s -m 20 -o body -w '%{http_code}' "$URL/pear")" = 404 ]; }
-wait_for 30 again
+again() { [ "$(curl -s -m 300 -o body -w '%{http_code}' "$URL/pear")" = 404 ]; }
+wait_for again
 get 200 /pear -X PUT --data yellow
 stop TERM 0
 

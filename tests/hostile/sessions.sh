@@ -18,7 +18,7 @@ SHOP=$(address_at 127.0.0.4)
 # post ADDRESS PATH STATEMENT: what it answers is in the file out.
 post() {
     WHAT="$3"
-    code=$(curl -s -m 30 -o out -w '%{http_code}' --data-binary "$3" "$1$2")
+    code=$(curl -s -m 300 -o out -w '%{http_code}' --data-binary "$3" "$1$2")
 }
 
 done_by() {

@@ -65,7 +65,7 @@ ask() {
     i=0
     while [ $i -lt "$1" ]; do
         i=$((i + 1))
-        curl -s -m 60 -o /dev/null -w '%{http_code}\n' "$ATTACKER/sleep" >>codes &
+        curl -s -m 300 -o /dev/null -w '%{http_code}\n' "$ATTACKER/sleep" >>codes &
         JOBS="$JOBS $!"
     done
     # shellcheck disable=SC2086 # words are meant

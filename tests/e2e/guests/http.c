@@ -174,8 +174,8 @@ static void send_body(wasi_http_types_own_outgoing_body_t body,
         abort();
 }
 
-/* "/fetch/[STYLE+]SCHEME/AUTHORITY/PATH": a request of its own, which may wait
- * for a second in all. */
+/* "/fetch/[STYLE+]SCHEME/AUTHORITY/PATH": a request of its own, which waits for
+ * a connection and for the first byte five seconds at most. */
 static void fetch(char *what, wasi_http_types_own_response_outparam_t out)
 {
     const struct style *style = take_style(&what);
@@ -191,7 +191,7 @@ static void fetch(char *what, wasi_http_types_own_response_outparam_t out)
     wasi_http_types_own_future_incoming_response_t response;
     wasi_http_types_error_code_t error;
     http_string_t text;
-    uint64_t second = 1000000000;
+    uint64_t longest_ns = 5000000000;
 
     if (path == NULL)
         abort();
@@ -218,9 +218,9 @@ static void fetch(char *what, wasi_http_types_own_response_outparam_t out)
         return;
     }
     (void)wasi_http_types_method_request_options_set_connect_timeout(
-        wasi_http_types_borrow_request_options(options), &second);
+        wasi_http_types_borrow_request_options(options), &longest_ns);
     (void)wasi_http_types_method_request_options_set_first_byte_timeout(
-        wasi_http_types_borrow_request_options(options), &second);
+        wasi_http_types_borrow_request_options(options), &longest_ns);
     if (!wasi_http_outgoing_handler_handle(request, &options, &response,
                                            &error)) {
         http_reply_text(out, 200, "not sent\n");
@@ -322,6 +322,9 @@ void exports_wasi_http_incoming_handler_handle(
 
     if (path == NULL || strcmp(path, "/trap") == 0)
         abort();
+    if (strcmp(path, "/spin") == 0 || strcmp(path, "/sleep") == 0 ||
+        strcmp(path, "/count") == 0)
+        fprintf(stderr, "begun %s\n", path);
     if (strcmp(path, "/spin") == 0)
         spin();
     if (strcmp(path, "/pile") == 0)

@@ -11,10 +11,12 @@
  *     finish, trailers    finish the body, without and with trailers
  *     drop                drop the body
  *     fail                answer with an error code
- *     send-PORT           begin a request of its own, and five bytes of its
- * body sent                finish that body pause, nap          a tenth of a
- * second, a second and a half count               add one to the store's
- * "count" tell                answer with it trap, exit-N, spin, eat
+ *     send-PORT           begin a request of its own, with five bytes of a body
+ *     sent                finish that body
+ *     pause, nap          wait a tenth of a second, three seconds
+ *     count               add one to the store's "count"
+ *     tell                answer with it
+ *     trap, exit-N, spin, eat
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -245,7 +247,7 @@ static void do_one(const char *word,
     else if (strcmp(word, "pause") == 0)
         usleep(100000);
     else if (strcmp(word, "nap") == 0)
-        usleep(1500000);
+        usleep(3000000);
     else if (strcmp(word, "count") == 0)
         (void)count(1);
     else if (strcmp(word, "tell") == 0)

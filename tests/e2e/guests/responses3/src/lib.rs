@@ -32,7 +32,7 @@ impl Guest for Responses {
             } else if let Some(length) = number(word, "length-") {
                 headers.set("content-length", &[length.to_string().into_bytes()]).unwrap();
             } else if word == "nap" {
-                wait_for(1_500_000_000).await;
+                wait_for(3_000_000_000).await;
             } else if !word.is_empty() {
                 break;
             }
@@ -68,7 +68,7 @@ impl Guest for Responses {
                             std::mem::forget(trailers.take());
                         }
                         "pause" => wait_for(200_000_000).await,
-                        "nap2" => wait_for(1_500_000_000).await,
+                        "nap2" => wait_for(3_000_000_000).await,
                         "say" => println!("went on"),
                         "who" => {
                             body.as_mut().unwrap().write_all(authority.clone().into_bytes()).await;
