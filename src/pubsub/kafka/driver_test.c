@@ -234,26 +234,29 @@ static void words(void **state)
 
 /* --- The producer ------------------------------------------------------- */
 
-static struct sl_kafka_producer *get_producer(struct sl_kafka_store *store)
+static struct sl_pubsub_kafka_producer *
+get_producer(struct sl_pubsub_kafka_store *store)
 {
     const struct sl_pubsub_config config = {.service = {.timeout_ms = 5000},
                                             .max_payload = 1 << 20};
-    struct sl_kafka_producer *producer = NULL;
+    struct sl_pubsub_kafka_producer *producer = NULL;
     struct sl_error err;
 
-    assert_int_equal(sl_kafka_producer_get(store, &config, &producer, &err),
-                     SL_OK);
+    assert_int_equal(
+        sl_pubsub_kafka_producer_get(store, &config, &producer, &err), SL_OK);
     return producer;
 }
 
-static void know_names(struct sl_kafka_store *store,
-                       struct sl_kafka_producer *producer, int first, int end)
+static void know_names(struct sl_pubsub_kafka_store *store,
+                       struct sl_pubsub_kafka_producer *producer, int first,
+                       int end)
 {
     char name[16];
 
     for (int i = first; i < end; i++) {
         snprintf(name, sizeof(name), "t%d", i);
-        assert_non_null(sl_kafka_topic_get(store, producer, sl_bytes_of(name)));
+        assert_non_null(
+            sl_pubsub_kafka_topic_get(store, producer, sl_bytes_of(name)));
     }
 }
 
@@ -261,33 +264,34 @@ static void know_names(struct sl_kafka_store *store,
  * it and its topics. */
 static void a_producer_that_knows_many_names_is_replaced(void **state)
 {
-    const struct sl_kafka_options options = {.brokers = "127.0.0.1:1",
-                                             .client_id = "c",
-                                             .prefix = "",
-                                             .partitioner = "murmur2",
-                                             .compression = "none"};
-    struct sl_kafka_store store = {.options = &options};
+    const struct sl_pubsub_kafka_options options = {.brokers = "127.0.0.1:1",
+                                                    .client_id = "c",
+                                                    .prefix = "",
+                                                    .partitioner = "murmur2",
+                                                    .compression = "none"};
+    struct sl_pubsub_kafka_store store = {.options = &options};
 
     (void)state;
     pthread_mutex_init(&store.lock, NULL);
-    struct sl_kafka_producer *old = get_producer(&store);
-    know_names(&store, old, 0, SL_KAFKA_NAMES_MAX - 1);
+    struct sl_pubsub_kafka_producer *old = get_producer(&store);
+    know_names(&store, old, 0, SL_PUBSUB_KAFKA_NAMES_MAX - 1);
     know_names(&store, old, 0, 1); /* which it knows */
-    struct sl_kafka_producer *same = get_producer(&store);
+    struct sl_pubsub_kafka_producer *same = get_producer(&store);
     assert_ptr_equal(same, old);
-    sl_kafka_producer_unref(&store, same);
-    know_names(&store, old, SL_KAFKA_NAMES_MAX - 1, SL_KAFKA_NAMES_MAX);
-    struct sl_kafka_producer *next = get_producer(&store);
+    sl_pubsub_kafka_producer_unref(&store, same);
+    know_names(&store, old, SL_PUBSUB_KAFKA_NAMES_MAX - 1,
+               SL_PUBSUB_KAFKA_NAMES_MAX);
+    struct sl_pubsub_kafka_producer *next = get_producer(&store);
     assert_ptr_not_equal(next, old);
     assert_ptr_equal(next, store.producer);
     assert_int_equal(next->topic_count, 0);
     assert_int_equal(old->users, 1); /* this test's */
-    assert_int_equal(old->topic_count, SL_KAFKA_NAMES_MAX);
+    assert_int_equal(old->topic_count, SL_PUBSUB_KAFKA_NAMES_MAX);
     know_names(&store, old, 0, 1);
     know_names(&store, next, 0, 1);
-    sl_kafka_producer_unref(&store, old);
-    sl_kafka_producer_unref(&store, next);
-    sl_kafka_producer_free(&store);
+    sl_pubsub_kafka_producer_unref(&store, old);
+    sl_pubsub_kafka_producer_unref(&store, next);
+    sl_pubsub_kafka_producer_free(&store);
     assert_null(store.producer);
     pthread_mutex_destroy(&store.lock);
 }
