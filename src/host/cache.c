@@ -45,8 +45,8 @@ struct sl_cache {
 };
 
 /* SHA-256 of all parts, each preceded by its length. */
-static void hash(const struct sl_bytes *parts, size_t count,
-                 uint8_t sum[SUM_SIZE])
+static void hash_parts(const struct sl_bytes *parts, size_t count,
+                       uint8_t sum[SUM_SIZE])
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     bool good = md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
@@ -111,7 +111,7 @@ struct sl_cache_key sl_cache_key_of(struct sl_bytes wasm,
     struct sl_cache_key key;
     uint8_t sum[SUM_SIZE];
 
-    hash(parts, 2, sum);
+    hash_parts(parts, 2, sum);
     for (size_t i = 0; i < SUM_SIZE; i++)
         snprintf(key.text + 2 * i, 3, "%02x", sum[i]);
     return key;
@@ -133,7 +133,7 @@ static bool is_whole(int fd, off_t size)
 
     const struct sl_bytes code = SL_BYTES(map, (size_t)size - SUM_SIZE);
     uint8_t sum[SUM_SIZE];
-    hash(&code, 1, sum);
+    hash_parts(&code, 1, sum);
     bool whole = memcmp(sum, code.ptr + code.len, SUM_SIZE) == 0;
     munmap(map, (size_t)size);
     return whole;
@@ -249,7 +249,7 @@ static int by_use(const void *left, const void *right)
 }
 
 /* Remove what was not used for longest, but keep the one called keep. */
-static void evict(struct sl_cache *cache, const char *keep)
+static void evict_entries(struct sl_cache *cache, const char *keep)
 {
     struct listing list = list_entries(cache);
 
@@ -292,7 +292,7 @@ enum sl_status sl_cache_store(struct sl_cache *cache,
 
     entry_name(key, name);
     half_name(key, half);
-    hash(&code, 1, sum);
+    hash_parts(&code, 1, sum);
 
     SL_CLEANUP(sl_closep)
     int fd = openat(cache->fd, half,
@@ -307,7 +307,7 @@ enum sl_status sl_cache_store(struct sl_cache *cache,
         unlinkat(cache->fd, half, 0);
         return status;
     }
-    evict(cache, name);
+    evict_entries(cache, name);
     *out = fd;
     fd = -1; /* handed over */
     return SL_OK;

@@ -27,7 +27,7 @@
 #include "host/compile_internal.h"
 
 enum {
-    TELL_MS = 2000, /* before that nobody needs to know */
+    REPORT_MS = 2000, /* before that nobody needs to know */
     MESSAGE_MAX = 4096,
     KEPT_MAX = 32, /* variables */
 };
@@ -68,8 +68,8 @@ static void plan_child(struct plan *plan, const struct sl_compile *compile)
 
     for (size_t i = 0; i < sizeof(*compile->engine); i++)
         snprintf(plan->engine + 2 * i, 3, "%02x", bytes[i]);
-    /* The time that passes is looked at here; this is for a child that nobody
-     * looks at any more. */
+    /* The parent enforces the time-out; this limit is for a child that has lost
+     * its parent. */
     if (compile->timeout_ms > 0)
         plan->cpu_seconds = ((uint64_t)compile->timeout_ms / 1000 + 2) *
                             (uint64_t)(processors > 0 ? processors : 1);
@@ -86,8 +86,7 @@ static void plan_child(struct plan *plan, const struct sl_compile *compile)
     plan_environment(plan);
 }
 
-/* Ctrl-C and the end of a terminal reach both processes: the one that waits
- * decides. */
+/* Ctrl-C and the end of a terminal reach both processes; the parent decides. */
 static void leave_signals_to_parent(void)
 {
     static const int numbers[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -113,7 +112,7 @@ static _Noreturn void be_child(const struct plan *plan,
         _exit(SL_COMPILE_FAILED + SL_INTERNAL);
     syscall(SYS_close_range, STDERR_FILENO + 1U, ~0U, 0U);
     execve("/proc/self/exe", plan->argv, plan->env);
-    /* No /proc, or not to be executed: then as it is. */
+    /* There is no /proc, or it may not be executed: compile in this one. */
     _exit(sl_compile_within(compile->engine, (uint64_t)compile->memory,
                             plan->cpu_seconds));
 }
@@ -121,7 +120,7 @@ static _Noreturn void be_child(const struct plan *plan,
 /* A child that runs, and how it ended. */
 struct child {
     pid_t pid;
-    int message; /* to be read; at its end the child ends */
+    int message; /* to be read; it ends when the child ends */
     struct sl_buf text;
     int status; /* of waitpid */
     bool interrupted;
@@ -157,19 +156,19 @@ static enum sl_status start_child(const struct sl_compile *compile, int code,
     return status;
 }
 
-/* False at the end of what the child says. */
+/* False at the end of the message. */
 static bool read_message(struct child *child)
 {
     uint8_t piece[512];
     ssize_t got = read(child->message, piece, sizeof(piece));
 
-    if (got > 0) /* what is beyond the limit is left away */
+    if (got > 0) /* what exceeds the limit is dropped */
         (void)!sl_buf_append(&child->text, SL_BYTES(piece, (size_t)got), NULL);
     return got > 0 || (got < 0 && errno == EINTR);
 }
 
-static void tell(const struct sl_compile *compile, const char *event,
-                 int64_t begin_ns)
+static void log_progress(const struct sl_compile *compile, const char *event,
+                         int64_t begin_ns)
 {
     const struct sl_log_field fields[] = {
         SL_FIELD_STRING("file", compile->source),
@@ -179,33 +178,34 @@ static void tell(const struct sl_compile *compile, const char *event,
     sl_log_write(SL_LOG_INFO, event, fields, 2);
 }
 
-static int until(int64_t begin_ns, int64_t after_ms)
+static int ms_left(int64_t begin_ns, int64_t after_ms)
 {
     int64_t left = after_ms - (sl_now_ns() - begin_ns) / 1000000;
 
     return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
-/* Until it ends, or has to. */
+/* Until it ends, or must be ended. */
 static void watch_child(const struct sl_compile *compile, struct child *child)
 {
     struct pollfd fds[2] = {{.fd = child->message, .events = POLLIN},
                             {.fd = compile->interrupt, .events = POLLIN}};
     const int64_t begin_ns = sl_now_ns();
-    bool told = !compile->tell;
+    bool is_reported = !compile->tell;
 
     for (;;) {
-        int wait_ms =
-            compile->timeout_ms > 0 ? until(begin_ns, compile->timeout_ms) : -1;
-        int tell_ms = told ? -1 : until(begin_ns, TELL_MS);
+        int wait_ms = compile->timeout_ms > 0
+                          ? ms_left(begin_ns, compile->timeout_ms)
+                          : -1;
+        int report_ms = is_reported ? -1 : ms_left(begin_ns, REPORT_MS);
         bool is_time = wait_ms == 0;
-        if (tell_ms == 0 && !is_time) {
-            tell(compile, "compiling", begin_ns);
-            told = true;
+        if (report_ms == 0 && !is_time) {
+            log_progress(compile, "compiling", begin_ns);
+            is_reported = true;
             continue;
         }
-        if (tell_ms > 0 && (wait_ms < 0 || tell_ms < wait_ms))
-            wait_ms = tell_ms;
+        if (report_ms > 0 && (wait_ms < 0 || report_ms < wait_ms))
+            wait_ms = report_ms;
         fds[0].revents = fds[1].revents = 0;
         (void)poll(fds, 2, wait_ms);
         child->interrupted = fds[1].revents != 0;
@@ -215,11 +215,11 @@ static void watch_child(const struct sl_compile *compile, struct child *child)
         if (child->timed_out)
             break;
     }
-    if (compile->tell && told && !child->interrupted)
-        tell(compile, "compile-end", begin_ns);
+    if (compile->tell && is_reported && !child->interrupted)
+        log_progress(compile, "compile-end", begin_ns);
 }
 
-/* It ends by itself once it has closed its message; or it has to. */
+/* A child that has closed its message ends by itself. */
 static void end_child(struct child *child)
 {
     if (child->interrupted || child->timed_out)
@@ -261,7 +261,7 @@ static bool says_no_memory(const char *text)
 static enum sl_status fail_signalled(const struct sl_compile *compile,
                                      int number, struct sl_error *err)
 {
-    /* Whoever asks for memory in vain ends by SIGABRT. */
+    /* A failed allocation ends the process by SIGABRT. */
     if (number == SIGABRT || number == SIGXFSZ)
         return fail_at_limit(compile, SL_UNAVAILABLE, err);
     if (number == SIGXCPU)
@@ -273,13 +273,13 @@ static enum sl_status fail_signalled(const struct sl_compile *compile,
                        "compile-memory to be told the limit, or give it more",
                        compile->source);
     return sl_fail(err, SL_INTERNAL,
-                   "%s: the compiler does not stand this component (signal "
+                   "%s: the compiler crashed on this component (signal "
                    "%d)",
                    compile->source, number);
 }
 
-static enum sl_status judge(const struct sl_compile *compile,
-                            const struct child *child, struct sl_error *err)
+static enum sl_status check_end(const struct sl_compile *compile,
+                                const struct child *child, struct sl_error *err)
 {
     const char *text = (const char *)child->text.ptr;
     int code = WIFEXITED(child->status) ? WEXITSTATUS(child->status) : -1;
@@ -318,9 +318,9 @@ enum sl_status sl_compile(const struct sl_compile *compile, int *code,
     watch_child(compile, &child);
     end_child(&child);
     status = sl_buf_append(&child.text, SL_LITERAL("\0"), err);
-    if (status != SL_OK) /* it said more than is kept */
+    if (status != SL_OK) /* the message was longer than is kept */
         child.text.ptr[child.text.len - 1] = '\0';
-    status = judge(compile, &child, err);
+    status = check_end(compile, &child, err);
     sl_buf_done(&child.text);
     if (status != SL_OK)
         return status;

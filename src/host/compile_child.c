@@ -19,7 +19,7 @@
 static int fail_child(enum sl_status status, const char *message)
 {
     (void)!write(STDERR_FILENO, message, strlen(message));
-    (void)close(STDERR_FILENO); /* what a library says at the end is no part */
+    (void)close(STDERR_FILENO); /* a library may write more when it ends */
     return SL_COMPILE_FAILED + (int)status;
 }
 
@@ -62,20 +62,20 @@ static uint64_t data_bytes(void)
     return high;
 }
 
-static void limit(__rlimit_resource_t resource, uint64_t value)
+static void limit_resource(__rlimit_resource_t resource, uint64_t value)
 {
     struct rlimit limit;
 
     if (getrlimit(resource, &limit) != 0 || value >= limit.rlim_max)
-        return; /* what holds already is less */
+        return; /* the present limit is lower */
     limit.rlim_cur = value;
     limit.rlim_max = value;
     (void)setrlimit(resource, &limit);
 }
 
-/* Of all that are short of memory, this process is the one to be ended.  In the
- * sandbox it may not say so, and its limits have to do. */
-static void be_first_to_go(void)
+/* Where memory is short, the kernel is to end this process first.  The sandbox
+ * does not allow that; the limits must suffice there. */
+static void prefer_for_oom_killer(void)
 {
     SL_CLEANUP(sl_closep)
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -86,13 +86,13 @@ static void be_first_to_go(void)
 
 static void limit_child(uint64_t memory, uint64_t cpu_seconds)
 {
-    be_first_to_go();
+    prefer_for_oom_killer();
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_FSIZE, memory);
+    limit_resource(RLIMIT_CORE, 0);
+    limit_resource(RLIMIT_FSIZE, memory);
     if (cpu_seconds > 0)
-        limit(RLIMIT_CPU, cpu_seconds);
-    limit(RLIMIT_DATA, data_bytes() + memory);
+        limit_resource(RLIMIT_CPU, cpu_seconds);
+    limit_resource(RLIMIT_DATA, data_bytes() + memory);
 }
 
 static void write_code(void *context, struct sl_bytes code)
@@ -111,7 +111,7 @@ int sl_compile_within(const struct sl_bridge_engine_config *engine,
     const struct sl_bridge_sink sink = {&written, write_code};
 
     if (fstat(STDIN_FILENO, &info) != 0 || info.st_size <= 0)
-        return fail_child(SL_INTERNAL, "there is nothing to be compiled");
+        return fail_child(SL_INTERNAL, "there is nothing to compile");
     void *wasm = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE,
                       STDIN_FILENO, 0);
     if (wasm == MAP_FAILED)

@@ -157,7 +157,7 @@ static bool is_wanted(const struct chosen *chosen, struct sl_bytes id)
     return false;
 }
 
-static bool choose(void *context, const struct sl_delivery *message)
+static bool choose_letter(void *context, const struct sl_delivery *message)
 {
     struct chosen *chosen = context;
 
@@ -225,7 +225,7 @@ enum sl_status sl_dead_letters_settle(struct sl_dead_letters *letters,
 {
     SL_CLEANUP(chosen_done)
     struct chosen chosen = {.ids = ids, .id_count = id_count};
-    enum sl_status status = visit_all(letters, choose, &chosen, err);
+    enum sl_status status = visit_all(letters, choose_letter, &chosen, err);
 
     *count = 0;
     for (size_t first = 0; status == SL_OK && first < chosen.count;

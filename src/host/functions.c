@@ -4,6 +4,7 @@
 
 #include "base/border.h"
 #include "base/bytes.h"
+#include "host/guest_call.h"
 #include "host/instance.h"
 #include "host/outbound.h"
 

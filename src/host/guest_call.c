@@ -5,7 +5,7 @@
 #include "host/instance.h"
 #include "slight_bridge.h"
 
-static void wake(void *waker)
+static void wake_guest(void *waker)
 {
     sl_border_leave();
     sl_bridge_waker_wake(waker);
@@ -32,8 +32,9 @@ static bool submit_call(const struct sl_guest_call *guest,
         sl_answers_refuse(service, answers, count, &err);
         return true;
     }
-    sl_service_submit_for(service, session, &caller, requests, count, wake,
-                          sl_bridge_waker_take(guest->wait), guest->call);
+    sl_service_submit_for(service, session, &caller, requests, count,
+                          wake_guest, sl_bridge_waker_take(guest->wait),
+                          guest->call);
     return false;
 }
 

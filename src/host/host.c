@@ -15,15 +15,15 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "host/functions.h"
+#include "host/handles.h"
 #include "host/imports.h"
 #include "host/internal.h"
 #include "host/limits.h"
-#include "host/output.h"
 
 /* What the component may open, and where its calls are counted. */
-static void grant(const struct sl_host *host,
-                  struct sl_host_component *component,
-                  const struct sl_manifest_component *of)
+static void grant_resources(const struct sl_host *host,
+                            struct sl_host_component *component,
+                            const struct sl_manifest_component *of)
 {
     const struct sl_manifest *manifest = host->manifest;
 
@@ -66,7 +66,7 @@ static enum sl_status open_services(struct sl_host *host,
                SL_FIELD_NUMBER("line", resource->place.line));
     }
     for (size_t i = 0; i < manifest->component_count; i++)
-        grant(host, &host->components[i], &manifest->components[i]);
+        grant_resources(host, &host->components[i], &manifest->components[i]);
     return SL_OK;
 }
 
@@ -128,6 +128,7 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
         sl_alloc_array(manifest->component_count, sizeof(*host->components));
     for (size_t i = 0; i < manifest->component_count; i++)
         sl_host_output_init(&host->components[i].output,
+                            manifest->components[i].name,
                             manifest->components[i].output_rate);
     host->done = eventfd(0, EFD_CLOEXEC);
     if (host->done < 0)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "host/instances.h"
 #include "manifest/manifest.h"
 
 struct sl_host;
@@ -143,13 +144,6 @@ SL_MUST_CHECK enum sl_status sl_host_prepare(struct sl_host *host,
                                              const struct sl_host_run *run,
                                              struct sl_error *err);
 
-/* The instances of a component. */
-struct sl_host_instances {
-    _Atomic uint64_t begun; /* since the start */
-    _Atomic uint64_t ended;
-    _Atomic uint64_t held;    /* bytes of the host's memory, now */
-    _Atomic uint64_t refused; /* times that host-memory was not enough */
-};
 const struct sl_host_instances *
 sl_host_instances(const struct sl_host *host,
                   const struct sl_manifest_component *component);

@@ -52,7 +52,7 @@ static const struct provided table[] = {
 
 enum { TABLE_SIZE = sizeof(table) / sizeof(table[0]) };
 
-static bool is(struct sl_bytes bytes, const char *text)
+static bool is_text(struct sl_bytes bytes, const char *text)
 {
     return sl_bytes_equal(bytes, sl_bytes_of(text));
 }
@@ -61,7 +61,7 @@ static bool has_interface(const struct provided *provided,
                           struct sl_bytes interface)
 {
     for (size_t i = 0; i < 12 && provided->interfaces[i] != NULL; i++)
-        if (is(interface, provided->interfaces[i]))
+        if (is_text(interface, provided->interfaces[i]))
             return true;
     return false;
 }
@@ -70,7 +70,7 @@ static bool has_interface(const struct provided *provided,
  * The length of the part of a version that must be the same: "1" of 1.2.3,
  * "0.2" of 0.2.3, and the whole of 0.0.3 and of 1.0.0-rc.1.
  */
-static size_t track(struct sl_bytes version)
+static size_t track_len(struct sl_bytes version)
 {
     const char *text = (const char *)version.ptr;
     size_t len = version.len;
@@ -91,14 +91,14 @@ static size_t track(struct sl_bytes version)
     return len;
 }
 
-static bool compatible(struct sl_bytes wanted, const char *provided)
+static bool is_compatible(struct sl_bytes wanted, const char *provided)
 {
     struct sl_bytes have = sl_bytes_of(provided);
 
     if (sl_bytes_equal(wanted, have))
         return true;
-    wanted.len = track(wanted);
-    have.len = track(have);
+    wanted.len = track_len(wanted);
+    have.len = track_len(have);
     return sl_bytes_equal(wanted, have);
 }
 
@@ -133,7 +133,7 @@ static void hint_interface(const struct sl_import_name *name, char *hint,
     size_t used = 0;
 
     for (size_t i = 0; i < TABLE_SIZE; i++) {
-        if (!is(name->package, table[i].package))
+        if (!is_text(name->package, table[i].package))
             continue;
         names = table[i].interfaces;
         if (!has_interface(&table[i], name->interface))
@@ -161,11 +161,11 @@ bool sl_import_provided(const struct sl_import_name *name, char *hint,
     bool package_known = false;
 
     for (size_t i = 0; i < TABLE_SIZE; i++) {
-        if (!is(name->package, table[i].package))
+        if (!is_text(name->package, table[i].package))
             continue;
         package_known = true;
         if (has_interface(&table[i], name->interface) &&
-            compatible(name->version, table[i].version))
+            is_compatible(name->version, table[i].version))
             return true;
     }
     if (name->package.len == 0)

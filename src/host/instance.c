@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/metrics.h"
-#include "host/host.h"
+#include "host/instances.h"
 
 enum {
     INDEX_BITS = 10,

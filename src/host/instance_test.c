@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "host/host.h"
+#include "host/handles.h"
 #include "host/instance.h"
+#include "host/instances.h"
 #include "kv/kv.h"
 
 static char first_service;

@@ -5,19 +5,10 @@
 #ifndef SL_HOST_INTERNAL_H
 #define SL_HOST_INTERNAL_H
 
-#include "base/output.h"
-#include "base/rate.h"
 #include "host/host.h"
 #include "host/instance.h"
+#include "host/output.h"
 #include "slight_bridge.h"
-
-/* What a component that is called has written. */
-struct sl_host_output {
-    struct sl_rate rate;
-    struct sl_output_lost lost;
-    _Atomic uint64_t untold;   /* lines over its rate, since a line said so */
-    _Atomic int64_t next_told; /* not before; on the clock of deadlines */
-};
 
 /* One of the manifest's. */
 struct sl_host_component {

@@ -73,14 +73,14 @@ static enum sl_status open_source(const struct sl_manifest_component *component,
 }
 
 /* A sink of the bridge that fills a buffer. */
-struct collect {
+struct code_sink {
     struct sl_buf buf;
     enum sl_status status;
 };
 
-static void collect(void *context, struct sl_bytes bytes)
+static void append_code(void *context, struct sl_bytes bytes)
 {
-    struct collect *into = context;
+    struct code_sink *into = context;
 
     if (into->status == SL_OK)
         into->status = sl_buf_append(&into->buf, bytes, NULL);
@@ -201,8 +201,8 @@ static enum sl_status compile_here(struct sl_host *host,
                                    const struct sl_cache_key *key,
                                    struct sl_error *err)
 {
-    struct collect code = {.buf = SL_BUF(CODE_BYTES_MAX)};
-    const struct sl_bridge_sink sink = {&code, collect};
+    struct code_sink code = {.buf = SL_BUF(CODE_BYTES_MAX)};
+    const struct sl_bridge_sink sink = {&code, append_code};
     struct sl_error cause;
 
     if (sl_bridge_component_compile(host->engine, wasm, &component->component,
@@ -220,9 +220,9 @@ static enum sl_status compile_here(struct sl_host *host,
 }
 
 static enum sl_status
-compile(struct sl_host *host, struct sl_host_component *component,
-        const struct source *source, struct sl_cache *cache,
-        const struct sl_cache_key *key, struct sl_error *err)
+compile_component(struct sl_host *host, struct sl_host_component *component,
+                  const struct source *source, struct sl_cache *cache,
+                  const struct sl_cache_key *key, struct sl_error *err)
 {
     SL_CLEANUP(sl_closep) int code = -1;
     SL_CLEANUP(sl_closep) int kept = -1;
@@ -248,8 +248,8 @@ compile(struct sl_host *host, struct sl_host_component *component,
 static struct sl_cache_key key_of(const struct sl_host *host,
                                   struct sl_bytes wasm)
 {
-    struct collect print = {.buf = SL_BUF(64 * 1024)};
-    const struct sl_bridge_sink sink = {&print, collect};
+    struct code_sink print = {.buf = SL_BUF(64 * 1024)};
+    const struct sl_bridge_sink sink = {&print, append_code};
 
     sl_bridge_engine_fingerprint(host->engine, sink);
     struct sl_cache_key key = sl_cache_key_of(wasm, sl_buf_bytes(&print.buf));
@@ -257,9 +257,9 @@ static struct sl_cache_key key_of(const struct sl_host *host,
     return key;
 }
 
-static enum sl_status load(struct sl_host *host,
-                           struct sl_host_component *component,
-                           struct sl_error *err)
+static enum sl_status load_component(struct sl_host *host,
+                                     struct sl_host_component *component,
+                                     struct sl_error *err)
 {
     SL_CLEANUP(source_done) struct source source = {.fd = -1};
 
@@ -273,7 +273,7 @@ static enum sl_status load(struct sl_host *host,
     const struct sl_cache_key key = key_of(host, source.bytes);
     if (cache != NULL && load_cached(host, component, cache, &key))
         return SL_OK;
-    return compile(host, component, &source, cache, &key, err);
+    return compile_component(host, component, &source, cache, &key, err);
 }
 
 enum sl_status sl_host_load(struct sl_host *host, struct sl_error *err)
@@ -281,7 +281,7 @@ enum sl_status sl_host_load(struct sl_host *host, struct sl_error *err)
     enum sl_status status = SL_OK;
 
     while (status == SL_OK && host->loaded < host->manifest->component_count) {
-        status = load(host, &host->components[host->loaded], err);
+        status = load_component(host, &host->components[host->loaded], err);
         host->loaded += status == SL_OK;
     }
     return status;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an instance has of a lock service: the locks that it acquired. */
+#include "host/guest_call.h"
+#include "host/handles.h"
 #include "host/instance.h"
 #include "lockd/lockd.h"
 

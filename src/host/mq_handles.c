@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an instance has of a message queue: the messages that it received. */
 #include "host/delivery_handles.h"
+#include "host/guest_call.h"
+#include "host/handles.h"
 #include "mq/mq.h"
 
 static bool call_message(const struct sl_guest_call *guest,

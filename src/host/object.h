@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * What a handle of a guest stands for.
- *
- * All that the host knows of one capability is in one file, as the functions of
- * its objects: sql_handles.c, lockd_handles.c, mq_handles.c, pubsub_handles.c.
- * A capability without such a file has plain services (sl_service_object_ops).
- */
+/* What a handle of a guest stands for. */
 #ifndef SL_HOST_OBJECT_H
 #define SL_HOST_OBJECT_H
 
 #include "base/bytes.h"
 #include "base/error.h"
-#include "host/guest_call.h"
 #include "service/service.h"
 #include "slight_bridge.h"
+
+struct sl_guest_call; /* guest_call.h */
 
 /*
  * An object of an instance.  The functions below get a copy of it, or a pointer
@@ -54,16 +49,5 @@ struct sl_object_ops {
     /* May.  Free the data.  Does not wait. */
     void (*free)(const struct sl_object *object);
 };
-
-/* The ops of a service, by its capability. */
-const struct sl_object_ops *
-sl_object_ops_of(const struct sl_capability *capability);
-
-/* Requests go to the service as they are. */
-extern const struct sl_object_ops sl_service_object_ops;
-extern const struct sl_object_ops sl_sql_object_ops;
-extern const struct sl_object_ops sl_lockd_object_ops;
-extern const struct sl_object_ops sl_mq_object_ops;
-extern const struct sl_object_ops sl_pubsub_object_ops;
 
 #endif

@@ -15,10 +15,12 @@
 #include "base/log.h"
 #include "base/metrics.h"
 
-enum { TOLD_MS = 1000 }; /* between two lines about the rate */
+enum { REPORT_MS = 1000 }; /* between two lines about the rate */
 
-void sl_host_output_init(struct sl_host_output *output, int64_t rate)
+void sl_host_output_init(struct sl_host_output *output, const char *component,
+                         int64_t rate)
 {
+    output->component = component;
     sl_rate_init(&output->rate, rate, sl_now_ns());
 }
 
@@ -53,20 +55,19 @@ static char *line_text(const char *component, int stream, struct sl_bytes line,
 }
 
 /* At most one line a second, about all that was lost since the last. */
-static void tell_lost(const char *component, struct sl_host_output *output,
-                      int64_t now)
+static void report_limited(struct sl_host_output *output, int64_t now)
 {
     int64_t next =
-        atomic_load_explicit(&output->next_told, memory_order_relaxed);
+        atomic_load_explicit(&output->next_report, memory_order_relaxed);
 
     if (now < next ||
-        !atomic_compare_exchange_strong(&output->next_told, &next,
-                                        now + (int64_t)TOLD_MS * 1000000))
+        !atomic_compare_exchange_strong(&output->next_report, &next,
+                                        now + (int64_t)REPORT_MS * 1000000))
         return;
-    uint64_t lines = atomic_exchange(&output->untold, 0);
+    uint64_t lines = atomic_exchange(&output->unreported, 0);
     if (lines > 0)
         sl_log(SL_LOG_WARN, "output-limited",
-               SL_FIELD_STRING("component", component),
+               SL_FIELD_STRING("component", output->component),
                SL_FIELD_NUMBER("lines", lines),
                SL_FIELD_STRING("reason",
                                "it writes more than its output-rate allows"));
@@ -75,24 +76,22 @@ static void tell_lost(const char *component, struct sl_host_output *output,
 void sl_host_output_line(void *context, int stream, struct sl_bytes line)
 {
     SL_CALLED_BY_BRIDGE;
-    struct sl_host_component *component = context;
-    struct sl_host_output *output = &component->output;
-    const char *name = component->manifest->name;
+    struct sl_host_output *output = context;
     int64_t now = sl_now_ns();
     size_t len = 0;
 
     if (!sl_rate_allows(&output->rate, now)) {
         sl_count(&output->lost.count[stream - 1][SL_OUTPUT_RATE]);
-        sl_count(&output->untold);
-        tell_lost(name, output, now);
+        sl_count(&output->unreported);
+        report_limited(output, now);
     } else {
         SL_CLEANUP(sl_freep)
-        char *text = line_text(name, stream, line, &len);
+        char *text = line_text(output->component, stream, line, &len);
         sl_rate_take(&output->rate, (int64_t)len);
         if (text != NULL)
             sl_output_write(stream, SL_OUTPUT_GUEST, SL_BYTES(text, len),
                             &output->lost);
-        if (sl_counted(&output->untold) > 0)
-            tell_lost(name, output, now);
+        if (sl_counted(&output->unreported) > 0)
+            report_limited(output, now);
     }
 }

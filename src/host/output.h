@@ -6,21 +6,33 @@
 #ifndef SL_HOST_OUTPUT_H
 #define SL_HOST_OUTPUT_H
 
-#include "host/internal.h"
+#include "base/bytes.h"
+#include "base/output.h"
+#include "base/rate.h"
 
-/* --- Components that are called ----------------------------------------- */
+/* --- Components that are called ------------------------------------------ */
+
+/* What a component that is called has written. */
+struct sl_host_output {
+    const char *component; /* its name; borrowed */
+    struct sl_rate rate;
+    struct sl_output_lost lost;
+    _Atomic uint64_t
+        unreported; /* lines over its rate that were not reported yet */
+    _Atomic int64_t next_report; /* not before; on the clock of deadlines */
+};
 
 /* rate: bytes a second, 0: no limit. */
-void sl_host_output_init(struct sl_host_output *output, int64_t rate);
+void sl_host_output_init(struct sl_host_output *output, const char *component,
+                         int64_t rate);
 void sl_host_output_done(struct sl_host_output *output);
 
-/* A sl_bridge_output_fn; the context is a struct sl_host_component. */
+/* A sl_bridge_output_fn; the context is a struct sl_host_output. */
 void sl_host_output_line(void *context, int stream, struct sl_bytes line);
 
-/* --- A program ------------------------------------------------------------
- *
- * One a process: what it writes to is the process's, too.
- */
+/* --- A program ----------------------------------------------------------- */
+
+/* There is one in a process, and it has the standard streams of that. */
 
 /* raw: what is not printable goes to a terminal as it is. */
 void sl_host_stdio_prepare(bool raw);

@@ -37,7 +37,7 @@ static void SL_PRINTF(1, 2) say(const char *fmt, ...)
         sl_output_write(STDERR_FILENO, SL_OUTPUT_LOG, sl_bytes_of(text), NULL);
 }
 
-static void *tell(void *context)
+static void *report_seconds(void *context)
 {
     struct sl_progress *progress = context;
     struct timespec next;
@@ -69,7 +69,7 @@ struct sl_progress *sl_progress_start(const char *what)
     progress->what = sl_escaped(sl_bytes_of(what), SL_ESCAPE_LINE);
     pthread_mutex_init(&progress->lock, NULL);
     pthread_cond_init(&progress->changed, NULL);
-    if (pthread_create(&progress->thread, NULL, tell, progress) == 0)
+    if (pthread_create(&progress->thread, NULL, report_seconds, progress) == 0)
         return progress;
     free(progress->what);
     free(progress);

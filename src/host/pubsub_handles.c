@@ -4,6 +4,8 @@
  * events that they received.
  */
 #include "host/delivery_handles.h"
+#include "host/guest_call.h"
+#include "host/handles.h"
 #include "pubsub/pubsub.h"
 
 /* --- Events ----------------------------------------------------------- */

@@ -14,7 +14,6 @@
 #include "base/alloc.h"
 #include "base/border.h"
 #include "host/internal.h"
-#include "host/output.h"
 
 /* Runs on a thread of the engine; the eventfd orders it with wait_for_end. */
 static void run_done(void *context, const struct sl_bridge_outcome *outcome)
@@ -144,7 +143,7 @@ make_run(const struct sl_manifest_component *manifest,
     };
 }
 
-static void start(struct sl_host *host, const struct sl_host_run *run)
+static void start_program(struct sl_host *host, const struct sl_host_run *run)
 {
     SL_CLEANUP(lists_done) struct lists lists;
     struct sl_bridge_run request =
@@ -187,7 +186,7 @@ enum sl_status sl_host_prepare(struct sl_host *host,
             request.timeout_ms =
                 (uint64_t)trigger_timeout_ms(manifest, component);
         request.output = sl_host_output_line;
-        request.output_context = &host->components[i];
+        request.output_context = &host->components[i].output;
         sl_border_leave();
         enum sl_status status = sl_bridge_program_prepare(
             host->components[i].program, &request, err);
@@ -237,7 +236,7 @@ enum sl_status sl_host_run(struct sl_host *host, const struct sl_host_run *run,
     host->message = NULL;
     host->backtrace = NULL;
 
-    start(host, run);
+    start_program(host, run);
     if (wait_for_end(host, run->interrupt)) {
         sl_host_stdio_finish();
         return fill_outcome(host, outcome, err);

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "host/guest_call.h"
+#include "host/handles.h"
 #include "host/instance.h"
 #include "sql/sql.h"
 

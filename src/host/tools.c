@@ -9,15 +9,15 @@
 #include "base/alloc.h"
 #include "slight_bridge.h"
 
-struct collect {
+struct output_sink {
     struct sl_buf *out;
     struct sl_error *err;
     enum sl_status status;
 };
 
-static void collect(void *context, struct sl_bytes bytes)
+static void append_output(void *context, struct sl_bytes bytes)
 {
-    struct collect *into = context;
+    struct output_sink *into = context;
 
     if (into->status == SL_OK)
         into->status = sl_buf_append(into->out, bytes, into->err);
@@ -51,8 +51,8 @@ enum sl_status sl_tool_componentize(struct sl_bytes core,
 {
     SL_CLEANUP(sl_freep)
     struct sl_bridge_wit_file *list = bridge_files(files, count);
-    struct collect into = {.out = out, .err = err};
-    const struct sl_bridge_sink sink = {&into, collect};
+    struct output_sink into = {.out = out, .err = err};
+    const struct sl_bridge_sink sink = {&into, append_output};
     const struct sl_bridge_componentize request = {
         .core = core,
         .files = list,
@@ -71,8 +71,8 @@ enum sl_status sl_tool_componentize(struct sl_bytes core,
 
 enum sl_status sl_tool_versions(struct sl_buf *out, struct sl_error *err)
 {
-    struct collect into = {.out = out, .err = err};
-    const struct sl_bridge_sink sink = {&into, collect};
+    struct output_sink into = {.out = out, .err = err};
+    const struct sl_bridge_sink sink = {&into, append_output};
 
     sl_bridge_versions(sink);
     return into.status;

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
-#include "management/management.h"
+#include "host/host.h"
 
 /* --- hosts.c ------------------------------------------------------------ */
 

@@ -70,7 +70,7 @@ static int64_t part_of_lease(const struct sl_subscription *subscription,
 }
 
 /* Once the group does not know the member, every call of it says so. */
-static int64_t renewed(void *owner, const void *answer)
+static int64_t on_renewed(void *owner, const void *answer)
 {
     enum sl_status status = ((const struct sl_answer *)answer)->err.status;
 
@@ -80,7 +80,7 @@ static int64_t renewed(void *owner, const void *answer)
                                                 : RETRIES_PER_LEASE);
 }
 
-static void kept(void *owner)
+static void on_keeper_end(void *owner)
 {
     sl_subscription_unref(owner);
 }
@@ -91,10 +91,10 @@ void sl_subscription_begun(struct sl_subscription *subscription)
         sl_subscription_request(subscription, SL_PUBSUB_RENEW);
 
     subscription->begun = true;
-    subscription->keeper =
-        sl_keeper_start(subscription->service, &renew,
-                        part_of_lease(subscription, RENEWALS_PER_LEASE),
-                        renewed, kept, sl_subscription_ref(subscription));
+    subscription->keeper = sl_keeper_start(
+        subscription->service, &renew,
+        part_of_lease(subscription, RENEWALS_PER_LEASE), on_renewed,
+        on_keeper_end, sl_subscription_ref(subscription));
 }
 
 void sl_subscription_free(struct sl_subscription *subscription)

@@ -4,7 +4,7 @@
 #define SL_TRIGGER_CONSUMER_H
 
 #include "host/host.h"
-#include "trigger/trigger.h"
+#include "trigger/metrics.h"
 
 struct sl_consumer;
 

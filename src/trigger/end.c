@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trigger/end.h"
 
-#include "trigger/trigger.h"
+#include "trigger/metrics.h"
 
 const char *const sl_trigger_end_names[SL_TRIGGER_ENDS] = {
     [SL_BRIDGE_RETURNED] = "returned", [SL_BRIDGE_EXITED] = "exited",

@@ -4,7 +4,8 @@
 #define SL_TRIGGER_HTTP_H
 
 #include "host/host.h"
-#include "trigger/trigger.h"
+#include "trigger/listener.h"
+#include "trigger/metrics.h"
 
 struct sl_http_trigger;
 

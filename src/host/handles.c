@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plain services, and which capability has which objects. */
-#include "host/object.h"
+#include "host/handles.h"
+
+#include "host/guest_call.h"
 
 static bool call_service(const struct sl_guest_call *guest,
                          const struct sl_object *object, const void *requests,
