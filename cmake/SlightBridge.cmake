@@ -10,6 +10,7 @@ file(GLOB bridge_sources CONFIGURE_DEPENDS
 add_custom_command(OUTPUT "${bridge_archive}"
   COMMAND "${CMAKE_SOURCE_DIR}/scripts/bridge.sh" "${bridge_archive}"
   DEPENDS ${bridge_sources} "${CMAKE_SOURCE_DIR}/scripts/bridge.sh"
+  DEPFILE "${bridge_archive}.d" # the headers
   COMMENT "The Rust bridge (minutes the first time, then from the cache)"
   USES_TERMINAL VERBATIM)
 add_custom_target(bridge DEPENDS "${bridge_archive}")

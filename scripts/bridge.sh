@@ -7,7 +7,7 @@
 # The cache is outside of the checkout, so that a second clone, a sanitizer
 # build or CI on the same machine has it at once:
 #
-#     $SLIGHT_CACHE/bridge/KEY.a          by sources, lock file, toolchain, flags
+#     $SLIGHT_CACHE/bridge/KEY.a          by sources, header, lock file, toolchain
 #     $SLIGHT_CACHE/bridge/target-KEY/    what cargo has built of the dependencies
 #
 # SLIGHT_CACHE is ${XDG_CACHE_HOME:-~/.cache}/slight where it is not set.
@@ -26,9 +26,16 @@ key() {
     sha256sum | cut -c 1-24
 }
 
+# The structs of the header, whatever its comments are; and, beside the archive,
+# the headers that it includes, for the build tool.
+declarations() {
+    "${CC:-cc}" -E -P -MD -MF "$out.d" -MT "$out" -D_GNU_SOURCE \
+        -I"$bridge" -I"$bridge/../src" -x c "$bridge/slight_bridge.h"
+}
+
 toolchain=$("$RUSTC" --version --verbose)
 deps_key=$( { echo "$toolchain"; cat "$bridge/Cargo.toml" "$bridge/Cargo.lock"; } | key)
-bridge_key=$( { echo "$deps_key"; cat "$bridge/build.rs" "$bridge"/src/*.rs; } | key)
+bridge_key=$( { echo "$deps_key"; cat "$bridge/build.rs" "$bridge"/src/*.rs; declarations; } | key)
 archive=$cache/$bridge_key.a
 target=$cache/target-$deps_key
 

@@ -3,11 +3,8 @@
 
 use wasmtime::Result;
 
-use crate::abi::{slice, SlBytes, SlPair};
+use crate::abi::{slice, SlBytes, SlPair, ATTRIBUTES_MAX, ATTRIBUTE_BYTES_MAX};
 use crate::lift::{Converted, Items, Text, Touched};
-
-pub const ATTRIBUTES_MAX: usize = 64;
-const ATTRIBUTE_BYTES_MAX: usize = 64 << 10;
 
 /// In the guest's memory.
 pub type Attributes = Items<(Text, Text), ATTRIBUTES_MAX>;

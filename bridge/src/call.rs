@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use wasmtime::component::{ComponentType, Lower};
 use wasmtime::{Result, StoreContextMut};
 
-use crate::abi::{Answer, Head, SlDelivery, SlError, SlHost, View};
+use crate::abi::{required, Answer, SlAnswer, SlCall, SlDelivery, SlError, SlHost, SlView, Status};
 use crate::background::{is_background, to_background};
 use crate::lift::{Converted, Text, Touched, CALL_BYTES_MAX};
 use crate::program::State;
@@ -59,37 +59,31 @@ pub type Reply<T> = std::result::Result<T, Error>;
 
 impl Error {
     fn of(err: &SlError, retryable: bool) -> Error {
-        // A code is its status less one (src/base/error.h).
-        const CODES: [ErrorCode; 11] = [
-            ErrorCode::InvalidArgument,
-            ErrorCode::NotFound,
-            ErrorCode::AlreadyExists,
-            ErrorCode::Conflict,
-            ErrorCode::PermissionDenied,
-            ErrorCode::Unauthenticated,
-            ErrorCode::TooLarge,
-            ErrorCode::Timeout,
-            ErrorCode::Unavailable,
-            ErrorCode::Unsupported,
-            ErrorCode::Internal,
-        ];
-        let index = usize::try_from(err.status - 1).unwrap_or(usize::MAX);
-        Error {
-            code: CODES.get(index).copied().unwrap_or(ErrorCode::Internal),
-            message: err.text().into_owned(),
-            retryable,
-        }
+        let code = match err.status {
+            Status::INVALID_ARGUMENT => ErrorCode::InvalidArgument,
+            Status::NOT_FOUND => ErrorCode::NotFound,
+            Status::ALREADY_EXISTS => ErrorCode::AlreadyExists,
+            Status::CONFLICT => ErrorCode::Conflict,
+            Status::PERMISSION_DENIED => ErrorCode::PermissionDenied,
+            Status::UNAUTHENTICATED => ErrorCode::Unauthenticated,
+            Status::TOO_LARGE => ErrorCode::TooLarge,
+            Status::TIMEOUT => ErrorCode::Timeout,
+            Status::UNAVAILABLE => ErrorCode::Unavailable,
+            Status::UNSUPPORTED => ErrorCode::Unsupported,
+            _ => ErrorCode::Internal,
+        };
+        Error { code, message: err.text().into_owned(), retryable }
     }
 
-    fn from(head: &Head) -> Error {
+    fn from(head: &SlAnswer) -> Error {
         Error::of(&head.err, head.retryable)
     }
 }
 
 /// Whether it worked.
-pub fn check(head: &Head) -> Reply<()> {
+pub fn check(head: &SlAnswer) -> Reply<()> {
     match head.err.status {
-        0 => Ok(()),
+        Status::OK => Ok(()),
         _ => Err(Error::from(head)),
     }
 }
@@ -112,8 +106,8 @@ pub fn all<A: Answer, T>(answers: &mut [A], convert: fn(&mut A) -> Reply<T>) -> 
 
 /// A call that C completes later.
 struct Pending {
-    call: *mut c_void,
-    release: unsafe extern "C" fn(*mut c_void),
+    call: *mut SlCall,
+    release: unsafe extern "C" fn(*mut SlCall),
 }
 
 // SAFETY: a call may be collected and released on any thread (slight_bridge.h).
@@ -133,7 +127,7 @@ impl Pending {
         // SAFETY: woken, so that the call is complete; collect fills count
         // answers.
         unsafe {
-            (host.collect)(self.call, answers.as_mut_ptr().cast());
+            required(host.collect)(self.call, answers.as_mut_ptr().cast());
             taken(answers, count)
         }
     }
@@ -162,7 +156,7 @@ fn defect<'a, T: Send + 'a>() -> Later<'a, T> {
 struct Started {
     answered: bool,
     wait: Wait,
-    call: *mut c_void,
+    call: *mut SlCall,
 }
 
 /// # Safety
@@ -180,14 +174,14 @@ unsafe fn start<R, A>(
     let mut call = std::ptr::null_mut();
     // SAFETY: the caller's promise.
     let answered = unsafe {
-        (state.host().call)(
+        required(state.host().call)(
             state.instance(),
             handle,
             requests.cast(),
             count,
             answers.cast(),
             made,
-            &mut wait,
+            (&raw mut wait).cast(),
             &mut call,
         )
     };
@@ -215,7 +209,7 @@ pub fn one<'a, R, A: Answer + 'static, T: Send + 'static>(
             answer.assume_init_drop();
             return now(Ok(reply));
         }
-        let pending = Pending { call: started.call, release: host.release };
+        let pending = Pending { call: started.call, release: required(host.release) };
         let Some(woken) = started.wait.woken() else {
             return defect();
         };
@@ -252,7 +246,7 @@ pub fn many<'a, R, A: Answer + 'static, T: Send + 'static>(
         // SAFETY: see above.
         return now(Ok(convert(&mut unsafe { taken(answers, count) })));
     }
-    let pending = Pending { call: started.call, release: host.release };
+    let pending = Pending { call: started.call, release: required(host.release) };
     let Some(woken) = started.wait.woken() else {
         return defect();
     };
@@ -284,8 +278,10 @@ pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
         unsafe {
             let instance = instance;
             match checked {
-                Ok(()) => (host.attach)(instance.0, made, verb, std::ptr::from_mut(answer).cast()),
-                Err(_) if made != u32::MAX => (host.drop)(instance.0, made),
+                Ok(()) => {
+                    required(host.attach)(instance.0, made, verb, std::ptr::from_mut(answer).cast())
+                }
+                Err(_) if made != u32::MAX => required(host.drop)(instance.0, made),
                 Err(_) => {}
             }
         }
@@ -295,7 +291,7 @@ pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
         // SAFETY: C answered, so that it is filled.
         return Box::new(ready(finish(unsafe { taken(answers, 1) })));
     }
-    let pending = Pending { call: started.call, release: host.release };
+    let pending = Pending { call: started.call, release: required(host.release) };
     let Some(woken) = started.wait.woken() else {
         return defect();
     };
@@ -339,7 +335,15 @@ pub fn make_many<'a, R, A: Answer + 'static, T: Send + 'static>(
         unsafe {
             let answer = std::ptr::from_mut(answer).cast();
             let (to, count_to) = (handles.as_mut_ptr(), &raw mut count);
-            if (host.attach_many)(instance.0, handle, answer, to, count_to, err.as_mut_ptr()) != 0 {
+            if required(host.attach_many)(
+                instance.0,
+                handle,
+                answer,
+                to,
+                count_to,
+                err.as_mut_ptr(),
+            ) != Status::OK
+            {
                 return Ok((Err(Error::of(&err.assume_init(), false)),));
             }
         }
@@ -350,7 +354,7 @@ pub fn make_many<'a, R, A: Answer + 'static, T: Send + 'static>(
         // SAFETY: C answered, so that it is filled.
         return Box::new(ready(finish(unsafe { taken(answers, 1) })));
     }
-    let pending = Pending { call: started.call, release: host.release };
+    let pending = Pending { call: started.call, release: required(host.release) };
     let Some(woken) = started.wait.woken() else {
         return defect();
     };
@@ -371,7 +375,7 @@ pub unsafe fn delivery(store: &Store<'_>, handle: u32) -> wasmtime::Result<&'sta
     // SAFETY: where C answers true it is set.
     unsafe {
         let out = (&raw mut known).cast();
-        if (state.host().view)(state.instance(), handle, View::Delivery, out) {
+        if required(state.host().view)(state.instance(), handle, SlView::DELIVERY, out) {
             return Ok(&*known);
         }
     }
@@ -402,9 +406,9 @@ pub fn tell<'a, R, A: Answer + 'static>(
         let instance = instance;
         // SAFETY: as in `make`.
         unsafe {
-            (host.attach)(instance.0, handle, verb, std::ptr::from_mut(answer).cast());
+            required(host.attach)(instance.0, handle, verb, std::ptr::from_mut(answer).cast());
             if last {
-                (host.drop)(instance.0, handle);
+                required(host.drop)(instance.0, handle);
             }
         }
         Ok((check(answer.head()),))
@@ -413,7 +417,7 @@ pub fn tell<'a, R, A: Answer + 'static>(
         // SAFETY: C answered, so that it is filled.
         return Box::new(ready(finish(unsafe { taken(answers, 1) })));
     }
-    let pending = Pending { call: started.call, release: host.release };
+    let pending = Pending { call: started.call, release: required(host.release) };
     let Some(woken) = started.wait.woken() else {
         return defect();
     };
@@ -450,9 +454,9 @@ pub fn open(store: &Store<'_>, capability: &std::ffi::CStr, name: &Text) -> Resu
     let mut err = MaybeUninit::<SlError>::uninit();
     // SAFETY: name is borrowed until C returns; err is filled where it fails.
     unsafe {
-        let open = state.host().open;
+        let open = required(state.host().open);
         match open(state.instance(), capability.as_ptr(), name, &mut handle, err.as_mut_ptr()) {
-            0 => Ok(Ok(handle)),
+            Status::OK => Ok(Ok(handle)),
             _ => Ok(Err(Error::of(&err.assume_init(), false))),
         }
     }
@@ -462,7 +466,7 @@ pub fn open(store: &Store<'_>, capability: &std::ffi::CStr, name: &Text) -> Resu
 pub fn drop_handle(store: &Store<'_>, handle: u32) -> Result<()> {
     let state = store.data();
     // SAFETY: the handle is the instance's.
-    unsafe { (state.host().drop)(state.instance(), handle) };
+    unsafe { required(state.host().drop)(state.instance(), handle) };
     Ok(())
 }
 

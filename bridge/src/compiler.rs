@@ -3,7 +3,7 @@
 //! pool nor threads for guests.
 
 use crate::abi::{
-    border, fail, Failure, Fallible, SlBytes, SlEngineConfig, SlError, SlSink, Status,
+    fail, ffi_guard, Failure, Fallible, SlBytes, SlEngineConfig, SlError, SlSink, Status,
 };
 use crate::component::{is_out_of_memory, names_wasi_3, one_line};
 use crate::engine::compiler_of;
@@ -25,9 +25,9 @@ fn compile(config: &SlEngineConfig, wasm: &[u8]) -> Fallible<Vec<u8>> {
 fn failure(error: &wasmtime::Error) -> Failure {
     let cause = one_line(error);
     if is_out_of_memory(error) {
-        return Failure(Status::Unavailable, cause);
+        return Failure(Status::UNAVAILABLE, cause);
     }
-    Failure(Status::InvalidArgument, format!("not a valid component: {cause}"))
+    Failure(Status::INVALID_ARGUMENT, format!("not a valid component: {cause}"))
 }
 
 /// # Safety
@@ -38,15 +38,15 @@ pub unsafe extern "C" fn sl_bridge_compile(
     wasm: SlBytes,
     sink: SlSink,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // A panic is answered as an error; nothing is to be read on the terminal.
     std::panic::set_hook(Box::new(|_| {}));
     // SAFETY: the header's contract: valid pointers, borrowed for this call.
     unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             let code = compile(&*config, wasm.get())?;
             if code.is_empty() {
-                return fail(Status::Internal, "no code");
+                return fail(Status::INTERNAL, "no code");
             }
             sink.write(&code);
             Ok(())

@@ -10,7 +10,8 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::OutOfMemory;
 
 use crate::abi::{
-    border, fail, quiet_border, Failure, Fallible, SlBytes, SlError, SlExtern, SlSink, Status,
+    fail, ffi_guard, ffi_guard_or, Failure, Fallible, SlBytes, SlError, SlExtern, SlSink,
+    SlWasmKind, Status,
 };
 use crate::engine::Engine;
 use crate::pool::Needs;
@@ -34,7 +35,7 @@ impl Component {
         if needs.memory > engine.max_memory {
             let (needed, most) = (needs.memory, engine.max_memory);
             return fail(
-                Status::TooLarge,
+                Status::TOO_LARGE,
                 format!(
                     "it needs {needed} bytes of memory at its start, more than the {most} bytes \
                      that it may have"
@@ -56,7 +57,7 @@ impl Component {
 
         let concurrent = self.compiled.engine().get_concurrency_support();
         let pool = engine.pooled(concurrent)?;
-        let defect = |error: wasmtime::Error| Failure(Status::Internal, one_line(&error));
+        let defect = |error: wasmtime::Error| Failure(Status::INTERNAL, one_line(&error));
         if let Some(file) = &self.file {
             let path = format!("/proc/self/fd/{}", file.as_raw_fd());
             // SAFETY: as when it was loaded, from the same file.
@@ -70,30 +71,21 @@ impl Component {
     }
 }
 
-#[repr(i32)]
-#[derive(Debug, PartialEq)]
-pub enum WasmKind {
-    NotWasm,
-    CoreModule,
-    Component,
-    Text,
-}
-
-pub fn kind_of(wasm: &[u8]) -> WasmKind {
+pub fn kind_of(wasm: &[u8]) -> SlWasmKind {
     if let Some(version) = wasm.strip_prefix(b"\0asm") {
         return match version.get(..4) {
-            Some([1, 0, 0, 0]) => WasmKind::CoreModule,
-            Some([_, 0, 1, 0]) => WasmKind::Component,
-            _ => WasmKind::NotWasm,
+            Some([1, 0, 0, 0]) => SlWasmKind::CORE_MODULE,
+            Some([_, 0, 1, 0]) => SlWasmKind::COMPONENT,
+            _ => SlWasmKind::NOT_WASM,
         };
     }
     let head = String::from_utf8_lossy(wasm.get(..4096).unwrap_or(wasm));
     let code = head.lines().map(str::trim_start).find(|l| !l.is_empty() && !l.starts_with(";;"));
     match code {
         Some(line) if line.starts_with("(module") || line.starts_with("(component") => {
-            WasmKind::Text
+            SlWasmKind::TEXT
         }
-        _ => WasmKind::NotWasm,
+        _ => SlWasmKind::NOT_WASM,
     }
 }
 
@@ -146,7 +138,7 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Fallible<Component> {
     match compiled {
         Ok(component) => Component::new(engine, component, None),
         Err(error) => {
-            fail(Status::InvalidArgument, format!("not a valid component: {}", one_line(&error)))
+            fail(Status::INVALID_ARGUMENT, format!("not a valid component: {}", one_line(&error)))
         }
     }
 }
@@ -163,14 +155,14 @@ unsafe fn load_by(
         .or_else(|_| {
             load(engine.compiler(true).map_err(|failure| wasmtime::Error::msg(failure.1))?)
         })
-        .map_err(|error| Failure(Status::InvalidArgument, one_line(&error)))
+        .map_err(|error| Failure(Status::INVALID_ARGUMENT, one_line(&error)))
 }
 
 fn load(engine: &Engine, fd: c_int) -> Fallible<Component> {
     use wasmtime::component::Component as Compiled;
 
     if fd < 0 {
-        return fail(Status::InvalidArgument, "no descriptor of compiled code");
+        return fail(Status::INVALID_ARGUMENT, "no descriptor of compiled code");
     }
     // SAFETY: it is open as long as this call lasts (slight_bridge.h).
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
@@ -192,16 +184,16 @@ fn load(engine: &Engine, fd: c_int) -> Fallible<Component> {
             let component = load_by(engine, |engine| Compiled::deserialize(engine, &code))?;
             Component::new(engine, component, None)
         },
-        Err(error) => fail(Status::Unavailable, format!("the compiled code: {error}")),
+        Err(error) => fail(Status::UNAVAILABLE, format!("the compiled code: {error}")),
     }
 }
 
 /// # Safety
 /// See slight_bridge.h.
 #[no_mangle]
-pub unsafe extern "C" fn sl_bridge_wasm_kind_of(wasm: SlBytes) -> WasmKind {
+pub unsafe extern "C" fn sl_bridge_wasm_kind_of(wasm: SlBytes) -> SlWasmKind {
     // SAFETY: borrowed for this call.
-    quiet_border(WasmKind::NotWasm, || kind_of(unsafe { wasm.get() }))
+    ffi_guard_or(SlWasmKind::NOT_WASM, || kind_of(unsafe { wasm.get() }))
 }
 
 /// # Safety
@@ -212,10 +204,10 @@ pub unsafe extern "C" fn sl_bridge_component_compile(
     wasm: SlBytes,
     out: *mut *mut Component,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // SAFETY: the header's contract: valid pointers, borrowed for this call.
     unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             *out = Box::into_raw(Box::new(compile(&*engine, wasm.get())?));
             Ok(())
         })
@@ -229,15 +221,15 @@ pub unsafe extern "C" fn sl_bridge_component_serialize(
     component: *const Component,
     sink: SlSink,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // SAFETY: the header's contract: valid pointers, borrowed for this call.
     unsafe {
-        border(err, || match (*component).compiled.serialize() {
+        ffi_guard(err, || match (*component).compiled.serialize() {
             Ok(bytes) => {
                 sink.write(&bytes);
                 Ok(())
             }
-            Err(error) => fail(Status::Internal, one_line(&error)),
+            Err(error) => fail(Status::INTERNAL, one_line(&error)),
         })
     }
 }
@@ -250,10 +242,10 @@ pub unsafe extern "C" fn sl_bridge_component_load(
     fd: c_int,
     out: *mut *mut Component,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // SAFETY: the header's contract: valid pointers, a descriptor that is open.
     unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             *out = Box::into_raw(Box::new(load(&*engine, fd)?));
             Ok(())
         })
@@ -266,7 +258,7 @@ pub unsafe extern "C" fn sl_bridge_component_load(
 pub unsafe extern "C" fn sl_bridge_component_free(component: *mut Component) {
     if !component.is_null() {
         // SAFETY: it came from compile or load, and this is its end.
-        quiet_border((), || drop(unsafe { Box::from_raw(component) }));
+        ffi_guard_or((), || drop(unsafe { Box::from_raw(component) }));
     }
 }
 
@@ -306,7 +298,7 @@ pub unsafe extern "C" fn sl_bridge_component_imports(
     context: *mut c_void,
 ) {
     // SAFETY: a live component; visit and context as the header says.
-    quiet_border((), || unsafe {
+    ffi_guard_or((), || unsafe {
         let component = &(*component).compiled;
         for (name, item) in component.component_type().imports(component.engine()) {
             tell(name, &item.ty, visit, context);
@@ -323,7 +315,7 @@ pub unsafe extern "C" fn sl_bridge_component_exports(
     context: *mut c_void,
 ) {
     // SAFETY: a live component; visit and context as the header says.
-    quiet_border((), || unsafe {
+    ffi_guard_or((), || unsafe {
         let component = &(*component).compiled;
         for (name, item) in component.component_type().exports(component.engine()) {
             tell(name, &item.ty, visit, context);

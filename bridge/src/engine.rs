@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::abi::{
-    border, fail, quiet_border, Failure, Fallible, SlEngineConfig, SlError, SlRoom, SlSink, Status,
+    fail, ffi_guard, ffi_guard_or, Failure, Fallible, SlEngineConfig, SlError, SlRoom, SlSink,
+    Status,
 };
 use crate::background::{self, Background};
 use crate::pool::{self, Layout, Needs, Room};
@@ -157,7 +158,7 @@ impl Engine {
             .event_interval(EVENT_INTERVAL)
             .enable_all()
             .build()
-            .or_else(|error| fail(Status::Unavailable, format!("no threads: {error}")))?;
+            .or_else(|error| fail(Status::UNAVAILABLE, format!("no threads: {error}")))?;
         let ticker = Arc::new(Ticker {
             running: AtomicUsize::new(0),
             asleep: AtomicBool::new(false),
@@ -169,7 +170,7 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("slight-epoch".into())
             .spawn(move || clock.tick(&clocked, &busy))
-            .or_else(|error| fail(Status::Unavailable, format!("no threads: {error}")))?;
+            .or_else(|error| fail(Status::UNAVAILABLE, format!("no threads: {error}")))?;
         let max_memory = pool::max_memory(config);
         Ok(Engine { engines, runtime, background, max_memory, ticker, thread: Some(thread) })
     }
@@ -180,11 +181,11 @@ impl Engine {
         if pair.compiler.get().is_none() {
             let config = pool::base_config(self.engines.layout, concurrent);
             let engine = wasmtime::Engine::new(&config)
-                .or_else(|error| fail(Status::Internal, format!("no engine: {error:#}")))?;
+                .or_else(|error| fail(Status::INTERNAL, format!("no engine: {error:#}")))?;
             // Another thread may have been faster; then that one counts.
             let _ = pair.compiler.set(engine);
         }
-        pair.compiler.get().ok_or_else(|| Failure(Status::Internal, "no engine".into()))
+        pair.compiler.get().ok_or_else(|| Failure(Status::INTERNAL, "no engine".into()))
     }
 
     /// The room for instances must be enough for one more component. Once there is a
@@ -205,7 +206,7 @@ impl Engine {
         }
         match pair.pooled.get() {
             Some((engine, _)) => Ok(engine),
-            None => fail(Status::Internal, "no engine"),
+            None => fail(Status::INTERNAL, "no engine"),
         }
     }
 
@@ -247,12 +248,12 @@ pub unsafe extern "C" fn sl_bridge_engine_new(
     config: *const SlEngineConfig,
     out: *mut *mut Engine,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // A panic is answered as an error; nothing is to be read on the terminal.
     std::panic::set_hook(Box::new(|_| {}));
     // SAFETY: the header's contract: valid pointers.
     unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             *out = Box::into_raw(Box::new(Engine::new(&*config)?));
             Ok(())
         })
@@ -268,7 +269,7 @@ pub unsafe extern "C" fn sl_bridge_engine_free(engine: *mut Engine) {
     }
     // SAFETY: it came from sl_bridge_engine_new, and this is its end.
     let mut engine = unsafe { Box::from_raw(engine) };
-    quiet_border((), || {
+    ffi_guard_or((), || {
         let thread = engine.thread.take();
         let ticker = engine.ticker.clone();
         // A guest that loops is only cut off when it gives way, so that the
@@ -287,7 +288,7 @@ pub unsafe extern "C" fn sl_bridge_engine_free(engine: *mut Engine) {
 /// See slight_bridge.h.
 #[no_mangle]
 pub unsafe extern "C" fn sl_bridge_engine_fingerprint(engine: *const Engine, sink: SlSink) {
-    quiet_border((), || {
+    ffi_guard_or((), || {
         let mut hasher = DefaultHasher::new();
         // SAFETY: a live engine.
         if let Ok(engine) = unsafe { (*engine).compiler(false) } {
@@ -304,10 +305,11 @@ pub unsafe extern "C" fn sl_bridge_engine_fingerprint(engine: *const Engine, sin
 /// See slight_bridge.h.
 #[no_mangle]
 pub unsafe extern "C" fn sl_bridge_engine_room(engine: *const Engine, out: *mut SlRoom) -> bool {
-    quiet_border(false, || {
+    ffi_guard_or(false, || {
         // SAFETY: a live engine.
         let Some(room) = (unsafe { (*engine).room() }) else { return false };
-        let room = SlRoom { asked: room.asked, instances: room.instances, short: room.short };
+        let Room { asked, instances, short_of } = room;
+        let room = SlRoom { asked, instances, short_of };
         // SAFETY: a place to write to.
         unsafe { *out = room };
         true

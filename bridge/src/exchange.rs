@@ -67,7 +67,7 @@ pub struct Exchange {
 impl Exchange {
     /// What went wrong; the first of it counts.
     pub fn note(&self, outcome: Outcome) {
-        if outcome.end != End::Returned {
+        if outcome.end != End::RETURNED {
             let mut noted = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
             noted.get_or_insert(outcome);
         }
@@ -118,7 +118,7 @@ impl Exchange {
         } else {
             format!("it took longer than {ms} ms to respond")
         };
-        self.note(Outcome::new(End::TimedOut, 0, text));
+        self.note(Outcome::new(End::TIMED_OUT, 0, text));
     }
 
     /// The answer for a guest that gave none: it has ended, or is late.
@@ -126,12 +126,12 @@ impl Exchange {
         if let Some(ended) = ended {
             ended.note(self);
         }
-        self.note(Outcome::new(End::Failed, 0, "it gave no response"));
+        self.note(Outcome::new(End::FAILED, 0, "it gave no response"));
         let noted = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         match &*noted {
             Some(outcome) if outcome.is_short => SHORT,
             _ if self.is_client_late.load(Relaxed) => CLIENT_LATE,
-            Some(outcome) if outcome.end == End::TimedOut => LATE,
+            Some(outcome) if outcome.end == End::TIMED_OUT => LATE,
             _ => FAILED,
         }
     }
@@ -145,7 +145,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         let outcome = self.outcome.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        let outcome = outcome.unwrap_or_else(|| Outcome::new(End::Returned, 0, ""));
+        let outcome = outcome.unwrap_or_else(|| Outcome::new(End::RETURNED, 0, ""));
         let route = *self.route.get_mut().unwrap_or_else(PoisonError::into_inner);
         let end = SlHttpEnd {
             route: route.map_or(usize::MAX, |route| route),
@@ -348,7 +348,7 @@ async fn ask_guest(
         Ok(work) => work.go_on(exchange.clone()),
         Err(ended) => ended.note_and_keep(exchange),
     }
-    exchange.note(Outcome::new(End::Failed, 0, wrong));
+    exchange.note(Outcome::new(End::FAILED, 0, wrong));
     Err(FAILED)
 }
 

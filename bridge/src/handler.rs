@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, ComponentType, Lift, Lower};
 
-use crate::abi::{End, SlBytes, SlDelivery};
+use crate::abi::{End, SlBytes, SlDelivery, SlHandler};
 use crate::attributes::text;
 use crate::mq::Delivery;
 use crate::program::{Linked, Program};
@@ -29,9 +29,9 @@ type Handled = (Result<(), Failure>,);
 
 fn outcome_of(handled: wasmtime::Result<Handled>) -> Outcome {
     match handled {
-        Ok((Ok(()),)) => Outcome::new(End::Returned, 0, ""),
-        Ok((Err(Failure::Retry(why)),)) => Outcome::new(End::Retry, 0, why),
-        Ok((Err(Failure::Reject(why)),)) => Outcome::new(End::Rejected, 0, why),
+        Ok((Ok(()),)) => Outcome::new(End::RETURNED, 0, ""),
+        Ok((Err(Failure::Retry(why)),)) => Outcome::new(End::RETRY, 0, why),
+        Ok((Err(Failure::Reject(why)),)) => Outcome::new(End::REJECTED, 0, why),
         Err(error) => Outcome::of(&error),
     }
 }
@@ -42,11 +42,11 @@ where
     P: ComponentNamedList + Lower + Send + Sync,
 {
     let Some(index) = index else {
-        return Outcome::new(End::Failed, 0, "the component exports no such handler");
+        return Outcome::new(End::FAILED, 0, "the component exports no such handler");
     };
     let mut store = match linked.store(linked.settings()) {
         Ok(store) => store,
-        Err(failure) => return Outcome::new(End::Failed, 0, failure.1),
+        Err(failure) => return Outcome::new(End::FAILED, 0, failure.1),
     };
     let instance = match linked.pre.instantiate_async(&mut store).await {
         Ok(instance) => instance,
@@ -58,33 +58,23 @@ where
     }
 }
 
-/// Which handler is called.
-#[repr(i32)]
-#[derive(Clone, Copy)]
-pub enum Handler {
-    Mq,
-    Pubsub,
-}
-
 /// What C has lent to this call until done is called.
 struct Borrowed(SlBytes, &'static SlDelivery);
 
 // SAFETY: read only, by one thread at a time.
 unsafe impl Send for Borrowed {}
 
-async fn handle(linked: Arc<Linked>, handler: Handler, borrowed: Borrowed) -> Outcome {
+async fn handle(linked: Arc<Linked>, handler: SlHandler, borrowed: Borrowed) -> Outcome {
     let exports = &linked.exports;
     // SAFETY: the header's contract: both live until done is called, and are UTF-8
     // where they are text.
     unsafe {
         let resource = text(borrowed.0);
         match handler {
-            Handler::Mq => {
+            SlHandler::MQ => {
                 call(&linked, exports.mq.as_ref(), (resource, Delivery::of(borrowed.1))).await
             }
-            Handler::Pubsub => {
-                call(&linked, exports.pubsub.as_ref(), (resource, Event::of(borrowed.1))).await
-            }
+            _ => call(&linked, exports.pubsub.as_ref(), (resource, Event::of(borrowed.1))).await,
         }
     }
 }
@@ -94,7 +84,7 @@ async fn handle(linked: Arc<Linked>, handler: Handler, borrowed: Borrowed) -> Ou
 #[no_mangle]
 pub unsafe extern "C" fn sl_bridge_program_handle(
     program: *const Program,
-    handler: Handler,
+    handler: SlHandler,
     resource: SlBytes,
     delivery: *const SlDelivery,
     done: DoneFn,

@@ -12,12 +12,13 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{watch, AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use crate::abi::{
-    border, fail, quiet_border, slice, Failure, Fallible, SlBytes, SlError, SlHttpConfig,
-    SlHttpEnd, SlHttpLimits, Status,
+    fail, ffi_guard, ffi_guard_or, required, slice, Failure, Fallible, SlBytes, SlError,
+    SlHttpConfig, SlHttpEnd, SlHttpLimits, Status,
 };
 use crate::connection::{first_of, serve, First};
 use crate::engine::Engine;
 use crate::peers::{Kept, Peers};
+use crate::program::Program;
 use crate::route::{Route, Target};
 
 /// Where no file descriptor is left, some connection has to end first.
@@ -224,10 +225,10 @@ fn listen(address: SocketAddr, limits: &SlHttpLimits) -> std::io::Result<TcpList
 
 fn bind(text: &str, limits: &SlHttpLimits) -> Fallible<(TcpListener, SocketAddr)> {
     let cannot = |error: std::io::Error| {
-        Failure(Status::Unavailable, format!("cannot listen at {text}: {error}"))
+        Failure(Status::UNAVAILABLE, format!("cannot listen at {text}: {error}"))
     };
     let mut failure =
-        Failure(Status::InvalidArgument, format!("cannot listen at {text}: no such address"));
+        Failure(Status::INVALID_ARGUMENT, format!("cannot listen at {text}: no such address"));
     for address in text.to_socket_addrs().map_err(cannot)? {
         match listen(address, limits) {
             Ok(listener) => {
@@ -249,10 +250,10 @@ unsafe fn routes_of(config: &SlHttpConfig) -> Fallible<Vec<Route>> {
         // SAFETY: bytes borrowed for this call.
         let content_type = unsafe { route.content_type.text("a content type")? };
         // SAFETY: a live program, or none.
-        let target = match (unsafe { route.program.as_ref() }, config.answer) {
+        let target = match (unsafe { route.program.cast::<Program>().as_ref() }, config.answer) {
             (Some(program), _) => Target::component(program.0.clone(), route.reuse)?,
             (None, Some(call)) => Target::host(call, config.context, content_type)?,
-            (None, None) => return fail(Status::InvalidArgument, "nobody answers a route"),
+            (None, None) => return fail(Status::INVALID_ARGUMENT, "nobody answers a route"),
         };
         let max_requests =
             if route.max_requests == 0 { config.max_requests } else { route.max_requests };
@@ -275,7 +276,7 @@ unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server
     let (listener, address) = bind(address, &limits)?;
     let shared = Arc::new(Shared {
         routes,
-        find: Find { call: config.find, context: config.context },
+        find: Find { call: required(config.find), context: config.context },
         max_header_bytes: usize::try_from(config.max_header_bytes).unwrap_or(usize::MAX),
         max_body_bytes: config.max_body_bytes,
         idle_timeout: ms(config.idle_timeout_ms),
@@ -288,7 +289,7 @@ unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server
         min_rate: config.min_rate,
         max_connections: config.max_connections,
         connections: Arc::new(Semaphore::new(config.max_connections as usize)),
-        ended: Ended { call: config.ended, context: config.context },
+        ended: Ended { call: required(config.ended), context: config.context },
         may_ask: config.may_ask.map(|call| MayAsk { call, context: config.context }),
         limits,
         peers: Peers::new(ms(limits.min_idle_ms)),
@@ -331,10 +332,10 @@ pub unsafe extern "C" fn sl_bridge_http_start(
     config: *const SlHttpConfig,
     out: *mut *mut Server,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // SAFETY: the header's contract: valid pointers, config borrowed for this call.
     unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             *out = Box::into_raw(Box::new(start(engine, &*config)?));
             Ok(())
         })
@@ -402,7 +403,7 @@ pub unsafe extern "C" fn sl_bridge_http_free(server: *mut Server) {
         let engine = &*server.engine;
         (server, engine)
     };
-    quiet_border((), || {
+    ffi_guard_or((), || {
         server.phase.send_replace(Phase::Cut);
         let _ = engine.runtime.block_on(tokio::time::timeout(CUT_TIME, all_gone(&server.shared)));
     })

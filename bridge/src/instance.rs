@@ -10,7 +10,7 @@ use wasmtime::ResourceLimiter;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use crate::abi::{size, SlHost, SlLimits};
+use crate::abi::{required, size, SlHost, SlLimits};
 use crate::background::is_background;
 use crate::engine::Guests;
 use crate::holdings::Holdings;
@@ -45,7 +45,7 @@ impl State {
         timeout: Option<Duration>,
     ) -> Self {
         // SAFETY: the caller of the bridge vouches for both.
-        let instance = unsafe { (host.functions.instance_new)(host.context) };
+        let instance = unsafe { required(host.functions.instance_new)(host.context) };
         let mut table = ResourceTable::new();
         table.set_max_capacity(host.limits.max_resources as usize);
         let mut none = ResourceTable::new();
@@ -99,7 +99,7 @@ impl Drop for State {
     fn drop(&mut self) {
         self.outbound.end();
         // SAFETY: once, and nothing of this instance runs any more.
-        unsafe { (self.host.functions.instance_free)(self.instance) }
+        unsafe { required(self.host.functions.instance_free)(self.instance) }
     }
 }
 
@@ -111,7 +111,7 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        let (hold, instance) = (self.host.functions.hold, self.instance);
+        let (hold, instance) = (required(self.host.functions.hold), self.instance);
         let may_call = self.holdings.may_call(&mut self.table, |bytes, more| {
             // SAFETY: the instance is alive as long as this.
             unsafe { hold(instance, bytes, more) }
@@ -173,12 +173,7 @@ impl Host {
         guests: Guests,
         concurrent: bool,
     ) -> Host {
-        let client = Client::new(Policy {
-            may_request: functions.may_request,
-            request_failed: functions.request_failed,
-            context,
-            limits: limits.client,
-        });
+        let client = Client::new(Policy { functions, context, limits: limits.client });
         Host { functions, context, limits, client, guests, concurrent }
     }
 }

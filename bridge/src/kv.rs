@@ -7,8 +7,8 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, Resource
 use wasmtime::Result;
 
 use crate::abi::{
-    Answer, Condition, Held, SlKvAnswer, SlKvRequest, Verb, KV_CURSOR_MAX, KV_KEY_MAX, KV_MANY_MAX,
-    KV_VERSION_MAX,
+    text_in, Answer, SlKvAnswer, SlKvCondition, SlKvRequest, SlKvVerb, KV_CURSOR_MAX, KV_KEY_MAX,
+    KV_MANY_MAX, KV_VERSION_MAX,
 };
 use crate::call::{
     all, aside, check, drop_handle, each, many, now, one, open, Later, Reply, Store,
@@ -55,11 +55,15 @@ struct Page {
 /// What each function makes of its answer.
 fn value(answer: &mut SlKvAnswer) -> Reply<Option<Bytes>> {
     check(answer.head())?;
-    Ok(answer.found.then(|| Bytes::from_owner(Held::take(&mut answer.value))))
+    Ok(answer.found.then(|| Bytes::from_owner(std::mem::take(&mut answer.value))))
+}
+
+fn version_of(answer: &SlKvAnswer) -> String {
+    text_in(&answer.version).into_owned()
 }
 
 fn entry(answer: &mut SlKvAnswer) -> Reply<Option<Entry>> {
-    let version = answer.version();
+    let version = version_of(answer);
     Ok(value(answer)?.map(|value| Entry { value, version }))
 }
 
@@ -72,7 +76,7 @@ fn nothing(answer: &mut SlKvAnswer) -> Reply<()> {
 }
 
 fn version(answer: &mut SlKvAnswer) -> Reply<String> {
-    check(answer.head()).map(|()| answer.version())
+    check(answer.head()).map(|()| version_of(answer))
 }
 
 fn number(answer: &mut SlKvAnswer) -> Reply<i64> {
@@ -101,7 +105,7 @@ macro_rules! requests_one {
         aside($touched, move || {
             let mut $texts = Converted::default();
             let key = $key.read(KV_KEY_MAX, &mut $texts)?;
-            let mut $request = SlKvRequest::new($verb, key);
+            let mut $request = SlKvRequest { key, ..SlKvRequest::new($verb) };
             $fill
             Ok(one(&$store, $bucket.rep(), &$request, $convert))
         })
@@ -111,7 +115,7 @@ macro_rules! requests_one {
 fn many_keys<T: Send + 'static>(
     store: &Store<'_>,
     bucket: &Resource<Bucket>,
-    verb: Verb,
+    verb: SlKvVerb,
     keys: &Keys,
     convert: impl FnOnce(&mut [SlKvAnswer]) -> T + Send + 'static,
 ) -> Result<Later<'static, T>> {
@@ -119,7 +123,10 @@ fn many_keys<T: Send + 'static>(
     let requests: Vec<_> = keys
         .0
         .iter()
-        .map(|key| Ok(SlKvRequest::new(verb, key.read(KV_KEY_MAX, &mut texts)?)))
+        .map(|key| {
+            let key = key.read(KV_KEY_MAX, &mut texts)?;
+            Ok(SlKvRequest { key, ..SlKvRequest::new(verb) })
+        })
         .collect::<Result<_>>()?;
     Ok(many(store, bucket.rep(), &requests, convert))
 }
@@ -134,9 +141,8 @@ fn set_many(
         .0
         .iter()
         .map(|(key, value)| {
-            let mut request = SlKvRequest::new(Verb::Set, key.read(KV_KEY_MAX, &mut texts)?);
-            request.value = value.bytes();
-            Ok(request)
+            let (key, value) = (key.read(KV_KEY_MAX, &mut texts)?, value.bytes());
+            Ok(SlKvRequest { key, value, ..SlKvRequest::new(SlKvVerb::SET) })
         })
         .collect::<Result<_>>()?;
     // C refuses the call where they are too much, before it copies any.
@@ -157,21 +163,21 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
         Ok((open(&store, c"kv", &name)?.map(Resource::<Bucket>::new_own),))
     })?;
     kv.func_wrap_async("[method]bucket.get", |store, (this, key): (This, Text)| {
-        requests_one!(store, this, Verb::Get, key, value, |_request, _texts| {})
+        requests_one!(store, this, SlKvVerb::GET, key, value, |_request, _texts| {})
     })?;
     kv.func_wrap_async("[method]bucket.get-entry", |store, (this, key): (This, Text)| {
-        requests_one!(store, this, Verb::Get, key, entry, |request, _texts| {
+        requests_one!(store, this, SlKvVerb::GET, key, entry, |request, _texts| {
             request.want_version = true;
         })
     })?;
     kv.func_wrap_async("[method]bucket.exists", |store, (this, key): (This, Text)| {
-        requests_one!(store, this, Verb::Exists, key, found, |_request, _texts| {})
+        requests_one!(store, this, SlKvVerb::EXISTS, key, found, |_request, _texts| {})
     })?;
     kv.func_wrap_async("[method]bucket.set", |store, (this, key, value): (This, Text, Blob)| {
         requests_one!(
             store,
             this,
-            Verb::Set,
+            SlKvVerb::SET,
             key,
             nothing,
             Touched::default().blob(&value),
@@ -186,7 +192,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
             requests_one!(
                 store,
                 this,
-                Verb::Set,
+                SlKvVerb::SET,
                 key,
                 version,
                 Touched::default().blob(&value),
@@ -196,11 +202,11 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
                     request.has_ttl = options.ttl_ms.is_some();
                     request.ttl_ms = options.ttl_ms.unwrap_or(0);
                     request.condition = match &options.condition {
-                        WriteCondition::Always => Condition::Always,
-                        WriteCondition::Absent => Condition::Absent,
+                        WriteCondition::Always => SlKvCondition::ALWAYS,
+                        WriteCondition::Absent => SlKvCondition::ABSENT,
                         WriteCondition::Version(version) => {
                             request.version = version.read(KV_VERSION_MAX, &mut texts)?;
-                            Condition::Version
+                            SlKvCondition::VERSION
                         }
                     };
                 }
@@ -208,21 +214,21 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
         },
     )?;
     kv.func_wrap_async("[method]bucket.delete", |store, (this, key): (This, Text)| {
-        requests_one!(store, this, Verb::Delete, key, found, |_request, _texts| {})
+        requests_one!(store, this, SlKvVerb::DELETE, key, found, |_request, _texts| {})
     })?;
     kv.func_wrap_async(
         "[method]bucket.delete-if",
         |store, (this, key, version): (This, Text, Text)| {
-            requests_one!(store, this, Verb::Delete, key, nothing, |request, texts| {
+            requests_one!(store, this, SlKvVerb::DELETE, key, nothing, |request, texts| {
                 request.version = version.read(KV_VERSION_MAX, &mut texts)?;
-                request.condition = Condition::Version;
+                request.condition = SlKvCondition::VERSION;
             })
         },
     )?;
     kv.func_wrap_async(
         "[method]bucket.increment",
         |store, (this, key, delta): (This, Text, i64)| {
-            requests_one!(store, this, Verb::Increment, key, number, |request, _texts| {
+            requests_one!(store, this, SlKvVerb::INCREMENT, key, number, |request, _texts| {
                 request.delta = delta;
             })
         },
@@ -230,7 +236,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     kv.func_wrap_async(
         "[method]bucket.keys",
         |store, (this, prefix, cursor, limit): (This, Text, Option<Text>, u32)| {
-            requests_one!(store, this, Verb::Keys, prefix, page, |request, texts| {
+            requests_one!(store, this, SlKvVerb::KEYS, prefix, page, |request, texts| {
                 if let Some(cursor) = &cursor {
                     request.cursor = cursor.read(KV_CURSOR_MAX, &mut texts)?;
                 }
@@ -239,7 +245,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
         },
     )?;
     kv.func_wrap_async("[method]bucket.get-many", |store, (this, keys): (This, Keys)| {
-        many_keys(&store, &this, Verb::Get, &keys, |answers| all(answers, value))
+        many_keys(&store, &this, SlKvVerb::GET, &keys, |answers| all(answers, value))
             .unwrap_or_else(|error| now(Err(error)))
     })?;
     kv.func_wrap_async("[method]bucket.set-many", |store, (this, entries): (This, Entries)| {
@@ -247,7 +253,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
         aside(touched, move || set_many(&store, this.rep(), &entries))
     })?;
     kv.func_wrap_async("[method]bucket.delete-many", |store, (this, keys): (This, Keys)| {
-        many_keys(&store, &this, Verb::Delete, &keys, |answers| each(answers, found))
+        many_keys(&store, &this, SlKvVerb::DELETE, &keys, |answers| each(answers, found))
             .unwrap_or_else(|error| now(Err(error)))
     })?;
     Ok(())

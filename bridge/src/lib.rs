@@ -52,7 +52,7 @@ pub(crate) fn version_of(part: &str) -> &'static str {
 /// See slight_bridge.h.
 #[no_mangle]
 pub unsafe extern "C" fn sl_bridge_versions(sink: abi::SlSink) {
-    abi::quiet_border((), || {
+    abi::ffi_guard_or((), || {
         for (name, version) in VERSIONS {
             sink.write(format!("{name} {version}\n").as_bytes());
         }

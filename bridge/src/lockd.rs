@@ -7,7 +7,7 @@ use wasmtime::component::{ComponentType, Lift, Linker, Resource, ResourceType};
 use wasmtime::Result;
 
 use crate::abi::{
-    slice, Answer, LockdVerb, SlBytes, SlLockState, SlLockdAnswer, SlLockdRequest, View,
+    required, slice, Answer, SlLockState, SlLockdAnswer, SlLockdRequest, SlLockdVerb, SlView,
     LOCKD_KEY_MAX,
 };
 use crate::call::{check, drop_handle, make, now, one, open, tell, Later, Reply, Store};
@@ -40,7 +40,7 @@ fn acquire<'a>(
         Ok(key) => key,
         Err(error) => return now(Err(error)),
     };
-    let mut request = SlLockdRequest::new(LockdVerb::Acquire, key);
+    let mut request = SlLockdRequest { key, ..SlLockdRequest::new(SlLockdVerb::ACQUIRE) };
     request.ttl_ms = options.ttl_ms;
     request.has_wait = options.wait_ms.is_some();
     request.wait_ms = options.wait_ms.unwrap_or(0);
@@ -58,20 +58,20 @@ fn is_locked(
         Ok(key) => key,
         Err(error) => return now(Err(error)),
     };
-    let request = SlLockdRequest::new(LockdVerb::IsLocked, key);
+    let request = SlLockdRequest { key, ..SlLockdRequest::new(SlLockdVerb::IS_LOCKED) };
     one(store, service.rep(), &request, |answer: &mut SlLockdAnswer| {
         check(answer.head()).map(|()| answer.locked)
     })
 }
 
 fn renew<'a>(store: Store<'a>, lock: &Resource<Lock>) -> Later<'a, Reply<()>> {
-    let request = SlLockdRequest::new(LockdVerb::Renew, SlBytes::EMPTY);
+    let request = SlLockdRequest::new(SlLockdVerb::RENEW);
     tell::<_, SlLockdAnswer>(store, lock.rep(), &request, false)
 }
 
 /// Takes the lock, whatever it answers.
 fn release<'a>(store: Store<'a>, lock: &Resource<Lock>) -> Later<'a, Reply<()>> {
-    let request = SlLockdRequest::new(LockdVerb::Release, SlBytes::EMPTY);
+    let request = SlLockdRequest::new(SlLockdVerb::RELEASE);
     tell::<_, SlLockdAnswer>(store, lock.rep(), &request, true)
 }
 
@@ -87,7 +87,7 @@ fn state<T>(
     // lock.
     unsafe {
         let out = known.as_mut_ptr().cast();
-        if (state.host().view)(state.instance(), lock.rep(), View::Lock, out) {
+        if required(state.host().view)(state.instance(), lock.rep(), SlView::LOCK, out) {
             return Ok((convert(known.assume_init_ref()),));
         }
     }

@@ -5,8 +5,8 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, Resource
 use wasmtime::Result;
 
 use crate::abi::{
-    slice, Answer, MqVerb, SlBytes, SlDelivery, SlMqAnswer, SlMqRequest, SlPair, MQ_GROUP_MAX,
-    MQ_MANY_MAX, MQ_REASON_MAX, MQ_RECEIVE_MAX,
+    slice, text_in, Answer, SlBytes, SlDelivery, SlMqAnswer, SlMqRequest, SlMqVerb, SlPair,
+    MQ_GROUP_MAX, MQ_MANY_MAX, MQ_REASON_MAX, MQ_RECEIVE_MAX,
 };
 use crate::attributes::{lowered, text, Attributes};
 use crate::call::{
@@ -90,7 +90,7 @@ impl Outgoing {
             group: optional(&self.group, texts)?,
             deduplication_id: optional(&self.deduplication_id, texts)?,
             delay_ms: self.delay_ms.unwrap_or(0),
-            ..SlMqRequest::new(MqVerb::Send)
+            ..SlMqRequest::new(SlMqVerb::SEND)
         })
     }
 }
@@ -124,7 +124,7 @@ fn with_messages<'a, T: Send + 'static>(
 }
 
 fn sent(answer: &mut SlMqAnswer) -> Reply<String> {
-    check(answer.head()).map(|()| answer.id().into_owned())
+    check(answer.head()).map(|()| text_in(&answer.id).into_owned())
 }
 
 fn send(store: Store<'_>, queue: u32, message: Outgoing) -> Later<'_, Reply<String>> {
@@ -151,7 +151,7 @@ fn receive<'a>(
         wait_ms: options.wait_ms,
         has_visibility: options.visibility_ms.is_some(),
         visibility_ms: options.visibility_ms.unwrap_or(0),
-        ..SlMqRequest::new(MqVerb::Receive)
+        ..SlMqRequest::new(SlMqVerb::RECEIVE)
     };
     make_many::<_, SlMqAnswer, _>(store, queue.rep(), &request, MQ_RECEIVE_MAX, Resource::new_own)
 }
@@ -168,7 +168,7 @@ fn dead_letter<'a>(
     reason: &Text,
 ) -> Later<'a, Reply<()>> {
     let mut texts = Converted::default();
-    let mut request = SlMqRequest::new(MqVerb::DeadLetter);
+    let mut request = SlMqRequest::new(SlMqVerb::DEAD_LETTER);
     match reason.read(MQ_REASON_MAX, &mut texts) {
         Ok(reason) => request.reason = reason,
         Err(error) => return now(Err(error)),
@@ -205,7 +205,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
         |store, (this, options): (ThisQueue, ReceiveOptions)| receive(store, &this, &options),
     )?;
     mq.func_wrap_async("[method]queue.depth", |store, (this,): (ThisQueue,)| {
-        one(&store, this.rep(), &SlMqRequest::new(MqVerb::Depth), |answer: &mut SlMqAnswer| {
+        one(&store, this.rep(), &SlMqRequest::new(SlMqVerb::DEPTH), |answer: &mut SlMqAnswer| {
             check(answer.head()).map(|()| answer.depth)
         })
     })?;
@@ -213,13 +213,13 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
         get(&store, &this)
     })?;
     mq.func_wrap_async("[static]message.complete", |store, (this,): (ThisMessage,)| {
-        let request = SlMqRequest::new(MqVerb::Complete);
+        let request = SlMqRequest::new(SlMqVerb::COMPLETE);
         tell::<_, SlMqAnswer>(store, this.rep(), &request, true)
     })?;
     mq.func_wrap_async(
         "[static]message.abandon",
         |store, (this, delay_ms): (ThisMessage, u64)| {
-            let mut request = SlMqRequest::new(MqVerb::Abandon);
+            let mut request = SlMqRequest::new(SlMqVerb::ABANDON);
             request.delay_ms = delay_ms;
             tell::<_, SlMqAnswer>(store, this.rep(), &request, true)
         },
@@ -231,7 +231,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     mq.func_wrap_async(
         "[method]message.extend",
         |store, (this, visibility_ms): (ThisMessage, u64)| {
-            let mut request = SlMqRequest::new(MqVerb::Extend);
+            let mut request = SlMqRequest::new(SlMqVerb::EXTEND);
             request.visibility_ms = visibility_ms;
             tell::<_, SlMqAnswer>(store, this.rep(), &request, false)
         },

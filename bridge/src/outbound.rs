@@ -27,7 +27,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout, Instant, Sleep};
 use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::abi::{size, RequestFault, SlBytes, SlClientLimits, SlHttpServer};
+use crate::abi::{required, size, SlBytes, SlClientLimits, SlHost, SlHttpServer, SlRequestFault};
 use crate::instance::Host;
 
 tokio::task_local! {
@@ -38,8 +38,7 @@ tokio::task_local! {
 /// C's decision.
 #[derive(Clone, Copy)]
 pub struct Policy {
-    pub may_request: unsafe extern "C" fn(*mut c_void, *const SlHttpServer) -> bool,
-    pub request_failed: unsafe extern "C" fn(*mut c_void, *const SlHttpServer, RequestFault),
+    pub functions: SlHost,
     pub context: *mut c_void,
     pub limits: SlClientLimits,
 }
@@ -94,13 +93,13 @@ impl Policy {
         };
         let server = server.lower(&octets[..len]);
         // SAFETY: the caller of the bridge vouches for both.
-        unsafe { (self.may_request)(self.context, &server) }
+        unsafe { required(self.functions.may_request)(self.context, &server) }
     }
 
     /// For C to log: what a guest cannot tell whoever runs it.
-    fn failed(&self, server: &Server<'_>, fault: RequestFault) {
+    fn failed(&self, server: &Server<'_>, fault: SlRequestFault) {
         // SAFETY: as above.
-        unsafe { (self.request_failed)(self.context, &server.lower(&[]), fault) }
+        unsafe { required(self.functions.request_failed)(self.context, &server.lower(&[]), fault) }
     }
 
     /// Where the guest does not say how long.
@@ -416,7 +415,7 @@ async fn send(
     let request = with_framing(request, ms(client.policy.limits.first_piece_timeout_ms)).await?;
     let answer = if server.is_tls {
         let Ok(tls) = client.tls().await else {
-            client.policy.failed(&server, RequestFault::NoCertificates);
+            client.policy.failed(&server, SlRequestFault::NO_CERTIFICATES);
             return Err(HttpError::ConfigurationError);
         };
         tls.request(request)
@@ -430,7 +429,7 @@ async fn send(
         .map_err(|error| {
             let failure = failure_of(&error);
             if matches!(failure, HttpError::HttpResponseHeaderSectionSize(_)) {
-                client.policy.failed(&server, RequestFault::HeadTooLarge);
+                client.policy.failed(&server, SlRequestFault::HEAD_TOO_LARGE);
             }
             failure
         })?;

@@ -5,7 +5,7 @@
 use wasmtime::ResourcesRequired;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use crate::abi::{fail, Fallible, SlEngineConfig, Status};
+use crate::abi::{fail, Fallible, SlEngineConfig, SlShort, Status};
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -187,21 +187,11 @@ pub fn base_config(layout: Layout, concurrent: bool) -> Config {
     config
 }
 
-/// Why there is not room for as many instances as were asked for.
-#[repr(i32)]
-#[derive(Clone, Copy, PartialEq)]
-pub enum Short {
-    Nothing,
-    AddressSpace,
-    Maps,
-    Memory,
-}
-
 #[derive(Clone, Copy)]
 pub struct Room {
     pub asked: u32,
     pub instances: u32,
-    pub short: Short,
+    pub short_of: SlShort,
 }
 
 /// An engine whose instances have what `needs` says, as many as fit.
@@ -220,15 +210,15 @@ pub fn pooled(
     let by_maps = free_maps() / (STACK_MAPS + MEMORY_MAPS * memories);
     let by_memory = free_memory() / LEAST_WRITTEN;
     let most = by_space.min(by_maps).min(by_memory).max(1);
-    let mut room = Room { asked, instances: asked, short: Short::Nothing };
+    let mut room = Room { asked, instances: asked, short_of: SlShort::NOTHING };
     if u64::from(asked) > most {
         room.instances = u32::try_from(most).unwrap_or(asked);
-        room.short = if by_memory == most {
-            Short::Memory
+        room.short_of = if by_memory == most {
+            SlShort::MEMORY
         } else if by_maps == most {
-            Short::Maps
+            SlShort::MAPS
         } else {
-            Short::AddressSpace
+            SlShort::ADDRESS_SPACE
         };
     }
     loop {
@@ -241,12 +231,12 @@ pub fn pooled(
                 if room.instances > 1 && each.saturating_mul(room.instances.into()) > SPACE_MIN =>
             {
                 room.instances /= 2;
-                room.short = Short::AddressSpace;
+                room.short_of = SlShort::ADDRESS_SPACE;
             }
             Err(error) => {
                 let why = crate::component::one_line(&error);
                 return fail(
-                    Status::Unavailable,
+                    Status::UNAVAILABLE,
                     format!(
                         "no room for instances of {} MiB: {why}; raise the limit of the address \
                          space (ulimit -v), or lower memory in [component]",

@@ -10,7 +10,8 @@ use wasmtime::component::{ComponentExportIndex, InstancePre, Linker};
 use wasmtime::Store;
 
 use crate::abi::{
-    border, fail, quiet_border, size, Failure, Fallible, SlError, SlHost, SlLimits, SlRun, Status,
+    fail, ffi_guard, ffi_guard_or, size, Failure, Fallible, SlError, SlHost, SlLimits, SlRun,
+    Status,
 };
 use crate::background::{on_deadline, Fair, SLICE_TICKS};
 use crate::component::{one_line, split_name, Component};
@@ -147,7 +148,7 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
     let max_elements = component.max_elements(running);
     let component = component.pooled(running)?;
     let wasm = component.engine();
-    let defect = |error: wasmtime::Error| Failure(Status::Internal, one_line(&error));
+    let defect = |error: wasmtime::Error| Failure(Status::INTERNAL, one_line(&error));
     let mut linker = Linker::<State>::new(wasm);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker).map_err(defect)?;
     if wasm.get_concurrency_support() {
@@ -166,7 +167,7 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
     crate::pubsub::link(&mut linker).map_err(defect)?;
     let pre = linker.instantiate_pre(&component).map_err(|error| {
         let why = one_line(&error);
-        Failure(Status::NotFound, format!("it does not fit the interfaces of this slight: {why}"))
+        Failure(Status::NOT_FOUND, format!("it does not fit the interfaces of this slight: {why}"))
     })?;
     let exports = Exports::of(&component);
     let engine = Arc::new(EngineRef(engine));
@@ -191,10 +192,10 @@ pub unsafe extern "C" fn sl_bridge_program_new(
     context: *mut c_void,
     out: *mut *mut Program,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // SAFETY: the header's contract: valid pointers.
     unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             let concurrent = (*component).compiled.engine().get_concurrency_support();
             let host = Host::new(*host, *limits, context, (*engine).guests(), concurrent);
             *out = Box::into_raw(Box::new(link(engine, &*component, host)?));
@@ -209,7 +210,7 @@ pub unsafe extern "C" fn sl_bridge_program_new(
 pub unsafe extern "C" fn sl_bridge_program_free(program: *mut Program) {
     if !program.is_null() {
         // SAFETY: it came from sl_bridge_program_new, and this is its end.
-        quiet_border((), || drop(unsafe { Box::from_raw(program) }));
+        ffi_guard_or((), || drop(unsafe { Box::from_raw(program) }));
     }
 }
 
@@ -218,7 +219,7 @@ pub unsafe extern "C" fn sl_bridge_program_free(program: *mut Program) {
 #[no_mangle]
 pub unsafe extern "C" fn sl_bridge_program_exports(program: *const Program) -> u32 {
     // SAFETY: a live program.
-    quiet_border(0, || unsafe { (&*program).0.exports.bits() })
+    ffi_guard_or(0, || unsafe { (&*program).0.exports.bits() })
 }
 
 /// # Safety
@@ -228,15 +229,15 @@ pub unsafe extern "C" fn sl_bridge_program_prepare(
     program: *mut Program,
     run: *const SlRun,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // SAFETY: the header's contract: valid pointers, run borrowed for this call.
     unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             let (linked, settings) = (&(*program).0, Settings::of(&*run)?);
             drop(settings.wasi(&linked.host.limits)?); // a folder that is missing is told now
             match linked.settings.set(settings) {
                 Ok(()) => Ok(()),
-                Err(_) => fail(Status::Internal, "the program is prepared already"),
+                Err(_) => fail(Status::INTERNAL, "the program is prepared already"),
             }
         })
     }
@@ -250,10 +251,10 @@ pub unsafe extern "C" fn sl_bridge_program_time_instances(
     count: u64,
     ns: *mut u64,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // SAFETY: the header's contract: valid pointers.
     unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             let linked = &(*program).0;
             let begin = Instant::now();
             let settings = Settings::default();
@@ -261,7 +262,7 @@ pub unsafe extern "C" fn sl_bridge_program_time_instances(
                 for _ in 0..count {
                     let mut store = linked.store(&settings)?;
                     if let Err(error) = linked.pre.instantiate_async(&mut store).await {
-                        return fail(Status::Internal, one_line(&error));
+                        return fail(Status::INTERNAL, one_line(&error));
                     }
                 }
                 Ok(())

@@ -5,7 +5,7 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, Resource
 use wasmtime::Result;
 
 use crate::abi::{
-    slice, Answer, PubsubVerb, SlBytes, SlDelivery, SlPair, SlPubsubAnswer, SlPubsubRequest,
+    slice, Answer, SlBytes, SlDelivery, SlPair, SlPubsubAnswer, SlPubsubRequest, SlPubsubVerb,
     PUBSUB_MANY_MAX, PUBSUB_NAME_MAX, PUBSUB_RECEIVE_MAX,
 };
 use crate::attributes::{lowered, text, Attributes};
@@ -93,7 +93,7 @@ impl Outgoing {
             key: self.key.as_ref().map_or(SlBytes::EMPTY, Blob::bytes),
             attributes: pairs.as_ptr(),
             attribute_count: pairs.len(),
-            ..SlPubsubRequest::new(PubsubVerb::Publish)
+            ..SlPubsubRequest::new(SlPubsubVerb::PUBLISH)
         }
     }
 }
@@ -153,7 +153,7 @@ fn subscribe<'a>(
         topic,
         group,
         from_earliest: options.start == Start::Earliest,
-        ..SlPubsubRequest::new(PubsubVerb::Subscribe)
+        ..SlPubsubRequest::new(SlPubsubVerb::SUBSCRIBE)
     };
     make(store, broker.rep(), &request, |_: &mut SlPubsubAnswer, made| Resource::new_own(made))
 }
@@ -164,7 +164,7 @@ fn receive<'a>(
     limit: u32,
     wait_ms: u64,
 ) -> Later<'a, Reply<Vec<Resource<Delivery>>>> {
-    let request = SlPubsubRequest { limit, wait_ms, ..SlPubsubRequest::new(PubsubVerb::Receive) };
+    let request = SlPubsubRequest { limit, wait_ms, ..SlPubsubRequest::new(SlPubsubVerb::RECEIVE) };
     let most = PUBSUB_RECEIVE_MAX;
     make_many::<_, SlPubsubAnswer, _>(store, this.rep(), &request, most, Resource::new_own)
 }
@@ -224,7 +224,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     pubsub.func_wrap_async(
         "[static]delivery.acknowledge",
         |store, (this,): (Resource<Delivery>,)| {
-            let request = SlPubsubRequest::new(PubsubVerb::Acknowledge);
+            let request = SlPubsubRequest::new(SlPubsubVerb::ACKNOWLEDGE);
             tell::<_, SlPubsubAnswer>(store, this.rep(), &request, true)
         },
     )?;

@@ -105,7 +105,7 @@ impl Work {
                 Err(limit) => {
                     let ms = limit.as_millis();
                     let text = format!("it went on for longer than {ms} ms after its response");
-                    exchange.note(Outcome::new(End::TimedOut, 0, text));
+                    exchange.note(Outcome::new(End::TIMED_OUT, 0, text));
                 }
             }
         });
@@ -183,7 +183,7 @@ impl ResponseBody {
         let limit =
             ready!(self.clock.poll_late(context, &self.exchange, self.moved, limit)).as_millis();
         let text = format!("it took longer than {limit} ms to go on with its response");
-        self.exchange.note(Outcome::new(End::TimedOut, 0, text));
+        self.exchange.note(Outcome::new(End::TIMED_OUT, 0, text));
         self.work = None;
         self.frames.cut("it is late");
         Poll::Ready(None)
@@ -210,7 +210,7 @@ impl ResponseBody {
             return Poll::Pending;
         }
         let why = self.frames.why_cut().to_owned();
-        self.exchange.note(Outcome::new(End::Failed, 0, why));
+        self.exchange.note(Outcome::new(End::FAILED, 0, why));
         self.exchange.note_cut();
         if let Some(work) = self.work.take() {
             work.go_on(self.exchange.clone());
@@ -240,11 +240,11 @@ impl ResponseBody {
             if tokio::time::timeout(limit, read).await.is_err() {
                 let ms = limit.as_millis();
                 let text = format!("it wrote for longer than {ms} ms to a response without a body");
-                self.exchange.note(Outcome::new(End::TimedOut, 0, text));
+                self.exchange.note(Outcome::new(End::TIMED_OUT, 0, text));
                 self.work = None;
             }
             if is_empty && !self.frames.is_over() {
-                self.exchange.note(Outcome::new(End::Failed, 0, self.frames.why_cut()));
+                self.exchange.note(Outcome::new(End::FAILED, 0, self.frames.why_cut()));
             }
             self.frames.finish();
             self.said(None);

@@ -71,14 +71,14 @@ impl Target {
             ProxyIndices::new(&linked.pre).map(Handler::P2)
         };
         let handler =
-            handler.map_err(|error| Failure(Status::InvalidArgument, one_line(&error)))?;
+            handler.map_err(|error| Failure(Status::INVALID_ARGUMENT, one_line(&error)))?;
         let idle = Mutex::default();
         Ok(Target::Component(Arc::new(Component { linked, handler, reuse, idle })))
     }
 
     pub fn host(call: AnswerFn, context: *mut c_void, content_type: &str) -> Fallible<Target> {
         let content_type = HeaderValue::from_str(content_type)
-            .map_err(|error| Failure(Status::InvalidArgument, error.to_string()))?;
+            .map_err(|error| Failure(Status::INVALID_ARGUMENT, error.to_string()))?;
         Ok(Target::Host(Host { call: AnswerCall { call, context }, content_type }))
     }
 }
@@ -100,7 +100,7 @@ unsafe impl Sync for AnswerCall {}
 impl AnswerCall {
     fn ask(self, route: usize) -> (u32, Vec<u8>) {
         let mut body = Vec::new();
-        let sink = SlSink { context: (&raw mut body).cast(), write: append };
+        let sink = SlSink { context: (&raw mut body).cast(), write: Some(append) };
         // SAFETY: the caller of the bridge vouches for both; the sink is used before
         // it returns.
         let status = unsafe { (self.call)(self.context, route, sink) };
@@ -146,7 +146,7 @@ impl Component {
         let linked = &self.linked;
         let mut store = linked
             .store(linked.settings())
-            .map_err(|failure| Outcome::new(End::Failed, 0, failure.1))?;
+            .map_err(|failure| Outcome::new(End::FAILED, 0, failure.1))?;
         let instance = linked.pre.instantiate_async(&mut store).await;
         let instance = instance.map_err(|error| not_started(&error))?;
         let guest = match &self.handler {

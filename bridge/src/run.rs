@@ -40,8 +40,8 @@ impl Outcome {
     pub fn of(error: &wasmtime::Error) -> Self {
         if let Some(exit) = error.downcast_ref::<I32Exit>() {
             return match exit.0 {
-                0 => Outcome::new(End::Returned, 0, ""),
-                code => Outcome::new(End::Exited, code, ""),
+                0 => Outcome::new(End::RETURNED, 0, ""),
+                code => Outcome::new(End::EXITED, code, ""),
             };
         }
         let backtrace = error.downcast_ref::<WasmBacktrace>().map(frames).unwrap_or_default();
@@ -55,7 +55,7 @@ impl Outcome {
             None if has_cause::<ResourceTableError>(error) => HOLDS_TOO_MUCH.into(),
             None => cause(error),
         };
-        Outcome { end: End::Trapped, exit_code: 0, message, backtrace, is_short: false }
+        Outcome { end: End::TRAPPED, exit_code: 0, message, backtrace, is_short: false }
     }
 }
 
@@ -128,7 +128,7 @@ pub fn not_started(error: &wasmtime::Error) -> Outcome {
     if error.is::<Trap>() {
         return Outcome::of(error);
     }
-    let mut outcome = Outcome::new(End::Failed, 0, one_line(error));
+    let mut outcome = Outcome::new(End::FAILED, 0, one_line(error));
     if error.is::<PoolConcurrencyLimitError>() || is_out_of_memory(error) {
         outcome.is_short = true;
         outcome.message = format!("no room for another instance: {}", outcome.message);
@@ -139,12 +139,12 @@ pub fn not_started(error: &wasmtime::Error) -> Outcome {
 async fn run_once(linked: &Linked, settings: &Settings) -> Outcome {
     let mut store = match linked.store(settings) {
         Ok(store) => store,
-        Err(failure) => return Outcome::new(End::Failed, 0, failure.1),
+        Err(failure) => return Outcome::new(End::FAILED, 0, failure.1),
     };
     match linked.pre.instantiate_async(&mut store).await {
         Ok(instance) => match call_run(&linked.exports, &instance, store).await {
-            Ok(Ok(())) => Outcome::new(End::Returned, 0, ""),
-            Ok(Err(())) => Outcome::new(End::Exited, 1, ""),
+            Ok(Ok(())) => Outcome::new(End::RETURNED, 0, ""),
+            Ok(Err(())) => Outcome::new(End::EXITED, 1, ""),
             Err(error) => Outcome::of(&error),
         },
         Err(error) => not_started(&error),
@@ -169,7 +169,7 @@ pub async fn within(
         return run.await;
     };
     tokio::time::timeout(limit, run).await.unwrap_or_else(|_| {
-        Outcome::new(End::TimedOut, 0, format!("it ran longer than {} ms", limit.as_millis()))
+        Outcome::new(End::TIMED_OUT, 0, format!("it ran longer than {} ms", limit.as_millis()))
     })
 }
 
@@ -227,7 +227,7 @@ pub fn start(
                     Ok(panic) => crate::abi::panic_text(&*panic),
                     Err(_) => "the run was cut off".into(),
                 };
-                done.call(&Outcome::new(End::Failed, 0, text));
+                done.call(&Outcome::new(End::FAILED, 0, text));
             }
         }
     });
@@ -255,9 +255,9 @@ pub unsafe extern "C" fn sl_bridge_program_start(
             };
             start(linked, run, done);
         }
-        Ok(Err(failure)) => done.call(&Outcome::new(End::Failed, 0, failure.1)),
+        Ok(Err(failure)) => done.call(&Outcome::new(End::FAILED, 0, failure.1)),
         Err(panic) => {
-            done.call(&Outcome::new(End::Failed, 0, crate::abi::panic_text(&*panic)));
+            done.call(&Outcome::new(End::FAILED, 0, crate::abi::panic_text(&*panic)));
         }
     }
 }

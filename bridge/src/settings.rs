@@ -95,7 +95,7 @@ impl Settings {
             if let Err(error) = builder.preopened_dir(&directory.host, &directory.guest, perms) {
                 let host = &directory.host;
                 let cause = one_line(&error);
-                return fail(Status::NotFound, format!("cannot open the folder {host}: {cause}"));
+                return fail(Status::NOT_FOUND, format!("cannot open the folder {host}: {cause}"));
             }
         }
         if self.inherit_stdin {

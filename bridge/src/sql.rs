@@ -11,8 +11,9 @@ use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, Resource
 use wasmtime::Result;
 
 use crate::abi::{
-    slice, Answer, Held, SlBytes, SlColumns, SlSqlAnswer, SlSqlColumn, SlSqlData, SlSqlParameters,
-    SlSqlRequest, SlSqlValue, SqlVerb, View, SQL_PARAMETERS_MAX, SQL_SETS_MAX, SQL_STATEMENT_MAX,
+    required, slice, Answer, SlBytes, SlColumns, SlHeld, SlSqlAnswer, SlSqlColumn, SlSqlData,
+    SlSqlParameters, SlSqlRequest, SlSqlType, SlSqlValue, SlSqlVerb, SlView, SQL_PARAMETERS_MAX,
+    SQL_SETS_MAX, SQL_STATEMENT_MAX,
 };
 use crate::call::{check, drop_handle, make, one, open, within_call, Later, Reply, Store};
 use crate::lift::{Blob, Converted, Gather, Lists, One, Text, Touched, CALL_BYTES_MAX};
@@ -125,7 +126,7 @@ enum Isolation {
 /// in `T` holds as long as this lives, and `T` never leaves it.
 struct Kept<T> {
     value: T,
-    _memory: Held,
+    _memory: SlHeld,
 }
 
 // SAFETY: all of it is what Wasmtime does for a T.
@@ -194,29 +195,29 @@ impl Gather for Sets {
 
     fn add(&mut self, parameter: Parameter) -> bool {
         let bytes = |bytes| SlSqlData { bytes };
-        let mut text = |type_: u32, text: Text| {
+        let mut text = |type_: SlSqlType, text: Text| {
             self.touched = self.touched.text(&text);
             self.texts.push((self.values.len(), text));
             (type_, bytes(SlBytes::EMPTY))
         };
         let (type_, data) = match parameter {
-            Parameter::Null => (0, bytes(SlBytes::EMPTY)),
-            Parameter::Boolean(boolean) => (1, SlSqlData { boolean }),
-            Parameter::Int64(int64) => (2, SlSqlData { int64 }),
-            Parameter::Float64(float64) => (3, SlSqlData { float64 }),
-            Parameter::Decimal(value) => text(4, value),
-            Parameter::Text(value) => text(5, value),
+            Parameter::Null => (SlSqlType::NULL, bytes(SlBytes::EMPTY)),
+            Parameter::Boolean(boolean) => (SlSqlType::BOOLEAN, SlSqlData { boolean }),
+            Parameter::Int64(int64) => (SlSqlType::INT64, SlSqlData { int64 }),
+            Parameter::Float64(float64) => (SlSqlType::FLOAT64, SlSqlData { float64 }),
+            Parameter::Decimal(value) => text(SlSqlType::DECIMAL, value),
+            Parameter::Text(value) => text(SlSqlType::TEXT, value),
             Parameter::Bytes(value) => {
                 self.touched = self.touched.blob(&value);
-                (6, bytes(value.bytes()))
+                (SlSqlType::BYTES, bytes(value.bytes()))
             }
-            Parameter::Date(value) => text(7, value),
-            Parameter::Time(value) => text(8, value),
-            Parameter::Timestamp(value) => text(9, value),
-            Parameter::Uuid(value) => text(10, value),
-            Parameter::Json(value) => text(11, value),
+            Parameter::Date(value) => text(SlSqlType::DATE, value),
+            Parameter::Time(value) => text(SlSqlType::TIME, value),
+            Parameter::Timestamp(value) => text(SlSqlType::TIMESTAMP, value),
+            Parameter::Uuid(value) => text(SlSqlType::UUID, value),
+            Parameter::Json(value) => text(SlSqlType::JSON, value),
         };
-        self.values.push(SlSqlValue { type_, data });
+        self.values.push(SlSqlValue { type_: type_.0, data1: data });
         self.touched.bytes() <= CALL_BYTES_MAX
     }
 
@@ -231,7 +232,7 @@ impl Sets {
         for (place, text) in &self.texts {
             let bytes = text.read(CALL_BYTES_MAX, texts)?;
             if let Some(value) = self.values.get_mut(*place) {
-                value.data = SlSqlData { bytes };
+                value.data1 = SlSqlData { bytes };
             }
         }
         let mut begin = 0;
@@ -247,7 +248,7 @@ impl Sets {
 /// Run `go` with a request for the statement and its parameters, unless those are
 /// too much together.
 fn with_statement<'a, T: Send + 'a>(
-    verb: SqlVerb,
+    verb: SlSqlVerb,
     statement: Text,
     mut sets: Sets,
     in_transaction: bool,
@@ -257,7 +258,7 @@ fn with_statement<'a, T: Send + 'a>(
         let mut texts = Converted::default();
         let parameters = sets.parameters(&mut texts)?;
         let text = statement.read(SQL_STATEMENT_MAX, &mut texts)?;
-        let mut request = SlSqlRequest::new(verb, text);
+        let mut request = SlSqlRequest { statement: text, ..SlSqlRequest::new(verb) };
         request.sets = parameters.as_ptr();
         request.set_count = parameters.len();
         request.in_transaction = in_transaction;
@@ -277,19 +278,19 @@ unsafe fn text(bytes: SlBytes) -> &'static str {
 unsafe fn value(value: &SlSqlValue) -> Value {
     // SAFETY: the type says which member counts, and the caller's promise.
     unsafe {
-        let data = value.data;
-        match value.type_ {
-            1 => Value::Boolean(data.boolean),
-            2 => Value::Int64(data.int64),
-            3 => Value::Float64(data.float64),
-            4 => Value::Decimal(text(data.bytes)),
-            5 => Value::Text(text(data.bytes)),
-            6 => Value::Bytes(data.bytes.get()),
-            7 => Value::Date(text(data.bytes)),
-            8 => Value::Time(text(data.bytes)),
-            9 => Value::Timestamp(text(data.bytes)),
-            10 => Value::Uuid(text(data.bytes)),
-            11 => Value::Json(text(data.bytes)),
+        let data = value.data1;
+        match SlSqlType(value.type_) {
+            SlSqlType::BOOLEAN => Value::Boolean(data.boolean),
+            SlSqlType::INT64 => Value::Int64(data.int64),
+            SlSqlType::FLOAT64 => Value::Float64(data.float64),
+            SlSqlType::DECIMAL => Value::Decimal(text(data.bytes)),
+            SlSqlType::TEXT => Value::Text(text(data.bytes)),
+            SlSqlType::BYTES => Value::Bytes(data.bytes.get()),
+            SlSqlType::DATE => Value::Date(text(data.bytes)),
+            SlSqlType::TIME => Value::Time(text(data.bytes)),
+            SlSqlType::TIMESTAMP => Value::Timestamp(text(data.bytes)),
+            SlSqlType::UUID => Value::Uuid(text(data.bytes)),
+            SlSqlType::JSON => Value::Json(text(data.bytes)),
             _ => Value::Null,
         }
     }
@@ -317,7 +318,7 @@ unsafe fn rows(answer: &SlSqlAnswer) -> Vec<Vec<Value>> {
 }
 
 fn keep<T>(answer: &mut SlSqlAnswer, value: T) -> Kept<T> {
-    Kept { value, _memory: Held::take(&mut answer.memory) }
+    Kept { value, _memory: std::mem::take(&mut answer.memory) }
 }
 
 /// What each function makes of its answer.
@@ -352,7 +353,7 @@ fn nothing(answer: &mut SlSqlAnswer) -> Reply<()> {
 fn statement<'a, T: Send + 'static>(
     store: Store<'a>,
     on: (u32, bool),
-    verb: SqlVerb,
+    verb: SlSqlVerb,
     text: Text,
     sets: Sets,
     convert: fn(&mut SlSqlAnswer) -> Reply<T>,
@@ -366,7 +367,7 @@ fn open_cursor<'a>(
     text: Text,
     sets: Sets,
 ) -> Later<'a, Reply<Resource<Cursor>>> {
-    with_statement(SqlVerb::CursorOpen, text, sets, on.1, move |request| {
+    with_statement(SlSqlVerb::CURSOR_OPEN, text, sets, on.1, move |request| {
         make(store, on.0, request, |_: &mut SlSqlAnswer, made| Resource::new_own(made))
     })
 }
@@ -377,7 +378,7 @@ fn begin<'a>(
     isolation: Isolation,
     read_only: bool,
 ) -> Later<'a, Reply<Resource<Transaction>>> {
-    let mut request = SlSqlRequest::new(SqlVerb::Begin, SlBytes::EMPTY);
+    let mut request = SlSqlRequest::new(SlSqlVerb::BEGIN);
     request.isolation = isolation as u32;
     request.read_only = read_only;
     make(store, connection.rep(), &request, |_: &mut SlSqlAnswer, made| Resource::new_own(made))
@@ -387,10 +388,10 @@ fn begin<'a>(
 fn end<'a>(
     store: Store<'a>,
     transaction: &Resource<Transaction>,
-    verb: SqlVerb,
+    verb: SlSqlVerb,
 ) -> Later<'a, Reply<()>> {
     let handle = transaction.rep();
-    let ended = one(&store, handle, &SlSqlRequest::new(verb, SlBytes::EMPTY), nothing);
+    let ended = one(&store, handle, &SlSqlRequest::new(verb), nothing);
     Box::new(async move {
         let ended = Box::into_pin(ended).await;
         drop_handle(&store, handle)?;
@@ -405,7 +406,7 @@ fn cursor_columns(store: &Store<'_>, cursor: &Resource<Cursor>) -> Vec<OwnedColu
     // is copied.
     unsafe {
         let out = known.as_mut_ptr().cast();
-        if !(state.host().view)(state.instance(), cursor.rep(), View::Columns, out) {
+        if !required(state.host().view)(state.instance(), cursor.rep(), SlView::COLUMNS, out) {
             return Vec::new();
         }
         let known = known.assume_init_ref();
@@ -437,21 +438,21 @@ macro_rules! statements {
             concat!("[method]", $resource, ".query"),
             |store, (this, text, list): ($This, Text, Parameters)| {
                 let on = (this.rep(), $in_transaction);
-                statement(store, on, SqlVerb::Query, text, list.0, queried)
+                statement(store, on, SlSqlVerb::QUERY, text, list.0, queried)
             },
         )?;
         $sql.func_wrap_async(
             concat!("[method]", $resource, ".execute"),
             |store, (this, text, list): ($This, Text, Parameters)| {
                 let on = (this.rep(), $in_transaction);
-                statement(store, on, SqlVerb::Execute, text, list.0, done)
+                statement(store, on, SlSqlVerb::EXECUTE, text, list.0, done)
             },
         )?;
         $sql.func_wrap_async(
             concat!("[method]", $resource, ".execute-many"),
             |store, (this, text, lists): ($This, Text, ParameterLists)| {
                 let on = (this.rep(), $in_transaction);
-                statement(store, on, SqlVerb::ExecuteMany, text, lists.0, done)
+                statement(store, on, SlSqlVerb::EXECUTE_MANY, text, lists.0, done)
             },
         )?;
         $sql.func_wrap_async(
@@ -487,16 +488,16 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
         },
     )?;
     sql.func_wrap_async("[static]transaction.commit", |store, (this,): (ThisTransaction,)| {
-        end(store, &this, SqlVerb::Commit)
+        end(store, &this, SlSqlVerb::COMMIT)
     })?;
     sql.func_wrap_async("[static]transaction.rollback", |store, (this,): (ThisTransaction,)| {
-        end(store, &this, SqlVerb::Rollback)
+        end(store, &this, SlSqlVerb::ROLLBACK)
     })?;
     sql.func_wrap("[method]cursor.columns", |store: Store<'_>, (this,): (Resource<Cursor>,)| {
         Ok((cursor_columns(&store, &this),))
     })?;
     sql.func_wrap_async("[method]cursor.next", |store, (this, limit): (Resource<Cursor>, u32)| {
-        let mut request = SlSqlRequest::new(SqlVerb::CursorNext, SlBytes::EMPTY);
+        let mut request = SlSqlRequest::new(SlSqlVerb::CURSOR_NEXT);
         request.limit = limit;
         one(&store, this.rep(), &request, fetched)
     })?;

@@ -7,17 +7,9 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 use toml::Spanned;
 
-use crate::abi::{panic_text, quiet_border, SlBytes, SlPlace, SlToml};
+use crate::abi::{ffi_guard_or, panic_text, SlBytes, SlToml, SlTomlPlace, SlTomlType};
 
 const MAX_ERRORS: usize = 100;
-
-const STRING: i32 = 0;
-const INTEGER: i32 = 1;
-const FLOAT: i32 = 2;
-const BOOLEAN: i32 = 3;
-const DATETIME: i32 = 4;
-const ARRAY: i32 = 5;
-const TABLE: i32 = 6;
 
 /// Owns everything the tree points to. What is in a box stays where it is when
 /// the vectors grow.
@@ -39,7 +31,7 @@ impl<'a> Places<'a> {
         Places { text, line_starts: std::iter::once(0).chain(starts).collect() }
     }
 
-    fn of(&self, offset: usize) -> SlPlace {
+    fn of(&self, offset: usize) -> SlTomlPlace {
         let mut offset = offset.min(self.text.len());
         while !self.text.is_char_boundary(offset) {
             offset -= 1;
@@ -48,27 +40,27 @@ impl<'a> Places<'a> {
         let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
         let column = self.text.get(start..offset).map_or(0, |text| text.chars().count()) + 1;
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        SlPlace { line: number(line), column: number(column) }
+        SlTomlPlace { line: number(line), column: number(column) }
     }
 }
 
 struct Builder<'a> {
     places: Places<'a>,
     document: Document,
-    errors: Vec<(SlPlace, String)>,
+    errors: Vec<(SlTomlPlace, String)>,
 }
 
 impl Builder<'_> {
-    fn error(&mut self, at: SlPlace, message: impl Into<String>) {
+    fn error(&mut self, at: SlTomlPlace, message: impl Into<String>) {
         self.errors.push((at, message.into()));
     }
 
-    fn text(&mut self, text: &str, at: SlPlace) -> *const u8 {
+    fn text(&mut self, text: &str, at: SlTomlPlace) -> *const c_char {
         let text = CString::new(text).unwrap_or_else(|_| {
             self.error(at, "a NUL character is not allowed here");
             CString::default()
         });
-        let ptr = text.as_ptr().cast();
+        let ptr = text.as_ptr();
         self.document.texts.push(text);
         ptr
     }
@@ -96,7 +88,7 @@ impl Builder<'_> {
         self.children(children)
     }
 
-    fn integer(&mut self, text: &str, radix: u32, at: SlPlace) -> i64 {
+    fn integer(&mut self, text: &str, radix: u32, at: SlTomlPlace) -> i64 {
         i64::from_str_radix(text, radix).unwrap_or_else(|_| {
             self.error(at, "the number is too large: 64 bits with a sign are allowed");
             0
@@ -108,32 +100,32 @@ impl Builder<'_> {
         let mut node = empty(place);
         match value.get_ref() {
             DeValue::String(text) => {
-                node.kind = STRING;
+                node.type_ = SlTomlType::STRING;
                 node.text = self.text(text, place);
             }
             DeValue::Integer(number) => {
-                node.kind = INTEGER;
+                node.type_ = SlTomlType::INTEGER;
                 node.integer = self.integer(number.as_str(), number.radix(), place);
             }
             DeValue::Float(number) => {
-                node.kind = FLOAT;
+                node.type_ = SlTomlType::FLOAT;
                 node.text = self.text(number.as_str(), place);
             }
             DeValue::Boolean(boolean) => {
-                node.kind = BOOLEAN;
+                node.type_ = SlTomlType::BOOLEAN;
                 node.boolean = *boolean;
             }
             DeValue::Datetime(time) => {
-                node.kind = DATETIME;
+                node.type_ = SlTomlType::DATETIME;
                 node.text = self.text(&time.to_string(), place);
             }
             DeValue::Array(array) => {
-                node.kind = ARRAY;
+                node.type_ = SlTomlType::ARRAY;
                 let children = array.iter().map(|item| self.value(item)).collect();
                 (node.children, node.child_count) = self.children(children);
             }
             DeValue::Table(table) => {
-                node.kind = TABLE;
+                node.type_ = SlTomlType::TABLE;
                 (node.children, node.child_count) = self.table(table);
             }
         }
@@ -141,13 +133,13 @@ impl Builder<'_> {
     }
 }
 
-fn empty(place: SlPlace) -> SlToml {
+fn empty(place: SlTomlPlace) -> SlToml {
     SlToml {
-        kind: TABLE,
+        type_: SlTomlType::TABLE,
         key_place: place,
         place,
-        key: c"".as_ptr().cast(),
-        text: c"".as_ptr().cast(),
+        key: c"".as_ptr(),
+        text: c"".as_ptr(),
         integer: 0,
         boolean: false,
         children: std::ptr::null(),
@@ -166,7 +158,7 @@ fn utf8(bytes: &[u8]) -> (&str, Option<usize>) {
     }
 }
 
-fn read(bytes: &[u8]) -> (Document, Vec<(SlPlace, String)>) {
+fn read(bytes: &[u8]) -> (Document, Vec<(SlTomlPlace, String)>) {
     let (text, broken) = utf8(bytes);
     let mut builder = Builder {
         places: Places::new(text),
@@ -185,7 +177,7 @@ fn read(bytes: &[u8]) -> (Document, Vec<(SlPlace, String)>) {
         let at = builder.places.of(at);
         builder.error(at, "the file is not UTF-8 from here on");
     }
-    let mut root = empty(SlPlace { line: 1, column: 1 });
+    let mut root = empty(SlTomlPlace { line: 1, column: 1 });
     (root.children, root.child_count) = builder.table(table.get_ref());
     builder.document.root = Box::new([root]);
     builder.errors.sort_by_key(|(place, _)| (place.line, place.column));
@@ -193,7 +185,7 @@ fn read(bytes: &[u8]) -> (Document, Vec<(SlPlace, String)>) {
     (builder.document, builder.errors)
 }
 
-type ErrorFn = unsafe extern "C" fn(*mut c_void, SlPlace, *const c_char);
+type ErrorFn = unsafe extern "C" fn(*mut c_void, SlTomlPlace, *const c_char);
 
 /// # Safety
 /// See slight_toml.h.
@@ -203,7 +195,7 @@ pub unsafe extern "C" fn sl_bridge_toml_read(
     error: ErrorFn,
     context: *mut c_void,
 ) -> *mut Document {
-    let tell = |place: SlPlace, message: &str| {
+    let tell = |place: SlTomlPlace, message: &str| {
         let message = CString::new(message.replace('\0', "?")).unwrap_or_default();
         // SAFETY: the caller of the bridge vouches for both.
         unsafe { error(context, place, message.as_ptr()) }
@@ -218,7 +210,7 @@ pub unsafe extern "C" fn sl_bridge_toml_read(
             Box::into_raw(Box::new(document))
         }
         Err(panic) => {
-            tell(SlPlace { line: 1, column: 1 }, &panic_text(&*panic));
+            tell(SlTomlPlace { line: 1, column: 1 }, &panic_text(&*panic));
             std::ptr::null_mut()
         }
     }
@@ -238,6 +230,6 @@ pub unsafe extern "C" fn sl_bridge_toml_root(document: *const Document) -> *cons
 pub unsafe extern "C" fn sl_bridge_toml_free(document: *mut Document) {
     if !document.is_null() {
         // SAFETY: it came from sl_bridge_toml_read, and this is its end.
-        quiet_border((), || drop(unsafe { Box::from_raw(document) }));
+        ffi_guard_or((), || drop(unsafe { Box::from_raw(document) }));
     }
 }

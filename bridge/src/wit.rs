@@ -8,13 +8,13 @@ use wit_bindgen_core::Files;
 use wit_parser::{PackageId, Resolve, SourceMap, UnresolvedPackageGroup, WorldId};
 
 use crate::abi::{
-    border, fail, slice, Failure, Fallible, SlBytes, SlComponentize, SlError, SlSink, SlWitFile,
-    Status,
+    fail, ffi_guard, slice, Failure, Fallible, SlBytes, SlComponentize, SlError, SlSink,
+    SlWasmKind, SlWitFile, Status,
 };
-use crate::component::{kind_of, WasmKind};
+use crate::component::kind_of;
 
 fn wrong(message: impl Into<String>) -> Failure {
-    Failure(Status::InvalidArgument, message.into())
+    Failure(Status::INVALID_ARGUMENT, message.into())
 }
 
 /// The first lines of an error, as one; the rest draws the source.
@@ -53,7 +53,7 @@ unsafe fn resolve(files: &[SlWitFile]) -> Fallible<(Resolve, Vec<PackageId>)> {
     let mut groups = unsafe { groups(files)? };
     let mut resolve = Resolve::default();
     let Some(main) = groups.pop() else {
-        return fail(Status::InvalidArgument, "there are no WIT files");
+        return fail(Status::INVALID_ARGUMENT, "there are no WIT files");
     };
     if let Err(error) = resolve.push_groups(main, groups) {
         let error = error.into();
@@ -115,10 +115,10 @@ pub unsafe extern "C" fn sl_bridge_wit_check(
     count: usize,
     world: SlBytes,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // SAFETY: the header's contract: valid for this call.
     unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             let (resolve, packages) = resolve(slice(files, count))?;
             match world.text("a world's name")? {
                 "" => Ok(()),
@@ -128,7 +128,7 @@ pub unsafe extern "C" fn sl_bridge_wit_check(
     }
 }
 
-type FileFn = unsafe extern "C" fn(*mut c_void, SlBytes, SlBytes, *mut SlError) -> i32;
+type FileFn = unsafe extern "C" fn(*mut c_void, SlBytes, SlBytes, *mut SlError) -> Status;
 
 /// # Safety
 /// See slight_bridge.h.
@@ -140,11 +140,11 @@ pub unsafe extern "C" fn sl_bridge_bindgen_c(
     visit: FileFn,
     context: *mut c_void,
     err: *mut SlError,
-) -> i32 {
-    let mut visited = Status::Ok as i32;
+) -> Status {
+    let mut visited = Status::OK;
     // SAFETY: the header's contract: valid for this call.
     let status = unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             let (mut resolve, packages) = resolve(slice(files, count))?;
             let world = select(&resolve, &packages, world.text("a world's name")?)?;
             let mut files = Files::default();
@@ -154,14 +154,14 @@ pub unsafe extern "C" fn sl_bridge_bindgen_c(
                 .map_err(|error| wrong(flat(&format!("{error:#}"))))?;
             for (name, content) in files.iter() {
                 visited = visit(context, SlBytes::of(name.as_bytes()), SlBytes::of(content), err);
-                if visited != Status::Ok as i32 {
+                if visited != Status::OK {
                     break;
                 }
             }
             Ok(())
         })
     };
-    if status == Status::Ok as i32 {
+    if status == Status::OK {
         visited
     } else {
         status
@@ -170,12 +170,12 @@ pub unsafe extern "C" fn sl_bridge_bindgen_c(
 
 fn check_core(core: &[u8]) -> Fallible<()> {
     match kind_of(core) {
-        WasmKind::CoreModule => Ok(()),
-        WasmKind::Component => Err(wrong("it is a component already; nothing is to be done")),
-        WasmKind::Text => {
+        SlWasmKind::CORE_MODULE => Ok(()),
+        SlWasmKind::COMPONENT => Err(wrong("it is a component already; nothing is to be done")),
+        SlWasmKind::TEXT => {
             Err(wrong("it is the text format; assemble it first, with wasm-tools parse"))
         }
-        WasmKind::NotWasm => Err(wrong("it is not a WebAssembly module")),
+        _ => Err(wrong("it is not a WebAssembly module")),
     }
 }
 
@@ -284,10 +284,10 @@ pub unsafe extern "C" fn sl_bridge_componentize(
     request: *const SlComponentize,
     sink: SlSink,
     err: *mut SlError,
-) -> i32 {
+) -> Status {
     // SAFETY: the header's contract: valid for this call.
     unsafe {
-        border(err, || {
+        ffi_guard(err, || {
             sink.write(&componentize(&*request)?);
             Ok(())
         })
