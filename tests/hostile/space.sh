@@ -82,4 +82,15 @@ URL=$VICTIM
 get 200 /hello
 stop TERM 0
 
+# Compiling in little memory ends with an error, not with a crash.
+"$SL_TEST_HOSTILE/hostile-bomb" loops 400 >loops.wasm
+sed 's/16000000/200000/' little >least
+chmod +x least
+SLIGHT=./least
+export SLIGHT_CACHE_DIR=off
+for command in check run; do
+    slight 4 $command loops.wasm
+    says err "loops.wasm: compiling it takes more memory than"
+done
+
 finish
