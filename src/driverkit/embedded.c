@@ -2,15 +2,11 @@
 /* A kit for the embedded drivers. */
 #include "driverkit/embedded.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
+#include "driverkit/embedded_clock.h"
 #include "service/notice.h"
 
 enum {
@@ -79,80 +75,7 @@ void sl_embedded_store_free(void *store)
     (void)store;
 }
 
-/* --- Statements --------------------------------------------------------- */
-
-int sl_embedded_finish(sqlite3_stmt *statement)
-{
-    int code = sqlite3_reset(statement); /* the code of the last step */
-
-    sqlite3_clear_bindings(statement);
-    return code;
-}
-
-int sl_embedded_perform(sqlite3_stmt *statement)
-{
-    errno = 0;                     /* for sl_sqlite_explain */
-    (void)sqlite3_step(statement); /* finish returns its code */
-    return sl_embedded_finish(statement);
-}
-
-int sl_embedded_query_integer(sqlite3_stmt *statement, int64_t *value,
-                              bool *found)
-{
-    *found = sqlite3_step(statement) == SQLITE_ROW;
-    *value = *found ? sqlite3_column_int64(statement, 0) : 0;
-    return sl_embedded_finish(statement);
-}
-
-void sl_embedded_make_receipt(char receipt[SL_EMBEDDED_RECEIPT_MAX],
-                              int64_t row, int64_t delivery)
-{
-    snprintf(receipt, SL_EMBEDDED_RECEIPT_MAX, "%" PRId64 ".%" PRId64, row,
-             delivery);
-}
-
-bool sl_embedded_parse_receipt(struct sl_bytes receipt, int64_t *row,
-                               int64_t *delivery)
-{
-    const uint8_t *dot =
-        receipt.len > 0 ? memchr(receipt.ptr, '.', receipt.len) : NULL;
-
-    if (dot == NULL)
-        return false;
-    size_t before = (size_t)(dot - receipt.ptr);
-    return sl_bytes_to_integer(SL_BYTES(receipt.ptr, before), row) &&
-           sl_bytes_to_integer(SL_BYTES(dot + 1, receipt.len - before - 1),
-                               delivery);
-}
-
-void sl_embedded_bind_text(sqlite3_stmt *statement, int at,
-                           struct sl_bytes text)
-{
-    sqlite3_bind_text(statement, at, (const char *)text.ptr, (int)text.len,
-                      SQLITE_STATIC);
-}
-
-int sl_embedded_bind_blob(sqlite3_stmt *statement, int at,
-                          struct sl_bytes bytes)
-{
-    return sqlite3_bind_blob64(statement, at,
-                               bytes.len > 0 ? (const void *)bytes.ptr : "",
-                               bytes.len, SQLITE_STATIC);
-}
-
-struct sl_bytes sl_embedded_text(sqlite3_stmt *statement, int column)
-{
-    const unsigned char *text = sqlite3_column_text(statement, column);
-
-    return SL_BYTES(text, (size_t)sqlite3_column_bytes(statement, column));
-}
-
-struct sl_bytes sl_embedded_blob(sqlite3_stmt *statement, int column)
-{
-    const void *blob = sqlite3_column_blob(statement, column);
-
-    return SL_BYTES(blob, (size_t)sqlite3_column_bytes(statement, column));
-}
+/* --- Answers ------------------------------------------------------------ */
 
 void sl_embedded_refuse(struct sl_op *op, enum sl_status status,
                         const char *why)
@@ -161,121 +84,6 @@ void sl_embedded_refuse(struct sl_op *op, enum sl_status status,
 
     sl_fail(&err, status, "%s", why);
     sl_op_fail(op, &err);
-}
-
-static int read_single_integer(sqlite3_stmt *statement, int64_t *value)
-{
-    bool row = sqlite3_step(statement) == SQLITE_ROW;
-
-    *value = row ? sqlite3_column_int64(statement, 0) : 0;
-    int code = sl_embedded_finish(statement);
-    return code == SQLITE_OK && !row ? SQLITE_CORRUPT : code;
-}
-
-/* --- The clock of the store --------------------------------------------- */
-
-static int64_t boottime_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
-int64_t sl_embedded_now(const struct sl_embedded *connection)
-{
-    return boottime_ms() + connection->skew;
-}
-
-int64_t sl_embedded_boottime_ns(const struct sl_embedded *connection)
-{
-    return (connection->now - connection->skew) * 1000000;
-}
-
-sl_deadline sl_embedded_deadline(const struct sl_embedded *connection,
-                                 int64_t at)
-{
-    int64_t left = at - sl_embedded_now(connection);
-
-    return sl_deadline_in_ms(left > 0 ? left : 0);
-}
-
-static int read_clock(struct sl_embedded *connection, struct sl_bytes boot,
-                      bool *ours)
-{
-    sqlite3_stmt *clock;
-
-    int code = sqlite3_prepare_v2(connection->file.handle,
-                                  "SELECT boot, skew, last FROM clock", -1,
-                                  &clock, NULL);
-    if (code != SQLITE_OK)
-        return code;
-    bool row = sqlite3_step(clock) == SQLITE_ROW;
-    *ours = row && sl_bytes_equal(sl_embedded_text(clock, 0), boot);
-    connection->skew = sqlite3_column_int64(clock, 1);
-    connection->saved = sqlite3_column_int64(clock, 2);
-    code = sqlite3_finalize(clock);
-    return code == SQLITE_OK && !row ? SQLITE_CORRUPT : code;
-}
-
-/* The first connection since boot: continue from the saved time, or from the
- * system's time if that is later. */
-static int start_clock(struct sl_embedded *connection, struct sl_bytes boot)
-{
-    sqlite3_stmt *set;
-    int64_t wall = sl_wall_ms();
-    int64_t now = wall > connection->saved ? wall : connection->saved;
-
-    int code = sqlite3_prepare_v2(connection->file.handle,
-                                  "UPDATE clock SET boot = ?1, skew = ?2", -1,
-                                  &set, NULL);
-    if (code != SQLITE_OK)
-        return code;
-    connection->skew = now - boottime_ms();
-    sl_embedded_bind_text(set, 1, boot);
-    sqlite3_bind_int64(set, 2, connection->skew);
-    errno = 0;
-    (void)sqlite3_step(set);
-    return sqlite3_finalize(set);
-}
-
-static int open_clock_once(struct sl_embedded *connection, struct sl_bytes boot)
-{
-    bool ours;
-    int code = read_clock(connection, boot, &ours);
-
-    if (code != SQLITE_OK || ours)
-        return code;
-    code = sl_embedded_begin(connection);
-    if (code == SQLITE_OK)
-        code = read_clock(connection, boot, &ours);
-    if (code == SQLITE_OK && !ours)
-        code = start_clock(connection, boot);
-    if (code == SQLITE_OK)
-        code = sl_embedded_perform(connection->commit);
-    if (code != SQLITE_OK)
-        sl_embedded_roll_back(connection);
-    return code;
-}
-
-/* An earlier process may have left a full log. */
-static int open_clock(struct sl_embedded *connection, struct sl_bytes boot)
-{
-    int code = open_clock_once(connection, boot);
-
-    if (!sl_sqlite_is_full(&connection->file, code))
-        return code;
-    sl_sqlite_shorten_log(&connection->file);
-    sl_sqlite_set_frees(&connection->file, true);
-    code = open_clock_once(connection, boot);
-    sl_sqlite_set_frees(&connection->file, false);
-    return code;
-}
-
-/* The id of this boot. */
-static enum sl_status read_boot(struct sl_buf *boot, struct sl_error *err)
-{
-    return sl_file_read("/proc/sys/kernel/random/boot_id", boot, err);
 }
 
 /* --- Transactions ------------------------------------------------------- */
@@ -502,6 +310,15 @@ void sl_embedded_run(void *context, struct sl_op *const ops[], size_t count)
     run_each(connection, ops, count, full);
 }
 
+static int read_single_integer(sqlite3_stmt *statement, int64_t *value)
+{
+    bool row = sqlite3_step(statement) == SQLITE_ROW;
+
+    *value = row ? sqlite3_column_int64(statement, 0) : 0;
+    int code = sl_embedded_finish(statement);
+    return code == SQLITE_OK && !row ? SQLITE_CORRUPT : code;
+}
+
 bool sl_embedded_changed(void *context)
 {
     struct sl_embedded *connection = context;
@@ -658,19 +475,14 @@ static int prepare_kind(struct sl_embedded *connection)
 static enum sl_status set_up_connection(struct sl_embedded *connection,
                                         struct sl_error *err)
 {
-    struct sl_buf boot SL_CLEANUP(sl_buf_done) = SL_BUF(256);
     int code = prepare_kind(connection);
 
     sqlite3_progress_handler(connection->file.handle, PROGRESS_OPS,
                              interrupt_at_deadline, connection);
-    if (code == SQLITE_OK && connection->kind->has_clock) {
-        enum sl_status status = read_boot(&boot, err);
-        if (status != SL_OK)
-            return status;
-        code = open_clock(connection, sl_buf_bytes(&boot));
-    }
-    return code == SQLITE_OK ? SL_OK
-                             : sl_sqlite_explain(&connection->file, code, err);
+    if (code != SQLITE_OK)
+        return sl_sqlite_explain(&connection->file, code, err);
+    return connection->kind->has_clock ? sl_embedded_open_clock(connection, err)
+                                       : SL_OK;
 }
 
 enum sl_status sl_embedded_open(const struct sl_embedded_kind *kind,

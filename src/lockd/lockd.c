@@ -155,7 +155,7 @@ static void discard_grant(struct sl_service *service, const void *pointer,
         sl_service_post(service, NULL, &release, 1);
 }
 
-static size_t answer_budget(const void *config, size_t count)
+static size_t lock_answer_budget(const void *config, size_t count)
 {
     (void)config;
     (void)count;
@@ -182,5 +182,5 @@ const struct sl_capability sl_lockd = {
     .lines = wait_queues,
     .wait_ms = acquire_wait_ms,
     .discard = discard_grant,
-    .room = answer_budget,
+    .room = lock_answer_budget,
 };

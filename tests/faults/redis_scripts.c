@@ -95,7 +95,7 @@ void redis_without_a_file_is_refused(void **state)
     (void)state;
     /* Debian's Redis is older than WAITAOF, and must not be taken for one that
      * has it. */
-    fault_first_write_is(on_disk, SL_UNSUPPORTED, "needs a server that has");
+    fault_first_write_is(on_disk, SL_UNSUPPORTED, "needs WAITAOF");
     fault_tell("config set appendonly no");
     fault_first_write_is(on_disk, SL_UNSUPPORTED, "durable = false");
     fault_first_write_is(settings, SL_UNSUPPORTED, "durable = false");

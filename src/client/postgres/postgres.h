@@ -130,7 +130,7 @@ struct sl_pg {
     int64_t answered; /* when the last result came (sl_now_ns) */
     /* Requests and answers do not match any more; the connection cannot be
      * used. */
-    bool lost;
+    bool broken;
 };
 
 /*

@@ -365,7 +365,7 @@ static enum sl_status read_op_result(struct connection *connection,
             fail_by_server(connection, op, result, answered);
             answered = true;
         }
-        if (connection->pg.lost)
+        if (connection->pg.broken)
             return sl_fail(err, SL_UNAVAILABLE,
                            "PostgreSQL: the server ended the connection");
     }
@@ -429,7 +429,7 @@ static void run_pipeline(struct connection *connection,
     }
     if (status == SL_OK && PQexitPipelineMode(connection->pg.handle) == 1)
         return;
-    connection->pg.lost = true;
+    connection->pg.broken = true;
     if (status == SL_OK)
         return;
     /* The first unanswered op is the one that failed. */
@@ -447,7 +447,7 @@ void sl_pg_tables_run(void *data, struct sl_op *const ops[], size_t count)
     else
         run_pipeline(connection, ops, count);
     for (size_t i = 0; i < count; i++)
-        ops[i]->lost = connection->pg.lost;
+        ops[i]->lost = connection->pg.broken;
 }
 
 bool sl_pg_tables_changed(void *data)

@@ -338,7 +338,7 @@ static void put_connect_request(struct sl_zk_session *session)
     sl_zk_end_frame(&writer, at);
 }
 
-static void reset_session(struct sl_zk_session *session)
+static void forget_session(struct sl_zk_session *session)
 {
     session->id = 0;
     session->seen = 0;
@@ -360,7 +360,7 @@ static enum sl_status open_session(struct sl_zk_session *session,
     if (!sl_zk_parse_welcome(frame, &welcome))
         return fail_unexpected(err);
     if (welcome.timeout_ms == 0) {
-        reset_session(session);
+        forget_session(session);
         return sl_fail(err, SL_NOT_FOUND, "the session has expired");
     }
     session->id = welcome.session;
@@ -513,5 +513,5 @@ void sl_zk_end(struct sl_zk_session *session, sl_deadline deadline)
                    reply.tag != -1);
         sl_zk_disconnect(session);
     }
-    reset_session(session);
+    forget_session(session);
 }

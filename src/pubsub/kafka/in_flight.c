@@ -391,7 +391,7 @@ static bool read_receipt_number(struct sl_bytes *text, char end,
 
 /* Binary search. */
 static struct sl_pubsub_kafka_entry *
-find_entry(const struct partition *partition, int64_t offset)
+find_at_offset(const struct partition *partition, int64_t offset)
 {
     size_t low = 0, high = partition->count;
 
@@ -423,7 +423,7 @@ sl_pubsub_kafka_in_flight_find(struct sl_pubsub_kafka_in_flight *table,
         return NULL;
     const struct partition *partition = find_partition(table, (int32_t)number);
     struct sl_pubsub_kafka_entry *entry =
-        partition != NULL ? find_entry(partition, offset) : NULL;
+        partition != NULL ? find_at_offset(partition, offset) : NULL;
     if (entry != NULL)
         return entry->state == IN_FLIGHT && entry->member == member &&
                        entry->deliveries == delivery

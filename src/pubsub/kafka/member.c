@@ -155,8 +155,8 @@ static bool is_refused(struct sl_pubsub_kafka_consumer *consumer, int64_t start,
         RD_KAFKA_RESP_ERR__TIMED_OUT, err));
 }
 
-static void join_group(struct sl_pubsub_kafka_consumer *consumer,
-                       struct sl_op *op)
+static void join_kafka_group(struct sl_pubsub_kafka_consumer *consumer,
+                             struct sl_op *op)
 {
     const struct timespec pause = {.tv_nsec = JOIN_POLL_MS * 1000000L};
     int64_t start = sl_now_ns();
@@ -202,7 +202,7 @@ void sl_pubsub_kafka_subscribe(struct sl_pubsub_kafka_store *store,
         if (consumer->client == NULL)
             consumer->partition_count = partitions;
         pthread_mutex_unlock(&consumer->lock);
-        join_group(consumer, op);
+        join_kafka_group(consumer, op);
     }
     pthread_mutex_lock(&consumer->lock);
     bool unused = consumer->client == NULL;
@@ -291,9 +291,9 @@ static sl_deadline next_check(const struct sl_pubsub_kafka_consumer *consumer)
     return next;
 }
 
-static void receive_events(struct sl_pubsub_kafka_consumer *consumer,
-                           const struct sl_pubsub_kafka_member *member,
-                           struct sl_op *op)
+static void receive_for_member(struct sl_pubsub_kafka_consumer *consumer,
+                               const struct sl_pubsub_kafka_member *member,
+                               struct sl_op *op)
 {
     const struct sl_pubsub_answer *answer = op->answer;
 
@@ -308,9 +308,9 @@ static void receive_events(struct sl_pubsub_kafka_consumer *consumer,
 
 /* --- The other verbs ---------------------------------------------------- */
 
-static void return_event(struct sl_pubsub_kafka_consumer *consumer,
-                         const struct sl_pubsub_kafka_member *member,
-                         struct sl_op *op)
+static void return_in_flight(struct sl_pubsub_kafka_consumer *consumer,
+                             const struct sl_pubsub_kafka_member *member,
+                             struct sl_op *op)
 {
     const struct sl_pubsub_request *request = op->request;
     struct sl_pubsub_kafka_entry *entry = sl_pubsub_kafka_in_flight_find(
@@ -354,11 +354,11 @@ static bool run_member_op(struct sl_pubsub_kafka_consumer *consumer,
     }
     sl_pubsub_kafka_notices_deliver(consumer, op);
     if (verb == SL_PUBSUB_RECEIVE)
-        receive_events(consumer, member, op);
+        receive_for_member(consumer, member, op);
     else if (verb == SL_PUBSUB_RENEW)
         member->expires = sl_deadline_in_ms(consumer->lease_ms);
     else
-        return_event(consumer, member, op);
+        return_in_flight(consumer, member, op);
     return false;
 }
 

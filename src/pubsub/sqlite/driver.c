@@ -208,8 +208,8 @@ static int remove_expired_members(struct sl_embedded *connection,
 
 /* --- One op: each returns SQLite's code ----------------------------------- */
 
-static int settle_event(struct sl_embedded *connection, struct sl_op *op,
-                        const struct sl_pubsub_member *member)
+static int settle_delivery(struct sl_embedded *connection, struct sl_op *op,
+                           const struct sl_pubsub_member *member)
 {
     const struct sl_pubsub_request *request = op->request;
     int64_t group = member->group, seq, delivery;
@@ -275,7 +275,7 @@ static int run_for_member(struct sl_embedded *connection, struct sl_op *op)
             connection, SL_PUBSUB_SQLITE_RENEW, member.id,
             connection->now + sl_pubsub_config_of(op)->lease_ms);
     default:
-        return settle_event(connection, op, &member);
+        return settle_delivery(connection, op, &member);
     }
 }
 

@@ -44,7 +44,7 @@ static bool join_group(struct sl_sql_postgres_conn *conn, struct group *group,
     struct sl_sql_postgres_statement *statement = NULL;
     struct sl_error err;
 
-    if (!may_join(conn, request) || conn->pg.lost)
+    if (!may_join(conn, request) || conn->pg.broken)
         return false;
     sl_sql_postgres_start_request(conn);
     /* The session decides what a name in the statement means. */
@@ -196,11 +196,11 @@ static enum sl_status read_prelude(struct sl_sql_postgres_conn *conn,
         group->check_failed = false;
     if (group->resets[i])
         status = sl_sql_postgres_read_results(conn, &reset, err);
-    if (!conn->pg.lost && group->tokens[i] != 0 && begins_part(group, i)) {
+    if (!conn->pg.broken && group->tokens[i] != 0 && begins_part(group, i)) {
         status = sl_sql_postgres_read_results(conn, &check, err);
         group->check_failed = status != SL_OK;
     }
-    return conn->pg.lost ? status : SL_OK;
+    return conn->pg.broken ? status : SL_OK;
 }
 
 /* A statement after a failed check was certainly not run. */
@@ -213,7 +213,7 @@ static enum sl_status skip_member(struct sl_sql_postgres_conn *conn,
     struct sl_error mine;
     enum sl_status status = sl_sql_postgres_read_results(conn, &reader, err);
 
-    if (conn->pg.lost)
+    if (conn->pg.broken)
         return status;
     group->broken = true;
     group->ops[i]->not_sent = true;
@@ -251,7 +251,7 @@ static enum sl_status read_member(struct sl_sql_postgres_conn *conn,
     /* The cancellation of a too large result may have hit this statement. */
     bool hit = status == SL_TIMEOUT && group->cancelled;
     group->cancelled = reader.cancelled || (group->cancelled && !hit);
-    if (status != SL_OK && conn->pg.lost)
+    if (status != SL_OK && conn->pg.broken)
         sl_sql_session_fail(&conn->session, op, &err);
     else if (conn->stale_plan)
         group->outcomes[i] = PREPARE_AND_RETRY;
@@ -259,7 +259,7 @@ static enum sl_status read_member(struct sl_sql_postgres_conn *conn,
         group->outcomes[i] = RETRY;
     else if (status != SL_OK)
         sl_sql_session_fail(&conn->session, op, &err);
-    return conn->pg.lost ? status : SL_OK;
+    return conn->pg.broken ? status : SL_OK;
 }
 
 /* Fail these and all after them.  sent: the server may have run them. */
@@ -287,7 +287,7 @@ static void read_group(struct sl_sql_postgres_conn *conn, struct group *group)
 {
     struct sl_error err;
 
-    for (size_t i = 0; i < group->count && !conn->pg.lost; i++) {
+    for (size_t i = 0; i < group->count && !conn->pg.broken; i++) {
         enum sl_status status = read_prelude(conn, group, i, &err);
         if (status == SL_OK && group->check_failed)
             status = skip_member(conn, group, i, &err);
@@ -306,22 +306,22 @@ static void run_pipeline(struct sl_sql_postgres_conn *conn, struct group *group)
     if (group->count == 0)
         return;
     if (send_group(conn, group, &err) != SL_OK) {
-        conn->pg.lost = true;
+        conn->pg.broken = true;
         fail_ops_from(group->ops, 0, group->count, true, &err);
         return;
     }
     read_group(conn, group);
     sl_sql_postgres_set_owner(conn, group->ops[group->count - 1]);
     if (group->broken)
-        conn->pg.lost = true;
-    if (!conn->pg.lost && PQexitPipelineMode(conn->pg.handle) != 1)
-        conn->pg.lost = true;
+        conn->pg.broken = true;
+    if (!conn->pg.broken && PQexitPipelineMode(conn->pg.handle) != 1)
+        conn->pg.broken = true;
     for (size_t i = 0; i < group->count; i++) {
         const struct sl_sql_request *request = group->ops[i]->request;
-        if (group->outcomes[i] == PREPARE_AND_RETRY && !conn->pg.lost)
+        if (group->outcomes[i] == PREPARE_AND_RETRY && !conn->pg.broken)
             sl_sql_postgres_statement_discard(conn, group->ops[i]->owner,
                                               request->statement);
-        if (group->outcomes[i] != DONE && conn->pg.lost)
+        if (group->outcomes[i] != DONE && conn->pg.broken)
             fail_lost(group->ops, i, i + 1, false);
         else if (group->outcomes[i] != DONE)
             sl_sql_postgres_run_op(conn, group->ops[i]);
@@ -331,7 +331,7 @@ static void run_pipeline(struct sl_sql_postgres_conn *conn, struct group *group)
 /* Run the group, and empty it. */
 static void flush_group(struct sl_sql_postgres_conn *conn, struct group *group)
 {
-    if (conn->pg.lost)
+    if (conn->pg.broken)
         fail_lost(group->ops, 0, group->count, false);
     else if (group->count == 1 &&
              !sl_sql_postgres_is_foreign(conn, group->ops[0]))
@@ -354,7 +354,7 @@ void sl_sql_postgres_run(struct sl_sql_postgres_conn *conn,
     if (conn->own_settings == NULL &&
         sl_sql_postgres_session_setup(conn, ops[0], &err) != SL_OK) {
         fail_ops_from(ops, 0, count, false, &err);
-        conn->pg.lost = true;
+        conn->pg.broken = true;
         return;
     }
     for (size_t i = 0; i < count; i++) {
@@ -362,7 +362,7 @@ void sl_sql_postgres_run(struct sl_sql_postgres_conn *conn,
             join_group(conn, &group, ops[i]))
             continue;
         flush_group(conn, &group);
-        if (conn->pg.lost) {
+        if (conn->pg.broken) {
             fail_lost(ops, i, count, false);
             break;
         }
@@ -370,5 +370,5 @@ void sl_sql_postgres_run(struct sl_sql_postgres_conn *conn,
     }
     flush_group(conn, &group);
     for (size_t i = 0; i < count; i++)
-        ops[i]->lost = conn->pg.lost;
+        ops[i]->lost = conn->pg.broken;
 }

@@ -30,7 +30,7 @@ static void forget_cursor(struct sl_sql_postgres_conn *conn,
     sl_sql_postgres_columns_done(&cursor->columns);
     if (conn->active == cursor) { /* nobody is going to read its rows */
         conn->active = NULL;
-        conn->pg.lost = true;
+        conn->pg.broken = true;
     }
     *cursor = (struct sl_sql_postgres_cursor){0};
 }
@@ -100,8 +100,8 @@ static enum sl_status read_postgres_row(struct sl_sql_postgres_conn *conn,
     enum sl_status failed =
         sl_sql_postgres_fail_result(conn, result, NULL, err);
     struct sl_error other;
-    if (conn->pg.lost || finish_fetch(conn, deadline, &other) != SL_OK)
-        conn->pg.lost = true;
+    if (conn->pg.broken || finish_fetch(conn, deadline, &other) != SL_OK)
+        conn->pg.broken = true;
     conn->active = NULL;
     return failed;
 }
@@ -157,7 +157,7 @@ void sl_sql_postgres_cursor_cancel(struct sl_sql_postgres_conn *conn)
     sl_deadline soon = sl_deadline_in_ms(SOON_MS);
     struct sl_error err;
 
-    if (conn->active == NULL || conn->pg.lost)
+    if (conn->active == NULL || conn->pg.broken)
         return;
     conn->active->too_large = true; /* do not buffer its rows */
     (void)sl_pg_cancel(&conn->pg, soon);

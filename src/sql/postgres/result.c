@@ -93,7 +93,7 @@ static enum sl_status refuse_write(struct sl_sql_postgres_conn *conn,
         return SL_INVALID_ARGUMENT;
     }
     conn->demoted = true;
-    conn->pg.lost = true;
+    conn->pg.broken = true;
     return status;
 }
 
@@ -218,7 +218,7 @@ static enum sl_status take_result(struct sl_sql_postgres_conn *conn,
     case PGRES_FATAL_ERROR:
         return sl_sql_postgres_fail_result(conn, result, reader->set, err);
     default:
-        conn->pg.lost = true;
+        conn->pg.broken = true;
         return sl_fail(err, SL_UNAVAILABLE,
                        "PostgreSQL sent an unexpected result");
     }
@@ -247,7 +247,7 @@ sl_sql_postgres_read_results(struct sl_sql_postgres_conn *conn,
             drop_rows(conn, reader, result);
         else
             failed = take_result(conn, reader, result, err);
-        if (conn->pg.lost)
+        if (conn->pg.broken)
             return failed;
     }
 }

@@ -48,12 +48,12 @@ static void roll_back_postgres(void *data)
     sl_sql_postgres_cursor_cancel(conn);
     sl_sql_postgres_cursors_forget(conn);
     conn->own_read_only = false;
-    if (conn->pg.lost || PQtransactionStatus(conn->pg.handle) == PQTRANS_IDLE)
+    if (conn->pg.broken || PQtransactionStatus(conn->pg.handle) == PQTRANS_IDLE)
         return;
     if (PQpipelineStatus(conn->pg.handle) != PQ_PIPELINE_OFF ||
         sl_pg_exec(&conn->pg, "ROLLBACK", sl_deadline_in_ms(CLEAN_UP_MS),
                    &err) != SL_OK)
-        conn->pg.lost = true;
+        conn->pg.broken = true;
 }
 
 /* Remove what a statement may have left in the session. */
@@ -61,7 +61,7 @@ static void reset_if_dirty(struct sl_sql_postgres_conn *conn)
 {
     struct sl_error err;
 
-    if (conn->dirty && !conn->pg.lost)
+    if (conn->dirty && !conn->pg.broken)
         (void)!sl_sql_postgres_reset_session(
             conn, sl_deadline_in_ms(CLEAN_UP_MS), &err);
 }
@@ -77,9 +77,9 @@ static void end_postgres_session(void *data)
 bool sl_sql_postgres_session_reset(struct sl_sql_postgres_conn *conn)
 {
     if (conn->active != NULL) /* rows are still arriving */
-        conn->pg.lost = true;
+        conn->pg.broken = true;
     sl_sql_session_end(&conn->session);
-    return !conn->pg.lost;
+    return !conn->pg.broken;
 }
 
 /* --- Statements --------------------------------------------------------- */
@@ -287,7 +287,7 @@ static enum sl_status run_postgres_statement(void *data, struct sl_op *op,
     const struct sl_sql_request *request = op->request;
     enum sl_status status = try_statement(conn, op, err);
 
-    if (status == SL_OK || !conn->stale_plan || conn->pg.lost ||
+    if (status == SL_OK || !conn->stale_plan || conn->pg.broken ||
         conn->session.transaction != SL_SQL_TRANSACTION_NONE)
         return status;
     /* It has done nothing yet. */
@@ -337,7 +337,7 @@ static void complete_postgres_failure(void *data, struct sl_op *op,
     const struct sl_sql_request *request = op->request;
 
     (void)err;
-    if (conn->stale_plan && !conn->pg.lost)
+    if (conn->stale_plan && !conn->pg.broken)
         sl_sql_postgres_statement_discard(conn, op->owner, request->statement);
     /* Nothing was done, and another connection may lead to the primary. */
     op->not_sent =

@@ -96,12 +96,12 @@ read_checked(struct sl_sql_postgres_conn *conn,
     struct sl_error later;
     enum sl_status status = sl_sql_postgres_read_results(conn, &head, err);
 
-    if (!conn->pg.lost) {
+    if (!conn->pg.broken) {
         enum sl_status described = sl_sql_postgres_read_results(
             conn, &head, status == SL_OK ? err : &later);
         status = status == SL_OK ? described : status;
     }
-    if (conn->pg.lost)
+    if (conn->pg.broken)
         return status;
     (void)PQsetSingleRowMode(conn->pg.handle);
     reader->to_sync = true;
@@ -127,12 +127,12 @@ sl_sql_postgres_run_checked(struct sl_sql_postgres_conn *conn,
     if (status == SL_OK)
         status = sl_pg_sent(&conn->pg, PQpipelineSync(conn->pg.handle), err);
     if (status != SL_OK) {
-        conn->pg.lost = true;
+        conn->pg.broken = true;
         return status;
     }
     status = read_checked(conn, statement, reader, err);
-    if (!conn->pg.lost && PQexitPipelineMode(conn->pg.handle) != 1)
-        conn->pg.lost = true;
+    if (!conn->pg.broken && PQexitPipelineMode(conn->pg.handle) != 1)
+        conn->pg.broken = true;
     return status;
 }
 
@@ -223,13 +223,13 @@ sl_sql_postgres_run_many(struct sl_sql_postgres_conn *conn,
         return status;
     status = send_many(conn, statement, op, binding, own, own && !checked, err);
     if (status != SL_OK) {
-        conn->pg.lost = true;
+        conn->pg.broken = true;
         return status;
     }
     status = sl_sql_postgres_read_results(conn, &reader, err);
-    if (!conn->pg.lost && PQexitPipelineMode(conn->pg.handle) != 1)
-        conn->pg.lost = true;
-    if (status == SL_OK && own && checked && !conn->pg.lost)
+    if (!conn->pg.broken && PQexitPipelineMode(conn->pg.handle) != 1)
+        conn->pg.broken = true;
+    if (status == SL_OK && own && checked && !conn->pg.broken)
         status = sl_sql_postgres_exec(conn, "COMMIT", op->deadline, err);
     return status;
 }

@@ -79,7 +79,7 @@ enum sl_status sl_sql_postgres_reset_session(struct sl_sql_postgres_conn *conn,
     if (status == SL_OK)
         status = sl_pg_exec(&conn->pg, (const char *)text.ptr, deadline, err);
     if (status != SL_OK) {
-        conn->pg.lost = true;
+        conn->pg.broken = true;
         return sl_sql_postgres_fail_reset(err);
     }
     conn->used = conn->dirty = false;

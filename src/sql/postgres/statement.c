@@ -257,7 +257,7 @@ static enum sl_status read_prepared(struct sl_sql_postgres_conn *conn,
         switch (PQresultStatus(result)) {
         case PGRES_FATAL_ERROR:
             failed = sl_sql_postgres_fail_result(conn, result, NULL, err);
-            if (conn->pg.lost)
+            if (conn->pg.broken)
                 return failed;
             break;
         case PGRES_COMMAND_OK:
