@@ -96,7 +96,7 @@ static void test_no_database(void **state)
 
     write_file(f->path, "This is a letter, and a long one at that. It goes on "
                         "for more than the hundred bytes that a header has.");
-    expect_untouched(f->path, SL_INTERNAL, "no database");
+    expect_untouched(f->path, SL_INTERNAL, "not a database");
 }
 
 static void test_another_programs_database(void **state)
