@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The dead letters of a queue, for an operator: looked at, sent again, or
- * deleted.  No host is needed, and nothing runs.  One thread uses it, and is
- * blocked by each function as long as the resource's `timeout` allows for each
- * hundred letters.
+ * deleted.  No host is needed, and no component runs.  One thread uses it; each
+ * function blocks it for at most the resource's `timeout` per hundred letters.
  */
 #ifndef SL_HOST_DEAD_LETTERS_H
 #define SL_HOST_DEAD_LETTERS_H
@@ -37,7 +36,7 @@ sl_dead_letters_open(const struct sl_manifest_resource *resource,
  * (sl_service_free).  NULL is fine. */
 bool sl_dead_letters_close(struct sl_dead_letters *letters);
 
-/* False: enough. */
+/* False: visit no more. */
 typedef bool sl_dead_letter_fn(void *context,
                                const struct sl_dead_letter *letter);
 
@@ -51,15 +50,15 @@ enum sl_dead_letters_action {
     SL_DEAD_LETTERS_DROP,   /* deleted */
 };
 
-/* What was done with one, which has the id `as` in the queue now, if any. */
+/* A letter was replayed or dropped.  as: its id in the queue now; "": none. */
 typedef void sl_dead_letter_done_fn(void *context, const char *id,
                                     const char *as);
 
 /*
- * Do it with those that have one of these ids; ids NULL: with all that there
- * are at the begin, so that what dies again meanwhile stays.  Each by itself:
- * after a failure some may be done, of which `done` was told.  *count is how
- * many were.  One that is not there is none of them.
+ * Replay or drop the letters with one of these ids; ids NULL: all that exist
+ * when this begins, so that one that dies again meanwhile stays.  Each is done
+ * by itself: after a failure, `done` was called for those that were, and *count
+ * is their number.  An id that does not exist is skipped.
  */
 SL_MUST_CHECK enum sl_status sl_dead_letters_settle(
     struct sl_dead_letters *letters, enum sl_dead_letters_action action,

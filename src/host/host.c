@@ -85,7 +85,7 @@ static uint32_t instances_of(const struct sl_manifest *manifest,
                : (uint32_t)SL_TRIGGER_CONCURRENCY_MAX;
 }
 
-/* As much as the one that may have most; each has its own limit. */
+/* The largest of all components; each has its own limit. */
 static uint64_t memory_of(const struct sl_manifest *manifest)
 {
     int64_t most = 0;
@@ -339,8 +339,8 @@ static bool shares_listener(const struct sl_manifest_trigger *a,
            strcmp(a->listen, b->listen) == 0;
 }
 
-/* The number that the manifest gives it; 0: it gives none, or another route of
- * its listener has a larger one. */
+/* The number in the manifest; 0: there is none, or another route of its listener
+ * has a larger one. */
 static int64_t number_of(const struct sl_manifest *manifest, size_t index)
 {
     const struct sl_manifest_trigger *trigger = &manifest->triggers[index];
@@ -360,9 +360,9 @@ static int64_t number_of(const struct sl_manifest *manifest, size_t index)
 }
 
 /*
- * What the manifest says must fit: of the routes of a listener, which share
- * what there is, the largest number.  An operator who is told at the start need
- * not guess it from 503s.
+ * The instances that the manifest asks for must fit.  The routes of a listener
+ * share theirs, so the largest number counts.  An operator learns it at the
+ * start, not from 503s.
  */
 static enum sl_status check_room(const struct sl_host *host,
                                  const struct sl_bridge_room *room,
@@ -389,7 +389,7 @@ static enum sl_status check_room(const struct sl_host *host,
         reason_of(room->short_of));
 }
 
-/* The rest, which nobody asked for by a number, is what there is room for. */
+/* Where the manifest gives no number, there are as many as fit. */
 static enum sl_status settle_room(const struct sl_host *host,
                                   struct sl_error *err)
 {

@@ -20,13 +20,13 @@ struct sl_host;
 
 /* How components are compiled that are not in the cache. */
 struct sl_host_compiling {
-    /* In processes of their own, within limits, one after the other; the
-     * program's main calls sl_compile_child for them (compile.h).  Otherwise
-     * here, without limits, and nothing else counts. */
+    /* Each in a process of its own, within limits, one after the other; the
+     * program's main calls sl_compile_child for them (compile.h).  Otherwise in
+     * this process, without limits: the other members are ignored. */
     bool apart;
     int64_t timeout_ms; /* each; 0: no limit; -1: the manifest's */
     int64_t memory;     /* bytes, each; -1: the manifest's */
-    int interrupt;      /* readable: give up at once; -1: none */
+    int interrupt;      /* give up as soon as it is readable; -1: none */
 };
 
 struct sl_host_config {
@@ -148,7 +148,7 @@ const struct sl_host_instances *
 sl_host_instances(const struct sl_host *host,
                   const struct sl_manifest_component *component);
 
-/* Lines that a component wrote and nobody will read. */
+/* Lines of a component that were dropped. */
 struct sl_output_lost;
 const struct sl_output_lost *
 sl_host_output_lost(const struct sl_host *host,
@@ -156,8 +156,8 @@ sl_host_output_lost(const struct sl_host *host,
 
 /*
  * Calls of a resource by a component, one per verb of the capability; NULL
- * where it is not granted.  What nobody of them asked, triggers for example,
- * is sl_service_metrics'.
+ * where it is not granted.  Calls made by slight itself, for its triggers, are
+ * in sl_service_metrics.
  */
 struct sl_metric;
 const struct sl_metric *
@@ -171,8 +171,8 @@ struct sl_bridge_engine *sl_host_engine(struct sl_host *host);
 struct sl_bridge_program *
 sl_host_program(struct sl_host *host,
                 const struct sl_manifest_component *component);
-/* Have every resource asked now, and log which fail, and work again; once,
- * before guests run. */
+/* Check every resource now, and log from now on which fail and which work
+ * again.  Once, before guests run. */
 void sl_host_watch(struct sl_host *host);
 /* What stands behind a resource of the manifest. */
 struct sl_service *sl_host_service(struct sl_host *host,

@@ -87,6 +87,32 @@ char *sl_trigger_address(const char *listen, uint16_t port)
     return sl_asprintf("http://%.*s:%" PRIu16, (int)len, listen, port);
 }
 
+static struct sl_bridge_http_route
+make_route(struct sl_host *host, const struct sl_manifest_trigger *of)
+{
+    return (struct sl_bridge_http_route){
+        .program = sl_host_program(host, of->component),
+        .reuse = (uint32_t)of->reuse,
+        .max_requests = (uint32_t)of->concurrency,
+    };
+}
+
+/* "http://127.0.0.1:8080/, http://127.0.0.1:8080/api"; the caller's to free. */
+static char *list_urls(const char *address, const struct sl_bytes *prefixes,
+                       size_t count)
+{
+    char *text = sl_strdup(address);
+
+    for (size_t i = 0; i < count; i++) {
+        char *longer =
+            sl_asprintf("%s%s%s%s", text, i > 0 ? ", " : "",
+                        i > 0 ? address : "", (const char *)prefixes[i].ptr);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
 enum sl_status
 sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
                       size_t first, struct sl_trigger_metrics *metrics,
@@ -104,19 +130,16 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
 
     trigger->routes =
         sl_alloc_array(manifest->trigger_count, sizeof(*trigger->routes));
-    for (size_t i = first; i < manifest->trigger_count; i++)
-        if (manifest->triggers[i].type == SL_TRIGGER_HTTP &&
-            strcmp(manifest->triggers[i].listen, settings->listen) == 0) {
-            trigger->routes[route_count] =
-                (struct route){manifest->triggers[i].component, &metrics[i]};
-            prefixes[route_count] = sl_bytes_of(manifest->triggers[i].route);
-            routes[route_count++] = (struct sl_bridge_http_route){
-                .program =
-                    sl_host_program(host, manifest->triggers[i].component),
-                .reuse = (uint32_t)manifest->triggers[i].reuse,
-                .max_requests = (uint32_t)manifest->triggers[i].concurrency,
-            };
-        }
+    for (size_t i = first; i < manifest->trigger_count; i++) {
+        const struct sl_manifest_trigger *of = &manifest->triggers[i];
+        if (of->type != SL_TRIGGER_HTTP ||
+            strcmp(of->listen, settings->listen) != 0)
+            continue;
+        trigger->routes[route_count] =
+            (struct route){of->component, &metrics[i]};
+        prefixes[route_count] = sl_bytes_of(of->route);
+        routes[route_count++] = make_route(host, of);
+    }
     trigger->paths = sl_routes_new(prefixes, route_count);
     const struct sl_bridge_http_config config = {
         .listen = sl_bytes_of(settings->listen),
@@ -147,14 +170,7 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
     }
     trigger->address = sl_trigger_address(settings->listen,
                                           sl_bridge_http_port(trigger->server));
-    trigger->text = sl_strdup(trigger->address);
-    for (size_t i = 0; i < route_count; i++) {
-        char *longer = sl_asprintf("%s%s%s%s", trigger->text, i > 0 ? ", " : "",
-                                   i > 0 ? trigger->address : "",
-                                   (const char *)prefixes[i].ptr);
-        free(trigger->text);
-        trigger->text = longer;
-    }
+    trigger->text = list_urls(trigger->address, prefixes, route_count);
     *out = trigger;
     return SL_OK;
 }
