@@ -226,9 +226,14 @@ static void release_result(void *result)
     sl_sql_result_free(result);
 }
 
-void sl_sql_result_give(struct sl_sql_result *result,
-                        struct sl_sql_answer *answer)
+enum sl_status sl_sql_result_finish(struct sl_sql_result *result,
+                                    enum sl_status status,
+                                    struct sl_sql_answer *answer)
 {
+    if (status != SL_OK || result == NULL) {
+        sl_sql_result_free(result);
+        return status;
+    }
     answer->columns = result->columns;
     /* A batch of a cursor has rows, but no columns. */
     answer->column_count = result->rows > 0 ? result->row_values / result->rows
@@ -237,4 +242,5 @@ void sl_sql_result_give(struct sl_sql_result *result,
     answer->row_count = result->rows;
     answer->memory.owner = result; /* handed over */
     answer->memory.release = release_result;
+    return SL_OK;
 }

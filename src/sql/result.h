@@ -49,8 +49,10 @@ enum sl_status sl_sql_result_fail_full(size_t budget, struct sl_error *err);
 
 size_t sl_sql_result_rows(const struct sl_sql_result *result);
 
-/* Hand everything over to answer. */
-void sl_sql_result_give(struct sl_sql_result *result,
-                        struct sl_sql_answer *answer);
+/* Hand everything over to answer where status is SL_OK, else free the result.
+ * Returns status.  NULL is fine. */
+enum sl_status sl_sql_result_finish(struct sl_sql_result *result,
+                                    enum sl_status status,
+                                    struct sl_sql_answer *answer);
 
 #endif

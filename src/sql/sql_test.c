@@ -341,7 +341,7 @@ static void a_result_has_a_limit(void **state)
     assert_int_equal(sl_sql_result_value(result, &null, &err), SL_OK);
     sl_sql_result_end_row(result);
     assert_int_equal(sl_sql_result_rows(result), 5);
-    sl_sql_result_give(result, &answer);
+    assert_int_equal(sl_sql_result_finish(result, SL_OK, &answer), SL_OK);
     assert_int_equal(answer.row_count, 5);
     assert_true(sl_bytes_equal(answer.columns[0].name, SL_LITERAL("a?")));
     assert_true(sl_bytes_equal(answer.values[3].bytes, text.bytes));
@@ -365,7 +365,7 @@ static void a_large_result(void **state)
         assert_int_equal(sl_sql_result_value(result, &value, &err), SL_OK);
         sl_sql_result_end_row(result);
     }
-    sl_sql_result_give(result, &answer);
+    assert_int_equal(sl_sql_result_finish(result, SL_OK, &answer), SL_OK);
     for (int i = 0; i < ROWS; i++) {
         assert_int_equal(answer.values[i].bytes.len, i % LETTERS);
         assert_memory_equal(answer.values[i].bytes.ptr, letters,

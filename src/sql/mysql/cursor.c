@@ -159,13 +159,9 @@ static enum sl_status start_mysql_cursor(struct sl_sql_mysql_conn *conn,
         return status;
     result = sl_sql_result_new(*op->room);
     status = sl_sql_mysql_add_columns(cursor->statement, result, err);
-    if (status != SL_OK) {
-        sl_sql_result_free(result);
-        return status;
-    }
-    sl_sql_result_give(result, answer);
-    answer->cursor = cursor->number;
-    return SL_OK;
+    if (status == SL_OK)
+        answer->cursor = cursor->number;
+    return sl_sql_result_finish(result, status, answer);
 }
 
 static enum sl_status check_reads(const struct sl_sql_mysql_class *class,
@@ -278,11 +274,7 @@ enum sl_status sl_sql_mysql_cursor_next(void *data, struct sl_op *op,
     conn->session.reached = true;
     struct sl_sql_result *result = sl_sql_result_new(*op->room);
     enum sl_status status = read_mysql_batch(conn, cursor, op, result, err);
-    if (status == SL_OK) {
-        sl_sql_result_give(result, op->answer);
-        return SL_OK;
-    }
-    sl_sql_result_free(result);
-    close_mysql_cursor(conn, cursor);
-    return status;
+    if (status != SL_OK)
+        close_mysql_cursor(conn, cursor);
+    return sl_sql_result_finish(result, status, op->answer);
 }

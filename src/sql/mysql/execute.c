@@ -224,11 +224,7 @@ static enum sl_status run_once(struct sl_sql_mysql_conn *conn, struct sl_op *op,
                  : run_mysql_prepared(conn, statement, op, result, err);
     if (statement != NULL)
         sl_sql_mysql_statement_release(conn, statement);
-    if (status == SL_OK && result != NULL)
-        sl_sql_result_give(result, op->answer);
-    else
-        sl_sql_result_free(result);
-    return status;
+    return sl_sql_result_finish(result, status, op->answer);
 }
 
 bool sl_sql_mysql_should_retry(struct sl_sql_mysql_conn *conn,

@@ -244,10 +244,9 @@ static enum sl_status read_member(struct sl_sql_postgres_conn *conn,
     conn->was_cached = true;
     (void)PQsetSingleRowMode(conn->pg.handle);
     enum sl_status status = sl_sql_postgres_read_results(conn, &reader, &err);
-    if (status == SL_OK && !reader.aborted && query)
-        sl_sql_result_give(result, op->answer);
-    else
-        sl_sql_result_free(result);
+    /* A statement that was not run has no result. */
+    (void)sl_sql_result_finish(result, reader.aborted ? SL_CONFLICT : status,
+                               op->answer);
     /* The cancellation of a too large result may have hit this statement. */
     bool hit = status == SL_TIMEOUT && group->cancelled;
     group->cancelled = reader.cancelled || (group->cancelled && !hit);

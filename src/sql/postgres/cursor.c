@@ -255,12 +255,7 @@ enum sl_status sl_sql_postgres_cursor_next(void *data, struct sl_op *op,
     if (status == SL_OK && conn->active == cursor &&
         cursor->received == cursor->requested)
         status = sl_sql_postgres_cursor_settle(conn, op->deadline, err);
-    if (status == SL_OK) {
-        sl_sql_result_give(result, op->answer);
-        return SL_OK;
-    }
-    sl_sql_result_free(result);
-    return status;
+    return sl_sql_result_finish(result, status, op->answer);
 }
 
 /* --- Opening and closing ------------------------------------------------ */
@@ -290,11 +285,7 @@ static enum sl_status describe_cursor(struct sl_sql_postgres_conn *conn,
     struct sl_sql_result *columns = sl_sql_result_new(*op->room);
     status =
         sl_sql_postgres_add_columns(&cursor->columns, result, columns, err);
-    if (status == SL_OK)
-        sl_sql_result_give(columns, op->answer);
-    else
-        sl_sql_result_free(columns);
-    return status;
+    return sl_sql_result_finish(columns, status, op->answer);
 }
 
 static enum sl_status declare_cursor(struct sl_sql_postgres_conn *conn,

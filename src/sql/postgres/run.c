@@ -208,11 +208,7 @@ run_postgres_prepared(struct sl_sql_postgres_conn *conn,
                  : run_single_postgres_set(conn, statement, op, result, err);
     if (status == SL_OK && begun)
         status = sl_sql_postgres_exec(conn, "COMMIT", op->deadline, err);
-    if (status == SL_OK && result != NULL)
-        sl_sql_result_give(result, op->answer);
-    else
-        sl_sql_result_free(result);
-    return status;
+    return sl_sql_result_finish(result, status, op->answer);
 }
 
 /* Get the statement.  Where the values do not fit the types it was prepared

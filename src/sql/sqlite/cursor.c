@@ -78,13 +78,9 @@ static enum sl_status start_sqlite_cursor(struct sl_sql_sqlite_conn *conn,
     /* After the last row the statement is in the cache, and so still there. */
     if (status == SL_OK)
         status = sl_sql_sqlite_add_columns(handle, result, err);
-    if (status != SL_OK) {
-        sl_sql_result_free(result);
-        return status;
-    }
-    sl_sql_result_give(result, answer);
-    answer->cursor = cursor->number;
-    return SL_OK;
+    if (status == SL_OK)
+        answer->cursor = cursor->number;
+    return sl_sql_result_finish(result, status, answer);
 }
 
 enum sl_status sl_sql_sqlite_cursor_open(void *data, struct sl_op *op,
@@ -159,11 +155,7 @@ enum sl_status sl_sql_sqlite_cursor_next(void *data, struct sl_op *op,
     struct sl_sql_result *result = sl_sql_result_new(*op->room);
     enum sl_status status =
         read_sqlite_batch(conn, cursor, request->limit, result, err);
-    if (status == SL_OK) {
-        sl_sql_result_give(result, op->answer);
-        return SL_OK;
-    }
-    sl_sql_result_free(result);
-    close_sqlite_cursor(conn, cursor);
-    return status;
+    if (status != SL_OK)
+        close_sqlite_cursor(conn, cursor);
+    return sl_sql_result_finish(result, status, op->answer);
 }

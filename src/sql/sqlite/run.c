@@ -212,11 +212,7 @@ static enum sl_status run_sqlite_statement(void *data, struct sl_op *op,
         result = sl_sql_result_new(*op->room);
     status = run_sqlite_prepared(conn, statement, op, result, err);
     sl_sql_sqlite_statement_release(conn, statement);
-    if (status == SL_OK && result != NULL)
-        sl_sql_result_give(result, op->answer);
-    else
-        sl_sql_result_free(result);
-    return status;
+    return sl_sql_result_finish(result, status, op->answer);
 }
 
 /* --- Requests ----------------------------------------------------------- */
