@@ -14,8 +14,8 @@ impl Attributes {
         self.0.iter().fold(before, |sum, (name, value)| sum.text(name).text(value))
     }
 
-    /// In C's terms. Those that are too long together are not read; C refuses them
-    /// by their lengths.
+    /// As C has them. If they are too long together, they are not read: C refuses them by
+    /// their lengths.
     pub fn pairs(&self, texts: &mut Converted) -> Result<Vec<SlPair>> {
         let together = self.touched(Touched::default()).read;
         let most = if together > ATTRIBUTE_BYTES_MAX { 0 } else { ATTRIBUTE_BYTES_MAX };
@@ -29,7 +29,7 @@ impl Attributes {
 }
 
 /// # Safety
-/// The bytes live, unchanged, as long as what is made of this. C promises UTF-8.
+/// The bytes do not change while the result is in use. C promises UTF-8.
 pub unsafe fn text(bytes: SlBytes) -> &'static str {
     // SAFETY: the caller's promise.
     std::str::from_utf8(unsafe { slice(bytes.ptr, bytes.len) }).unwrap_or("")

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Guests that compute for long. A guest begins on the runtime's threads, which also
-//! serve sockets and timers. Once it has used its time there, it goes on in the
+//! Guests that compute for long. A guest starts on the runtime's threads, which also
+//! serve sockets and timers. Once it has used its time there, it continues in the
 //! background: on as many threads of a lower priority, where the programs take turns,
-//! a time slice of one of their guests each. So however many guests loop, the
-//! runtime's threads are free for those that need little time.
+//! one time slice of one guest each. However many guests loop, the runtime's threads
+//! are free for those that need little time.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicU8, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -20,18 +18,21 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use wasmtime::UpdateDeadline;
 
+use crate::catch_unwind::CatchUnwind;
+
 /// The processor time that a guest may use on the runtime's threads.
 const FOREGROUND: Duration = Duration::from_millis(1);
-/// A guest that waited for so many times of what it used begins anew.
+/// A guest that has waited this many times as long as it computed gets its full time
+/// again.
 const FORGIVEN: u32 = 20;
-/// The clock's ticks after which a guest on the runtime's threads gives way.
+/// Ticks of the clock after which a guest on the runtime's threads yields.
 pub const SLICE_TICKS: u64 = 2;
 /// The same in the background, where the clock is fast.
 const BACKGROUND_SLICE_TICKS: u64 = 10;
-/// Of the background's threads: a tenth of the weight of the runtime's.
+/// The nice value of the background's threads: a tenth of the weight of the runtime's.
 const NICE: i32 = 10;
 
-/// The clock is fast for so many ticks after a guest has used up its slice.
+/// The clock stays fast for this many ticks after a guest has used up its slice.
 const BUSY_TICKS: u64 = 100;
 
 static TICKS: AtomicU64 = AtomicU64::new(BUSY_TICKS);
@@ -39,11 +40,11 @@ static TICKS: AtomicU64 = AtomicU64::new(BUSY_TICKS);
 static LAST: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// The tick at which the guest on this thread got it.
+    /// The tick at which the guest on this thread was resumed.
     static BEGUN: Cell<Option<u64>> = const { Cell::new(None) };
-    /// It was made to give way since.
+    /// The guest has yielded since.
     static GAVE_WAY: Cell<bool> = const { Cell::new(false) };
-    /// A call of the host would keep this thread for long.
+    /// A host call asks to be moved off this thread.
     static ASKED: Cell<bool> = const { Cell::new(false) };
     static IN_BACKGROUND: Cell<bool> = const { Cell::new(false) };
 }
@@ -62,8 +63,8 @@ pub fn is_background() -> bool {
     IN_BACKGROUND.get()
 }
 
-/// To be awaited by a call of the host that computes for long: behind it the guest is
-/// in the background, unless it is one that stays where it is (a command).
+/// Awaited by a host call that computes for long. Afterwards the guest is in the
+/// background, unless it is a command, which stays where it is.
 pub async fn to_background() {
     let mut asked = false;
     std::future::poll_fn(|_| {
@@ -77,8 +78,8 @@ pub async fn to_background() {
     .await;
 }
 
-/// What a guest does whose deadline, in ticks, has passed: it may be one of before it
-/// waited for something, and then the guest has its turn still.
+/// What a guest does when its deadline, in ticks, has passed. The deadline may date from
+/// before the guest waited for something; then its slice is not over yet.
 pub fn on_deadline() -> UpdateDeadline {
     if is_background() {
         return UpdateDeadline::Yield(BACKGROUND_SLICE_TICKS);
@@ -159,7 +160,7 @@ impl Task {
         }
     }
 
-    /// Let it go; at once, unless it runs: then after its slice.
+    /// Drop the work: at once, or if it is running, after its slice.
     fn cancel(&self) {
         self.cancelled.store(true, SeqCst);
         if let Ok(mut work) = self.work.try_lock() {
@@ -187,7 +188,7 @@ impl Wake for Task {
     }
 }
 
-/// What waits for a thread: of each program that has anything its guests, in turn.
+/// The guests that wait for a thread, by program. Programs take turns.
 #[derive(Default)]
 struct Queue {
     programs: VecDeque<(usize, VecDeque<Arc<Task>>)>,
@@ -219,7 +220,7 @@ impl Queue {
 pub struct Background {
     queue: Mutex<Queue>,
     changed: Condvar,
-    /// Guests that are here.
+    /// Guests in the background.
     guests: AtomicUsize,
     runtime: Handle,
     max_threads: usize,
@@ -253,7 +254,7 @@ impl Background {
         } else if queue.threads < self.max_threads {
             let background = self.clone();
             let thread = std::thread::Builder::new().name("slight-busy".into());
-            // Where there is none to be had, those that there are do it.
+            // If no thread can be started, the running ones do the work.
             if thread.spawn(move || background.serve()).is_ok() {
                 queue.threads += 1;
             }
@@ -316,10 +317,8 @@ impl Drop for Counted {
     }
 }
 
-type Outcome<T> = Result<T, Box<dyn Any + Send>>;
-
-/// A guest's work, wherever that goes on. To drop it ends the guest: at once, or where
-/// it is just running in the background, after its slice.
+/// A guest's work, wherever it runs. Dropping it ends the guest: at once, or if it is
+/// running in the background, after its slice.
 pub struct Fair<T> {
     place: Place<T>,
     program: usize,
@@ -329,7 +328,7 @@ pub struct Fair<T> {
 
 enum Place<T> {
     Foreground(Pin<Box<dyn Future<Output = T> + Send>>),
-    Background(Arc<Task>, oneshot::Receiver<Outcome<T>>),
+    Background(Arc<Task>, oneshot::Receiver<std::thread::Result<T>>),
     Over,
 }
 
@@ -417,7 +416,7 @@ impl<T: Send + 'static> Fair<T> {
         let counted = Counted(self.background.clone());
         let work = async move {
             let _counted = counted;
-            let _ = sender.send(CatchUnwind(work).await);
+            let _ = sender.send(CatchUnwind::pinned(work).await);
         };
         let task = Arc::new(Task {
             work: Mutex::new(Some(Box::pin(work))),
@@ -428,21 +427,6 @@ impl<T: Send + 'static> Fair<T> {
         });
         self.place = Place::Background(task.clone(), receiver);
         self.background.push(task);
-    }
-}
-
-/// A panic of the guest's future is the value.
-struct CatchUnwind<T>(Pin<Box<dyn Future<Output = T> + Send>>);
-
-impl<T> Future for CatchUnwind<T> {
-    type Output = Outcome<T>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<T>> {
-        let work = &mut self.0;
-        match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
-            Ok(polled) => polled.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
     }
 }
 

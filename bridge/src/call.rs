@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A call of the host, whatever its capability: requests go to C as they lie in
-//! the guest's memory, answers come back at once or later.
+//! Calls of the host, of any capability. Requests go to C as they are in the guest's
+//! memory; answers come back at once or later.
 
 use std::ffi::c_void;
 use std::future::{ready, Future};
@@ -11,8 +11,8 @@ use wasmtime::{Result, StoreContextMut};
 
 use crate::abi::{required, Answer, SlAnswer, SlCall, SlDelivery, SlError, SlHost, SlView, Status};
 use crate::background::{is_background, to_background};
+use crate::instance::State;
 use crate::lift::{Converted, Text, Touched, CALL_BYTES_MAX};
-use crate::program::State;
 use crate::wait::{Wait, Woken};
 
 pub type Store<'a> = StoreContextMut<'a, State>;
@@ -88,7 +88,7 @@ pub fn check(head: &SlAnswer) -> Reply<()> {
     }
 }
 
-/// Each answer by itself, unless the call as a whole was refused.
+/// A result for each answer, unless the call was refused as a whole.
 pub fn each<A: Answer, T>(
     answers: &mut [A],
     convert: fn(&mut A) -> Reply<T>,
@@ -99,7 +99,7 @@ pub fn each<A: Answer, T>(
     }
 }
 
-/// The first that fails fails all.
+/// All results, or the first failure.
 pub fn all<A: Answer, T>(answers: &mut [A], convert: fn(&mut A) -> Reply<T>) -> Reply<Vec<T>> {
     answers.iter_mut().map(convert).collect()
 }
@@ -152,7 +152,7 @@ fn defect<'a, T: Send + 'a>() -> Later<'a, T> {
     now(Err(wasmtime::Error::msg("the host neither answered nor waits")))
 }
 
-/// The start of a call: what C said at once, and what it left to come.
+/// A call that was started: answered at once, or pending.
 struct Started {
     answered: bool,
     wait: Wait,
@@ -188,6 +188,34 @@ unsafe fn start<R, A>(
     Started { answered, wait, call }
 }
 
+fn no_answer() -> wasmtime::Error {
+    wasmtime::Error::msg("no answer")
+}
+
+/// Finish a call with its answers: those that C gave at once, or those that it gives
+/// later. `kept` lives until then.
+fn complete<'a, A: Answer + 'static, T: Send + 'a>(
+    host: SlHost,
+    started: Started,
+    answers: Vec<MaybeUninit<A>>,
+    count: usize,
+    kept: impl Send + 'a,
+    finish: impl FnOnce(Vec<A>) -> Result<(T,)> + Send + 'a,
+) -> Later<'a, T> {
+    if started.answered {
+        // SAFETY: C answered, so that all are filled.
+        return Box::new(ready(finish(unsafe { taken(answers, count) })));
+    }
+    let pending = Pending { call: started.call, release: required(host.release) };
+    let Some(woken) = started.wait.woken() else {
+        return defect();
+    };
+    Box::new(async move {
+        let _kept = kept;
+        finish(pending.answers(host, count, woken).await)
+    })
+}
+
 /// One request: answered on the stack where C answers at once.
 pub fn one<'a, R, A: Answer + 'static, T: Send + 'static>(
     store: &Store<'_>,
@@ -209,16 +237,8 @@ pub fn one<'a, R, A: Answer + 'static, T: Send + 'static>(
             answer.assume_init_drop();
             return now(Ok(reply));
         }
-        let pending = Pending { call: started.call, release: required(host.release) };
-        let Some(woken) = started.wait.woken() else {
-            return defect();
-        };
-        Box::new(async move {
-            let mut answers = pending.answers(host, 1, woken).await;
-            match answers.first_mut() {
-                Some(answer) => Ok((convert(answer),)),
-                None => Err(wasmtime::Error::msg("no answer")),
-            }
+        complete(host, started, Vec::new(), 1, (), move |mut answers: Vec<A>| {
+            answers.first_mut().map(|answer| (convert(answer),)).ok_or_else(no_answer)
         })
     }
 }
@@ -242,19 +262,11 @@ pub fn many<'a, R, A: Answer + 'static, T: Send + 'static>(
         let none = std::ptr::null_mut();
         start(state, handle, requests.as_ptr(), count, answers.as_mut_ptr(), none)
     };
-    if started.answered {
-        // SAFETY: see above.
-        return now(Ok(convert(&mut unsafe { taken(answers, count) })));
-    }
-    let pending = Pending { call: started.call, release: required(host.release) };
-    let Some(woken) = started.wait.woken() else {
-        return defect();
-    };
-    Box::new(async move { Ok((convert(&mut pending.answers(host, count, woken).await),)) })
+    complete(host, started, answers, count, (), |mut answers| Ok((convert(&mut answers),)))
 }
 
-/// One request that makes something, for which C has a handle at once. Where it
-/// fails, and where the guest is gone, the handle is dropped.
+/// One request that creates an object, for which C has a handle at once. The handle is
+/// dropped if the request fails or the guest has ended.
 pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
     store: Store<'a>,
     handle: u32,
@@ -271,7 +283,7 @@ pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
         unsafe { start(store.data(), handle, request, 1, answers.as_mut_ptr(), &mut made) };
     let finish = move |mut answers: Vec<A>| {
         let Some(answer) = answers.first_mut() else {
-            return Err(wasmtime::Error::msg("no answer"));
+            return Err(no_answer());
         };
         let checked = check(answer.head());
         // SAFETY: the instance lives as long as the store that is borrowed.
@@ -287,23 +299,10 @@ pub fn make<'a, R, A: Answer + 'static, T: Send + 'static>(
         }
         Ok((checked.map(|()| convert(answer, made)),))
     };
-    if started.answered {
-        // SAFETY: C answered, so that it is filled.
-        return Box::new(ready(finish(unsafe { taken(answers, 1) })));
-    }
-    let pending = Pending { call: started.call, release: required(host.release) };
-    let Some(woken) = started.wait.woken() else {
-        return defect();
-    };
-    Box::new(async move {
-        let _store = store;
-        let answers = pending.answers(host, 1, woken).await;
-        finish(answers)
-    })
+    complete(host, started, answers, 1, store, finish)
 }
 
-/// One request whose answer has at most `most` things, for each of which C makes a
-/// handle.
+/// One request whose answer has at most `most` objects. C makes a handle for each.
 pub fn make_many<'a, R, A: Answer + 'static, T: Send + 'static>(
     store: Store<'a>,
     handle: u32,
@@ -321,7 +320,7 @@ pub fn make_many<'a, R, A: Answer + 'static, T: Send + 'static>(
     };
     let finish = move |mut answers: Vec<A>| {
         let Some(answer) = answers.first_mut() else {
-            return Err(wasmtime::Error::msg("no answer"));
+            return Err(no_answer());
         };
         if let Err(error) = check(answer.head()) {
             return Ok((Err(error),));
@@ -350,19 +349,7 @@ pub fn make_many<'a, R, A: Answer + 'static, T: Send + 'static>(
         handles.truncate(count);
         Ok((Ok(handles.into_iter().map(convert).collect()),))
     };
-    if started.answered {
-        // SAFETY: C answered, so that it is filled.
-        return Box::new(ready(finish(unsafe { taken(answers, 1) })));
-    }
-    let pending = Pending { call: started.call, release: required(host.release) };
-    let Some(woken) = started.wait.woken() else {
-        return defect();
-    };
-    Box::new(async move {
-        let _store = store;
-        let answers = pending.answers(host, 1, woken).await;
-        finish(answers)
-    })
+    complete(host, started, answers, 1, store, finish)
 }
 
 /// A received message, or event.
@@ -382,8 +369,8 @@ pub unsafe fn delivery(store: &Store<'_>, handle: u32) -> wasmtime::Result<&'sta
     Err(wasmtime::Error::msg("the host does not know the delivery"))
 }
 
-/// One request to something that was made, which is told what came of it. With
-/// `last` its handle is dropped then.
+/// One request to an object, which gets the answer, too. With `last` the handle is
+/// dropped afterwards.
 pub fn tell<'a, R, A: Answer + 'static>(
     store: Store<'a>,
     handle: u32,
@@ -401,7 +388,7 @@ pub fn tell<'a, R, A: Answer + 'static>(
     };
     let finish = move |mut answers: Vec<A>| {
         let Some(answer) = answers.first_mut() else {
-            return Err(wasmtime::Error::msg("no answer"));
+            return Err(no_answer());
         };
         let instance = instance;
         // SAFETY: as in `make`.
@@ -413,19 +400,7 @@ pub fn tell<'a, R, A: Answer + 'static>(
         }
         Ok((check(answer.head()),))
     };
-    if started.answered {
-        // SAFETY: C answered, so that it is filled.
-        return Box::new(ready(finish(unsafe { taken(answers, 1) })));
-    }
-    let pending = Pending { call: started.call, release: required(host.release) };
-    let Some(woken) = started.wait.woken() else {
-        return defect();
-    };
-    Box::new(async move {
-        let _store = store;
-        let answers = pending.answers(host, 1, woken).await;
-        finish(answers)
-    })
+    complete(host, started, answers, 1, store, finish)
 }
 
 /// Every request begins with its verb (service.h).
@@ -462,7 +437,7 @@ pub fn open(store: &Store<'_>, capability: &std::ffi::CStr, name: &Text) -> Resu
     }
 }
 
-/// The guest's last handle of something; C hears of it once.
+/// The guest has dropped a handle. C is told once.
 pub fn drop_handle(store: &Store<'_>, handle: u32) -> Result<()> {
     let state = store.data();
     // SAFETY: the handle is the instance's.
@@ -470,7 +445,7 @@ pub fn drop_handle(store: &Store<'_>, handle: u32) -> Result<()> {
     Ok(())
 }
 
-/// What a guest is told of a call that touches too much of its memory.
+/// The error for a call that touches too much of the guest's memory.
 fn too_large(touched: usize) -> Error {
     Error {
         code: ErrorCode::TooLarge,
@@ -481,9 +456,9 @@ fn too_large(touched: usize) -> Error {
     }
 }
 
-/// Start a call that touches so much. Where that takes long it is the background's
-/// work, like a guest's that computes for long: nobody else waits for it, and whoever
-/// waits for the guest does so until its deadline.
+/// Start a call that touches this much memory. A call that takes long is moved to the
+/// background, like a guest that computes for long: no other guest waits for it, and its
+/// own deadline still holds.
 pub fn aside<'a, T: Send + 'a>(
     touched: Touched,
     go: impl FnOnce() -> Result<Later<'a, T>> + Send + 'a,
@@ -493,14 +468,14 @@ pub fn aside<'a, T: Send + 'a>(
     }
     Box::new(async move {
         to_background().await;
-        // A command stays on its thread: another one does the runtime's work.
+        // A command stays on its thread; another thread takes over the runtime's work.
         let later = if is_background() { go() } else { tokio::task::block_in_place(go) };
         Box::into_pin(later?).await
     })
 }
 
-/// Start a call with so many requests, if what they touch together is not too much.
-/// A single one has its own limits, which C knows.
+/// Start a call with `count` requests, unless they touch too much together. A single
+/// request has its own limits, which C checks.
 pub fn within_call<'a, T: Send + 'a>(
     touched: Touched,
     count: usize,

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Compiling alone: what a process needs that only compiles, and has neither a
-//! pool nor threads for guests.
+//! Compilation in a process of its own, which has neither a pool nor threads for
+//! guests.
 
 use crate::abi::{
     fail, ffi_guard, Failure, Fallible, SlBytes, SlEngineConfig, SlError, SlSink, Status,
 };
-use crate::component::{is_out_of_memory, names_wasi_3, one_line};
+use crate::cause::{is_out_of_memory, one_line};
+use crate::component::names_wasi_3;
 use crate::engine::compiler_of;
 
 /// As compiling for an engine of this configuration does (component.rs).
@@ -21,7 +22,7 @@ fn compile(config: &SlEngineConfig, wasm: &[u8]) -> Fallible<Vec<u8>> {
     code.map_err(|error| failure(&error))
 }
 
-/// A lack of memory is not the component's being wrong.
+/// A lack of memory does not make the component invalid.
 fn failure(error: &wasmtime::Error) -> Failure {
     let cause = one_line(error);
     if is_out_of_memory(error) {
@@ -39,7 +40,7 @@ pub unsafe extern "C" fn sl_bridge_compile(
     sink: SlSink,
     err: *mut SlError,
 ) -> Status {
-    // A panic is answered as an error; nothing is to be read on the terminal.
+    // A panic becomes an error; it is not printed.
     std::panic::set_hook(Box::new(|_| {}));
     // SAFETY: the header's contract: valid pointers, borrowed for this call.
     unsafe {

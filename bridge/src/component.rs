@@ -7,21 +7,21 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
 use wasmtime::component::types::ComponentItem;
-use wasmtime::OutOfMemory;
 
 use crate::abi::{
     fail, ffi_guard, ffi_guard_or, Failure, Fallible, SlBytes, SlError, SlExtern, SlSink,
     SlWasmKind, Status,
 };
+use crate::cause::one_line;
 use crate::engine::Engine;
 use crate::pool::Needs;
 
-/// A component as its compiler's engine has it; a program has it in an engine with room
-/// for instances.
+/// A component in the engine that compiles. A program loads it into an engine with a
+/// pool.
 pub struct Component {
     pub compiled: wasmtime::component::Component,
     needs: Needs,
-    /// What it was loaded from.
+    /// The file that it was loaded from.
     file: Option<OwnedFd>,
 }
 
@@ -46,12 +46,12 @@ impl Component {
         Ok(Component { compiled, needs, file })
     }
 
-    /// The elements that a table of it may have: those that it begins with in any case.
+    /// The elements that each of its tables may have; at least those that it starts with.
     pub fn max_elements(&self, engine: &Engine) -> usize {
         usize::try_from(self.needs.elements.max(engine.max_elements())).unwrap_or(usize::MAX)
     }
 
-    /// The same where instances can be made of it.
+    /// The same in an engine that can instantiate it.
     pub fn pooled(&self, engine: &Engine) -> Fallible<wasmtime::component::Component> {
         use wasmtime::component::Component as Compiled;
 
@@ -87,33 +87,6 @@ pub fn kind_of(wasm: &[u8]) -> SlWasmKind {
         }
         _ => SlWasmKind::NOT_WASM,
     }
-}
-
-/// A chain of causes in one line, without repeating what was said.
-pub fn one_line(error: &wasmtime::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain() {
-        let cause = cause.to_string();
-        let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
-        if !text.ends_with(&cause) {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&cause);
-        }
-    }
-    text
-}
-
-/// Whether one of the causes is of this type.
-pub fn has_cause<E: std::error::Error + 'static>(error: &wasmtime::Error) -> bool {
-    error.chain().any(|cause| cause.is::<E>())
-}
-
-/// Whether the kernel, or the allocator, had no memory.
-pub fn is_out_of_memory(error: &wasmtime::Error) -> bool {
-    has_cause::<OutOfMemory>(error)
-        || error.chain().any(|cause| cause.downcast_ref() == Some(&rustix::io::Errno::NOMEM))
 }
 
 /// WASI 0.3 has asynchronous functions, which only one of the engines knows. The

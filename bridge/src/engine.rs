@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The engine: Wasmtime's settings, the threads that run guests, and the clock
-//! that makes a looping guest give way.
+//! that makes a looping guest yield.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -20,10 +20,10 @@ use crate::pool::{self, Layout, Needs, Room};
 const TICK: Duration = Duration::from_millis(5);
 /// The same while guests compute for long.
 const FAST_TICK: Duration = Duration::from_millis(1);
-/// After so many without a guest the clock stops.
+/// The clock stops after this many ticks without a guest.
 const TICKS_IDLE: u32 = 200;
-/// Of its tasks, after which a thread looks for sockets and timers. Each may be a
-/// guest's slice.
+/// A thread polls sockets and timers after this many tasks. Each may be a slice of a
+/// guest.
 const EVENT_INTERVAL: u32 = 16;
 
 /// Advances the epoch, and with it the guests' turns, while any guest runs. A
@@ -36,14 +36,14 @@ struct Ticker {
     woken: Condvar,
 }
 
-/// One guest runs, as long as this lives.
+/// A guest counts as running while this lives.
 pub struct Running(Arc<Ticker>);
 
-/// All guests that run.
+/// The guests that run.
 pub struct Guests(Arc<Ticker>);
 
 impl Guests {
-    /// Whether the one that asks is the only one.
+    /// Whether only one guest runs.
     pub fn one(&self) -> bool {
         self.0.running.load(SeqCst) == 1
     }
@@ -182,14 +182,14 @@ impl Engine {
             let config = pool::base_config(self.engines.layout, concurrent);
             let engine = wasmtime::Engine::new(&config)
                 .or_else(|error| fail(Status::INTERNAL, format!("no engine: {error:#}")))?;
-            // Another thread may have been faster; then that one counts.
+            // If another thread was faster, its engine is used.
             let _ = pair.compiler.set(engine);
         }
         pair.compiler.get().ok_or_else(|| Failure(Status::INTERNAL, "no engine".into()))
     }
 
-    /// The room for instances must be enough for one more component. Once there is a
-    /// program, the room is fixed.
+    /// The pool must have room for the instances of one more component. Once there is a
+    /// program, the pool is fixed.
     pub fn note_needs(&self, needs: Needs) {
         let mut all = self.engines.needs.lock().unwrap_or_else(PoisonError::into_inner);
         *all = all.most(needs);
@@ -215,7 +215,7 @@ impl Engine {
         pool::max_elements(&self.engines.config)
     }
 
-    /// The least room of the engines that there are.
+    /// The smallest room of the pooled engines.
     fn room(&self) -> Option<Room> {
         let pairs = [&self.engines.plain, &self.engines.concurrent];
         let rooms = pairs.iter().filter_map(|pair| pair.pooled.get()).map(|(_, room)| *room);
@@ -233,7 +233,7 @@ impl Engine {
     }
 }
 
-/// What compiles for an engine of this configuration, and runs nothing.
+/// An engine of this configuration that only compiles.
 pub fn compiler_of(
     config: &SlEngineConfig,
     concurrent: bool,
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn sl_bridge_engine_new(
     out: *mut *mut Engine,
     err: *mut SlError,
 ) -> Status {
-    // A panic is answered as an error; nothing is to be read on the terminal.
+    // A panic becomes an error; it is not printed.
     std::panic::set_hook(Box::new(|_| {}));
     // SAFETY: the header's contract: valid pointers.
     unsafe {

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The frames of a guest's body, and whether it is whole.
+//! The frames of a body that a guest writes, and whether the body is complete.
 
 use std::collections::VecDeque;
+use std::future::{poll_fn, Future};
 use std::pin::Pin;
-use std::task::{ready, Context, Poll};
+use std::task::{ready, Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use wasmtime_wasi_http::{Error as HttpError, WasiBody};
-
-use crate::response::poll_now;
 
 const UNFINISHED: &str = "it did not finish the body of its response";
 
@@ -18,13 +17,13 @@ enum Rest {
     /// More may come.
     Open,
     Whole,
-    /// Why it is not.
+    /// Incomplete, for this reason.
     Cut(String),
 }
 
 pub struct Frames {
     body: WasiBody,
-    /// What came before the rest was known.
+    /// Frames that came before the end was known.
     queued: VecDeque<Frame<Bytes>>,
     rest: Rest,
     /// The declared length, and what is left of it.
@@ -42,7 +41,7 @@ impl Frames {
         Frames { body, queued: VecDeque::new(), rest, declared, left, last: None }
     }
 
-    /// All of it was given.
+    /// The body is complete, and all of it was passed on.
     pub fn is_over(&self) -> bool {
         matches!(self.rest, Rest::Whole)
             && self.queued.is_empty()
@@ -63,7 +62,7 @@ impl Frames {
         }
     }
 
-    /// Nobody reads it: it may be of another length than declared.
+    /// Nobody reads the body: it may have another length than declared.
     pub fn forget_length(&mut self) {
         (self.declared, self.left) = (None, 0);
     }
@@ -77,7 +76,7 @@ impl Frames {
         self.rest = match ended {
             Ok(()) => Rest::Whole,
             Err(_) if self.declared.is_some() && self.left > 0 => Rest::Cut(self.short()),
-            // So WASI 0.2 says that it was dropped.
+            // WASI 0.2 reports a dropped body by this error.
             Err(HttpError::HttpProtocolError) => Rest::Cut(UNFINISHED.into()),
             Err(error) => Rest::Cut(format!("the body of its response broke off: {error}")),
         };
@@ -90,8 +89,7 @@ impl Frames {
         format!("its response has content-length {declared}, and a body of {sent} bytes")
     }
 
-    /// Nothing more is written: what is there is taken. False where the body was not
-    /// finished.
+    /// The guest writes no more: take what is queued. False if the body is incomplete.
     pub fn drain(&mut self) -> bool {
         while matches!(self.rest, Rest::Open) {
             match poll_now(|context| Pin::new(&mut self.body).poll_frame(context)) {
@@ -104,7 +102,7 @@ impl Frames {
         matches!(self.rest, Rest::Whole)
     }
 
-    /// A frame as the client may have it: all of it now, or later, or never.
+    /// The frame, if the client may have it now.
     fn pass(&mut self, frame: Frame<Bytes>) -> Option<Frame<Bytes>> {
         let Some(declared) = self.declared else {
             return Some(frame);
@@ -124,7 +122,7 @@ impl Frames {
         None
     }
 
-    /// None at the end, whatever that is.
+    /// The next frame; None at the end, also at an incomplete one.
     pub fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Frame<Bytes>>> {
         loop {
             let next = match (self.queued.pop_front(), &self.rest) {
@@ -143,7 +141,7 @@ impl Frames {
                     if self.left == 0 && self.last.is_none() {
                         return Poll::Ready(Some(frame));
                     }
-                    // With a declared length there are none.
+                    // A body with a declared length has no trailers.
                 }
                 Some(Ok(frame)) if frame.data_ref().is_some_and(|data| data.is_empty()) => {}
                 Some(Ok(frame)) => {
@@ -155,5 +153,16 @@ impl Frames {
                 None => self.end(Ok(())),
             }
         }
+    }
+}
+
+/// Poll once, without a waker.
+pub fn poll_now<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+    // Otherwise tokio's cooperative budget might answer Pending.
+    let now = poll_fn(|context| Poll::Ready(poll(context)));
+    let now = std::pin::pin!(tokio::task::unconstrained(now));
+    match now.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(polled) => polled,
+        Poll::Pending => Poll::Pending,
     }
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Components that are called: `slight:mq/handler` and `slight:pubsub/handler`, an
-//! instance for each message.
+//! Calls of the exports `slight:mq/handler` and `slight:pubsub/handler`, in a fresh
+//! instance for each delivery.
 
 use std::ffi::c_void;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use wasmtime::component::{ComponentExportIndex, ComponentNamedList, ComponentType, Lift, Lower};
@@ -97,6 +95,5 @@ pub unsafe extern "C" fn sl_bridge_program_handle(
         let timeout = runner.settings().timeout;
         fairly(&runner, timeout, handle(runner.clone(), handler, borrowed)).await
     };
-    let run = Box::pin(run) as Pin<Box<dyn Future<Output = Outcome> + Send>>;
     start(&linked, run, Done { done, context });
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What WASI holds of the host's memory for an instance: headers, bodies, handles.
+//! The host's memory that WASI uses for an instance: headers, bodies, handles.
 //!
-//! Wasmtime counts handles, and bytes within one set of headers, but no sum. The
-//! table of an instance is looked through for it: not at every call, but when the
-//! calls since the last time may have added as much as C allowed then.
+//! Wasmtime limits handles, and the bytes of one set of headers, but not their sum. The
+//! table of an instance is scanned for it: not at every call, but when the calls since
+//! the last scan may have added as much as C allowed then.
 
 use std::any::Any;
 
@@ -17,17 +17,17 @@ use wasmtime_wasi_http::{p3, FieldMap};
 
 use crate::abi::{size, SlLimits};
 
-/// Any handle, and a header beside its name and value: about what they cost.
+/// About what a handle costs, and a header beside its name and value.
 const HANDLE: usize = 512;
 const HEADER: usize = 160;
 
 /// Of one instance.
 pub struct Holdings {
-    /// What a body may hold.
+    /// The bytes that a body may hold.
     body: usize,
-    /// One call of wasi:http adds less: a full set of headers, or a body.
+    /// More than one call of wasi:http adds: a full set of headers, or a body.
     call: usize,
-    /// What calls may still add before the next look.
+    /// What calls may still add before the next scan.
     left: usize,
     over: bool,
 }
@@ -92,8 +92,7 @@ impl Holdings {
         }
         if self.left < self.call {
             let now: usize = table.iter_mut().map(|any| HANDLE + entry(any, self.body)).sum();
-            // Looking takes time that grows with what is held: so does the distance
-            // to the next time.
+            // A scan takes time that grows with what is held, and so does the interval.
             self.left = self.call.saturating_mul(4).max(now / 8);
             self.over = !hold(now, self.left);
         }

@@ -12,123 +12,25 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{watch, AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use crate::abi::{
-    fail, ffi_guard, ffi_guard_or, required, slice, Failure, Fallible, SlBytes, SlError,
-    SlHttpConfig, SlHttpEnd, SlHttpLimits, Status,
+    fail, ffi_guard, ffi_guard_or, required, slice, Failure, Fallible, SlError, SlHttpConfig,
+    SlHttpLimits, Status,
 };
-use crate::connection::{first_of, serve, First};
+use crate::connection::serve;
 use crate::engine::Engine;
+use crate::http_config::HttpConfig;
+use crate::http_state::{Find, HttpState, MayAsk, Phase};
+use crate::link::{first_of, First};
 use crate::peers::{Kept, Peers};
 use crate::program::Program;
 use crate::route::{Route, Target};
 
-/// Where no file descriptor is left, some connection has to end first.
+/// The pause after a failed accept: without a free file descriptor, a connection has to
+/// end first.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const CUT_TIME: Duration = Duration::from_secs(1);
 
-/// C's callback, and whom it is for.
-pub struct Ended {
-    pub call: unsafe extern "C" fn(*mut c_void, *const SlHttpEnd),
-    pub context: *mut c_void,
-}
-
-// SAFETY: the callback may run on any thread (slight_bridge.h).
-unsafe impl Send for Ended {}
-// SAFETY: as above.
-unsafe impl Sync for Ended {}
-
-/// C's choice of a route by a path.
-pub struct Find {
-    call: unsafe extern "C" fn(*mut c_void, SlBytes) -> usize,
-    context: *mut c_void,
-}
-
-// SAFETY: the function may be called on any thread (slight_bridge.h).
-unsafe impl Send for Find {}
-// SAFETY: as above.
-unsafe impl Sync for Find {}
-
-pub enum Found {
-    Route(usize),
-    None,
-    /// It depends on how the path is read.
-    Unclear,
-}
-
-impl Find {
-    fn find(&self, path: &str, count: usize) -> Found {
-        // SAFETY: the caller of the bridge vouches for both.
-        match unsafe { (self.call)(self.context, SlBytes::of(path.as_bytes())) } {
-            usize::MAX => Found::None,
-            index if index < count => Found::Route(index),
-            _ => Found::Unclear,
-        }
-    }
-}
-
-/// Whether C answers requests to this host.
-pub struct MayAsk {
-    call: unsafe extern "C" fn(*mut c_void, SlBytes) -> bool,
-    context: *mut c_void,
-}
-
-// SAFETY: the function may be called on any thread (slight_bridge.h).
-unsafe impl Send for MayAsk {}
-// SAFETY: as above.
-unsafe impl Sync for MayAsk {}
-
-impl MayAsk {
-    pub fn allows(&self, host: &[u8]) -> bool {
-        // SAFETY: the caller of the bridge vouches for both.
-        unsafe { (self.call)(self.context, SlBytes::of(host)) }
-    }
-}
-
-/// What all connections share.
-pub struct Shared {
-    pub routes: Vec<Route>,
-    find: Find,
-    pub max_header_bytes: usize,
-    pub max_body_bytes: u64,
-    pub idle_timeout: Duration,
-    /// Until a response begins.
-    pub request_timeout: Duration,
-    /// Until the next piece of a body, one way or the other.
-    pub between_bytes_timeout: Duration,
-    /// Of a request and its response in all.
-    pub total_timeout: Option<Duration>,
-    /// What a client takes at least, in bytes a second, where bytes wait for it.
-    pub min_rate: u64,
-    pub max_connections: u32,
-    pub connections: Arc<Semaphore>,
-    pub ended: Ended,
-    pub may_ask: Option<MayAsk>,
-    pub limits: SlHttpLimits,
-    peers: Arc<Peers>,
-    /// Of one peer; 0: as many as there are.
-    max_peer_connections: u32,
-    close_idle: bool,
-}
-
-impl Shared {
-    fn min_idle(&self) -> Duration {
-        Duration::from_millis(self.limits.min_idle_ms)
-    }
-
-    pub fn find_route(&self, path: &str) -> Found {
-        self.find.find(path, self.routes.len())
-    }
-}
-
-/// What is told to the listeners and connections of a server.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Phase {
-    Serving,
-    Draining,
-    Cut,
-}
-
 pub struct Server {
-    shared: Arc<Shared>,
+    shared: Arc<HttpState>,
     address: SocketAddr,
     phase: watch::Sender<Phase>,
     engine: *const Engine,
@@ -136,9 +38,9 @@ pub struct Server {
 
 // --- Accepting -------------------------------------------------------------
 
-/// A place for a connection. Where all are taken, and C wants that, the one that is
-/// idle for longest goes; else somebody has to leave.
-async fn place(shared: &Shared) -> Result<OwnedSemaphorePermit, AcquireError> {
+/// A slot for a connection. If none is free and C wants that, the connection that is
+/// idle for longest is closed; otherwise this waits for one to end.
+async fn place(shared: &HttpState) -> Result<OwnedSemaphorePermit, AcquireError> {
     loop {
         if !shared.close_idle {
             return shared.connections.clone().acquire_owned().await;
@@ -147,15 +49,15 @@ async fn place(shared: &Shared) -> Result<OwnedSemaphorePermit, AcquireError> {
             let _ = shared.peers.close_idle(None);
         }
         let free = shared.connections.clone().acquire_owned();
-        if let Ok(permit) = tokio::time::timeout(shared.min_idle(), free).await {
+        if let Ok(permit) = tokio::time::timeout(shared.config.min_idle(), free).await {
             return permit;
         }
     }
 }
 
-/// Whether one more connection of this peer is within its limit, if need be with
-/// one less that is idle.
-async fn may_enter(shared: &Shared, peer: IpAddr) -> bool {
+/// Whether the peer may have one more connection, after one that is idle was closed if
+/// need be.
+async fn may_enter(shared: &HttpState, peer: IpAddr) -> bool {
     let has_room = || {
         let max = shared.max_peer_connections;
         max == 0 || shared.peers.count(peer) < max
@@ -167,13 +69,13 @@ async fn may_enter(shared: &Shared, peer: IpAddr) -> bool {
         Ok(()) => true,
         Err(Kept::Busy) => false,
         Err(Kept::Young) => {
-            tokio::time::sleep(shared.min_idle()).await;
+            tokio::time::sleep(shared.config.min_idle()).await;
             has_room() || shared.peers.close_idle(Some(peer)).is_ok()
         }
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener, mut phase: watch::Receiver<Phase>) {
+async fn accept(shared: Arc<HttpState>, listener: TcpListener, mut phase: watch::Receiver<Phase>) {
     loop {
         let next = pin!(async {
             let permit = place(&shared).await;
@@ -204,7 +106,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener, mut phase: watch::Re
 fn listen(address: SocketAddr, limits: &SlHttpLimits) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
-    // Its connections inherit what follows.
+    // Accepted connections inherit these options.
     socket.set_keepalive(true)?;
     let keepalive = [
         (libc::TCP_KEEPIDLE, limits.keepalive_idle_s),
@@ -271,28 +173,16 @@ unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server
         let address = config.listen.text("an address")?;
         (&(*engine).runtime, routes_of(config)?, address, *config.limits)
     };
-    let ms = Duration::from_millis;
     let _entered = runtime.enter();
     let (listener, address) = bind(address, &limits)?;
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(HttpState {
+        config: Arc::new(HttpConfig::new(config, limits)),
         routes,
         find: Find { call: required(config.find), context: config.context },
-        max_header_bytes: usize::try_from(config.max_header_bytes).unwrap_or(usize::MAX),
-        max_body_bytes: config.max_body_bytes,
-        idle_timeout: ms(config.idle_timeout_ms),
-        request_timeout: ms(config.request_timeout_ms),
-        between_bytes_timeout: ms(match config.between_bytes_timeout_ms {
-            0 => config.request_timeout_ms,
-            own => own,
-        }),
-        total_timeout: (config.total_timeout_ms > 0).then(|| ms(config.total_timeout_ms)),
-        min_rate: config.min_rate,
+        may_ask: config.may_ask.map(|call| MayAsk { call, context: config.context }),
         max_connections: config.max_connections,
         connections: Arc::new(Semaphore::new(config.max_connections as usize)),
-        ended: Ended { call: required(config.ended), context: config.context },
-        may_ask: config.may_ask.map(|call| MayAsk { call, context: config.context }),
-        limits,
-        peers: Peers::new(ms(limits.min_idle_ms)),
+        peers: Peers::new(Duration::from_millis(limits.min_idle_ms)),
         max_peer_connections: config.max_peer_connections,
         close_idle: config.close_idle,
     });
@@ -302,7 +192,7 @@ unsafe fn start(engine: *const Engine, config: &SlHttpConfig) -> Fallible<Server
 }
 
 /// Every connection and every guest is gone.
-async fn all_gone(shared: &Shared) {
+async fn all_gone(shared: &HttpState) {
     let _ = shared.connections.acquire_many(shared.max_connections).await;
     for route in &shared.routes {
         let _ = route.requests.acquire_many(route.max_requests).await;

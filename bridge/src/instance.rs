@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What one instance of a component has.
+//! The state of one instance of a component.
 
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ impl State {
         State {
             wasi,
             http,
-            outbound: Outbound::new(host),
+            outbound: Outbound::new(&host.client),
             table,
             holdings: Holdings::new(&host.limits),
             none,
@@ -159,7 +159,7 @@ pub struct Host {
     pub functions: SlHost,
     pub context: *mut c_void,
     pub limits: SlLimits,
-    pub client: Client,
+    client: Arc<Client>,
     guests: Guests,
     /// A guest may have several calls under way.
     concurrent: bool,
@@ -173,7 +173,7 @@ impl Host {
         guests: Guests,
         concurrent: bool,
     ) -> Host {
-        let client = Client::new(Policy { functions, context, limits: limits.client });
+        let client = Arc::new(Client::new(Policy { functions, context, limits }));
         Host { functions, context, limits, client, guests, concurrent }
     }
 }

@@ -13,10 +13,10 @@ use crate::abi::{
 use crate::call::{
     all, aside, check, drop_handle, each, many, now, one, open, Later, Reply, Store,
 };
+use crate::instance::State;
 use crate::lift::{Blob, Converted, Items, Text, Touched};
-use crate::program::State;
 
-/// The resource type `bucket`; what it stands for, only C knows.
+/// The resource type `bucket`. Only C knows what its handles mean.
 struct Bucket;
 
 #[derive(ComponentType, Lower)]
@@ -52,7 +52,7 @@ struct Page {
     next: Option<String>,
 }
 
-/// What each function makes of its answer.
+/// The results of the functions, from their answers.
 fn value(answer: &mut SlKvAnswer) -> Reply<Option<Bytes>> {
     check(answer.head())?;
     Ok(answer.found.then(|| Bytes::from_owner(std::mem::take(&mut answer.value))))
@@ -96,7 +96,7 @@ fn page(answer: &mut SlKvAnswer) -> Reply<Page> {
     Ok(Page { keys, next: (!next.is_empty()).then(|| text(next)) })
 }
 
-/// A request made of texts and bytes that lie in the guest's memory.
+/// A request with texts and bytes in the guest's memory.
 macro_rules! requests_one {
     ($store:ident, $bucket:ident, $verb:expr, $key:ident, $convert:expr, |$request:ident, $texts:ident| $fill:block) => {
         requests_one!($store, $bucket, $verb, $key, $convert, Touched::default(), |$request, $texts| $fill)

@@ -1,24 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The bridge: what only exists in Rust, for C. The contract of every exported
-//! function stands in `slight_bridge.h`; nothing is decided here.
+//! The bridge: libraries that exist only in Rust, for C. `slight_bridge.h` has the
+//! contract of every exported function. C makes the decisions.
 
 mod abi;
 mod attributes;
 mod background;
+mod body;
 mod call;
+mod catch_unwind;
+mod cause;
 mod compiler;
 mod component;
 mod connection;
 mod engine;
-mod exchange;
 mod frames;
 mod handler;
 mod holdings;
 mod http;
+mod http_config;
+mod http_service;
+mod http_state;
 mod instance;
 mod kv;
 mod lift;
 mod lines;
+mod link;
 mod lockd;
 mod mq;
 mod names;
@@ -28,6 +34,7 @@ mod peers;
 mod pool;
 mod program;
 mod pubsub;
+mod refusal;
 mod request;
 mod response;
 mod route;
@@ -37,6 +44,7 @@ mod sql;
 mod stdio;
 mod target;
 mod toml;
+mod transaction;
 mod upload;
 mod wait;
 mod wire;

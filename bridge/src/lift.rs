@@ -29,7 +29,7 @@ pub const CALL_BYTES_MAX: usize = 64 << 20;
 pub const READ_BYTES_INLINE: usize = 128 << 10;
 pub const COPIED_BYTES_INLINE: usize = 4 << 20;
 
-/// In a compact text's length: it is UTF-16.
+/// The flag in the length of a compact text that is UTF-16.
 const UTF16_TAG: usize = 1 << 31;
 
 #[derive(Clone, Copy)]
@@ -95,7 +95,7 @@ fn element_of(cx: &LiftContext<'_>, ty: InterfaceType) -> InterfaceType {
     }
 }
 
-/// Both ways in which a pointer and a length come, to one function.
+/// Implements both ways of lifting a pointer and a length by one function.
 macro_rules! lift_pair {
     ($lift:path) => {
         fn linear_lift_from_flat(
@@ -128,7 +128,7 @@ macro_rules! typed_as {
     };
 }
 
-/// A text that nobody has read yet.
+/// A text that has not been read yet.
 #[derive(Clone, Copy)]
 pub struct Text {
     place: Place,
@@ -153,7 +153,7 @@ impl Text {
         Ok(Text { place: Place::of(cx.memory(), at, size, align)?, units, encoding })
     }
 
-    /// At least as many bytes has it in UTF-8.
+    /// Its UTF-8 has at least this many bytes.
     pub fn len(&self) -> usize {
         self.units
     }
@@ -203,7 +203,7 @@ impl Converted {
     /// Of UTF-8, for one unit of another encoding.
     const BYTES_PER_UNIT: usize = 3;
 
-    /// What was added stays where it is: a piece never grows.
+    /// The text stays where it is: a piece never grows.
     fn add(
         &mut self,
         characters: impl Iterator<Item = Result<char>>,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Standard streams of components that are called: C gets them in lines.
+//! Standard streams that C gets line by line.
 
 use std::ffi::c_void;
 use std::pin::Pin;
@@ -28,7 +28,7 @@ unsafe impl Send for Sink {}
 // SAFETY: as above.
 unsafe impl Sync for Sink {}
 
-/// What an instance has written of a line that has not ended.
+/// The part of a line that an instance has written so far.
 struct Line {
     sink: Sink,
     text: Vec<u8>,
@@ -77,7 +77,7 @@ impl Lines {
     }
 }
 
-/// What is taken at once: what C does with it is done on this thread.
+/// The bytes taken at once: C handles them on this thread.
 const CHUNK: usize = 4 << 10;
 const LINE_MAX: usize = 64 << 10;
 

@@ -11,10 +11,10 @@ use crate::abi::{
     LOCKD_KEY_MAX,
 };
 use crate::call::{check, drop_handle, make, now, one, open, tell, Later, Reply, Store};
+use crate::instance::State;
 use crate::lift::{Converted, Text};
-use crate::program::State;
 
-/// The resource types; what they stand for, only C knows.
+/// The resource types. Only C knows what their handles mean.
 struct Service;
 struct Lock;
 
@@ -69,7 +69,7 @@ fn renew<'a>(store: Store<'a>, lock: &Resource<Lock>) -> Later<'a, Reply<()>> {
     tell::<_, SlLockdAnswer>(store, lock.rep(), &request, false)
 }
 
-/// Takes the lock, whatever it answers.
+/// Consumes the lock, also if the request fails.
 fn release<'a>(store: Store<'a>, lock: &Resource<Lock>) -> Later<'a, Reply<()>> {
     let request = SlLockdRequest::new(SlLockdVerb::RELEASE);
     tell::<_, SlLockdAnswer>(store, lock.rep(), &request, true)

@@ -13,10 +13,10 @@ use crate::call::{
     check, delivery, drop_handle, each, make_many, many, now, one, open, tell, within_call, Later,
     Reply, Store,
 };
+use crate::instance::State;
 use crate::lift::{Blob, Converted, Items, Text, Touched};
-use crate::program::State;
 
-/// The resource types; what they stand for, only C knows.
+/// The resource types. Only C knows what their handles mean.
 struct Queue;
 struct Message;
 
@@ -95,7 +95,7 @@ impl Outgoing {
     }
 }
 
-/// None is no bytes at no place; an empty one has a place.
+/// None is a NULL pointer; an empty text is not.
 fn optional(text: &Option<Text>, texts: &mut Converted) -> Result<SlBytes> {
     text.as_ref().map_or(Ok(SlBytes::EMPTY), |text| text.read(MQ_GROUP_MAX, texts))
 }

@@ -71,7 +71,7 @@ fn limit_p3(linker: &mut Linker<State>, max: usize) -> Result<()> {
     )
 }
 
-/// In place of Wasmtime's own, which are linked already. `max` is in bytes.
+/// Replace Wasmtime's functions, which are linked already. `max` is in bytes.
 pub fn limit(linker: &mut Linker<State>, max: usize, has_p3: bool) -> Result<()> {
     linker.allow_shadowing(true);
     limit_p2(linker, max)?;

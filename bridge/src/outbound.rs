@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Requests of guests to other servers: to those that C grants, at addresses that
-//! C has seen.
+//! HTTP requests of guests to other servers. C grants each server, and each address of
+//! it.
 
 use std::ffi::c_void;
 use std::fmt;
@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::header::{HeaderValue, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::uri::Scheme;
 use http::{Method, Request, Response, Uri};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -27,20 +27,20 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout, Instant, Sleep};
 use wasmtime_wasi_http::{Error as HttpError, RequestOptions, WasiBody, WasiHttpHooks};
 
-use crate::abi::{required, size, SlBytes, SlClientLimits, SlHost, SlHttpServer, SlRequestFault};
-use crate::instance::Host;
+use crate::abi::{required, size, SlBytes, SlHost, SlHttpServer, SlLimits, SlRequestFault};
+use crate::body::length_of_wrapped;
 
 tokio::task_local! {
     /// Of the request that makes the connection.
     static CONNECT_LIMIT: Duration;
 }
 
-/// C's decision.
+/// C's rules for requests.
 #[derive(Clone, Copy)]
 pub struct Policy {
     pub functions: SlHost,
     pub context: *mut c_void,
-    pub limits: SlClientLimits,
+    pub limits: SlLimits,
 }
 
 // SAFETY: the functions may be called from any thread (slight_bridge.h).
@@ -61,7 +61,7 @@ impl<'a> Server<'a> {
         let host = uri.host()?;
         let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-        // A user in an authority is no part of wasi:http's.
+        // wasi:http allows no user in an authority.
         let is_plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
         (is_plain && !host.is_empty()).then_some(Server { is_tls, host, port })
     }
@@ -96,7 +96,7 @@ impl Policy {
         unsafe { required(self.functions.may_request)(self.context, &server) }
     }
 
-    /// For C to log: what a guest cannot tell whoever runs it.
+    /// Tell C, for its log.
     fn failed(&self, server: &Server<'_>, fault: SlRequestFault) {
         // SAFETY: as above.
         unsafe { required(self.functions.request_failed)(self.context, &server.lower(&[]), fault) }
@@ -104,7 +104,7 @@ impl Policy {
 
     /// Where the guest does not say how long.
     fn connect_timeout(&self) -> Duration {
-        Duration::from_millis(self.limits.connect_timeout_ms)
+        Duration::from_millis(self.limits.client.connect_timeout_ms)
     }
 }
 
@@ -146,7 +146,7 @@ async fn connect(policy: Policy, uri: Uri) -> Result<TokioIo<TcpStream>, NoConne
         Err(_) => lookup_host((server.host, server.port))
             .await
             .map_err(|_| NoConnection::Unknown)?
-            .take(policy.limits.max_addresses as usize)
+            .take(policy.limits.client.max_addresses as usize)
             .collect(),
     };
     if found.is_empty() {
@@ -155,7 +155,7 @@ async fn connect(policy: Policy, uri: Uri) -> Result<TokioIo<TcpStream>, NoConne
     let mut why = NoConnection::Prohibited;
     let limit = match found.len() {
         1 => policy.connect_timeout(),
-        _ => Duration::from_millis(policy.limits.address_timeout_ms),
+        _ => Duration::from_millis(policy.limits.client.address_timeout_ms),
     };
     for address in found.iter().filter(|address| policy.allows(&server, Some(address.ip()))) {
         match timeout(limit, TcpStream::connect(address)).await {
@@ -207,7 +207,7 @@ impl Client {
     }
 
     fn builder(&self) -> legacy::Builder {
-        let limits = &self.policy.limits;
+        let limits = &self.policy.limits.client;
         let mut builder = legacy::Client::builder(TokioExecutor::new());
         builder
             .pool_timer(TokioTimer::new())
@@ -260,7 +260,7 @@ fn failure_of(error: &legacy::Error) -> HttpError {
                 return HttpError::ConnectionTerminated;
             }
         }
-        // An error of input or output keeps what it wraps to itself.
+        // std::io::Error does not return its inner error as the source.
         cause = match error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()) {
             Some(inner) => Some(inner),
             None => error.source(),
@@ -294,16 +294,10 @@ impl Body for RequestBody {
         Poll::Ready(frame)
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    length_of_wrapped!(body);
 }
 
-/// What a server answers, while it goes on doing so.
+/// The body of a response, while it arrives.
 struct ResponseBody {
     body: Incoming,
     patience: Duration,
@@ -328,13 +322,7 @@ impl Body for ResponseBody {
         Poll::Ready(Some(Err(HttpError::ConnectionReadTimeout)))
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
+    length_of_wrapped!(body);
 }
 
 /// The first frame of a body, and then the rest of it.
@@ -381,7 +369,7 @@ async fn with_framing(
         Ok(Some(Err(HttpError::ConnectionTerminated))) => {
             return Err(HttpError::ConnectionTerminated);
         }
-        // What ends before its first byte lost none.
+        // A body that ends before its first byte is empty.
         Ok(_) => {
             let none = http_body_util::Empty::new().map_err(|never| match never {});
             return Ok(Request::from_parts(head, none.boxed_unsync()));
@@ -393,26 +381,27 @@ async fn with_framing(
 }
 
 async fn send(
-    host: Arc<Host>,
+    client: Arc<Client>,
     request: Request<WasiBody>,
     options: RequestOptions,
     turn: OwnedSemaphorePermit,
 ) -> Result<Response<WasiBody>, HttpError> {
-    let (client, uri) = (&host.client, request.uri().clone());
+    let uri = request.uri().clone();
     let server = Server::of(&uri).ok_or(HttpError::HttpRequestUriInvalid)?;
     if !client.policy.allows(&server, None) {
         return Err(HttpError::HttpRequestDenied);
     }
-    // What follows is another protocol, which a guest has no way to speak.
+    // CONNECT opens a tunnel, which wasi:http cannot use.
     if request.method() == Method::CONNECT {
         return Err(HttpError::HttpRequestMethodInvalid);
     }
     let ms = Duration::from_millis;
-    let response_timeout = ms(client.policy.limits.response_timeout_ms);
+    let limits = &client.policy.limits.client;
+    let response_timeout = ms(limits.response_timeout_ms);
     let connect = options.connect_timeout.unwrap_or(client.policy.connect_timeout());
     let first_byte = options.first_byte_timeout.unwrap_or(response_timeout);
     let patience = options.between_bytes_timeout.unwrap_or(response_timeout);
-    let request = with_framing(request, ms(client.policy.limits.first_piece_timeout_ms)).await?;
+    let request = with_framing(request, ms(limits.first_piece_timeout_ms)).await?;
     let answer = if server.is_tls {
         let Ok(tls) = client.tls().await else {
             client.policy.failed(&server, SlRequestFault::NO_CERTIFICATES);
@@ -439,17 +428,17 @@ async fn send(
 
 /// One instance's requests to other servers.
 pub struct Outbound {
-    host: Arc<Host>,
+    client: Arc<Client>,
     turns: Option<Arc<Semaphore>>,
     is_gone: Arc<AtomicBool>,
 }
 
 impl Outbound {
-    pub fn new(host: &Arc<Host>) -> Outbound {
-        Outbound { host: host.clone(), turns: None, is_gone: Arc::default() }
+    pub fn new(client: &Arc<Client>) -> Outbound {
+        Outbound { client: client.clone(), turns: None, is_gone: Arc::default() }
     }
 
-    /// The instance ends; to be called before anything of it is dropped.
+    /// The instance ends. Called before any part of it is dropped.
     pub fn end(&self) {
         self.is_gone.store(true, SeqCst);
     }
@@ -460,11 +449,11 @@ type Sent =
 
 impl WasiHttpHooks for Outbound {
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
-        size(self.host.limits.body_chunk_bytes)
+        size(self.client.policy.limits.body_chunk_bytes)
     }
 
     fn p3_outgoing_body_chunk_size(&mut self) -> usize {
-        size(self.host.limits.body_chunk_bytes)
+        size(self.client.policy.limits.body_chunk_bytes)
     }
 
     fn send_request(
@@ -473,17 +462,17 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         _done: Box<dyn Future<Output = Result<(), HttpError>> + Send>,
     ) -> Box<dyn Future<Output = Sent> + Send> {
-        let max_requests = self.host.limits.client.max_requests as usize;
+        let max_requests = self.client.policy.limits.client.max_requests as usize;
         let turns = self.turns.get_or_insert_with(|| Arc::new(Semaphore::new(max_requests)));
         let Ok(turn) = turns.clone().try_acquire_owned() else {
             return Box::new(std::future::ready(Err(HttpError::ConnectionLimitReached)));
         };
         let is_gone = self.is_gone.clone();
         let request = request.map(|body| RequestBody { body, is_gone }.boxed_unsync());
-        let sent = send(self.host.clone(), request, options.unwrap_or_default(), turn);
+        let sent = send(self.client.clone(), request, options.unwrap_or_default(), turn);
         Box::new(async move {
             let response = sent.await?;
-            // The connection goes on by itself.
+            // The connection is driven by the client.
             let io: Box<dyn Future<Output = _> + Send> = Box::new(std::future::ready(Ok(())));
             Ok((response, io))
         })

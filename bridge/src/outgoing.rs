@@ -50,7 +50,7 @@ impl client::HostWithStore<State> for Client {
         request: Resource<Request>,
     ) -> std::result::Result<Resource<Response>, TrappableError<client::ErrorCode>> {
         store.with(|mut store| {
-            // A request that is not there is told by what comes.
+            // A missing request is reported below.
             if let Ok(of) = store.get().table.get_mut(&request) {
                 let is_options = of.method == http::Method::OPTIONS;
                 let path = if is_options { SERVER } else { ROOT };
@@ -62,7 +62,7 @@ impl client::HostWithStore<State> for Client {
     }
 }
 
-/// In place of what was linked.
+/// Replace the functions that are linked already.
 pub fn link(linker: &mut Linker<State>, has_client: bool) -> Result<()> {
     linker.allow_shadowing(true);
     linker.instance("wasi:http/outgoing-handler@0.2.12")?.func_wrap("handle", handle)?;

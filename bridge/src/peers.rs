@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Who is connected to a server: how many connections a peer has, and which one
-//! is closed where another one is to have its place.
+//! The peers of a server: how many connections each has, and which connection is closed
+//! to make room for another one.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -50,7 +50,7 @@ pub struct Peers {
     min_idle: Duration,
 }
 
-/// An IPv6 peer has a network of its own, of which it may use any address.
+/// An IPv6 peer may use any address of its /64 network.
 fn peer_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
@@ -109,12 +109,12 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// Until another connection is to have the place.
+    /// Notified when the connection is closed for another one.
     pub fn closed(&self) -> Arc<Notify> {
         self.close.clone()
     }
 
-    /// A request is answered, until what this returns is dropped.
+    /// The connection is busy until the result is dropped.
     pub fn busy(&self) -> Busy {
         if let Some(open) = self.peers.table().open.get_mut(&self.id) {
             open.busy += 1;

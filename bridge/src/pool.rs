@@ -6,6 +6,7 @@ use wasmtime::ResourcesRequired;
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use crate::abi::{fail, Fallible, SlEngineConfig, SlShort, Status};
+use crate::cause::one_line;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -20,7 +21,7 @@ const WIDE_GUARD: u64 = 32 * MIB;
 const NARROW_GUARD: u64 = 64 * KIB;
 /// Of the 128 TiB that a process has, for each of two engines.
 const SPACE_MAX: u64 = 56 * TIB;
-/// Where less can be had than this, it is not divided further.
+/// A pool that does not fit is not made smaller than this.
 const SPACE_MIN: u64 = 64 * MIB;
 /// Mappings that the rest of the process may need.
 const OTHER_MAPS: u64 = 4096;
@@ -110,7 +111,7 @@ fn free_space(used: u64) -> u64 {
     if !known || limit.rlim_cur == libc::RLIM_INFINITY {
         return SPACE_MAX;
     }
-    // The rest is for the host: threads, services, what it answers.
+    // The rest is for the host: threads, services, answers.
     (limit.rlim_cur.saturating_sub(used) / 4 * 3).min(SPACE_MAX)
 }
 
@@ -234,7 +235,7 @@ pub fn pooled(
                 room.short_of = SlShort::ADDRESS_SPACE;
             }
             Err(error) => {
-                let why = crate::component::one_line(&error);
+                let why = one_line(&error);
                 return fail(
                     Status::UNAVAILABLE,
                     format!(

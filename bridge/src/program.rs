@@ -14,13 +14,13 @@ use crate::abi::{
     Status,
 };
 use crate::background::{on_deadline, Fair, SLICE_TICKS};
-use crate::component::{one_line, split_name, Component};
+use crate::cause::one_line;
+use crate::component::{split_name, Component};
 use crate::engine::Engine;
-use crate::instance::Host;
-pub use crate::instance::State;
+use crate::instance::{Host, State};
 use crate::settings::Settings;
 
-/// What a component exports, of what the host calls.
+/// The exports of a component that the host can call.
 #[derive(Default)]
 pub struct Exports {
     pub run: Option<ComponentExportIndex>,
@@ -127,7 +127,7 @@ impl Linked {
         Ok(store)
     }
 
-    /// A guest's work, which gives way to others' where it takes long.
+    /// A guest's work, which yields to other guests if it takes long.
     pub fn fair<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl Future<Output = T> + Send + 'static,
@@ -136,7 +136,7 @@ impl Linked {
         Fair::new(&self.engine().background, program, Box::pin(work))
     }
 
-    /// What sl_bridge_program_prepare gave.
+    /// As set by sl_bridge_program_prepare.
     pub fn settings(&self) -> &Settings {
         self.settings.get_or_init(Settings::default)
     }

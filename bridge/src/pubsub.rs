@@ -13,10 +13,10 @@ use crate::call::{
     check, delivery, drop_handle, each, make, make_many, many, now, one, open, tell, within_call,
     Later, Reply, Store,
 };
+use crate::instance::State;
 use crate::lift::{Blob, Converted, Items, Text, Touched};
-use crate::program::State;
 
-/// The resource types; what they stand for, only C knows.
+/// The resource types. Only C knows what their handles mean.
 struct Broker;
 struct Subscription;
 struct Delivery;

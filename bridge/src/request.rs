@@ -8,52 +8,53 @@ use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use tokio::time::Sleep;
 use wasmtime_wasi_http::Error as HttpError;
 
-use crate::exchange::Exchange;
+use crate::body::length_of_wrapped;
+use crate::transaction::HttpTransaction;
 use crate::upload::Upload;
 
 /// What the client sends, within its limit. A guest may keep it for longer than
-/// its exchange takes.
+/// its transaction takes.
 pub struct RequestBody {
     upload: Arc<Upload>,
     max: u64,
     left: u64,
-    exchange: Weak<Exchange>,
+    transaction: Weak<HttpTransaction>,
     /// The longest that the guest waits for a piece of it.
     patience: Duration,
     idle: Option<Pin<Box<Sleep>>>,
 }
 
 impl RequestBody {
-    pub fn new(upload: &Arc<Upload>, exchange: &Arc<Exchange>) -> RequestBody {
-        let max = exchange.shared.max_body_bytes;
-        let patience = exchange.shared.between_bytes_timeout;
-        let exchange = Arc::downgrade(exchange);
-        RequestBody { upload: upload.clone(), max, left: max, exchange, patience, idle: None }
+    pub fn new(upload: &Arc<Upload>, transaction: &Arc<HttpTransaction>) -> RequestBody {
+        let max = transaction.config.max_body_bytes;
+        let patience = transaction.config.between_bytes_timeout;
+        let transaction = Arc::downgrade(transaction);
+        RequestBody { upload: upload.clone(), max, left: max, transaction, patience, idle: None }
     }
 
     pub fn upload(&self) -> Arc<Upload> {
         self.upload.clone()
     }
 
-    /// The guest waits: not for ever.
+    /// Ready when the guest has waited for too long.
     fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let patience = self.patience;
         let idle = self.idle.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         ready!(idle.as_mut().poll(context));
-        if let Some(exchange) = self.exchange.upgrade() {
-            exchange.note_client_late();
+        if let Some(transaction) = self.transaction.upgrade() {
+            transaction.note_client_late();
         }
         Poll::Ready(())
     }
 
-    /// Whether the guest waits for the client: who is late then is the client.
+    /// Note whether the guest waits for the client, which then is the one that is late.
     fn note_awaits(&self, awaits: bool) {
-        if let Some(exchange) = self.exchange.upgrade() {
-            exchange.set_awaits_client(awaits);
+        if let Some(transaction) = self.transaction.upgrade() {
+            transaction.set_awaits_client(awaits);
         }
     }
 }
@@ -79,8 +80,8 @@ impl Body for RequestBody {
         };
         let frame = frame?;
         let len = frame.data_ref().map_or(0, |data| data.len() as u64);
-        if let Some(exchange) = this.exchange.upgrade() {
-            exchange.count_in(len);
+        if let Some(transaction) = this.transaction.upgrade() {
+            transaction.count_in(len);
         }
         let Some(left) = this.left.checked_sub(len) else {
             return Poll::Ready(Some(Err(HttpError::HttpRequestBodySize(Some(this.max)))));
@@ -89,13 +90,7 @@ impl Body for RequestBody {
         Poll::Ready(Some(Ok(frame)))
     }
 
-    fn is_end_stream(&self) -> bool {
-        self.upload.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.upload.size_hint()
-    }
+    length_of_wrapped!(upload);
 }
 
 impl Drop for RequestBody {

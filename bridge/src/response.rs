@@ -6,7 +6,7 @@ use std::future::{poll_fn, Future};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::Arc;
-use std::task::{ready, Context, Poll, Waker};
+use std::task::{ready, Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,10 +19,10 @@ use wasmtime_wasi_http::{Error as HttpError, WasiBody};
 
 use crate::abi::End;
 use crate::background::Fair;
-use crate::exchange::Exchange;
 use crate::frames::Frames;
-use crate::route::Ended;
+use crate::route::{Ended, Reading};
 use crate::run::Outcome;
+use crate::transaction::HttpTransaction;
 
 /// When nothing has moved for too long. The timer is set where something is waited
 /// for, and looked at where it goes off: what moves often costs nothing.
@@ -31,17 +31,17 @@ pub struct Clock(Option<Pin<Box<Sleep>>>);
 
 impl Clock {
     /// Ready with the limit that has passed: of the time since then, or of all that
-    /// the exchange may take.
+    /// the transaction may take.
     pub fn poll_late(
         &mut self,
         context: &mut Context<'_>,
-        exchange: &Exchange,
+        transaction: &HttpTransaction,
         since: Instant,
         limit: Duration,
     ) -> Poll<Duration> {
         loop {
-            let due = since.max(exchange.last_in()) + limit;
-            let (due, limit) = match exchange.total() {
+            let due = since.max(transaction.last_in()) + limit;
+            let (due, limit) = match transaction.total() {
                 Some((end, total)) if end < due => (end, total),
                 _ => (due, limit),
             };
@@ -53,14 +53,6 @@ impl Clock {
             sleep.as_mut().reset(due);
         }
     }
-}
-
-/// What a guest is told of its response.
-pub struct Reading {
-    /// The response was read to its end, or nobody reads it.
-    pub over: oneshot::Receiver<()>,
-    /// Set where the guest waits for nothing else.
-    pub is_awaited: Arc<AtomicBool>,
 }
 
 /// A guest's work on its request.
@@ -89,23 +81,23 @@ impl Work {
     }
 
     /// Let the guest go on after its response: that may take as long as a response.
-    pub fn go_on(mut self, exchange: Arc<Exchange>) {
+    pub fn go_on(mut self, transaction: Arc<HttpTransaction>) {
         self.end_response();
-        // At the end of everything there is no runtime any more.
+        // Without a runtime the engine is ending.
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
-            let (begin, limit) = (Instant::now(), exchange.shared.request_timeout);
+            let (begin, limit) = (Instant::now(), transaction.config.request_timeout);
             let mut clock = Clock::default();
             let ended = poll_fn(|context| match self.poll(context) {
                 Poll::Ready(ended) => Poll::Ready(Ok(ended)),
-                Poll::Pending => clock.poll_late(context, &exchange, begin, limit).map(Err),
+                Poll::Pending => clock.poll_late(context, &transaction, begin, limit).map(Err),
             });
             match ended.await {
-                Ok(ended) => ended.note_and_keep(&exchange),
+                Ok(ended) => ended.note_and_keep(&transaction),
                 Err(limit) => {
                     let ms = limit.as_millis();
                     let text = format!("it went on for longer than {ms} ms after its response");
-                    exchange.note(Outcome::new(End::TIMED_OUT, 0, text));
+                    transaction.note(Outcome::new(End::TIMED_OUT, 0, text));
                 }
             }
         });
@@ -116,7 +108,7 @@ impl Work {
 /// where the client leaves before all is said, the guest ends with it.
 pub struct ResponseBody {
     frames: Frames,
-    exchange: Arc<Exchange>,
+    transaction: Arc<HttpTransaction>,
     work: Option<Work>,
     /// When the client last got something.
     moved: Instant,
@@ -128,10 +120,10 @@ pub struct ResponseBody {
 }
 
 impl ResponseBody {
-    pub fn of_text(text: Full<Bytes>, exchange: &Arc<Exchange>) -> ResponseBody {
+    pub fn of_text(text: Full<Bytes>, transaction: &Arc<HttpTransaction>) -> ResponseBody {
         let size = text.size_hint().exact();
         let body = text.map_err(|never| match never {}).boxed_unsync();
-        let mut response = ResponseBody::of_guest(body, None, exchange, None);
+        let mut response = ResponseBody::of_guest(body, None, transaction, None);
         response.size = size;
         let _ = response.frames.drain();
         response
@@ -141,12 +133,12 @@ impl ResponseBody {
     pub fn of_guest(
         body: WasiBody,
         declared: Option<u64>,
-        exchange: &Arc<Exchange>,
+        transaction: &Arc<HttpTransaction>,
         work: Option<Work>,
     ) -> ResponseBody {
         ResponseBody {
             frames: Frames::new(body, declared),
-            exchange: exchange.clone(),
+            transaction: transaction.clone(),
             work,
             moved: Instant::now(),
             clock: Clock::default(),
@@ -160,9 +152,9 @@ impl ResponseBody {
     pub fn settle(&mut self, ended: Ended) {
         self.work = None;
         if self.frames.drain() {
-            return ended.note_and_keep(&self.exchange);
+            return ended.note_and_keep(&self.transaction);
         }
-        ended.note(&self.exchange);
+        ended.note(&self.transaction);
     }
 
     /// The next frame; where there is none yet, once the guest has done more.
@@ -179,41 +171,41 @@ impl ResponseBody {
                 return Poll::Ready(frame);
             }
         }
-        let limit = self.exchange.shared.between_bytes_timeout;
+        let limit = self.transaction.config.between_bytes_timeout;
         let limit =
-            ready!(self.clock.poll_late(context, &self.exchange, self.moved, limit)).as_millis();
+            ready!(self.clock.poll_late(context, &self.transaction, self.moved, limit)).as_millis();
         let text = format!("it took longer than {limit} ms to go on with its response");
-        self.exchange.note(Outcome::new(End::TIMED_OUT, 0, text));
+        self.transaction.note(Outcome::new(End::TIMED_OUT, 0, text));
         self.work = None;
         self.frames.cut("it is late");
         Poll::Ready(None)
     }
 
-    /// All is said; what the guest does after that nobody waits for.
+    /// The response is complete. Nobody waits for what the guest does afterwards.
     fn said(&mut self, context: Option<&mut Context<'_>>) {
         let Some(mut work) = self.work.take() else { return };
         work.end_response();
         if let Some(context) = context.filter(|_| work.is_awaited.load(SeqCst)) {
             if let Poll::Ready(ended) = work.poll(context) {
-                return ended.note_and_keep(&self.exchange);
+                return ended.note_and_keep(&self.transaction);
             }
         }
-        work.go_on(self.exchange.clone());
+        work.go_on(self.transaction.clone());
     }
 
     /// The connection ends with what the guest has sent, and without its end. It
     /// flushes what it has where there is nothing more, and asks again then.
     fn poll_cut(&mut self) -> Poll<HttpError> {
-        let flushes = self.exchange.wire.flushes();
+        let flushes = self.transaction.wire.flushes();
         if *self.flushes.get_or_insert(flushes) == flushes {
-            self.exchange.wire.await_flush();
+            self.transaction.wire.await_flush();
             return Poll::Pending;
         }
         let why = self.frames.why_cut().to_owned();
-        self.exchange.note(Outcome::new(End::FAILED, 0, why));
-        self.exchange.note_cut();
+        self.transaction.note(Outcome::new(End::FAILED, 0, why));
+        self.transaction.note_cut();
         if let Some(work) = self.work.take() {
-            work.go_on(self.exchange.clone());
+            work.go_on(self.transaction.clone());
         }
         Poll::Ready(HttpError::HttpResponseIncomplete)
     }
@@ -231,7 +223,7 @@ impl ResponseBody {
         }
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
-            let limit = self.exchange.shared.request_timeout;
+            let limit = self.transaction.config.request_timeout;
             let read = async {
                 while poll_fn(|context| self.poll_both(context)).await.is_some() {
                     self.moved = Instant::now();
@@ -240,11 +232,11 @@ impl ResponseBody {
             if tokio::time::timeout(limit, read).await.is_err() {
                 let ms = limit.as_millis();
                 let text = format!("it wrote for longer than {ms} ms to a response without a body");
-                self.exchange.note(Outcome::new(End::TIMED_OUT, 0, text));
+                self.transaction.note(Outcome::new(End::TIMED_OUT, 0, text));
                 self.work = None;
             }
             if is_empty && !self.frames.is_over() {
-                self.exchange.note(Outcome::new(End::FAILED, 0, self.frames.why_cut()));
+                self.transaction.note(Outcome::new(End::FAILED, 0, self.frames.why_cut()));
             }
             self.frames.finish();
             self.said(None);
@@ -264,7 +256,7 @@ impl Body for ResponseBody {
         let frame = ready!(this.poll_both(context));
         if let Some(frame) = &frame {
             this.moved = Instant::now();
-            this.exchange.count_out(frame.data_ref().map_or(0, |data| data.len() as u64));
+            this.transaction.count_out(frame.data_ref().map_or(0, |data| data.len() as u64));
         } else if !this.frames.is_over() {
             return this.poll_cut().map(|error| Some(Err(error)));
         }
@@ -285,22 +277,11 @@ impl Body for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        // A body of no bytes is never read.
+        // An empty body is never polled.
         if self.frames.is_over() {
             self.said(None);
         } else {
-            self.exchange.note_cut();
+            self.transaction.note_cut();
         }
-    }
-}
-
-/// Poll what nobody waits for: it is there, or is not.
-pub fn poll_now<T>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
-    // Otherwise tokio might answer that it is another task's turn.
-    let now = poll_fn(|context| Poll::Ready(poll(context)));
-    let now = std::pin::pin!(tokio::task::unconstrained(now));
-    match now.poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(polled) => polled,
-        Poll::Pending => Poll::Pending,
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Who answers a request: a component, by `wasi:http/incoming-handler` 0.2 or
+//! The handlers of requests: a component, by `wasi:http/incoming-handler` 0.2 or
 //! `wasi:http/handler` 0.3, with an instance for each, or for several, one after the
 //! other; or C.
 
 use std::ffi::c_void;
 use std::future::Future;
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -22,13 +22,20 @@ use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use crate::abi::{End, Failure, Fallible, SlBytes, SlSink, Status};
 use crate::background::Fair;
-use crate::component::one_line;
-use crate::exchange::Exchange;
+use crate::cause::one_line;
 use crate::instance::State;
 use crate::program::Linked;
 use crate::request::RequestBody;
-use crate::response::Reading;
 use crate::run::{not_started, Outcome};
+use crate::transaction::HttpTransaction;
+
+/// What a guest is told of its response.
+pub struct Reading {
+    /// The response was read to its end, or nobody reads it.
+    pub over: oneshot::Receiver<()>,
+    /// Set where the guest waits for nothing else.
+    pub is_awaited: Arc<AtomicBool>,
+}
 
 /// The guest's response, or the code that it gave instead.
 pub type Answer = Result<Response<WasiBody>, String>;
@@ -53,7 +60,7 @@ struct Instance {
 /// Who answers what.
 pub struct Route {
     pub target: Target,
-    /// At once; one route's do not hold up another's.
+    /// At once. Routes do not wait for each other.
     pub max_requests: u32,
     pub requests: Arc<Semaphore>,
 }
@@ -85,7 +92,7 @@ impl Target {
 
 type AnswerFn = unsafe extern "C" fn(*mut c_void, usize, SlSink) -> u32;
 
-/// C's function, and whom it is for.
+/// C's function, with its context.
 #[derive(Clone, Copy)]
 struct AnswerCall {
     call: AnswerFn,
@@ -121,7 +128,7 @@ pub struct Host {
 }
 
 impl Host {
-    /// None where the thread could not do it.
+    /// None if C's answer is not valid.
     pub async fn answer(&self, route: usize) -> Option<Response<Full<Bytes>>> {
         let call = self.call;
         let (status, body) = tokio::task::spawn_blocking(move || call.ask(route)).await.ok()?;
@@ -171,7 +178,7 @@ impl Component {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// There are never more than requests at once: each has taken one, or made it.
+    /// There are never more idle instances than requests at once.
     fn keep(&self, mut instance: Instance) {
         instance.answered += 1;
         if instance.answered < self.reuse {
@@ -179,7 +186,7 @@ impl Component {
         }
     }
 
-    /// The whole of a guest's work, which goes on when the response has begun.
+    /// All of a guest's work, also after its response has begun.
     pub async fn answer(
         self: Arc<Self>,
         request: Request<RequestBody>,
@@ -221,20 +228,20 @@ pub struct Ended {
 }
 
 impl Ended {
-    pub fn note(mut self, exchange: &Exchange) {
+    pub fn note(mut self, transaction: &HttpTransaction) {
         if let Some(outcome) = self.outcome.take() {
-            exchange.note(outcome);
+            transaction.note(outcome);
         }
     }
 
     /// The same where its response is whole: its instance may have another request.
-    pub fn note_and_keep(mut self, exchange: &Exchange) {
+    pub fn note_and_keep(mut self, transaction: &HttpTransaction) {
         if self.outcome.is_none() {
             if let Some(instance) = self.instance.take() {
                 self.component.keep(instance);
             }
         }
-        self.note(exchange);
+        self.note(transaction);
     }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Runs of a command, and how what a guest does ends.
+//! Runs of a command, and the outcomes of all guests.
 
 use std::ffi::c_void;
 use std::future::Future;
@@ -10,8 +10,9 @@ use wasmtime::component::{Instance, ResourceTableError};
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::abi::{End, SlBytes, SlOutcome, SlRun};
-use crate::component::{has_cause, is_out_of_memory, one_line};
+use crate::abi::{panic_text, End, SlBytes, SlOutcome, SlRun};
+use crate::catch_unwind::CatchUnwind;
+use crate::cause::{has_cause, is_out_of_memory, one_line};
 use crate::instance::State;
 use crate::program::{Exports, Linked, Program};
 use crate::settings::Settings;
@@ -22,7 +23,7 @@ pub struct Outcome {
     pub exit_code: i32,
     pub message: String,
     pub backtrace: String,
-    /// There was no room for the instance: later there may be.
+    /// There was no room for the instance; there may be later.
     pub is_short: bool,
 }
 
@@ -62,7 +63,7 @@ impl Outcome {
 const HOLDS_TOO_MUCH: &str = "it holds too many resources of WASI, or too many bytes of headers \
     and bodies; drop what is not needed any more, or raise host-memory in the manifest";
 
-/// The innermost cause, which is about the guest.
+/// The innermost cause, which concerns the guest.
 fn cause(error: &wasmtime::Error) -> String {
     error.chain().last().map(|cause| cause.to_string()).unwrap_or_default().replace('\n', " ")
 }
@@ -151,7 +152,7 @@ async fn run_once(linked: &Linked, settings: &Settings) -> Outcome {
     }
 }
 
-/// With its output written to the end.
+/// The same, and its output is written.
 async fn run_drained(linked: &Linked, settings: &Settings) -> Outcome {
     let outcome = run_once(linked, settings).await;
     settings.drained().await;
@@ -173,7 +174,7 @@ pub async fn within(
     })
 }
 
-/// The same of one among many: it gives way to others where it takes long.
+/// The same for one guest among many: it yields to the others if it takes long.
 pub async fn fairly(
     linked: &Arc<Linked>,
     timeout: Option<Duration>,
@@ -181,7 +182,7 @@ pub async fn fairly(
 ) -> Outcome {
     let mut guest = linked.fair(run);
     let outcome = within(linked, timeout, &mut guest).await;
-    // What it borrows is C's again after this.
+    // After this nothing that C has lent is in use.
     guest.cancel().await;
     outcome
 }
@@ -210,26 +211,17 @@ impl Done {
     }
 }
 
-/// Run a future to its outcome, as a task of its own, so that a panic in it ends as
-/// an outcome.
+/// Run a future to its outcome; a panic in it ends as an outcome.
 pub fn start(
     linked: &Arc<Linked>,
     run: impl Future<Output = Outcome> + Send + 'static,
     done: Done,
 ) {
-    let runtime = linked.engine().runtime.handle().clone();
-    let spawner = runtime.clone();
-    runtime.spawn(async move {
-        match spawner.spawn(run).await {
-            Ok(outcome) => done.call(&outcome),
-            Err(error) => {
-                let text = match error.try_into_panic() {
-                    Ok(panic) => crate::abi::panic_text(&*panic),
-                    Err(_) => "the run was cut off".into(),
-                };
-                done.call(&Outcome::new(End::FAILED, 0, text));
-            }
-        }
+    linked.engine().runtime.spawn(async move {
+        let outcome = CatchUnwind::new(run)
+            .await
+            .unwrap_or_else(|panic| Outcome::new(End::FAILED, 0, panic_text(&*panic)));
+        done.call(&outcome);
     });
 }
 
@@ -257,7 +249,7 @@ pub unsafe extern "C" fn sl_bridge_program_start(
         }
         Ok(Err(failure)) => done.call(&Outcome::new(End::FAILED, 0, failure.1)),
         Err(panic) => {
-            done.call(&Outcome::new(End::FAILED, 0, crate::abi::panic_text(&*panic)));
+            done.call(&Outcome::new(End::FAILED, 0, panic_text(&*panic)));
         }
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the instances of a program are granted, from C, and WASI made of it.
+//! The grants of a program's instances, as C sets them, and their WASI context.
 
 use std::time::Duration;
 
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 
 use crate::abi::{fail, slice, Fallible, SlLimits, SlRun, Status};
-use crate::component::one_line;
+use crate::cause::one_line;
 use crate::lines::{Lines, Sink};
 use crate::stdio::{Stdio, Writer};
 
@@ -114,7 +114,7 @@ impl Settings {
         Ok(builder.build())
     }
 
-    /// Until what the guest wrote is written.
+    /// Wait until the guest's output is written.
     pub async fn drained(&self) {
         for stream in &self.streams {
             if let Stream::Stdio(stdio) = stream {

@@ -16,10 +16,10 @@ use crate::abi::{
     SQL_SETS_MAX, SQL_STATEMENT_MAX,
 };
 use crate::call::{check, drop_handle, make, one, open, within_call, Later, Reply, Store};
+use crate::instance::State;
 use crate::lift::{Blob, Converted, Gather, Lists, One, Text, Touched, CALL_BYTES_MAX};
-use crate::program::State;
 
-/// The resource types; what they stand for, only C knows.
+/// The resource types. Only C knows what their handles mean.
 struct Connection;
 struct Cursor;
 struct Transaction;
@@ -321,7 +321,7 @@ fn keep<T>(answer: &mut SlSqlAnswer, value: T) -> Kept<T> {
     Kept { value, _memory: std::mem::take(&mut answer.memory) }
 }
 
-/// What each function makes of its answer.
+/// The results of the functions, from their answers.
 fn queried(answer: &mut SlSqlAnswer) -> Reply<Kept<Rows>> {
     check(answer.head())?;
     // SAFETY: what borrows from the answer's memory is kept together with it.

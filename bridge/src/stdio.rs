@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Standard streams of a program that is run once: C writes them, and who waits
-//! for the reader is the guest, never a thread of the runtime.
+//! Standard streams of a program that is run once. C writes them. If the reader is slow,
+//! the guest waits, and never a thread of the runtime.
 
 use std::ffi::c_void;
 use std::future::poll_fn;

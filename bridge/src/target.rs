@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a request asks for, and of whom: RFC 9112, sections 3.2 and 6.1. What is
-//! wrong there is answered before any route is looked for.
+//! The target of a request, and its authority: RFC 9112, sections 3.2 and 6.1. Errors
+//! are answered before a route is looked for.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use http::header::{HeaderValue, HOST, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, StatusCode, Uri, Version};
 
-use crate::connection::Link;
-use crate::exchange::Refusal;
+use crate::refusal::Refusal;
 
 const fn bad(text: &'static str) -> Refusal {
     Refusal(StatusCode::BAD_REQUEST, text)
@@ -64,16 +63,19 @@ fn authority_of(host: &[u8]) -> Option<Authority> {
     Authority::try_from(host).ok()
 }
 
-/// What stands for a host that is not named: the address that the client has come
+/// The authority of a request without a host: the address that the client connected
 /// to.
-fn own_authority(link: &Link) -> Result<Authority, Refusal> {
-    let local = link.local().ok_or(HOST_INVALID)?;
+fn own_authority(local: Option<SocketAddr>) -> Result<Authority, Refusal> {
+    let local = local.ok_or(HOST_INVALID)?;
     Authority::try_from(local.to_string()).map_err(|_| HOST_INVALID)
 }
 
 /// Whose request it is. An absolute target says it, whatever Host does; but Host
 /// must be one all the same.
-fn find_authority<T>(request: &Request<T>, link: &Link) -> Result<Authority, Refusal> {
+fn find_authority<T>(
+    request: &Request<T>,
+    local: Option<SocketAddr>,
+) -> Result<Authority, Refusal> {
     let mut fields = request.headers().get_all(HOST).iter();
     let host = fields.next();
     if fields.next().is_some() {
@@ -87,7 +89,7 @@ fn find_authority<T>(request: &Request<T>, link: &Link) -> Result<Authority, Ref
     match (request.uri().authority(), named) {
         (Some(target), _) => authority_of(target.as_str().as_bytes()).ok_or(TARGET_INVALID),
         (None, Some(named)) => Ok(named),
-        (None, None) => own_authority(link),
+        (None, None) => own_authority(local),
     }
 }
 
@@ -112,7 +114,7 @@ fn check_coding<T>(request: &Request<T>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Of whom something is asked.
+/// What a request is for.
 pub struct Target {
     pub authority: Authority,
     /// `OPTIONS *`: of the server itself, not of a route.
@@ -120,13 +122,14 @@ pub struct Target {
 }
 
 /// Check the request, and make its target absolute, with the authority that it is
-/// for; path and query stay as they were sent.
-pub fn check<T>(request: &mut Request<T>, link: &Link) -> Result<Target, Refusal> {
+/// for; path and query stay as they were sent. local: the address that the client has
+/// come to.
+pub fn check<T>(request: &mut Request<T>, local: Option<SocketAddr>) -> Result<Target, Refusal> {
     const TUNNEL: Refusal = Refusal(StatusCode::NOT_IMPLEMENTED, "there are no tunnels here\n");
     const SCHEME: Refusal =
         Refusal(StatusCode::MISDIRECTED_REQUEST, "only http is answered here\n");
 
-    let authority = find_authority(request, link)?;
+    let authority = find_authority(request, local)?;
     check_coding(request)?;
     if request.method() == Method::CONNECT {
         return Err(TUNNEL);

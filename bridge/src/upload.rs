@@ -48,7 +48,7 @@ impl State {
     }
 }
 
-/// What the client sends, until its exchange is over: a guest may keep its request
+/// What the client sends, until its transaction is over: a guest may keep its request
 /// for longer.
 pub struct Upload {
     state: Mutex<State>,
@@ -124,7 +124,7 @@ impl Upload {
         state.is_over = true;
         let body = if state.is_answered { state.take() } else { None };
         drop(state);
-        // At the end of everything there is no runtime any more.
+        // Without a runtime the engine is ending.
         if let (Some(body), Ok(runtime)) = (body, Handle::try_current()) {
             runtime.spawn(self.clone().discard(body));
         }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, Sleep};
 /// How often it is looked whether a client that keeps bytes waiting takes some.
 const STEPS: u32 = 4;
 
-/// What a connection and its responses tell each other.
+/// Shared by a connection and its responses.
 #[derive(Default)]
 pub struct Wire {
     flushes: AtomicU64,
@@ -63,7 +63,7 @@ impl Wire {
     }
 }
 
-/// What a client may do that keeps bytes waiting.
+/// The limits for a client that keeps bytes waiting.
 #[derive(Clone, Copy)]
 pub struct Patience {
     /// Take nothing for so long.
@@ -94,7 +94,7 @@ pub struct Patient<'a> {
     resets: bool,
 }
 
-/// What the kernel has that the client has not confirmed.
+/// The bytes in the kernel that the client has not acknowledged.
 fn queued(stream: &TcpStream) -> u64 {
     let mut bytes: libc::c_int = 0;
     // SAFETY: an open socket, and a place to write to.
