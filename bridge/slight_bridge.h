@@ -57,17 +57,17 @@ struct sl_bridge_engine_config {
 };
 
 /*
- * An engine with its threads.  A process needs one.  The room for instances is
+ * An engine with its threads.  A process needs one.  The pool of instances is
  * made with the first program, for all components that were compiled or loaded
- * by then: as many instances as were asked for, or as fit.
+ * by then: as many instances as were asked for, or as many as fit.
  */
 SL_MUST_CHECK enum sl_status
 sl_bridge_engine_new(const struct sl_bridge_engine_config *config,
                      struct sl_bridge_engine **out, struct sl_error *err);
 
 /*
- * Ends what still runs, without waiting for it longer than a second.  NULL is
- * fine.  Programs and components made from it must be freed before.
+ * End the guests that still run; wait a second at most.  NULL is fine.  Programs
+ * and components of the engine must be freed before.
  */
 void sl_bridge_engine_free(struct sl_bridge_engine *engine);
 
@@ -79,7 +79,7 @@ enum sl_bridge_short {
                                     * memory for more, however small they are */
 };
 
-/* The room for instances: more at once fail to start. */
+/* The size of the pool.  More instances at once fail to start. */
 struct sl_bridge_room {
     uint32_t asked;
     uint32_t instances;
@@ -91,9 +91,9 @@ bool sl_bridge_engine_room(const struct sl_bridge_engine *engine,
                            struct sl_bridge_room *room);
 
 /*
- * Names everything that compiled code depends on: Wasmtime's version, the
- * processor's features, the settings.  Code compiled under another text is
- * refused.  For the key of a cache.
+ * A text that names everything that compiled code depends on: Wasmtime's
+ * version, the processor's features, the settings.  Code with another
+ * fingerprint is refused.  For the key of a cache.
  */
 void sl_bridge_engine_fingerprint(const struct sl_bridge_engine *engine,
                                   struct sl_bridge_sink sink);
@@ -109,7 +109,7 @@ enum sl_bridge_wasm_kind {
     SL_BRIDGE_WASM_TEXT, /* the text format: "(component" or "(module" */
 };
 
-/* What the first bytes of a file say it is. */
+/* The kind of a file, by its first bytes. */
 enum sl_bridge_wasm_kind sl_bridge_wasm_kind_of(struct sl_bytes wasm);
 
 /*
@@ -215,7 +215,7 @@ struct sl_bridge_lock_state {
     bool held;
 };
 
-/* Where a guest's own HTTP request would go. */
+/* The server of a guest's own HTTP request. */
 struct sl_bridge_http_server {
     struct sl_bytes host;    /* of the URL; an IPv6 address has no brackets */
     struct sl_bytes address; /* empty: not known yet; 4 or 16 bytes, in network
@@ -224,7 +224,7 @@ struct sl_bridge_http_server {
     bool is_tls;
 };
 
-/* Why a guest's own HTTP request failed, of what whoever runs it can change. */
+/* Why a guest's own HTTP request failed, as far as an operator can change it. */
 enum sl_bridge_request_fault {
     SL_BRIDGE_NO_CERTIFICATES, /* of authorities: the system has none */
     SL_BRIDGE_HEAD_TOO_LARGE,  /* more than max_response_fields, or 400 KiB */
@@ -268,7 +268,7 @@ struct sl_bridge_host {
                  size_t count, void *answers, uint32_t *made,
                  struct sl_bridge_wait *wait, struct sl_call **call);
     /* The request with this verb that made the object has succeeded, or one to
-     * it was answered, with whatever: keep what is needed of the answer. */
+     * it was answered, by a failure too: keep what is needed of the answer. */
     void (*attach)(void *instance, uint32_t handle, uint32_t verb,
                    void *answer);
     void (*collect)(struct sl_call *call, void *answers);
@@ -394,7 +394,7 @@ typedef void sl_bridge_output_fn(void *context, int stream,
 typedef int64_t sl_bridge_write_fn(void *context, int stream,
                                    struct sl_bytes bytes, bool may_wait);
 
-/* What an instance gets.  Zero means none, but where it says otherwise. */
+/* The grants of an instance.  Zero means none, unless a field says otherwise. */
 struct sl_bridge_run {
     const struct sl_bytes *args; /* the first one is the program's name */
     size_t arg_count;
@@ -408,8 +408,8 @@ struct sl_bridge_run {
     uint64_t max_memory; /* bytes of linear memory, all memories together; 0:
                             what the engine allows */
     uint64_t timeout_ms; /* of wall clock, waiting included; 0: no limit */
-    /* Standard output and error: in lines, which nobody waits for; or bytes,
-     * for which the guest waits, and nobody else.  Both NULL: discarded. */
+    /* Standard output and error: lines, without waiting; or bytes, for which
+     * only the guest waits.  Both NULL: discarded. */
     sl_bridge_output_fn *output;
     sl_bridge_write_fn *write;
     void *output_context;
@@ -420,7 +420,7 @@ enum sl_bridge_end {
     SL_BRIDGE_EXITED,    /* exit_code says how; an error from run is 1 */
     SL_BRIDGE_TRAPPED,   /* message: why; backtrace: where in the guest */
     SL_BRIDGE_TIMED_OUT, /* backtrace: empty */
-    SL_BRIDGE_FAILED,    /* it could not be started; err in message */
+    SL_BRIDGE_FAILED,    /* it could not be started; message: why */
     SL_BRIDGE_RETRY,     /* a handler's failure; its reason in message */
     SL_BRIDGE_REJECTED,  /* the same: it is not to be tried again */
 };
@@ -445,7 +445,7 @@ void sl_bridge_program_start(struct sl_bridge_program *program,
                              const struct sl_bridge_run *run,
                              sl_bridge_done_fn *done, void *context);
 
-/* --- Components that are called ----------------------------------------- */
+/* --- Handlers ------------------------------------------------------------ */
 
 /*
  * What the instances get that the functions below start: once, before the first
@@ -524,9 +524,9 @@ typedef void sl_bridge_http_ended_fn(void *context,
  * thread; must not block. */
 typedef size_t sl_bridge_http_find_fn(void *context, struct sl_bytes path);
 
-/* Whether a request to this host, with its port, is answered; otherwise 421.
- * What named none is to the address that the client has come to.  Any thread.
- */
+/* Whether requests to this host, with its port, are answered; otherwise 421.  A
+ * request without a host is for the address that the client connected to.  Any
+ * thread. */
 typedef bool sl_bridge_http_may_ask_fn(void *context, struct sl_bytes host);
 
 /* How a server treats its connections.  Nothing is zero. */
@@ -562,7 +562,7 @@ struct sl_bridge_http_limits {
     uint64_t linger_idle_timeout_ms;
 };
 
-/* Nothing is zero but where it says so. */
+/* A field must not be zero unless it says what that means. */
 struct sl_bridge_http_config {
     struct sl_bytes listen; /* "127.0.0.1:8080", "[::]:80"; port 0: any */
     const struct sl_bridge_http_route *routes;
@@ -589,7 +589,7 @@ struct sl_bridge_http_config {
      * least) is closed instead, if there is one: one that is slow or silent
      * keeps no other client out. */
     bool close_idle;
-    sl_bridge_http_may_ask_fn *may_ask; /* NULL: whatever the host is */
+    sl_bridge_http_may_ask_fn *may_ask; /* NULL: any host */
     /* How long an instance waits for more of a request's body (then its read
      * fails), how long it may take for more of its response's (then the
      * connection is cut), and how long a client may take nothing of what waits
@@ -605,7 +605,7 @@ struct sl_bridge_http_config {
 
 /*
  * Listen and serve.  SL_UNAVAILABLE where the address is taken,
- * SL_INVALID_ARGUMENT where it is none.  config and the programs' handles may
+ * SL_INVALID_ARGUMENT where it is not an address.  config and the programs' handles may
  * be freed afterwards; the engine lives until sl_bridge_http_free.
  */
 SL_MUST_CHECK enum sl_status

@@ -11,7 +11,7 @@ set -eu
 cd "$(dirname "$0")/.."
 [ "${DEPS:-}" != no ] || exit 0
 
-# clang 19 and its parts compile guests in C.
+# clang 19 and its parts compile guests in C, and read the header of the bridge.
 BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
     libhiredis-dev libzstd-dev zlib1g-dev libpq-dev libmariadb-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32
     libcurl4-openssl-dev libjansson-dev libjemalloc-dev libseccomp-dev
