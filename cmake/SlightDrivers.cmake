@@ -122,6 +122,10 @@ function(slight_conformance_with capability name suite service)
   endif()
   set_tests_properties(${test} ${test}.guest PROPERTIES
     PROCESSORS ${processors} ENVIRONMENT "${environment}")
+  # Another version of a service runs the same code here: once is enough.
+  if(suite)
+    set_tests_properties(${test} ${test}.guest PROPERTIES LABELS once)
+  endif()
   if(service)
     set_tests_properties(${test} ${test}.guest PROPERTIES
       FIXTURES_REQUIRED service.${service})
