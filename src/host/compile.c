@@ -172,7 +172,7 @@ static void log_progress(const struct sl_compile *compile, const char *event,
 {
     const struct sl_log_field fields[] = {
         SL_FIELD_STRING("file", compile->source),
-        SL_FIELD_TIME("time", sl_now_ns() - begin_ns),
+        SL_FIELD_TIME("ms", sl_now_ns() - begin_ns),
     };
 
     sl_log_write(SL_LOG_INFO, event, fields, 2);
