@@ -46,8 +46,8 @@ enum sl_kv_condition {
  * The bridge mirrors this struct: bridge/slight_bridge.h.
  */
 struct sl_kv_request {
-    SL_REQUEST_HEAD /* enum sl_kv_verb */
-        enum sl_kv_condition condition;
+    uint32_t verb; /* enum sl_kv_verb; the first member */
+    enum sl_kv_condition condition;
     struct sl_bytes key;     /* KEYS: the prefix, which may be empty */
     struct sl_bytes value;   /* SET */
     struct sl_bytes version; /* SL_KV_VERSION */

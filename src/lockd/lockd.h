@@ -31,9 +31,9 @@ enum { SL_LOCKD_VERB_COUNT = SL_LOCKD_IS_LOCKED + 1 };
 /* A request; its bytes are borrowed during the call.  The bridge mirrors this
  * struct: bridge/slight_bridge.h. */
 struct sl_lockd_request {
-    SL_REQUEST_HEAD    /* enum sl_lockd_verb */
-        bool has_wait; /* ACQUIRE: otherwise as long as max-wait allows */
-    bool keep_alive;   /* ACQUIRE: for sl_lock_new; drivers ignore it */
+    uint32_t verb;   /* enum sl_lockd_verb; the first member */
+    bool has_wait;   /* ACQUIRE: otherwise as long as max-wait allows */
+    bool keep_alive; /* ACQUIRE: for sl_lock_new; drivers ignore it */
     struct sl_bytes key;
     struct sl_bytes holder; /* RENEW, RELEASE: as ACQUIRE answered */
     uint64_t ttl_ms;        /* ACQUIRE, RENEW */

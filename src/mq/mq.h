@@ -44,8 +44,8 @@ enum { SL_MQ_VERB_COUNT = SL_MQ_DEAD_DROP + 1 };
 /* What is asked for; the bytes are borrowed until the function that gets them
  * returns.  The bridge mirrors this struct: bridge/slight_bridge.h. */
 struct sl_mq_request {
-    SL_REQUEST_HEAD                   /* enum sl_mq_verb */
-        uint32_t limit;               /* RECEIVE, DEAD_LIST */
+    uint32_t verb;                    /* enum sl_mq_verb; the first member */
+    uint32_t limit;                   /* RECEIVE, DEAD_LIST */
     struct sl_bytes payload;          /* SEND */
     const struct sl_pair *attributes; /* SEND */
     size_t attribute_count;

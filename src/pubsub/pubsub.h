@@ -37,8 +37,8 @@ enum { SL_PUBSUB_VERB_COUNT = SL_PUBSUB_LEAVE + 1 };
 /* What is asked for; the bytes are borrowed until the function that gets them
  * returns.  The bridge mirrors this struct: bridge/slight_bridge.h. */
 struct sl_pubsub_request {
-    SL_REQUEST_HEAD        /* enum sl_pubsub_verb */
-        uint32_t limit;    /* RECEIVE */
+    uint32_t verb;         /* enum sl_pubsub_verb; the first member */
+    uint32_t limit;        /* RECEIVE */
     struct sl_bytes topic; /* all */
     struct sl_bytes payload;
     struct sl_bytes key; /* PUBLISH; ptr NULL: none */

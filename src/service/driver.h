@@ -36,7 +36,7 @@
 struct sl_op {
     const void *config;  /* the capability's struct */
     const void *owner;   /* of struct sl_caller; to be compared, no more */
-    const void *request; /* of the capability; begins with SL_REQUEST_HEAD */
+    const void *request; /* of the capability; begins with its verb */
     void *answer;        /* initialised; begins with SL_ANSWER_HEAD */
     sl_deadline deadline;
     /* Bytes that the answers of the call of this op may still hold. */
@@ -293,7 +293,7 @@ static inline struct sl_answer *sl_op_answer(const struct sl_op *op)
 
 static inline uint32_t sl_op_verb(const struct sl_op *op)
 {
-    return ((const struct sl_request *)op->request)->verb;
+    return sl_request_verb(op->request);
 }
 
 /* For drivers: whether "not yet" may be answered. */

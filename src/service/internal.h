@@ -89,9 +89,7 @@ sl_answer_at(const struct sl_capability *capability, void *answers,
 static inline uint32_t sl_verb_at(const struct sl_capability *capability,
                                   const void *requests, size_t index)
 {
-    return ((const struct sl_request *)sl_request_at(capability, requests,
-                                                     index))
-        ->verb;
+    return sl_request_verb(sl_request_at(capability, requests, index));
 }
 
 /*

@@ -23,12 +23,12 @@ enum {
     SL_SERVICE_POLL_MS = 25 /* how often another process's changes are seen */
 };
 
-/* What every request begins with: which of the capability's verbs it is. */
-#define SL_REQUEST_HEAD uint32_t verb;
-
-struct sl_request {
-    SL_REQUEST_HEAD
-};
+/* The first member of every request says which of its capability's verbs it is.
+ */
+static inline uint32_t sl_request_verb(const void *request)
+{
+    return *(const uint32_t *)request;
+}
 
 /*
  * What every answer begins with.  err.status says whether it worked.  After a

@@ -107,7 +107,7 @@ enum { SL_SQL_ISOLATION_COUNT = SL_SQL_SERIALIZABLE + 1 };
  * A request.  Everything is borrowed until the function that gets it returns.
  */
 struct sl_sql_request {
-    SL_REQUEST_HEAD
+    uint32_t verb;             /* enum sl_sql_verb; the first member */
     uint32_t isolation;        /* BEGIN */
     struct sl_bytes statement; /* QUERY, EXECUTE, EXECUTE_MANY, CURSOR_OPEN */
     /* One for QUERY, EXECUTE and CURSOR_OPEN, any number for EXECUTE_MANY. */
