@@ -11,41 +11,49 @@ static void wake_guest(void *waker)
     sl_bridge_waker_wake(waker);
 }
 
-/* A guest that runs alone waits on its own thread. */
-static bool submit_call(const struct sl_guest_call *guest,
-                        struct sl_service *service, struct sl_session *session,
-                        struct sl_metric *metrics, const void *requests,
-                        size_t count, void *answers)
+struct guest_caller {
+    struct sl_caller caller; /* first: admit_guest gets it */
+    const struct sl_guest_call *guest;
+};
+
+/* The guest is suspended now; one that runs alone waits on its own thread. */
+static enum sl_status admit_guest(struct sl_caller *caller, size_t bytes,
+                                  struct sl_error *err)
 {
-    struct sl_error err;
-    const struct sl_caller caller = {
-        .metrics = metrics,
-        .owner = sl_instance_component(guest->instance),
-        .free_until = sl_deadline_in_ms(sl_bridge_wait_free_ms(guest->wait)),
-        .block = sl_bridge_block,
-        .held = sl_instance_held(guest->instance),
+    const struct sl_guest_call *guest = ((struct guest_caller *)caller)->guest;
+    enum sl_status status = sl_instance_may_call(guest->instance, bytes, err);
+
+    if (status != SL_OK)
+        return status;
+    caller->free_until = sl_deadline_in_ms(sl_bridge_wait_free_ms(guest->wait));
+    caller->context = sl_bridge_waker_take(guest->wait);
+    caller->held = sl_instance_held(guest->instance);
+    return SL_OK;
+}
+
+static bool call_service(const struct sl_guest_call *guest,
+                         struct sl_service *service, struct sl_session *session,
+                         const void *requests, size_t count, void *answers)
+{
+    struct guest_caller caller = {
+        .caller = {.session = session,
+                   .done = wake_guest,
+                   .admit = admit_guest,
+                   .metrics = sl_instance_metrics(guest->instance, service),
+                   .owner = sl_instance_component(guest->instance),
+                   .block = sl_bridge_block},
+        .guest = guest,
     };
 
-    if (sl_instance_may_call(guest->instance,
-                             sl_service_call_bytes(service, requests, count),
-                             &err) != SL_OK) {
-        sl_answers_refuse(service, answers, count, &err);
-        return true;
-    }
-    sl_service_submit_for(service, session, &caller, requests, count,
-                          wake_guest, sl_bridge_waker_take(guest->wait),
-                          guest->call);
-    return false;
+    return sl_service_call(service, &caller.caller, requests, count, answers,
+                           guest->call) == SL_CALL_ANSWERED;
 }
 
 bool sl_guest_call(const struct sl_guest_call *guest,
                    struct sl_service *service, const void *requests,
                    size_t count, void *answers)
 {
-    struct sl_metric *metrics = sl_instance_metrics(guest->instance, service);
-
-    return sl_service_try_for(service, metrics, requests, count, answers) ||
-           submit_call(guest, service, NULL, metrics, requests, count, answers);
+    return call_service(guest, service, NULL, requests, count, answers);
 }
 
 bool sl_guest_call_session(const struct sl_guest_call *guest,
@@ -53,9 +61,7 @@ bool sl_guest_call_session(const struct sl_guest_call *guest,
                            struct sl_session *session, const void *request,
                            void *answer)
 {
-    struct sl_metric *metrics = sl_instance_metrics(guest->instance, service);
-
-    return submit_call(guest, service, session, metrics, request, 1, answer);
+    return call_service(guest, service, session, request, 1, answer);
 }
 
 bool sl_guest_call_fail(struct sl_service *service, void *answer,

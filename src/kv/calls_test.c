@@ -271,13 +271,13 @@ static void submit_bytes(struct faulty_store *f, struct submitted *one,
                          size_t len, _Atomic uint64_t *held)
 {
     static uint8_t bytes[1 << 20];
-    const struct sl_caller caller = {.held = held};
+    const struct sl_caller caller = {
+        .done = note_done, .context = &one->done, .held = held};
     struct sl_kv_request set = faulty_request(SL_KV_SET, "k");
 
     set.value = SL_BYTES(bytes, len);
     atomic_init(&one->done, 0);
-    sl_service_submit_for(f->kv, NULL, &caller, &set, 1, note_done, &one->done,
-                          &one->call);
+    sl_service_call_later(f->kv, &caller, 0, &set, 1, &one->call);
 }
 
 /* What waits holds no more than max-queued-bytes: also when nobody waits for it
@@ -341,17 +341,25 @@ static void what_need_not_wait_is_done_at_once(void **state)
     struct sl_kv_answer answers[2];
     struct sl_kv_request two[2] = {faulty_request(SL_KV_GET, "a"),
                                    faulty_request(SL_KV_SET, "b")};
+    struct submitted one = {0};
+    struct sl_caller caller = {.done = note_done, .context = &one.done};
     struct faulty_store f;
 
     (void)state;
     faulty_store_open(&f, &faulty_inline);
-    assert_true(sl_service_try(f.kv, two, 1, answers));
+    assert_int_equal(sl_service_call(f.kv, &caller, two, 1, answers, &one.call),
+                     SL_CALL_ANSWERED);
     assert_true(answers[0].found);
     sl_kv_answer_done(&answers[0]);
-    assert_false(sl_service_try(f.kv, two, 2, answers));
     assert_int_equal(f.faulty.ops, 1);
-    f.faulty.plans[1].status = SL_UNAVAILABLE;
-    assert_true(sl_service_try(f.kv, two, 1, answers));
+    assert_int_equal(sl_service_call(f.kv, &caller, two, 2, answers, &one.call),
+                     SL_CALL_PENDING);
+    wait_done(&one);
+    sl_call_release(one.call);
+    assert_int_equal(f.faulty.ops, 3);
+    f.faulty.plans[3].status = SL_UNAVAILABLE;
+    assert_int_equal(sl_service_call(f.kv, &caller, two, 1, answers, &one.call),
+                     SL_CALL_ANSWERED);
     assert_true(answers[0].retryable);
     assert_int_equal(f.faulty.closed, 1);
     faulty_store_close(&f);
@@ -367,14 +375,15 @@ static void block_here(void (*run)(void *context), void *context)
 /* Whether a call of somebody who has so much time was run on this thread. */
 static bool runs_here(struct faulty_store *f, sl_deadline free_until)
 {
-    const struct sl_caller caller = {.free_until = free_until,
+    struct submitted one;
+    const struct sl_caller caller = {.done = note_done,
+                                     .context = &one.done,
+                                     .free_until = free_until,
                                      .block = block_here};
     struct sl_kv_request get = faulty_request(SL_KV_GET, "k");
-    struct submitted one;
 
     atomic_init(&one.done, 0);
-    sl_service_submit_for(f->kv, NULL, &caller, &get, 1, note_done, &one.done,
-                          &one.call);
+    sl_service_call_later(f->kv, &caller, 0, &get, 1, &one.call);
     assert_int_equal(finish(&one), SL_OK);
     return pthread_equal(f->faulty.ran_on, pthread_self()) != 0;
 }

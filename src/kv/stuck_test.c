@@ -214,13 +214,13 @@ struct here {
 static void *run_here(void *context)
 {
     struct here *here = context;
-    const struct sl_caller caller = {.free_until = SL_NEVER};
+    const struct sl_caller caller = {
+        .done = count_down, .context = &here->left, .free_until = SL_NEVER};
     const struct sl_kv_request get = faulty_request(SL_KV_GET, "k");
     struct sl_call *call;
     struct sl_kv_answer answer;
 
-    sl_service_submit_for(here->f->kv, NULL, &caller, &get, 1, count_down,
-                          &here->left, &call);
+    sl_service_call_later(here->f->kv, &caller, 0, &get, 1, &call);
     sl_call_collect(call, &answer);
     assert_int_equal(answer.err.status, SL_TIMEOUT);
     sl_kv_answer_done(&answer);

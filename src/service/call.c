@@ -52,23 +52,6 @@ static struct sl_call *call_alloc(const struct sl_capability *capability,
     return call;
 }
 
-size_t sl_service_call_bytes(const struct sl_service *service,
-                             const void *requests, size_t count)
-{
-    const struct sl_capability *capability = service->capability;
-    struct sl_error err;
-    size_t bytes = 0;
-
-    /* A call that is refused as a whole may have any size. */
-    if (capability->check_call != NULL &&
-        capability->check_call(requests, count, &err) != SL_OK)
-        return 0;
-    for (size_t i = 0; i < count; i++)
-        bytes +=
-            capability->request_bytes(sl_request_at(capability, requests, i));
-    return bytes;
-}
-
 /* What failed its check is never copied: it may be larger than is allowed. */
 static void add_request(struct sl_call *call, size_t i, const void *request,
                         uint8_t **tail)
@@ -131,20 +114,54 @@ static bool hold_bytes(struct sl_service *service, size_t bytes,
     return false;
 }
 
-static struct sl_call *call_new(struct sl_lane *lane, _Atomic uint64_t *held,
-                                const void *requests, size_t count,
-                                int64_t delay_ms)
+/* Take over what the checks have said, and refuse the rest because of err. */
+static void add_requests(struct sl_call *call,
+                         const struct sl_submission *submission, uint8_t *tail,
+                         const struct sl_error *err, bool retryable)
 {
-    struct sl_service *service = lane->service;
-    const struct sl_capability *capability = service->capability;
-    size_t bytes = sl_service_call_bytes(service, requests, count);
+    const struct sl_capability *capability = call->lane->service->capability;
+
+    for (size_t i = 0; i < call->count; i++) {
+        const struct sl_answer *checked =
+            sl_answer_at(capability, submission->answers, i);
+        struct sl_answer *answer = sl_answer_at(capability, call->answers, i);
+        capability->answer_init(answer);
+        answer->refused = checked->refused;
+        if (checked->err.status != SL_OK) {
+            answer->err = checked->err;
+        } else if (err->status != SL_OK) {
+            answer->err = *err;
+            answer->retryable = retryable;
+        }
+        add_request(call, i, sl_request_at(capability, submission->requests, i),
+                    &tail);
+    }
+}
+
+static void set_caller(struct sl_call *call, const struct sl_caller *caller)
+{
+    call->done = caller->done;
+    call->context = caller->context;
+    call->metrics = caller->metrics != NULL ? caller->metrics
+                                            : call->lane->service->metrics;
+    for (size_t i = 0; i < call->count; i++) {
+        call->ops[i].owner = caller->owner;
+        call->ops[i].dead_letters = caller->dead_letters;
+    }
+}
+
+struct sl_call *sl_call_new(const struct sl_submission *submission)
+{
+    struct sl_service *service = submission->lane->service;
+    _Atomic uint64_t *held = submission->caller->held;
+    size_t bytes = submission->bytes;
     struct sl_error err = {.status = SL_OK};
     bool fits;
     uint8_t *tail;
     bool has_room = held == NULL || hold_bytes(service, bytes, &err);
 
-    struct sl_call *call =
-        call_alloc(capability, count, has_room ? bytes : 0, &fits, &tail);
+    struct sl_call *call = call_alloc(service->capability, submission->count,
+                                      has_room ? bytes : 0, &fits, &tail);
     if (!fits)
         sl_fail(&err, SL_TOO_LARGE, "no memory for a call of %zu bytes", bytes);
     if (held != NULL && has_room) {
@@ -152,28 +169,21 @@ static struct sl_call *call_new(struct sl_lane *lane, _Atomic uint64_t *held,
         call->bytes = bytes;
         atomic_fetch_add_explicit(held, bytes, memory_order_relaxed);
     }
-    call->lane = lane;
-    call->metrics = service->metrics;
+    call->lane = submission->lane;
     atomic_fetch_add(&service->owners, 1);
     call->owners = 2;
     call->tries = 1;
-    call->room = capability->room(service->config, count);
-    bool over = sl_service_precheck(service, requests, count, call->answers);
-    for (size_t i = 0; i < count; i++) {
-        struct sl_answer *answer = sl_answer_at(capability, call->answers, i);
-        if (!over && err.status != SL_OK && answer->err.status == SL_OK) {
-            answer->err = err;
-            answer->retryable = !has_room;
-        }
-        add_request(call, i, sl_request_at(capability, requests, i), &tail);
-    }
-    set_times(call, sl_now_ns() + delay_ms * 1000000);
+    call->room = service->capability->room(service->config, call->count);
+    add_requests(call, submission, tail, &err, !has_room);
+    set_caller(call, submission->caller);
+    set_times(call, sl_now_ns() + submission->delay_ms * 1000000);
+    call->delayed = submission->delay_ms > 0;
     return call;
 }
 
 static bool is_expired(struct sl_call *call)
 {
-    return atomic_load(&call->phase) == SL_CALL_EXPIRED;
+    return atomic_load(&call->phase) == SL_PHASE_EXPIRED;
 }
 
 /* What nobody is going to read is given back. */
@@ -191,7 +201,7 @@ static void discard(struct sl_call *call)
     }
 }
 
-static void call_unref(struct sl_call *call)
+void sl_call_unref(struct sl_call *call)
 {
     struct sl_service *service = call->lane->service;
 
@@ -213,10 +223,10 @@ static void call_unref(struct sl_call *call)
 /* False where it expired before. */
 static bool begin_settling(struct sl_call *call)
 {
-    int pending = SL_CALL_PENDING;
+    int pending = SL_PHASE_PENDING;
 
     return atomic_compare_exchange_strong(&call->phase, &pending,
-                                          SL_CALL_SETTLING);
+                                          SL_PHASE_SETTLING);
 }
 
 /* Every op is finished. */
@@ -224,7 +234,7 @@ static void complete(struct sl_call *call)
 {
     if (call->done != NULL)
         call->done(call->context);
-    call_unref(call);
+    sl_call_unref(call);
 }
 
 static void count_op(const struct sl_call *call, size_t i)
@@ -275,10 +285,10 @@ static void fill_late(const struct sl_call *call, size_t i,
 
 void sl_call_late(struct sl_call *call, bool running)
 {
-    int pending = SL_CALL_PENDING;
+    int pending = SL_PHASE_PENDING;
 
     if (atomic_compare_exchange_strong(&call->phase, &pending,
-                                       SL_CALL_EXPIRED)) {
+                                       SL_PHASE_EXPIRED)) {
         call->expired_running = running;
         for (size_t i = 0; i < call->count; i++)
             if (!call->finished[i])
@@ -287,7 +297,7 @@ void sl_call_late(struct sl_call *call, bool running)
         if (call->done != NULL)
             call->done(call->context);
     }
-    call_unref(call);
+    sl_call_unref(call);
 }
 
 /* The queue is done with a call that expired.  finished is the caller's to read
@@ -297,7 +307,7 @@ static void end_expired(struct sl_call *call)
     for (size_t i = 0; i < call->count; i++)
         if (!call->finished[i])
             sl_service_finish_op(call->lane->service, &call->ops[i]);
-    call_unref(call);
+    sl_call_unref(call);
 }
 
 void sl_call_finish_unsent(struct sl_call *call, const struct sl_error *err)
@@ -373,7 +383,7 @@ static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
         op->lost = false;
     }
     call->task.waits = waits;
-    atomic_store(&call->phase, SL_CALL_PENDING);
+    atomic_store(&call->phase, SL_PHASE_PENDING);
     sl_queue_submit_at(call->lane->queue, &call->task, when);
 }
 
@@ -448,11 +458,10 @@ void sl_call_settle(struct sl_call *call)
     queue_again(call, again, false);
 }
 
-/* --- For callers -------------------------------------------------------- */
+/* --- Beginning one ------------------------------------------------------- */
 
 /* On the caller's thread, where that may be kept so long. */
-static bool run_here(struct sl_call *call, const struct sl_caller *caller,
-                     unsigned weight)
+static bool run_on_caller(struct sl_call *call, const struct sl_caller *caller)
 {
     const struct sl_lane *lane = call->lane;
 
@@ -460,99 +469,34 @@ static bool run_here(struct sl_call *call, const struct sl_caller *caller,
         caller->free_until < call->deadline)
         return false;
     sl_block_in(caller->block);
-    bool ran = sl_queue_run_here(lane->queue, &call->task, weight);
+    bool ran = sl_queue_run_here(lane->queue, &call->task, call->task.weight);
     sl_block_in(NULL);
     return ran;
 }
 
-static void submit(struct sl_lane *lane, const struct sl_caller *caller,
-                   int64_t delay_ms, const void *requests, size_t count,
-                   sl_call_done_fn *done, void *context, struct sl_call **out)
+void sl_call_start(struct sl_call *call, const struct sl_caller *caller)
 {
-    struct sl_call *call =
-        call_new(lane, caller->held, requests, count, delay_ms);
+    struct sl_queue *queue = call->lane->queue;
     struct sl_error err;
     unsigned weight = 0;
 
-    if (caller->metrics != NULL)
-        call->metrics = caller->metrics;
-    call->done = done;
-    call->context = context;
-    *out = call;
-    for (size_t i = 0; i < count; i++) {
-        call->ops[i].owner = caller->owner;
-        call->ops[i].dead_letters = caller->dead_letters;
-        if (call->finished[i]) /* its arguments are wrong */
+    for (size_t i = 0; i < call->count; i++) {
+        if (call->finished[i])
             count_op(call, i);
         else
             weight++;
     }
-    if (weight == 0) {
+    call->task.weight = weight;
+    if (weight == 0)
         complete(call);
-    } else if (delay_ms > 0) {
-        call->task.weight = weight;
-        call->delayed = true;
-        sl_queue_submit_at(lane->queue, &call->task, call->start);
-    } else if (!run_here(call, caller, weight) &&
-               sl_queue_submit(lane->queue, &call->task, weight, &err) !=
-                   SL_OK) {
+    else if (call->delayed)
+        sl_queue_submit_at(queue, &call->task, call->start);
+    else if (!run_on_caller(call, caller) &&
+             sl_queue_submit(queue, &call->task, weight, &err) != SL_OK)
         sl_call_finish_unsent(call, &err);
-    }
 }
 
-static const struct sl_caller somebody;
-
-void sl_service_submit(struct sl_service *service, struct sl_session *session,
-                       const void *requests, size_t count,
-                       sl_call_done_fn *done, void *context,
-                       struct sl_call **call)
-{
-    sl_service_submit_for(service, session, &somebody, requests, count, done,
-                          context, call);
-}
-
-void sl_service_submit_for(struct sl_service *service,
-                           struct sl_session *session,
-                           const struct sl_caller *caller, const void *requests,
-                           size_t count, sl_call_done_fn *done, void *context,
-                           struct sl_call **call)
-{
-    submit(session != NULL ? &session->lane : &service->lane, caller, 0,
-           requests, count, done, context, call);
-}
-
-void sl_service_submit_later(struct sl_service *service,
-                             const struct sl_caller *caller, int64_t delay_ms,
-                             const void *requests, size_t count,
-                             sl_call_done_fn *done, void *context,
-                             struct sl_call **call)
-{
-    submit(&service->lane, caller != NULL ? caller : &somebody, delay_ms,
-           requests, count, done, context, call);
-}
-
-static void posted(void *context)
-{
-    struct sl_service *service = context;
-
-    pthread_mutex_lock(&service->lock);
-    if (--service->posted == 0)
-        pthread_cond_broadcast(&service->unposted);
-    pthread_mutex_unlock(&service->lock);
-}
-
-void sl_service_post(struct sl_service *service, struct sl_session *session,
-                     const void *requests, size_t count)
-{
-    struct sl_call *call;
-
-    pthread_mutex_lock(&service->lock);
-    service->posted++;
-    pthread_mutex_unlock(&service->lock);
-    sl_service_submit(service, session, requests, count, posted, service,
-                      &call);
-    call_unref(call);
-}
+/* --- Its caller's side --------------------------------------------------- */
 
 void sl_call_collect(struct sl_call *call, void *answers)
 {
@@ -579,44 +523,5 @@ void sl_call_release(struct sl_call *call)
     if ((call->wait_until != 0 || call->delayed) &&
         atomic_load(&call->owners) > 1)
         sl_queue_hurry(call->lane->queue, &call->task);
-    call_unref(call);
-}
-
-/* --- Blocking ----------------------------------------------------------- */
-
-struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool over;
-};
-
-static void wake(void *context)
-{
-    struct waiter *waiter = context;
-
-    pthread_mutex_lock(&waiter->lock);
-    waiter->over = true;
-    pthread_cond_signal(&waiter->ended);
-    pthread_mutex_unlock(&waiter->lock);
-}
-
-enum sl_status sl_service_do(struct sl_service *service,
-                             struct sl_session *session, const void *requests,
-                             size_t count, void *answers)
-{
-    struct waiter waiter = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                            .ended = PTHREAD_COND_INITIALIZER};
-    struct sl_call *call;
-
-    if (session != NULL || !sl_service_try(service, requests, count, answers)) {
-        sl_service_submit(service, session, requests, count, wake, &waiter,
-                          &call);
-        pthread_mutex_lock(&waiter.lock);
-        while (!waiter.over)
-            pthread_cond_wait(&waiter.ended, &waiter.lock);
-        pthread_mutex_unlock(&waiter.lock);
-        sl_call_collect(call, answers);
-        sl_call_release(call);
-    }
-    return count == 0 ? SL_OK : ((struct sl_answer *)answers)->err.status;
+    sl_call_unref(call);
 }

@@ -92,13 +92,19 @@ static inline uint32_t sl_verb_at(const struct sl_capability *capability,
     return sl_request_verb(sl_request_at(capability, requests, index));
 }
 
+/* --- answer.c --- */
+
 /*
- * Initialise the answers and check the requests into them.  True: there is
- * nothing left to do, as all failed, or there are none.
+ * Initialise the answers and check the requests into them.  True: nothing is
+ * left to do, since all of them failed or there are none.
  */
-SL_MUST_CHECK bool sl_service_precheck(const struct sl_service *service,
-                                       const void *requests, size_t count,
-                                       void *answers);
+SL_MUST_CHECK bool sl_service_check_requests(const struct sl_service *service,
+                                             const void *requests, size_t count,
+                                             void *answers);
+
+/* Refuse a call as a whole: fill its answers, which need not be initialised. */
+void sl_answers_refuse(const struct sl_service *service, void *answers,
+                       size_t count, const struct sl_error *err);
 
 /*
  * After the last run of an op: let the capability look at the answer; say
@@ -118,6 +124,17 @@ bool sl_state_is_over(struct sl_op *const ops[], size_t count);
 
 void sl_service_unref(struct sl_service *service);
 
+/* --- inline.c --- */
+
+/*
+ * Run checked requests on this thread, if the driver can do all of them without
+ * waiting.  False: they are to be queued, and their answers are as the checks
+ * left them.
+ */
+SL_MUST_CHECK bool sl_service_run_inline(struct sl_service *service,
+                                         const void *requests, size_t count,
+                                         void *answers, int64_t start);
+
 /* --- health.c --- */
 
 /* Open a state; whether that works is noted. */
@@ -133,15 +150,15 @@ void sl_health_end(struct sl_service *service);
 /* --- call.c --- */
 
 /*
- * Who has the call in hand.  A queue's worker that is about to finish it, or to
- * queue it again, takes it from PENDING to SETTLING; who finds that it is late
- * takes it from PENDING to EXPIRED, and tells the caller, who gets a failure in
- * place of what a driver may still be writing.
+ * Who may finish the call.  A worker takes it from PENDING to SETTLING before
+ * it finishes or queues it again.  The watch takes a late call from PENDING to
+ * EXPIRED and completes it: its caller gets a failure in place of what a driver
+ * may still be writing.
  */
 enum sl_call_phase {
-    SL_CALL_PENDING,
-    SL_CALL_SETTLING,
-    SL_CALL_EXPIRED,
+    SL_PHASE_PENDING,
+    SL_PHASE_SETTLING,
+    SL_PHASE_EXPIRED,
 };
 
 struct sl_call {
@@ -171,6 +188,24 @@ struct sl_call {
     struct sl_op *ops;
     bool *finished;
 };
+
+/* What becomes a call. */
+struct sl_submission {
+    struct sl_lane *lane;
+    const struct sl_caller *caller;
+    int64_t delay_ms;
+    const void *requests;
+    void *answers; /* as the checks left them */
+    size_t count;
+    size_t bytes; /* to be copied of the requests that passed */
+};
+
+/* A copy, with two owners: its caller and the queue. */
+struct sl_call *sl_call_new(const struct sl_submission *submission);
+void sl_call_unref(struct sl_call *call);
+
+/* Queue it, or run it on this thread where the caller allows that. */
+void sl_call_start(struct sl_call *call, const struct sl_caller *caller);
 
 /* Nothing of what is left was sent, and nothing will be. */
 void sl_call_finish_unsent(struct sl_call *call, const struct sl_error *err);

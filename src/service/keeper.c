@@ -52,8 +52,9 @@ static void schedule(struct sl_keeper *keeper, int64_t delay_ms)
     if (!wanted)
         return;
 
-    sl_service_submit_later(keeper->service, NULL, delay_ms, keeper->request, 1,
-                            answered, keeper, &keeper->call);
+    const struct sl_caller caller = {.done = answered, .context = keeper};
+    sl_service_call_later(keeper->service, &caller, delay_ms, keeper->request,
+                          1, &keeper->call);
 
     pthread_mutex_lock(&keeper->mutex);
     keeper->scheduling = false;

@@ -48,7 +48,7 @@ static void close_over(struct batch *batch)
 static bool session_is_lost(const struct batch *batch)
 {
     for (size_t i = 0; i < batch->call_count; i++)
-        if (atomic_load(&batch->calls[i]->phase) == SL_CALL_EXPIRED)
+        if (atomic_load(&batch->calls[i]->phase) == SL_PHASE_EXPIRED)
             return batch->lane != &batch->lane->service->lane;
     return false;
 }
@@ -118,7 +118,7 @@ static void add(struct batch *batch, struct sl_call *call)
     enum sl_status late = SL_OK;
 
     if (atomic_load(&call->cancelled) ||
-        atomic_load(&call->phase) == SL_CALL_EXPIRED)
+        atomic_load(&call->phase) == SL_PHASE_EXPIRED)
         late = SL_UNAVAILABLE; /* nobody reads it */
     else if (sl_deadline_passed(call->deadline))
         late = SL_TIMEOUT;

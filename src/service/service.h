@@ -3,10 +3,10 @@
  * A service: what stands behind one [[resource]] of the manifest, whatever its
  * capability.  It may be used from any number of threads at once.
  *
- * A call is one or more requests, each answered by itself.  What cannot wait is
- * answered at once by sl_service_try; everything else is submitted, and
- * completed by one of the service's driver threads.  Requests and answers are
- * arrays of the structs that the capability's header has (kv/kv.h ...).
+ * A call is one or more requests, each answered by itself.  sl_service_call
+ * answers at once what cannot wait; everything else is queued, and completed by
+ * one of the service's driver threads.  Requests and answers are arrays of the
+ * structs that the capability's header has (kv/kv.h ...).
  */
 #ifndef SL_SERVICE_SERVICE_H
 #define SL_SERVICE_SERVICE_H
@@ -196,80 +196,90 @@ void sl_service_watch(struct sl_service *service);
 
 /* --- Calls -------------------------------------------------------------- */
 
-/*
- * Answer the requests now if the driver can do all of them in place, without
- * waiting, but for those whose arguments are wrong.  False: nothing was done,
- * submit them.  answers[0..count) need not be initialised; after true each is
- * filled and the caller's to finish (sl_answers_done).
- */
-SL_MUST_CHECK bool sl_service_try(struct sl_service *service,
-                                  const void *requests, size_t count,
-                                  void *answers);
-/* The same, counted in metrics, one per verb; NULL: in the service's own. */
-SL_MUST_CHECK bool sl_service_try_for(struct sl_service *service,
-                                      struct sl_metric *metrics,
-                                      const void *requests, size_t count,
-                                      void *answers);
-
 struct sl_call;
 struct sl_session;
 
-/* Runs exactly once, on any thread, perhaps before submit returns. */
+/* Runs exactly once, on any thread, perhaps before the call returns. */
 typedef void sl_call_done_fn(void *context);
 
+/* Who calls, and how it learns that the call is over. */
+struct sl_caller {
+    /* NULL where the call needs no connection of its own. */
+    struct sl_session *session;
+    sl_call_done_fn *done; /* of a call that was pending */
+    void *context;
+    /*
+     * May.  The call has to wait, and will hold so many bytes: other than SL_OK
+     * refuses it.  What is only needed of a call that waits may be set here:
+     * context, free_until, block, held.
+     */
+    enum sl_status (*admit)(struct sl_caller *caller, size_t bytes,
+                            struct sl_error *err);
+    /* One per verb, to count in, which outlive the service; NULL: the
+     * service's own. */
+    struct sl_metric *metrics;
+    /* Counts the dead letters that its calls make, beside the service's own
+     * count; may be NULL. */
+    _Atomic uint64_t *dead_letters;
+    /*
+     * Whose call it is, such as a component's: compared, never followed.  A
+     * driver leaves nothing of one owner's calls where another owner's find
+     * it.  NULL: the owner of all calls that name none.
+     */
+    const void *owner;
+    /*
+     * Until when its thread may be kept for the call, which saves the way to a
+     * driver thread and back.  SIGPIPE is blocked or ignored there.  0: not at
+     * all.
+     */
+    sl_deadline free_until;
+    sl_block_fn *block; /* how that thread waits for long (base/wait.h) */
+    /*
+     * Counts the bytes of its calls until they are over and released; outlives
+     * the service.  Set for guests: their calls are SL_UNAVAILABLE where such
+     * calls hold max-queued-bytes already.  May be NULL.
+     */
+    _Atomic uint64_t *held;
+};
+
+enum sl_call_result {
+    SL_CALL_ANSWERED, /* the answers are filled */
+    SL_CALL_PENDING,  /* done will run, or has run */
+};
+
 /*
- * Start a call; the requests are copied.  It is answered by its deadline, and
- * a little more (SL_QUEUE_LATE_MS), with SL_TIMEOUT where the driver has not
- * come back by then; what that answers later is thrown away.  session is NULL
- * where the call needs no state of its own.  *call is set before done runs; the
- * caller must sl_call_release it exactly once, before or after done ran.
+ * The way into a service.
+ *
+ * ANSWERED: the driver did it in place, without waiting, or all of it was
+ * refused.  answers[0..count), which need not be initialised, are the caller's
+ * to finish (sl_answers_done); done does not run, and *call is not set.
+ *
+ * PENDING: the requests were copied, and nothing is in answers.  *call is set
+ * before done runs; the caller must sl_call_release it exactly once, before or
+ * after that.  The call is answered by its deadline and a little more
+ * (SL_QUEUE_LATE_MS), with SL_TIMEOUT where the driver has not come back by
+ * then; what that answers later is thrown away.
  */
+SL_MUST_CHECK enum sl_call_result sl_service_call(struct sl_service *service,
+                                                  struct sl_caller *caller,
+                                                  const void *requests,
+                                                  size_t count, void *answers,
+                                                  struct sl_call **call);
+
+/* The same, begun after delay_ms, from which its deadline counts.  Always
+ * pending; caller->admit is not called. */
+void sl_service_call_later(struct sl_service *service,
+                           const struct sl_caller *caller, int64_t delay_ms,
+                           const void *requests, size_t count,
+                           struct sl_call **call);
+
+/* The same, begun now, for a caller of which nothing else is known. */
 void sl_service_submit(struct sl_service *service, struct sl_session *session,
                        const void *requests, size_t count,
                        sl_call_done_fn *done, void *context,
                        struct sl_call **call);
 
-/* What is known of a caller. */
-struct sl_caller {
-    struct sl_metric *metrics; /* to count in; they outlive the service */
-    /* The same of the dead letters that its calls make, beside the service's
-     * own count; NULL: only that. */
-    _Atomic uint64_t *dead_letters;
-    /*
-     * Whose call it is, such as a component's: no more than a name, which is
-     * compared.  A driver leaves nothing of one owner's calls where another
-     * owner's find it.  NULL: that of all who say nothing.
-     */
-    const void *owner;
-    /*
-     * Until when its thread may be kept for the call, where nobody else needs
-     * it much: that saves the way to a driver thread and back.  SIGPIPE is
-     * blocked or ignored there.  0: not at all.
-     */
-    sl_deadline free_until;
-    sl_block_fn *block; /* how that thread waits for long (base/wait.h) */
-    /* Where the bytes of its call count until that is over and released, or
-     * NULL; it outlives the service.  What has one is a guest's: where such
-     * calls hold max-queued-bytes already it is SL_UNAVAILABLE. */
-    _Atomic uint64_t *held;
-};
-
-/* The same for a caller; done may run before this returns. */
-void sl_service_submit_for(struct sl_service *service,
-                           struct sl_session *session,
-                           const struct sl_caller *caller, const void *requests,
-                           size_t count, sl_call_done_fn *done, void *context,
-                           struct sl_call **call);
-
-/* The same, begun after delay_ms; its deadline counts from then. */
-void sl_service_submit_later(struct sl_service *service,
-                             const struct sl_caller *caller, int64_t delay_ms,
-                             const void *requests, size_t count,
-                             sl_call_done_fn *done, void *context,
-                             struct sl_call **call);
-
-/* Start a call whose answer nobody waits for, but sl_service_free.  session as
- * above. */
+/* Start a call whose answer is thrown away.  sl_service_free waits for it. */
 void sl_service_post(struct sl_service *service, struct sl_session *session,
                      const void *requests, size_t count);
 
@@ -283,19 +293,10 @@ void sl_call_collect(struct sl_call *call, void *answers);
  */
 void sl_call_release(struct sl_call *call);
 
-/* Try, submit, and wait.  Returns the status of the first answer. */
+/* Call, and wait.  Returns the status of the first answer. */
 enum sl_status sl_service_do(struct sl_service *service,
                              struct sl_session *session, const void *requests,
                              size_t count, void *answers);
-
-/* The bytes that a call with these requests has copied while it waits; 0 where
- * it is refused as a whole. */
-size_t sl_service_call_bytes(const struct sl_service *service,
-                             const void *requests, size_t count);
-
-/* Refuse a call as a whole: fill its answers, which need not be initialised. */
-void sl_answers_refuse(const struct sl_service *service, void *answers,
-                       size_t count, const struct sl_error *err);
 
 /* Fill an answer, which need not be initialised, with a failure. */
 void sl_answer_fail(const struct sl_service *service, void *answer,

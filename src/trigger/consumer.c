@@ -41,7 +41,6 @@ struct sl_consumer {
     struct sl_service *service;
     struct sl_bridge_program *program;
     struct sl_trigger_metrics *metrics;
-    struct sl_caller caller; /* that counts the service's dead letters */
     struct sl_log_field fields[SL_TRIGGER_FIELDS]; /* that name it */
     char *text;
 
@@ -62,6 +61,22 @@ struct sl_consumer {
 };
 
 static void receive_more(struct sl_consumer *consumer, int64_t delay_ms);
+
+/* Dead letters that its calls make count as the trigger's, too. */
+static void call_service(struct sl_consumer *consumer, int64_t delay_ms,
+                         const union sl_consumer_request *request,
+                         sl_call_done_fn *done, void *context,
+                         struct sl_call **call)
+{
+    const struct sl_caller caller = {
+        .done = done,
+        .context = context,
+        .dead_letters = &consumer->metrics->dead_letters,
+    };
+
+    sl_service_call_later(consumer->service, &caller, delay_ms, request, 1,
+                          call);
+}
 
 /* --- Draining --------------------------------------------------------- */
 
@@ -151,8 +166,7 @@ static void settle_task(struct task *task,
     const union sl_consumer_request request = settle_request(task, settlement);
 
     task->verdict = settlement->verdict;
-    sl_service_submit_for(consumer->service, NULL, &consumer->caller, &request,
-                          1, on_settled, task, &task->call);
+    call_service(consumer, 0, &request, on_settled, task, &task->call);
 }
 
 /* An event became a dead letter, or was discarded. */
@@ -190,8 +204,7 @@ static bool return_event(struct task *task, enum sl_status status)
         return false;
     const union sl_consumer_request back = settle_request(task, &retry);
     task->verdict = SL_VERDICT_RETRY;
-    sl_service_submit_later(consumer->service, &consumer->caller, RETRY_MS,
-                            &back, 1, on_settled, task, &task->call);
+    call_service(consumer, RETRY_MS, &back, on_settled, task, &task->call);
     return true;
 }
 
@@ -442,9 +455,8 @@ static void receive_more(struct sl_consumer *consumer, int64_t delay_ms)
         consumer->again = false;
         pthread_mutex_unlock(&consumer->mutex);
 
-        sl_service_submit_later(consumer->service, &consumer->caller, delay_ms,
-                                &request, 1, on_received, consumer,
-                                &consumer->receive);
+        call_service(consumer, delay_ms, &request, on_received, consumer,
+                     &consumer->receive);
 
         pthread_mutex_lock(&consumer->mutex);
         consumer->is_scheduling = false;
@@ -474,7 +486,6 @@ struct sl_consumer *sl_consumer_start(struct sl_host *host,
     consumer->service = sl_host_service(host, trigger->resource);
     consumer->program = sl_host_program(host, trigger->component);
     consumer->metrics = metrics;
-    consumer->caller.dead_letters = &metrics->dead_letters;
     consumer->fields[0] =
         SL_FIELD_STRING(is_queue ? "queue" : "topic",
                         is_queue ? trigger->resource_name : trigger->topic);

@@ -37,13 +37,16 @@ static void do_for(const struct sql_call *call,
                    const struct sl_sql_request *request,
                    struct sl_sql_answer *answer)
 {
-    const struct sl_caller caller = {.owner = call->owner};
-    struct sl_call *submitted;
     sem_t over;
+    const struct sl_caller caller = {.session = call->session,
+                                     .done = answered,
+                                     .context = &over,
+                                     .owner = call->owner};
+    struct sl_call *submitted;
 
     sem_init(&over, 0, 0);
-    sl_service_submit_for(call->store->service, call->session, &caller, request,
-                          1, answered, &over, &submitted);
+    sl_service_call_later(call->store->service, &caller, 0, request, 1,
+                          &submitted);
     while (sem_wait(&over) != 0)
         continue;
     sl_call_collect(submitted, answer);

@@ -37,6 +37,11 @@ static struct sl_kv_answer set(struct test_store *store, const char *key,
     return answer;
 }
 
+static void no_op(void *context)
+{
+    (void)context;
+}
+
 /* But a listing, which may have to go over many keys. */
 static void calls_are_done_at_once(void **state)
 {
@@ -49,15 +54,22 @@ static void calls_are_done_at_once(void **state)
         {.verb = SL_KV_KEYS, .limit = 5},
     };
     struct sl_kv_answer answers[4];
+    struct sl_caller caller = {.done = no_op};
+    struct sl_call *call;
 
     (void)state;
     open_store(&store, "");
-    assert_true(sl_service_try(store.service, requests, 4, answers));
+    assert_int_equal(
+        sl_service_call(store.service, &caller, requests, 4, answers, &call),
+        SL_CALL_ANSWERED);
     assert_int_equal(answers[1].number, 2);
     assert_true(answers[2].found);
     for (int i = 0; i < 4; i++)
         sl_kv_answer_done(&answers[i]);
-    assert_false(sl_service_try(store.service, &requests[4], 1, answers));
+    assert_int_equal(sl_service_call(store.service, &caller, &requests[4], 1,
+                                     answers, &call),
+                     SL_CALL_PENDING);
+    sl_call_release(call);
     sl_service_do(store.service, NULL, &requests[4], 1, answers);
     assert_int_equal(answers[0].key_count, 1);
     sl_kv_answer_done(&answers[0]);
