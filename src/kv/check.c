@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 
+#include "service/check.h"
+
 #define TTL_MAX_MS UINT64_C(315360000000) /* ten years */
 
 enum sl_status sl_kv_check_call(const void *pointer, size_t count,
@@ -27,30 +29,17 @@ enum sl_status sl_kv_check_call(const void *pointer, size_t count,
     return SL_OK;
 }
 
-static enum sl_status check_key(struct sl_bytes key, const char *what,
-                                struct sl_error *err)
-{
-    if (key.len > SL_KV_KEY_MAX)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a %s of %zu bytes: at most %d are allowed", what,
-                       key.len, SL_KV_KEY_MAX);
-    if (!sl_bytes_are_text(key))
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a %s that is not UTF-8 without NUL", what);
-    return SL_OK;
-}
-
 static enum sl_status check_keys(const struct sl_kv_request *request,
                                  struct sl_error *err)
 {
-    if (request->limit < 1 || request->limit > SL_KV_PAGE_MAX)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a page of %" PRIu32 " keys: 1 to %d are allowed",
-                       request->limit, SL_KV_PAGE_MAX);
-    if (request->cursor.len > SL_KV_CURSOR_MAX)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "this cursor is none that a page gave");
-    return check_key(request->key, "prefix", err);
+    enum sl_status status = sl_check_range("a page's limit", request->limit, 1,
+                                           SL_KV_PAGE_MAX, err);
+
+    if (status == SL_OK && request->cursor.len > SL_KV_CURSOR_MAX)
+        return sl_fail(err, SL_INVALID_ARGUMENT, "invalid cursor");
+    return status == SL_OK
+               ? sl_check_text("a prefix", request->key, 0, SL_KV_KEY_MAX, err)
+               : status;
 }
 
 static enum sl_status check_set(const struct sl_kv_config *config,
@@ -62,13 +51,10 @@ static enum sl_status check_set(const struct sl_kv_config *config,
                        "a value of %zu bytes: at most %" PRId64
                        " are allowed; the manifest's max-value sets this",
                        request->value.len, config->max_value);
-    if (request->has_ttl &&
-        (request->ttl_ms < 1 || request->ttl_ms > TTL_MAX_MS))
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a time to live of %" PRIu64 " ms: 1 to %" PRIu64
-                       " are allowed",
-                       request->ttl_ms, TTL_MAX_MS);
-    return SL_OK;
+    return request->has_ttl
+               ? sl_check_range("a time to live in ms", request->ttl_ms, 1,
+                                TTL_MAX_MS, err)
+               : SL_OK;
 }
 
 static bool may_be_version(struct sl_bytes version)
@@ -104,9 +90,8 @@ static enum sl_status check_limits(const struct sl_kv_config *config,
 {
     if (request->verb == SL_KV_KEYS)
         return check_keys(request, err);
-    if (request->key.len == 0)
-        return sl_fail(err, SL_INVALID_ARGUMENT, "an empty key");
-    enum sl_status status = check_key(request->key, "key", err);
+    enum sl_status status =
+        sl_check_text("a key", request->key, 1, SL_KV_KEY_MAX, err);
     if (status == SL_OK && request->verb == SL_KV_SET)
         status = check_set(config, request, err);
     return status;

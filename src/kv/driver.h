@@ -43,6 +43,6 @@ static inline struct sl_kv_answer *sl_kv_answer_of(const struct sl_op *op)
  * For drivers: before a GET holds a value of len bytes.  False, and op is
  * answered with SL_TOO_LARGE, where its call holds too much already.
  */
-SL_MUST_CHECK bool sl_kv_op_make_room(struct sl_op *op, size_t len);
+SL_MUST_CHECK bool sl_kv_op_take_budget(struct sl_op *op, size_t len);
 
 #endif

@@ -46,8 +46,10 @@ static const char *const verbs[SL_KV_VERB_COUNT] = {
 };
 
 /* Field by field: most of an answer is room for a message. */
-void sl_kv_answer_init(struct sl_kv_answer *answer)
+void sl_kv_answer_init(void *pointer)
 {
+    struct sl_kv_answer *answer = pointer;
+
     answer->err.status = SL_OK;
     answer->err.message[0] = '\0';
     answer->retryable = false;
@@ -62,17 +64,21 @@ void sl_kv_answer_init(struct sl_kv_answer *answer)
     answer->next = (struct sl_buf)SL_BUF(SL_KV_CURSOR_MAX);
 }
 
-void sl_kv_answer_done(struct sl_kv_answer *answer)
+void sl_kv_answer_done(void *pointer)
 {
+    struct sl_kv_answer *answer = pointer;
+
     sl_held_done(&answer->value);
     sl_buf_done(&answer->keys);
     sl_buf_done(&answer->next);
 }
 
-bool sl_kv_op_make_room(struct sl_op *op, size_t len)
+bool sl_kv_op_take_budget(struct sl_op *op, size_t len)
 {
-    if (len <= *op->room) {
-        *op->room -= len;
+    if (op->answer_budget == NULL)
+        return true;
+    if (len <= *op->answer_budget) {
+        *op->answer_budget -= len;
         return true;
     }
     sl_fail(&sl_op_answer(op)->err, SL_TOO_LARGE,
@@ -98,24 +104,13 @@ static void limit_value(const void *config, void *pointer)
     sl_held_done(&answer->value);
 }
 
-static size_t request_bytes(const void *pointer)
-{
-    const struct sl_kv_request *request = pointer;
-
-    return request->key.len + request->value.len + request->version.len +
-           request->cursor.len;
-}
-
-static void request_copy(void *to, const void *from, uint8_t **tail)
-{
-    const struct sl_kv_request *request = from;
-    struct sl_kv_request *copy = to;
-
-    copy->key = sl_copy_bytes(tail, request->key);
-    copy->value = sl_copy_bytes(tail, request->value);
-    copy->version = sl_copy_bytes(tail, request->version);
-    copy->cursor = sl_copy_bytes(tail, request->cursor);
-}
+static const struct sl_request_field request_fields[] = {
+    SL_REQUEST_BYTES(struct sl_kv_request, key),
+    SL_REQUEST_BYTES(struct sl_kv_request, value),
+    SL_REQUEST_BYTES(struct sl_kv_request, version),
+    SL_REQUEST_BYTES(struct sl_kv_request, cursor),
+    {0},
+};
 
 /*
  * Reads.  A second SET would undo what another client has written, and was told
@@ -130,20 +125,10 @@ static bool is_repeatable(const void *config, const void *pointer)
            request->verb == SL_KV_KEYS;
 }
 
-static size_t room(const void *config, size_t count)
+static size_t answer_budget(const void *config, size_t count)
 {
     (void)config;
     return count > 1 ? SL_KV_CALL_BYTES_MAX : SIZE_MAX;
-}
-
-static void init(void *answer)
-{
-    sl_kv_answer_init(answer);
-}
-
-static void done(void *answer)
-{
-    sl_kv_answer_done(answer);
 }
 
 const struct sl_capability sl_kv = {
@@ -157,13 +142,12 @@ const struct sl_capability sl_kv = {
     .verb_count = SL_KV_VERB_COUNT,
     .request_size = sizeof(struct sl_kv_request),
     .answer_size = sizeof(struct sl_kv_answer),
-    .answer_init = init,
-    .answer_done = done,
-    .request_bytes = request_bytes,
-    .request_copy = request_copy,
+    .answer_init = sl_kv_answer_init,
+    .answer_done = sl_kv_answer_done,
+    .request_fields = request_fields,
     .check_call = sl_kv_check_call,
     .check = sl_kv_check_request,
     .is_repeatable = is_repeatable,
     .finish = limit_value,
-    .room = room,
+    .answer_budget = answer_budget,
 };

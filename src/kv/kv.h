@@ -77,9 +77,9 @@ struct sl_kv_answer {
     struct sl_buf next; /* KEYS: where the next page starts; empty: the end */
 };
 
-void sl_kv_answer_init(struct sl_kv_answer *answer);
-/* Free what the answer holds. */
-void sl_kv_answer_done(struct sl_kv_answer *answer);
+/* Both take a struct sl_kv_answer.  Done frees what it holds. */
+void sl_kv_answer_init(void *answer);
+void sl_kv_answer_done(void *answer);
 
 /* The settings of a kv resource. */
 struct sl_kv_config {

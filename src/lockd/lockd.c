@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lockd/driver.h"
+#include "service/check.h"
 
 static const struct sl_option options[] = {
     {.name = "max-wait",
@@ -55,35 +56,11 @@ static void lock_answer_done(void *answer)
     (void)answer; /* an answer owns no memory */
 }
 
-static size_t lock_request_bytes(const void *pointer)
-{
-    const struct sl_lockd_request *request = pointer;
-
-    return request->key.len + request->holder.len;
-}
-
-static void lock_request_copy(void *to, const void *from, uint8_t **tail)
-{
-    const struct sl_lockd_request *request = from;
-    struct sl_lockd_request *copy = to;
-
-    copy->key = sl_copy_bytes(tail, request->key);
-    copy->holder = sl_copy_bytes(tail, request->holder);
-}
-
-static enum sl_status check_lock_key(struct sl_bytes key, struct sl_error *err)
-{
-    if (key.len == 0)
-        return sl_fail(err, SL_INVALID_ARGUMENT, "the key is empty");
-    if (key.len > SL_LOCKD_KEY_MAX)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a key of %zu bytes: at most %d are allowed", key.len,
-                       SL_LOCKD_KEY_MAX);
-    if (!sl_bytes_are_text(key))
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a key that is not UTF-8 without NUL");
-    return SL_OK;
-}
+static const struct sl_request_field request_fields[] = {
+    SL_REQUEST_BYTES(struct sl_lockd_request, key),
+    SL_REQUEST_BYTES(struct sl_lockd_request, holder),
+    {0},
+};
 
 static enum sl_status check_lock_request(const struct sl_driver *driver,
                                          const void *config,
@@ -93,16 +70,16 @@ static enum sl_status check_lock_request(const struct sl_driver *driver,
     const struct sl_lockd_request *request = pointer;
     bool has_ttl =
         request->verb == SL_LOCKD_ACQUIRE || request->verb == SL_LOCKD_RENEW;
+    enum sl_status status = SL_OK;
 
     (void)driver;
     (void)config;
-    if (has_ttl && (request->ttl_ms < SL_LOCKD_TTL_MIN_MS ||
-                    request->ttl_ms > SL_LOCKD_TTL_MAX_MS))
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "a time to live of %" PRIu64 " ms: %d to %d are allowed",
-                       request->ttl_ms, SL_LOCKD_TTL_MIN_MS,
-                       SL_LOCKD_TTL_MAX_MS);
-    return check_lock_key(request->key, err);
+    if (has_ttl)
+        status = sl_check_range("a time to live in ms", request->ttl_ms,
+                                SL_LOCKD_TTL_MIN_MS, SL_LOCKD_TTL_MAX_MS, err);
+    return status == SL_OK
+               ? sl_check_text("a key", request->key, 1, SL_LOCKD_KEY_MAX, err)
+               : status;
 }
 
 /*
@@ -155,13 +132,6 @@ static void discard_grant(struct sl_service *service, const void *pointer,
         sl_service_post(service, NULL, &release, 1);
 }
 
-static size_t lock_answer_budget(const void *config, size_t count)
-{
-    (void)config;
-    (void)count;
-    return SIZE_MAX;
-}
-
 const struct sl_capability sl_lockd = {
     .name = "lockd",
     .drivers = sl_lockd_drivers,
@@ -175,12 +145,10 @@ const struct sl_capability sl_lockd = {
     .answer_size = sizeof(struct sl_lockd_answer),
     .answer_init = sl_lockd_answer_init,
     .answer_done = lock_answer_done,
-    .request_bytes = lock_request_bytes,
-    .request_copy = lock_request_copy,
+    .request_fields = request_fields,
     .check = check_lock_request,
     .is_repeatable = is_lock_repeatable,
     .lines = wait_queues,
     .wait_ms = acquire_wait_ms,
     .discard = discard_grant,
-    .room = lock_answer_budget,
 };

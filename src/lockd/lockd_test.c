@@ -318,7 +318,7 @@ static void limits(void **state)
     request.key = SL_BYTES(long_key, sizeof(long_key));
     refused(f, request, "at most 512");
     request.key = SL_LITERAL("");
-    refused(f, request, "the key is empty");
+    refused(f, request, "a key must not be empty");
     request.key = SL_LITERAL("\xc3(");
     refused(f, request, "UTF-8");
     request = acquire(false);

@@ -71,8 +71,7 @@ static void check_capability(const struct sl_capability *capability)
     assert_true(capability->config_size >= sizeof(struct sl_service_config));
     assert_non_null(capability->answer_init);
     assert_non_null(capability->answer_done);
-    assert_non_null(capability->request_bytes);
-    assert_non_null(capability->request_copy);
+    assert_non_null(capability->request_fields);
     assert_non_null(capability->check);
     assert_non_null(capability->is_repeatable);
     for (unsigned i = 0; i < capability->verb_count; i++)

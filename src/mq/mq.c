@@ -7,6 +7,7 @@
 
 #include "mq/driver.h"
 #include "service/attributes.h"
+#include "service/check.h"
 
 static const struct sl_option options[] = {
     {.name = "max-payload",
@@ -80,30 +81,16 @@ void sl_mq_answer_done(void *answer)
     sl_held_done(&((struct sl_mq_answer *)answer)->deliveries.memory);
 }
 
-static size_t request_bytes(const void *pointer)
-{
-    const struct sl_mq_request *request = pointer;
-
-    return request->payload.len + request->group.len +
-           request->deduplication_id.len + request->receipt.len +
-           request->reason.len +
-           request->attribute_count * sizeof(struct sl_pair) + SL_COPY_ALIGN +
-           sl_attributes_bytes(request->attributes, request->attribute_count);
-}
-
-static void request_copy(void *to, const void *from, uint8_t **tail)
-{
-    const struct sl_mq_request *request = from;
-    struct sl_mq_request *copy = to;
-
-    copy->attributes =
-        sl_attributes_copy(tail, request->attributes, request->attribute_count);
-    copy->payload = sl_copy_bytes(tail, request->payload);
-    copy->group = sl_copy_bytes(tail, request->group);
-    copy->deduplication_id = sl_copy_bytes(tail, request->deduplication_id);
-    copy->receipt = sl_copy_bytes(tail, request->receipt);
-    copy->reason = sl_copy_bytes(tail, request->reason);
-}
+static const struct sl_request_field request_fields[] = {
+    SL_REQUEST_ARRAY(struct sl_mq_request, attributes, attribute_count,
+                     sl_pair_fields),
+    SL_REQUEST_BYTES(struct sl_mq_request, payload),
+    SL_REQUEST_BYTES(struct sl_mq_request, group),
+    SL_REQUEST_BYTES(struct sl_mq_request, deduplication_id),
+    SL_REQUEST_BYTES(struct sl_mq_request, receipt),
+    SL_REQUEST_BYTES(struct sl_mq_request, reason),
+    {0},
+};
 
 /* --- Limits ------------------------------------------------------------- */
 
@@ -264,13 +251,6 @@ static void discard(struct sl_service *service, const void *request,
         sl_mq_give_back(service, answer);
 }
 
-static size_t room(const void *config, size_t count)
-{
-    (void)config;
-    (void)count;
-    return SIZE_MAX;
-}
-
 const struct sl_capability sl_mq = {
     .name = "mq",
     .drivers = sl_mq_drivers,
@@ -284,12 +264,10 @@ const struct sl_capability sl_mq = {
     .answer_size = sizeof(struct sl_mq_answer),
     .answer_init = sl_mq_answer_init,
     .answer_done = sl_mq_answer_done,
-    .request_bytes = request_bytes,
-    .request_copy = request_copy,
+    .request_fields = request_fields,
     .check_call = check_call,
     .check = check,
     .is_repeatable = is_repeatable,
     .wait_ms = wait_ms,
     .discard = discard,
-    .room = room,
 };

@@ -7,6 +7,7 @@
 
 #include "pubsub/driver.h"
 #include "service/attributes.h"
+#include "service/check.h"
 
 static const struct sl_option options[] = {
     {.name = "max-payload",
@@ -73,30 +74,17 @@ void sl_pubsub_answer_done(void *answer)
     sl_held_done(&((struct sl_pubsub_answer *)answer)->deliveries.memory);
 }
 
-static size_t request_bytes(const void *pointer)
-{
-    const struct sl_pubsub_request *request = pointer;
-
-    return request->topic.len + request->payload.len + request->key.len +
-           request->group.len + request->member.len + request->receipt.len +
-           request->attribute_count * sizeof(struct sl_pair) + SL_COPY_ALIGN +
-           sl_attributes_bytes(request->attributes, request->attribute_count);
-}
-
-static void request_copy(void *to, const void *from, uint8_t **tail)
-{
-    const struct sl_pubsub_request *request = from;
-    struct sl_pubsub_request *copy = to;
-
-    copy->attributes =
-        sl_attributes_copy(tail, request->attributes, request->attribute_count);
-    copy->topic = sl_copy_bytes(tail, request->topic);
-    copy->payload = sl_copy_bytes(tail, request->payload);
-    copy->key = sl_copy_bytes(tail, request->key);
-    copy->group = sl_copy_bytes(tail, request->group);
-    copy->member = sl_copy_bytes(tail, request->member);
-    copy->receipt = sl_copy_bytes(tail, request->receipt);
-}
+static const struct sl_request_field request_fields[] = {
+    SL_REQUEST_ARRAY(struct sl_pubsub_request, attributes, attribute_count,
+                     sl_pair_fields),
+    SL_REQUEST_BYTES(struct sl_pubsub_request, topic),
+    SL_REQUEST_BYTES(struct sl_pubsub_request, payload),
+    SL_REQUEST_BYTES(struct sl_pubsub_request, key),
+    SL_REQUEST_BYTES(struct sl_pubsub_request, group),
+    SL_REQUEST_BYTES(struct sl_pubsub_request, member),
+    SL_REQUEST_BYTES(struct sl_pubsub_request, receipt),
+    {0},
+};
 
 /* --- Limits ------------------------------------------------------------- */
 
@@ -249,13 +237,6 @@ static void discard(struct sl_service *service, const void *pointer,
         sl_service_post(service, NULL, &leave, 1);
 }
 
-static size_t room(const void *config, size_t count)
-{
-    (void)config;
-    (void)count;
-    return SIZE_MAX;
-}
-
 const struct sl_capability sl_pubsub = {
     .name = "pubsub",
     .drivers = sl_pubsub_drivers,
@@ -269,13 +250,11 @@ const struct sl_capability sl_pubsub = {
     .answer_size = sizeof(struct sl_pubsub_answer),
     .answer_init = sl_pubsub_answer_init,
     .answer_done = sl_pubsub_answer_done,
-    .request_bytes = request_bytes,
-    .request_copy = request_copy,
+    .request_fields = request_fields,
     .check_call = check_call,
     .check = check,
     .is_repeatable = is_repeatable,
     .lines = lines,
     .wait_ms = wait_ms,
     .discard = discard,
-    .room = room,
 };

@@ -1,35 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "service/attributes.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-#include "service/driver.h"
+#include "service/check.h"
 
-enum sl_status sl_check_text(const char *what, struct sl_bytes text,
-                             size_t least, size_t most, struct sl_error *err)
-{
-    if (text.len < least || text.len > most)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%s of %zu bytes: %zu to %zu are allowed", what,
-                       text.len, least, most);
-    if (!sl_bytes_are_text(text))
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "%s that is not UTF-8 without NUL", what);
-    return SL_OK;
-}
-
-enum sl_status sl_check_range(const char *what, uint64_t value, uint64_t least,
-                              uint64_t most, struct sl_error *err)
-{
-    if (value >= least && value <= most)
-        return SL_OK;
-    return sl_fail(err, SL_INVALID_ARGUMENT,
-                   "%s of %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are allowed",
-                   what, value, least, most);
-}
-
-size_t sl_attributes_bytes(const struct sl_pair *pairs, size_t count)
+static size_t attribute_bytes(const struct sl_pair *pairs, size_t count)
 {
     size_t bytes = 0;
 
@@ -37,6 +13,12 @@ size_t sl_attributes_bytes(const struct sl_pair *pairs, size_t count)
         bytes += pairs[i].name.len + pairs[i].value.len;
     return bytes;
 }
+
+const struct sl_request_field sl_pair_fields[] = {
+    SL_REQUEST_BYTES(struct sl_pair, name),
+    SL_REQUEST_BYTES(struct sl_pair, value),
+    {0},
+};
 
 enum sl_status sl_attributes_check(const struct sl_pair *pairs, size_t count,
                                    struct sl_error *err)
@@ -47,11 +29,10 @@ enum sl_status sl_attributes_check(const struct sl_pair *pairs, size_t count,
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "%zu attributes: at most %d are allowed", count,
                        SL_ATTRIBUTES_MAX);
-    if (sl_attributes_bytes(pairs, count) > SL_ATTRIBUTE_BYTES_MAX)
+    if (attribute_bytes(pairs, count) > SL_ATTRIBUTE_BYTES_MAX)
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "attributes of %zu bytes: at most %d are allowed",
-                       sl_attributes_bytes(pairs, count),
-                       SL_ATTRIBUTE_BYTES_MAX);
+                       attribute_bytes(pairs, count), SL_ATTRIBUTE_BYTES_MAX);
     for (size_t i = 0; status == SL_OK && i < count; i++) {
         status = sl_check_text("the name of an attribute", pairs[i].name, 1,
                                SL_ATTRIBUTE_NAME_MAX, err);
@@ -60,18 +41,6 @@ enum sl_status sl_attributes_check(const struct sl_pair *pairs, size_t count,
                                    0, SL_ATTRIBUTE_BYTES_MAX, err);
     }
     return status;
-}
-
-const struct sl_pair *
-sl_attributes_copy(uint8_t **tail, const struct sl_pair *pairs, size_t count)
-{
-    struct sl_pair *copy = sl_copy_array(tail, pairs, count * sizeof(*copy));
-
-    for (size_t i = 0; i < count; i++) {
-        copy[i].name = sl_copy_bytes(tail, copy[i].name);
-        copy[i].value = sl_copy_bytes(tail, copy[i].value);
-    }
-    return copy;
 }
 
 /* --- Attributes in one piece: each text behind its length --------------- */

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * Attributes: what messages and events have beside their payload; and other
- * texts and numbers of requests, checked.
- */
+/* Attributes: what messages and events have beside their payload. */
 #ifndef SL_SERVICE_ATTRIBUTES_H
 #define SL_SERVICE_ATTRIBUTES_H
 
 #include "base/bytes.h"
+#include "service/request.h"
 
 enum {
     SL_ATTRIBUTES_MAX = 64,
@@ -14,16 +12,12 @@ enum {
     SL_ATTRIBUTE_BYTES_MAX = 65536, /* names and values of one message */
 };
 
-/* The names and values together. */
-size_t sl_attributes_bytes(const struct sl_pair *pairs, size_t count);
-
 SL_MUST_CHECK enum sl_status sl_attributes_check(const struct sl_pair *pairs,
                                                  size_t count,
                                                  struct sl_error *err);
 
-/* Room for count pairs and their texts behind *tail, which is advanced. */
-const struct sl_pair *
-sl_attributes_copy(uint8_t **tail, const struct sl_pair *pairs, size_t count);
+/* The fields of struct sl_pair, for the attributes of a request. */
+extern const struct sl_request_field sl_pair_fields[];
 
 /* As one piece of bytes, for services that keep no pairs. */
 SL_MUST_CHECK enum sl_status sl_attributes_pack(const struct sl_pair *pairs,
@@ -34,14 +28,5 @@ SL_MUST_CHECK enum sl_status sl_attributes_pack(const struct sl_pair *pairs,
 SL_MUST_CHECK bool sl_attributes_unpack(struct sl_bytes bytes,
                                         struct sl_pair pairs[SL_ATTRIBUTES_MAX],
                                         size_t *count);
-
-/* A text of `least` to `most` bytes of UTF-8 without NUL; what: "a group". */
-SL_MUST_CHECK enum sl_status sl_check_text(const char *what,
-                                           struct sl_bytes text, size_t least,
-                                           size_t most, struct sl_error *err);
-/* A number from `least` to `most`; what: "a delay in ms". */
-SL_MUST_CHECK enum sl_status sl_check_range(const char *what, uint64_t value,
-                                            uint64_t least, uint64_t most,
-                                            struct sl_error *err);
 
 #endif

@@ -56,19 +56,21 @@ static struct sl_call *call_alloc(const struct sl_capability *capability,
 static void add_request(struct sl_call *call, size_t i, const void *request,
                         uint8_t **tail)
 {
-    const struct sl_capability *capability = call->lane->service->capability;
+    const struct sl_service *service = call->lane->service;
+    const struct sl_capability *capability = service->capability;
     struct sl_answer *answer = sl_answer_at(capability, call->answers, i);
     void *copy = (char *)call->requests + i * capability->request_size;
 
-    call->ops[i] = (struct sl_op){.config = call->lane->service->config,
+    call->ops[i] = (struct sl_op){.config = service->config,
                                   .request = copy,
                                   .answer = answer,
-                                  .deadline = call->deadline,
-                                  .room = &call->room};
+                                  .deadline = call->deadline};
+    if (capability->answer_budget != NULL)
+        call->ops[i].answer_budget = &call->answer_budget;
     call->finished[i] = answer->err.status != SL_OK;
     memcpy(copy, request, capability->request_size);
     if (!call->finished[i])
-        capability->request_copy(copy, request, tail);
+        sl_request_copy(capability->request_fields, copy, tail);
 }
 
 /* From start on: how long it may wait, and take. */
@@ -173,7 +175,9 @@ struct sl_call *sl_call_new(const struct sl_submission *submission)
     atomic_fetch_add(&service->owners, 1);
     call->owners = 2;
     call->tries = 1;
-    call->room = service->capability->room(service->config, call->count);
+    if (service->capability->answer_budget != NULL)
+        call->answer_budget =
+            service->capability->answer_budget(service->config, call->count);
     add_requests(call, submission, tail, &err, !has_room);
     set_caller(call, submission->caller);
     set_times(call, sl_now_ns() + submission->delay_ms * 1000000);

@@ -30,6 +30,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/option.h"
+#include "service/request.h"
 #include "service/service.h"
 
 /* One request on its way through a driver. */
@@ -39,8 +40,9 @@ struct sl_op {
     const void *request; /* of the capability; begins with its verb */
     void *answer;        /* initialised; begins with SL_ANSWER_HEAD */
     sl_deadline deadline;
-    /* Bytes that the answers of the call of this op may still hold. */
-    size_t *room;
+    /* The bytes that the answers of this op's call may still hold; NULL: any
+     * number. */
+    size_t *answer_budget;
     /* Set by the driver beside a failure when the service certainly did not
      * act, so that any request may be repeated (a refused connection). */
     bool not_sent;
@@ -239,10 +241,9 @@ struct sl_capability {
     void (*answer_init)(void *answer);
     void (*answer_done)(void *answer); /* free what it holds */
 
-    /* Copy a request's bytes behind *tail, and advance that.  size_of tells how
-     * many bytes that are, at most. */
-    size_t (*request_bytes)(const void *request);
-    void (*request_copy)(void *to, const void *from, uint8_t **tail);
+    /* What a request points to, which a queued call copies; ended by a zeroed
+     * entry. */
+    const struct sl_request_field *request_fields;
 
     /* May.  The limits of a call as a whole, of 2 or more requests. */
     enum sl_status (*check_call)(const void *requests, size_t count,
@@ -282,8 +283,9 @@ struct sl_capability {
     void (*discard)(struct sl_service *service, const void *request,
                     void *answer);
 
-    /* Bytes that the answers of a call of count requests may hold together. */
-    size_t (*room)(const void *config, size_t count);
+    /* May.  The bytes that the answers of a call of count requests may hold
+     * together.  Without, any number. */
+    size_t (*answer_budget)(const void *config, size_t count);
 };
 
 static inline struct sl_answer *sl_op_answer(const struct sl_op *op)
@@ -304,20 +306,5 @@ static inline bool sl_op_may_wait(const struct sl_op *op)
 
 /* For drivers: fill op's answer with a failure. */
 void sl_op_fail(struct sl_op *op, const struct sl_error *err);
-
-/* For capabilities: copy bytes behind *tail, and advance it. */
-struct sl_bytes sl_copy_bytes(uint8_t **tail, struct sl_bytes bytes);
-/* The same of an array of structs, aligned; takes up to SL_COPY_ALIGN more. */
-enum { SL_COPY_ALIGN = 8 };
-void *sl_copy_array(uint8_t **tail, const void *array, size_t size);
-
-/*
- * For capabilities: SL_UNSUPPORTED where the driver has not all of these
- * features; the message names the first one by its help.
- */
-SL_MUST_CHECK enum sl_status
-sl_check_features(const struct sl_capability *capability,
-                  const struct sl_driver *driver, unsigned features,
-                  struct sl_error *err);
 
 #endif

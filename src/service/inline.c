@@ -87,7 +87,9 @@ static bool run_in_batches(struct sl_service *service, const void *requests,
     enum { AT_ONCE = 16 };
     const struct sl_capability *capability = service->capability;
     struct sl_op ops[AT_ONCE], *batch[AT_ONCE];
-    size_t room = capability->room(service->config, count);
+    bool has_budget = capability->answer_budget != NULL;
+    size_t budget =
+        has_budget ? capability->answer_budget(service->config, count) : 0;
     size_t most = service->driver->max_batch < AT_ONCE
                       ? service->driver->max_batch
                       : AT_ONCE;
@@ -103,7 +105,7 @@ static bool run_in_batches(struct sl_service *service, const void *requests,
                 .request = sl_request_at(capability, requests, i),
                 .answer = answer,
                 .deadline = start + service->config->timeout_ms * 1000000,
-                .room = &room,
+                .answer_budget = has_budget ? &budget : NULL,
                 .in_place = true,
             };
             batch[filled] = &ops[filled];

@@ -179,7 +179,7 @@ struct sl_call {
     sl_deadline wait_until; /* of a request that is willing to wait; or 0 */
     sl_deadline deadline;
     int64_t tries;
-    size_t room;
+    size_t answer_budget;
     size_t count;
     /* count of each; of an expired call the answers that are not finished are
      * the driver's until it comes back: */

@@ -19,8 +19,8 @@ static size_t bytes_to_copy(const struct sl_service *service,
 
     for (size_t i = 0; i < count; i++)
         if (sl_answer_at(capability, answers, i)->err.status == SL_OK)
-            bytes += capability->request_bytes(
-                sl_request_at(capability, requests, i));
+            bytes += sl_request_bytes(capability->request_fields,
+                                      sl_request_at(capability, requests, i));
     return bytes;
 }
 

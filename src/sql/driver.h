@@ -25,7 +25,7 @@
  *
  *   - A request with in_transaction fails with SL_CONFLICT where the state has
  *     no transaction, or one that has failed.
- *   - The rows of an answer take at most *op->room bytes, as result.h counts.
+ *   - The rows of an answer take at most *op->answer_budget bytes, as result.h counts.
  *   - A failed answer has `retryable` set where the whole transaction may
  *     succeed when it is run again.
  *   - Without a session, a request leaves the state as it found it: the driver

@@ -107,46 +107,28 @@ static void sql_answer_done(void *answer)
 
 /* --- Requests ----------------------------------------------------------- */
 
-static size_t sql_request_bytes(const void *request)
+static bool has_bytes(const void *value)
 {
-    const struct sl_sql_request *mine = request;
-    size_t bytes = mine->statement.len + SL_COPY_ALIGN +
-                   mine->set_count * sizeof(*mine->sets);
-
-    for (size_t i = 0; i < mine->set_count; i++) {
-        const struct sl_sql_parameters *set = &mine->sets[i];
-        bytes += SL_COPY_ALIGN + set->count * sizeof(*set->values);
-        for (size_t j = 0; j < set->count; j++)
-            if (set->values[j].type >= SL_SQL_DECIMAL)
-                bytes += set->values[j].bytes.len;
-    }
-    return bytes;
+    return ((const struct sl_sql_value *)value)->type >= SL_SQL_DECIMAL;
 }
 
-static void copy_set(struct sl_sql_parameters *set, uint8_t **tail)
-{
-    struct sl_sql_value *values =
-        sl_copy_array(tail, set->values, set->count * sizeof(*values));
+static const struct sl_request_field value_fields[] = {
+    {.kind = SL_REQUEST_FIELD_BYTES,
+     .offset = offsetof(struct sl_sql_value, bytes),
+     .is_set = has_bytes},
+    {0},
+};
 
-    for (size_t i = 0; i < set->count; i++)
-        if (values[i].type >= SL_SQL_DECIMAL)
-            values[i].bytes = sl_copy_bytes(tail, values[i].bytes);
-    set->values = values;
-}
+static const struct sl_request_field set_fields[] = {
+    SL_REQUEST_ARRAY(struct sl_sql_parameters, values, count, value_fields),
+    {0},
+};
 
-static void sql_request_copy(void *to, const void *from, uint8_t **tail)
-{
-    const struct sl_sql_request *theirs = from;
-    struct sl_sql_request *mine = to;
-    struct sl_sql_parameters *sets =
-        sl_copy_array(tail, theirs->sets, theirs->set_count * sizeof(*sets));
-
-    *mine = *theirs;
-    mine->sets = sets;
-    for (size_t i = 0; i < theirs->set_count; i++)
-        copy_set(&sets[i], tail);
-    mine->statement = sl_copy_bytes(tail, theirs->statement);
-}
+static const struct sl_request_field request_fields[] = {
+    SL_REQUEST_ARRAY(struct sl_sql_request, sets, set_count, set_fields),
+    SL_REQUEST_BYTES(struct sl_sql_request, statement),
+    {0},
+};
 
 static enum sl_status check_request(const struct sl_driver *driver,
                                     const void *config, const void *request,
@@ -187,9 +169,8 @@ const struct sl_capability sl_sql = {
     .answer_size = sizeof(struct sl_sql_answer),
     .answer_init = sql_answer_init,
     .answer_done = sql_answer_done,
-    .request_bytes = sql_request_bytes,
-    .request_copy = sql_request_copy,
+    .request_fields = request_fields,
     .check = check_request,
     .is_repeatable = is_repeatable_verb,
-    .room = answer_budget,
+    .answer_budget = answer_budget,
 };

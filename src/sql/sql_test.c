@@ -62,7 +62,7 @@ static void note_value(const struct sl_op *op)
     const struct sl_sql_request *request = op->request;
 
     notes.runs++;
-    notes.room = *op->room;
+    notes.room = *op->answer_budget;
     sl_buf_clear(&notes.statement);
     sl_buf_clear(&notes.values);
     assert_int_equal(sl_sql_rewrite(request->statement, SL_SQL_POSTGRES,

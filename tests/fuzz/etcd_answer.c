@@ -23,8 +23,9 @@ static void answer(uint8_t choice, const struct sl_json *json)
     };
     struct sl_kv_answer filled;
     struct sl_kv_etcd_number number;
-    size_t room = 1024;
-    struct sl_op op = {.request = &request, .answer = &filled, .room = &room};
+    size_t budget = 1024;
+    struct sl_op op = {
+        .request = &request, .answer = &filled, .answer_budget = &budget};
 
     sl_kv_answer_init(&filled);
     if (request.verb == SL_KV_INCREMENT)

@@ -27,8 +27,9 @@ static struct sl_kv_request request_of(uint8_t choice)
 static void answer(const struct sl_kv_request *request, redisReply *reply)
 {
     struct sl_kv_answer answer;
-    size_t room = 1024;
-    struct sl_op op = {.request = request, .answer = &answer, .room = &room};
+    size_t budget = 1024;
+    struct sl_op op = {
+        .request = request, .answer = &answer, .answer_budget = &budget};
     struct sl_buf rest = SL_BUF(SL_KV_CURSOR_MAX);
     struct sl_kv_redis_cursor cursor;
     char scan[24];

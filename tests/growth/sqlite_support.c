@@ -38,14 +38,14 @@ static size_t run_some(struct growth *growth, const void *request, size_t count,
     const struct sl_capability *capability = store->capability;
     struct sl_op ops[BATCH_MAX] = {0}, *batch[BATCH_MAX];
     char *answers = sl_alloc_array(count, capability->answer_size);
-    size_t room = SIZE_MAX, unfinished = 0;
+    size_t budget = SIZE_MAX, unfinished = 0;
 
     for (size_t i = 0; i < count; i++) {
         ops[i] = (struct sl_op){.config = store->config,
                                 .request = request,
                                 .answer = answers + i * capability->answer_size,
                                 .deadline = SL_NEVER,
-                                .room = &room};
+                                .answer_budget = &budget};
         capability->answer_init(ops[i].answer);
         batch[i] = &ops[i];
     }

@@ -87,7 +87,7 @@ static bool reset_state(void *state)
 
 static void answer_get(struct faulty *faulty, struct sl_op *op)
 {
-    if (!sl_kv_op_make_room(op, faulty->value_len))
+    if (!sl_kv_op_take_budget(op, faulty->value_len))
         return;
     sl_kv_answer_of(op)->found = true;
     sl_kv_answer_of(op)->value.owner = calloc(1, faulty->value_len + 1);

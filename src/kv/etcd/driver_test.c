@@ -121,9 +121,10 @@ static struct answered answer_to(struct sl_kv_request request, const char *json)
 {
     struct answered answered;
     struct sl_json *document = NULL;
-    size_t room = 16;
-    struct sl_op op = {
-        .request = &request, .answer = &answered.answer, .room = &room};
+    size_t budget = 16;
+    struct sl_op op = {.request = &request,
+                       .answer = &answered.answer,
+                       .answer_budget = &budget};
 
     sl_kv_answer_init(&answered.answer);
     assert_int_equal(sl_json_parse(sl_bytes_of(json), &document, NULL), SL_OK);

@@ -107,7 +107,7 @@ static bool answer_range(struct sl_op *op, const struct sl_json *range)
         return true;
     if (sl_json_base64(kv, "value", &value, NULL) != SL_OK)
         return false;
-    if (!sl_kv_op_make_room(op, value.len))
+    if (!sl_kv_op_take_budget(op, value.len))
         return true;
     if (request->want_version)
         snprintf(answer->version, sizeof(answer->version), "%" PRId64,
@@ -215,8 +215,7 @@ static enum sl_status read_cursor(const struct sl_kv_request *request,
         sl_base64_decode(SL_BYTES(text.ptr + 1, text.len - 1), last, NULL) !=
             SL_OK ||
         !sl_bytes_start_with(sl_buf_bytes(last), request->key))
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "this cursor is none that a page gave");
+        return sl_fail(err, SL_INVALID_ARGUMENT, "invalid cursor");
     return SL_OK;
 }
 

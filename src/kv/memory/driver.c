@@ -48,7 +48,7 @@ static void run_get(struct sl_kv_memory_store *store, struct sl_op *op)
     const struct sl_kv_memory_node *node =
         sl_kv_memory_find(store, sl_kv_request_of(op)->key);
 
-    if (node == NULL || !sl_kv_op_make_room(op, node->value->len))
+    if (node == NULL || !sl_kv_op_take_budget(op, node->value->len))
         return;
     atomic_fetch_add(&node->value->owners, 1);
     sl_kv_answer_of(op)->found = true;
@@ -185,8 +185,7 @@ static void run_keys(struct sl_kv_memory_store *store, struct sl_op *op)
     bool goes_on = request->cursor.len > 0;
 
     if (goes_on && !read_cursor(request, &after)) {
-        sl_fail(&answer->err, SL_INVALID_ARGUMENT,
-                "this cursor is none that a page gave");
+        sl_fail(&answer->err, SL_INVALID_ARGUMENT, "invalid cursor");
         return;
     }
     const struct sl_kv_memory_node *node =

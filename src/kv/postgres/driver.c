@@ -168,8 +168,7 @@ static int ask_keys(struct sl_op *op, struct sl_pg_arguments *arguments,
         if (request->cursor.ptr[0] != CURSOR_MARK || last.len == 0 ||
             last.len > SL_KV_KEY_MAX || !sl_bytes_are_text(last) ||
             !sl_bytes_start_with(last, request->key)) {
-            refuse_op(op, SL_INVALID_ARGUMENT,
-                      "the cursor is none that this listing gave");
+            refuse_op(op, SL_INVALID_ARGUMENT, "invalid cursor");
             return -1;
         }
     }
@@ -220,7 +219,7 @@ static void answer_get(struct sl_op *op, const PGresult *result)
     struct sl_kv_answer *answer = op->answer;
     struct sl_bytes value = sl_pg_bytes_at(result, 0, 1);
 
-    if (PQntuples(result) == 0 || !sl_kv_op_make_room(op, value.len) ||
+    if (PQntuples(result) == 0 || !sl_kv_op_take_budget(op, value.len) ||
         sl_held_copy(&answer->value, value, &answer->err) != SL_OK)
         return;
     answer->found = true;

@@ -189,8 +189,7 @@ static void run_keys(struct state *state, struct sl_op *op)
     bool first = request->cursor.len == 0;
 
     if (!first && !sl_kv_redis_read_cursor(request->cursor, &cursor)) {
-        sl_fail(&answer->err, SL_INVALID_ARGUMENT,
-                "this cursor is none that a page gave");
+        sl_fail(&answer->err, SL_INVALID_ARGUMENT, "invalid cursor");
         return;
     }
     while (answer->err.status == SL_OK && sl_kv_redis_next_rest(&cursor, &key))

@@ -27,8 +27,9 @@ static redisReply *parse(const char *text)
 static bool answer_to(const struct sl_kv_request *request, const char *text,
                       struct sl_kv_answer *answer, bool *not_sent)
 {
-    size_t room = 1 << 20;
-    struct sl_op op = {.request = request, .answer = answer, .room = &room};
+    size_t budget = 1 << 20;
+    struct sl_op op = {
+        .request = request, .answer = answer, .answer_budget = &budget};
     redisReply *reply = parse(text);
 
     assert_non_null(reply);

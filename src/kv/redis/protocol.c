@@ -132,7 +132,7 @@ static bool answer_get(struct sl_op *op, redisReply *reply)
         return true;
     if (reply->type != REDIS_REPLY_STRING)
         return false;
-    if (!sl_kv_op_make_room(op, reply->len))
+    if (!sl_kv_op_take_budget(op, reply->len))
         return true;
     answer->found = true;
     answer->value = (struct sl_held){

@@ -129,7 +129,7 @@ static int run_get(struct state *state, struct sl_op *op)
     op->too_long = found && sqlite3_column_int(get, 2) == 0;
     if (found && !op->too_long) {
         struct sl_bytes value = sl_embedded_blob(get, 1);
-        if (sl_kv_op_make_room(op, value.len) &&
+        if (sl_kv_op_take_budget(op, value.len) &&
             sl_held_copy(&sl_kv_answer_of(op)->value, value,
                          &sl_kv_answer_of(op)->err) == SL_OK) {
             sl_kv_answer_of(op)->found = true;
@@ -362,8 +362,7 @@ static int run_keys(struct state *state, struct sl_op *op)
     struct sl_error err;
 
     if (!key_range(op->request, from, &from_len, to)) {
-        sl_embedded_refuse(op, SL_INVALID_ARGUMENT,
-                           "the cursor is none that this listing gave");
+        sl_embedded_refuse(op, SL_INVALID_ARGUMENT, "invalid cursor");
         return SQLITE_OK;
     }
     sqlite3_stmt *keys = with_key(state, KEYS, SL_BYTES(from, from_len));
@@ -405,7 +404,8 @@ static bool sweep(struct sl_embedded *embedded)
 
 static void undo(struct sl_op *op)
 {
-    *op->room += sl_kv_answer_of(op)->value.bytes.len;
+    if (op->answer_budget != NULL)
+        *op->answer_budget += sl_kv_answer_of(op)->value.bytes.len;
     sl_kv_answer_done(op->answer);
     sl_kv_answer_init(op->answer);
 }

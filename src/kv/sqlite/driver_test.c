@@ -333,8 +333,9 @@ static void test_a_lock_outlasts_the_deadline(void **state)
     struct fixture *f = *state;
     struct sl_kv_request request = set("key", "value");
     struct sl_kv_answer answer;
-    size_t room = SIZE_MAX;
-    struct sl_op op = {.request = &request, .answer = &answer, .room = &room};
+    size_t budget = SIZE_MAX;
+    struct sl_op op = {
+        .request = &request, .answer = &answer, .answer_budget = &budget};
     struct sl_op *ops[] = {&op};
     sqlite3 *other;
 
@@ -376,12 +377,12 @@ static struct sl_kv_answer run_op(struct fixture *f, struct sl_op *op,
                                   const struct sl_kv_request *request)
 {
     struct sl_kv_answer answer;
-    size_t room = SIZE_MAX;
+    size_t budget = SIZE_MAX;
 
     sl_kv_answer_init(&answer);
     op->request = request;
     op->answer = &answer;
-    op->room = &room;
+    op->answer_budget = &budget;
     f->store.driver->run(f->state, &op, 1);
     return answer;
 }

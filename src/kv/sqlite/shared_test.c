@@ -110,14 +110,14 @@ void run(struct fixture *f, const struct sl_kv_request requests[], size_t count,
 {
     struct sl_op *ops = sl_alloc_array(count, sizeof(*ops));
     struct sl_op **batch = sl_alloc_array(count, sizeof(struct sl_op *));
-    size_t room = SIZE_MAX;
+    size_t budget = SIZE_MAX;
 
     for (size_t i = 0; i < count; i++) {
         sl_kv_answer_init(&answers[i]);
         ops[i] = (struct sl_op){.request = &requests[i],
                                 .answer = &answers[i],
                                 .deadline = sl_deadline_in_ms(60000),
-                                .room = &room};
+                                .answer_budget = &budget};
         batch[i] = &ops[i];
     }
     f->store.driver->run(f->state, batch, count);

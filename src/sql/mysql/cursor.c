@@ -157,7 +157,7 @@ static enum sl_status start_mysql_cursor(struct sl_sql_mysql_conn *conn,
             execute_cursor(conn, cursor->statement, &request->sets[0], err);
     if (status != SL_OK)
         return status;
-    result = sl_sql_result_new(*op->room);
+    result = sl_sql_result_new(*op->answer_budget);
     status = sl_sql_mysql_add_columns(cursor->statement, result, err);
     if (status == SL_OK)
         answer->cursor = cursor->number;
@@ -256,8 +256,8 @@ static enum sl_status read_mysql_batch(struct sl_sql_mysql_conn *conn,
         if (!cursor->pending)
             status = step_mysql_cursor(conn, cursor, err);
         if (status == SL_OK && cursor->pending)
-            status = add_mysql_cursor_row(conn, cursor, *op->room, result,
-                                          &full, err);
+            status = add_mysql_cursor_row(conn, cursor, *op->answer_budget,
+                                          result, &full, err);
     }
     return status;
 }
@@ -272,7 +272,7 @@ enum sl_status sl_sql_mysql_cursor_next(void *data, struct sl_op *op,
     if (cursor == NULL)
         return SL_NOT_FOUND;
     conn->session.reached = true;
-    struct sl_sql_result *result = sl_sql_result_new(*op->room);
+    struct sl_sql_result *result = sl_sql_result_new(*op->answer_budget);
     enum sl_status status = read_mysql_batch(conn, cursor, op, result, err);
     if (status != SL_OK)
         close_mysql_cursor(conn, cursor);

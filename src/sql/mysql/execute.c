@@ -117,8 +117,8 @@ static enum sl_status run_mysql_sets(struct sl_sql_mysql_conn *conn,
                                    &request->sets[i], err);
         if (status != SL_OK)
             break;
-        status =
-            run_mysql_set(conn, statement, *op->room, result, op->answer, err);
+        status = run_mysql_set(conn, statement, *op->answer_budget, result,
+                               op->answer, err);
         if (status != SL_OK)
             sl_sql_mysql_suspect_session(conn);
     }
@@ -218,7 +218,7 @@ static enum sl_status run_once(struct sl_sql_mysql_conn *conn, struct sl_op *op,
         return status;
     sl_sql_mysql_expect_changes(conn, class);
     if (request->verb == SL_SQL_QUERY)
-        result = sl_sql_result_new(*op->room);
+        result = sl_sql_result_new(*op->answer_budget);
     status = statement == NULL
                  ? sl_sql_mysql_run_text(conn, op, result, err)
                  : run_mysql_prepared(conn, statement, op, result, err);

@@ -229,7 +229,8 @@ static enum sl_status read_member(struct sl_sql_postgres_conn *conn,
     struct sl_op *op = group->ops[i];
     const struct sl_sql_request *request = op->request;
     bool query = request->verb == SL_SQL_QUERY;
-    struct sl_sql_result *result = query ? sl_sql_result_new(*op->room) : NULL;
+    struct sl_sql_result *result =
+        query ? sl_sql_result_new(*op->answer_budget) : NULL;
     struct sl_sql_postgres_reader reader = {
         .columns = &group->statements[i]->columns,
         .rows = result,

@@ -249,7 +249,7 @@ enum sl_status sl_sql_postgres_cursor_next(void *data, struct sl_op *op,
         status = sl_sql_postgres_cursor_settle(conn, op->deadline, err);
     if (status != SL_OK)
         return status;
-    struct sl_sql_result *result = sl_sql_result_new(*op->room);
+    struct sl_sql_result *result = sl_sql_result_new(*op->answer_budget);
     status = read_postgres_batch(conn, cursor, op, result, err);
     /* After the last row, read the end of the FETCH, which arrives with it. */
     if (status == SL_OK && conn->active == cursor &&
@@ -282,7 +282,7 @@ static enum sl_status describe_cursor(struct sl_sql_postgres_conn *conn,
                                               &cursor->columns, err);
     if (status != SL_OK)
         return status;
-    struct sl_sql_result *columns = sl_sql_result_new(*op->room);
+    struct sl_sql_result *columns = sl_sql_result_new(*op->answer_budget);
     status =
         sl_sql_postgres_add_columns(&cursor->columns, result, columns, err);
     return sl_sql_result_finish(columns, status, op->answer);

@@ -202,7 +202,7 @@ run_postgres_prepared(struct sl_sql_postgres_conn *conn,
     if (status != SL_OK)
         return status;
     if (request->verb == SL_SQL_QUERY)
-        result = sl_sql_result_new(*op->room);
+        result = sl_sql_result_new(*op->answer_budget);
     status = request->verb == SL_SQL_EXECUTE_MANY
                  ? sl_sql_postgres_run_many(conn, statement, op, err)
                  : run_single_postgres_set(conn, statement, op, result, err);

@@ -63,7 +63,7 @@ static enum sl_status start_sqlite_cursor(struct sl_sql_sqlite_conn *conn,
     const struct sl_sql_request *request = op->request;
     struct sl_sql_answer *answer = op->answer;
     sqlite3_stmt *handle = cursor->statement->handle;
-    struct sl_sql_result *result = sl_sql_result_new(*op->room);
+    struct sl_sql_result *result = sl_sql_result_new(*op->answer_budget);
 
     if (sqlite3_stmt_readonly(handle) == 0) {
         sl_sql_result_free(result);
@@ -152,7 +152,7 @@ enum sl_status sl_sql_sqlite_cursor_next(void *data, struct sl_op *op,
     if (cursor == NULL)
         return SL_NOT_FOUND;
     conn->session.reached = true;
-    struct sl_sql_result *result = sl_sql_result_new(*op->room);
+    struct sl_sql_result *result = sl_sql_result_new(*op->answer_budget);
     enum sl_status status =
         read_sqlite_batch(conn, cursor, request->limit, result, err);
     if (status != SL_OK)

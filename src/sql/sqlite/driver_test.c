@@ -244,11 +244,11 @@ static struct sl_sql_answer run_statement(const struct sl_driver *driver,
                                            .set_count = 1,
                                            .in_transaction = in_transaction};
     struct sl_sql_answer answer = {.err = none};
-    size_t room = 1 << 20;
+    size_t budget = 1 << 20;
     struct sl_op op = {.request = &request,
                        .answer = &answer,
                        .deadline = sl_deadline_in_ms(60000),
-                       .room = &room};
+                       .answer_budget = &budget};
     struct sl_op *const ops[] = {&op};
 
     driver->run(state, ops, 1);

@@ -209,7 +209,7 @@ static enum sl_status run_sqlite_statement(void *data, struct sl_op *op,
     if (status != SL_OK)
         return status;
     if (request->verb == SL_SQL_QUERY)
-        result = sl_sql_result_new(*op->room);
+        result = sl_sql_result_new(*op->answer_budget);
     status = run_sqlite_prepared(conn, statement, op, result, err);
     sl_sql_sqlite_statement_release(conn, statement);
     return sl_sql_result_finish(result, status, op->answer);

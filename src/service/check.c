@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "service/check.h"
+
+#include <inttypes.h>
+
+enum sl_status sl_check_text(const char *what, struct sl_bytes text,
+                             size_t least, size_t most, struct sl_error *err)
+{
+    if (text.len < least)
+        return sl_fail(err, SL_INVALID_ARGUMENT, "%s must not be empty", what);
+    if (text.len > most)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "%s of %zu bytes: at most %zu are allowed", what,
+                       text.len, most);
+    if (!sl_bytes_are_text(text))
+        return sl_fail(err, SL_INVALID_ARGUMENT, "%s must be UTF-8 without NUL",
+                       what);
+    return SL_OK;
+}
+
+enum sl_status sl_check_range(const char *what, uint64_t value, uint64_t least,
+                              uint64_t most, struct sl_error *err)
+{
+    if (value >= least && value <= most)
+        return SL_OK;
+    return sl_fail(err, SL_INVALID_ARGUMENT,
+                   "%s of %" PRIu64 ": %" PRIu64 " to %" PRIu64 " are allowed",
+                   what, value, least, most);
+}
+
+enum sl_status sl_check_features(const struct sl_capability *capability,
+                                 const struct sl_driver *driver,
+                                 unsigned features, struct sl_error *err)
+{
+    const struct sl_feature *feature = capability->features;
+    unsigned missing = features & ~driver->features;
+
+    if (missing == 0)
+        return SL_OK;
+    while (feature->name != NULL && (feature->bit & missing) == 0)
+        feature++;
+    return sl_fail(err, SL_UNSUPPORTED,
+                   "%s cannot do this (%s); \"slight providers\" lists what "
+                   "each provider can do",
+                   driver->name,
+                   feature->name != NULL ? feature->help : "a new feature");
+}
