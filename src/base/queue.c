@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The submission queue.  One lock, held for a few pointers; a worker is only
- * woken when it sleeps and nobody else is on the way, so that a busy resource
+ * woken when it sleeps and no other one is waking, so that a busy resource
  * costs no system calls here.
  */
 #include "base/queue_internal.h"
@@ -10,7 +10,7 @@
 
 #include "base/alloc.h"
 
-static void list_push(struct sl_task_list *list, struct sl_task *task)
+static void push_task(struct sl_task_list *list, struct sl_task *task)
 {
     task->next = NULL;
     if (list->first == NULL)
@@ -23,7 +23,7 @@ static void list_push(struct sl_task_list *list, struct sl_task *task)
 void sl_queue_make_ready(struct sl_queue *queue, struct sl_task *task)
 {
     sl_queue_undelay(queue, task);
-    list_push(&queue->ready, task);
+    push_task(&queue->ready, task);
     queue->queued++;
 }
 
@@ -33,7 +33,8 @@ struct sl_queue *sl_queue_new(const struct sl_queue_config *config,
     pthread_condattr_t attributes;
     struct sl_queue *queue = sl_alloc(sizeof(*queue));
 
-    queue->kept = sl_alloc_array(config->workers, sizeof(*queue->kept));
+    queue->idle_conns =
+        sl_alloc_array(config->workers, sizeof(*queue->idle_conns));
 
     queue->ops = ops;
     queue->context = context;
@@ -62,7 +63,7 @@ static void drop_ending(struct sl_queue *queue, struct sl_task *task)
     queue->ops->drop(queue->context, task, &why);
 }
 
-static void drop_all(struct sl_queue *queue, struct sl_task *task)
+static void drop_tasks(struct sl_queue *queue, struct sl_task *task)
 {
     while (task != NULL) {
         struct sl_task *next = task->next;
@@ -76,7 +77,7 @@ bool sl_queue_end(struct sl_queue *queue)
     pthread_mutex_lock(&queue->lock);
     queue->ending = true;
     pthread_cond_broadcast(&queue->wake);
-    /* Users: by sl_queue_run_here as well. */
+    /* Callers in sl_queue_run_inline count as users. */
     while (queue->started > 0 || queue->users > 0)
         pthread_cond_wait(&queue->wake, &queue->lock);
     pthread_mutex_unlock(&queue->lock);
@@ -84,15 +85,15 @@ bool sl_queue_end(struct sl_queue *queue)
 
     pthread_mutex_lock(&queue->lock);
     sl_queue_join_ended(queue);
-    sl_queue_close_kept(queue);
+    sl_queue_close_idle_conns(queue);
     bool all_back = queue->stuck == 0;
-    /* Nobody adds to them any more; who drops may try. */
+    /* Nothing is added any more, though a dropped task may try. */
     while (queue->delayed_count > 0)
         sl_queue_make_ready(queue, queue->delayed[0]);
     struct sl_task *ready = queue->ready.first;
     queue->ready.first = NULL;
     pthread_mutex_unlock(&queue->lock);
-    drop_all(queue, ready);
+    drop_tasks(queue, ready);
     return all_back;
 }
 
@@ -102,20 +103,20 @@ void sl_queue_free(struct sl_queue *queue)
         return;
     pthread_cond_destroy(&queue->wake);
     pthread_mutex_destroy(&queue->lock);
-    free(queue->kept);
+    free(queue->idle_conns);
     free(queue->delayed);
-    free(queue->lines);
+    free(queue->wait_queues);
     free(queue);
 }
 
-static void submit(struct sl_queue *queue, struct sl_task *task,
-                   unsigned weight)
+static void add_ready(struct sl_queue *queue, struct sl_task *task,
+                      unsigned weight)
 {
     task->weight = weight;
     task->not_before = 0;
     task->waits = false;
-    task->told = false;
-    list_push(&queue->ready, task);
+    task->late_reported = false;
+    push_task(&queue->ready, task);
     queue->queued++;
 }
 
@@ -127,16 +128,16 @@ enum sl_status sl_queue_submit(struct sl_queue *queue, struct sl_task *task,
     pthread_mutex_lock(&queue->lock);
     if (queue->ending)
         status = fail_ending(err);
-    else if (sl_queue_allowed(queue) == 0)
+    else if (sl_queue_worker_limit(queue) == 0)
         status = sl_queue_fail_stuck(queue, err);
     else if (queue->queued >= queue->config.max_queued)
         status = sl_fail(err, SL_UNAVAILABLE,
                          "%u calls wait already, as many as max-queued allows",
                          queue->queued);
     else
-        status = sl_queue_call_worker(queue, err);
+        status = sl_queue_wake_worker(queue, err);
     if (status == SL_OK)
-        submit(queue, task, weight);
+        add_ready(queue, task, weight);
     pthread_mutex_unlock(&queue->lock);
     return status;
 }
@@ -146,8 +147,8 @@ void sl_queue_submit_last(struct sl_queue *queue, struct sl_task *task)
     pthread_mutex_lock(&queue->lock);
     bool ending = queue->ending;
     if (!ending) {
-        (void)sl_queue_call_worker(queue, NULL);
-        submit(queue, task, 1);
+        (void)sl_queue_wake_worker(queue, NULL);
+        add_ready(queue, task, 1);
     }
     pthread_mutex_unlock(&queue->lock);
     if (ending)
@@ -164,38 +165,39 @@ void sl_queue_submit_at(struct sl_queue *queue, struct sl_task *task,
         return;
     }
     task->not_before = when;
-    task->told = false;
+    task->late_reported = false;
     sl_queue_delay(queue, task);
-    /* A sleeper may have to be up sooner than it thinks. */
-    (void)sl_queue_call_worker(queue, NULL);
+    /* A sleeping worker may have to wake sooner than it planned. */
+    (void)sl_queue_wake_worker(queue, NULL);
     pthread_mutex_unlock(&queue->lock);
 }
 
-void sl_queue_hurry(struct sl_queue *queue, struct sl_task *task)
+void sl_queue_make_due(struct sl_queue *queue, struct sl_task *task)
 {
     pthread_mutex_lock(&queue->lock);
-    if (task->at < queue->delayed_count && queue->delayed[task->at] == task) {
+    if (task->heap_index < queue->delayed_count &&
+        queue->delayed[task->heap_index] == task) {
         sl_queue_make_ready(queue, task);
-        sl_queue_call_for_rest(queue);
+        sl_queue_wake_if_ready(queue);
     }
     pthread_mutex_unlock(&queue->lock);
 }
 
-void sl_queue_changed(struct sl_queue *queue, const uint64_t abouts[],
+void sl_queue_changed(struct sl_queue *queue, const uint64_t change_keys[],
                       size_t count)
 {
     pthread_mutex_lock(&queue->lock);
     for (size_t i = 0; i < count; i++)
-        sl_queue_wake(queue, abouts[i]);
-    sl_queue_call_for_rest(queue);
+        sl_queue_wake_waiters(queue, change_keys[i]);
+    sl_queue_wake_if_ready(queue);
     pthread_mutex_unlock(&queue->lock);
 }
 
 void sl_queue_all_changed(struct sl_queue *queue)
 {
     pthread_mutex_lock(&queue->lock);
-    sl_queue_wake_first(queue);
-    sl_queue_call_for_rest(queue);
+    sl_queue_wake_all_waiters(queue);
+    sl_queue_wake_if_ready(queue);
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -205,9 +207,9 @@ void sl_queue_add_load(struct sl_queue *queue, struct sl_queue_load *load)
     load->queued += queue->queued;
     load->delayed += queue->delayed_count;
     load->running += queue->running;
-    load->states += queue->states;
+    load->connections += queue->connections;
     load->stuck += queue->stuck;
     load->given_up += queue->given_up;
-    load->dead = load->dead || sl_queue_allowed(queue) == 0;
+    load->dead = load->dead || sl_queue_worker_limit(queue) == 0;
     pthread_mutex_unlock(&queue->lock);
 }

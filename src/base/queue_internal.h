@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The inside of a queue: tasks (queue.c), who does them (queue_worker.c), and
- * who sees to it that they are back in time (queue_watch.c).
+ * The inside of a queue: its tasks (queue.c), those that wait (queue_wait.c),
+ * its workers (queue_worker.c), and the watch over late ones (queue_watch.c).
  */
 #ifndef SL_BASE_QUEUE_INTERNAL_H
 #define SL_BASE_QUEUE_INTERNAL_H
@@ -14,10 +14,10 @@
 
 enum {
     SL_QUEUE_IDLE_EVERY_MS = 1000,
-    SL_QUEUE_COUNTERS = 64, /* of changes, by what they are about */
+    SL_QUEUE_COUNTERS = 64, /* of changes, by their keys */
 };
 
-struct sl_queue_line; /* queue_wait.c's */
+struct sl_wait_queue; /* queue_wait.c's */
 
 struct sl_task_list {
     struct sl_task *first;
@@ -33,20 +33,19 @@ struct sl_queue_worker {
     bool ended;
 };
 
-/* What is done in one turn. */
 struct sl_queue_turn {
-    void *state; /* first: what ops->run gets is its turn */
-    bool was_new;
-    bool released;
+    void *connection;
+    bool is_new;            /* no connection was idle */
+    bool released;          /* the connection was */
     struct sl_task **tasks; /* room for SL_QUEUE_BATCH_MAX */
     size_t count;
-    bool idle;
-    bool poll;
-    /* For who watches: */
+    bool idle; /* ops->idle is to be called */
+    bool poll; /* ops->changed is to be called */
+    /* For the watch: */
     struct sl_queue_turn *next;
     struct sl_queue_worker *worker; /* NULL: a caller's thread */
     bool stuck;                     /* was given up */
-    sl_deadline back_by;
+    sl_deadline return_by;
 };
 
 struct sl_queue {
@@ -58,24 +57,24 @@ struct sl_queue {
     pthread_cond_t wake; /* on CLOCK_MONOTONIC */
     struct sl_task_list ready;
     struct sl_task **delayed; /* a heap: the first is due soonest */
-    size_t delayed_count, delayed_room;
-    unsigned orders;              /* given to tasks in it */
-    unsigned waiting;             /* of them, for a change */
-    uint64_t arrivals;            /* places given to those */
-    struct sl_queue_line **lines; /* they stand in; NULL before the first */
+    size_t delayed_count, delayed_capacity;
+    unsigned orders;                     /* given to tasks in it */
+    unsigned waiting;                    /* of them, for a change */
+    uint64_t positions;                  /* given to those */
+    struct sl_wait_queue **wait_queues;  /* buckets; NULL before the first */
     unsigned changes[SL_QUEUE_COUNTERS]; /* how many there were */
     unsigned queued; /* in ready; what is delayed was admitted before */
     unsigned sleeping;
-    unsigned woken;   /* sleepers that were signalled and have not run yet */
-    unsigned looking; /* once more, before they sleep */
-    unsigned started; /* workers that are neither stuck nor ended */
-    unsigned users;   /* of states: those who run something */
-    int64_t pace;     /* of the last run: nanoseconds for one task */
-    bool kept_out;    /* a worker would work, were there a state */
-    size_t running;   /* tasks */
-    size_t states;    /* kept, or in use */
-    void **kept;      /* states that nobody uses, the last used last */
-    unsigned kept_count;
+    unsigned woken;      /* sleepers that were signalled and have not run yet */
+    unsigned spinning;   /* workers that look once more before they sleep */
+    unsigned started;    /* workers that are neither stuck nor ended */
+    unsigned users;      /* of connections: turns that run */
+    int64_t ns_per_task; /* in the last run */
+    bool starved;        /* a worker waits for a free connection */
+    size_t running;      /* tasks */
+    size_t connections;  /* idle, or in use */
+    void **idle_conns;   /* the last used last */
+    unsigned idle_conn_count;
     bool ending;
     sl_deadline next_idle;
     sl_deadline next_poll;
@@ -85,54 +84,55 @@ struct sl_queue {
     uint64_t given_up;
 
     struct sl_queue *watched; /* the next one; queue_watch.c's */
-    sl_deadline look_at;      /* queue_watch.c's */
+    sl_deadline check_at;     /* queue_watch.c's */
 };
 
 /* --- queue.c; all of them with the lock held --- */
 
-/* Out of the delayed ones, behind what is ready. */
+/* Move a delayed task to the ready ones. */
 void sl_queue_make_ready(struct sl_queue *queue, struct sl_task *task);
 
 /* --- queue_wait.c, as above --- */
 
-/* Among those that are delayed, until not_before; and out of them. */
+/* Put a task among the delayed ones, until not_before; and take it out. */
 void sl_queue_delay(struct sl_queue *queue, struct sl_task *task);
 void sl_queue_undelay(struct sl_queue *queue, struct sl_task *task);
-/* Which of them is due first, or NULL. */
-struct sl_task *sl_queue_soonest(const struct sl_queue *queue);
-/* How many changes there were of what it is about. */
-unsigned sl_queue_changes(const struct sl_queue *queue,
-                          const struct sl_task *task);
-/* Make ready the first of each line about this; of every line. */
-void sl_queue_wake(struct sl_queue *queue, uint64_t about);
-void sl_queue_wake_first(struct sl_queue *queue);
+/* The delayed task that is due first, or NULL. */
+struct sl_task *sl_queue_next_due(const struct sl_queue *queue);
+/* How many changes there were with the task's key. */
+unsigned sl_queue_change_count(const struct sl_queue *queue,
+                               const struct sl_task *task);
+/* Make ready the first task of each wait queue with this key; of all. */
+void sl_queue_wake_waiters(struct sl_queue *queue, uint64_t change_key);
+void sl_queue_wake_all_waiters(struct sl_queue *queue);
 
 /* --- queue_worker.c, as above --- */
 
 /*
- * Somebody for what comes now, unless one is on the way already, who takes it
- * as well or calls the next one.  Where all are at work, they look when they
- * are done.
+ * Wake or start a worker, unless one is already waking.  Where all are at work,
+ * they look again when they are done.
  */
-enum sl_status sl_queue_call_worker(struct sl_queue *queue,
+enum sl_status sl_queue_wake_worker(struct sl_queue *queue,
                                     struct sl_error *err);
-void sl_queue_call_for_rest(struct sl_queue *queue);
+/* The same, if there is work. */
+void sl_queue_wake_if_ready(struct sl_queue *queue);
 /* The lock is released meanwhile. */
-void sl_queue_close_kept(struct sl_queue *queue);
-/* Of workers and states in use: how many there may be.  0: all are stuck. */
-unsigned sl_queue_allowed(const struct sl_queue *queue);
+void sl_queue_close_idle_conns(struct sl_queue *queue);
+/* How many workers and connections there may be.  0: all are stuck. */
+unsigned sl_queue_worker_limit(const struct sl_queue *queue);
 enum sl_status sl_queue_fail_stuck(const struct sl_queue *queue,
                                    struct sl_error *err);
-/* What it does takes too long: work on without it. */
+/* The turn takes too long: go on without its worker and connection. */
 void sl_queue_give_up(struct sl_queue *queue, struct sl_queue_turn *turn);
-/* Join those that ended; the lock is released meanwhile. */
+/* Join workers that ended; the lock is released meanwhile. */
 void sl_queue_join_ended(struct sl_queue *queue);
 
 /* --- queue_watch.c, without the lock --- */
 
-/* Look after it from now on.  Its config has a timeout. */
+/* Watch it from now on.  Its config has a timeout. */
 void sl_queue_watch(struct sl_queue *queue);
-/* No more, once this returns.  Not from ops->late.  Twice is fine. */
+/* Not watched any more once this returns.  Not from ops->late.  Twice is fine.
+ */
 void sl_queue_unwatch(struct sl_queue *queue);
 
 #endif

@@ -12,139 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/queue.h"
-
-enum { TASKS = 64, PATIENCE_MS = 20000 };
-
-/* A task that knows its number. */
-struct item {
-    struct sl_task task; /* first: a task is its item */
-    int number;
-};
-
-/* What the workers did. */
-struct record {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool gate_closed; /* run waits until it opens */
-    int order[4 * TASKS];
-    int done;
-    int running;
-    int batches;
-    size_t largest_batch;
-    int dropped;
-    int idled;
-    int idle_again; /* how often there is more to do */
-    int opened;
-    int closed;
-    struct sl_queue *queue;
-    int again; /* submit this number once more, later */
-};
-
-static void record_init(struct record *record)
-{
-    *record = (struct record){.lock = PTHREAD_MUTEX_INITIALIZER,
-                              .changed = PTHREAD_COND_INITIALIZER,
-                              .again = -1};
-}
-
-static void set_gate(struct record *record, bool closed)
-{
-    pthread_mutex_lock(&record->lock);
-    record->gate_closed = closed;
-    pthread_cond_broadcast(&record->changed);
-    pthread_mutex_unlock(&record->lock);
-}
-
-/* Wait, not for ever, until a counter of the record has this value. */
-static void wait_until(struct record *record, const int *counter, int value)
-{
-    for (int i = 0; i < PATIENCE_MS; i++) {
-        pthread_mutex_lock(&record->lock);
-        bool reached = *counter >= value;
-        pthread_mutex_unlock(&record->lock);
-        if (reached)
-            return;
-        usleep(1000);
-    }
-    fail_msg("waited too long for %d", value);
-}
-
-static void run(void *context, void **state, struct sl_task *const tasks[],
-                size_t count)
-{
-    struct record *record = context;
-
-    pthread_mutex_lock(&record->lock);
-    if (*state == NULL) {
-        *state = record;
-        record->opened++;
-    }
-    record->running++;
-    while (record->gate_closed)
-        pthread_cond_wait(&record->changed, &record->lock);
-    record->running--;
-    record->batches++;
-    if (count > record->largest_batch)
-        record->largest_batch = count;
-    for (size_t i = 0; i < count; i++) {
-        struct item *item = (struct item *)tasks[i];
-        record->order[record->done++] = item->number;
-        if (item->number == record->again) {
-            record->again = -1;
-            sl_queue_submit_at(record->queue, &item->task,
-                               sl_deadline_in_ms(50));
-        }
-    }
-    pthread_mutex_unlock(&record->lock);
-}
-
-static bool idle(void *context, void **state)
-{
-    struct record *record = context;
-
-    (void)state;
-    pthread_mutex_lock(&record->lock);
-    record->idled++;
-    bool more = record->idle_again-- > 0;
-    pthread_mutex_unlock(&record->lock);
-    return more;
-}
-
-static void close_state(void *context, void *state)
-{
-    struct record *record = context;
-
-    assert_ptr_equal(state, record);
-    pthread_mutex_lock(&record->lock);
-    record->closed++;
-    pthread_mutex_unlock(&record->lock);
-}
-
-static void drop(void *context, struct sl_task *task,
-                 const struct sl_error *why)
-{
-    struct record *record = context;
-
-    (void)task;
-    (void)why;
-    record->dropped++;
-}
-
-static const struct sl_queue_ops ops = {
-    .run = run, .idle = idle, .close = close_state, .drop = drop};
-
-static struct sl_queue *make(struct record *record, unsigned workers,
-                             unsigned weight, unsigned queued)
-{
-    const struct sl_queue_config config = {
-        .workers = workers, .max_weight = weight, .max_queued = queued};
-
-    record_init(record);
-    record->queue = sl_queue_new(&config, &ops, record);
-    return record->queue;
-}
+#include "base/queue_shared_test.h"
 
 static void submit(struct sl_queue *queue, struct item *item, int number,
                    unsigned weight)
@@ -182,7 +50,7 @@ static void what_gathers_is_one_batch_in_order(void **state)
 {
     struct record record;
     struct item first, items[TASKS];
-    struct sl_queue *queue = make(&record, 1, 1000, 1000);
+    struct sl_queue *queue = record_queue(&record, 1, 1000, 1000);
 
     (void)state;
     occupy(&record, queue, &first);
@@ -203,7 +71,7 @@ static void weight_bounds_a_batch(void **state)
 {
     struct record record;
     struct item first, items[5];
-    struct sl_queue *queue = make(&record, 1, 10, 1000);
+    struct sl_queue *queue = record_queue(&record, 1, 10, 1000);
     static const unsigned weights[] = {4, 4, 4, 50, 1};
 
     (void)state;
@@ -223,7 +91,7 @@ static void one_too_many_is_refused(void **state)
     struct record record;
     struct item first, items[3];
     struct sl_error err;
-    struct sl_queue *queue = make(&record, 1, 10, 2);
+    struct sl_queue *queue = record_queue(&record, 1, 10, 2);
 
     (void)state;
     occupy(&record, queue, &first);
@@ -244,7 +112,7 @@ static void a_task_may_come_again_later(void **state)
 {
     struct record record;
     struct item item;
-    struct sl_queue *queue = make(&record, 1, 10, 10);
+    struct sl_queue *queue = record_queue(&record, 1, 10, 10);
 
     (void)state;
     record.again = 7;
@@ -267,7 +135,7 @@ static void what_waits_at_the_end_is_dropped(void **state)
 {
     struct record record;
     struct item first, items[3];
-    struct sl_queue *queue = make(&record, 1, 1, 10);
+    struct sl_queue *queue = record_queue(&record, 1, 1, 10);
 
     (void)state;
     occupy(&record, queue, &first);
@@ -290,7 +158,7 @@ static void idle_comes_by_itself(void **state)
 {
     struct record record;
     struct item item;
-    struct sl_queue *queue = make(&record, 2, 10, 10);
+    struct sl_queue *queue = record_queue(&record, 2, 10, 10);
 
     (void)state;
     submit(queue, &item, 0, 1);
@@ -303,7 +171,7 @@ static void idle_goes_on_while_there_is_more(void **state)
 {
     struct record record;
     struct item item;
-    struct sl_queue *queue = make(&record, 1, 10, 10);
+    struct sl_queue *queue = record_queue(&record, 1, 10, 10);
 
     (void)state;
     record.idle_again = 1000;
@@ -318,7 +186,7 @@ static void what_is_slow_is_shared(void **state)
     struct record record;
     struct item first, items[2 * WORKERS];
     pthread_t opener;
-    struct sl_queue *queue = make(&record, WORKERS, 1000, 1000);
+    struct sl_queue *queue = record_queue(&record, WORKERS, 1000, 1000);
 
     (void)state;
     occupy(&record, queue, &first);
@@ -341,16 +209,16 @@ static void a_caller_uses_what_is_kept(void **state)
 {
     struct record record;
     struct item items[2];
-    struct sl_queue *queue = make(&record, 2, 10, 10);
+    struct sl_queue *queue = record_queue(&record, 2, 10, 10);
 
     (void)state;
     items[0].number = 7;
     assert_false(
-        sl_queue_run_here(queue, &items[0].task, 1)); /* none is kept */
+        sl_queue_run_inline(queue, &items[0].task, 1)); /* none is kept */
     submit(queue, &items[0], 7, 1);
     wait_for_rest(&record, queue);
     items[1].number = 8;
-    assert_true(sl_queue_run_here(queue, &items[1].task, 1));
+    assert_true(sl_queue_run_inline(queue, &items[1].task, 1));
     assert_int_equal(record.done, 2); /* when it is back */
     assert_int_equal(record.order[1], 8);
     sl_queue_free(queue);
@@ -362,13 +230,13 @@ static void a_caller_leaves_it_to_who_is_at_work(void **state)
 {
     struct record record;
     struct item first, second, third;
-    struct sl_queue *queue = make(&record, 2, 10, 10);
+    struct sl_queue *queue = record_queue(&record, 2, 10, 10);
 
     (void)state;
     submit(queue, &first, 0, 1);
     wait_for_rest(&record, queue);
     occupy(&record, queue, &second);
-    assert_false(sl_queue_run_here(queue, &third.task, 1));
+    assert_false(sl_queue_run_inline(queue, &third.task, 1));
     set_gate(&record, false);
     sl_queue_free(queue);
     assert_int_equal(record.done, 2);
@@ -380,11 +248,11 @@ struct caller {
     bool ran;
 };
 
-static void *run_here(void *arg)
+static void *run_caller(void *arg)
 {
     struct caller *caller = arg;
 
-    caller->ran = sl_queue_run_here(caller->queue, &caller->item.task, 1);
+    caller->ran = sl_queue_run_inline(caller->queue, &caller->item.task, 1);
     return NULL;
 }
 
@@ -398,7 +266,7 @@ static void start_caller(struct record *record, struct sl_queue *queue,
     wait_for_rest(record, queue);
     set_gate(record, true);
     *caller = (struct caller){.queue = queue, .item = {.number = 1}};
-    assert_int_equal(pthread_create(thread, NULL, run_here, caller), 0);
+    assert_int_equal(pthread_create(thread, NULL, run_caller, caller), 0);
     wait_until(record, &record->running, 1);
 }
 
@@ -408,7 +276,7 @@ static void workers_wait_for_a_caller(void **state)
     struct item later[2];
     struct caller caller;
     pthread_t thread;
-    struct sl_queue *queue = make(&record, 1, 10, 10);
+    struct sl_queue *queue = record_queue(&record, 1, 10, 10);
 
     (void)state;
     start_caller(&record, queue, &caller, &thread);
@@ -434,7 +302,7 @@ static void the_end_waits_for_a_caller(void **state)
     struct record record;
     struct caller caller;
     pthread_t thread, opener;
-    struct sl_queue *queue = make(&record, 1, 10, 10);
+    struct sl_queue *queue = record_queue(&record, 1, 10, 10);
 
     (void)state;
     start_caller(&record, queue, &caller, &thread);
@@ -445,7 +313,7 @@ static void the_end_waits_for_a_caller(void **state)
     pthread_join(opener, NULL);
     pthread_join(thread, NULL);
     assert_true(caller.ran);
-    assert_false(sl_queue_run_here(queue, &caller.item.task, 1));
+    assert_false(sl_queue_run_inline(queue, &caller.item.task, 1));
     sl_queue_free(queue);
 }
 
@@ -472,7 +340,7 @@ static void many_submit_and_every_task_runs_once(void **state)
     static struct crowd crowds[THREADS];
     pthread_t threads[THREADS];
     int seen[TASKS] = {0};
-    struct sl_queue *queue = make(&record, 3, 8, THREADS * TASKS);
+    struct sl_queue *queue = record_queue(&record, 3, 8, THREADS * TASKS);
 
     (void)state;
     for (int i = 0; i < THREADS; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tasks that wait: by when they are due (a heap), and those that wait for a
- * change in lines.  Of those that wait for the same only the first in line is
- * woken by a change, so that a change costs the same however many wait.
+ * Tasks that wait: a heap by when they are due, and wait queues of those that
+ * wait for a change.  A change wakes only the first task of a wait queue, so
+ * that its cost does not depend on how many wait.
  */
 #include "base/queue_internal.h"
 
@@ -10,38 +10,39 @@
 
 #include "base/alloc.h"
 
-enum { BUCKETS = 256 }; /* of lines, by what they wait for */
+enum { BUCKETS = 256 }; /* of wait queues, by their change keys */
 
-/* Those that wait for the same; never empty. */
-struct sl_queue_line {
-    struct sl_queue_line *next; /* of its bucket */
-    uint64_t about;
+/* Tasks that can go on one after the other; never empty. */
+struct sl_wait_queue {
+    struct sl_wait_queue *next; /* of its bucket */
+    uint64_t change_key;
     uint64_t id;
     struct sl_task *first, *last;
 };
 
 /* --- The heap ----------------------------------------------------------- */
 
-static bool is_sooner(const struct sl_task *one, const struct sl_task *other)
+static bool is_due_before(const struct sl_task *one,
+                          const struct sl_task *other)
 {
     if (one->due != other->due)
         return one->due < other->due;
     return (int32_t)(one->order - other->order) < 0;
 }
 
-static void put(struct sl_queue *queue, struct sl_task *task, size_t at)
+static void heap_put(struct sl_queue *queue, struct sl_task *task, size_t at)
 {
     queue->delayed[at] = task;
-    task->at = at;
+    task->heap_index = at;
 }
 
 static void sift_up(struct sl_queue *queue, struct sl_task *task, size_t at)
 {
-    while (at > 0 && is_sooner(task, queue->delayed[(at - 1) / 2])) {
-        put(queue, queue->delayed[(at - 1) / 2], at);
+    while (at > 0 && is_due_before(task, queue->delayed[(at - 1) / 2])) {
+        heap_put(queue, queue->delayed[(at - 1) / 2], at);
         at = (at - 1) / 2;
     }
-    put(queue, task, at);
+    heap_put(queue, task, at);
 }
 
 static void sift_down(struct sl_queue *queue, struct sl_task *task, size_t at)
@@ -51,26 +52,26 @@ static void sift_down(struct sl_queue *queue, struct sl_task *task, size_t at)
         if (child >= queue->delayed_count)
             break;
         if (child + 1 < queue->delayed_count &&
-            is_sooner(queue->delayed[child + 1], queue->delayed[child]))
+            is_due_before(queue->delayed[child + 1], queue->delayed[child]))
             child++;
-        if (!is_sooner(queue->delayed[child], task))
+        if (!is_due_before(queue->delayed[child], task))
             break;
-        put(queue, queue->delayed[child], at);
+        heap_put(queue, queue->delayed[child], at);
         at = child;
     }
-    put(queue, task, at);
+    heap_put(queue, task, at);
 }
 
 static void heap_add(struct sl_queue *queue, struct sl_task *task)
 {
-    if (queue->delayed_count == queue->delayed_room) {
-        size_t room = 2 * queue->delayed_room + 16;
-        struct sl_task **larger = sl_alloc_array(room, sizeof(*larger));
+    if (queue->delayed_count == queue->delayed_capacity) {
+        size_t capacity = 2 * queue->delayed_capacity + 16;
+        struct sl_task **larger = sl_alloc_array(capacity, sizeof(*larger));
         for (size_t i = 0; i < queue->delayed_count; i++)
             larger[i] = queue->delayed[i];
         free(queue->delayed);
         queue->delayed = larger;
-        queue->delayed_room = room;
+        queue->delayed_capacity = capacity;
     }
     task->order = queue->orders++;
     sift_up(queue, task, queue->delayed_count++);
@@ -78,23 +79,23 @@ static void heap_add(struct sl_queue *queue, struct sl_task *task)
 
 static void heap_remove(struct sl_queue *queue, struct sl_task *task)
 {
-    size_t at = task->at;
+    size_t at = task->heap_index;
     struct sl_task *last = queue->delayed[--queue->delayed_count];
 
     if (last == task)
         return;
-    if (at > 0 && is_sooner(last, queue->delayed[(at - 1) / 2]))
+    if (at > 0 && is_due_before(last, queue->delayed[(at - 1) / 2]))
         sift_up(queue, last, at);
     else
         sift_down(queue, last, at);
 }
 
-/* When a task is due depends on whether it is first in its line. */
-static void set_due(struct sl_queue *queue, struct sl_task *task)
+/* When a task is due depends on whether it is the first of its wait queue. */
+static void update_due(struct sl_queue *queue, struct sl_task *task)
 {
-    bool first = task->in_line != NULL && task->in_line->first == task;
-    sl_deadline due = first && task->look_at < task->not_before
-                          ? task->look_at
+    bool first = task->wait_queue != NULL && task->wait_queue->first == task;
+    sl_deadline due = first && task->head_due < task->not_before
+                          ? task->head_due
                           : task->not_before;
 
     if (due == task->due)
@@ -104,113 +105,120 @@ static void set_due(struct sl_queue *queue, struct sl_task *task)
     heap_add(queue, task);
 }
 
-struct sl_task *sl_queue_soonest(const struct sl_queue *queue)
+struct sl_task *sl_queue_next_due(const struct sl_queue *queue)
 {
     return queue->delayed_count > 0 ? queue->delayed[0] : NULL;
 }
 
-/* --- Lines -------------------------------------------------------------- */
+/* --- Wait queues -------------------------------------------------------- */
 
-static struct sl_queue_line **bucket_of(struct sl_queue *queue, uint64_t about)
+static struct sl_wait_queue **bucket_of(struct sl_queue *queue,
+                                        uint64_t change_key)
 {
-    if (queue->lines == NULL)
-        queue->lines = sl_alloc_array(BUCKETS, sizeof(*queue->lines));
-    return &queue->lines[about % BUCKETS];
+    if (queue->wait_queues == NULL)
+        queue->wait_queues =
+            sl_alloc_array(BUCKETS, sizeof(*queue->wait_queues));
+    return &queue->wait_queues[change_key % BUCKETS];
 }
 
-static struct sl_queue_line *line_of(struct sl_queue *queue,
-                                     const struct sl_task *task)
+static struct sl_wait_queue *wait_queue_of(struct sl_queue *queue,
+                                           const struct sl_task *task)
 {
-    struct sl_queue_line **bucket = bucket_of(queue, task->about);
-    struct sl_queue_line *line = *bucket;
+    struct sl_wait_queue **bucket = bucket_of(queue, task->change_key);
+    struct sl_wait_queue *wait_queue = *bucket;
 
-    while (line != NULL &&
-           (line->about != task->about || line->id != task->line))
-        line = line->next;
-    if (line != NULL)
-        return line;
-    line = sl_alloc(sizeof(*line));
-    line->about = task->about;
-    line->id = task->line;
-    line->next = *bucket;
-    *bucket = line;
-    return line;
+    while (wait_queue != NULL && (wait_queue->change_key != task->change_key ||
+                                  wait_queue->id != task->wait_queue_id))
+        wait_queue = wait_queue->next;
+    if (wait_queue != NULL)
+        return wait_queue;
+    wait_queue = sl_alloc(sizeof(*wait_queue));
+    wait_queue->change_key = task->change_key;
+    wait_queue->id = task->wait_queue_id;
+    wait_queue->next = *bucket;
+    *bucket = wait_queue;
+    return wait_queue;
 }
 
-static void free_line(struct sl_queue *queue, struct sl_queue_line *line)
+static void free_wait_queue(struct sl_queue *queue,
+                            struct sl_wait_queue *wait_queue)
 {
-    struct sl_queue_line **place = bucket_of(queue, line->about);
+    struct sl_wait_queue **place = bucket_of(queue, wait_queue->change_key);
 
-    while (*place != line)
+    while (*place != wait_queue)
         place = &(*place)->next;
-    *place = line->next;
-    free(line);
+    *place = wait_queue->next;
+    free(wait_queue);
 }
 
-/* Most come behind all others, or, once they have looked, before them. */
-static void enter_line(struct sl_queue *queue, struct sl_task *task)
+/* Most tasks belong at the end or, after their first run, at the front. */
+static void enter_wait_queue(struct sl_queue *queue, struct sl_task *task)
 {
-    struct sl_queue_line *line = line_of(queue, task);
-    struct sl_task *before = line->last;
+    struct sl_wait_queue *wait_queue = wait_queue_of(queue, task);
+    struct sl_task *previous = wait_queue->last;
 
-    if (line->first != NULL && task->place < line->first->place)
-        before = NULL;
-    while (before != NULL && before->place > task->place)
-        before = before->ahead;
-    struct sl_task *behind = before != NULL ? before->behind : line->first;
-    task->in_line = line;
-    task->ahead = before;
-    task->behind = behind;
-    *(before != NULL ? &before->behind : &line->first) = task;
-    *(behind != NULL ? &behind->ahead : &line->last) = task;
-    if (before == NULL && behind != NULL)
-        set_due(queue, behind);
+    if (wait_queue->first != NULL &&
+        task->position < wait_queue->first->position)
+        previous = NULL;
+    while (previous != NULL && previous->position > task->position)
+        previous = previous->previous;
+    struct sl_task *following =
+        previous != NULL ? previous->following : wait_queue->first;
+    task->wait_queue = wait_queue;
+    task->previous = previous;
+    task->following = following;
+    *(previous != NULL ? &previous->following : &wait_queue->first) = task;
+    *(following != NULL ? &following->previous : &wait_queue->last) = task;
+    if (previous == NULL && following != NULL)
+        update_due(queue, following);
 }
 
-static void leave_line(struct sl_queue *queue, struct sl_task *task)
+static void leave_wait_queue(struct sl_queue *queue, struct sl_task *task)
 {
-    struct sl_queue_line *line = task->in_line;
+    struct sl_wait_queue *wait_queue = task->wait_queue;
 
-    *(task->ahead != NULL ? &task->ahead->behind : &line->first) = task->behind;
-    *(task->behind != NULL ? &task->behind->ahead : &line->last) = task->ahead;
-    task->in_line = NULL;
-    if (line->first == NULL)
-        free_line(queue, line);
-    else if (task->ahead == NULL)
-        set_due(queue, line->first);
+    *(task->previous != NULL ? &task->previous->following
+                             : &wait_queue->first) = task->following;
+    *(task->following != NULL ? &task->following->previous
+                              : &wait_queue->last) = task->previous;
+    task->wait_queue = NULL;
+    if (wait_queue->first == NULL)
+        free_wait_queue(queue, wait_queue);
+    else if (task->previous == NULL)
+        update_due(queue, wait_queue->first);
 }
 
 /* --- Waiting ------------------------------------------------------------ */
 
-/* Of what is about the same, and now and then of something else as well. */
-static unsigned *changes_of(struct sl_queue *queue, uint64_t about)
+/* Keys may share a counter: that costs a needless run now and then. */
+static unsigned *change_counter(struct sl_queue *queue, uint64_t change_key)
 {
-    return &queue->changes[about % SL_QUEUE_COUNTERS];
+    return &queue->changes[change_key % SL_QUEUE_COUNTERS];
 }
 
-unsigned sl_queue_changes(const struct sl_queue *queue,
-                          const struct sl_task *task)
+unsigned sl_queue_change_count(const struct sl_queue *queue,
+                               const struct sl_task *task)
 {
-    return queue->changes[task->about % SL_QUEUE_COUNTERS];
+    return queue->changes[task->change_key % SL_QUEUE_COUNTERS];
 }
 
 void sl_queue_delay(struct sl_queue *queue, struct sl_task *task)
 {
     task->due = task->not_before;
-    task->in_line = NULL;
+    task->wait_queue = NULL;
     heap_add(queue, task);
     if (!task->waits)
         return;
-    if (task->place == 0)
-        task->place = (int64_t)++queue->arrivals;
-    enter_line(queue, task);
-    /* It changed while the task was on its way here; one that is not first
-     * comes when those before it have looked. */
-    if (task->seen != sl_queue_changes(queue, task) &&
-        task->in_line->first == task)
-        task->look_at = 0;
+    if (task->position == 0)
+        task->position = (int64_t)++queue->positions;
+    enter_wait_queue(queue, task);
+    /* It changed while the task was on its way here.  A task that is not first
+     * runs after those before it have looked. */
+    if (task->changes_seen != sl_queue_change_count(queue, task) &&
+        task->wait_queue->first == task)
+        task->head_due = 0;
     queue->waiting++;
-    set_due(queue, task);
+    update_due(queue, task);
 }
 
 void sl_queue_undelay(struct sl_queue *queue, struct sl_task *task)
@@ -219,32 +227,32 @@ void sl_queue_undelay(struct sl_queue *queue, struct sl_task *task)
     if (!task->waits)
         return;
     queue->waiting--;
-    leave_line(queue, task);
+    leave_wait_queue(queue, task);
 }
 
-void sl_queue_wake(struct sl_queue *queue, uint64_t about)
+void sl_queue_wake_waiters(struct sl_queue *queue, uint64_t change_key)
 {
-    (*changes_of(queue, about))++;
+    (*change_counter(queue, change_key))++;
     if (queue->waiting == 0)
         return;
-    struct sl_queue_line *line = *bucket_of(queue, about), *next;
-    for (; line != NULL; line = next) {
-        next = line->next; /* an empty line is freed */
-        if (line->about == about)
-            sl_queue_make_ready(queue, line->first);
+    struct sl_wait_queue *wait_queue = *bucket_of(queue, change_key), *next;
+    for (; wait_queue != NULL; wait_queue = next) {
+        next = wait_queue->next; /* an empty one is freed */
+        if (wait_queue->change_key == change_key)
+            sl_queue_make_ready(queue, wait_queue->first);
     }
 }
 
-void sl_queue_wake_first(struct sl_queue *queue)
+void sl_queue_wake_all_waiters(struct sl_queue *queue)
 {
-    struct sl_queue_line *next;
+    struct sl_wait_queue *next;
 
     for (size_t i = 0; i < SL_QUEUE_COUNTERS; i++)
         queue->changes[i]++;
     for (size_t i = 0; queue->waiting > 0 && i < BUCKETS; i++)
-        for (struct sl_queue_line *line = queue->lines[i]; line != NULL;
-             line = next) {
-            next = line->next;
-            sl_queue_make_ready(queue, line->first);
+        for (struct sl_wait_queue *wait_queue = queue->wait_queues[i];
+             wait_queue != NULL; wait_queue = next) {
+            next = wait_queue->next;
+            sl_queue_make_ready(queue, wait_queue->first);
         }
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who sees to it that tasks are answered in time.  One thread for all queues:
- * it looks at each when the first of its tasks may be late, and at least once
- * in the time that a task has.  To submit a task costs nothing here.
+ * The watch over late tasks: one thread for all queues.  It checks each queue
+ * when the first of its tasks may be late, and at least once in the time that a
+ * task has.  Submitting a task costs nothing here.
  */
 #include "base/queue_internal.h"
 
@@ -10,18 +10,18 @@
 #include <time.h>
 
 enum {
-    PAUSE_MS = 5, /* the least between two looks at a queue */
-    AT_ONCE = 64, /* tasks that one look finds late */
+    PAUSE_MS = 5, /* the least between two checks of a queue */
+    AT_ONCE = 64, /* late tasks that one check finds */
 };
 
 static const sl_deadline ms_ns = 1000000;
 
-/* --- One look ------------------------------------------------------------ */
+/* --- One check ----------------------------------------------------------- */
 
-struct look {
+struct check {
     struct sl_queue *queue;
     sl_deadline now;
-    sl_deadline next; /* when to look again */
+    sl_deadline next; /* when to check again */
     struct {
         struct sl_task *task;
         bool running;
@@ -32,133 +32,133 @@ struct look {
     struct sl_error why;
 };
 
-static void look_again_at(struct look *look, sl_deadline when)
+static void check_again_at(struct check *check, sl_deadline when)
 {
-    if (when < look->next)
-        look->next = when;
+    if (when < check->next)
+        check->next = when;
 }
 
-static void look_at_task(struct look *look, struct sl_task *task, bool running)
+static void check_task(struct check *check, struct sl_task *task, bool running)
 {
     sl_deadline by = task->answer_by + (running ? SL_QUEUE_LATE_MS * ms_ns : 0);
 
-    if (task->answer_by == 0 || task->told)
+    if (task->answer_by == 0 || task->late_reported)
         return;
-    if (by > look->now) {
-        look_again_at(look, by);
-        return;
-    }
-    if (look->late_count == AT_ONCE) {
-        look_again_at(look, look->now);
+    if (by > check->now) {
+        check_again_at(check, by);
         return;
     }
-    task->told = true;
-    look->queue->ops->hold(look->queue->context, task);
-    look->late[look->late_count].task = task;
-    look->late[look->late_count++].running = running;
+    if (check->late_count == AT_ONCE) {
+        check_again_at(check, check->now);
+        return;
+    }
+    task->late_reported = true;
+    check->queue->ops->hold(check->queue->context, task);
+    check->late[check->late_count].task = task;
+    check->late[check->late_count++].running = running;
 }
 
-static void look_at_turn(struct look *look, struct sl_queue_turn *turn)
+static void check_turn(struct check *check, struct sl_queue_turn *turn)
 {
     for (size_t i = 0; i < turn->count; i++)
-        look_at_task(look, turn->tasks[i], true);
+        check_task(check, turn->tasks[i], true);
     if (turn->stuck)
         return;
-    if (turn->back_by > look->now) {
-        look_again_at(look, turn->back_by);
+    if (turn->return_by > check->now) {
+        check_again_at(check, turn->return_by);
         return;
     }
-    sl_queue_give_up(look->queue, turn);
-    look->stuck++;
+    sl_queue_give_up(check->queue, turn);
+    check->stuck++;
 }
 
-/* What waits goes on without those that were given up; or never will. */
-static void work_on(struct look *look)
+/* Other workers take over; where none is left, queued tasks are dropped. */
+static void go_on_without(struct check *check)
 {
-    struct sl_queue *queue = look->queue;
+    struct sl_queue *queue = check->queue;
 
-    if (sl_queue_allowed(queue) > 0) {
-        sl_queue_call_for_rest(queue);
+    if (sl_queue_worker_limit(queue) > 0) {
+        sl_queue_wake_if_ready(queue);
         return;
     }
-    (void)sl_queue_fail_stuck(queue, &look->why);
-    look->dropped = queue->ready.first;
+    (void)sl_queue_fail_stuck(queue, &check->why);
+    check->dropped = queue->ready.first;
     queue->ready.first = NULL;
     queue->queued = 0;
 }
 
-/* Under the lock: find out. */
-static void find(struct look *look)
+/* With the lock held. */
+static void find_late(struct check *check)
 {
-    struct sl_queue *queue = look->queue;
+    struct sl_queue *queue = check->queue;
 
     sl_queue_join_ended(queue);
     for (struct sl_queue_turn *t = queue->turns; t != NULL; t = t->next)
-        look_at_turn(look, t);
+        check_turn(check, t);
     for (struct sl_task *t = queue->ready.first; t != NULL; t = t->next)
-        look_at_task(look, t, false);
+        check_task(check, t, false);
     for (size_t i = 0; i < queue->delayed_count; i++)
-        look_at_task(look, queue->delayed[i], false);
-    if (look->stuck > 0)
-        work_on(look);
+        check_task(check, queue->delayed[i], false);
+    if (check->stuck > 0)
+        go_on_without(check);
 }
 
-/* Without the lock: tell. */
-static void tell(struct look *look)
+/* Without the lock. */
+static void report_late(struct check *check)
 {
-    const struct sl_queue_ops *ops = look->queue->ops;
-    void *context = look->queue->context;
+    const struct sl_queue_ops *ops = check->queue->ops;
+    void *context = check->queue->context;
 
-    for (unsigned i = 0; i < look->stuck; i++)
+    for (unsigned i = 0; i < check->stuck; i++)
         ops->stuck(context, true);
-    for (size_t i = 0; i < look->late_count; i++)
-        ops->late(context, look->late[i].task, look->late[i].running);
-    while (look->dropped != NULL) {
-        struct sl_task *task = look->dropped;
-        look->dropped = task->next;
-        ops->drop(context, task, &look->why);
+    for (size_t i = 0; i < check->late_count; i++)
+        ops->late(context, check->late[i].task, check->late[i].running);
+    while (check->dropped != NULL) {
+        struct sl_task *task = check->dropped;
+        check->dropped = task->next;
+        ops->drop(context, task, &check->why);
     }
 }
 
-/* Returns when to look again. */
-static sl_deadline look_at(struct sl_queue *queue)
+/* Returns when to check again. */
+static sl_deadline check_queue(struct sl_queue *queue)
 {
-    struct look look = {.queue = queue, .now = sl_now_ns()};
-    sl_deadline soonest = look.now + PAUSE_MS * ms_ns;
+    struct check check = {.queue = queue, .now = sl_now_ns()};
+    sl_deadline soonest = check.now + PAUSE_MS * ms_ns;
 
-    look.next = look.now + queue->config.timeout_ms * ms_ns;
+    check.next = check.now + queue->config.timeout_ms * ms_ns;
     pthread_mutex_lock(&queue->lock);
-    find(&look);
+    find_late(&check);
     pthread_mutex_unlock(&queue->lock);
-    tell(&look);
-    return look.next > soonest ? look.next : soonest;
+    report_late(&check);
+    return check.next > soonest ? check.next : soonest;
 }
 
 /* --- The thread ---------------------------------------------------------- */
 
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t wake;   /* the list changed; on CLOCK_MONOTONIC */
-    pthread_cond_t looked; /* `at` is another one */
-    bool ready;            /* wake is */
+    pthread_cond_t wake;    /* the list changed; on CLOCK_MONOTONIC */
+    pthread_cond_t checked; /* `current` is another one */
+    bool ready;             /* wake is */
     bool running;
     struct sl_queue *first;
-    struct sl_queue *at; /* being looked at */
+    struct sl_queue *current; /* being checked */
     pthread_t thread;
 } watch = {.lock = PTHREAD_MUTEX_INITIALIZER,
-           .looked = PTHREAD_COND_INITIALIZER};
+           .checked = PTHREAD_COND_INITIALIZER};
 
-static struct sl_queue *find_next(void)
+static struct sl_queue *next_queue(void)
 {
     struct sl_queue *next = watch.first;
 
     for (struct sl_queue *q = watch.first; q != NULL; q = q->watched)
-        if (q->look_at < next->look_at)
+        if (q->check_at < next->check_at)
             next = q;
     return next;
 }
 
-static void wait_until(sl_deadline when)
+static void wait_on_watch(sl_deadline when)
 {
     const struct timespec at = {.tv_sec = when / 1000000000,
                                 .tv_nsec = when % 1000000000};
@@ -166,24 +166,24 @@ static void wait_until(sl_deadline when)
     pthread_cond_timedwait(&watch.wake, &watch.lock, &at);
 }
 
-static void *work(void *arg)
+static void *watch_main(void *arg)
 {
     struct sl_queue *queue;
 
     (void)arg;
     pthread_mutex_lock(&watch.lock);
-    while ((queue = find_next()) != NULL) {
-        if (!sl_deadline_passed(queue->look_at)) {
-            wait_until(queue->look_at);
+    while ((queue = next_queue()) != NULL) {
+        if (!sl_deadline_passed(queue->check_at)) {
+            wait_on_watch(queue->check_at);
             continue;
         }
-        watch.at = queue;
+        watch.current = queue;
         pthread_mutex_unlock(&watch.lock);
-        sl_deadline next = look_at(queue);
+        sl_deadline next = check_queue(queue);
         pthread_mutex_lock(&watch.lock);
-        queue->look_at = next;
-        watch.at = NULL;
-        pthread_cond_broadcast(&watch.looked);
+        queue->check_at = next;
+        watch.current = NULL;
+        pthread_cond_broadcast(&watch.checked);
     }
     watch.running = false;
     pthread_mutex_unlock(&watch.lock);
@@ -191,20 +191,20 @@ static void *work(void *arg)
 }
 
 /* Signals are for the main thread. */
-static bool start_thread(void)
+static bool start_watch_thread(void)
 {
     sigset_t all, before;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&watch.thread, NULL, work, NULL);
+    int error = pthread_create(&watch.thread, NULL, watch_main, NULL);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error == 0)
         pthread_detach(watch.thread);
     return error == 0;
 }
 
-static void make_ready(void)
+static void init_watch(void)
 {
     pthread_condattr_t attributes;
 
@@ -219,13 +219,13 @@ void sl_queue_watch(struct sl_queue *queue)
 {
     pthread_mutex_lock(&watch.lock);
     if (!watch.ready)
-        make_ready();
-    queue->look_at = sl_now_ns() + queue->config.timeout_ms * ms_ns;
+        init_watch();
+    queue->check_at = sl_now_ns() + queue->config.timeout_ms * ms_ns;
     queue->watched = watch.first;
     watch.first = queue;
     /* Without a thread the next queue tries again. */
     if (!watch.running)
-        watch.running = start_thread();
+        watch.running = start_watch_thread();
     pthread_cond_signal(&watch.wake);
     pthread_mutex_unlock(&watch.lock);
 }
@@ -235,8 +235,8 @@ void sl_queue_unwatch(struct sl_queue *queue)
     struct sl_queue **place = &watch.first;
 
     pthread_mutex_lock(&watch.lock);
-    while (watch.at == queue)
-        pthread_cond_wait(&watch.looked, &watch.lock);
+    while (watch.current == queue)
+        pthread_cond_wait(&watch.checked, &watch.lock);
     while (*place != NULL && *place != queue)
         place = &(*place)->watched;
     if (*place == queue)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The workers of a queue, and the states they use. */
+/* The workers of a queue, and their connections. */
 #include "base/queue_internal.h"
 
 #include <sched.h>
@@ -19,7 +19,7 @@ enum { LEAST_PRIORITY = 19 }; /* of setpriority() */
 
 /* --- Taking tasks ------------------------------------------------------- */
 
-static struct sl_task *list_pop(struct sl_task_list *list)
+static struct sl_task *pop_task(struct sl_task_list *list)
 {
     struct sl_task *task = list->first;
 
@@ -27,32 +27,30 @@ static struct sl_task *list_pop(struct sl_task_list *list)
     return task;
 }
 
-static void move_due(struct sl_queue *queue)
+static void make_due_ready(struct sl_queue *queue)
 {
     struct sl_task *task;
 
-    while ((task = sl_queue_soonest(queue)) != NULL &&
+    while ((task = sl_queue_next_due(queue)) != NULL &&
            sl_deadline_passed(task->due))
         sl_queue_make_ready(queue, task);
 }
 
-/* What is slow is shared with those who are free; else one takes all. */
-static unsigned share(const struct sl_queue *queue)
+/* Slow tasks are shared with free workers; otherwise one worker takes all. */
+static unsigned batch_limit(const struct sl_queue *queue)
 {
-    unsigned free_workers = sl_queue_allowed(queue) - queue->users;
+    unsigned free_workers = sl_queue_worker_limit(queue) - queue->users;
 
-    if (queue->pace < SLOW_NS)
+    if (queue->ns_per_task < SLOW_NS)
         return SL_QUEUE_BATCH_MAX;
     return (queue->queued + free_workers - 1) / free_workers;
 }
 
-/*
- * Take tasks in order, up to the weight, the first whatever it weighs.  A state
- * is free.
- */
-static size_t take(struct sl_queue *queue, struct sl_task *tasks[])
+/* Take tasks in order, up to the weight, the first whatever it weighs.  A
+ * connection is free. */
+static size_t take_tasks(struct sl_queue *queue, struct sl_task *tasks[])
 {
-    size_t count = 0, most = share(queue);
+    size_t count = 0, most = batch_limit(queue);
     unsigned weight = 0;
 
     while (queue->ready.first != NULL && count < most) {
@@ -60,22 +58,22 @@ static size_t take(struct sl_queue *queue, struct sl_task *tasks[])
         if (count > 0 && weight + more > queue->config.max_weight)
             break;
         weight += more;
-        tasks[count] = list_pop(&queue->ready);
-        tasks[count]->seen = sl_queue_changes(queue, tasks[count]);
+        tasks[count] = pop_task(&queue->ready);
+        tasks[count]->changes_seen = sl_queue_change_count(queue, tasks[count]);
         count++;
         queue->queued--;
     }
     return count;
 }
 
-static void *work(void *arg);
+static void *worker_main(void *arg);
 
 static int start_worker(struct sl_queue *queue)
 {
     struct sl_queue_worker *worker = sl_alloc(sizeof(*worker));
 
     worker->queue = queue;
-    int error = pthread_create(&worker->thread, NULL, work, worker);
+    int error = pthread_create(&worker->thread, NULL, worker_main, worker);
     if (error != 0) {
         free(worker);
         return error;
@@ -86,17 +84,17 @@ static int start_worker(struct sl_queue *queue)
     return 0;
 }
 
-enum sl_status sl_queue_call_worker(struct sl_queue *queue,
+enum sl_status sl_queue_wake_worker(struct sl_queue *queue,
                                     struct sl_error *err)
 {
-    if (queue->woken > 0 || queue->looking > 0)
+    if (queue->woken > 0 || queue->spinning > 0)
         return SL_OK;
     if (queue->sleeping > 0) {
         queue->woken++;
         pthread_cond_signal(&queue->wake);
         return SL_OK;
     }
-    if (queue->started >= sl_queue_allowed(queue))
+    if (queue->started >= sl_queue_worker_limit(queue))
         return SL_OK;
 
     int error = start_worker(queue);
@@ -106,11 +104,11 @@ enum sl_status sl_queue_call_worker(struct sl_queue *queue,
     return SL_OK;
 }
 
-void sl_queue_call_for_rest(struct sl_queue *queue)
+void sl_queue_wake_if_ready(struct sl_queue *queue)
 {
     if (queue->ready.first != NULL ||
         (queue->started == 0 && queue->delayed_count > 0))
-        (void)sl_queue_call_worker(queue, NULL);
+        (void)sl_queue_wake_worker(queue, NULL);
 }
 
 static bool claim_idle(struct sl_queue *queue)
@@ -121,41 +119,41 @@ static bool claim_idle(struct sl_queue *queue)
     return true;
 }
 
-static bool polls(const struct sl_queue *queue)
+static bool is_polling(const struct sl_queue *queue)
 {
     return queue->ops->changed != NULL && queue->waiting > 0;
 }
 
 static bool claim_poll(struct sl_queue *queue)
 {
-    if (!polls(queue) || !sl_deadline_passed(queue->next_poll))
+    if (!is_polling(queue) || !sl_deadline_passed(queue->next_poll))
         return false;
     queue->next_poll = sl_deadline_in_ms(queue->config.poll_ms);
     return true;
 }
 
-/* When there will be something to do. */
-static sl_deadline next_turn(const struct sl_queue *queue)
+/* When there will be work. */
+static sl_deadline next_wakeup(const struct sl_queue *queue)
 {
     sl_deadline until = queue->ops->idle == NULL ? SL_NEVER : queue->next_idle;
 
-    const struct sl_task *soonest = sl_queue_soonest(queue);
+    const struct sl_task *soonest = sl_queue_next_due(queue);
     if (soonest != NULL && soonest->due < until)
         until = soonest->due;
-    if (polls(queue) && queue->next_poll < until)
+    if (is_polling(queue) && queue->next_poll < until)
         until = queue->next_poll;
     return until;
 }
 
-/* Wait for work, for what is delayed, or for the next idle or poll; or until a
- * state is free. */
-static void sleep_locked(struct sl_queue *queue)
+/* Wait for work, for a delayed task, for the next idle or poll, or for a free
+ * connection. */
+static void sleep_worker(struct sl_queue *queue)
 {
-    sl_deadline until = next_turn(queue);
+    sl_deadline until = next_wakeup(queue);
 
-    if (queue->users >= sl_queue_allowed(queue) &&
+    if (queue->users >= sl_queue_worker_limit(queue) &&
         (queue->ready.first != NULL || sl_deadline_passed(until))) {
-        queue->kept_out = true;
+        queue->starved = true;
         until = SL_NEVER;
     }
     queue->sleeping++;
@@ -188,67 +186,69 @@ static void block_signals(void)
 }
 
 /*
- * Where the processors are busy, those who are about to submit do it meanwhile:
- * the worker need not sleep and be woken, and gets more in one batch.  Where
- * they are idle this returns at once.
+ * Where the processors are busy, threads that are about to submit do so now:
+ * the worker need not sleep and be woken, and gets a larger batch.  Where they
+ * are idle this returns at once.
  */
-static void let_others_run(struct sl_queue *queue)
+static void yield_worker(struct sl_queue *queue)
 {
-    queue->looking++;
+    queue->spinning++;
     pthread_mutex_unlock(&queue->lock);
     sched_yield();
     pthread_mutex_lock(&queue->lock);
-    queue->looking--;
+    queue->spinning--;
 }
 
-/* --- States ------------------------------------------------------------- */
+/* --- Connections -------------------------------------------------------- */
 
-/* The one that was used last, NULL where none is kept: one may be made. */
-static void take_state(struct sl_queue *queue, struct sl_queue_turn *turn)
+/* The idle one that was used last; NULL where none is idle, and run opens one.
+ */
+static void take_connection(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
     queue->users++;
-    turn->was_new = queue->kept_count == 0;
-    turn->state = turn->was_new ? NULL : queue->kept[--queue->kept_count];
+    turn->is_new = queue->idle_conn_count == 0;
+    turn->connection =
+        turn->is_new ? NULL : queue->idle_conns[--queue->idle_conn_count];
     turn->released = false;
 }
 
-/* Somebody may wait for a state, or for the last one to be given back. */
-static void tell_freed(struct sl_queue *queue)
+/* A worker may wait for a connection, or sl_queue_end for the last one. */
+static void signal_freed(struct sl_queue *queue)
 {
     queue->users--;
-    if (queue->kept_out || queue->ending) {
-        queue->kept_out = false;
+    if (queue->starved || queue->ending) {
+        queue->starved = false;
         pthread_cond_broadcast(&queue->wake);
     }
 }
 
-/* Once in a turn. */
-static void keep_state(struct sl_queue *queue, struct sl_queue_turn *turn)
+/* Give the connection back, once in a turn. */
+static void keep_connection(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
     if (turn->released)
         return;
     turn->released = true;
-    queue->states += (size_t)(turn->state != NULL) - !turn->was_new;
-    if (turn->state != NULL)
-        queue->kept[queue->kept_count++] = turn->state;
-    turn->state = NULL;
-    tell_freed(queue);
+    queue->connections += (size_t)(turn->connection != NULL) - !turn->is_new;
+    if (turn->connection != NULL)
+        queue->idle_conns[queue->idle_conn_count++] = turn->connection;
+    turn->connection = NULL;
+    signal_freed(queue);
 }
 
-void sl_queue_close_kept(struct sl_queue *queue)
+void sl_queue_close_idle_conns(struct sl_queue *queue)
 {
-    while (queue->kept_count > 0) {
-        void *state = queue->kept[--queue->kept_count];
-        queue->states--;
+    while (queue->idle_conn_count > 0) {
+        void *connection = queue->idle_conns[--queue->idle_conn_count];
+        queue->connections--;
         pthread_mutex_unlock(&queue->lock);
-        queue->ops->close(queue->context, state);
+        queue->ops->close(queue->context, connection);
         pthread_mutex_lock(&queue->lock);
     }
 }
 
 /* --- Giving up ---------------------------------------------------------- */
 
-unsigned sl_queue_allowed(const struct sl_queue *queue)
+unsigned sl_queue_worker_limit(const struct sl_queue *queue)
 {
     unsigned most = queue->config.workers + queue->config.max_stuck;
 
@@ -274,21 +274,22 @@ void sl_queue_give_up(struct sl_queue *queue, struct sl_queue_turn *turn)
     queue->given_up++;
     if (turn->worker != NULL) {
         queue->started--;
-        /* It may work on, so others come first. */
+        /* It may still compute, so others get the processor first. */
         (void)setpriority(PRIO_PROCESS, (id_t)turn->worker->id, LEAST_PRIORITY);
     }
     if (!turn->released) {
         turn->released = true;
-        queue->states -= !turn->was_new;
-        tell_freed(queue);
+        queue->connections -= !turn->is_new;
+        signal_freed(queue);
     }
     if (queue->ending)
         pthread_cond_broadcast(&queue->wake);
 }
 
-/* Nothing waits for this thread any more, and the process is about to end:
- * whatever it would touch now may be gone. */
-static void stay_away(struct sl_queue *queue, const struct sl_queue_turn *turn)
+/* The process is about to end without this thread: what it would touch now may
+ * have been freed. */
+static void stop_if_abandoned(struct sl_queue *queue,
+                              const struct sl_queue_turn *turn)
 {
     if (!turn->stuck || !queue->ending)
         return;
@@ -297,30 +298,28 @@ static void stay_away(struct sl_queue *queue, const struct sl_queue_turn *turn)
         pause();
 }
 
-/* It is back after all; the lock is released meanwhile. */
-static void come_back(struct sl_queue *queue, struct sl_queue_turn *turn)
+/* A worker that was given up has returned; the lock is released meanwhile. */
+static void end_stuck_turn(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
-    void *state = turn->state;
+    void *connection = turn->connection;
 
     pthread_mutex_unlock(&queue->lock);
-    if (state != NULL)
-        queue->ops->close(queue->context, state);
+    if (connection != NULL)
+        queue->ops->close(queue->context, connection);
     queue->ops->stuck(queue->context, false);
     pthread_mutex_lock(&queue->lock);
     queue->stuck--;
-    sl_queue_call_for_rest(queue);
+    sl_queue_wake_if_ready(queue);
 }
 
-void sl_queue_release(struct sl_queue *queue, void **state)
+void sl_queue_release(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
-    struct sl_queue_turn *turn = (struct sl_queue_turn *)(void *)state;
-
     pthread_mutex_lock(&queue->lock);
-    stay_away(queue, turn);
-    turn->count = 0; /* the tasks are ours now: nobody looks at them */
-    turn->back_by = sl_deadline_in_ms(SL_QUEUE_PATIENCE_MS);
-    if (!turn->idle && !turn->poll) /* are to be done with it */
-        keep_state(queue, turn);
+    stop_if_abandoned(queue, turn);
+    turn->count = 0; /* the watch must not look at the tasks any more */
+    turn->return_by = sl_deadline_in_ms(SL_QUEUE_PATIENCE_MS);
+    if (!turn->idle && !turn->poll) /* they need it */
+        keep_connection(queue, turn);
     pthread_mutex_unlock(&queue->lock);
 }
 
@@ -345,20 +344,20 @@ void sl_queue_join_ended(struct sl_queue *queue)
 
 /* --- Working ------------------------------------------------------------ */
 
-/* False: there is nothing to do, or no state to do it with. */
+/* False: there is nothing to do, or no connection to do it with. */
 static bool take_turn(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
-    move_due(queue);
-    if (queue->users >= sl_queue_allowed(queue))
+    make_due_ready(queue);
+    if (queue->users >= sl_queue_worker_limit(queue))
         return false;
-    turn->count = take(queue, turn->tasks);
+    turn->count = take_tasks(queue, turn->tasks);
     turn->idle = claim_idle(queue);
     turn->poll = claim_poll(queue);
     return turn->count > 0 || turn->idle || turn->poll;
 }
 
-/* When it is to be back, whatever it does. */
-static sl_deadline back_by(const struct sl_queue_turn *turn)
+/* When the turn is given up. */
+static sl_deadline turn_deadline(const struct sl_queue_turn *turn)
 {
     sl_deadline last =
         turn->count == 0 ? sl_deadline_in_ms(SL_QUEUE_PATIENCE_MS) : 0;
@@ -380,72 +379,74 @@ static void run_tasks(struct sl_queue *queue, struct sl_queue_turn *turn)
 
     queue->running += count;
     pthread_mutex_unlock(&queue->lock);
-    queue->ops->run(queue->context, &turn->state, turn->tasks, count);
+    queue->ops->run(queue->context, turn, &turn->connection, turn->tasks,
+                    count);
     pthread_mutex_lock(&queue->lock);
-    stay_away(queue, turn);
+    stop_if_abandoned(queue, turn);
     queue->running -= count;
     turn->count = 0;
-    queue->pace = (sl_now_ns() - begin) / (int64_t)count;
+    queue->ns_per_task = (sl_now_ns() - begin) / (int64_t)count;
 }
 
-static void look_after(struct sl_queue *queue, struct sl_queue_turn *turn)
+static void run_maintenance(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
     const struct sl_queue_ops *ops = queue->ops;
 
     pthread_mutex_unlock(&queue->lock);
-    bool more = turn->idle && ops->idle(queue->context, &turn->state);
-    bool changed = turn->poll && ops->changed(queue->context, &turn->state);
+    bool more = turn->idle && ops->idle(queue->context, &turn->connection);
+    bool changed =
+        turn->poll && ops->changed(queue->context, &turn->connection);
     pthread_mutex_lock(&queue->lock);
-    stay_away(queue, turn);
+    stop_if_abandoned(queue, turn);
     if (more)
         queue->next_idle = sl_deadline_in_ms(SL_QUEUE_AGAIN_MS);
     if (changed)
-        sl_queue_wake_first(queue);
+        sl_queue_wake_all_waiters(queue);
 }
 
-/* Do it, unlocked meanwhile. */
-static void do_turn(struct sl_queue *queue, struct sl_queue_turn *turn)
+/* The lock is released meanwhile. */
+static void run_turn(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
     struct sl_queue_turn **place = &queue->turns;
 
-    take_state(queue, turn);
+    take_connection(queue, turn);
     turn->stuck = false;
-    turn->back_by = back_by(turn);
+    turn->return_by = turn_deadline(turn);
     turn->next = queue->turns;
     queue->turns = turn;
     if (turn->count > 0)
         run_tasks(queue, turn);
     if ((turn->idle || turn->poll) && !turn->stuck)
-        look_after(queue, turn);
+        run_maintenance(queue, turn);
     while (*place != turn)
         place = &(*place)->next;
     *place = turn->next;
     if (turn->stuck)
-        come_back(queue, turn);
+        end_stuck_turn(queue, turn);
     else
-        keep_state(queue, turn);
+        keep_connection(queue, turn);
 }
 
 static void work_until_end(struct sl_queue *queue, struct sl_queue_turn *turn)
 {
-    bool rested = false;
+    bool yielded = false;
 
     while (!queue->ending && !turn->stuck) {
         if (!take_turn(queue, turn)) {
-            if (rested)
-                sleep_locked(queue);
+            if (yielded)
+                sleep_worker(queue);
             else
-                let_others_run(queue);
-            rested = !rested;
+                yield_worker(queue);
+            yielded = !yielded;
             continue;
         }
-        rested = false;
-        sl_queue_call_for_rest(queue);
-        do_turn(queue, turn);
+        yielded = false;
+        sl_queue_wake_if_ready(queue);
+        run_turn(queue, turn);
     }
 }
 
-static void *work(void *arg)
+static void *worker_main(void *arg)
 {
     struct sl_queue_worker *worker = arg;
     struct sl_queue *queue = worker->queue;
@@ -457,7 +458,7 @@ static void *work(void *arg)
     worker->id = gettid();
     work_until_end(queue, &turn);
     if (queue->ending)
-        sl_queue_close_kept(queue);
+        sl_queue_close_idle_conns(queue);
     if (!turn.stuck)
         queue->started--;
     worker->ended = true;
@@ -466,21 +467,21 @@ static void *work(void *arg)
     return NULL;
 }
 
-bool sl_queue_run_here(struct sl_queue *queue, struct sl_task *task,
-                       unsigned weight)
+bool sl_queue_run_inline(struct sl_queue *queue, struct sl_task *task,
+                         unsigned weight)
 {
     struct sl_queue_turn turn = {.tasks = &task, .count = 1};
     bool here;
 
     pthread_mutex_lock(&queue->lock);
-    here = !queue->ending && queue->kept_count > 0 && queue->users == 0 &&
+    here = !queue->ending && queue->idle_conn_count > 0 && queue->users == 0 &&
            queue->ready.first == NULL;
     if (here) {
         task->weight = weight;
         task->waits = false;
-        task->seen = sl_queue_changes(queue, task);
-        do_turn(queue, &turn);
-        sl_queue_call_for_rest(queue);
+        task->changes_seen = sl_queue_change_count(queue, task);
+        run_turn(queue, &turn);
+        sl_queue_wake_if_ready(queue);
     }
     pthread_mutex_unlock(&queue->lock);
     return here;

@@ -138,22 +138,22 @@ void sl_embedded_roll_back(struct sl_embedded *connection)
 static void reset_op(const struct sl_embedded *connection, struct sl_op *op)
 {
     connection->kind->undo(op);
-    sl_op_untell(op);
-    op->not_sent = false;
-    op->again_at = 0;
-    op->others_at = 0;
+    sl_op_retract_reports(op);
+    op->unsent = false;
+    op->retry_at = 0;
+    op->retry_if_not_first_at = 0;
     op->unfinished = false;
     op->changed = false;
     op->full = false;
 }
 
 static void fail_all(const struct sl_embedded *connection,
-                     struct sl_op *const ops[], size_t count, bool not_sent,
+                     struct sl_op *const ops[], size_t count, bool unsent,
                      const struct sl_error *err)
 {
     for (size_t i = 0; i < count; i++) {
         reset_op(connection, ops[i]);
-        ops[i]->not_sent = not_sent;
+        ops[i]->unsent = unsent;
         ops[i]->full = connection->file.full;
         sl_op_fail(ops[i], err);
     }
@@ -189,7 +189,7 @@ static bool run_together(struct sl_embedded *connection,
             sl_fail(&err, SL_TIMEOUT, "%s: busy until the deadline",
                     connection->file.path);
             sl_op_fail(ops[i], &err);
-            ops[i]->not_sent = true;
+            ops[i]->unsent = true;
         }
     }
     if (code == SQLITE_OK && sweeps)

@@ -2,7 +2,7 @@
 /* From the bridge to what a handle stands for. */
 #include "host/functions.h"
 
-#include "base/border.h"
+#include "base/tsan_boundary.h"
 #include "base/bytes.h"
 #include "host/guest_call.h"
 #include "host/instance.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/guest_call.h"
 
-#include "base/border.h"
+#include "base/tsan_boundary.h"
 #include "host/instance.h"
 #include "slight_bridge.h"
 
 static void wake_guest(void *waker)
 {
-    sl_border_leave();
+    sl_tsan_boundary_leave();
     sl_bridge_waker_wake(waker);
 }
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/border.h"
+#include "base/tsan_boundary.h"
 #include "host/internal.h"
 
 /* Runs on a thread of the engine; the eventfd orders it with wait_for_end. */
@@ -154,7 +154,7 @@ static void start_program(struct sl_host *host, const struct sl_host_run *run)
     request.stdout_is_terminal = isatty(STDOUT_FILENO) == 1;
     request.stderr_is_terminal = isatty(STDERR_FILENO) == 1;
     request.write = sl_host_stdio_write;
-    sl_border_leave();
+    sl_tsan_boundary_leave();
     sl_bridge_program_start(host->components[0].program, &request, run_done,
                             host);
 }
@@ -187,7 +187,7 @@ enum sl_status sl_host_prepare(struct sl_host *host,
                 (uint64_t)trigger_timeout_ms(manifest, component);
         request.output = sl_host_output_line;
         request.output_context = &host->components[i].output;
-        sl_border_leave();
+        sl_tsan_boundary_leave();
         enum sl_status status = sl_bridge_program_prepare(
             host->components[i].program, &request, err);
         if (status != SL_OK)

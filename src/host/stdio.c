@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/border.h"
+#include "base/tsan_boundary.h"
 #include "base/escape.h"
 #include "host/output.h"
 

@@ -3,7 +3,7 @@
  * What a lock driver implements: service/driver.h, for the requests of
  * lockd/lockd.h.
  *
- * An ACQUIRE that finds the key held answers SL_CONFLICT, and sets op->again_at
+ * An ACQUIRE that finds the key held answers SL_CONFLICT, and sets op->retry_at
  * if it may wait.  A RELEASE, and every other op that may free a key, sets
  * op->changed.  ACQUIRE and RENEW set asked_at to a time no later than when the
  * service starts the time to live.  A RENEW never shortens the time to live:

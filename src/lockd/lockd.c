@@ -148,7 +148,7 @@ const struct sl_capability sl_lockd = {
     .request_fields = request_fields,
     .check = check_lock_request,
     .is_repeatable = is_lock_repeatable,
-    .lines = wait_queues,
+    .wait_keys = wait_queues,
     .wait_ms = acquire_wait_ms,
     .discard = discard_grant,
 };

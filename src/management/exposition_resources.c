@@ -109,7 +109,7 @@ static void write_durations(FILE *out, struct operation *operation,
 
 static uint64_t count_states(const struct sl_queue_load *load)
 {
-    return load->states;
+    return load->connections;
 }
 
 static uint64_t count_running(const struct sl_queue_load *load)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/border.h"
+#include "base/tsan_boundary.h"
 #include "base/route.h"
 #include "host/limits.h"
 #include "management/exposition.h"
@@ -168,7 +168,7 @@ static enum sl_status listen_at(struct sl_management *management,
         .may_ask = may_ask,
         .limits = &sl_http_limits,
     };
-    sl_border_leave();
+    sl_tsan_boundary_leave();
     return sl_bridge_http_start(sl_host_engine(management->host), &config,
                                 &management->server, err);
 }

@@ -5,7 +5,7 @@
  *
  * RECEIVE answers at most `limit` messages, and stops at SL_DELIVERIES_BYTES_MAX
  * (sl_mq_answer_add says so).  Where there is none it answers none, and sets
- * op->again_at where it may wait.  What may let a waiting RECEIVE go on sets
+ * op->retry_at where it may wait.  What may let a waiting RECEIVE go on sets
  * op->changed.  A receipt names one delivery: settling a message that has come
  * back since, or whose visibility has ended, is SL_CONFLICT.
  *

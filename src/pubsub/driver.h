@@ -5,7 +5,7 @@
  *
  * RECEIVE answers at most `limit` events, and stops at SL_DELIVERIES_BYTES_MAX
  * (sl_pubsub_answer_add says so).  Where there is none it answers none, and
- * sets op->again_at where it may wait.  What may let a waiting RECEIVE go on
+ * sets op->retry_at where it may wait.  What may let a waiting RECEIVE go on
  * sets op->changed.  A member lives for the config's lease_ms from its
  * SUBSCRIBE and its last RENEW; RECEIVE, ACKNOWLEDGE, RETURN and RENEW of one
  * that does not are SL_CONFLICT.  A receipt names one delivery to one member.

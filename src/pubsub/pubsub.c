@@ -254,7 +254,7 @@ const struct sl_capability sl_pubsub = {
     .check_call = check_call,
     .check = check,
     .is_repeatable = is_repeatable,
-    .lines = lines,
+    .wait_keys = lines,
     .wait_ms = wait_ms,
     .discard = discard,
 };

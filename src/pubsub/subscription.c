@@ -7,7 +7,7 @@
 
 #include "base/alloc.h"
 #include "pubsub/driver.h"
-#include "service/keeper.h"
+#include "service/heartbeat.h"
 
 enum {
     RENEWALS_PER_LEASE = 3,
@@ -22,7 +22,7 @@ struct sl_subscription {
     char member[MEMBER_WORDS * 8 + 1];
     bool from_earliest;
     bool begun;
-    struct sl_keeper *keeper; /* NULL before it begins */
+    struct sl_heartbeat *keeper; /* NULL before it begins */
     atomic_uint owners;       /* its user, the keeper, events */
 };
 
@@ -91,7 +91,7 @@ void sl_subscription_begun(struct sl_subscription *subscription)
         sl_subscription_request(subscription, SL_PUBSUB_RENEW);
 
     subscription->begun = true;
-    subscription->keeper = sl_keeper_start(
+    subscription->keeper = sl_heartbeat_start(
         subscription->service, &renew,
         part_of_lease(subscription, RENEWALS_PER_LEASE), on_renewed,
         on_keeper_end, sl_subscription_ref(subscription));
@@ -101,7 +101,7 @@ void sl_subscription_free(struct sl_subscription *subscription)
 {
     if (subscription == NULL)
         return;
-    sl_keeper_stop(subscription->keeper);
+    sl_heartbeat_stop(subscription->keeper);
     if (subscription->begun) {
         const struct sl_pubsub_request leave =
             sl_subscription_request(subscription, SL_PUBSUB_LEAVE);

@@ -47,7 +47,7 @@ bool sl_service_may_repeat(const struct sl_service *service,
     enum sl_status status = sl_op_answer(op)->err.status;
 
     return (status == SL_UNAVAILABLE || status == SL_TIMEOUT) &&
-           (op->not_sent ||
+           (op->unsent ||
             service->capability->is_repeatable(service->config, op->request));
 }
 
@@ -65,11 +65,11 @@ void sl_service_finish_op(struct sl_service *service, struct sl_op *op)
         sl_hide(service->config->hidden, &answer->err);
 }
 
-bool sl_state_is_over(struct sl_op *const ops[], size_t count)
+bool sl_connection_is_over(struct sl_op *const ops[], size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         enum sl_status status = sl_op_answer(ops[i])->err.status;
-        if (status == SL_UNAVAILABLE || status == SL_TIMEOUT || ops[i]->lost)
+        if (status == SL_UNAVAILABLE || status == SL_TIMEOUT || ops[i]->broken)
             return true;
     }
     return false;

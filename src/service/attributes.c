@@ -5,7 +5,7 @@
 
 #include "service/check.h"
 
-static size_t attribute_bytes(const struct sl_pair *pairs, size_t count)
+size_t sl_attributes_bytes(const struct sl_pair *pairs, size_t count)
 {
     size_t bytes = 0;
 
@@ -29,10 +29,11 @@ enum sl_status sl_attributes_check(const struct sl_pair *pairs, size_t count,
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "%zu attributes: at most %d are allowed", count,
                        SL_ATTRIBUTES_MAX);
-    if (attribute_bytes(pairs, count) > SL_ATTRIBUTE_BYTES_MAX)
+    if (sl_attributes_bytes(pairs, count) > SL_ATTRIBUTE_BYTES_MAX)
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "attributes of %zu bytes: at most %d are allowed",
-                       attribute_bytes(pairs, count), SL_ATTRIBUTE_BYTES_MAX);
+                       sl_attributes_bytes(pairs, count),
+                       SL_ATTRIBUTE_BYTES_MAX);
     for (size_t i = 0; status == SL_OK && i < count; i++) {
         status = sl_check_text("the name of an attribute", pairs[i].name, 1,
                                SL_ATTRIBUTE_NAME_MAX, err);

@@ -12,6 +12,9 @@ enum {
     SL_ATTRIBUTE_BYTES_MAX = 65536, /* names and values of one message */
 };
 
+/* The names and values together. */
+size_t sl_attributes_bytes(const struct sl_pair *pairs, size_t count);
+
 SL_MUST_CHECK enum sl_status sl_attributes_check(const struct sl_pair *pairs,
                                                  size_t count,
                                                  struct sl_error *err);

@@ -56,7 +56,7 @@ static struct sl_call *call_alloc(const struct sl_capability *capability,
 static void add_request(struct sl_call *call, size_t i, const void *request,
                         uint8_t **tail)
 {
-    const struct sl_service *service = call->lane->service;
+    const struct sl_service *service = call->work_queue->service;
     const struct sl_capability *capability = service->capability;
     struct sl_answer *answer = sl_answer_at(capability, call->answers, i);
     void *copy = (char *)call->requests + i * capability->request_size;
@@ -76,14 +76,15 @@ static void add_request(struct sl_call *call, size_t i, const void *request,
 /* From start on: how long it may wait, and take. */
 static void set_times(struct sl_call *call, int64_t start)
 {
-    const struct sl_service *service = call->lane->service;
+    const struct sl_service *service = call->work_queue->service;
     const struct sl_capability *capability = service->capability;
     int64_t wait_ms = 0;
 
     if (call->count == 1 && capability->wait_ms != NULL && !call->finished[0])
         wait_ms = capability->wait_ms(service->config, call->requests);
-    if (wait_ms > 0 && capability->lines != NULL)
-        capability->lines(call->requests, &call->task.about, &call->task.line);
+    if (wait_ms > 0 && capability->wait_keys != NULL)
+        capability->wait_keys(call->requests, &call->task.change_key,
+                              &call->task.wait_queue_id);
     call->start = start;
     call->wait_until = wait_ms > 0 ? start + wait_ms * 1000000 : 0;
     call->deadline = start + (wait_ms + service->config->timeout_ms) * 1000000;
@@ -121,7 +122,8 @@ static void add_requests(struct sl_call *call,
                          const struct sl_submission *submission, uint8_t *tail,
                          const struct sl_error *err, bool retryable)
 {
-    const struct sl_capability *capability = call->lane->service->capability;
+    const struct sl_capability *capability =
+        call->work_queue->service->capability;
 
     for (size_t i = 0; i < call->count; i++) {
         const struct sl_answer *checked =
@@ -144,8 +146,9 @@ static void set_caller(struct sl_call *call, const struct sl_caller *caller)
 {
     call->done = caller->done;
     call->context = caller->context;
-    call->metrics = caller->metrics != NULL ? caller->metrics
-                                            : call->lane->service->metrics;
+    call->metrics = caller->metrics != NULL
+                        ? caller->metrics
+                        : call->work_queue->service->metrics;
     for (size_t i = 0; i < call->count; i++) {
         call->ops[i].owner = caller->owner;
         call->ops[i].dead_letters = caller->dead_letters;
@@ -154,7 +157,7 @@ static void set_caller(struct sl_call *call, const struct sl_caller *caller)
 
 struct sl_call *sl_call_new(const struct sl_submission *submission)
 {
-    struct sl_service *service = submission->lane->service;
+    struct sl_service *service = submission->work_queue->service;
     _Atomic uint64_t *held = submission->caller->held;
     size_t bytes = submission->bytes;
     struct sl_error err = {.status = SL_OK};
@@ -171,7 +174,7 @@ struct sl_call *sl_call_new(const struct sl_submission *submission)
         call->bytes = bytes;
         atomic_fetch_add_explicit(held, bytes, memory_order_relaxed);
     }
-    call->lane = submission->lane;
+    call->work_queue = submission->work_queue;
     atomic_fetch_add(&service->owners, 1);
     call->owners = 2;
     call->tries = 1;
@@ -193,7 +196,7 @@ static bool is_expired(struct sl_call *call)
 /* What nobody is going to read is given back. */
 static void discard(struct sl_call *call)
 {
-    struct sl_service *service = call->lane->service;
+    struct sl_service *service = call->work_queue->service;
     const struct sl_capability *capability = service->capability;
     bool expired = is_expired(call);
 
@@ -207,7 +210,7 @@ static void discard(struct sl_call *call)
 
 void sl_call_unref(struct sl_call *call)
 {
-    struct sl_service *service = call->lane->service;
+    struct sl_service *service = call->work_queue->service;
 
     if (atomic_fetch_sub(&call->owners, 1) > 1)
         return;
@@ -252,7 +255,7 @@ static void count_op(const struct sl_call *call, size_t i)
 static void finish_op(struct sl_call *call, size_t i)
 {
     call->finished[i] = true;
-    sl_service_finish_op(call->lane->service, &call->ops[i]);
+    sl_service_finish_op(call->work_queue->service, &call->ops[i]);
     count_op(call, i);
 }
 
@@ -267,7 +270,7 @@ void sl_call_hold(struct sl_call *call)
 static void fill_late(const struct sl_call *call, size_t i,
                       struct sl_answer *answer)
 {
-    const struct sl_service *service = call->lane->service;
+    const struct sl_service *service = call->work_queue->service;
     long long timeout_ms = (long long)service->config->timeout_ms;
 
     service->capability->answer_init(answer);
@@ -310,7 +313,7 @@ static void end_expired(struct sl_call *call)
 {
     for (size_t i = 0; i < call->count; i++)
         if (!call->finished[i])
-            sl_service_finish_op(call->lane->service, &call->ops[i]);
+            sl_service_finish_op(call->work_queue->service, &call->ops[i]);
     sl_call_unref(call);
 }
 
@@ -328,7 +331,7 @@ void sl_call_finish_unsent(struct sl_call *call, const struct sl_error *err)
     for (size_t i = 0; i < call->count; i++) {
         if (call->finished[i])
             continue;
-        call->ops[i].not_sent = true;
+        call->ops[i].unsent = true;
         sl_op_fail(&call->ops[i], err);
         finish_op(call, i);
     }
@@ -350,9 +353,9 @@ static int64_t pause_ns(const struct sl_service_config *config, int64_t tries)
 /* A state of its own cannot be had again: a session's calls are tried once. */
 static bool wants_repeat(const struct sl_call *call, size_t i)
 {
-    const struct sl_service *service = call->lane->service;
+    const struct sl_service *service = call->work_queue->service;
 
-    return call->lane == &service->lane &&
+    return call->work_queue == &service->work_queue &&
            sl_op_answer(&call->ops[i])->err.status != SL_OK &&
            sl_service_may_repeat(service, &call->ops[i]);
 }
@@ -360,7 +363,7 @@ static bool wants_repeat(const struct sl_call *call, size_t i)
 /* When to try again what failed; 0: not at all. */
 static sl_deadline next_try(const struct sl_call *call)
 {
-    const struct sl_service_config *config = call->lane->service->config;
+    const struct sl_service_config *config = call->work_queue->service->config;
 
     if (call->tries >= config->retry_attempts || atomic_load(&call->cancelled))
         return 0;
@@ -370,7 +373,8 @@ static sl_deadline next_try(const struct sl_call *call)
 
 static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
 {
-    const struct sl_capability *capability = call->lane->service->capability;
+    const struct sl_capability *capability =
+        call->work_queue->service->capability;
 
     for (size_t i = 0; i < call->count; i++) {
         struct sl_op *op = &call->ops[i];
@@ -378,17 +382,17 @@ static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
             continue;
         capability->answer_done(op->answer);
         capability->answer_init(op->answer);
-        op->not_sent = false;
-        op->again_at = 0;
-        op->place = 0;
-        op->others_at = 0;
+        op->unsent = false;
+        op->retry_at = 0;
+        op->position = 0;
+        op->retry_if_not_first_at = 0;
         op->unfinished = false;
         op->changed = false;
-        op->lost = false;
+        op->broken = false;
     }
     call->task.waits = waits;
     atomic_store(&call->phase, SL_PHASE_PENDING);
-    sl_queue_submit_at(call->lane->queue, &call->task, when);
+    sl_queue_submit_at(call->work_queue->queue, &call->task, when);
 }
 
 /* Whether to look again for what did not come yet.  Of a call that was
@@ -396,17 +400,17 @@ static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
 static bool waits_on(struct sl_call *call)
 {
     const struct sl_op *op = &call->ops[0];
-    sl_deadline when = op->again_at;
+    sl_deadline when = op->retry_at;
 
     if (call->wait_until == 0 || call->finished[0] || when == 0)
         return false;
-    call->task.look_at = when;
-    if (op->others_at != 0)
-        when = op->others_at;
+    call->task.head_due = when;
+    if (op->retry_if_not_first_at != 0)
+        when = op->retry_if_not_first_at;
     if (when > call->wait_until)
         when = call->wait_until;
-    if (op->place != 0 || op->ticket != 0)
-        call->task.place = op->place != 0 ? op->place : op->ticket;
+    if (op->position != 0 || op->waiter_id != 0)
+        call->task.position = op->position != 0 ? op->position : op->waiter_id;
     queue_again(call, when, true);
     return true;
 }
@@ -420,7 +424,7 @@ static bool goes_on(const struct sl_call *call)
         return false;
     if (!sl_deadline_passed(call->deadline))
         return true;
-    op->not_sent = true; /* a repeat goes on where this one was */
+    op->unsent = true; /* a repeat goes on where this one was */
     sl_fail(&sl_op_answer(op)->err, SL_TIMEOUT,
             "not all that there is could be looked at within the manifest's "
             "timeout; call again to go on");
@@ -467,20 +471,21 @@ void sl_call_settle(struct sl_call *call)
 /* On the caller's thread, where that may be kept so long. */
 static bool run_on_caller(struct sl_call *call, const struct sl_caller *caller)
 {
-    const struct sl_lane *lane = call->lane;
+    const struct sl_work_queue *work_queue = call->work_queue;
 
-    if (!lane->service->driver->waits_aside ||
+    if (!work_queue->service->driver->blocking_safe ||
         caller->free_until < call->deadline)
         return false;
     sl_block_in(caller->block);
-    bool ran = sl_queue_run_here(lane->queue, &call->task, call->task.weight);
+    bool ran =
+        sl_queue_run_inline(work_queue->queue, &call->task, call->task.weight);
     sl_block_in(NULL);
     return ran;
 }
 
 void sl_call_start(struct sl_call *call, const struct sl_caller *caller)
 {
-    struct sl_queue *queue = call->lane->queue;
+    struct sl_queue *queue = call->work_queue->queue;
     struct sl_error err;
     unsigned weight = 0;
 
@@ -504,7 +509,8 @@ void sl_call_start(struct sl_call *call, const struct sl_caller *caller)
 
 void sl_call_collect(struct sl_call *call, void *answers)
 {
-    const struct sl_capability *capability = call->lane->service->capability;
+    const struct sl_capability *capability =
+        call->work_queue->service->capability;
     bool expired = is_expired(call);
 
     call->collected = true;
@@ -526,6 +532,6 @@ void sl_call_release(struct sl_call *call)
     /* It may be parked for long. */
     if ((call->wait_until != 0 || call->delayed) &&
         atomic_load(&call->owners) > 1)
-        sl_queue_hurry(call->lane->queue, &call->task);
+        sl_queue_make_due(call->work_queue->queue, &call->task);
     sl_call_unref(call);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/border.h"
+#include "base/tsan_boundary.h"
 #include "service/attributes.h"
 #include "service/driver.h"
 
@@ -23,24 +23,28 @@ size_t sl_delivery_bytes(const struct sl_delivery *delivery)
            sl_attributes_bytes(delivery->attributes, delivery->attribute_count);
 }
 
+static const struct sl_request_field delivery_fields[] = {
+    SL_REQUEST_ARRAY(struct sl_delivery, attributes, attribute_count,
+                     sl_pair_fields),
+    SL_REQUEST_BYTES(struct sl_delivery, topic),
+    SL_REQUEST_BYTES(struct sl_delivery, id),
+    SL_REQUEST_BYTES(struct sl_delivery, payload),
+    SL_REQUEST_BYTES(struct sl_delivery, key),
+    SL_REQUEST_BYTES(struct sl_delivery, receipt),
+    {0},
+};
+
 struct sl_delivery *sl_delivery_copy(const struct sl_delivery *delivery)
 {
-    size_t pairs = delivery->attribute_count * sizeof(struct sl_pair);
-    uint8_t *block = malloc(sizeof(*delivery) + SL_COPY_ALIGN + pairs +
-                            sl_delivery_bytes(delivery));
+    uint8_t *block =
+        malloc(sizeof(*delivery) + sl_request_bytes(delivery_fields, delivery));
 
     if (block == NULL)
         return NULL;
     struct sl_delivery *copy = (void *)block;
     uint8_t *tail = block + sizeof(*delivery);
     *copy = *delivery;
-    copy->attributes = sl_attributes_copy(&tail, delivery->attributes,
-                                          delivery->attribute_count);
-    copy->topic = sl_copy_bytes(&tail, delivery->topic);
-    copy->id = sl_copy_bytes(&tail, delivery->id);
-    copy->payload = sl_copy_bytes(&tail, delivery->payload);
-    copy->key = sl_copy_bytes(&tail, delivery->key);
-    copy->receipt = sl_copy_bytes(&tail, delivery->receipt);
+    sl_request_copy(delivery_fields, copy, &tail);
     return copy;
 }
 

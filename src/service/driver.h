@@ -2,26 +2,30 @@
 /*
  * What a capability, and a driver of it, give to a service (service.h).
  *
- * A driver is plain blocking code for one state (a connection).  The service
- * does the rest: it checks and copies requests, queues and batches them, keeps
- * the driver threads and their states, waits, retries, counts and times.  In
- * return it promises a driver that
+ * A driver is plain blocking code for one connection.  The service does the
+ * rest: it checks and copies requests, queues and batches them, runs the driver
+ * threads and keeps their connections, waits, retries, counts and times.  It
+ * promises a driver that
  *
- *   - at most one thread uses a state at a time, so a state needs no locks
- *     (the store, which all states share, is the driver's to protect);
+ *   - at most one thread uses a connection at a time, so it needs no locks (the
+ *     store, which all connections share, is the driver's to protect);
  *   - requests are within the limits of their capability's header;
- *   - it only asks what `features` claims;
- *   - a state of which one op answered SL_UNAVAILABLE or SL_TIMEOUT, or is
- *     marked as lost, is closed and never used again, so a driver does not
+ *   - requests need no feature that `features` does not claim;
+ *   - a connection is closed and never used again once an op answered
+ *     SL_UNAVAILABLE or SL_TIMEOUT or was marked broken, so a driver does not
  *     reconnect.
  *
- * A driver promises to answer every op of a batch, each by itself, to leave
- * the rest of a failed op's answer as it was, to be back soon after the last
- * deadline of the batch (its callers are answered then all the same, and after
- * SL_QUEUE_STUCK_MS more its state and its thread are given up), and that it
- * logs nothing: it says what went wrong in the answer, and whatever else
- * operators must know by service/notice.h.  What each verb must do
- * stands in its capability's driver.h.
+ * A driver promises
+ *
+ *   - to answer every op of a batch, each by itself;
+ *   - to change nothing in a failed op's answer but its err;
+ *   - to return soon after the last deadline of the batch.  Its callers are
+ *     answered then in any case, and after SL_QUEUE_STUCK_MS more its
+ *     connection and its thread are given up;
+ *   - not to log: it puts errors into answers, and reports what operators must
+ *     know by service/notice.h.
+ *
+ * The capability's driver.h says what each verb must do.
  */
 #ifndef SL_SERVICE_DRIVER_H
 #define SL_SERVICE_DRIVER_H
@@ -33,65 +37,70 @@
 #include "service/request.h"
 #include "service/service.h"
 
+/* What an op has reported, oldest first. */
+struct sl_notices {
+    struct sl_notice *first, *last;
+};
+
 /* One request on its way through a driver. */
 struct sl_op {
     const void *config;  /* the capability's struct */
-    const void *owner;   /* of struct sl_caller; to be compared, no more */
-    const void *request; /* of the capability; begins with its verb */
+    const void *owner;   /* of struct sl_caller: compared, never followed */
+    const void *request; /* the capability's; begins with its verb */
     void *answer;        /* initialised; begins with SL_ANSWER_HEAD */
     sl_deadline deadline;
     /* The bytes that the answers of this op's call may still hold; NULL: any
      * number. */
     size_t *answer_budget;
-    /* Set by the driver beside a failure when the service certainly did not
-     * act, so that any request may be repeated (a refused connection). */
-    bool not_sent;
+    /* Set by the driver beside a failure if the service certainly did not act,
+     * so that any request may be repeated (a refused connection). */
+    bool unsent;
     /* Until when the request waits for what it asks for; 0: not at all. */
     sl_deadline wait_until;
     /*
      * Set by the driver, only where sl_op_may_wait, to answer "not yet": the op
-     * is run anew at this time (or at wait_until), or as soon as something
+     * runs again at this time (or at wait_until), or as soon as something
      * changed.  0: the answer is final.
      */
-    sl_deadline again_at;
+    sl_deadline retry_at;
     /*
-     * Set by the driver beside again_at, where who waits stands in a line of
-     * the service's: its place there, the smallest first.  0: who waits for the
-     * same (struct sl_capability) stands as it has asked.
+     * Set by the driver beside retry_at, if the service has a wait queue of its
+     * own: the op's position there, lowest first.  0: ops wait in the order in
+     * which they came (struct sl_capability, wait_keys).
      */
-    int64_t place;
+    int64_t position;
     /*
-     * Set by the driver beside again_at: when the op is run anew where it is
-     * not first in line, unless it becomes so; SL_NEVER: at wait_until.  0: at
-     * again_at as well.
+     * Set by the driver beside retry_at: when the op runs again if it is not
+     * first in its wait queue by then; SL_NEVER: at wait_until.  0: at
+     * retry_at.
      */
-    sl_deadline others_at;
-    /* The driver's, from one run of this op to the next; 0 at first. */
-    int64_t ticket;
+    sl_deadline retry_if_not_first_at;
+    /* Names this waiter to the service.  The driver's, kept from one run of
+     * this op to the next; 0 at first. */
+    int64_t waiter_id;
     /*
-     * Set by the driver: it has looked at as much as one run may, and at not
-     * all that there is.  The op is run anew, behind others, until its
-     * deadline, whatever it is willing to wait.  Only of the only op of a call.
+     * Set by the driver if it reached the limit of one run before the end.  The
+     * op runs again, after others, until its deadline, even if it is not
+     * willing to wait.  Only of the only op of a call.
      */
     bool unfinished;
     /*
-     * Set by the driver: of those that wait for what this op is about, the
-     * first in line may be able to go on now.  So it sets it where the op
-     * leaves something for the next one.
+     * Set by the driver if the op leaves something for the first op that waits
+     * with the same key, which runs then.
      */
     bool changed;
-    /* Set by the driver beside SL_TOO_LARGE: the resource has no room left. */
+    /* Set by the driver beside SL_TOO_LARGE: the resource is full. */
     bool full;
-    /* Set by the driver: its state is of no use any more, whatever it answered.
+    /* Set by the driver: its connection must be closed, whatever it answered.
      */
-    bool lost;
-    /* It is run in place, on a thread that others need. */
+    bool broken;
+    /* The op runs in place, on a thread that others need. */
     bool in_place;
     /* Set by the driver, only where in_place: this takes longer than a
-     * millisecond, and is to be submitted; nothing was done. */
+     * millisecond and must be queued; nothing was done. */
     bool too_long;
-    struct sl_notice *notices;      /* service/notice.h */
-    _Atomic uint64_t *dead_letters; /* the caller's; or NULL */
+    struct sl_notices notices;      /* service/notice.h */
+    _Atomic uint64_t *dead_letters; /* the caller's; may be NULL */
 };
 
 struct sl_driver {
@@ -113,110 +122,109 @@ struct sl_driver {
     unsigned features; /* of the capability's driver.h */
 
     /*
-     * Whether it connects to addresses that its service tells it.  Otherwise
-     * the ports in its options (struct sl_option) are all that it may connect
-     * to; where there are none, it uses no network.
+     * Whether it connects to addresses that its service announces.  Otherwise
+     * it may only connect to the ports in its options (struct sl_option), and
+     * without any it uses no network.
      */
     bool connects_anywhere;
 
     /*
-     * Verbs (1 << verb) that never wait, and change nothing or are done within
-     * a millisecond, so that they are run on the caller's thread, with a state
+     * Verbs (1 << verb) that never wait, and either change nothing or take less
+     * than a millisecond.  They run on the caller's thread, with a connection
      * that is kept for that.  0: none.
      */
     unsigned inline_verbs;
 
     /*
-     * Whatever run, and close, wait for, they wait with sl_wait_fd, or in
-     * sl_block (base/wait.h): they may be called on a thread that others need.
+     * Whether run and close only wait with sl_wait_fd or in sl_block
+     * (base/wait.h), so that they may be called on a thread that others need.
      */
-    bool waits_aside;
+    bool blocking_safe;
 
-    /* The most states for submitted calls; 0 leaves it to the manifest. */
-    unsigned max_states;
+    /* The most connections for queued calls; 0 leaves it to the manifest. */
+    unsigned max_connections;
 
     /* The most ops that one run takes; 1: no batches. */
     unsigned max_batch;
 
     /*
-     * Must.  What all states share: checked options, a TLS context, the data
-     * of a store in memory.  Does no I/O that may wait.  options is the struct
-     * above, filled; it outlives the store.
+     * Must.  What all connections share: checked options, a TLS context, the
+     * data of a store in memory.  Does no I/O that may wait.  options is the
+     * struct above, filled; it outlives the store.
      */
     enum sl_status (*store_new)(const void *options, void **store,
                                 struct sl_error *err);
 
     /*
-     * May.  Tell what is risky in these options: a password that would go to
+     * May.  Report what is risky in these options: a password that would go to
      * another machine without TLS (net/peer.h).
      */
-    void (*risks)(const void *options, sl_risk_fn *tell, void *context);
+    void (*risks)(const void *options, sl_risk_fn *report, void *context);
 
     /*
-     * May.  Called once, behind store_new.  What the store may call, from any
-     * thread that a library of its own has and until store_free returns, to say
-     * that ops that wait may be able to go on: changed(context).  The first in
-     * each line is run.
+     * May.  Called once, after store_new.  Until store_free returns, the store
+     * may call changed(context) from any thread of its library: waiting ops may
+     * be able to go on.  The first op of each wait queue runs.
      */
     void (*watch)(void *store, void (*changed)(void *context), void *context);
 
-    /* Must.  All states are closed.  Cannot fail. */
+    /* Must.  All connections are closed.  Cannot fail. */
     void (*store_free)(void *store);
 
-    /* Must.  Connect, by the deadline.  *state is what run gets. */
-    enum sl_status (*open)(void *store, sl_deadline deadline, void **state,
+    /* Must.  Connect, by the deadline.  Run gets *connection. */
+    enum sl_status (*open)(void *store, sl_deadline deadline, void **connection,
                            struct sl_error *err);
 
     /*
-     * May, where open does not connect.  Whether the service can be reached and
-     * lets us in, by the deadline.  Any thread.
+     * May, if open does not connect.  Whether the service can be reached and
+     * accepts our credentials, by the deadline.  Any thread.
      */
     enum sl_status (*check)(void *store, sl_deadline deadline,
                             struct sl_error *err);
 
     /*
-     * May.  What the store holds itself, in this machine.  False: it cannot be
-     * told now.  Any thread, also while states are used.
+     * May.  What the store itself holds, on this machine.  False: that is not
+     * known now.  Any thread, also while connections are used.
      */
     bool (*usage)(void *store, struct sl_usage *out);
 
     /*
-     * Must.  Let go of everything open took.  Cannot fail.  Callers have their
-     * answers by then, so this may take a moment to end what a service still
-     * does for the state.
+     * Must.  Free everything that open took.  Cannot fail.  Callers have their
+     * answers by then, so this may take a moment to end what the service still
+     * does for the connection.
      */
-    void (*close)(void *state);
+    void (*close)(void *connection);
 
     /*
      * Must.  Answer ops[0..count), in order, each by itself.  count is 1 to
      * max_batch.  Two ops on one key take effect in their order.
      */
-    void (*run)(void *state, struct sl_op *const ops[], size_t count);
+    void (*run)(void *connection, struct sl_op *const ops[], size_t count);
 
     /*
      * May.  Called about once a second by a driver thread between batches, with
-     * an open state: sweep what has expired, for 10 ms at most, since calls may
-     * be coming in.  True: there is more, and it is called again soon.  What
-     * fails is tried again the next time.
+     * an open connection: delete what has expired, for at most 10 ms, since
+     * calls may be coming in.  True: there is more, and it is called again
+     * soon.  What fails is tried again the next time.
      */
-    bool (*idle)(void *state);
+    bool (*idle)(void *connection);
 
     /*
-     * May; must where an op sets again_at.  Called every SL_SERVICE_POLL_MS
-     * while ops wait: whether another process may have changed what they wait
-     * for, since the last call or run with this state.  The first in each line
-     * is run then.  Cheap.
+     * May; must if an op sets retry_at.  Called every SL_SERVICE_POLL_MS while
+     * ops wait: whether another process may have changed what they wait for,
+     * since the last call or run with this connection.  The first op of each
+     * wait queue runs then.  Cheap.
      */
-    bool (*changed)(void *state);
+    bool (*changed)(void *connection);
 
-    /* May.  An op that was told to wait, and has a ticket, is given up. */
-    void (*forget)(void *state, struct sl_op *op);
+    /* May.  A waiting op with a waiter_id is given up. */
+    void (*forget)(void *connection, struct sl_op *op);
 
     /*
-     * Must where the capability has sessions.  A session with this state is
-     * over: roll back what is open.  False: close the state instead.
+     * Must if the capability has sessions.  A session with this connection is
+     * over: roll back what is open.  False: close the connection instead.
      */
-    bool (*reset)(void *state);
+    bool (*reset)(void *connection);
 };
 
 /* A capability, as the service sees it.  Its functions are pure. */
@@ -254,30 +262,30 @@ struct sl_capability {
                             const void *request, struct sl_error *err);
 
     /*
-     * Whether the request may be sent again where it may have reached the
-     * service: it only reads, or the service itself can tell that it is the
-     * same one, by an id or a token in it.  Not a write that would do the same
-     * once more: another client may have written in between, and was told so.
+     * Whether the request may be sent again although it may have reached the
+     * service: it only reads, or the service recognises the repeat by an id or
+     * a token.  Not a write that merely has the same effect: another client may
+     * have written in between, and that write was acknowledged.
      */
     bool (*is_repeatable)(const void *config, const void *request);
 
-    /* May.  How long the request is willing to wait for its answer, beyond the
-     * timeout of a call, in milliseconds. */
+    /* May.  How long the request is willing to wait beyond the timeout of a
+     * call, in milliseconds. */
     int64_t (*wait_ms)(const void *config, const void *request);
 
     /*
-     * May.  What a request is about, as a hash: whom it may let go on (about),
-     * and with whom it waits in one line (line).  Without, all are about the
-     * same.
+     * May.  Hashes of what a request waits for or changes (change_key), and of
+     * the wait queue in which it waits.  Without, all requests share one.
      */
-    void (*lines)(const void *request, uint64_t *about, uint64_t *line);
+    void (*wait_keys)(const void *request, uint64_t *change_key,
+                      uint64_t *wait_queue);
 
-    /* May.  After the last run of an op: refuse what a service should not have
-     * answered. */
+    /* May.  After the last run of an op: refuse an answer that is beyond the
+     * limits. */
     void (*finish)(const void *config, void *answer);
 
     /*
-     * May.  Nobody will read this answer: give back what the request took of
+     * May.  Nobody will read this answer: give back what the request took from
      * the service (a lock, messages).  Any thread; may submit calls.
      */
     void (*discard)(struct sl_service *service, const void *request,

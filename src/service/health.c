@@ -51,8 +51,8 @@ static bool note_failure(struct sl_health *health, bool by_check)
     return true;
 }
 
-static void tell_failure(struct sl_service *service, bool by_check,
-                         const struct sl_error *err)
+static void report_failure(struct sl_service *service, bool by_check,
+                           const struct sl_error *err)
 {
     struct sl_health *health = &service->health;
 
@@ -64,7 +64,7 @@ static void tell_failure(struct sl_service *service, bool by_check,
 }
 
 /* by_check: that it can be reached says nothing of what calls were told. */
-static void tell_success(struct sl_service *service, bool by_check)
+static void report_success(struct sl_service *service, bool by_check)
 {
     struct sl_health *health = &service->health;
     bool news = false;
@@ -93,20 +93,20 @@ static void suspect(struct sl_service *service)
 
 /* --- Calls -------------------------------------------------------------- */
 
-enum sl_status sl_service_open_state(struct sl_service *service,
-                                     sl_deadline deadline, void **state,
-                                     struct sl_error *err)
+enum sl_status sl_service_connect(struct sl_service *service,
+                                  sl_deadline deadline, void **connection,
+                                  struct sl_error *err)
 {
     enum sl_status status =
-        service->driver->open(service->store, deadline, state, err);
+        service->driver->open(service->store, deadline, connection, err);
 
     /* Where there is a check of its own, opening asks nobody. */
     if (status == SL_OK && service->driver->check == NULL)
-        tell_success(service, true);
+        report_success(service, true);
     else if (status == SL_TIMEOUT)
         suspect(service);
     else if (status != SL_OK)
-        tell_failure(service, true, err);
+        report_failure(service, true, err);
     return status;
 }
 
@@ -119,15 +119,15 @@ void sl_health_see(struct sl_service *service, const struct sl_op *op)
     case SL_NOT_FOUND:
     case SL_ALREADY_EXISTS:
     case SL_CONFLICT:
-        tell_success(service, false);
+        report_success(service, false);
         return;
     case SL_UNAVAILABLE:
     case SL_UNAUTHENTICATED:
-        if (!op->not_sent)
-            tell_failure(service, false, err);
+        if (!op->unsent)
+            report_failure(service, false, err);
         return;
     case SL_TIMEOUT:
-        if (!op->not_sent)
+        if (!op->unsent)
             suspect(service);
         return;
     default:
@@ -157,9 +157,9 @@ static void check(struct sl_service *service)
     if (is_ending(service))
         return;
     if (status == SL_OK)
-        tell_success(service, true);
+        report_success(service, true);
     else
-        tell_failure(service, true, &err);
+        report_failure(service, true, &err);
 }
 
 /* Until it is to be asked.  False: never again. */

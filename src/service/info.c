@@ -45,8 +45,8 @@ struct sl_driver_info sl_driver_info(const struct sl_driver *driver)
 }
 
 void sl_driver_risks(const struct sl_driver *driver, const void *options,
-                     sl_risk_fn *tell, void *context)
+                     sl_risk_fn *report, void *context)
 {
     if (driver->risks != NULL)
-        driver->risks(options, tell, context);
+        driver->risks(options, report, context);
 }

@@ -16,23 +16,23 @@ static unsigned first_slot(void)
     return mine % SL_SERVICE_INLINE_SLOTS;
 }
 
-static enum sl_status take_state(struct sl_service *service,
-                                 sl_deadline deadline, void **state,
-                                 struct sl_error *err)
+static enum sl_status take_connection(struct sl_service *service,
+                                      sl_deadline deadline, void **connection,
+                                      struct sl_error *err)
 {
     unsigned first = first_slot();
 
     for (unsigned i = 0; i < SL_SERVICE_INLINE_SLOTS; i++) {
-        *state = atomic_exchange_explicit(
+        *connection = atomic_exchange_explicit(
             &service->slots[(first + i) % SL_SERVICE_INLINE_SLOTS], NULL,
             memory_order_acquire);
-        if (*state != NULL)
+        if (*connection != NULL)
             return SL_OK;
     }
-    return sl_service_open_state(service, deadline, state, err);
+    return sl_service_connect(service, deadline, connection, err);
 }
 
-static void give_state(struct sl_service *service, void *state)
+static void give_connection(struct sl_service *service, void *connection)
 {
     unsigned first = first_slot();
 
@@ -40,32 +40,33 @@ static void give_state(struct sl_service *service, void *state)
         void *none = NULL;
         if (atomic_compare_exchange_strong_explicit(
                 &service->slots[(first + i) % SL_SERVICE_INLINE_SLOTS], &none,
-                state, memory_order_release, memory_order_relaxed))
+                connection, memory_order_release, memory_order_relaxed))
             return;
     }
-    service->driver->close(state);
+    service->driver->close(connection);
 }
 
 static void run_ops(struct sl_service *service, struct sl_op *ops[],
                     size_t count)
 {
     struct sl_error err;
-    void *state = NULL;
+    void *connection = NULL;
 
-    if (take_state(service, ops[0]->deadline, &state, &err) != SL_OK) {
+    if (take_connection(service, ops[0]->deadline, &connection, &err) !=
+        SL_OK) {
         for (size_t i = 0; i < count; i++) {
-            ops[i]->not_sent = true;
+            ops[i]->unsent = true;
             sl_op_fail(ops[i], &err);
         }
         return;
     }
-    service->driver->run(state, ops, count);
+    service->driver->run(connection, ops, count);
     for (size_t i = 0; i < count; i++)
-        sl_service_tell(service, ops[i]);
-    if (sl_state_is_over(ops, count))
-        service->driver->close(state);
+        sl_service_report_notices(service, ops[i]);
+    if (sl_connection_is_over(ops, count))
+        service->driver->close(connection);
     else
-        give_state(service, state);
+        give_connection(service, connection);
 }
 
 /* False where one of them takes too long here. */
@@ -142,6 +143,6 @@ bool sl_service_run_inline(struct sl_service *service, const void *requests,
         return true;
     /* What was answered is thrown away: all of it is to be queued. */
     sl_answers_done(service, answers, count);
-    (void)sl_service_check_requests(service, requests, count, answers);
+    (void)!sl_service_check_requests(service, requests, count, answers);
     return false;
 }

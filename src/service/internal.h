@@ -17,13 +17,14 @@
 enum { SL_SERVICE_INLINE_SLOTS = 16 };
 
 /* Where calls are queued: the service's own, or a session's. */
-struct sl_lane {
+struct sl_work_queue {
     struct sl_service *service;
     struct sl_queue *queue;
 };
 
 struct sl_session {
-    struct sl_lane lane;     /* first: a session's lane is its session */
+    struct sl_work_queue
+        work_queue;          /* first: a session's lane is its session */
     struct sl_task end;      /* the last task of each use */
     struct sl_session *next; /* idle ones */
     struct sl_session *all;  /* all of the service */
@@ -49,7 +50,7 @@ struct sl_service {
     const struct sl_driver *driver;
     const struct sl_service_config *config;
     void *store; /* the driver's */
-    struct sl_lane lane;
+    struct sl_work_queue work_queue;
     _Atomic(void *) slots[SL_SERVICE_INLINE_SLOTS];
     struct sl_metric *metrics;
     _Atomic uint64_t dead_letters; /* that were made here */
@@ -117,10 +118,10 @@ bool sl_service_may_repeat(const struct sl_service *service,
                            const struct sl_op *op);
 
 /* Log and count what the driver told in an op that has run, and forget it. */
-void sl_service_tell(struct sl_service *service, struct sl_op *op);
+void sl_service_report_notices(struct sl_service *service, struct sl_op *op);
 
 /* Whether one of the ops says that the state must be closed. */
-bool sl_state_is_over(struct sl_op *const ops[], size_t count);
+bool sl_connection_is_over(struct sl_op *const ops[], size_t count);
 
 void sl_service_unref(struct sl_service *service);
 
@@ -137,11 +138,11 @@ SL_MUST_CHECK bool sl_service_run_inline(struct sl_service *service,
 
 /* --- health.c --- */
 
-/* Open a state; whether that works is noted. */
-SL_MUST_CHECK enum sl_status sl_service_open_state(struct sl_service *service,
-                                                   sl_deadline deadline,
-                                                   void **state,
-                                                   struct sl_error *err);
+/* Open a connection; whether that works is noted. */
+SL_MUST_CHECK enum sl_status sl_service_connect(struct sl_service *service,
+                                                sl_deadline deadline,
+                                                void **connection,
+                                                struct sl_error *err);
 /* Note what the last run of an op was answered. */
 void sl_health_see(struct sl_service *service, const struct sl_op *op);
 /* Have the thread end; `unposted` tells that it has. */
@@ -163,7 +164,7 @@ enum sl_call_phase {
 
 struct sl_call {
     struct sl_task task; /* first: a task is its call */
-    struct sl_lane *lane;
+    struct sl_work_queue *work_queue;
     sl_call_done_fn *done; /* NULL: nobody waits */
     void *context;
     _Atomic unsigned owners;
@@ -191,7 +192,7 @@ struct sl_call {
 
 /* What becomes a call. */
 struct sl_submission {
-    struct sl_lane *lane;
+    struct sl_work_queue *work_queue;
     const struct sl_caller *caller;
     int64_t delay_ms;
     const void *requests;
@@ -219,8 +220,8 @@ void sl_call_late(struct sl_call *call, bool running);
 /* --- lane.c --- */
 
 /* A queue for states of the service; max_stuck of its workers are replaced. */
-struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers,
-                               unsigned max_stuck);
+struct sl_queue *sl_work_queue_open(struct sl_work_queue *work_queue,
+                                    unsigned workers, unsigned max_stuck);
 
 /* --- session.c --- */
 
@@ -228,9 +229,9 @@ struct sl_queue *sl_lane_queue(struct sl_lane *lane, unsigned workers,
 enum { SL_TASK_CALL, SL_TASK_END };
 
 /* Run the end of a session's use: put the state in order for the next one. */
-void sl_session_run_end(struct sl_lane *lane, void **state);
+void sl_session_run_end(struct sl_work_queue *work_queue, void **connection);
 /* Its thread was given up, or is back. */
-void sl_session_set_stuck(struct sl_lane *lane, bool is_stuck);
+void sl_session_set_stuck(struct sl_work_queue *work_queue, bool is_stuck);
 /* False: a thread was left (sl_queue_end). */
 bool sl_sessions_end(struct sl_service *service);
 void sl_sessions_free(struct sl_service *service);

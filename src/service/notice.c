@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What drivers tell operators: put aside in an op, and logged once it has run.
- */
+/* Notices of drivers to operators: kept in an op, logged once it has run. */
 #include "service/notice.h"
 
 #include <stdlib.h>
@@ -18,45 +17,46 @@ struct sl_notice {
     struct sl_bytes reason; /* both behind this */
 };
 
-static void add(struct sl_op *op, const char *event, struct sl_bytes id,
-                int64_t number, struct sl_bytes reason)
+static void add_notice(struct sl_op *op, const char *event, struct sl_bytes id,
+                       int64_t number, struct sl_bytes reason)
 {
     struct sl_notice *notice = sl_alloc(sizeof(*notice) + id.len + reason.len);
     uint8_t *tail = (uint8_t *)(notice + 1);
-    struct sl_notice **last = &op->notices;
 
     notice->event = event;
     notice->number = number;
     notice->id = sl_copy_bytes(&tail, id);
     notice->reason = sl_copy_bytes(&tail, reason);
-    while (*last != NULL)
-        last = &(*last)->next;
-    *last = notice;
+    if (op->notices.first == NULL)
+        op->notices.first = notice;
+    else
+        op->notices.last->next = notice;
+    op->notices.last = notice;
 }
 
-void sl_op_tell_dead_letter(struct sl_op *op, struct sl_bytes id,
-                            int64_t deliveries, struct sl_bytes reason)
+void sl_op_report_dead_letter(struct sl_op *op, struct sl_bytes id,
+                              int64_t deliveries, struct sl_bytes reason)
 {
-    add(op, NULL, id, deliveries, reason);
+    add_notice(op, NULL, id, deliveries, reason);
 }
 
-void sl_op_tell(struct sl_op *op, const char *event, struct sl_bytes subject,
-                const char *reason)
+void sl_op_report(struct sl_op *op, const char *event, struct sl_bytes subject,
+                  const char *reason)
 {
-    add(op, event, subject, 0, sl_bytes_of(reason));
+    add_notice(op, event, subject, 0, sl_bytes_of(reason));
 }
 
-void sl_op_untell(struct sl_op *op)
+void sl_op_retract_reports(struct sl_op *op)
 {
-    while (op->notices != NULL) {
-        struct sl_notice *notice = op->notices;
-        op->notices = notice->next;
+    while (op->notices.first != NULL) {
+        struct sl_notice *notice = op->notices.first;
+        op->notices.first = notice->next;
         free(notice);
     }
 }
 
-static void log_one(const struct sl_service *service,
-                    const struct sl_notice *notice)
+static void log_notice(const struct sl_service *service,
+                       const struct sl_notice *notice)
 {
     const struct sl_log_field resource =
         SL_FIELD_STRING("resource", service->name);
@@ -73,18 +73,18 @@ static void log_one(const struct sl_service *service,
                SL_FIELD("of", notice->id), SL_FIELD("reason", notice->reason));
 }
 
-void sl_service_tell(struct sl_service *service, struct sl_op *op)
+void sl_service_report_notices(struct sl_service *service, struct sl_op *op)
 {
-    for (const struct sl_notice *notice = op->notices; notice != NULL;
+    for (const struct sl_notice *notice = op->notices.first; notice != NULL;
          notice = notice->next) {
-        log_one(service, notice);
+        log_notice(service, notice);
         if (notice->event != NULL)
             continue;
         sl_count(&service->dead_letters);
         if (op->dead_letters != NULL)
             sl_count(op->dead_letters);
     }
-    sl_op_untell(op);
+    sl_op_retract_reports(op);
 }
 
 uint64_t sl_service_dead_letters(const struct sl_service *service)

@@ -77,12 +77,12 @@ static void start_queue(struct sl_service *service)
 {
     unsigned workers = (unsigned)service->config->connections;
 
-    if (service->driver->max_states != 0 &&
-        workers > service->driver->max_states)
-        workers = service->driver->max_states;
-    service->lane.service = service;
-    service->lane.queue = sl_lane_queue(&service->lane, workers,
-                                        (unsigned)service->config->max_stuck);
+    if (service->driver->max_connections != 0 &&
+        workers > service->driver->max_connections)
+        workers = service->driver->max_connections;
+    service->work_queue.service = service;
+    service->work_queue.queue = sl_work_queue_open(
+        &service->work_queue, workers, (unsigned)service->config->max_stuck);
 }
 
 /* On CLOCK_MONOTONIC. */
@@ -101,7 +101,7 @@ static void something_changed(void *context)
 {
     struct sl_service *service = context;
 
-    sl_queue_all_changed(service->lane.queue);
+    sl_queue_all_changed(service->work_queue.queue);
 }
 
 enum sl_status sl_service_open(const struct sl_capability *capability,
@@ -139,7 +139,7 @@ void sl_service_unref(struct sl_service *service)
     if (atomic_fetch_sub(&service->owners, 1) > 1)
         return;
     sl_sessions_free(service);
-    sl_queue_free(service->lane.queue);
+    sl_queue_free(service->work_queue.queue);
     pthread_cond_destroy(&service->health.wake);
     pthread_cond_destroy(&service->unposted);
     pthread_mutex_destroy(&service->lock);
@@ -185,13 +185,13 @@ bool sl_service_free(struct sl_service *service)
     sl_health_end(service);
     bool all_back = wait_for_rest(service);
     all_back = sl_sessions_end(service) && all_back;
-    all_back = sl_queue_end(service->lane.queue) && all_back;
+    all_back = sl_queue_end(service->work_queue.queue) && all_back;
     if (!all_back)
         return false;
     for (unsigned i = 0; i < SL_SERVICE_INLINE_SLOTS; i++) {
-        void *state = atomic_load(&service->slots[i]);
-        if (state != NULL)
-            service->driver->close(state);
+        void *connection = atomic_load(&service->slots[i]);
+        if (connection != NULL)
+            service->driver->close(connection);
     }
     service->driver->store_free(service->store);
     sl_service_unref(service);
@@ -233,15 +233,15 @@ bool sl_service_usage(const struct sl_service *service, struct sl_usage *out)
 void sl_service_load(struct sl_service *service, struct sl_queue_load *out)
 {
     *out = (struct sl_queue_load){0};
-    sl_queue_add_load(service->lane.queue, out);
+    sl_queue_add_load(service->work_queue.queue, out);
     bool dead = out->dead;
     pthread_mutex_lock(&service->lock);
     for (struct sl_session *s = service->sessions; s != NULL; s = s->all)
-        sl_queue_add_load(s->lane.queue, out);
+        sl_queue_add_load(s->work_queue.queue, out);
     pthread_mutex_unlock(&service->lock);
     out->dead = dead; /* a session that is, does not make the service so */
     for (unsigned i = 0; i < SL_SERVICE_INLINE_SLOTS; i++)
-        out->states += atomic_load(&service->slots[i]) != NULL;
+        out->connections += atomic_load(&service->slots[i]) != NULL;
 }
 
 static void begin_check(struct sl_service *service, sl_deadline deadline)
@@ -265,9 +265,9 @@ enum sl_status sl_service_check(struct sl_service *service,
                                 sl_deadline deadline, struct sl_error *err)
 {
     struct sl_queue_load load = {0};
-    void *state = NULL;
+    void *connection = NULL;
 
-    sl_queue_add_load(service->lane.queue, &load);
+    sl_queue_add_load(service->work_queue.queue, &load);
     if (load.dead)
         return sl_fail(err, SL_UNAVAILABLE,
                        "%zu of its calls never came back, and max-stuck "
@@ -278,9 +278,9 @@ enum sl_status sl_service_check(struct sl_service *service,
     enum sl_status status =
         service->driver->check != NULL
             ? service->driver->check(service->store, deadline, err)
-            : service->driver->open(service->store, deadline, &state, err);
-    if (state != NULL)
-        service->driver->close(state);
+            : service->driver->open(service->store, deadline, &connection, err);
+    if (connection != NULL)
+        service->driver->close(connection);
     end_check(service);
     if (status != SL_OK)
         sl_hide(service->config->hidden, err);

@@ -116,7 +116,7 @@ typedef void sl_risk_fn(void *context, const char *text);
 
 /* Tell what is risky in a driver's options, which are checked.  Asks nobody. */
 void sl_driver_risks(const struct sl_driver *driver, const void *options,
-                     sl_risk_fn *tell, void *context);
+                     sl_risk_fn *report, void *context);
 
 /* --- Opening ------------------------------------------------------------ */
 

@@ -14,8 +14,8 @@ static struct sl_session *session_new(struct sl_service *service)
 {
     struct sl_session *session = sl_alloc(sizeof(*session));
 
-    session->lane.service = service;
-    session->lane.queue = sl_lane_queue(&session->lane, 1, 0);
+    session->work_queue.service = service;
+    session->work_queue.queue = sl_work_queue_open(&session->work_queue, 1, 0);
     session->all = service->sessions;
     service->sessions = session;
     service->session_count++;
@@ -62,10 +62,10 @@ static enum sl_status fail_full(const struct sl_service *service,
                    service->name, (long long)service->config->max_sessions);
 }
 
-void sl_session_set_stuck(struct sl_lane *lane, bool is_stuck)
+void sl_session_set_stuck(struct sl_work_queue *work_queue, bool is_stuck)
 {
-    struct sl_session *session = (struct sl_session *)lane;
-    struct sl_service *service = lane->service;
+    struct sl_session *session = (struct sl_session *)work_queue;
+    struct sl_service *service = work_queue->service;
 
     pthread_mutex_lock(&service->lock);
     session->stuck = is_stuck;
@@ -95,25 +95,25 @@ void sl_session_close(struct sl_session *session)
 {
     if (session == NULL)
         return;
-    struct sl_service *service = session->lane.service;
+    struct sl_service *service = session->work_queue.service;
     struct sl_task *end = sl_alloc(sizeof(*end));
 
     end->kind = SL_TASK_END;
     /* Never refused, as sl_queue_submit might. */
-    sl_queue_submit_last(session->lane.queue, end);
+    sl_queue_submit_last(session->work_queue.queue, end);
     pthread_mutex_lock(&service->lock);
     session->next = service->idle;
     service->idle = session;
     pthread_mutex_unlock(&service->lock);
 }
 
-void sl_session_run_end(struct sl_lane *lane, void **state)
+void sl_session_run_end(struct sl_work_queue *work_queue, void **connection)
 {
-    const struct sl_driver *driver = lane->service->driver;
+    const struct sl_driver *driver = work_queue->service->driver;
 
-    if (*state != NULL && !driver->reset(*state)) {
-        driver->close(*state);
-        *state = NULL;
+    if (*connection != NULL && !driver->reset(*connection)) {
+        driver->close(*connection);
+        *connection = NULL;
     }
 }
 
@@ -122,7 +122,7 @@ bool sl_sessions_end(struct sl_service *service)
     bool all_back = true;
 
     for (struct sl_session *s = service->sessions; s != NULL; s = s->all)
-        all_back = sl_queue_end(s->lane.queue) && all_back;
+        all_back = sl_queue_end(s->work_queue.queue) && all_back;
     return all_back;
 }
 
@@ -131,7 +131,7 @@ void sl_sessions_free(struct sl_service *service)
     while (service->sessions != NULL) {
         struct sl_session *session = service->sessions;
         service->sessions = session->all;
-        sl_queue_free(session->lane.queue);
+        sl_queue_free(session->work_queue.queue);
         free(session);
     }
 }

@@ -39,10 +39,11 @@ static void count_answers(struct sl_service *service,
                          took);
 }
 
-static struct sl_lane *lane_of(struct sl_service *service,
-                               const struct sl_caller *caller)
+static struct sl_work_queue *work_queue_of(struct sl_service *service,
+                                           const struct sl_caller *caller)
 {
-    return caller->session != NULL ? &caller->session->lane : &service->lane;
+    return caller->session != NULL ? &caller->session->work_queue
+                                   : &service->work_queue;
 }
 
 /* The call is known to its caller before it can be done. */
@@ -68,7 +69,7 @@ enum sl_call_result sl_service_call(struct sl_service *service,
         return SL_CALL_ANSWERED;
     }
     const struct sl_submission submission = {
-        .lane = lane_of(service, caller),
+        .work_queue = work_queue_of(service, caller),
         .caller = caller,
         .requests = requests,
         .answers = answers,
@@ -92,9 +93,9 @@ void sl_service_call_later(struct sl_service *service,
     SL_CLEANUP(sl_freep)
     void *answers = sl_alloc_array(count, service->capability->answer_size);
 
-    (void)sl_service_check_requests(service, requests, count, answers);
+    (void)!sl_service_check_requests(service, requests, count, answers);
     const struct sl_submission submission = {
-        .lane = lane_of(service, caller),
+        .work_queue = work_queue_of(service, caller),
         .caller = caller,
         .delay_ms = delay_ms,
         .requests = requests,

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/border.h"
+#include "base/tsan_boundary.h"
 
 enum { CHUNK_MIN = 4096, CHUNK_MAX = 256 * 1024 };
 

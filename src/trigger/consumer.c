@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/border.h"
+#include "base/tsan_boundary.h"
 #include "base/deadline.h"
 #include "base/log.h"
 #include "trigger/consumer_kind.h"
@@ -304,7 +304,7 @@ static void handle_delivery(struct sl_consumer *consumer,
         task->subscription = sl_subscription_ref(consumer->subscription);
     link_task(task);
     pthread_mutex_unlock(&consumer->mutex);
-    sl_border_leave();
+    sl_tsan_boundary_leave();
     sl_bridge_program_handle(consumer->program, consumer->kind->handler,
                              sl_bytes_of(consumer->trigger->resource_name),
                              delivery, on_handled, task);

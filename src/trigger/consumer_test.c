@@ -121,7 +121,7 @@ static void receive(struct sl_op *op, struct sl_deliveries *deliveries,
         assert_true(sl_deliveries_add(op, deliveries, &delivery, limit));
     }
     if (deliveries->count == 0 && sl_op_may_wait(op))
-        op->again_at = SL_NEVER;
+        op->retry_at = SL_NEVER;
 }
 
 static void see(struct sl_op *op, struct sl_bytes receipt, struct sl_bytes text,

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/border.h"
+#include "base/tsan_boundary.h"
 #include "base/log.h"
 #include "base/route.h"
 #include "host/limits.h"
@@ -161,7 +161,7 @@ sl_http_trigger_start(struct sl_host *host, const struct sl_manifest *manifest,
         .context = trigger,
         .limits = &sl_http_limits,
     };
-    sl_border_leave();
+    sl_tsan_boundary_leave();
     enum sl_status status = sl_bridge_http_start(sl_host_engine(host), &config,
                                                  &trigger->server, err);
     if (status != SL_OK) {
@@ -196,7 +196,7 @@ sl_http_trigger_listener(const struct sl_http_trigger *trigger)
 void sl_http_trigger_drain(struct sl_http_trigger *trigger,
                            sl_trigger_drained_fn *drained, void *context)
 {
-    sl_border_leave();
+    sl_tsan_boundary_leave();
     sl_bridge_http_drain(trigger->server, drained, context);
 }
 
@@ -208,7 +208,7 @@ void sl_http_trigger_stop(struct sl_http_trigger *trigger)
 
 void sl_http_trigger_free(struct sl_http_trigger *trigger)
 {
-    sl_border_enter(); /* its requests were told by Rust's threads */
+    sl_tsan_boundary_enter(); /* its requests were told by Rust's threads */
     free(trigger->routes);
     sl_routes_free(trigger->paths);
     free(trigger->address);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/border.h"
+#include "base/tsan_boundary.h"
 #include "base/file.h"
 #include "trigger/consumer.h"
 #include "trigger/http.h"

@@ -54,7 +54,7 @@ static size_t run_some(struct growth *growth, const void *request, size_t count,
         if (sl_op_answer(&ops[i])->err.status != SL_OK)
             fail_msg("%s", sl_op_answer(&ops[i])->err.message);
         unfinished += ops[i].unfinished;
-        sl_op_untell(&ops[i]); /* no service is there to log it */
+        sl_op_retract_reports(&ops[i]); /* no service is there to log it */
         if (answer != NULL && i + 1 == count)
             memcpy(answer, ops[i].answer, capability->answer_size);
         else

@@ -107,7 +107,7 @@ static void run_op(struct faulty *faulty, struct sl_op *op)
                  (int)sl_kv_request_of(op)->key.len,
                  (const char *)sl_kv_request_of(op)->key.ptr);
     faulty->ops++;
-    op->not_sent = plan.not_sent;
+    op->unsent = plan.unsent;
     if (plan.status != SL_OK)
         sl_fail(&sl_kv_answer_of(op)->err, plan.status, "as planned");
     else if (sl_kv_request_of(op)->verb == SL_KV_GET)
@@ -154,7 +154,7 @@ const struct sl_driver faulty_inline = {.name = "kv.faulty",
 const struct sl_driver faulty_aside = {.name = "kv.faulty",
                                        FAULTY_MEMBERS,
                                        .features = ALL_FEATURES,
-                                       .waits_aside = true};
+                                       .blocking_safe = true};
 
 const struct sl_driver faulty_poor = {.name = "kv.poor", FAULTY_MEMBERS};
 

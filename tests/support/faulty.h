@@ -15,7 +15,7 @@ enum { FAULTY_PLANS = 16, FAULTY_SEEN = 4096 };
 /* What happens to the n-th op that the driver gets. */
 struct faulty_plan {
     enum sl_status status;
-    bool not_sent;
+    bool unsent;
 };
 
 struct faulty {

@@ -334,7 +334,7 @@ static void fail_by_server(struct connection *connection, struct sl_op *op,
     if (is_schema_change(sqlstate) || sl_pg_is_retryable(sqlstate))
         status = SL_UNAVAILABLE;
     err.status = status;
-    op->not_sent = !done && sl_pg_is_undone(result);
+    op->unsent = !done && sl_pg_is_undone(result);
     sl_op_fail(op, &err);
 }
 
@@ -372,13 +372,13 @@ static enum sl_status read_op_result(struct connection *connection,
 }
 
 static void fail_unanswered_ops(struct sl_op *const ops[], size_t first,
-                                size_t count, bool not_sent,
+                                size_t count, bool unsent,
                                 const struct sl_error *err)
 {
     for (size_t i = first; i < count; i++) {
         if (sl_op_answer(ops[i])->err.status != SL_OK)
             continue;
-        ops[i]->not_sent = not_sent;
+        ops[i]->unsent = unsent;
         sl_op_fail(ops[i], err);
     }
 }
@@ -447,7 +447,7 @@ void sl_pg_tables_run(void *data, struct sl_op *const ops[], size_t count)
     else
         run_pipeline(connection, ops, count);
     for (size_t i = 0; i < count; i++)
-        ops[i]->lost = connection->pg.broken;
+        ops[i]->broken = connection->pg.broken;
 }
 
 bool sl_pg_tables_changed(void *data)

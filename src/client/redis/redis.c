@@ -295,12 +295,12 @@ enum sl_status sl_redis_open(struct sl_redis *redis,
 
 static void fail_unanswered(struct sl_op *const ops[], size_t first,
                             size_t count, const struct sl_error *err,
-                            bool not_sent)
+                            bool unsent)
 {
     for (size_t i = first; i < count; i++) {
         if (sl_op_answer(ops[i])->err.status != SL_OK)
             continue;
-        ops[i]->not_sent = not_sent;
+        ops[i]->unsent = unsent;
         sl_op_fail(ops[i], err);
     }
 }

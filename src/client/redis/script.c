@@ -210,7 +210,7 @@ static void wait_until_durable(struct sl_redis_script_connection *connection,
         sl_fail(&err, SL_TIMEOUT,
                 "redis: the write is not on the server's disk yet (WAITAOF)");
     for (size_t i = 0; i < count; i++)
-        if (sl_op_answer(ops[i])->err.status == SL_OK && ops[i]->again_at == 0)
+        if (sl_op_answer(ops[i])->err.status == SL_OK && ops[i]->retry_at == 0)
             sl_op_fail(ops[i], &err);
 }
 
@@ -300,7 +300,7 @@ void sl_redis_script_fail(struct sl_op *op, const redisReply *reply)
 {
     struct sl_error err;
     enum sl_status status =
-        sl_redis_fail(reply, "redis: ", &op->not_sent, &err);
+        sl_redis_fail(reply, "redis: ", &op->unsent, &err);
 
     /* Not the guest's fault: another program wrote to the keys. */
     if (status == SL_CONFLICT || status == SL_INVALID_ARGUMENT)

@@ -78,7 +78,7 @@ static enum sl_status call(struct state *state, const char *path,
 
 static void fail(struct sl_op *op, const struct sl_error *err, bool unchanged)
 {
-    op->not_sent = unchanged;
+    op->unsent = unchanged;
     sl_op_fail(op, err);
 }
 
@@ -245,7 +245,7 @@ static enum sl_status replace(struct state *state, struct sl_op *op,
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
     int64_t sum;
 
-    op->not_sent = true;
+    op->unsent = true;
     if (__builtin_add_overflow(number->value, sl_kv_request_of(op)->delta,
                                &sum))
         return sl_fail(err, SL_INVALID_ARGUMENT, "the sum leaves the range");
@@ -255,7 +255,7 @@ static enum sl_status replace(struct state *state, struct sl_op *op,
         err);
     if (status == SL_OK)
         status = call(state, "kv/txn", answer_max(op), op->deadline, &answer,
-                      &op->not_sent, err);
+                      &op->unsent, err);
     if (status != SL_OK)
         return status;
     *done = sl_json_true(answer, "succeeded");
@@ -274,7 +274,7 @@ static enum sl_status read_number(struct state *state, struct sl_op *op,
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
     bool unchanged;
 
-    op->not_sent = true; /* whatever happens to a read */
+    op->unsent = true; /* whatever happens to a read */
     enum sl_status status = sl_buf_append(&state->body, SL_LITERAL("{"), err);
     if (status == SL_OK)
         status = sl_etcd_bytes(&state->body, "key", state->store->prefix,
@@ -305,7 +305,7 @@ static void run_increment(struct state *state, struct sl_op *op)
         if (status == SL_OK && !done && sl_deadline_passed(op->deadline)) {
             status = sl_fail(&err, SL_TIMEOUT,
                              "etcd: others change the key all the time");
-            op->not_sent = true;
+            op->unsent = true;
         } else if (!done && status == SL_OK) {
             pause_a_little();
         }

@@ -348,7 +348,7 @@ const struct sl_driver sl_driver_kv_postgres = {
                 SL_KV_FEATURE_ABSENT | SL_KV_FEATURE_INCREMENT |
                 SL_KV_FEATURE_KEYS | SL_KV_FEATURE_DURABLE |
                 SL_KV_FEATURE_SHARED | SL_KV_FEATURE_LINEARIZABLE,
-    .waits_aside = true,
+    .blocking_safe = true,
     .max_batch = BATCH_MAX,
     .risks = sl_pg_risks,
     .store_new = postgres_store_new,

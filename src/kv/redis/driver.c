@@ -153,7 +153,7 @@ static void scan_once(struct state *state, struct sl_op *op,
     if (scan(state, cursor, prefix, op, &reply, err) != SL_OK || reply == NULL)
         return;
     if (reply->type == REDIS_REPLY_ERROR) {
-        sl_redis_fail(reply, "redis: ", &op->not_sent, err);
+        sl_redis_fail(reply, "redis: ", &op->unsent, err);
     } else if (!sl_kv_redis_answer_scan(reply, state->store->prefix.len,
                                         sl_kv_request_of(op)->limit, op->answer,
                                         rest, cursor)) {
@@ -262,7 +262,7 @@ const struct sl_driver sl_driver_kv_redis = {
                 SL_KV_FEATURE_ABSENT | SL_KV_FEATURE_INCREMENT |
                 SL_KV_FEATURE_KEYS | SL_KV_FEATURE_SHARED |
                 SL_KV_FEATURE_LINEARIZABLE,
-    .waits_aside = true,
+    .blocking_safe = true,
     .max_batch = MAX_BATCH,
     .risks = sl_redis_risks,
     .store_new = redis_store_new,

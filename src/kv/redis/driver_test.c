@@ -25,7 +25,7 @@ static redisReply *parse(const char *text)
 
 /* What a reply answers to a request; false: it is no answer to it. */
 static bool answer_to(const struct sl_kv_request *request, const char *text,
-                      struct sl_kv_answer *answer, bool *not_sent)
+                      struct sl_kv_answer *answer, bool *unsent)
 {
     size_t budget = 1 << 20;
     struct sl_op op = {
@@ -36,7 +36,7 @@ static bool answer_to(const struct sl_kv_request *request, const char *text,
     sl_kv_answer_init(answer);
     bool is_answer = sl_kv_redis_answer(&op, reply);
     freeReplyObject(reply);
-    *not_sent = op.not_sent;
+    *unsent = op.unsent;
     return is_answer;
 }
 
@@ -45,7 +45,7 @@ static void an_error_is_an_answer(void **state)
     const struct {
         const char *reply;
         enum sl_status status;
-        bool not_sent;
+        bool unsent;
     } cases[] = {
         {"-WRONGTYPE Operation against a key\r\n", SL_CONFLICT, true},
         {"-OOM command not allowed\r\n", SL_UNAVAILABLE, true},
@@ -57,12 +57,12 @@ static void an_error_is_an_answer(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct sl_kv_answer answer;
-        bool not_sent;
-        assert_true(answer_to(&request, cases[i].reply, &answer, &not_sent));
+        bool unsent;
+        assert_true(answer_to(&request, cases[i].reply, &answer, &unsent));
         if (answer.err.status != cases[i].status)
             fail_msg("%s is %s", cases[i].reply,
                      sl_status_text(answer.err.status));
-        assert_int_equal(not_sent, cases[i].not_sent);
+        assert_int_equal(unsent, cases[i].unsent);
     }
 }
 
@@ -87,8 +87,8 @@ static void a_reply_of_another_kind_is_no_answer(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct sl_kv_answer answer;
-        bool not_sent;
-        if (answer_to(&cases[i].request, cases[i].reply, &answer, &not_sent))
+        bool unsent;
+        if (answer_to(&cases[i].request, cases[i].reply, &answer, &unsent))
             fail_msg("case %zu", i);
         sl_kv_answer_done(&answer);
     }
@@ -98,17 +98,17 @@ static void a_value_is_taken_with_its_version(void **state)
 {
     const struct sl_kv_request get = {.verb = SL_KV_GET, .want_version = true};
     struct sl_kv_answer answer;
-    bool not_sent;
+    bool unsent;
 
     (void)state;
-    assert_true(answer_to(&get, "$3\r\nabc\r\n", &answer, &not_sent));
+    assert_true(answer_to(&get, "$3\r\nabc\r\n", &answer, &unsent));
     assert_true(answer.found);
     assert_true(sl_bytes_equal(answer.value.bytes, SL_LITERAL("abc")));
     /* FIPS 180-2, appendix A.1 */
     assert_string_equal(answer.version,
                         "a9993e364706816aba3e25717850c26c9cd0d89d");
     sl_kv_answer_done(&answer);
-    assert_true(answer_to(&get, "$-1\r\n", &answer, &not_sent));
+    assert_true(answer_to(&get, "$-1\r\n", &answer, &unsent));
     assert_false(answer.found);
 }
 

@@ -184,7 +184,7 @@ static bool answer_number(struct sl_op *op, const redisReply *reply)
 bool sl_kv_redis_answer(struct sl_op *op, redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_ERROR) {
-        sl_redis_fail(reply, "redis: ", &op->not_sent,
+        sl_redis_fail(reply, "redis: ", &op->unsent,
                       &sl_kv_answer_of(op)->err);
         return true;
     }

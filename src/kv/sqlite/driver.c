@@ -464,7 +464,7 @@ const struct sl_driver sl_driver_kv_sqlite = {
                 SL_KV_FEATURE_KEYS | SL_KV_FEATURE_DURABLE |
                 SL_KV_FEATURE_SHARED | SL_KV_FEATURE_LINEARIZABLE,
     .inline_verbs = 1 << SL_KV_GET | 1 << SL_KV_EXISTS,
-    .max_states = 1,
+    .max_connections = 1,
     .max_batch = BATCH_MAX,
     .store_new = sl_embedded_store_new,
     .store_free = sl_embedded_store_free,

@@ -346,7 +346,7 @@ static void test_a_lock_outlasts_the_deadline(void **state)
     op.deadline = sl_deadline_in_ms(50);
     f->store.driver->run(f->state, ops, 1);
     assert_int_equal(answer.err.status, SL_TIMEOUT);
-    assert_true(op.not_sent);
+    assert_true(op.unsent);
     assert_true(sl_deadline_passed(op.deadline));
     assert_non_null(strstr(answer.err.message, "another process"));
     assert_false(exists(f, "key")); /* who reads does not wait */

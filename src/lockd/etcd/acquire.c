@@ -193,7 +193,7 @@ void sl_lockd_etcd_cancel(struct sl_lockd_etcd_connection *connection,
     else if (sl_lockd_etcd_queue_on_deleted(
                  queue, sl_lockd_etcd_key(connection, waiter->name, &key), 0))
         op->changed = true;
-    op->ticket = 0;
+    op->waiter_id = 0;
     sl_lockd_etcd_queue_remove(queue, waiter);
 }
 
@@ -207,7 +207,7 @@ static void answer_etcd_grant(struct sl_lockd_etcd_connection *connection,
     answer->fencing_token = (uint64_t)waiter->revision;
     answer->ttl_ms = (uint64_t)waiter->lease_ms;
     answer->asked_at = waiter->renewed_at;
-    op->ticket = 0;
+    op->waiter_id = 0;
     sl_lockd_etcd_queue_remove(connection->store->queue, waiter);
 }
 
@@ -216,11 +216,11 @@ waiter_of(struct sl_lockd_etcd_connection *connection, struct sl_op *op)
 {
     struct sl_lockd_etcd_queue *queue = connection->store->queue;
     struct sl_lockd_etcd_waiter *waiter =
-        op->ticket == 0 ? NULL : sl_lockd_etcd_queue_find(queue, op->ticket);
+        op->waiter_id == 0 ? NULL : sl_lockd_etcd_queue_find(queue, op->waiter_id);
 
     if (waiter == NULL)
         waiter = sl_lockd_etcd_queue_add(queue);
-    op->ticket = waiter->ticket;
+    op->waiter_id = waiter->ticket;
     return waiter;
 }
 
@@ -250,14 +250,14 @@ void sl_lockd_etcd_acquire(struct sl_lockd_etcd_connection *connection,
                          "etcd: the lease expires as soon as it is granted");
     sl_op_fail(op, &err);
     /* A retry continues where this run stopped, so it is safe. */
-    op->not_sent = status == SL_UNAVAILABLE || status == SL_TIMEOUT;
-    if (!op->not_sent && (status != SL_CONFLICT || !sl_op_may_wait(op))) {
+    op->unsent = status == SL_UNAVAILABLE || status == SL_TIMEOUT;
+    if (!op->unsent && (status != SL_CONFLICT || !sl_op_may_wait(op))) {
         sl_lockd_etcd_cancel(connection, op, waiter);
         return;
     }
     if (status == SL_CONFLICT) {
-        op->again_at = waiter->check_at;
-        op->place = waiter->revision;
+        op->retry_at = waiter->check_at;
+        op->position = waiter->revision;
     }
     sl_lockd_etcd_queue_park(queue, waiter, 2 * WAITER_TTL_MS);
 }

@@ -119,7 +119,7 @@ static void release_lock(struct sl_lockd_etcd_connection *connection,
     if (status != SL_OK) {
         /* A retry needs the lease; without a retry the lease is revoked
          * later. */
-        op->not_sent = call.unchanged;
+        op->unsent = call.unchanged;
         if (!call.unchanged)
             sl_lockd_etcd_queue_defer_revoke(queue, holder.lease);
         refuse_etcd_op(op, status, &err);
@@ -227,7 +227,7 @@ static void lockd_etcd_forget(void *data, struct sl_op *op)
 {
     struct sl_lockd_etcd_connection *connection = data;
     struct sl_lockd_etcd_waiter *waiter =
-        sl_lockd_etcd_queue_find(connection->store->queue, op->ticket);
+        sl_lockd_etcd_queue_find(connection->store->queue, op->waiter_id);
 
     if (waiter != NULL && set_queue_prefix(connection, op))
         sl_lockd_etcd_cancel(connection, op, waiter);

@@ -170,7 +170,7 @@ static int make_arguments(struct sl_op *op, struct sl_pg_arguments *arguments)
     if (request->verb == SL_LOCKD_ACQUIRE || request->verb == SL_LOCKD_RENEW)
         sl_pg_add_number(arguments, (int64_t)request->ttl_ms);
     if (request->verb == SL_LOCKD_ACQUIRE) {
-        sl_pg_add_number(arguments, op->ticket);
+        sl_pg_add_number(arguments, op->waiter_id);
         sl_pg_add_number(arguments, sl_op_may_wait(op));
     }
     return which[request->verb];
@@ -192,17 +192,17 @@ static void answer_acquire(struct sl_op *op, const PGresult *result)
     struct sl_lockd_answer *answer = op->answer;
     int64_t wait = sl_pg_number_at(result, 0, WAIT);
 
-    op->ticket = sl_pg_number_at(result, 0, TICKET);
+    op->waiter_id = sl_pg_number_at(result, 0, TICKET);
     if (sl_pg_number_at(result, 0, GRANTED) == 1) {
         answer->fencing_token = (uint64_t)sl_pg_number_at(result, 0, TOKEN);
         answer->ttl_ms = sl_lockd_request_of(op)->ttl_ms;
         return;
     }
     answer->holder[0] = '\0';
-    if (op->ticket != 0) {
-        op->others_at = sl_deadline_on_grid(SEEN_EVERY_MS, SEEN_GRID_MS);
-        op->again_at =
-            wait < SEEN_GRID_MS ? sl_deadline_in_ms(wait + 1) : op->others_at;
+    if (op->waiter_id != 0) {
+        op->retry_if_not_first_at = sl_deadline_on_grid(SEEN_EVERY_MS, SEEN_GRID_MS);
+        op->retry_at =
+            wait < SEEN_GRID_MS ? sl_deadline_in_ms(wait + 1) : op->retry_if_not_first_at;
     }
     refuse_lock_op(op, "another one holds the lock");
 }
@@ -253,9 +253,9 @@ static void lockd_postgres_forget(void *connection, struct sl_op *op)
     struct sl_pg_arguments arguments = {.count = 0};
 
     sl_pg_add_bytes(&arguments, sl_lockd_request_of(op)->key);
-    sl_pg_add_number(&arguments, op->ticket);
+    sl_pg_add_number(&arguments, op->waiter_id);
     sl_pg_tables_do(connection, LEAVE, &arguments);
-    op->ticket = 0;
+    op->waiter_id = 0;
     op->changed = true; /* the next waiter may be first now */
 }
 
@@ -276,7 +276,7 @@ const struct sl_driver sl_driver_lockd_postgres = {
     .options_size = sizeof(struct sl_pg_tables_options),
     .features = SL_LOCKD_FEATURE_FAIR | SL_LOCKD_FEATURE_DURABLE |
                 SL_LOCKD_FEATURE_SHARED,
-    .waits_aside = true,
+    .blocking_safe = true,
     .max_batch = BATCH_MAX,
     .risks = sl_pg_risks,
     .store_new = lockd_postgres_store_new,

@@ -56,7 +56,7 @@ const struct sl_driver sl_driver_lockd_redis = {
     .options_size = sizeof(struct sl_redis_script_options),
     .features = SL_LOCKD_FEATURE_FAIR | SL_LOCKD_FEATURE_DURABLE |
                 SL_LOCKD_FEATURE_SHARED,
-    .waits_aside = true,
+    .blocking_safe = true,
     .max_batch = MAX_BATCH,
     .risks = sl_redis_risks,
     .store_new = lockd_redis_store_new,

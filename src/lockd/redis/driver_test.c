@@ -46,7 +46,7 @@ static void a_grant(void **state)
     assert_int_equal(answer.fencing_token, 170);
     assert_int_equal(answer.ttl_ms, 5000);
     assert_string_equal(answer.holder, HOLDER);
-    assert_int_equal(op.again_at, 0);
+    assert_int_equal(op.retry_at, 0);
 }
 
 static void a_place_in_the_queue(void **state)
@@ -58,12 +58,12 @@ static void a_place_in_the_queue(void **state)
     assert_true(answer_to(SL_LOCKD_ACQUIRE, "*3\r\n:0\r\n:40\r\n$2\r\n17\r\n",
                           &op, &answer));
     assert_int_equal(answer.err.status, SL_CONFLICT);
-    assert_int_equal(op.ticket, 17);
-    assert_true(op.again_at != 0);
+    assert_int_equal(op.waiter_id, 17);
+    assert_true(op.retry_at != 0);
     assert_true(answer_to(SL_LOCKD_ACQUIRE, "*3\r\n:0\r\n:0\r\n$1\r\n0\r\n",
                           &op, &answer));
     assert_int_equal(answer.err.status, SL_CONFLICT);
-    assert_int_equal(op.again_at, 0);
+    assert_int_equal(op.retry_at, 0);
 }
 
 static void what_is_lost_is_a_conflict(void **state)
@@ -117,7 +117,7 @@ static void an_error_is_no_conflict(void **state)
     const struct {
         const char *reply;
         enum sl_status status;
-        bool not_sent;
+        bool unsent;
     } cases[] = {
         {"-WRONGTYPE Operation against a key\r\n", SL_INTERNAL, true},
         {"-ERR value is not an integer\r\n", SL_INTERNAL, true},
@@ -134,8 +134,8 @@ static void an_error_is_no_conflict(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_true(answer_to(SL_LOCKD_ACQUIRE, cases[i].reply, &op, &answer));
         assert_int_equal(answer.err.status, cases[i].status);
-        assert_int_equal(op.not_sent, cases[i].not_sent);
-        assert_int_equal(op.again_at, 0);
+        assert_int_equal(op.unsent, cases[i].unsent);
+        assert_int_equal(op.retry_at, 0);
     }
 }
 

@@ -62,7 +62,7 @@ enum sl_status sl_lockd_redis_append(void *context, const struct sl_op *op,
         sl_redis_script_add(&call, request->holder);
     }
     sl_redis_script_add_number(&call, (int64_t)request->ttl_ms);
-    sl_redis_script_add_number(&call, op->ticket);
+    sl_redis_script_add_number(&call, op->waiter_id);
     sl_redis_script_add_number(&call, sl_op_may_wait(op));
     sl_lockd_answer_of(op)->asked_at = sl_lock_clock();
     return sl_redis_script_append(&call, out, err);
@@ -78,7 +78,7 @@ void sl_lockd_redis_leave(struct sl_redis_script_connection *connection,
     if (begin_lock_call(&call, connection, sl_lockd_request_of(op)->key,
                         "leave", &err) != SL_OK)
         return;
-    sl_redis_script_add_number(&call, op->ticket);
+    sl_redis_script_add_number(&call, op->waiter_id);
     if (!sl_redis_script_ask(connection, &call, &woken))
         connection->redis.broken = true; /* the waiter expires */
 }
@@ -116,7 +116,7 @@ static bool answer_granted(struct sl_op *op, const redisReply *reply)
     answer->ttl_ms = sl_lockd_request_of(op)->ttl_ms;
     memcpy(answer->holder, holder.ptr, holder.len);
     answer->holder[holder.len] = '\0';
-    op->ticket = 0;
+    op->waiter_id = 0;
     return true;
 }
 
@@ -129,11 +129,11 @@ static bool answer_held(struct sl_op *op, const redisReply *reply)
         !sl_redis_text_at(reply, 2, &text) ||
         !sl_bytes_to_integer(text, &ticket) || ticket < 0)
         return false;
-    op->ticket = ticket;
+    op->waiter_id = ticket;
     if (ticket != 0) {
-        op->others_at = sl_deadline_on_grid(SEEN_EVERY_MS, SEEN_GRID_MS);
-        op->again_at =
-            left < SEEN_GRID_MS ? sl_deadline_in_ms(left + 1) : op->others_at;
+        op->retry_if_not_first_at = sl_deadline_on_grid(SEEN_EVERY_MS, SEEN_GRID_MS);
+        op->retry_at =
+            left < SEEN_GRID_MS ? sl_deadline_in_ms(left + 1) : op->retry_if_not_first_at;
     }
     refuse_redis_lock(op, "another one holds the lock");
     return true;

@@ -83,10 +83,10 @@ static int remove_waiter(struct sl_embedded *connection, struct sl_op *op)
 {
     sqlite3_stmt *leave = connection->statements[REMOVE_WAITER];
 
-    if (op->ticket == 0)
+    if (op->waiter_id == 0)
         return SQLITE_OK;
-    sqlite3_bind_int64(leave, 1, op->ticket);
-    op->ticket = 0;
+    sqlite3_bind_int64(leave, 1, op->waiter_id);
+    op->waiter_id = 0;
     op->changed = true; /* the next waiter may be first now */
     return sl_embedded_perform(leave);
 }
@@ -98,7 +98,7 @@ static int add_waiter(struct sl_embedded *connection, struct sl_op *op)
     sqlite3_bind_int64(join, EXPIRES, connection->now + WAITER_MS);
     int code = sl_embedded_perform(join);
     if (code == SQLITE_OK)
-        op->ticket = sqlite3_last_insert_rowid(connection->file.handle);
+        op->waiter_id = sqlite3_last_insert_rowid(connection->file.handle);
     return code;
 }
 
@@ -108,7 +108,7 @@ static int renew_waiter(struct sl_embedded *connection, struct sl_op *op)
     sqlite3_stmt *stay = connection->statements[RENEW_WAITER];
 
     sqlite3_bind_int64(stay, EXPIRES, connection->now + WAITER_MS);
-    sqlite3_bind_int64(stay, SEQ, op->ticket);
+    sqlite3_bind_int64(stay, SEQ, op->waiter_id);
     int code = sl_embedded_perform(stay);
     if (code == SQLITE_OK && sqlite3_changes(connection->file.handle) == 0)
         code = add_waiter(connection, op);
@@ -122,11 +122,11 @@ static int wait_or_refuse(struct sl_embedded *connection, struct sl_op *op,
     sl_embedded_refuse(op, SL_CONFLICT, "another one holds the lock");
     if (!sl_op_may_wait(op))
         return remove_waiter(connection, op);
-    op->others_at = sl_deadline_on_grid(WAITER_EVERY, WAITER_GRID);
-    op->again_at = until > connection->now + WAITER_GRID
-                       ? op->others_at
+    op->retry_if_not_first_at = sl_deadline_on_grid(WAITER_EVERY, WAITER_GRID);
+    op->retry_at = until > connection->now + WAITER_GRID
+                       ? op->retry_if_not_first_at
                        : sl_embedded_deadline(connection, until);
-    return op->ticket == 0 ? add_waiter(connection, op)
+    return op->waiter_id == 0 ? add_waiter(connection, op)
                            : renew_waiter(connection, op);
 }
 
@@ -178,7 +178,7 @@ static int acquire_lock(struct sl_embedded *connection, struct sl_op *op)
                                      &first, &waited_for);
     if (code != SQLITE_OK)
         return code;
-    if (waited_for && first != op->ticket)
+    if (waited_for && first != op->waiter_id)
         return wait_or_refuse(connection, op, INT64_MAX);
     return grant_lock(connection, op);
 }
@@ -257,7 +257,7 @@ static bool sweep_locks(struct sl_embedded *connection)
 /* The transaction that inserted its waiter may have been rolled back. */
 static void undo_lock_op(struct sl_op *op)
 {
-    op->ticket = 0;
+    op->waiter_id = 0;
     sl_lockd_answer_init(op->answer);
 }
 
@@ -318,7 +318,7 @@ const struct sl_driver sl_driver_lockd_sqlite = {
     .features = SL_LOCKD_FEATURE_FAIR | SL_LOCKD_FEATURE_DURABLE |
                 SL_LOCKD_FEATURE_SHARED,
     .inline_verbs = 1 << SL_LOCKD_IS_LOCKED,
-    .max_states = 1,
+    .max_connections = 1,
     .max_batch = BATCH_MAX,
     .store_new = sl_embedded_store_new,
     .store_free = sl_embedded_store_free,

@@ -47,9 +47,9 @@ static void lockd_zookeeper_forget(void *connection, struct sl_op *op)
 {
     struct sl_lockd_zookeeper_store *store = connection;
     struct sl_lockd_zookeeper_node *node =
-        sl_lockd_zookeeper_node_find(store, op->ticket);
+        sl_lockd_zookeeper_node_find(store, op->waiter_id);
 
-    op->ticket = 0;
+    op->waiter_id = 0;
     if (node == NULL || node->phase != SL_LOCKD_ZOOKEEPER_WAITING)
         return;
     sl_lockd_zookeeper_node_leave(store, node);
@@ -182,8 +182,8 @@ const struct sl_driver sl_driver_lockd_zookeeper = {
     .options_size = sizeof(struct options),
     .features = SL_LOCKD_FEATURE_FAIR | SL_LOCKD_FEATURE_DURABLE |
                 SL_LOCKD_FEATURE_SHARED,
-    .max_states = 1, /* a session has one connection at a time */
-    .waits_aside = true,
+    .max_connections = 1, /* a session has one connection at a time */
+    .blocking_safe = true,
     .max_batch = SL_LOCKD_ZOOKEEPER_BATCH_MAX,
     .risks = sl_zk_risks,
     .store_new = lockd_zookeeper_store_new,

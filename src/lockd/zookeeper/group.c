@@ -132,10 +132,10 @@ node_of(const struct sl_lockd_zookeeper_store *store, const struct sl_op *op,
 {
     if (sl_op_verb(op) != SL_LOCKD_ACQUIRE)
         return find_held(store, op, queue_path);
-    if (op->ticket == 0)
+    if (op->waiter_id == 0)
         return NULL;
     struct sl_lockd_zookeeper_node *node =
-        sl_lockd_zookeeper_node_find(store, op->ticket);
+        sl_lockd_zookeeper_node_find(store, op->waiter_id);
     return node != NULL && node->phase == SL_LOCKD_ZOOKEEPER_WAITING ? node
                                                                      : NULL;
 }
@@ -177,7 +177,7 @@ static void start_held(struct sl_lockd_zookeeper_group *group,
 static void start_acquire(struct sl_lockd_zookeeper_machine *machine)
 {
     if (machine->node == NULL) {
-        machine->op->ticket = 0;
+        machine->op->waiter_id = 0;
         machine->state = SL_LOCKD_ZOOKEEPER_ENQUEUE;
     } else if (machine->node->recheck) {
         machine->state = SL_LOCKD_ZOOKEEPER_RECHECK;

@@ -37,7 +37,7 @@ static void fail_by_code(struct sl_lockd_zookeeper_machine *machine,
 
     sl_zk_fail(code, &unchanged, &err);
     sl_op_fail(machine->op, &err);
-    machine->op->not_sent = unchanged;
+    machine->op->unsent = unchanged;
     sl_lockd_zookeeper_finish(machine);
 }
 
@@ -56,9 +56,9 @@ void sl_lockd_zookeeper_keep_waiting(struct sl_lockd_zookeeper_machine *machine,
 {
     sl_lockd_zookeeper_refuse(machine->op, SL_CONFLICT,
                               "another one holds the lock");
-    machine->op->again_at = sl_deadline_in_ms(ms);
-    machine->op->ticket = machine->node->ticket;
-    machine->op->place = sequence_of(machine->node);
+    machine->op->retry_at = sl_deadline_in_ms(ms);
+    machine->op->waiter_id = machine->node->ticket;
+    machine->op->position = sequence_of(machine->node);
     machine->node->until =
         sl_lock_clock() + (SL_LOCKD_ZOOKEEPER_HEARTBEAT_MS + WAITER_MS) *
                               SL_LOCKD_ZOOKEEPER_NS_PER_MS;
@@ -69,7 +69,7 @@ void sl_lockd_zookeeper_keep_waiting(struct sl_lockd_zookeeper_machine *machine,
  * lives. */
 static void interrupt_op(struct sl_lockd_zookeeper_group *group,
                          struct sl_lockd_zookeeper_machine *machine,
-                         const struct sl_error *err, bool not_sent)
+                         const struct sl_error *err, bool unsent)
 {
     if (machine->state == SL_LOCKD_ZOOKEEPER_DONE)
         return;
@@ -81,20 +81,20 @@ static void interrupt_op(struct sl_lockd_zookeeper_group *group,
         return;
     }
     if (machine->node != NULL && sl_op_verb(machine->op) != SL_LOCKD_RENEW &&
-        !(not_sent && machine->state == SL_LOCKD_ZOOKEEPER_RELEASE))
+        !(unsent && machine->state == SL_LOCKD_ZOOKEEPER_RELEASE))
         sl_lockd_zookeeper_node_leave(group->store, machine->node);
     if (in_line)
-        machine->op->ticket = 0;
+        machine->op->waiter_id = 0;
     sl_op_fail(machine->op, err);
-    machine->op->not_sent = not_sent;
+    machine->op->unsent = unsent;
     sl_lockd_zookeeper_finish(machine);
 }
 
 void sl_lockd_zookeeper_interrupt_all(struct sl_lockd_zookeeper_group *group,
-                                      const struct sl_error *err, bool not_sent)
+                                      const struct sl_error *err, bool unsent)
 {
     for (size_t i = 0; i < group->count; i++)
-        interrupt_op(group, &group->machines[i], err, not_sent);
+        interrupt_op(group, &group->machines[i], err, unsent);
 }
 
 /* --- Requests ----------------------------------------------------------- */
@@ -213,7 +213,7 @@ static void grant_node(struct sl_lockd_zookeeper_group *group,
     node->phase = SL_LOCKD_ZOOKEEPER_HOLDING;
     node->until = group->asked_at + (int64_t)(ttl > kept ? ttl : kept) *
                                         SL_LOCKD_ZOOKEEPER_NS_PER_MS;
-    machine->op->ticket = 0;
+    machine->op->waiter_id = 0;
     answer->fencing_token = (uint64_t)node->token;
     answer->ttl_ms = kept;
     answer->asked_at = group->asked_at;
@@ -227,7 +227,7 @@ static void enqueue_again(struct sl_lockd_zookeeper_group *group,
 {
     sl_lockd_zookeeper_node_free(group->store, machine->node);
     machine->node = NULL;
-    machine->op->ticket = 0;
+    machine->op->waiter_id = 0;
     machine->state = SL_LOCKD_ZOOKEEPER_ENQUEUE;
     if (machine->tries++ < TRIES_MAX)
         return;
@@ -308,7 +308,7 @@ static bool handle_enqueued(struct sl_lockd_zookeeper_group *group,
             sl_lockd_zookeeper_node_free(group->store, machine->node);
         else
             sl_lockd_zookeeper_node_leave(group->store, machine->node);
-        machine->op->ticket = 0;
+        machine->op->waiter_id = 0;
         fail_by_code(machine, made->error != 0 ? made->error : list->error);
     } else if (!read_queue(machine, list, &queue)) {
         return false;
@@ -354,7 +354,7 @@ static void handle_watch(struct sl_lockd_zookeeper_group *group,
         machine->state = SL_LOCKD_ZOOKEEPER_RECHECK; /* deleted meanwhile */
     } else if (error != 0) {
         sl_lockd_zookeeper_node_leave(group->store, machine->node);
-        machine->op->ticket = 0;
+        machine->op->waiter_id = 0;
         fail_by_code(machine, error);
     } else {
         sl_lockd_zookeeper_keep_waiting(machine,
@@ -381,7 +381,7 @@ static void handle_dequeued(struct sl_lockd_zookeeper_group *group,
                             struct sl_lockd_zookeeper_machine *machine,
                             int32_t error)
 {
-    machine->op->ticket = 0;
+    machine->op->waiter_id = 0;
     if (error == 0 || error == SL_ZK_NO_NODE)
         sl_lockd_zookeeper_node_free(group->store, machine->node);
     else

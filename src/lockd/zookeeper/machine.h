@@ -58,7 +58,7 @@ void sl_lockd_zookeeper_keep_waiting(struct sl_lockd_zookeeper_machine *machine,
 /* The connection has failed: fail the unfinished ops, or let them wait. */
 void sl_lockd_zookeeper_interrupt_all(struct sl_lockd_zookeeper_group *group,
                                       const struct sl_error *err,
-                                      bool not_sent);
+                                      bool unsent);
 
 /* Append the op's next request to those of the session. */
 void sl_lockd_zookeeper_append_request(

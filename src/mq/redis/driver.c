@@ -51,7 +51,7 @@ const struct sl_driver sl_driver_mq_redis = {
                 SL_MQ_FEATURE_DEDUPLICATION | SL_MQ_FEATURE_DEAD_LETTER |
                 SL_MQ_FEATURE_COUNT | SL_MQ_FEATURE_DURABLE |
                 SL_MQ_FEATURE_SHARED,
-    .waits_aside = true,
+    .blocking_safe = true,
     .max_batch = MAX_BATCH,
     .risks = sl_redis_risks,
     .store_new = mq_redis_store_new,

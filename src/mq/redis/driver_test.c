@@ -67,7 +67,7 @@ static void a_delivery(void **state)
     assert_true(sl_bytes_equal(message->receipt, SL_LITERAL("7:3:a:b")));
     assert_int_equal(message->delivery_count, 3);
     assert_int_equal(message->sent_at_ms, 1700000000000);
-    assert_int_equal(op.again_at, 0);
+    assert_int_equal(op.retry_at, 0);
     sl_mq_answer_done(&answer);
 }
 
@@ -80,15 +80,15 @@ static void a_dead_letter(void **state)
     request = (struct sl_mq_request){.verb = SL_MQ_RECEIVE, .limit = 1};
     assert_true(ANSWER("*3\r\n:-1\r\n*0\r\n*2\r\n*2\r\n$1\r\n7\r\n:3\r\n"
                        "*2\r\n$1\r\n9\r\n:3\r\n"));
-    assert_non_null(op.notices);
-    sl_op_untell(&op);
+    assert_non_null(op.notices.first);
+    sl_op_retract_reports(&op);
     request = (struct sl_mq_request){.verb = SL_MQ_DEAD_LETTER,
                                      .receipt = SL_LITERAL("7:3:")};
     assert_true(ANSWER("*1\r\n:0\r\n"));
-    assert_null(op.notices);
+    assert_null(op.notices.first);
     assert_true(ANSWER("*1\r\n:1\r\n"));
-    assert_non_null(op.notices);
-    sl_op_untell(&op);
+    assert_non_null(op.notices.first);
+    sl_op_retract_reports(&op);
     request = (struct sl_mq_request){.verb = SL_MQ_DEAD_LIST, .limit = 1};
     assert_true(ANSWER("*2\r\n:1\r\n*1\r\n*8\r\n$15\r\n1700000000001-0\r\n"
                        "$1\r\n7\r\n:3\r\n$13\r\n1700000000000\r\n$0\r\n\r\n"
@@ -122,7 +122,7 @@ static void nothing_yet(void **state)
     request = (struct sl_mq_request){.verb = SL_MQ_RECEIVE, .limit = 1};
     assert_true(ANSWER("*3\r\n:-1\r\n*0\r\n*0\r\n"));
     assert_int_equal(answer.deliveries.count, 0);
-    assert_true(op.again_at != 0);
+    assert_true(op.retry_at != 0);
 }
 
 static void a_reply_of_another_kind_is_no_answer(void **state)

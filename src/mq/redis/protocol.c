@@ -265,7 +265,7 @@ static bool report_dead_letters(struct sl_op *op, const redisReply *items)
             id.len > SL_MQ_ID_MAX ||
             !sl_redis_number_at(items->element[i], 1, &deliveries))
             return false;
-        sl_op_tell_dead_letter(op, id, deliveries,
+        sl_op_report_dead_letter(op, id, deliveries,
                                SL_LITERAL("max-deliveries"));
     }
     return true;
@@ -291,9 +291,9 @@ static bool answer_mq_receive(struct sl_op *op, const redisReply *reply)
     op->changed = items->elements > 0 && (wait == 1 || !more);
     op->unfinished = items->elements == 0 && wait == UNFINISHED;
     if (items->elements == 0 && !op->unfinished && sl_op_may_wait(op)) {
-        op->again_at = sl_deadline_in_ms(
+        op->retry_at = sl_deadline_in_ms(
             wait < 0 || wait >= RECEIVE_POLL_MS ? RECEIVE_POLL_MS : wait + 1);
-        op->others_at = SL_NEVER;
+        op->retry_if_not_first_at = SL_NEVER;
     }
     return true;
 }
@@ -329,7 +329,7 @@ static void report_dead_letter(struct sl_op *op)
     if (request->verb == SL_MQ_DEAD_LETTER &&
         read_redis_receipt(request->receipt, &receipt) &&
         sl_bytes_to_integer(receipt.delivery, &deliveries))
-        sl_op_tell_dead_letter(op, receipt.id, deliveries, request->reason);
+        sl_op_report_dead_letter(op, receipt.id, deliveries, request->reason);
 }
 
 static void refuse_settle(struct sl_op *op)

@@ -177,7 +177,7 @@ static int bury_message(struct sl_embedded *connection, struct sl_op *op,
     char id[24];
 
     snprintf(id, sizeof(id), "%" PRId64, seq);
-    sl_op_tell_dead_letter(op, sl_bytes_of(id), deliveries, reason);
+    sl_op_report_dead_letter(op, sl_bytes_of(id), deliveries, reason);
     sqlite3_bind_int64(bury, 1, seq);
     sqlite3_bind_int64(bury, 2, sl_wall_ms());
     sl_embedded_bind_text(bury, 3, reason);
@@ -298,8 +298,8 @@ static int wait_for_message(struct sl_embedded *connection, struct sl_op *op)
     int code = sl_embedded_query_integer(
         statement_of(connection, SL_MQ_SQLITE_NEXT_UNTIL), &until, &found);
 
-    op->again_at = found ? sl_embedded_deadline(connection, until) : SL_NEVER;
-    op->others_at = SL_NEVER;
+    op->retry_at = found ? sl_embedded_deadline(connection, until) : SL_NEVER;
+    op->retry_if_not_first_at = SL_NEVER;
     return code;
 }
 
@@ -504,7 +504,7 @@ const struct sl_driver sl_driver_mq_sqlite = {
                 SL_MQ_FEATURE_DEDUPLICATION | SL_MQ_FEATURE_DEAD_LETTER |
                 SL_MQ_FEATURE_COUNT | SL_MQ_FEATURE_DURABLE |
                 SL_MQ_FEATURE_SHARED,
-    .max_states = 1,
+    .max_connections = 1,
     .max_batch = BATCH_MAX,
     .store_new = sl_embedded_store_new,
     .store_free = sl_embedded_store_free,

@@ -303,7 +303,7 @@ static void receive_for_member(struct sl_pubsub_kafka_consumer *consumer,
     if (answer->deliveries.count > 0 || answer->err.status != SL_OK ||
         is_cut_off(consumer, op) || !sl_op_may_wait(op))
         return;
-    op->again_at = next_check(consumer);
+    op->retry_at = next_check(consumer);
 }
 
 /* --- The other verbs ---------------------------------------------------- */

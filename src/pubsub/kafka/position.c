@@ -55,7 +55,7 @@ void sl_pubsub_kafka_notices_deliver(struct sl_pubsub_kafka_consumer *consumer,
         struct sl_pubsub_kafka_notice *notice = consumer->notices;
         consumer->notices = notice->next;
         if (op != NULL)
-            sl_op_tell(op, notice->event, sl_bytes_of(notice->subject),
+            sl_op_report(op, notice->event, sl_bytes_of(notice->subject),
                        notice->reason);
         free(notice->subject);
         free(notice->reason);

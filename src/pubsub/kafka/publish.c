@@ -70,7 +70,7 @@ void sl_pubsub_kafka_on_delivery_report(
 
 static void refuse_publish(struct sl_op *op, const struct sl_error *err)
 {
-    op->not_sent = true;
+    op->unsent = true;
     sl_op_fail(op, err);
 }
 
@@ -320,7 +320,7 @@ static void answer_publish(struct sl_pubsub_kafka_store *store,
     if (report->reported && code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
     memcpy(name, request->topic.ptr, request->topic.len);
-    report->op->not_sent =
+    report->op->unsent =
         report->reported && report->how == RD_KAFKA_MSG_STATUS_NOT_PERSISTED;
     if (!report->reported || code == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT ||
         code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
@@ -330,7 +330,7 @@ static void answer_publish(struct sl_pubsub_kafka_store *store,
             report->reported ? code : RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, &err);
     else
         sl_pubsub_kafka_fail(store, name, code, &err);
-    if (!report->op->not_sent &&
+    if (!report->op->unsent &&
         (err.status == SL_UNAVAILABLE || err.status == SL_UNAUTHENTICATED) &&
         (!report->reported || sl_pubsub_kafka_status(code) == SL_TIMEOUT))
         err.status = SL_TIMEOUT; /* the event may have been published */
@@ -361,7 +361,7 @@ static void forbid_reordering(struct sl_pubsub_kafka_batch *batch)
         if (sl_op_answer(op)->err.status == SL_OK)
             published = true;
         else if (published)
-            op->not_sent = false;
+            op->unsent = false;
     }
 }
 

@@ -64,7 +64,7 @@ const struct sl_driver sl_driver_pubsub_redis = {
     .features = SL_PUBSUB_FEATURE_SUBSCRIBE | SL_PUBSUB_FEATURE_KEYS |
                 SL_PUBSUB_FEATURE_EARLIEST | SL_PUBSUB_FEATURE_DURABLE |
                 SL_PUBSUB_FEATURE_SHARED | SL_PUBSUB_FEATURE_UNDIVIDED,
-    .waits_aside = true,
+    .blocking_safe = true,
     .max_batch = MAX_BATCH,
     .risks = sl_redis_risks,
     .store_new = pubsub_redis_store_new,

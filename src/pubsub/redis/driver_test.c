@@ -59,7 +59,7 @@ static void an_event(void **state)
     assert_null(answer.deliveries.items[1]->key.ptr);
     sl_pubsub_answer_done(&answer);
     assert_true(ANSWER("*2\r\n:40\r\n*0\r\n"));
-    assert_true(op.again_at != 0);
+    assert_true(op.retry_at != 0);
 }
 
 static void a_reply_of_another_kind_is_no_answer(void **state)

@@ -199,9 +199,9 @@ static bool answer_pubsub_receive(struct sl_op *op, const redisReply *reply,
     op->changed = items->elements > 0 && (wait == 1 || !more);
     op->unfinished = items->elements == 0 && wait == 0;
     if (items->elements == 0 && wait > 0 && sl_op_may_wait(op)) {
-        op->again_at = sl_deadline_in_ms(
+        op->retry_at = sl_deadline_in_ms(
             wait < RECEIVE_POLL_MS ? wait + 1 : RECEIVE_POLL_MS);
-        op->others_at = SL_NEVER;
+        op->retry_if_not_first_at = SL_NEVER;
     }
     return true;
 }

@@ -252,9 +252,9 @@ static int wait_for_event(struct sl_embedded *connection, struct sl_op *op,
                                   group, 0),
             &death, &found);
     if (code == SQLITE_OK)
-        op->again_at =
+        op->retry_at =
             sl_embedded_deadline(connection, shown < death ? shown : death);
-    op->others_at = SL_NEVER;
+    op->retry_if_not_first_at = SL_NEVER;
     return code;
 }
 

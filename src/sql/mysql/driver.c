@@ -392,7 +392,7 @@ const struct sl_sql_driver sl_driver_sql_mysql = {
                .options_size = sizeof(struct options),
                .features = SL_SQL_FEATURE_LAST_INSERT_ID |
                            SL_SQL_FEATURE_WRITERS | SL_SQL_FEATURE_SHARED,
-               .waits_aside = true,
+               .blocking_safe = true,
                .max_batch = 1,
                .risks = tell_risks,
                .store_new = new_mysql_store,

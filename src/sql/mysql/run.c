@@ -19,7 +19,7 @@ static enum sl_status admit_to_mysql(void *data, struct sl_op *op,
     enum sl_status status = sl_sql_mysql_session_clean(conn, op->owner, err);
     if (status == SL_OK && request->verb != SL_SQL_BEGIN)
         status = sl_sql_mysql_clear_isolation(conn, err);
-    op->not_sent = status != SL_OK;
+    op->unsent = status != SL_OK;
     return status;
 }
 
@@ -80,7 +80,7 @@ static void fail_stale(struct sl_sql_mysql_conn *conn, struct sl_op *op)
     struct sl_error err;
 
     conn->broken = true;
-    op->not_sent = true;
+    op->unsent = true;
     sl_fail(&err, SL_UNAVAILABLE, "the server has closed the connection");
     sl_sql_session_start(&conn->session);
     sl_sql_session_fail(&conn->session, op, &err);
@@ -95,7 +95,7 @@ void sl_sql_mysql_run(struct sl_sql_mysql_conn *conn, struct sl_op *op)
         fail_stale(conn, op);
     else
         sl_sql_session_run(&conn->session, op);
-    op->lost = conn->broken;
+    op->broken = conn->broken;
 }
 
 bool sl_sql_mysql_session_reset(struct sl_sql_mysql_conn *conn)

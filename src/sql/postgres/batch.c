@@ -51,7 +51,7 @@ static bool join_group(struct sl_sql_postgres_conn *conn, struct group *group,
     if (!sl_sql_postgres_statement_is_prepared(conn, op->owner,
                                                request->statement) &&
         sl_sql_postgres_claim_session(conn, op, &err) != SL_OK) {
-        op->not_sent = true;
+        op->unsent = true;
         sl_sql_session_fail(&conn->session, op, &err);
         return true;
     }
@@ -216,7 +216,7 @@ static enum sl_status skip_member(struct sl_sql_postgres_conn *conn,
     if (conn->pg.broken)
         return status;
     group->broken = true;
-    group->ops[i]->not_sent = true;
+    group->ops[i]->unsent = true;
     (void)sl_sql_postgres_fail_reset(&mine);
     sl_op_fail(group->ops[i], &mine);
     return SL_OK;
@@ -267,7 +267,7 @@ static void fail_ops_from(struct sl_op *const ops[], size_t first, size_t count,
                           bool sent, const struct sl_error *err)
 {
     for (size_t i = first; i < count; i++) {
-        ops[i]->not_sent = !sent;
+        ops[i]->unsent = !sent;
         sl_op_fail(ops[i], err);
     }
 }
@@ -370,5 +370,5 @@ void sl_sql_postgres_run(struct sl_sql_postgres_conn *conn,
     }
     flush_group(conn, &group);
     for (size_t i = 0; i < count; i++)
-        ops[i]->lost = conn->pg.broken;
+        ops[i]->broken = conn->pg.broken;
 }

@@ -107,7 +107,7 @@ const struct sl_sql_driver sl_driver_sql_postgres = {
                .features = SL_SQL_FEATURE_NAN | SL_SQL_FEATURE_INFINITY |
                            SL_SQL_FEATURE_WRITERS | SL_SQL_FEATURE_SHARED |
                            SL_SQL_FEATURE_RETURNING | SL_SQL_FEATURE_SCHEMAS,
-               .waits_aside = true,
+               .blocking_safe = true,
                .max_batch = SL_SQL_POSTGRES_BATCH,
                .risks = sl_pg_risks,
                .store_new = new_postgres_store,

@@ -322,7 +322,7 @@ static enum sl_status admit_to_postgres(void *data, struct sl_op *op,
     if (!needs_session(conn, request))
         return SL_OK;
     enum sl_status status = sl_sql_postgres_claim_session(conn, op, err);
-    op->not_sent = status != SL_OK;
+    op->unsent = status != SL_OK;
     return status;
 }
 
@@ -336,8 +336,8 @@ static void complete_postgres_failure(void *data, struct sl_op *op,
     if (conn->stale_plan && !conn->pg.broken)
         sl_sql_postgres_statement_discard(conn, op->owner, request->statement);
     /* Nothing was done, and another connection may lead to the primary. */
-    op->not_sent =
-        op->not_sent || (conn->demoted && !conn->dirty &&
+    op->unsent =
+        op->unsent || (conn->demoted && !conn->dirty &&
                          conn->session.transaction == SL_SQL_TRANSACTION_NONE);
 }
 

@@ -225,7 +225,7 @@ static void complete_sqlite_failure(void *data, struct sl_op *op,
     op->full = conn->file.full;
     if (op->full && conn->session.reached)
         sl_sqlite_shorten_log(&conn->file);
-    op->not_sent = conn->session.transaction == SL_SQL_TRANSACTION_NONE &&
+    op->unsent = conn->session.transaction == SL_SQL_TRANSACTION_NONE &&
                    err->status == SL_TIMEOUT;
 }
 
