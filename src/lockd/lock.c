@@ -34,7 +34,7 @@ struct sl_lock {
         kept_ms; /* how long the service keeps the grant after a heartbeat */
     bool keep_alive;
 
-    struct sl_heartbeat *keeper; /* the renewer; may be NULL */
+    struct sl_heartbeat *heartbeat; /* the renewer; may be NULL */
 
     pthread_mutex_t mutex; /* guards the fields below */
     unsigned owners;       /* its user and the renewer */
@@ -129,16 +129,16 @@ void sl_lock_grant(struct sl_lock *lock, const struct sl_lockd_answer *answer)
     if (!lock->keep_alive) /* a heartbeat, which extends nothing */
         renew.ttl_ms = SL_LOCKD_TTL_MIN_MS;
     lock->owners++;
-    lock->keeper = sl_heartbeat_start(lock->service, &renew,
-                                   (int64_t)lock->kept_ms / RENEWALS_PER_TTL,
-                                   on_lock_renewed, on_renewer_stopped, lock);
+    lock->heartbeat = sl_heartbeat_start(
+        lock->service, &renew, (int64_t)lock->kept_ms / RENEWALS_PER_TTL,
+        on_lock_renewed, on_renewer_stopped, lock);
 }
 
 void sl_lock_free(struct sl_lock *lock)
 {
     if (lock == NULL)
         return;
-    sl_heartbeat_stop(lock->keeper);
+    sl_heartbeat_stop(lock->heartbeat);
     pthread_mutex_lock(&lock->mutex);
     bool gone = lock->gone;
     pthread_mutex_unlock(&lock->mutex);

@@ -22,8 +22,8 @@ struct sl_subscription {
     char member[MEMBER_WORDS * 8 + 1];
     bool from_earliest;
     bool begun;
-    struct sl_heartbeat *keeper; /* NULL before it begins */
-    atomic_uint owners;       /* its user, the keeper, events */
+    struct sl_heartbeat *heartbeat; /* NULL before it begins */
+    atomic_uint owners;             /* its user, the heartbeat, events */
 };
 
 struct sl_subscription *sl_subscription_new(struct sl_service *service,
@@ -80,7 +80,7 @@ static int64_t on_renewed(void *owner, const void *answer)
                                                 : RETRIES_PER_LEASE);
 }
 
-static void on_keeper_end(void *owner)
+static void on_heartbeat_end(void *owner)
 {
     sl_subscription_unref(owner);
 }
@@ -91,17 +91,17 @@ void sl_subscription_begun(struct sl_subscription *subscription)
         sl_subscription_request(subscription, SL_PUBSUB_RENEW);
 
     subscription->begun = true;
-    subscription->keeper = sl_heartbeat_start(
+    subscription->heartbeat = sl_heartbeat_start(
         subscription->service, &renew,
         part_of_lease(subscription, RENEWALS_PER_LEASE), on_renewed,
-        on_keeper_end, sl_subscription_ref(subscription));
+        on_heartbeat_end, sl_subscription_ref(subscription));
 }
 
 void sl_subscription_free(struct sl_subscription *subscription)
 {
     if (subscription == NULL)
         return;
-    sl_heartbeat_stop(subscription->keeper);
+    sl_heartbeat_stop(subscription->heartbeat);
     if (subscription->begun) {
         const struct sl_pubsub_request leave =
             sl_subscription_request(subscription, SL_PUBSUB_LEAVE);
