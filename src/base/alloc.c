@@ -44,7 +44,7 @@ static void say_and_abort(void)
     abort();
 }
 
-static void *must(void *memory)
+static void *must_have(void *memory)
 {
     if (memory == NULL) {
         say_and_abort();
@@ -54,17 +54,17 @@ static void *must(void *memory)
 
 void *sl_alloc(size_t size)
 {
-    return must(calloc(1, size > 0 ? size : 1));
+    return must_have(calloc(1, size > 0 ? size : 1));
 }
 
 void *sl_alloc_array(size_t count, size_t size)
 {
-    return must(calloc(count > 0 ? count : 1, size > 0 ? size : 1));
+    return must_have(calloc(count > 0 ? count : 1, size > 0 ? size : 1));
 }
 
 void *sl_realloc(void *ptr, size_t size)
 {
-    return must(realloc(ptr, size > 0 ? size : 1));
+    return must_have(realloc(ptr, size > 0 ? size : 1));
 }
 
 char *sl_strdup(const char *text)
@@ -74,7 +74,7 @@ char *sl_strdup(const char *text)
 
 char *sl_strndup(const void *text, size_t len)
 {
-    char *copy = must(malloc(len + 1));
+    char *copy = must_have(malloc(len + 1));
 
     if (len > 0)
         memcpy(copy, text, len);
@@ -90,7 +90,7 @@ char *sl_asprintf(const char *fmt, ...)
     va_start(args, fmt);
     int len = vasprintf(&text, fmt, args);
     va_end(args);
-    return must(len < 0 ? NULL : text);
+    return must_have(len < 0 ? NULL : text);
 }
 
 void sl_freep(void *pointer_to_pointer)

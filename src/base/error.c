@@ -10,7 +10,7 @@
  * Messages quote keys, files and servers: whatever would break a line or a
  * terminal becomes a question mark, and a cut character goes away whole.
  */
-static void tidy(char *message, size_t len)
+static void make_printable(char *message, size_t len)
 {
     for (size_t i = 0; i < len; i++)
         if ((unsigned char)message[i] < ' ' || message[i] == 0x7f)
@@ -33,7 +33,7 @@ static void SL_PRINTF(2, 0)
     format(struct sl_error *err, const char *fmt, va_list args)
 {
     vsnprintf(err->message, sizeof(err->message), fmt, args);
-    tidy(err->message, strlen(err->message));
+    make_printable(err->message, strlen(err->message));
 }
 
 enum sl_status sl_fail(struct sl_error *err, enum sl_status status,
@@ -62,7 +62,7 @@ enum sl_status sl_fail_in(struct sl_error *err, const char *fmt, ...)
     size_t used = strlen(message);
     size_t room = sizeof(context.message) - used;
     snprintf(message + used, room, ": %.*s", (int)room, err->message);
-    tidy(message, strlen(message));
+    make_printable(message, strlen(message));
     memcpy(err->message, message, sizeof(err->message));
     return err->status;
 }

@@ -57,7 +57,7 @@ static size_t length_of(uint8_t first)
 }
 
 /* The length of the character that text begins with; 0: it is none. */
-static size_t decode(struct sl_bytes text, uint32_t *character)
+static size_t decode_character(struct sl_bytes text, uint32_t *character)
 {
     static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
     const uint8_t *p = text.ptr;
@@ -128,7 +128,8 @@ void sl_escape(FILE *out, struct sl_bytes text, enum sl_escape how)
 
     while (at < text.len) {
         uint32_t character = 0;
-        size_t len = decode(SL_BYTES(text.ptr + at, text.len - at), &character);
+        size_t len = decode_character(SL_BYTES(text.ptr + at, text.len - at),
+                                      &character);
         if (len > 0 && is_shown(character, how)) {
             at += len;
             continue;

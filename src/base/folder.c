@@ -65,8 +65,8 @@ static bool others_write(const struct stat *info)
 }
 
 /* One step: the folder becomes the place where the walk is. */
-static enum sl_status enter(struct walk *walk, const char *name, int *fd,
-                            const struct stat *info)
+static enum sl_status enter_folder(struct walk *walk, const char *name, int *fd,
+                                   const struct stat *info)
 {
     if (!is_ours(info) ||
         (others_write(info) && (info->st_mode & S_ISVTX) == 0))
@@ -85,7 +85,7 @@ static enum sl_status begin_at_root(struct walk *walk)
 
     if (fd < 0 || fstat(fd, &info) != 0)
         return fail_walk(walk, "/");
-    return enter(walk, "/", &fd, &info);
+    return enter_folder(walk, "/", &fd, &info);
 }
 
 /* Where the link leads comes before what is left of the path. */
@@ -125,7 +125,7 @@ static enum sl_status step_into(struct walk *walk, const char *name)
     if (S_ISLNK(info.st_mode))
         return follow_link(walk, name, fd, &info);
     if (S_ISDIR(info.st_mode))
-        return enter(walk, name, &fd, &info);
+        return enter_folder(walk, name, &fd, &info);
     errno = ENOTDIR;
     return fail_walk(walk, name);
 }

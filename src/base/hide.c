@@ -9,8 +9,8 @@
 
 static const char mark[] = "${...}";
 
-static struct sl_hidden *add(struct sl_hidden *list, const char *text,
-                             size_t len)
+static struct sl_hidden *add_hidden(struct sl_hidden *list, const char *text,
+                                    size_t len)
 {
     if (len == 0)
         return list;
@@ -32,7 +32,7 @@ static int digit_of(char c)
 static struct sl_hidden *add_part(struct sl_hidden *list, const char *text,
                                   size_t len)
 {
-    list = add(list, text, len);
+    list = add_hidden(list, text, len);
     if (len == 0 || memchr(text, '%', len) == NULL)
         return list;
     SL_CLEANUP(sl_freep) char *meant = sl_alloc(len + 1);
@@ -43,7 +43,7 @@ static struct sl_hidden *add_part(struct sl_hidden *list, const char *text,
         meant[used++] = low >= 0 ? (char)(high * 16 + low) : text[i];
         i += low >= 0 ? 2 : 0;
     }
-    return add(list, meant, strnlen(meant, used));
+    return add_hidden(list, meant, strnlen(meant, used));
 }
 
 /* [user[:password]@]host[:port] */
@@ -65,9 +65,9 @@ static struct sl_hidden *add_authority(struct sl_hidden *list, const char *text,
     const char *bracket =
         len > 0 && text[0] == '[' ? memchr(text, ']', len) : NULL;
     if (bracket != NULL)
-        return add(list, text + 1, (size_t)(bracket - text) - 1);
+        return add_hidden(list, text + 1, (size_t)(bracket - text) - 1);
     const char *colon = memchr(text, ':', len);
-    return add(list, text, colon != NULL ? (size_t)(colon - text) : len);
+    return add_hidden(list, text, colon != NULL ? (size_t)(colon - text) : len);
 }
 
 static struct sl_hidden *add_address(struct sl_hidden *list, const char *text,
@@ -79,7 +79,8 @@ static struct sl_hidden *add_address(struct sl_hidden *list, const char *text,
     const char *query = memchr(authority, '?', rest);
 
     if (query != NULL) {
-        list = add(list, query + 1, rest - (size_t)(query - authority) - 1);
+        list =
+            add_hidden(list, query + 1, rest - (size_t)(query - authority) - 1);
         rest = (size_t)(query - authority);
     }
     const char *slash = memchr(authority, '/', rest);
@@ -92,7 +93,7 @@ static struct sl_hidden *add_address(struct sl_hidden *list, const char *text,
 struct sl_hidden *sl_hidden_add(struct sl_hidden *list, const char *value,
                                 bool is_address)
 {
-    list = add(list, value, strlen(value));
+    list = add_hidden(list, value, strlen(value));
     while (is_address && *value != '\0') {
         size_t len = strcspn(value, ",");
         list = add_address(list, value, len);
@@ -107,8 +108,8 @@ static bool is_of_word(char c)
 }
 
 /* The length of the longest that stands here; 0: none does. */
-static size_t find(const struct sl_hidden *list, const char *start,
-                   const char *at)
+static size_t find_hidden(const struct sl_hidden *list, const char *start,
+                          const char *at)
 {
     size_t longest = 0;
 
@@ -134,7 +135,7 @@ void sl_hide(const struct sl_hidden *list, struct sl_error *err)
         return;
     for (const char *at = err->message;
          *at != '\0' && len < sizeof(shown) - 1;) {
-        size_t found = find(list, err->message, at);
+        size_t found = find_hidden(list, err->message, at);
         if (found == 0) {
             shown[len++] = *at++;
             continue;

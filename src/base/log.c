@@ -35,7 +35,7 @@ static atomic_int threshold = SL_LOG_WARN;
 static atomic_int chosen_format = SL_LOG_TEXT;
 
 /* The index of text in names, or -1. */
-static int find(const char *const names[], int count, const char *text)
+static int find_name(const char *const names[], int count, const char *text)
 {
     while (--count >= 0 && strcmp(text, names[count]) != 0)
         ;
@@ -44,7 +44,7 @@ static int find(const char *const names[], int count, const char *text)
 
 bool sl_log_level_parse(const char *text, enum sl_log_level *level)
 {
-    int found = find(level_names, SL_LOG_DEBUG + 1, text);
+    int found = find_name(level_names, SL_LOG_DEBUG + 1, text);
 
     if (found >= 0)
         *level = (enum sl_log_level)found;
@@ -53,7 +53,7 @@ bool sl_log_level_parse(const char *text, enum sl_log_level *level)
 
 bool sl_log_format_parse(const char *text, enum sl_log_format *format)
 {
-    int found = find(format_names, SL_LOG_JSON + 1, text);
+    int found = find_name(format_names, SL_LOG_JSON + 1, text);
 
     if (found >= 0)
         *format = (enum sl_log_format)found;

@@ -238,7 +238,7 @@ void sl_options_default(const struct sl_option *table, void *target)
 }
 
 /* Edits (insert, delete, replace, swap two neighbours) from a to b. */
-static size_t distance(const char *a, const char *b)
+static size_t edit_distance(const char *a, const char *b)
 {
     enum { LONGEST = 64 };
     size_t rows[3][LONGEST + 1];
@@ -276,7 +276,7 @@ const char *sl_nearest(const char *word, const char *const candidates[])
     size_t best = strlen(word) / 3 + 1; /* a slip, not another word */
 
     for (size_t i = 0; candidates[i] != NULL; i++) {
-        size_t edits = distance(word, candidates[i]);
+        size_t edits = edit_distance(word, candidates[i]);
         if (edits < strlen(candidates[i]) &&
             (edits < best || (edits == best && nearest == NULL))) {
             best = edits;

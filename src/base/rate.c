@@ -19,7 +19,7 @@ void sl_rate_done(struct sl_rate *rate)
 
 /* What the time since then has brought.  A part of a token counts once it is a
  * whole one. */
-static void refill(struct sl_rate *rate, int64_t now_ns)
+static void refill_rate(struct sl_rate *rate, int64_t now_ns)
 {
     double per_ns = (double)rate->per_second / (double)NS_PER_SECOND;
     double more = (double)(now_ns - rate->at_ns) * per_ns;
@@ -40,7 +40,7 @@ bool sl_rate_allows(struct sl_rate *rate, int64_t now_ns)
     if (rate->per_second == 0)
         return true;
     pthread_mutex_lock(&rate->mutex);
-    refill(rate, now_ns);
+    refill_rate(rate, now_ns);
     bool allows = rate->tokens > 0;
     pthread_mutex_unlock(&rate->mutex);
     return allows;

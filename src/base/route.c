@@ -106,8 +106,8 @@ static size_t resolve_dots(const uint8_t *out, size_t len)
 }
 
 /* Write the normal form of path, and return its length. */
-static size_t normalize(struct sl_bytes path, enum reading reading,
-                        uint8_t *out)
+static size_t normalize_path(struct sl_bytes path, enum reading reading,
+                             uint8_t *out)
 {
     size_t len = 1;
 
@@ -148,7 +148,7 @@ static bool is_plain(struct sl_bytes path)
 
 /* --- Prefixes ----------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
+static int compare_prefixes(const void *a, const void *b)
 {
     const struct prefix *one = a, *other = b;
     size_t shared = one->len < other->len ? one->len : other->len;
@@ -168,12 +168,12 @@ struct sl_routes *sl_routes_new(const struct sl_bytes *prefixes, size_t count)
         for (size_t i = 0; i < count; i++) {
             normal[i].index = i;
             normal[i].ptr = sl_alloc(normal_room(prefixes[i]));
-            normal[i].len =
-                normalize(prefixes[i], (enum reading)reading, normal[i].ptr);
+            normal[i].len = normalize_path(prefixes[i], (enum reading)reading,
+                                           normal[i].ptr);
             if (normal[i].len > routes->longest[reading])
                 routes->longest[reading] = normal[i].len;
         }
-        qsort(normal, count, sizeof(*normal), compare);
+        qsort(normal, count, sizeof(*normal), compare_prefixes);
         routes->prefixes[reading] = normal;
     }
     return routes;
@@ -197,7 +197,7 @@ static size_t find_prefix(const struct sl_routes *routes, enum reading reading,
     const struct prefix wanted = {.ptr = (uint8_t *)(uintptr_t)ptr, .len = len};
     const struct prefix *found =
         bsearch(&wanted, routes->prefixes[reading], routes->count,
-                sizeof(wanted), compare);
+                sizeof(wanted), compare_prefixes);
 
     return found != NULL ? found->index : SL_ROUTE_NONE;
 }
@@ -225,7 +225,7 @@ static size_t find_normal(const struct sl_routes *routes, enum reading reading,
     SL_CLEANUP(sl_freep) uint8_t *normal = sl_alloc(normal_room(path));
 
     return find_longest(routes, reading, normal,
-                        normalize(path, reading, normal));
+                        normalize_path(path, reading, normal));
 }
 
 size_t sl_routes_find(const struct sl_routes *routes, struct sl_bytes path)
@@ -243,8 +243,8 @@ bool sl_route_equal(struct sl_bytes a, struct sl_bytes b)
     for (int reading = 0; reading < READINGS; reading++) {
         SL_CLEANUP(sl_freep) uint8_t *one = sl_alloc(normal_room(a));
         SL_CLEANUP(sl_freep) uint8_t *other = sl_alloc(normal_room(b));
-        size_t one_len = normalize(a, (enum reading)reading, one);
-        size_t other_len = normalize(b, (enum reading)reading, other);
+        size_t one_len = normalize_path(a, (enum reading)reading, one);
+        size_t other_len = normalize_path(b, (enum reading)reading, other);
 
         if (one_len == other_len && memcmp(one, other, one_len) == 0)
             return true;

@@ -156,8 +156,9 @@ static enum sl_status check_receive(const struct sl_mq_request *request,
     return status;
 }
 
-static enum sl_status check(const struct sl_driver *driver, const void *config,
-                            const void *pointer, struct sl_error *err)
+static enum sl_status check_mq(const struct sl_driver *driver,
+                               const void *config, const void *pointer,
+                               struct sl_error *err)
 {
     const struct sl_mq_request *request = pointer;
 
@@ -244,8 +245,8 @@ void sl_mq_give_back(struct sl_service *service,
     }
 }
 
-static void discard(struct sl_service *service, const void *request,
-                    void *answer)
+static void discard_mq(struct sl_service *service, const void *request,
+                       void *answer)
 {
     if (((const struct sl_mq_request *)request)->verb == SL_MQ_RECEIVE)
         sl_mq_give_back(service, answer);
@@ -266,8 +267,8 @@ const struct sl_capability sl_mq = {
     .answer_done = sl_mq_answer_done,
     .request_fields = request_fields,
     .check_call = check_call,
-    .check = check,
+    .check = check_mq,
     .is_repeatable = is_repeatable,
     .wait_ms = wait_ms,
-    .discard = discard,
+    .discard = discard_mq,
 };

@@ -161,8 +161,9 @@ static enum sl_status check_member(const struct sl_driver *driver,
                            : status;
 }
 
-static enum sl_status check(const struct sl_driver *driver, const void *config,
-                            const void *pointer, struct sl_error *err)
+static enum sl_status check_pubsub(const struct sl_driver *driver,
+                                   const void *config, const void *pointer,
+                                   struct sl_error *err)
 {
     const struct sl_pubsub_request *request = pointer;
     enum sl_status status = check_name("a topic", request->topic, err);
@@ -191,7 +192,7 @@ static bool is_repeatable(const void *config, const void *pointer)
 }
 
 /* What happens to a topic is for each group of it. */
-static void lines(const void *pointer, uint64_t *about, uint64_t *line)
+static void wait_keys_of(const void *pointer, uint64_t *about, uint64_t *line)
 {
     const struct sl_pubsub_request *request = pointer;
 
@@ -225,8 +226,8 @@ void sl_pubsub_give_back(struct sl_service *service,
 }
 
 /* Nobody handles them; or nobody is there to be the member. */
-static void discard(struct sl_service *service, const void *pointer,
-                    void *answer)
+static void discard_pubsub(struct sl_service *service, const void *pointer,
+                           void *answer)
 {
     const struct sl_pubsub_request *request = pointer;
     struct sl_pubsub_request leave = *request;
@@ -252,9 +253,9 @@ const struct sl_capability sl_pubsub = {
     .answer_done = sl_pubsub_answer_done,
     .request_fields = request_fields,
     .check_call = check_call,
-    .check = check,
+    .check = check_pubsub,
     .is_repeatable = is_repeatable,
-    .wait_keys = lines,
+    .wait_keys = wait_keys_of,
     .wait_ms = wait_ms,
-    .discard = discard,
+    .discard = discard_pubsub,
 };

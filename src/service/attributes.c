@@ -46,8 +46,8 @@ enum sl_status sl_attributes_check(const struct sl_pair *pairs, size_t count,
 
 /* --- Attributes in one piece: each text behind its length --------------- */
 
-static enum sl_status pack(struct sl_buf *out, struct sl_bytes text,
-                           struct sl_error *err)
+static enum sl_status pack_text(struct sl_buf *out, struct sl_bytes text,
+                                struct sl_error *err)
 {
     uint32_t len = (uint32_t)text.len;
     enum sl_status status =
@@ -62,14 +62,14 @@ enum sl_status sl_attributes_pack(const struct sl_pair *pairs, size_t count,
     enum sl_status status = SL_OK;
 
     for (size_t i = 0; status == SL_OK && i < count; i++) {
-        status = pack(out, pairs[i].name, err);
+        status = pack_text(out, pairs[i].name, err);
         if (status == SL_OK)
-            status = pack(out, pairs[i].value, err);
+            status = pack_text(out, pairs[i].value, err);
     }
     return status;
 }
 
-static bool unpack(struct sl_bytes *bytes, struct sl_bytes *text)
+static bool unpack_text(struct sl_bytes *bytes, struct sl_bytes *text)
 {
     uint32_t len;
 
@@ -91,8 +91,8 @@ bool sl_attributes_unpack(struct sl_bytes bytes,
     while (bytes.len > 0) {
         if (*count == SL_ATTRIBUTES_MAX)
             return false;
-        if (!unpack(&bytes, &pairs[*count].name) ||
-            !unpack(&bytes, &pairs[*count].value))
+        if (!unpack_text(&bytes, &pairs[*count].name) ||
+            !unpack_text(&bytes, &pairs[*count].value))
             return false;
         (*count)++;
     }

@@ -19,7 +19,7 @@
 
 /* --- Making one --------------------------------------------------------- */
 
-static size_t aligned(size_t size)
+static size_t align_size(size_t size)
 {
     return (size + 15) & ~(size_t)15;
 }
@@ -32,11 +32,12 @@ static struct sl_call *call_alloc(const struct sl_capability *capability,
                                   size_t count, size_t bytes, bool *fits,
                                   uint8_t **tail)
 {
-    const size_t answers = aligned(sizeof(struct sl_call));
-    const size_t requests = answers + aligned(count * capability->answer_size);
-    const size_t ops = requests + aligned(count * capability->request_size);
-    const size_t finished = ops + aligned(count * sizeof(struct sl_op));
-    const size_t fixed = finished + aligned(count * sizeof(bool));
+    const size_t answers = align_size(sizeof(struct sl_call));
+    const size_t requests =
+        answers + align_size(count * capability->answer_size);
+    const size_t ops = requests + align_size(count * capability->request_size);
+    const size_t finished = ops + align_size(count * sizeof(struct sl_op));
+    const size_t fixed = finished + align_size(count * sizeof(bool));
     uint8_t *block = malloc(fixed + bytes);
 
     *fits = block != NULL;
@@ -194,7 +195,7 @@ static bool is_expired(struct sl_call *call)
 }
 
 /* What nobody is going to read is given back. */
-static void discard(struct sl_call *call)
+static void discard_answers(struct sl_call *call)
 {
     struct sl_service *service = call->work_queue->service;
     const struct sl_capability *capability = service->capability;
@@ -214,7 +215,7 @@ void sl_call_unref(struct sl_call *call)
 
     if (atomic_fetch_sub(&call->owners, 1) > 1)
         return;
-    discard(call);
+    discard_answers(call);
     sl_answers_done(service, call->answers, call->count);
     if (call->held != NULL) {
         atomic_fetch_sub_explicit(call->held, call->bytes,
@@ -237,7 +238,7 @@ static bool begin_settling(struct sl_call *call)
 }
 
 /* Every op is finished. */
-static void complete(struct sl_call *call)
+static void complete_call(struct sl_call *call)
 {
     if (call->done != NULL)
         call->done(call->context);
@@ -335,7 +336,7 @@ void sl_call_finish_unsent(struct sl_call *call, const struct sl_error *err)
         sl_op_fail(&call->ops[i], err);
         finish_op(call, i);
     }
-    complete(call);
+    complete_call(call);
 }
 
 /* --- Repeating ---------------------------------------------------------- */
@@ -459,7 +460,7 @@ void sl_call_settle(struct sl_call *call)
         finish_op(call, i);
     }
     if (again == 0) {
-        complete(call);
+        complete_call(call);
         return;
     }
     call->tries++;
@@ -497,7 +498,7 @@ void sl_call_start(struct sl_call *call, const struct sl_caller *caller)
     }
     call->task.weight = weight;
     if (weight == 0)
-        complete(call);
+        complete_call(call);
     else if (call->delayed)
         sl_queue_submit_at(queue, &call->task, call->start);
     else if (!run_on_caller(call, caller) &&

@@ -82,7 +82,7 @@ static void report_success(struct sl_service *service, bool by_check)
         log_change(service, "resource-again", NULL);
 }
 
-static void suspect(struct sl_service *service)
+static void suspect_service(struct sl_service *service)
 {
     pthread_mutex_lock(&service->lock);
     service->health.suspected = true;
@@ -104,7 +104,7 @@ enum sl_status sl_service_connect(struct sl_service *service,
     if (status == SL_OK && service->driver->check == NULL)
         report_success(service, true);
     else if (status == SL_TIMEOUT)
-        suspect(service);
+        suspect_service(service);
     else if (status != SL_OK)
         report_failure(service, true, err);
     return status;
@@ -128,7 +128,7 @@ void sl_health_see(struct sl_service *service, const struct sl_op *op)
         return;
     case SL_TIMEOUT:
         if (!op->unsent)
-            suspect(service);
+            suspect_service(service);
         return;
     default:
         return;
@@ -145,7 +145,7 @@ static bool is_ending(struct sl_service *service)
     return ending;
 }
 
-static void check(struct sl_service *service)
+static void check_service(struct sl_service *service)
 {
     struct sl_error err;
     enum sl_status status =
@@ -184,12 +184,12 @@ static bool wait_for_doubt(struct sl_service *service)
     return !ending;
 }
 
-static void *watch(void *context)
+static void *watch_health(void *context)
 {
     struct sl_service *service = context;
 
     do
-        check(service);
+        check_service(service);
     while (wait_for_doubt(service));
     pthread_mutex_lock(&service->lock);
     service->health.watching = false;
@@ -210,7 +210,7 @@ void sl_service_watch(struct sl_service *service)
     health->watching = true;
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attributes, watch, service) != 0) {
+    if (pthread_create(&thread, &attributes, watch_health, service) != 0) {
         health->watching = false; /* then only calls tell */
         sl_service_unref(service);
     }

@@ -59,10 +59,10 @@ static size_t answer_max(const struct sl_op *op)
 }
 
 /* Send what stands in body. */
-static enum sl_status call(struct state *state, const char *path,
-                           size_t answer_bytes, sl_deadline deadline,
-                           struct sl_json **answer, bool *unchanged,
-                           struct sl_error *err)
+static enum sl_status call_etcd(struct state *state, const char *path,
+                                size_t answer_bytes, sl_deadline deadline,
+                                struct sl_json **answer, bool *unchanged,
+                                struct sl_error *err)
 {
     const struct sl_etcd_call what = {.path = path,
                                       .body = sl_buf_bytes(&state->body),
@@ -76,7 +76,8 @@ static enum sl_status call(struct state *state, const char *path,
     return status;
 }
 
-static void fail(struct sl_op *op, const struct sl_error *err, bool unchanged)
+static void fail_op(struct sl_op *op, const struct sl_error *err,
+                    bool unchanged)
 {
     op->unsent = unchanged;
     sl_op_fail(op, err);
@@ -89,7 +90,7 @@ static void fail_unsent(struct sl_op *const ops[], size_t count)
 
     sl_fail(&err, SL_UNAVAILABLE, "etcd: the connection broke before");
     for (size_t i = 0; i < count; i++)
-        fail(ops[i], &err, true);
+        fail_op(ops[i], &err, true);
 }
 
 static void not_understood(struct state *state, struct sl_op *op)
@@ -99,12 +100,12 @@ static void not_understood(struct state *state, struct sl_op *op)
     state->broken = true;
     sl_fail(&err, SL_UNAVAILABLE,
             "etcd: the server does not answer the question");
-    fail(op, &err, false);
+    fail_op(op, &err, false);
 }
 
 /* --- Groups: plain operations in one transaction -------------------------- */
 
-static bool writes(const struct sl_op *op)
+static bool is_write(const struct sl_op *op)
 {
     uint32_t verb = sl_op_verb(op);
 
@@ -137,8 +138,8 @@ static size_t group_of(struct sl_op *const ops[], size_t count)
 
     for (len = 0; len < count && len < OPS_MAX; len++) {
         const struct sl_kv_request *request = ops[len]->request;
-        if (!is_plain(ops[len]) || writes(ops[len]) != writes(ops[0]) ||
-            (writes(ops[0]) && writes_again(ops, len, ops[len])))
+        if (!is_plain(ops[len]) || is_write(ops[len]) != is_write(ops[0]) ||
+            (is_write(ops[0]) && writes_again(ops, len, ops[len])))
             break;
         bytes += request->key.len + request->value.len + OP_EXTRA;
         if (len > 0 && bytes > WRITES_MAX)
@@ -174,7 +175,7 @@ static bool is_of_one(enum sl_status status, struct sl_op *const ops[],
 {
     return status != SL_OK && status != SL_UNAVAILABLE &&
            status != SL_TIMEOUT && status != SL_UNAUTHENTICATED &&
-           (unchanged || !writes(ops[0]));
+           (unchanged || !is_write(ops[0]));
 }
 
 static void run_group(struct state *state, struct sl_op *const ops[],
@@ -189,8 +190,8 @@ static void run_group(struct state *state, struct sl_op *const ops[],
     if (count > 1 && bytes < GROUP_ANSWER)
         bytes = GROUP_ANSWER;
     if (status == SL_OK)
-        status = call(state, "kv/txn", bytes, ops[0]->deadline, &answer,
-                      &unchanged, &err);
+        status = call_etcd(state, "kv/txn", bytes, ops[0]->deadline, &answer,
+                           &unchanged, &err);
     if (count > 1 && is_of_one(status, ops, unchanged)) {
         size_t i = 0;
         while (i < count && !state->broken)
@@ -200,7 +201,7 @@ static void run_group(struct state *state, struct sl_op *const ops[],
     }
     for (size_t i = 0; i < count; i++) {
         if (status != SL_OK)
-            fail(ops[i], &err, unchanged);
+            fail_op(ops[i], &err, unchanged);
         else if (!sl_kv_etcd_answer(ops[i], answer, i))
             not_understood(state, ops[i]);
     }
@@ -218,10 +219,10 @@ static void run_conditional(struct state *state, struct sl_op *op)
     enum sl_status status = sl_kv_etcd_append_conditional(
         &state->body, op->request, state->store->prefix, &err);
     if (status == SL_OK)
-        status =
-            call(state, "kv/txn", 0, op->deadline, &answer, &unchanged, &err);
+        status = call_etcd(state, "kv/txn", 0, op->deadline, &answer,
+                           &unchanged, &err);
     if (status != SL_OK)
-        fail(op, &err, unchanged);
+        fail_op(op, &err, unchanged);
     else if (!sl_kv_etcd_answer(op, answer, 0))
         not_understood(state, op);
 }
@@ -238,9 +239,9 @@ static void pause_a_little(void)
 
 /* Write the sum where the key is as it was read.  *number is what it is
  * otherwise, and *done false. */
-static enum sl_status replace(struct state *state, struct sl_op *op,
-                              struct sl_kv_etcd_number *number, bool *done,
-                              struct sl_error *err)
+static enum sl_status replace_value(struct state *state, struct sl_op *op,
+                                    struct sl_kv_etcd_number *number,
+                                    bool *done, struct sl_error *err)
 {
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
     int64_t sum;
@@ -254,8 +255,8 @@ static enum sl_status replace(struct state *state, struct sl_op *op,
         &state->body, op->request, state->store->prefix, number->revision, sum,
         err);
     if (status == SL_OK)
-        status = call(state, "kv/txn", answer_max(op), op->deadline, &answer,
-                      &op->unsent, err);
+        status = call_etcd(state, "kv/txn", answer_max(op), op->deadline,
+                           &answer, &op->unsent, err);
     if (status != SL_OK)
         return status;
     *done = sl_json_true(answer, "succeeded");
@@ -282,8 +283,8 @@ static enum sl_status read_number(struct state *state, struct sl_op *op,
     if (status == SL_OK)
         status = sl_buf_append(&state->body, SL_LITERAL("}"), err);
     if (status == SL_OK)
-        status = call(state, "kv/range", answer_max(op), op->deadline, &answer,
-                      &unchanged, err);
+        status = call_etcd(state, "kv/range", answer_max(op), op->deadline,
+                           &answer, &unchanged, err);
     return status == SL_OK ? sl_kv_etcd_read_number(answer, number, err)
                            : status;
 }
@@ -301,7 +302,7 @@ static void run_increment(struct state *state, struct sl_op *op)
     sl_buf_clear(&state->body);
     enum sl_status status = read_number(state, op, &number, &err);
     while (status == SL_OK && !done) {
-        status = replace(state, op, &number, &done, &err);
+        status = replace_value(state, op, &number, &done, &err);
         if (status == SL_OK && !done && sl_deadline_passed(op->deadline)) {
             status = sl_fail(&err, SL_TIMEOUT,
                              "etcd: others change the key all the time");
@@ -324,10 +325,10 @@ static void run_keys(struct state *state, struct sl_op *op)
     enum sl_status status = sl_kv_etcd_append_page(&state->body, op->request,
                                                    state->store->prefix, &err);
     if (status == SL_OK)
-        status = call(state, "kv/range", PAGE_ANSWER, op->deadline, &answer,
-                      &unchanged, &err);
+        status = call_etcd(state, "kv/range", PAGE_ANSWER, op->deadline,
+                           &answer, &unchanged, &err);
     if (status != SL_OK)
-        fail(op, &err, unchanged);
+        fail_op(op, &err, unchanged);
     else if (!sl_kv_etcd_answer_page(op, answer, state->store->prefix))
         not_understood(state, op);
 }

@@ -12,8 +12,8 @@ static const struct sl_bytes none;
 
 static const char mark = 'k'; /* of a cursor */
 
-static enum sl_status append(struct sl_buf *out, const char *text,
-                             enum sl_status status, struct sl_error *err)
+static enum sl_status append_text(struct sl_buf *out, const char *text,
+                                  enum sl_status status, struct sl_error *err)
 {
     return status == SL_OK ? sl_buf_append(out, sl_bytes_of(text), err)
                            : status;
@@ -42,15 +42,15 @@ enum sl_status sl_kv_etcd_append_op(struct sl_buf *out,
         [SL_KV_SET] = "{\"request_put\":{",
         [SL_KV_DELETE] = "{\"request_delete_range\":{",
     };
-    enum sl_status status = append(out, begins[request->verb], SL_OK, err);
+    enum sl_status status = append_text(out, begins[request->verb], SL_OK, err);
 
     status = append_key(out, request, prefix, status, err);
     if (request->verb == SL_KV_SET) {
-        status = append(out, ",", status, err);
+        status = append_text(out, ",", status, err);
         if (status == SL_OK)
             status = sl_etcd_bytes(out, "value", none, request->value, err);
     }
-    return append(out, "}}", status, err);
+    return append_text(out, "}}", status, err);
 }
 
 /* "MOD": the key's revision; of no key it is 0. */
@@ -59,9 +59,9 @@ static enum sl_status append_compare(struct sl_buf *out,
                                      struct sl_bytes prefix, int64_t revision,
                                      struct sl_error *err)
 {
-    enum sl_status status =
-        append(out, "{\"compare\":[{\"target\":\"MOD\",\"result\":\"EQUAL\",",
-               SL_OK, err);
+    enum sl_status status = append_text(
+        out, "{\"compare\":[{\"target\":\"MOD\",\"result\":\"EQUAL\",", SL_OK,
+        err);
 
     status = append_key(out, request, prefix, status, err);
     return status == SL_OK ? sl_buf_printf(out, err,
@@ -84,7 +84,7 @@ sl_kv_etcd_append_conditional(struct sl_buf *out,
     enum sl_status status = append_compare(out, request, prefix, revision, err);
     if (status == SL_OK)
         status = sl_kv_etcd_append_op(out, request, prefix, err);
-    return append(out, "]}", status, err);
+    return append_text(out, "]}", status, err);
 }
 
 /* --- Answers -------------------------------------------------------------- */
@@ -163,18 +163,19 @@ enum sl_status sl_kv_etcd_append_replace(struct sl_buf *out,
     int len = snprintf(digits, sizeof(digits), "%" PRId64, sum);
     enum sl_status status = append_compare(out, request, prefix, revision, err);
 
-    status = append(out, "{\"request_put\":{", status, err);
+    status = append_text(out, "{\"request_put\":{", status, err);
     status = append_key(out, request, prefix, status, err);
-    status = append(out, ",", status, err);
+    status = append_text(out, ",", status, err);
     if (status == SL_OK)
         status = sl_etcd_bytes(out, "value", none,
                                SL_BYTES(digits, (size_t)len), err);
     /* A time to live that it has, from wherever, stays. */
     if (revision != 0)
-        status = append(out, ",\"ignore_lease\":true", status, err);
-    status = append(out, "}}],\"failure\":[{\"request_range\":{", status, err);
+        status = append_text(out, ",\"ignore_lease\":true", status, err);
+    status =
+        append_text(out, "}}],\"failure\":[{\"request_range\":{", status, err);
     status = append_key(out, request, prefix, status, err);
-    return append(out, "}}]}", status, err);
+    return append_text(out, "}}]}", status, err);
 }
 
 enum sl_status sl_kv_etcd_read_number(const struct sl_json *range,
@@ -227,7 +228,7 @@ enum sl_status sl_kv_etcd_append_page(struct sl_buf *out,
     SL_CLEANUP(sl_buf_done) struct sl_buf last = SL_BUF(SL_KV_CURSOR_MAX);
     SL_CLEANUP(sl_buf_done)
     struct sl_buf after = SL_BUF(prefix.len + SL_KV_CURSOR_MAX);
-    enum sl_status status = append(out, "{", SL_OK, err);
+    enum sl_status status = append_text(out, "{", SL_OK, err);
 
     if (status == SL_OK && request->cursor.len > 0) {
         status = read_cursor(request, &last, err);

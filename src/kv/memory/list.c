@@ -33,7 +33,8 @@ void sl_kv_memory_blob_unref(void *owner)
 
 /* --- The list ----------------------------------------------------------- */
 
-static int compare(const struct sl_kv_memory_node *node, struct sl_bytes key)
+static int compare_key(const struct sl_kv_memory_node *node,
+                       struct sl_bytes key)
 {
     size_t common = node->key_len < key.len ? node->key_len : key.len;
     int order = common == 0 ? 0 : memcmp(node->key, key.ptr, common);
@@ -50,7 +51,7 @@ sl_kv_memory_seek(struct sl_kv_memory_store *store, struct sl_bytes key,
     struct sl_kv_memory_node **row = store->first;
 
     for (unsigned level = SL_KV_MEMORY_LEVELS; level-- > 0;) {
-        while (row[level] != NULL && compare(row[level], key) < 0)
+        while (row[level] != NULL && compare_key(row[level], key) < 0)
             row = row[level]->next;
         if (before != NULL)
             before[level] = &row[level];
@@ -68,7 +69,8 @@ struct sl_kv_memory_node *sl_kv_memory_find(struct sl_kv_memory_store *store,
 {
     struct sl_kv_memory_node *node = sl_kv_memory_seek(store, key, NULL);
 
-    if (node == NULL || compare(node, key) != 0 || !sl_kv_memory_is_alive(node))
+    if (node == NULL || compare_key(node, key) != 0 ||
+        !sl_kv_memory_is_alive(node))
         return NULL;
     return node;
 }
@@ -125,7 +127,7 @@ void sl_kv_memory_put(struct sl_kv_memory_store *store, struct sl_bytes key,
     struct sl_kv_memory_node **before[SL_KV_MEMORY_LEVELS];
     struct sl_kv_memory_node *node = sl_kv_memory_seek(store, key, before);
 
-    if (node != NULL && compare(node, key) == 0) {
+    if (node != NULL && compare_key(node, key) == 0) {
         store->bytes -= node->value->len;
         store->bytes += value->len;
         sl_kv_memory_blob_unref(node->value);

@@ -181,7 +181,7 @@ static int ask_keys(struct sl_op *op, struct sl_pg_arguments *arguments,
     return KEYS;
 }
 
-static int ask(struct sl_op *op, struct sl_pg_arguments *arguments)
+static int bind_arguments(struct sl_op *op, struct sl_pg_arguments *arguments)
 {
     /* One at a time: it is sent before the next is asked for. */
     static _Thread_local char end[SL_KV_KEY_MAX + 1];
@@ -270,7 +270,7 @@ static void answer_keys(struct sl_op *op, const PGresult *result)
     }
 }
 
-static void answer(struct sl_op *op, const PGresult *result)
+static void read_result(struct sl_op *op, const PGresult *result)
 {
     struct sl_kv_answer *out = op->answer;
 
@@ -296,7 +296,7 @@ static void answer(struct sl_op *op, const PGresult *result)
     }
 }
 
-static bool refuse(struct sl_op *op, const char *sqlstate)
+static bool is_refused(struct sl_op *op, const char *sqlstate)
 {
     if (sl_kv_request_of(op)->verb != SL_KV_INCREMENT ||
         strncmp(sqlstate, "22", 2) != 0)
@@ -320,9 +320,9 @@ static const struct sl_pg_tables_kind kind = {
               "CREATE INDEX IF NOT EXISTS \"{t}_expires\" ON \"{t}\" (expires) "
               "WHERE expires IS NOT NULL",
     .statements = statements,
-    .make_arguments = ask,
-    .answer = answer,
-    .refuse = refuse,
+    .make_arguments = bind_arguments,
+    .answer = read_result,
+    .refuse = is_refused,
 };
 
 static enum sl_status postgres_store_new(const void *options, void **store,

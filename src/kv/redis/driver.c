@@ -102,8 +102,8 @@ static struct sl_bytes server_key(struct state *state, struct sl_bytes key)
     return sl_buf_bytes(&state->key);
 }
 
-static enum sl_status append(void *context, const struct sl_op *op,
-                             struct sl_buf *out, struct sl_error *err)
+static enum sl_status append_command(void *context, const struct sl_op *op,
+                                     struct sl_buf *out, struct sl_error *err)
 {
     const struct sl_kv_request *request = op->request;
 
@@ -111,19 +111,20 @@ static enum sl_status append(void *context, const struct sl_op *op,
                                  server_key(context, request->key), err);
 }
 
-static bool answer(void *context, struct sl_op *op, redisReply *reply)
+static bool read_reply(void *context, struct sl_op *op, redisReply *reply)
 {
     (void)context;
     return sl_kv_redis_answer(op, reply);
 }
 
-static const struct sl_redis_pipeline_calls calls = {append, answer};
+static const struct sl_redis_pipeline_calls calls = {append_command,
+                                                     read_reply};
 
 /* --- Listing ------------------------------------------------------------ */
 
-static enum sl_status scan(struct state *state, const char *cursor,
-                           struct sl_bytes prefix, const struct sl_op *op,
-                           redisReply **reply, struct sl_error *err)
+static enum sl_status scan_page(struct state *state, const char *cursor,
+                                struct sl_bytes prefix, const struct sl_op *op,
+                                redisReply **reply, struct sl_error *err)
 {
     SL_CLEANUP(sl_buf_done)
     struct sl_buf pattern = SL_BUF(4 * SL_KV_KEY_MAX + 1);
@@ -150,7 +151,8 @@ static void scan_once(struct state *state, struct sl_op *op,
     struct sl_error *err = &sl_kv_answer_of(op)->err;
     struct sl_bytes prefix = server_key(state, sl_kv_request_of(op)->key);
 
-    if (scan(state, cursor, prefix, op, &reply, err) != SL_OK || reply == NULL)
+    if (scan_page(state, cursor, prefix, op, &reply, err) != SL_OK ||
+        reply == NULL)
         return;
     if (reply->type == REDIS_REPLY_ERROR) {
         sl_redis_fail(reply, "redis: ", &op->unsent, err);

@@ -184,8 +184,7 @@ static bool answer_number(struct sl_op *op, const redisReply *reply)
 bool sl_kv_redis_answer(struct sl_op *op, redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_ERROR) {
-        sl_redis_fail(reply, "redis: ", &op->unsent,
-                      &sl_kv_answer_of(op)->err);
+        sl_redis_fail(reply, "redis: ", &op->unsent, &sl_kv_answer_of(op)->err);
         return true;
     }
     switch (sl_kv_request_of(op)->verb) {
@@ -205,7 +204,7 @@ bool sl_kv_redis_answer(struct sl_op *op, redisReply *reply)
 
 /* --- Listing ------------------------------------------------------------ */
 
-static size_t digits(struct sl_bytes text, size_t most)
+static size_t count_digits(struct sl_bytes text, size_t most)
 {
     size_t count = 0;
 
@@ -218,7 +217,7 @@ static size_t digits(struct sl_bytes text, size_t most)
 /* "len:key" at the front of *rest. */
 static bool take_key(struct sl_bytes *rest, struct sl_bytes *key)
 {
-    size_t count = digits(*rest, 4), len = 0;
+    size_t count = count_digits(*rest, 4), len = 0;
 
     if (count == 0 || count == rest->len || rest->ptr[count] != ':')
         return false;
@@ -236,7 +235,7 @@ static bool take_key(struct sl_bytes *rest, struct sl_bytes *key)
 bool sl_kv_redis_read_cursor(struct sl_bytes text,
                              struct sl_kv_redis_cursor *out)
 {
-    size_t count = digits(text, sizeof(out->scan) - 1);
+    size_t count = count_digits(text, sizeof(out->scan) - 1);
     struct sl_bytes rest, key;
 
     if (count == 0)
@@ -316,7 +315,7 @@ bool sl_kv_redis_answer_scan(const redisReply *reply, size_t skip,
 
     const redisReply *cursor = reply->element[0], *keys = reply->element[1];
     if (cursor->len == 0 || cursor->len >= 24 ||
-        digits(SL_BYTES(cursor->str, cursor->len), 24) != cursor->len)
+        count_digits(SL_BYTES(cursor->str, cursor->len), 24) != cursor->len)
         return false;
     memcpy(scan, cursor->str, cursor->len);
     scan[cursor->len] = '\0';

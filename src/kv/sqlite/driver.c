@@ -373,7 +373,7 @@ static int run_keys(struct state *state, struct sl_op *op)
     return sl_embedded_finish(keys);
 }
 
-static int run(struct sl_embedded *embedded, struct sl_op *op)
+static int run_statement(struct sl_embedded *embedded, struct sl_op *op)
 {
     static int (*const runs[])(struct state *, struct sl_op *) = {
         [SL_KV_GET] = run_get,   [SL_KV_EXISTS] = run_exists,
@@ -384,25 +384,25 @@ static int run(struct sl_embedded *embedded, struct sl_op *op)
     return runs[sl_op_verb(op)]((struct state *)embedded, op);
 }
 
-static bool writes(const struct sl_op *op)
+static bool is_write(const struct sl_op *op)
 {
     enum sl_kv_verb verb = sl_kv_request_of(op)->verb;
 
     return verb == SL_KV_SET || verb == SL_KV_DELETE || verb == SL_KV_INCREMENT;
 }
 
-static bool frees(const struct sl_op *op)
+static bool frees_space(const struct sl_op *op)
 {
     return sl_op_verb(op) == SL_KV_DELETE;
 }
 
-static bool sweep(struct sl_embedded *embedded)
+static bool sweep_expired(struct sl_embedded *embedded)
 {
     return sl_embedded_sweep(embedded, embedded->statements[EXPIRED],
                              embedded->statements[SWEEP], sl_wall_ms());
 }
 
-static void undo(struct sl_op *op)
+static void undo_answer(struct sl_op *op)
 {
     if (op->answer_budget != NULL)
         *op->answer_budget += sl_kv_answer_of(op)->value.bytes.len;
@@ -437,11 +437,11 @@ static const struct sl_embedded_kind kind = {
         },
     .statements = statements,
     .state_size = sizeof(struct state),
-    .writes = writes,
-    .run = run,
-    .frees = frees,
-    .sweep = sweep,
-    .undo = undo,
+    .writes = is_write,
+    .run = run_statement,
+    .frees = frees_space,
+    .sweep = sweep_expired,
+    .undo = undo_answer,
     .rolled_back = rolled_back,
 };
 
