@@ -383,6 +383,22 @@ static void the_position_follows_the_first(void **state)
     sl_pubsub_kafka_in_flight_free(table);
 }
 
+/* A refusal that is older than the assignment says nothing of it: the new topic
+ * is read from its beginning. */
+static void an_outdated_refusal_skips_nothing(void **state)
+{
+    (void)state;
+    /* The offset of the old topic, which the new one has by now. */
+    assert_int_equal(
+        sl_pubsub_kafka_position_after(5, 0, 20, RD_KAFKA_OFFSET_BEGINNING), 0);
+    assert_int_equal(sl_pubsub_kafka_position_after(5, 0, 20, 3), 3);
+    /* One that is there by now, where the consumer waits for it. */
+    assert_int_equal(sl_pubsub_kafka_position_after(5, 0, 20, 5), 5);
+    /* Deleted before it was received; a topic that is shorter. */
+    assert_int_equal(sl_pubsub_kafka_position_after(5, 10, 20, 5), 10);
+    assert_int_equal(sl_pubsub_kafka_position_after(5, 0, 3, 5), 0);
+}
+
 static void a_key_is_in_order(void **state)
 {
     struct sl_pubsub_kafka_in_flight *table = sl_pubsub_kafka_in_flight_new();
@@ -545,6 +561,7 @@ int main(void)
         cmocka_unit_test(words),
         cmocka_unit_test(a_producer_that_knows_many_names_is_replaced),
         cmocka_unit_test(the_position_follows_the_first),
+        cmocka_unit_test(an_outdated_refusal_skips_nothing),
         cmocka_unit_test(a_key_is_in_order),
         cmocka_unit_test(what_a_member_had_comes_back_in_order),
         cmocka_unit_test(a_partition_that_comes_back),

@@ -253,6 +253,15 @@ bool sl_pubsub_kafka_in_flight_position(struct sl_pubsub_kafka_in_flight *table,
     return true;
 }
 
+int64_t
+sl_pubsub_kafka_in_flight_end(const struct sl_pubsub_kafka_in_flight *table,
+                              int32_t number)
+{
+    const struct partition *partition = find_partition(table, number);
+
+    return partition != NULL ? partition->end : -1;
+}
+
 int32_t
 sl_pubsub_kafka_entry_partition(const struct sl_pubsub_kafka_entry *entry)
 {

@@ -63,6 +63,10 @@ bool sl_pubsub_kafka_in_flight_wants(
  */
 bool sl_pubsub_kafka_in_flight_position(struct sl_pubsub_kafka_in_flight *table,
                                         int32_t partition, int64_t *offset);
+/* The offset after the last event added; -1: none was, since it is ours. */
+int64_t
+sl_pubsub_kafka_in_flight_end(const struct sl_pubsub_kafka_in_flight *table,
+                              int32_t partition);
 /* The partition of an entry. */
 int32_t
 sl_pubsub_kafka_entry_partition(const struct sl_pubsub_kafka_entry *entry);

@@ -179,7 +179,8 @@ struct sl_pubsub_kafka_member {
 struct sl_pubsub_kafka_partition {
     int32_t number;
     rd_kafka_queue_t *queue;
-    bool is_lost; /* the next offset does not exist */
+    int64_t assigned; /* the offset that it was last fetched from */
+    bool is_lost;     /* the next offset does not exist */
     int64_t lost_offset;
     struct sl_pubsub_kafka_partition *next;
 };
@@ -304,6 +305,14 @@ enum sl_pubsub_kafka_found {
     SL_PUBSUB_KAFKA_FOUND,
     SL_PUBSUB_KAFKA_NOT_FOUND_YET
 };
+/*
+ * Where to go on after an offset was refused, in a partition from low to high;
+ * next: where the consumer is.  Outside of these the events were deleted, or
+ * the topic is another one: begin at low.  Within them the refusal is outdated:
+ * librdkafka delivers one of before the partition was assigned again.
+ */
+int64_t sl_pubsub_kafka_position_after(int64_t refused, int64_t low,
+                                       int64_t high, int64_t next);
 /* Set the start position of each of these partitions, which become ours. */
 SL_MUST_CHECK enum sl_pubsub_kafka_found
 sl_pubsub_kafka_find_positions(struct sl_pubsub_kafka_consumer *consumer,

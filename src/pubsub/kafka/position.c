@@ -56,7 +56,7 @@ void sl_pubsub_kafka_notices_deliver(struct sl_pubsub_kafka_consumer *consumer,
         consumer->notices = notice->next;
         if (op != NULL)
             sl_op_report(op, notice->event, sl_bytes_of(notice->subject),
-                       notice->reason);
+                         notice->reason);
         free(notice->subject);
         free(notice->reason);
         free(notice);
@@ -87,19 +87,20 @@ static bool is_to_be_given_up(const struct sl_pubsub_kafka_consumer *consumer,
 
 /* Fetch a partition from another offset: unassign it and assign it again. */
 static void fetch_from(struct sl_pubsub_kafka_consumer *consumer,
-                       int32_t number, int64_t offset)
+                       struct sl_pubsub_kafka_partition *part, int64_t offset)
 {
     rd_kafka_topic_partition_list_t *list =
         rd_kafka_topic_partition_list_new(1);
 
-    rd_kafka_topic_partition_list_add(list, consumer->kafka_topic, number)
+    part->assigned = offset;
+    rd_kafka_topic_partition_list_add(list, consumer->kafka_topic, part->number)
         ->offset = offset;
     sl_pubsub_kafka_note_error(
         consumer, rd_kafka_incremental_unassign(consumer->client, list));
     sl_pubsub_kafka_note_error(
         consumer, rd_kafka_incremental_assign(consumer->client, list));
     rd_kafka_topic_partition_list_destroy(list);
-    sl_pubsub_kafka_partition_claim(consumer, number);
+    sl_pubsub_kafka_partition_claim(consumer, part->number);
 }
 
 /* The topic was recreated: read all partitions from their beginning. */
@@ -113,7 +114,7 @@ static void restart_topic(struct sl_pubsub_kafka_consumer *consumer)
         }
         part->is_lost = false;
         sl_pubsub_kafka_in_flight_assign(consumer->in_flight, part->number);
-        fetch_from(consumer, part->number, RD_KAFKA_OFFSET_BEGINNING);
+        fetch_from(consumer, part, RD_KAFKA_OFFSET_BEGINNING);
     }
     sl_pubsub_kafka_in_flight_new_topic(consumer->in_flight);
     sl_pubsub_kafka_notify_topic_recreated(consumer, "beginning");
@@ -143,6 +144,14 @@ static void notify_gap(struct sl_pubsub_kafka_consumer *consumer,
                 part->lost_offset, high));
 }
 
+int64_t sl_pubsub_kafka_position_after(int64_t refused, int64_t low,
+                                       int64_t high, int64_t next)
+{
+    bool is_outdated = refused >= low && refused <= high;
+
+    return is_outdated && next >= low && next <= high ? next : low;
+}
+
 /* False: try again later. */
 static bool reset_position(struct sl_pubsub_kafka_consumer *consumer,
                            struct sl_pubsub_kafka_partition *part)
@@ -159,10 +168,13 @@ static bool reset_position(struct sl_pubsub_kafka_consumer *consumer,
         notify_gap(consumer, part, low, high);
     if (part->lost_offset > high)
         sl_pubsub_kafka_in_flight_assign(consumer->in_flight, part->number);
-    fetch_from(consumer, part->number,
-               part->lost_offset >= low && part->lost_offset <= high
-                   ? part->lost_offset
-                   : low);
+    int64_t next =
+        sl_pubsub_kafka_in_flight_end(consumer->in_flight, part->number);
+    if (next < 0)
+        next = part->assigned;
+    fetch_from(
+        consumer, part,
+        sl_pubsub_kafka_position_after(part->lost_offset, low, high, next));
     return true;
 }
 

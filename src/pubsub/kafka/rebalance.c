@@ -28,11 +28,12 @@ enum {
 /* --- Partitions --------------------------------------------------------- */
 
 static void add_partition(struct sl_pubsub_kafka_consumer *consumer,
-                          int32_t number)
+                          int32_t number, int64_t offset)
 {
     struct sl_pubsub_kafka_partition *part = sl_alloc(sizeof(*part));
 
     part->number = number;
+    part->assigned = offset;
     part->queue = rd_kafka_queue_get_partition(consumer->client,
                                                consumer->kafka_topic, number);
     rd_kafka_queue_forward(part->queue, NULL);
@@ -95,7 +96,8 @@ static void take_assigned(struct sl_pubsub_kafka_consumer *consumer, bool find)
     sl_pubsub_kafka_note_error(
         consumer, rd_kafka_incremental_assign(consumer->client, coming));
     for (int i = 0; i < coming->cnt; i++)
-        add_partition(consumer, coming->elems[i].partition);
+        add_partition(consumer, coming->elems[i].partition,
+                      coming->elems[i].offset);
     rd_kafka_topic_partition_list_destroy(coming);
 }
 
