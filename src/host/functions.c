@@ -2,8 +2,8 @@
 /* From the bridge to what a handle stands for. */
 #include "host/functions.h"
 
-#include "base/tsan_boundary.h"
 #include "base/bytes.h"
+#include "base/tsan_boundary.h"
 #include "host/guest_call.h"
 #include "host/instance.h"
 #include "host/outbound.h"

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/tsan_boundary.h"
 #include "base/log.h"
+#include "base/tsan_boundary.h"
 #include "host/instance.h"
 
 static void log_refused(const struct sl_grants *grants, const char *event,

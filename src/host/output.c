@@ -9,11 +9,11 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/tsan_boundary.h"
 #include "base/deadline.h"
 #include "base/escape.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/tsan_boundary.h"
 
 enum { REPORT_MS = 1000 }; /* between two lines about the rate */
 

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/tsan_boundary.h"
 #include "base/escape.h"
+#include "base/tsan_boundary.h"
 #include "host/output.h"
 
 /* Static, since a thread may still write when the host is gone. */

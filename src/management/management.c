@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "base/tsan_boundary.h"
 #include "base/route.h"
+#include "base/tsan_boundary.h"
 #include "host/limits.h"
 #include "management/exposition.h"
 #include "management/internal.h"

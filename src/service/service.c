@@ -198,20 +198,10 @@ bool sl_service_free(struct sl_service *service)
     return true;
 }
 
-const char *sl_service_name(const struct sl_service *service)
-{
-    return service->name;
-}
-
 const struct sl_capability *
 sl_service_capability(const struct sl_service *service)
 {
     return service->capability;
-}
-
-const struct sl_driver *sl_service_driver(const struct sl_service *service)
-{
-    return service->driver;
 }
 
 const void *sl_service_config(const struct sl_service *service)

@@ -146,10 +146,8 @@ SL_MUST_CHECK enum sl_status sl_service_open(
  */
 bool sl_service_free(struct sl_service *service);
 
-const char *sl_service_name(const struct sl_service *service);
 const struct sl_capability *
 sl_service_capability(const struct sl_service *service);
-const struct sl_driver *sl_service_driver(const struct sl_service *service);
 /* The capability's struct. */
 const void *sl_service_config(const struct sl_service *service);
 
@@ -323,11 +321,5 @@ SL_MUST_CHECK enum sl_status sl_session_open(struct sl_service *service,
  * back what is open.  Does not wait.  NULL is fine.
  */
 void sl_session_close(struct sl_session *session);
-
-/* For SL_CLEANUP. */
-static inline void sl_service_freep(struct sl_service **service)
-{
-    (void)sl_service_free(*service);
-}
 
 #endif

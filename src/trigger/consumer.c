@@ -14,9 +14,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/tsan_boundary.h"
 #include "base/deadline.h"
 #include "base/log.h"
+#include "base/tsan_boundary.h"
 #include "trigger/consumer_kind.h"
 #include "trigger/end.h"
 

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/tsan_boundary.h"
 #include "base/log.h"
 #include "base/route.h"
+#include "base/tsan_boundary.h"
 #include "host/limits.h"
 #include "trigger/end.h"
 

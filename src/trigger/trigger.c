@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/tsan_boundary.h"
 #include "base/file.h"
+#include "base/tsan_boundary.h"
 #include "trigger/consumer.h"
 #include "trigger/http.h"
 

@@ -299,8 +299,7 @@ enum sl_status sl_redis_script_append(const struct sl_redis_script_call *call,
 void sl_redis_script_fail(struct sl_op *op, const redisReply *reply)
 {
     struct sl_error err;
-    enum sl_status status =
-        sl_redis_fail(reply, "redis: ", &op->unsent, &err);
+    enum sl_status status = sl_redis_fail(reply, "redis: ", &op->unsent, &err);
 
     /* Not the guest's fault: another program wrote to the keys. */
     if (status == SL_CONFLICT || status == SL_INVALID_ARGUMENT)

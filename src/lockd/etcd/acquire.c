@@ -216,7 +216,8 @@ waiter_of(struct sl_lockd_etcd_connection *connection, struct sl_op *op)
 {
     struct sl_lockd_etcd_queue *queue = connection->store->queue;
     struct sl_lockd_etcd_waiter *waiter =
-        op->waiter_id == 0 ? NULL : sl_lockd_etcd_queue_find(queue, op->waiter_id);
+        op->waiter_id == 0 ? NULL
+                           : sl_lockd_etcd_queue_find(queue, op->waiter_id);
 
     if (waiter == NULL)
         waiter = sl_lockd_etcd_queue_add(queue);

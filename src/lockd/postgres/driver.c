@@ -200,9 +200,10 @@ static void answer_acquire(struct sl_op *op, const PGresult *result)
     }
     answer->holder[0] = '\0';
     if (op->waiter_id != 0) {
-        op->retry_if_not_first_at = sl_deadline_on_grid(SEEN_EVERY_MS, SEEN_GRID_MS);
-        op->retry_at =
-            wait < SEEN_GRID_MS ? sl_deadline_in_ms(wait + 1) : op->retry_if_not_first_at;
+        op->retry_if_not_first_at =
+            sl_deadline_on_grid(SEEN_EVERY_MS, SEEN_GRID_MS);
+        op->retry_at = wait < SEEN_GRID_MS ? sl_deadline_in_ms(wait + 1)
+                                           : op->retry_if_not_first_at;
     }
     refuse_lock_op(op, "another one holds the lock");
 }

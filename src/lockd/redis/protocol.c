@@ -131,9 +131,10 @@ static bool answer_held(struct sl_op *op, const redisReply *reply)
         return false;
     op->waiter_id = ticket;
     if (ticket != 0) {
-        op->retry_if_not_first_at = sl_deadline_on_grid(SEEN_EVERY_MS, SEEN_GRID_MS);
-        op->retry_at =
-            left < SEEN_GRID_MS ? sl_deadline_in_ms(left + 1) : op->retry_if_not_first_at;
+        op->retry_if_not_first_at =
+            sl_deadline_on_grid(SEEN_EVERY_MS, SEEN_GRID_MS);
+        op->retry_at = left < SEEN_GRID_MS ? sl_deadline_in_ms(left + 1)
+                                           : op->retry_if_not_first_at;
     }
     refuse_redis_lock(op, "another one holds the lock");
     return true;

@@ -127,7 +127,7 @@ static int wait_or_refuse(struct sl_embedded *connection, struct sl_op *op,
                        ? op->retry_if_not_first_at
                        : sl_embedded_deadline(connection, until);
     return op->waiter_id == 0 ? add_waiter(connection, op)
-                           : renew_waiter(connection, op);
+                              : renew_waiter(connection, op);
 }
 
 /* --- One op: each returns SQLite's code ----------------------------------- */

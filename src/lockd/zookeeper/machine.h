@@ -57,8 +57,7 @@ void sl_lockd_zookeeper_keep_waiting(struct sl_lockd_zookeeper_machine *machine,
                                      int64_t ms);
 /* The connection has failed: fail the unfinished ops, or let them wait. */
 void sl_lockd_zookeeper_interrupt_all(struct sl_lockd_zookeeper_group *group,
-                                      const struct sl_error *err,
-                                      bool unsent);
+                                      const struct sl_error *err, bool unsent);
 
 /* Append the op's next request to those of the session. */
 void sl_lockd_zookeeper_append_request(

@@ -266,7 +266,7 @@ static bool report_dead_letters(struct sl_op *op, const redisReply *items)
             !sl_redis_number_at(items->element[i], 1, &deliveries))
             return false;
         sl_op_report_dead_letter(op, id, deliveries,
-                               SL_LITERAL("max-deliveries"));
+                                 SL_LITERAL("max-deliveries"));
     }
     return true;
 }

@@ -338,7 +338,7 @@ static void complete_postgres_failure(void *data, struct sl_op *op,
     /* Nothing was done, and another connection may lead to the primary. */
     op->unsent =
         op->unsent || (conn->demoted && !conn->dirty &&
-                         conn->session.transaction == SL_SQL_TRANSACTION_NONE);
+                       conn->session.transaction == SL_SQL_TRANSACTION_NONE);
 }
 
 void sl_sql_postgres_session_init(struct sl_sql_postgres_conn *conn)

@@ -226,7 +226,7 @@ static void complete_sqlite_failure(void *data, struct sl_op *op,
     if (op->full && conn->session.reached)
         sl_sqlite_shorten_log(&conn->file);
     op->unsent = conn->session.transaction == SL_SQL_TRANSACTION_NONE &&
-                   err->status == SL_TIMEOUT;
+                 err->status == SL_TIMEOUT;
 }
 
 void sl_sql_sqlite_session_init(struct sl_sql_sqlite_conn *conn)
