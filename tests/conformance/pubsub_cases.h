@@ -8,7 +8,7 @@
 enum {
     PUBSUB_PAYLOAD_MAX =
         65536, /* what every conformance.toml sets as max-payload */
-    PUBSUB_LEASE_MS = 2000, /* ... as lease */
+    PUBSUB_LEASE_MS = 6000, /* ... as lease */
     PUBSUB_NAME_MAX = 249,
     PUBSUB_KEY_MAX = 1024,
     PUBSUB_ATTRIBUTES_MAX = 64,

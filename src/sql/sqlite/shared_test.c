@@ -27,7 +27,7 @@ int set_up(void **state)
     if (mkdtemp(f->folder) == NULL)
         return -1;
     snprintf(f->path, sizeof(f->path), "%s/sql.db", f->folder);
-    reopen(f, "timeout = \"60s\"");
+    reopen(f, "timeout = \"600s\"");
     *state = f;
     return 0;
 }
