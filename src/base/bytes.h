@@ -35,7 +35,7 @@ bool sl_bytes_start_with(struct sl_bytes bytes, struct sl_bytes prefix);
 bool sl_bytes_are_text(struct sl_bytes bytes);
 /*
  * The decimal text of a signed 64-bit integer as printf writes it, and no other
- * ("-7", not "+7", "07" or " 7").  False, and out as it was, where it is none.
+ * ("-7", not "+7", "07" or " 7").  False, and out is unchanged, for other text.
  */
 bool sl_bytes_to_integer(struct sl_bytes text, int64_t *out);
 

@@ -56,7 +56,7 @@ static size_t length_of(uint8_t first)
                                            : 0;
 }
 
-/* The length of the character that text begins with; 0: it is none. */
+/* The length of the character that text begins with; 0: it is not UTF-8. */
 static size_t decode_character(struct sl_bytes text, uint32_t *character)
 {
     static const uint8_t masks[] = {0, 0x7f, 0x1f, 0x0f, 0x07};

@@ -140,7 +140,7 @@ static enum sl_status parse_amount(const struct sl_option *option,
         *amount = value->integer;
         return SL_OK;
     }
-    /* A number alone says no unit; text of another type is none either. */
+    /* A bare number has no unit.  The parsers refuse it as they do empty text. */
     const char *text = value->type == SL_SETTING_TEXT ? value->text : "";
     return option->type == SL_OPTION_SIZE
                ? sl_parse_size(text, amount, err)

@@ -60,8 +60,8 @@ lacks out libpq
 says out "libsqlite3.so"
 says out "  wasmtime "
 
-# A name that is no driver is refused, and what there is is named.
-WHAT="a driver that is none"
+# An unknown driver is refused, and the known ones are listed.
+WHAT="an unknown driver"
 cmake -S "$SOURCE" -B embedded -DSLIGHT_DRIVERS=kv.sqlte >out 2>err && fail "it is configured"
 says err "there is no driver kv.sqlte"
 says err "kv.sqlite"

@@ -43,17 +43,16 @@ sl_kv_etcd_append_replace(struct sl_buf *out,
                           const struct sl_kv_request *request,
                           struct sl_bytes prefix, int64_t revision, int64_t sum,
                           struct sl_error *err);
-/* The number of a range's answer.  SL_INVALID_ARGUMENT where the value is none.
- */
+/* The number of a range's answer.  SL_INVALID_ARGUMENT: it is not a number. */
 SL_MUST_CHECK enum sl_status
 sl_kv_etcd_read_number(const struct sl_json *range,
                        struct sl_kv_etcd_number *out, struct sl_error *err);
 
-/* The range of a page.  SL_INVALID_ARGUMENT where the cursor is none. */
+/* The range of a page.  SL_INVALID_ARGUMENT: invalid cursor. */
 SL_MUST_CHECK enum sl_status
 sl_kv_etcd_append_page(struct sl_buf *out, const struct sl_kv_request *request,
                        struct sl_bytes prefix, struct sl_error *err);
-/* Its answer into op's.  False where it is none. */
+/* Its answer into op's.  False: invalid answer. */
 SL_MUST_CHECK bool sl_kv_etcd_answer_page(struct sl_op *op,
                                           const struct sl_json *range,
                                           struct sl_bytes prefix);

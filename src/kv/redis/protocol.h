@@ -34,7 +34,7 @@ struct sl_kv_redis_cursor {
     struct sl_bytes rest; /* "len:key" of each; borrowed from the text */
 };
 
-/* False where the text is none that sl_redis_write_cursor wrote. */
+/* False: the text is not a cursor that write_cursor (driver.c) wrote. */
 SL_MUST_CHECK bool sl_kv_redis_read_cursor(struct sl_bytes text,
                                            struct sl_kv_redis_cursor *out);
 
