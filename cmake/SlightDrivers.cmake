@@ -106,7 +106,7 @@ function(slight_conformance_with capability name suite service)
   add_test(NAME ${test} COMMAND test.conformance.${capability})
   add_test(NAME ${test}.guest COMMAND
     "${CMAKE_CURRENT_SOURCE_DIR}/guest.sh"
-    $<TARGET_FILE:slight> "${CMAKE_CURRENT_BINARY_DIR}/conformance-${capability}-guest.wasm"
+    $<TARGET_FILE:slight> "${CMAKE_BINARY_DIR}/conformance/conformance-${capability}-guest.wasm"
     $<TARGET_FILE:test.conformance.${capability}>)
   set(settings "${CMAKE_SOURCE_DIR}/src/${capability}/${name}/conformance${suite}")
   set(environment "SL_TEST_DRIVER=${provider};SL_TEST_SETTINGS=${settings}.toml;SL_TEST_SERVICES=${SLIGHT_SERVICES_DIR}")

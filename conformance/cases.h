@@ -4,8 +4,8 @@
  * the bridge: native.c runs their cases over src/, guest.c inside of a
  * component.
  */
-#ifndef TEST_CONFORMANCE_CASES_H
-#define TEST_CONFORMANCE_CASES_H
+#ifndef CONFORMANCE_CASES_H
+#define CONFORMANCE_CASES_H
 
 #include <stdbool.h>
 #include <stddef.h>

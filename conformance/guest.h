@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is only on this side: how a suite opens what its cases work on. */
-#ifndef TEST_CONFORMANCE_GUEST_H
-#define TEST_CONFORMANCE_GUEST_H
+#ifndef CONFORMANCE_GUEST_H
+#define CONFORMANCE_GUEST_H
 
 #include "cases.h"
 #include "command.h" /* the bindings */

@@ -5,8 +5,8 @@
  * calls src/kv; kv_guest.c calls the bindings of a component, and so the bridge
  * and the host.
  */
-#ifndef TEST_CONFORMANCE_KV_CASES_H
-#define TEST_CONFORMANCE_KV_CASES_H
+#ifndef CONFORMANCE_KV_CASES_H
+#define CONFORMANCE_KV_CASES_H
 
 #include <stdbool.h>
 #include <stddef.h>

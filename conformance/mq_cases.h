@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slight:mq for the cases: wit/mq/mq.wit, implemented twice. */
-#ifndef TEST_CONFORMANCE_MQ_CASES_H
-#define TEST_CONFORMANCE_MQ_CASES_H
+#ifndef CONFORMANCE_MQ_CASES_H
+#define CONFORMANCE_MQ_CASES_H
 
 #include "cases.h"
 

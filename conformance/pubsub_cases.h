@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slight:pubsub for the cases: wit/pubsub/pubsub.wit, implemented twice. */
-#ifndef TEST_CONFORMANCE_PUBSUB_CASES_H
-#define TEST_CONFORMANCE_PUBSUB_CASES_H
+#ifndef CONFORMANCE_PUBSUB_CASES_H
+#define CONFORMANCE_PUBSUB_CASES_H
 
 #include "cases.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When a value that comes back is the one that was written. */
-#ifndef TEST_CONFORMANCE_SQL_SAME_H
-#define TEST_CONFORMANCE_SQL_SAME_H
+#ifndef CONFORMANCE_SQL_SAME_H
+#define CONFORMANCE_SQL_SAME_H
 
 #include "sql_cases.h"
 

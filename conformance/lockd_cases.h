@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* slight:lockd for the cases: wit/lockd/lockd.wit, implemented twice. */
-#ifndef TEST_CONFORMANCE_LOCKD_CASES_H
-#define TEST_CONFORMANCE_LOCKD_CASES_H
+#ifndef CONFORMANCE_LOCKD_CASES_H
+#define CONFORMANCE_LOCKD_CASES_H
 
 #include "cases.h"
 

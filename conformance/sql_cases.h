@@ -5,8 +5,8 @@
  * sql_native.c calls src/sql; sql_guest.c calls the bindings of a component,
  * and so the bridge and the host.
  */
-#ifndef TEST_CONFORMANCE_SQL_CASES_H
-#define TEST_CONFORMANCE_SQL_CASES_H
+#ifndef CONFORMANCE_SQL_CASES_H
+#define CONFORMANCE_SQL_CASES_H
 
 #include <stdbool.h>
 #include <stddef.h>
