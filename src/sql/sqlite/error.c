@@ -2,7 +2,7 @@
 /* What SQLite's failures mean for the author of the statement. */
 #include <string.h>
 
-#include "sql/sqlite/connection.h"
+#include "sql/sqlite/function.h"
 
 /* SQLite quotes names from the file, which need not be UTF-8. */
 static void replace_invalid_utf8(char *text)
@@ -110,6 +110,10 @@ static enum sl_status explain_failure(struct sl_sql_sqlite_conn *conn, int code,
         return explain_error(message, phase, err);
     case SQLITE_CONSTRAINT:
         return explain_constraint(code, message, err);
+    case SQLITE_TOOBIG:
+        if (strcmp(message, SL_SQL_SQLITE_PATCH_TOO_LARGE) == 0)
+            return sl_fail(err, SL_TOO_LARGE, "%s", message);
+        return explain_code(conn, code, err);
     case SQLITE_MISMATCH:
         return sl_fail(err, SL_INVALID_ARGUMENT, "SQLite says: %s", message);
     case SQLITE_AUTH: /* a step has prepared the statement again */

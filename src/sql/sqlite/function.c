@@ -3,7 +3,8 @@
  * SQL functions whose time can grow with the product of their arguments.
  * SQLite does not check the clock inside a function, so these replace its own:
  * instr and replace take linear time; trim, LIKE and GLOB (pattern.c) stop at
- * the deadline.  Their results are those of SQLite's own functions.
+ * the deadline; json_patch (json_patch.c) refuses what takes too long.  Their
+ * results are those of SQLite's own functions.
  */
 #include <string.h>
 
@@ -241,6 +242,28 @@ static void run_trim(sqlite3_context *context, int count,
 
 /* --- Registration ------------------------------------------------------- */
 
+/* Of newer SQLite: a function must say that its result may be marked as JSON. */
+#ifdef SQLITE_RESULT_SUBTYPE
+enum {
+    FUNCTION_FLAGS = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS |
+                     SQLITE_RESULT_SUBTYPE
+};
+#else
+enum { FUNCTION_FLAGS = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS };
+#endif
+
+static void free_function(void *pointer)
+{
+    struct sl_sql_sqlite_function *function = pointer;
+
+    sqlite3_finalize(function->helper_statement);
+    sqlite3_close(function->helper);
+    sqlite3_free(function);
+}
+
+/* The first SQLite that has binary JSON. */
+enum { SQLITE_WITH_JSONB = 3045000 };
+
 void sl_sql_sqlite_add_functions(struct sl_sql_sqlite_conn *conn)
 {
     static const struct {
@@ -260,18 +283,29 @@ void sl_sql_sqlite_add_functions(struct sl_sql_sqlite_conn *conn)
         {"like", 2, sl_sql_sqlite_run_like, {0}},
         {"like", 3, sl_sql_sqlite_run_like, {0}},
         {"glob", 2, sl_sql_sqlite_run_glob, {0}},
+        {"json_patch",
+         2,
+         sl_sql_sqlite_run_json_patch,
+         {.helper_sql = "SELECT json_patch(?, ?)"}},
+        {"jsonb_patch",
+         2,
+         sl_sql_sqlite_run_json_patch,
+         {.helper_sql = "SELECT jsonb_patch(?, ?)"}},
     };
+    size_t count = sizeof(all) / sizeof(all[0]);
 
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    if (sqlite3_libversion_number() < SQLITE_WITH_JSONB)
+        count--;
+
+    for (size_t i = 0; i < count; i++) {
         struct sl_sql_sqlite_function *function =
             sqlite3_malloc64(sizeof(*function));
         if (function == NULL) /* as SQLite does when memory is short */
             continue;
         *function = all[i].function;
         function->conn = conn;
-        sqlite3_create_function_v2(
-            conn->file.handle, all[i].name, all[i].count,
-            SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, function,
-            all[i].run, NULL, NULL, sqlite3_free);
+        sqlite3_create_function_v2(conn->file.handle, all[i].name, all[i].count,
+                                   FUNCTION_FLAGS, function, all[i].run, NULL,
+                                   NULL, free_function);
     }
 }

@@ -172,6 +172,19 @@ static void they_answer_the_same(void **state)
         "'a*c' GLOB 'a[*]c'",
         "NULL GLOB 'a'",
         "glob('a*', 'abc')",
+        "json_patch('{\"a\":1,\"b\":{\"c\":2}}', "
+        "'{\"b\":{\"c\":null,\"d\":3}}')",
+        "json_patch('[1,2]', '{\"a\":1}')",
+        "json_patch('{\"a\":1}', '[3]')",
+        "json_patch('{', '{}')",
+        "json_patch('{}', 'x')",
+        "json_patch(NULL, '{}')",
+        "json_patch('{}', NULL)",
+        "json_patch('1', 2.5)",
+        "json_patch('{}', x'00')",
+        "json_array(json_patch('{}', '{\"a\":1}'))",
+        "json_patch('{\"a\":\"' || hex(zeroblob(50000)) || '\"}', "
+        "'{\"a\":2}')",
     };
     struct pair *pair = *state;
 
@@ -257,6 +270,18 @@ static void all_of_them_end(void **state)
     reopen(f, "timeout = \"60s\"\nretry.attempts = 1");
     for (size_t i = 0; i < sizeof(linear) / sizeof(linear[0]); i++)
         expect_ok(query(f, linear[i]), linear[i]);
+    /* 100,000 members in each: about half a minute in SQLite's own form. */
+    struct sl_sql_answer *answer = query(
+        f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+           "LIMIT 100000) SELECT json_patch(json_group_object('a' || i, i), "
+           "json_group_object('b' || i, i)) FROM n");
+    assert_int_equal(answer->err.status, SL_TOO_LARGE);
+    assert_non_null(strstr(answer->err.message, "fewer members at a time"));
+    expect_ok(query(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT "
+                       "i + 1 FROM n LIMIT 100000) SELECT "
+                       "json_patch(json_group_object('a' || i, i), "
+                       "'{\"a1\":0,\"b\":1}') FROM n"),
+              "a long object and a short patch");
     expect_status(f, "SELECT 'a' LIKE replace(hex(zeroblob(3000)), '0', 'aa')",
                   SL_INVALID_ARGUMENT);
 }
