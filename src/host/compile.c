@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -229,6 +230,23 @@ static void end_child(struct child *child)
     sl_closep(&child->message);
 }
 
+/* The memory that ended it was the address space, of which the process that
+ * compiles has no more than this one. */
+static enum sl_status fail_without_space(const struct sl_compile *compile,
+                                         struct sl_error *err)
+{
+    struct rlimit space = {0};
+    char amount[32];
+
+    (void)getrlimit(RLIMIT_AS, &space);
+    sl_option_write_amount(SL_OPTION_SIZE, (int64_t)space.rlim_cur, amount,
+                           sizeof(amount));
+    return sl_fail(err, SL_UNAVAILABLE,
+                   "%s: compiling it takes more address space than the process "
+                   "may have (%s); raise that limit (ulimit -v)",
+                   compile->source, amount);
+}
+
 static enum sl_status fail_at_limit(const struct sl_compile *compile,
                                     enum sl_status status, struct sl_error *err)
 {
@@ -258,11 +276,20 @@ static bool says_no_memory(const char *text)
     return false;
 }
 
+/* A failed allocation ends the process by SIGABRT. */
+static bool is_out_of_memory(const struct child *child, const char *text)
+{
+    if (says_no_memory(text))
+        return true;
+    return WIFEXITED(child->status) ? WEXITSTATUS(child->status) ==
+                                          SL_COMPILE_FAILED + SL_UNAVAILABLE
+                                    : WTERMSIG(child->status) == SIGABRT;
+}
+
 static enum sl_status fail_signalled(const struct sl_compile *compile,
                                      int number, struct sl_error *err)
 {
-    /* A failed allocation ends the process by SIGABRT. */
-    if (number == SIGABRT || number == SIGXFSZ)
+    if (number == SIGXFSZ)
         return fail_at_limit(compile, SL_UNAVAILABLE, err);
     if (number == SIGXCPU)
         return fail_at_limit(compile, SL_TIMEOUT, err);
@@ -282,7 +309,12 @@ static enum sl_status check_end(const struct sl_compile *compile,
                                 const struct child *child, struct sl_error *err)
 {
     const char *text = (const char *)child->text.ptr;
+    const size_t mark = sizeof(SL_COMPILE_LITTLE_SPACE) - 1;
+    bool has_little_space = strncmp(text, SL_COMPILE_LITTLE_SPACE, mark) == 0;
     int code = WIFEXITED(child->status) ? WEXITSTATUS(child->status) : -1;
+
+    if (has_little_space)
+        text += mark;
 
     if (child->interrupted)
         return sl_fail(err, SL_CONFLICT, "%s: interrupted", compile->source);
@@ -290,8 +322,9 @@ static enum sl_status check_end(const struct sl_compile *compile,
         return fail_at_limit(compile, SL_TIMEOUT, err);
     if (code == 0)
         return SL_OK;
-    if (says_no_memory(text) || code == SL_COMPILE_FAILED + SL_UNAVAILABLE)
-        return fail_at_limit(compile, SL_UNAVAILABLE, err);
+    if (is_out_of_memory(child, text))
+        return has_little_space ? fail_without_space(compile, err)
+                                : fail_at_limit(compile, SL_UNAVAILABLE, err);
     if (code < 0)
         return fail_signalled(compile, WTERMSIG(child->status), err);
     bool is_own =

@@ -24,12 +24,13 @@ static int fail_child(enum sl_status status, const char *message)
 }
 
 /* Whether a page more would be within a limit of this many bytes. */
-static bool fits_within(const struct rlimit *before, uint64_t bytes)
+static bool fits_within(__rlimit_resource_t resource,
+                        const struct rlimit *before, uint64_t bytes)
 {
     const struct rlimit tried = {bytes, before->rlim_max};
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
-    if (setrlimit(RLIMIT_DATA, &tried) != 0)
+    if (setrlimit(resource, &tried) != 0)
         return true;
     void *at = mmap(NULL, page, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -37,28 +38,28 @@ static bool fits_within(const struct rlimit *before, uint64_t bytes)
 }
 
 /*
- * What may be written already, as the kernel counts it for RLIMIT_DATA, to the
- * next MiB.  The kernel is asked by trying: the sandbox, which holds for this
- * process as well, has no /proc for it.
+ * What this process has already, as the kernel counts it for RLIMIT_DATA or
+ * RLIMIT_AS, to the next MiB.  The kernel is asked by trying: the sandbox, which
+ * holds for this process as well, has no /proc for it.
  */
-static uint64_t data_bytes(void)
+static uint64_t used_bytes(__rlimit_resource_t resource)
 {
     /* All that a process can have: a sanitizer maps terabytes. */
     uint64_t low = 0, high = UINT64_C(1) << 47;
     struct rlimit before;
 
-    if (getrlimit(RLIMIT_DATA, &before) != 0)
+    if (getrlimit(resource, &before) != 0)
         return 0;
     if (before.rlim_cur < high)
         high = before.rlim_cur;
     while (high - low > 1 << 20) {
         uint64_t middle = low + (high - low) / 2;
-        if (fits_within(&before, middle))
+        if (fits_within(resource, &before, middle))
             high = middle;
         else
             low = middle;
     }
-    (void)setrlimit(RLIMIT_DATA, &before);
+    (void)setrlimit(resource, &before);
     return high;
 }
 
@@ -92,7 +93,17 @@ static void limit_child(uint64_t memory, uint64_t cpu_seconds)
     limit_resource(RLIMIT_FSIZE, memory);
     if (cpu_seconds > 0)
         limit_resource(RLIMIT_CPU, cpu_seconds);
-    limit_resource(RLIMIT_DATA, data_bytes() + memory);
+    limit_resource(RLIMIT_DATA, used_bytes(RLIMIT_DATA) + memory);
+}
+
+/* Whether the address space ends before the compiler has used its memory. */
+static bool has_little_space(uint64_t memory)
+{
+    struct rlimit space;
+
+    return getrlimit(RLIMIT_AS, &space) == 0 &&
+           space.rlim_cur != RLIM_INFINITY &&
+           space.rlim_cur < used_bytes(RLIMIT_AS) + memory;
 }
 
 static void write_code(void *context, struct sl_bytes code)
@@ -116,6 +127,9 @@ int sl_compile_within(const struct sl_bridge_engine_config *engine,
                       STDIN_FILENO, 0);
     if (wasm == MAP_FAILED)
         return fail_child(SL_INTERNAL, "mmap");
+    if (has_little_space(memory))
+        (void)!write(STDERR_FILENO, SL_COMPILE_LITTLE_SPACE,
+                     sizeof(SL_COMPILE_LITTLE_SPACE) - 1);
     limit_child(memory, cpu_seconds);
     enum sl_status status = sl_bridge_compile(
         engine, SL_BYTES(wasm, (size_t)info.st_size), sink, &err);

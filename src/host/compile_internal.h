@@ -11,6 +11,10 @@
  * own, but the loader's or a sanitizer's. */
 enum { SL_COMPILE_FAILED = 64 };
 
+/* The message of a child begins with this if the address space of the process
+ * ends before the memory that it may use. */
+#define SL_COMPILE_LITTLE_SPACE "\001"
+
 /*
  * In the process that compiles: from standard input to standard output, within
  * so many bytes and seconds of the processors' time (0: no limit).  Returns the

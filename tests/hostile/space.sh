@@ -82,7 +82,8 @@ URL=$VICTIM
 get 200 /hello
 stop TERM 0
 
-# Compiling in little memory ends with an error, not with a crash.
+# Compiling in little address space ends with an error that names it, not with a
+# crash.
 "$SL_TEST_HOSTILE/hostile-bomb" loops 400 >loops.wasm
 sed 's/16000000/200000/' little >least
 chmod +x least
@@ -90,7 +91,8 @@ SLIGHT=./least
 export SLIGHT_CACHE_DIR=off
 for command in check run; do
     slight 4 $command loops.wasm
-    says err "loops.wasm: compiling it takes more memory than"
+    says err "loops.wasm: compiling it takes more address space than the process may have ("
+    says err "; raise that limit (ulimit -v)"
 done
 
 finish
