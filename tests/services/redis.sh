@@ -1,8 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Redis with a password, on a plain port and on one with TLS.
-NAME=redis
+NAME=${NAME:-redis}
 . "$(dirname "$0")/common.sh"
+
+# redis-slow-disk.sh has its own.
+[ "$(type -t server)" = function ] || server() { spawn redis-server "$@"; }
 
 launch() {
     ports PORT TLS_PORT
@@ -10,7 +13,7 @@ launch() {
     # Tests look into the file, which is one for as long as nothing rewrites it.
     [ -z "${SL_TEST_DURABLE:-}" ] ||
         set -- --save "" --appendonly yes --appendfsync always --auto-aof-rewrite-percentage 0
-    spawn redis-server --bind "$HOST" --port "$PORT" --tls-port "$TLS_PORT" \
+    server --bind "$HOST" --port "$PORT" --tls-port "$TLS_PORT" \
         --tls-cert-file "$CERTS/$CERT.pem" --tls-key-file "$CERTS/$CERT.key" \
         --tls-ca-cert-file "$CERTS/ca.pem" --tls-auth-clients no \
         --dir "$DIR" --requirepass "$PASSWORD" "$@"
