@@ -3,6 +3,7 @@
 # Components that are called with messages and events: what comes back, what
 # goes to the dead letters, and that nothing is lost by kill -9.
 . "$(dirname "$0")/lib.sh"
+. "$HERE/counting.sh"
 
 # manifests KIND GUEST RESOURCE TRIGGER-LINES: KIND.toml, and KIND-send.toml.
 manifests() {
@@ -122,28 +123,6 @@ check_kills() {
     seen "$kind" | sed -n 's/^\(m[0-9]*\) .*/\1/p' | sort >body
     sort lines >expected
     holds cmp -s body expected
-}
-
-# has FILE COUNT TEXT...: so many lines of it have all these texts.
-has() {
-    file=$1 count=$2
-    shift 2
-    cp "$file" lines.found
-    for text in "$@"; do
-        grep -F -e "$text" lines.found >lines.left
-        mv lines.left lines.found
-    done
-    [ "$(wc -l <lines.found)" -eq "$count" ]
-}
-
-# value METRIC TEXT: of the sample with this text.
-value() {
-    curl -s -m 300 "$(sed -n 's/.* management \(http[^ ]*\).*/\1/p' "$1.log" |
-        tail -n 1)/metrics" | grep -F -e "$3" | sed -n "s/^$2{.*} //p"
-}
-
-counted() {
-    [ "$(value "$1" "$2" "$3")" = "$4" ]
 }
 
 manifests mq worker jobs </dev/null
