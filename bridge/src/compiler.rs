@@ -8,6 +8,7 @@ use crate::abi::{
 use crate::cause::{is_out_of_memory, one_line};
 use crate::component::names_wasi_3;
 use crate::engine::compiler_of;
+use crate::features::explain;
 
 /// As compiling for an engine of this configuration does (component.rs).
 fn compile(config: &SlEngineConfig, wasm: &[u8]) -> Fallible<Vec<u8>> {
@@ -19,16 +20,16 @@ fn compile(config: &SlEngineConfig, wasm: &[u8]) -> Fallible<Vec<u8>> {
     if code.is_err() {
         code = with(true);
     }
-    code.map_err(|error| failure(&error))
+    code.map_err(|error| failure(wasm, &error))
 }
 
 /// A lack of memory does not make the component invalid.
-fn failure(error: &wasmtime::Error) -> Failure {
+fn failure(wasm: &[u8], error: &wasmtime::Error) -> Failure {
     let cause = one_line(error);
     if is_out_of_memory(error) {
         return Failure(Status::UNAVAILABLE, cause);
     }
-    Failure(Status::INVALID_ARGUMENT, format!("not a valid component: {cause}"))
+    Failure(Status::INVALID_ARGUMENT, explain(wasm, &cause))
 }
 
 /// # Safety

@@ -14,6 +14,7 @@ use crate::abi::{
 };
 use crate::cause::one_line;
 use crate::engine::Engine;
+use crate::features::explain;
 use crate::pool::Needs;
 
 /// A component in the engine that compiles. A program loads it into an engine with a
@@ -110,9 +111,7 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Fallible<Component> {
     }
     match compiled {
         Ok(component) => Component::new(engine, component, None),
-        Err(error) => {
-            fail(Status::INVALID_ARGUMENT, format!("not a valid component: {}", one_line(&error)))
-        }
+        Err(error) => fail(Status::INVALID_ARGUMENT, explain(wasm, &one_line(&error))),
     }
 }
 

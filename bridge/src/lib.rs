@@ -13,6 +13,7 @@ mod compiler;
 mod component;
 mod connection;
 mod engine;
+mod features;
 mod frames;
 mod handler;
 mod holdings;

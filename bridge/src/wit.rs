@@ -12,6 +12,7 @@ use crate::abi::{
     SlWasmKind, SlWitFile, Status,
 };
 use crate::component::kind_of;
+use crate::features::defect_of;
 
 fn wrong(message: impl Into<String>) -> Failure {
     Failure(Status::INVALID_ARGUMENT, message.into())
@@ -170,7 +171,11 @@ pub unsafe extern "C" fn sl_bridge_bindgen_c(
 
 fn check_core(core: &[u8]) -> Fallible<()> {
     match kind_of(core) {
-        SlWasmKind::CORE_MODULE => Ok(()),
+        // The encoder takes it for valid.
+        SlWasmKind::CORE_MODULE => match defect_of(core) {
+            Some(defect) => Err(wrong(format!("not a valid module: {defect}"))),
+            None => Ok(()),
+        },
         SlWasmKind::COMPONENT => Err(wrong("it is a component already; nothing is to be done")),
         SlWasmKind::TEXT => {
             Err(wrong("it is the text format; assemble it first, with wasm-tools parse"))

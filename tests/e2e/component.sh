@@ -65,11 +65,29 @@ for at in 8 20 1000 $((size / 2)) $((size - 100)); do
     no_insides
 done
 
+# Valid, with a type that is a list of four bytes: that feature is off.
+printf '\0asm\015\0\001\0\007\004\001\147\175\004' >feature.wasm
+refused feature.wasm
+says err "feature.wasm: it is valid, but needs a feature of WebAssembly that this slight"
+says err "fixed-length-lists of the component model"
+printf '\0asm\015\0\001\0\007\004\001\147\175' >feature.wasm
+refused feature.wasm
+says err "feature.wasm: not a valid component: unexpected end-of-file"
+
 # The program that says what to do does not take a damaged module either.
 head -c 100 core.wasm >cut.core.wasm
 slight 1 componentize cut.core.wasm -o made.wasm
 one_error
 holds test ! -e made.wasm
+# A section that describes the world, cut, is found in the module first.
+size=$(stat -c %s "${GUEST%.wasm}.core.wasm")
+for part in 100 $((size / 3)) $((size / 2)) $((size - 1)); do
+    head -c "$part" "${GUEST%.wasm}.core.wasm" >cut.core.wasm
+    slight 1 componentize cut.core.wasm -o made.wasm
+    one_error
+    says err "cut.core.wasm: not a valid module: unexpected end-of-file"
+    holds test ! -e made.wasm
+done
 slight 1 componentize "$GUEST" -o made.wasm
 says err "component"
 holds test ! -e made.wasm
