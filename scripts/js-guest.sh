@@ -3,6 +3,7 @@
 # Build a guest in JavaScript, by componentize-qjs:
 #
 #     scripts/js-guest.sh FOLDER OUT.wasm
+#     scripts/js-guest.sh FOLDER              prints the folder of node_modules
 #
 # FOLDER/NAME.js is the program, FOLDER/wit/NAME.wit its world NAME, where NAME is
 # the folder's own, and FOLDER/package-lock.json says which versions of what npm
@@ -12,7 +13,7 @@ set -eu
 
 folder=$(cd "$1" && pwd)
 name=$(basename "$folder")
-out=$2
+out=${2:-}
 cache=${SLIGHT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/slight}/js-guest
 key=$( { node --version; cat "$folder/package-lock.json"; } | sha256sum | cut -c 1-24)
 tools=$cache/$key
@@ -31,6 +32,7 @@ mkdir -p "$cache"
     [ -d "$tools" ] || install
 } 9>"$cache/lock"
 
+[ -n "$out" ] || { echo "$tools"; exit 0; }
 wit=$(mktemp -d)
 trap 'rm -rf "$wit"' EXIT
 cp "$folder/wit/$name.wit" "$wit/"

@@ -86,6 +86,7 @@ PREPARED = {
 
 # Typed by another test, which is named.
 ELSEWHERE = {
+    ("docs/guests.md", ""): "e2e.installed",  # outside of the checkout
     ("docs/triggers.md", "slight dead-letters"): "e2e.deliveries",
     ("docs/sandbox.md", "slight check"): "hostile.sandbox",  # the kernel decides what it prints
     ("examples/orders/README.md", "slight run kafka-"): "example.orders.postgres",

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # What is installed builds guests by itself, from an empty folder that knows
-# nothing of the checkout: by hand, by make and by CMake, in C and C++.
+# nothing of the checkout: by hand, by make and by CMake, in C and C++, and in Rust
+# and JavaScript, as docs/guests.md shows it.
 . "$(dirname "$0")/lib.sh"
 . "$HERE/serving.sh"
 
@@ -166,6 +167,55 @@ slight 0 run late.wasm
 is out <<END
 up
 END
+
+# --- Rust and JavaScript: the files and the commands of docs/guests.md. ---
+# of_docs SECTION FOLDER: the files, and the commands as the file commands.
+of_docs() {
+    WHAT="docs/guests.md, $1"
+    mkdir "$2"
+    cd "$2" || exit 1
+    /usr/bin/python3 - "$HERE/../../docs/guests.md" "$1" <<'END' || fail "no such section"
+import pathlib, re, sys
+section = re.search(rf"^## {sys.argv[2]}\n(.*?)(?=^## |\Z)", pathlib.Path(sys.argv[1]).read_text(), re.M | re.S)[1]
+for name, text in re.findall(r"^`([^`]+)`:\n\n```\w*\n(.*?)^```$", section, re.M | re.S):
+    path = pathlib.Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+pathlib.Path("commands").write_text("\n".join(re.findall(r"^\$ (.*)", section, re.M)) + "\n")
+END
+}
+
+of_docs Rust rust
+# Debian's toolchain has no such target; the versions are those of the example.
+sed 's/^name = "wordcount-rust"/name = "visits"/' "$HERE/../../examples/wordcount-rust/Cargo.lock" >Cargo.lock
+built=target/wasm32-wasip2/release
+mkdir -p $built
+sed -i "s|^cargo build .*|'$HERE/../../scripts/rust-guest.sh' . $built/visits.wasm|" commands
+runs sh -e commands
+says out "visit 1"
+cd ..
+
+of_docs JavaScript javascript
+ship=$HERE/../../examples/orders/ship
+holds grep -qF "$(grep -F componentize-qjs package.json)" "$ship/package.json"
+tools=$("$HERE/../../scripts/js-guest.sh" "$ship")
+sed -i "s|^npm install$|ln -s '$tools/node_modules' node_modules|; /^slight run$/d" commands
+runs sh -e commands
+sed -n '/^slight/,/^\[\[trigger/p' slightfile.toml | grep -v trigger |
+    sed "s|greeter.wasm|$SL_TEST_GUESTS/e2e-sender.wasm|" >send.toml
+echo hello >lines
+INPUT=lines slight 0 run send.toml -- pubsub events greetings
+"$SLIGHT" run >out 2>err &
+SERVER=$!
+PIDS="$PIDS $SERVER"
+has_greeted() {
+    [ "$(sqlite3 seen.db "SELECT CAST(value AS TEXT) FROM entries WHERE key = 'hello'" 2>/dev/null)" = 1 ]
+}
+WHAT="a guest in JavaScript"
+wait_for has_greeted
+says err 'topic=greetings resource=events group=greeter'
+stop TERM 0
+cd ..
 
 cd ..
 finish
