@@ -10,6 +10,12 @@
 enum status suite_open(const char *name, struct resource **resource);
 void suite_close(struct resource *resource);
 
+/* Take away what earlier cases left, where this kind of resource has a way. */
+void suite_empty(struct resource *resource, unsigned features);
+
+/* `--dialect`: false where the suite knows none of this name. */
+bool suite_dialect(const char *name);
+
 /* Keep an error for last_failure, and free it. */
 enum status failed(slight_types_errors_error_t *error);
 

@@ -1,68 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The cases' interface over the bindings of slight:kv, and the component that
- * runs them:
- *
- *     --list FEATURES         the names of the cases, one a line
- *     FEATURES NAME DRIVER    one case; it needs an empty store named "store",
- *                             and another one named "other"
- *
- * A case that fails says so on standard error and exits with 1.
- */
-#include <stdarg.h>
-#include <stdio.h>
+/* kv_cases.h over the bindings of slight:kv; and what only a guest can do. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "guest.h"
 #include "kv_cases.h"
 
-struct kv {
+struct resource {
     slight_kv_store_own_bucket_t bucket;
 };
 
-static struct kv_failure last;
-
-const struct kv_failure *kv_last_failure(void)
-{
-    return &last;
-}
-
-void kv_fail(const char *file, int line, const char *fmt, ...)
-{
-    va_list args;
-
-    fprintf(stderr, "%s:%d: ", file, line);
-    va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(1);
-}
-
 /* --- To and from the bindings' types ------------------------------------ */
 
-static slight_kv_store_borrow_bucket_t bucket_of(const struct kv *kv)
+static slight_kv_store_borrow_bucket_t bucket_of(const struct resource *kv)
 {
     return slight_kv_store_borrow_bucket(kv->bucket);
 }
 
 /* Arguments are not changed, though the bindings do not promise it. */
-static command_string_t string_of(struct kv_bytes bytes)
-{
-    return (command_string_t){(uint8_t *)(uintptr_t)bytes.ptr, bytes.len};
-}
-
-static command_list_u8_t list_of(struct kv_bytes bytes)
+static command_list_u8_t list_of(struct bytes bytes)
 {
     return (command_list_u8_t){(uint8_t *)(uintptr_t)bytes.ptr, bytes.len};
-}
-
-static void *must(void *memory)
-{
-    if (memory == NULL)
-        kv_fail(__FILE__, __LINE__, "out of memory");
-    return memory;
 }
 
 static char *text_of(command_string_t string)
@@ -73,17 +31,6 @@ static char *text_of(command_string_t string)
         memcpy(text, string.ptr, string.len);
     text[string.len] = '\0';
     return text;
-}
-
-/* Remember a failure, and free it. */
-static enum kv_status failed(slight_kv_store_error_t *error)
-{
-    last.status = (enum kv_status)(error->code + 1);
-    last.retryable = error->retryable;
-    snprintf(last.message, sizeof(last.message), "%.*s",
-             (int)error->message.len, (const char *)error->message.ptr);
-    slight_kv_store_error_free(error);
-    return last.status;
 }
 
 static void take_version(command_string_t *string,
@@ -109,25 +56,25 @@ static struct kv_value value_of(bool found, command_list_u8_t list)
 
 /* --- One key ------------------------------------------------------------ */
 
-enum kv_status kv_get(struct kv *kv, struct kv_bytes key,
-                      struct kv_value *value)
+enum status kv_get(struct resource *kv, struct bytes key,
+                   struct kv_value *value)
 {
     command_string_t name = string_of(key);
     command_option_list_u8_t got;
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
 
     if (!slight_kv_store_method_bucket_get(bucket_of(kv), &name, &got, &error))
         return failed(&error);
     *value = value_of(got.is_some, got.val);
-    return KV_OK;
+    return WORKED;
 }
 
-enum kv_status kv_get_entry(struct kv *kv, struct kv_bytes key,
-                            struct kv_value *value)
+enum status kv_get_entry(struct resource *kv, struct bytes key,
+                         struct kv_value *value)
 {
     command_string_t name = string_of(key);
     slight_kv_store_option_entry_t got;
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
 
     if (!slight_kv_store_method_bucket_get_entry(bucket_of(kv), &name, &got,
                                                  &error))
@@ -135,30 +82,30 @@ enum kv_status kv_get_entry(struct kv *kv, struct kv_bytes key,
     *value = value_of(got.is_some, got.val.value);
     if (got.is_some)
         take_version(&got.val.version, value->version);
-    return KV_OK;
+    return WORKED;
 }
 
-enum kv_status kv_exists(struct kv *kv, struct kv_bytes key, bool *found)
+enum status kv_exists(struct resource *kv, struct bytes key, bool *found)
 {
     command_string_t name = string_of(key);
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
 
     if (!slight_kv_store_method_bucket_exists(bucket_of(kv), &name, found,
                                               &error))
         return failed(&error);
-    return KV_OK;
+    return WORKED;
 }
 
-enum kv_status kv_set(struct kv *kv, struct kv_bytes key, struct kv_bytes value)
+enum status kv_set(struct resource *kv, struct bytes key, struct bytes value)
 {
     command_string_t name = string_of(key);
     command_list_u8_t content = list_of(value);
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
 
     if (!slight_kv_store_method_bucket_set(bucket_of(kv), &name, &content,
                                            &error))
         return failed(&error);
-    return KV_OK;
+    return WORKED;
 }
 
 static slight_kv_store_set_options_t options_of(struct kv_options options)
@@ -172,75 +119,75 @@ static slight_kv_store_set_options_t options_of(struct kv_options options)
         result.condition.tag = SLIGHT_KV_STORE_CONDITION_ABSENT;
     if (options.condition == KV_VERSION) {
         result.condition.tag = SLIGHT_KV_STORE_CONDITION_VERSION;
-        result.condition.val.version = string_of(kv_bytes_of(options.version));
+        result.condition.val.version = string_of(bytes_of(options.version));
     }
     return result;
 }
 
-enum kv_status kv_set_with(struct kv *kv, struct kv_bytes key,
-                           struct kv_bytes value, struct kv_options options,
-                           char version[KV_VERSION_MAX + 1])
+enum status kv_set_with(struct resource *kv, struct bytes key,
+                        struct bytes value, struct kv_options options,
+                        char version[KV_VERSION_MAX + 1])
 {
     command_string_t name = string_of(key);
     command_list_u8_t content = list_of(value);
     slight_kv_store_set_options_t how = options_of(options);
     slight_kv_store_version_t written;
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
 
     if (!slight_kv_store_method_bucket_set_with(bucket_of(kv), &name, &content,
                                                 &how, &written, &error))
         return failed(&error);
     take_version(&written, version);
-    return KV_OK;
+    return WORKED;
 }
 
-enum kv_status kv_delete(struct kv *kv, struct kv_bytes key, bool *found)
+enum status kv_delete(struct resource *kv, struct bytes key, bool *found)
 {
     command_string_t name = string_of(key);
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
 
     if (!slight_kv_store_method_bucket_delete(bucket_of(kv), &name, found,
                                               &error))
         return failed(&error);
-    return KV_OK;
+    return WORKED;
 }
 
-enum kv_status kv_delete_if(struct kv *kv, struct kv_bytes key,
-                            const char *version)
+enum status kv_delete_if(struct resource *kv, struct bytes key,
+                         const char *version)
 {
     command_string_t name = string_of(key);
-    slight_kv_store_version_t expected = string_of(kv_bytes_of(version));
-    slight_kv_store_error_t error;
+    slight_kv_store_version_t expected = string_of(bytes_of(version));
+    slight_types_errors_error_t error;
 
     if (!slight_kv_store_method_bucket_delete_if(bucket_of(kv), &name,
                                                  &expected, &error))
         return failed(&error);
-    return KV_OK;
+    return WORKED;
 }
 
-enum kv_status kv_increment(struct kv *kv, struct kv_bytes key, int64_t delta,
-                            int64_t *sum)
+enum status kv_increment(struct resource *kv, struct bytes key, int64_t delta,
+                         int64_t *sum)
 {
     command_string_t name = string_of(key);
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
     int64_t result;
 
     if (!slight_kv_store_method_bucket_increment(bucket_of(kv), &name, delta,
                                                  &result, &error))
         return failed(&error);
     *sum = result;
-    return KV_OK;
+    return WORKED;
 }
 
-enum kv_status kv_keys(struct kv *kv, struct kv_bytes prefix,
-                       const char *cursor, uint32_t limit, struct kv_page *page)
+enum status kv_keys(struct resource *kv, struct bytes prefix,
+                    const char *cursor, uint32_t limit, struct kv_page *page)
 {
     command_string_t start = string_of(prefix), from = {0};
     slight_kv_store_page_t got;
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
 
     if (cursor != NULL)
-        from = string_of(kv_bytes_of(cursor));
+        from = string_of(bytes_of(cursor));
     if (!slight_kv_store_method_bucket_keys(bucket_of(kv), &start,
                                             cursor != NULL ? &from : NULL,
                                             limit, &got, &error))
@@ -252,14 +199,13 @@ enum kv_status kv_keys(struct kv *kv, struct kv_bytes prefix,
     if (got.next.is_some)
         page->next = text_of(got.next.val);
     slight_kv_store_page_free(&got);
-    return KV_OK;
+    return WORKED;
 }
 
 /* --- Many keys ---------------------------------------------------------- */
 
 /* The keys, in memory that the caller frees. */
-static command_list_string_t strings_of(const struct kv_bytes keys[],
-                                        size_t count)
+static command_list_string_t strings_of(const struct bytes keys[], size_t count)
 {
     command_list_string_t list = {must(calloc(count + 1, sizeof(*list.ptr))),
                                   count};
@@ -269,12 +215,12 @@ static command_list_string_t strings_of(const struct kv_bytes keys[],
     return list;
 }
 
-enum kv_status kv_get_many(struct kv *kv, const struct kv_bytes keys[],
-                           size_t count, struct kv_value values[])
+enum status kv_get_many(struct resource *kv, const struct bytes keys[],
+                        size_t count, struct kv_value values[])
 {
     command_list_string_t names = strings_of(keys, count);
     command_list_option_list_u8_t got;
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
 
     bool ok = slight_kv_store_method_bucket_get_many(bucket_of(kv), &names,
                                                      &got, &error);
@@ -286,17 +232,17 @@ enum kv_status kv_get_many(struct kv *kv, const struct kv_bytes keys[],
         values[i] = value_of(got.ptr[i].is_some, got.ptr[i].val);
     if (count > 0)
         free(got.ptr); /* the values are handed over */
-    return KV_OK;
+    return WORKED;
 }
 
-enum kv_status kv_set_many(struct kv *kv, const struct kv_bytes keys[],
-                           const struct kv_bytes values[], size_t count,
-                           enum kv_status each[])
+enum status kv_set_many(struct resource *kv, const struct bytes keys[],
+                        const struct bytes values[], size_t count,
+                        enum status each[])
 {
     command_list_tuple2_string_list_u8_t entries = {
         must(calloc(count + 1, sizeof(*entries.ptr))), count};
     slight_kv_store_list_result_void_error_t results;
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
 
     for (size_t i = 0; i < count; i++) {
         entries.ptr[i].f0 = string_of(keys[i]);
@@ -310,18 +256,18 @@ enum kv_status kv_set_many(struct kv *kv, const struct kv_bytes keys[],
     CHECK(results.len == count);
     for (size_t i = 0; i < count; i++)
         each[i] = results.ptr[i].is_err
-                      ? (enum kv_status)(results.ptr[i].val.err.code + 1)
-                      : KV_OK;
+                      ? (enum status)(results.ptr[i].val.err.code + 1)
+                      : WORKED;
     slight_kv_store_list_result_void_error_free(&results);
-    return KV_OK;
+    return WORKED;
 }
 
-enum kv_status kv_delete_many(struct kv *kv, const struct kv_bytes keys[],
-                              size_t count, enum kv_status each[], bool found[])
+enum status kv_delete_many(struct resource *kv, const struct bytes keys[],
+                           size_t count, enum status each[], bool found[])
 {
     command_list_string_t names = strings_of(keys, count);
     slight_kv_store_list_result_bool_error_t results;
-    slight_kv_store_error_t error;
+    slight_types_errors_error_t error;
 
     bool ok = slight_kv_store_method_bucket_delete_many(bucket_of(kv), &names,
                                                         &results, &error);
@@ -331,90 +277,90 @@ enum kv_status kv_delete_many(struct kv *kv, const struct kv_bytes keys[],
     CHECK(results.len == count);
     for (size_t i = 0; i < count; i++) {
         each[i] = results.ptr[i].is_err
-                      ? (enum kv_status)(results.ptr[i].val.err.code + 1)
-                      : KV_OK;
+                      ? (enum status)(results.ptr[i].val.err.code + 1)
+                      : WORKED;
         found[i] = !results.ptr[i].is_err && results.ptr[i].val.ok;
     }
     slight_kv_store_list_result_bool_error_free(&results);
-    return KV_OK;
+    return WORKED;
 }
 
 /* --- Cases about handles ------------------------------------------------ */
 
-static enum kv_status open_bucket(const char *name, struct kv *kv)
+enum status suite_open(const char *name, struct resource **resource)
 {
-    command_string_t string = string_of(kv_bytes_of(name));
-    slight_kv_store_error_t error;
+    command_string_t string = string_of(bytes_of(name));
+    slight_kv_store_own_bucket_t bucket;
+    slight_types_errors_error_t error;
 
-    if (!slight_kv_store_static_bucket_open(&string, &kv->bucket, &error))
+    if (!slight_kv_store_static_bucket_open(&string, &bucket, &error))
         return failed(&error);
-    return KV_OK;
+    *resource = must(malloc(sizeof(**resource)));
+    (*resource)->bucket = bucket;
+    return WORKED;
 }
 
-static void close_bucket(struct kv *kv)
+void suite_close(struct resource *kv)
 {
     slight_kv_store_bucket_drop_own(kv->bucket);
+    free(kv);
 }
 
-static void only_what_is_granted(struct kv *kv)
+static void only_what_is_granted(struct resource *kv)
 {
-    static const char *const names[] = {
-        "nothing", "", "Store", "store ", "stor", "store/", "../store", "*",
-    };
-    struct kv bucket;
+    struct resource *bucket;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        FAILS(open_bucket(names[i], &bucket), KV_PERMISSION_DENIED);
+    check_grants();
     char *name = must(calloc(1, 100000));
     memset(name, 'n', 99999);
-    FAILS(open_bucket(name, &bucket), KV_PERMISSION_DENIED);
+    FAILS(suite_open(name, &bucket), PERMISSION_DENIED);
     free(name);
-    OK(kv_set(kv, KV_TEXT("key"), KV_TEXT("still works")));
-    HOLDS(kv, KV_TEXT("key"), KV_TEXT("still works"));
+    OK(kv_set(kv, TEXT("key"), TEXT("still works")));
+    HOLDS(kv, TEXT("key"), TEXT("still works"));
 }
 
-static void two_handles_of_one_store(struct kv *kv)
+static void two_handles_of_one_store(struct resource *kv)
 {
-    struct kv second;
+    struct resource *second;
 
-    OK(open_bucket("store", &second));
-    OK(kv_set(kv, KV_TEXT("key"), KV_TEXT("value")));
-    HOLDS(&second, KV_TEXT("key"), KV_TEXT("value"));
-    close_bucket(&second);
-    HOLDS(kv, KV_TEXT("key"), KV_TEXT("value"));
+    OK(suite_open("store", &second));
+    OK(kv_set(kv, TEXT("key"), TEXT("value")));
+    HOLDS(second, TEXT("key"), TEXT("value"));
+    suite_close(second);
+    HOLDS(kv, TEXT("key"), TEXT("value"));
 }
 
-static void two_stores(struct kv *kv)
+static void two_stores(struct resource *kv)
 {
-    struct kv other;
+    struct resource *other;
 
-    OK(open_bucket("other", &other));
-    OK(kv_set(kv, KV_TEXT("key"), KV_TEXT("here")));
-    ABSENT(&other, KV_TEXT("key"));
-    OK(kv_set(&other, KV_TEXT("key"), KV_TEXT("there")));
-    HOLDS(kv, KV_TEXT("key"), KV_TEXT("here"));
-    HOLDS(&other, KV_TEXT("key"), KV_TEXT("there"));
-    close_bucket(&other);
+    OK(suite_open("other", &other));
+    OK(kv_set(kv, TEXT("key"), TEXT("here")));
+    ABSENT(other, TEXT("key"));
+    OK(kv_set(other, TEXT("key"), TEXT("there")));
+    HOLDS(kv, TEXT("key"), TEXT("here"));
+    HOLDS(other, TEXT("key"), TEXT("there"));
+    suite_close(other);
 }
 
-static void many_handles(struct kv *kv)
+static void many_handles(struct resource *kv)
 {
     enum { MOST = 1024 };
-    static struct kv buckets[MOST];
+    static struct resource *buckets[MOST];
 
     for (int i = 0; i < MOST - 1; i++) /* one is open already */
-        OK(open_bucket(i % 2 == 0 ? "store" : "other", &buckets[i]));
-    FAILS(open_bucket("store", &buckets[MOST - 1]), KV_TOO_LARGE);
-    OK(kv_set(kv, KV_TEXT("key"), KV_TEXT("value")));
-    HOLDS(&buckets[MOST - 2], KV_TEXT("key"), KV_TEXT("value"));
-    close_bucket(&buckets[7]);
-    OK(open_bucket("store", &buckets[7]));
-    HOLDS(&buckets[7], KV_TEXT("key"), KV_TEXT("value"));
+        OK(suite_open(i % 2 == 0 ? "store" : "other", &buckets[i]));
+    FAILS(suite_open("store", &buckets[MOST - 1]), TOO_LARGE);
+    OK(kv_set(kv, TEXT("key"), TEXT("value")));
+    HOLDS(buckets[MOST - 2], TEXT("key"), TEXT("value"));
+    suite_close(buckets[7]);
+    OK(suite_open("store", &buckets[7]));
+    HOLDS(buckets[7], TEXT("key"), TEXT("value"));
     for (int i = 0; i < MOST - 1; i++)
-        close_bucket(&buckets[i]);
+        suite_close(buckets[i]);
 }
 
-const struct kv_case kv_side_cases[] = {
+const struct suite_case kv_side_cases[] = {
     {"only what is granted can be opened", 0, only_what_is_granted},
     {"two handles of one store", 0, two_handles_of_one_store},
     {"two stores are two", 0, two_stores},
@@ -422,41 +368,38 @@ const struct kv_case kv_side_cases[] = {
     {0},
 };
 
-/* --- The program -------------------------------------------------------- */
+/* --- What the program needs --------------------------------------------- */
 
-static int list_cases(unsigned features)
+/* Two resources of every case are "store" and "other". */
+static void empty_bucket(struct resource *kv)
 {
-    const struct kv_case *item;
+    struct kv_page page = {0};
+    bool found, more = true;
 
-    for (size_t i = 0; (item = kv_case_at(features, i)) != NULL; i++)
-        puts(item->name);
-    return 0;
-}
-
-static int run_case(unsigned features, const char *name)
-{
-    const struct kv_case *item;
-    struct kv kv;
-
-    for (size_t i = 0; (item = kv_case_at(features, i)) != NULL; i++)
-        if (strcmp(item->name, name) == 0)
-            break;
-    if (item == NULL) {
-        fprintf(stderr, "no such case: %s\n", name);
-        return 2;
+    while (more) {
+        OK(kv_keys(kv, TEXT(""), NULL, KV_PAGE_MAX, &page));
+        for (size_t i = 0; i < page.count; i++)
+            OK(kv_delete(kv, bytes_of(page.keys[i]), &found));
+        more = page.next != NULL;
+        kv_page_done(&page);
     }
-    OK(open_bucket("store", &kv));
-    item->run(&kv);
-    close_bucket(&kv);
-    return 0;
 }
 
-int main(int argc, char **argv)
+/* A bucket that lists no keys is emptied by whoever runs the case. */
+void suite_empty(struct resource *kv, unsigned features)
 {
-    if (argc == 3 && strcmp(argv[1], "--list") == 0)
-        return list_cases((unsigned)strtoul(argv[2], NULL, 10));
-    if (argc == 5) /* all drivers are the same */
-        return run_case((unsigned)strtoul(argv[1], NULL, 10), argv[2]);
-    fprintf(stderr, "usage: --list FEATURES | FEATURES CASE DRIVER\n");
-    return 2;
+    struct resource *other;
+
+    if ((features & KV_NEEDS_KEYS) == 0)
+        return;
+    empty_bucket(kv);
+    OK(suite_open("other", &other));
+    empty_bucket(other);
+    suite_close(other);
+}
+
+bool suite_dialect(const char *name)
+{
+    (void)name;
+    return false;
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Called between pages, so that a case can write meanwhile. */
-typedef void between_fn(struct kv *kv, int page);
+typedef void between_fn(struct resource *kv, int page);
 
 /* What a whole listing gave: each key once, in order. */
 struct listing {
@@ -47,7 +47,7 @@ static void sort_once(struct listing *listing)
     listing->count = kept;
 }
 
-static struct listing list(struct kv *kv, struct kv_bytes prefix,
+static struct listing list(struct resource *kv, struct bytes prefix,
                            uint32_t limit, between_fn *between)
 {
     struct listing listing = {0};
@@ -77,7 +77,7 @@ static void listing_done(struct listing *listing)
 }
 
 /* Exactly these, which end with NULL, are listed, whatever the limit. */
-static void lists(struct kv *kv, struct kv_bytes prefix,
+static void lists(struct resource *kv, struct bytes prefix,
                   const char *const expected[])
 {
     static const uint32_t limits[] = {1, 2, 10, KV_PAGE_MAX};
@@ -88,68 +88,68 @@ static void lists(struct kv *kv, struct kv_bytes prefix,
         while (expected[count] != NULL)
             count++;
         if (listing.count != count)
-            kv_fail(__FILE__, __LINE__, "%zu keys, not %zu, for prefix %.*s",
-                    listing.count, count, (int)prefix.len,
-                    (const char *)prefix.ptr);
+            case_fail(__FILE__, __LINE__, "%zu keys, not %zu, for prefix %.*s",
+                      listing.count, count, (int)prefix.len,
+                      (const char *)prefix.ptr);
         for (size_t j = 0; j < count; j++) {
             bool there = bsearch(&expected[j], listing.keys, count,
                                  sizeof(char *), compare) != NULL;
             if (!there)
-                kv_fail(__FILE__, __LINE__, "not listed: %s", expected[j]);
+                case_fail(__FILE__, __LINE__, "not listed: %s", expected[j]);
         }
         listing_done(&listing);
     }
 }
 
-static void set_all(struct kv *kv, const char *const keys[])
+static void set_all(struct resource *kv, const char *const keys[])
 {
     for (size_t i = 0; keys[i] != NULL; i++)
-        OK(kv_set(kv, kv_bytes_of(keys[i]), KV_TEXT("value")));
+        OK(kv_set(kv, bytes_of(keys[i]), TEXT("value")));
 }
 
 #define KEYS(...) ((const char *const[]){__VA_ARGS__, NULL})
 static const char *const none[] = {NULL};
 
-static void an_empty_store(struct kv *kv)
+static void an_empty_store(struct resource *kv)
 {
-    lists(kv, KV_TEXT(""), none);
-    lists(kv, KV_TEXT("a"), none);
+    lists(kv, TEXT(""), none);
+    lists(kv, TEXT("a"), none);
 }
 
-static void prefixes(struct kv *kv)
+static void prefixes(struct resource *kv)
 {
     bool found;
 
     set_all(kv, KEYS("a", "a/1", "a/2", "a/2/x", "b", "b/1", "A", "aa"));
-    lists(kv, KV_TEXT(""),
+    lists(kv, TEXT(""),
           KEYS("a", "a/1", "a/2", "a/2/x", "b", "b/1", "A", "aa"));
-    lists(kv, KV_TEXT("a"), KEYS("a", "a/1", "a/2", "a/2/x", "aa"));
-    lists(kv, KV_TEXT("a/"), KEYS("a/1", "a/2", "a/2/x"));
-    lists(kv, KV_TEXT("a/2"), KEYS("a/2", "a/2/x"));
-    lists(kv, KV_TEXT("b/1"), KEYS("b/1"));
-    lists(kv, KV_TEXT("b/12"), none);
-    lists(kv, KV_TEXT("c"), none);
-    OK(kv_delete(kv, KV_TEXT("a/2"), &found));
-    lists(kv, KV_TEXT("a/"), KEYS("a/1", "a/2/x"));
+    lists(kv, TEXT("a"), KEYS("a", "a/1", "a/2", "a/2/x", "aa"));
+    lists(kv, TEXT("a/"), KEYS("a/1", "a/2", "a/2/x"));
+    lists(kv, TEXT("a/2"), KEYS("a/2", "a/2/x"));
+    lists(kv, TEXT("b/1"), KEYS("b/1"));
+    lists(kv, TEXT("b/12"), none);
+    lists(kv, TEXT("c"), none);
+    OK(kv_delete(kv, TEXT("a/2"), &found));
+    lists(kv, TEXT("a/"), KEYS("a/1", "a/2/x"));
 }
 
-static void prefixes_are_no_patterns(struct kv *kv)
+static void prefixes_are_no_patterns(struct resource *kv)
 {
     set_all(kv, KEYS("*", "**", "*a", "?", "?a", "[a]", "[a]b", "\\", "\\*",
                      "a", "ab", "b", "%a", "_a", "^a"));
-    lists(kv, KV_TEXT("*"), KEYS("*", "**", "*a"));
-    lists(kv, KV_TEXT("**"), KEYS("**"));
-    lists(kv, KV_TEXT("?"), KEYS("?", "?a"));
-    lists(kv, KV_TEXT("["), KEYS("[a]", "[a]b"));
-    lists(kv, KV_TEXT("[a]"), KEYS("[a]", "[a]b"));
-    lists(kv, KV_TEXT("\\"), KEYS("\\", "\\*"));
-    lists(kv, KV_TEXT("\\*"), KEYS("\\*"));
-    lists(kv, KV_TEXT("%"), KEYS("%a"));
-    lists(kv, KV_TEXT("_"), KEYS("_a"));
-    lists(kv, KV_TEXT("[^a]"), none);
+    lists(kv, TEXT("*"), KEYS("*", "**", "*a"));
+    lists(kv, TEXT("**"), KEYS("**"));
+    lists(kv, TEXT("?"), KEYS("?", "?a"));
+    lists(kv, TEXT("["), KEYS("[a]", "[a]b"));
+    lists(kv, TEXT("[a]"), KEYS("[a]", "[a]b"));
+    lists(kv, TEXT("\\"), KEYS("\\", "\\*"));
+    lists(kv, TEXT("\\*"), KEYS("\\*"));
+    lists(kv, TEXT("%"), KEYS("%a"));
+    lists(kv, TEXT("_"), KEYS("_a"));
+    lists(kv, TEXT("[^a]"), none);
 }
 
-static void keys_of_many_bytes(struct kv *kv)
+static void keys_of_many_bytes(struct resource *kv)
 {
     char longest[KV_KEY_MAX + 1];
 
@@ -158,15 +158,15 @@ static void keys_of_many_bytes(struct kv *kv)
     set_all(kv,
             KEYS("\xc3\xa9", "\xc3\xa9t\xc3\xa9", "\xc3\xaa", "e",
                  "\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf!", "a b\n", longest));
-    lists(kv, KV_TEXT("\xc3\xa9"), KEYS("\xc3\xa9", "\xc3\xa9t\xc3\xa9"));
-    lists(kv, KV_TEXT("\xf4\x8f\xbf\xbf"),
+    lists(kv, TEXT("\xc3\xa9"), KEYS("\xc3\xa9", "\xc3\xa9t\xc3\xa9"));
+    lists(kv, TEXT("\xf4\x8f\xbf\xbf"),
           KEYS("\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf!"));
-    lists(kv, KV_TEXT("a b"), KEYS("a b\n"));
-    lists(kv, KV_TEXT("zz"), KEYS(longest));
-    lists(kv, kv_bytes_of(longest), KEYS(longest));
+    lists(kv, TEXT("a b"), KEYS("a b\n"));
+    lists(kv, TEXT("zz"), KEYS(longest));
+    lists(kv, bytes_of(longest), KEYS(longest));
 }
 
-static void arguments(struct kv *kv)
+static void arguments(struct resource *kv)
 {
     static const char *const cursors[] = {
         "garbage", "-1", " ", "99999999999999999999999999999", "\xc3\xa9", ">",
@@ -175,39 +175,37 @@ static void arguments(struct kv *kv)
     char long_prefix[KV_KEY_MAX + 1];
 
     set_all(kv, KEYS("a", "b"));
-    FAILS(kv_keys(kv, KV_TEXT(""), NULL, 0, &page), KV_INVALID_ARGUMENT);
-    FAILS(kv_keys(kv, KV_TEXT(""), NULL, KV_PAGE_MAX + 1, &page),
-          KV_INVALID_ARGUMENT);
-    FAILS(kv_keys(kv, KV_TEXT(""), NULL, UINT32_MAX, &page),
-          KV_INVALID_ARGUMENT);
+    FAILS(kv_keys(kv, TEXT(""), NULL, 0, &page), INVALID_ARGUMENT);
+    FAILS(kv_keys(kv, TEXT(""), NULL, KV_PAGE_MAX + 1, &page),
+          INVALID_ARGUMENT);
+    FAILS(kv_keys(kv, TEXT(""), NULL, UINT32_MAX, &page), INVALID_ARGUMENT);
     for (size_t i = 0; i < sizeof(cursors) / sizeof(cursors[0]); i++)
-        FAILS(kv_keys(kv, KV_TEXT(""), cursors[i], 10, &page),
-              KV_INVALID_ARGUMENT);
+        FAILS(kv_keys(kv, TEXT(""), cursors[i], 10, &page), INVALID_ARGUMENT);
     memset(long_prefix, 'p', sizeof(long_prefix));
-    const struct kv_bytes longest = {(const uint8_t *)long_prefix, KV_KEY_MAX};
+    const struct bytes longest = {(const uint8_t *)long_prefix, KV_KEY_MAX};
     lists(kv, longest, none);
-    const struct kv_bytes too_long = {(const uint8_t *)long_prefix,
-                                      KV_KEY_MAX + 1};
-    FAILS(kv_keys(kv, too_long, NULL, 10, &page), KV_INVALID_ARGUMENT);
+    const struct bytes too_long = {(const uint8_t *)long_prefix,
+                                   KV_KEY_MAX + 1};
+    FAILS(kv_keys(kv, too_long, NULL, 10, &page), INVALID_ARGUMENT);
 }
 
 /* Keys "PREFIX0000" and on. */
-static void set_numbered(struct kv *kv, const char *prefix, size_t count)
+static void set_numbered(struct resource *kv, const char *prefix, size_t count)
 {
     static char texts[KV_MANY_MAX][32];
-    static struct kv_bytes keys[KV_MANY_MAX], values[KV_MANY_MAX];
-    static enum kv_status each[KV_MANY_MAX];
+    static struct bytes keys[KV_MANY_MAX], values[KV_MANY_MAX];
+    static enum status each[KV_MANY_MAX];
 
     for (size_t done = 0; done < count;) {
         size_t n = count - done < KV_MANY_MAX ? count - done : KV_MANY_MAX;
         for (size_t i = 0; i < n; i++) {
             snprintf(texts[i], sizeof(texts[i]), "%s%04zu", prefix, done + i);
-            keys[i] = kv_bytes_of(texts[i]);
+            keys[i] = bytes_of(texts[i]);
             values[i] = keys[i];
         }
         OK(kv_set_many(kv, keys, values, n, each));
         for (size_t i = 0; i < n; i++)
-            CHECK(each[i] == KV_OK);
+            CHECK(each[i] == WORKED);
         done += n;
     }
 }
@@ -227,12 +225,12 @@ static void expect_numbered(const struct listing *listing, const char *prefix,
     for (size_t i = 0; i < count; i++) {
         snprintf(key, sizeof(key), "%s%04zu", prefix, i);
         if (!is_listed(listing, key))
-            kv_fail(__FILE__, __LINE__, "not listed: %s", key);
+            case_fail(__FILE__, __LINE__, "not listed: %s", key);
     }
     CHECK(listing->count <= count + others);
 }
 
-static void thousands_of_keys(struct kv *kv)
+static void thousands_of_keys(struct resource *kv)
 {
     enum { COUNT = 2300 };
     static const uint32_t limits[] = {7, 100, KV_PAGE_MAX};
@@ -240,65 +238,65 @@ static void thousands_of_keys(struct kv *kv)
     set_numbered(kv, "k/", COUNT);
     set_numbered(kv, "other/", 300);
     for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-        struct listing listing = list(kv, KV_TEXT("k/"), limits[i], NULL);
+        struct listing listing = list(kv, TEXT("k/"), limits[i], NULL);
         expect_numbered(&listing, "k/", COUNT, 0);
         CHECK((size_t)listing.pages >= COUNT / limits[i]);
         listing_done(&listing);
     }
-    struct listing all = list(kv, KV_TEXT(""), KV_PAGE_MAX, NULL);
+    struct listing all = list(kv, TEXT(""), KV_PAGE_MAX, NULL);
     CHECK(all.count == COUNT + 300);
     listing_done(&all);
 }
 
 /* Write new keys and delete them again, around those that stay. */
-static void disturb(struct kv *kv, int page)
+static void disturb(struct resource *kv, int page)
 {
     char key[32];
     bool found;
 
     for (int i = 0; i < 20; i++) {
         snprintf(key, sizeof(key), "k/%04dnew%d", (page * 37 + i) % 500, i);
-        OK(kv_set(kv, kv_bytes_of(key), KV_TEXT("value")));
+        OK(kv_set(kv, bytes_of(key), TEXT("value")));
         if (i % 2 == 0)
-            OK(kv_delete(kv, kv_bytes_of(key), &found));
+            OK(kv_delete(kv, bytes_of(key), &found));
     }
     snprintf(key, sizeof(key), "k/%04dgone", page % 100);
-    OK(kv_delete(kv, kv_bytes_of(key), &found));
+    OK(kv_delete(kv, bytes_of(key), &found));
     snprintf(key, sizeof(key), "k/%04d", page % 500);
-    OK(kv_set(kv, kv_bytes_of(key), KV_TEXT("another value")));
+    OK(kv_set(kv, bytes_of(key), TEXT("another value")));
 }
 
-static void what_stays_is_listed(struct kv *kv)
+static void what_stays_is_listed(struct resource *kv)
 {
     char key[32];
 
     set_numbered(kv, "k/", 500);
     for (int i = 0; i < 100; i++) {
         snprintf(key, sizeof(key), "k/%04dgone", i);
-        OK(kv_set(kv, kv_bytes_of(key), KV_TEXT("value")));
+        OK(kv_set(kv, bytes_of(key), TEXT("value")));
     }
-    struct listing listing = list(kv, KV_TEXT("k/"), 50, disturb);
+    struct listing listing = list(kv, TEXT("k/"), 50, disturb);
     expect_numbered(&listing, "k/", 500, SIZE_MAX - 500);
     for (size_t i = 0; i < listing.count; i++)
         CHECK(strncmp(listing.keys[i], "k/", 2) == 0);
     listing_done(&listing);
 }
 
-static void the_key_of_a_cursor_is_deleted(struct kv *kv)
+static void the_key_of_a_cursor_is_deleted(struct resource *kv)
 {
     struct kv_page page = {0};
     bool found;
 
     set_numbered(kv, "", 30);
-    OK(kv_keys(kv, KV_TEXT(""), NULL, 5, &page));
+    OK(kv_keys(kv, TEXT(""), NULL, 5, &page));
     for (size_t i = 0; i < page.count; i++)
-        OK(kv_delete(kv, kv_bytes_of(page.keys[i]), &found));
+        OK(kv_delete(kv, bytes_of(page.keys[i]), &found));
     struct listing listing = {0};
     char *cursor = page.next;
     page.next = NULL; /* handed over */
     add(&listing, &page);
     while (cursor != NULL) {
-        OK(kv_keys(kv, KV_TEXT(""), cursor, 5, &page));
+        OK(kv_keys(kv, TEXT(""), cursor, 5, &page));
         free(cursor);
         cursor = page.next;
         page.next = NULL; /* handed over */
@@ -309,7 +307,7 @@ static void the_key_of_a_cursor_is_deleted(struct kv *kv)
     listing_done(&listing);
 }
 
-const struct kv_case kv_list_cases[] = {
+const struct suite_case kv_list_cases[] = {
     {"an empty store lists nothing", KV_NEEDS_KEYS, an_empty_store},
     {"keys are listed by prefix", KV_NEEDS_KEYS, prefixes},
     {"a prefix is no pattern", KV_NEEDS_KEYS, prefixes_are_no_patterns},

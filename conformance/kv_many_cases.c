@@ -10,22 +10,22 @@
 enum { TOO_MANY = KV_MANY_MAX + 1 };
 
 static char texts[TOO_MANY][16];
-static struct kv_bytes keys[TOO_MANY], bytes[TOO_MANY];
+static struct bytes keys[TOO_MANY], bytes[TOO_MANY];
 static struct kv_value values[TOO_MANY];
-static enum kv_status each[TOO_MANY];
+static enum status each[TOO_MANY];
 static bool found[TOO_MANY];
 
 /* keys "k0000" and on, all with this value. */
-static void number_keys(struct kv_bytes value)
+static void number_keys(struct bytes value)
 {
     for (int i = 0; i < TOO_MANY; i++) {
         snprintf(texts[i], sizeof(texts[i]), "k%04d", i);
-        keys[i] = kv_bytes_of(texts[i]);
+        keys[i] = bytes_of(texts[i]);
         bytes[i] = value;
     }
 }
 
-static void expect_each(size_t count, enum kv_status expected)
+static void expect_each(size_t count, enum status expected)
 {
     for (size_t i = 0; i < count; i++)
         CHECK(each[i] == expected);
@@ -42,14 +42,14 @@ static void expect_value_at(size_t i, const char *expected)
     kv_value_done(&values[i]);
 }
 
-static void answers_come_in_order(struct kv *kv)
+static void answers_come_in_order(struct resource *kv)
 {
-    const struct kv_bytes some[] = {KV_TEXT("c"), KV_TEXT("a"), KV_TEXT("no"),
-                                    KV_TEXT("b"), KV_TEXT("a")};
+    const struct bytes some[] = {TEXT("c"), TEXT("a"), TEXT("no"), TEXT("b"),
+                                 TEXT("a")};
 
-    OK(kv_set(kv, KV_TEXT("a"), KV_TEXT("1")));
-    OK(kv_set(kv, KV_TEXT("b"), KV_TEXT("")));
-    OK(kv_set(kv, KV_TEXT("c"), KV_TEXT("333")));
+    OK(kv_set(kv, TEXT("a"), TEXT("1")));
+    OK(kv_set(kv, TEXT("b"), TEXT("")));
+    OK(kv_set(kv, TEXT("c"), TEXT("333")));
     OK(kv_get_many(kv, some, 5, values));
     expect_value_at(0, "333");
     expect_value_at(1, "1");
@@ -57,117 +57,116 @@ static void answers_come_in_order(struct kv *kv)
     expect_value_at(3, "");
     expect_value_at(4, "1");
     OK(kv_delete_many(kv, some, 3, each, found));
-    expect_each(3, KV_OK);
+    expect_each(3, WORKED);
     CHECK(found[0] && found[1] && !found[2]);
-    ABSENT(kv, KV_TEXT("a"));
-    HOLDS(kv, KV_TEXT("b"), KV_TEXT(""));
+    ABSENT(kv, TEXT("a"));
+    HOLDS(kv, TEXT("b"), TEXT(""));
 }
 
-static void none_is_fine(struct kv *kv)
+static void none_is_fine(struct resource *kv)
 {
     OK(kv_get_many(kv, keys, 0, values));
     OK(kv_set_many(kv, keys, bytes, 0, each));
     OK(kv_delete_many(kv, keys, 0, each, found));
 }
 
-static void the_later_of_two_stays(struct kv *kv)
+static void the_later_of_two_stays(struct resource *kv)
 {
-    const struct kv_bytes same[] = {KV_TEXT("a"), KV_TEXT("b"), KV_TEXT("a"),
-                                    KV_TEXT("a")};
-    const struct kv_bytes different[] = {KV_TEXT("first"), KV_TEXT("b"),
-                                         KV_TEXT("second"), KV_TEXT("third")};
+    const struct bytes same[] = {TEXT("a"), TEXT("b"), TEXT("a"), TEXT("a")};
+    const struct bytes different[] = {TEXT("first"), TEXT("b"), TEXT("second"),
+                                      TEXT("third")};
 
     OK(kv_set_many(kv, same, different, 4, each));
-    expect_each(4, KV_OK);
-    HOLDS(kv, KV_TEXT("a"), KV_TEXT("third"));
-    HOLDS(kv, KV_TEXT("b"), KV_TEXT("b"));
+    expect_each(4, WORKED);
+    HOLDS(kv, TEXT("a"), TEXT("third"));
+    HOLDS(kv, TEXT("b"), TEXT("b"));
     OK(kv_delete_many(kv, same, 4, each, found));
-    expect_each(4, KV_OK);
+    expect_each(4, WORKED);
     CHECK(found[0] && found[1] && !found[2] && !found[3]);
 }
 
-static void a_thousand(struct kv *kv)
+static void a_thousand(struct resource *kv)
 {
-    number_keys(KV_TEXT(""));
+    number_keys(TEXT(""));
     for (size_t i = 0; i < KV_MANY_MAX; i++)
         bytes[i] = keys[i];
     OK(kv_set_many(kv, keys, bytes, KV_MANY_MAX, each));
-    expect_each(KV_MANY_MAX, KV_OK);
+    expect_each(KV_MANY_MAX, WORKED);
     OK(kv_get_many(kv, keys, KV_MANY_MAX, values));
     for (size_t i = 0; i < KV_MANY_MAX; i++)
         expect_value_at(i, texts[i]);
     OK(kv_delete_many(kv, keys, KV_MANY_MAX, each, found));
-    expect_each(KV_MANY_MAX, KV_OK);
+    expect_each(KV_MANY_MAX, WORKED);
     for (size_t i = 0; i < KV_MANY_MAX; i++)
         CHECK(found[i]);
     ABSENT(kv, keys[0]);
     ABSENT(kv, keys[KV_MANY_MAX - 1]);
 }
 
-static void more_than_a_thousand(struct kv *kv)
+static void more_than_a_thousand(struct resource *kv)
 {
-    number_keys(KV_TEXT("new"));
-    OK(kv_set(kv, keys[0], KV_TEXT("old")));
-    FAILS(kv_set_many(kv, keys, bytes, TOO_MANY, each), KV_TOO_LARGE);
-    HOLDS(kv, keys[0], KV_TEXT("old"));
+    number_keys(TEXT("new"));
+    OK(kv_set(kv, keys[0], TEXT("old")));
+    FAILS(kv_set_many(kv, keys, bytes, TOO_MANY, each), TOO_LARGE);
+    HOLDS(kv, keys[0], TEXT("old"));
     ABSENT(kv, keys[1]);
-    FAILS(kv_get_many(kv, keys, TOO_MANY, values), KV_TOO_LARGE);
-    FAILS(kv_delete_many(kv, keys, TOO_MANY, each, found), KV_TOO_LARGE);
-    HOLDS(kv, keys[0], KV_TEXT("old"));
+    FAILS(kv_get_many(kv, keys, TOO_MANY, values), TOO_LARGE);
+    FAILS(kv_delete_many(kv, keys, TOO_MANY, each, found), TOO_LARGE);
+    HOLDS(kv, keys[0], TEXT("old"));
 }
 
-static void one_fails_alone(struct kv *kv)
+static void one_fails_alone(struct resource *kv)
 {
     uint8_t *large = calloc(1, KV_VALUE_MAX + 1);
-    const struct kv_bytes mixed[] = {KV_TEXT("a"), KV_TEXT(""), KV_TEXT("b"),
-                                     KV_TEXT("c\0"), KV_TEXT("d")};
-    const struct kv_bytes contents[] = {KV_TEXT("1"),
-                                        KV_TEXT("2"),
-                                        {large, KV_VALUE_MAX + 1},
-                                        KV_TEXT("4"),
-                                        KV_TEXT("5")};
+    const struct bytes mixed[] = {TEXT("a"), TEXT(""), TEXT("b"), TEXT("c\0"),
+                                  TEXT("d")};
+    const struct bytes contents[] = {
+        TEXT("1"), TEXT("2"), {large, KV_VALUE_MAX + 1}, TEXT("4"), TEXT("5")};
 
     CHECK(large != NULL);
-    OK(kv_set(kv, KV_TEXT("b"), KV_TEXT("old")));
+    OK(kv_set(kv, TEXT("b"), TEXT("old")));
     OK(kv_set_many(kv, mixed, contents, 5, each));
-    CHECK(each[0] == KV_OK && each[4] == KV_OK);
-    CHECK(each[1] == KV_INVALID_ARGUMENT && each[3] == KV_INVALID_ARGUMENT);
-    CHECK(each[2] == KV_TOO_LARGE);
-    HOLDS(kv, KV_TEXT("a"), KV_TEXT("1"));
-    HOLDS(kv, KV_TEXT("b"), KV_TEXT("old"));
-    HOLDS(kv, KV_TEXT("d"), KV_TEXT("5"));
+    CHECK(each[0] == WORKED && each[4] == WORKED);
+    CHECK(each[1] == INVALID_ARGUMENT && each[3] == INVALID_ARGUMENT);
+    CHECK(each[2] == TOO_LARGE);
+    HOLDS(kv, TEXT("a"), TEXT("1"));
+    HOLDS(kv, TEXT("b"), TEXT("old"));
+    HOLDS(kv, TEXT("d"), TEXT("5"));
     OK(kv_delete_many(kv, mixed, 5, each, found));
-    CHECK(each[0] == KV_OK && each[2] == KV_OK && each[4] == KV_OK);
+    CHECK(each[0] == WORKED && each[2] == WORKED && each[4] == WORKED);
     CHECK(found[0] && found[2] && found[4]);
-    CHECK(each[1] == KV_INVALID_ARGUMENT && each[3] == KV_INVALID_ARGUMENT);
+    CHECK(each[1] == INVALID_ARGUMENT && each[3] == INVALID_ARGUMENT);
     free(large);
 }
 
-static void get_many_fails_with_the_first(struct kv *kv)
+static void get_many_fails_with_the_first(struct resource *kv)
 {
-    const struct kv_bytes mixed[] = {KV_TEXT("a"), KV_TEXT("")};
+    const struct bytes mixed[] = {TEXT("a"), TEXT("")};
 
-    OK(kv_set(kv, KV_TEXT("a"), KV_TEXT("1")));
-    FAILS(kv_get_many(kv, mixed, 2, values), KV_INVALID_ARGUMENT);
+    OK(kv_set(kv, TEXT("a"), TEXT("1")));
+    FAILS(kv_get_many(kv, mixed, 2, values), INVALID_ARGUMENT);
 }
 
-static void the_limit_of_a_call(struct kv *kv)
+static void the_limit_of_a_call(struct resource *kv)
 {
-    enum { FIT = KV_CALL_MAX / KV_VALUE_MAX, HALF = FIT / 2 };
+    const size_t fit = KV_CALL_MAX / KV_VALUE_MAX, half = fit / 2;
+
+    if (fit + 1 > KV_MANY_MAX)
+        return; /* other limits are met before */
     uint8_t *value = malloc(KV_VALUE_MAX);
 
     CHECK(value != NULL);
     memset(value, 'v', KV_VALUE_MAX);
-    number_keys((struct kv_bytes){value, KV_VALUE_MAX});
-    FAILS(kv_set_many(kv, keys, bytes, FIT + 1, each), KV_TOO_LARGE);
+    number_keys((struct bytes){value, KV_VALUE_MAX});
+    FAILS(kv_set_many(kv, keys, bytes, fit + 1, each), TOO_LARGE);
     ABSENT(kv, keys[0]);
-    OK(kv_set_many(kv, keys, bytes, HALF, each));
-    expect_each(HALF, KV_OK);
-    OK(kv_set_many(kv, keys + HALF, bytes, HALF + 1, each));
-    expect_each(HALF + 1, KV_OK);
-    FAILS(kv_get_many(kv, keys, FIT + 1, values), KV_TOO_LARGE);
-    OK(kv_get_many(kv, keys, HALF, values));
-    for (size_t i = 0; i < HALF; i++) {
+    OK(kv_set_many(kv, keys, bytes, half, each));
+    expect_each(half, WORKED);
+    OK(kv_set_many(kv, keys + half, bytes, half + 1, each));
+    expect_each(half + 1, WORKED);
+    FAILS(kv_get_many(kv, keys, fit + 1, values), TOO_LARGE);
+    OK(kv_get_many(kv, keys, half, values));
+    for (size_t i = 0; i < half; i++) {
         CHECK(values[i].found && values[i].len == KV_VALUE_MAX);
         CHECK(memcmp(values[i].ptr, value, KV_VALUE_MAX) == 0);
         kv_value_done(&values[i]);
@@ -175,7 +174,7 @@ static void the_limit_of_a_call(struct kv *kv)
     free(value);
 }
 
-const struct kv_case kv_many_cases[] = {
+const struct suite_case kv_many_cases[] = {
     {"answers come in the order asked for", 0, answers_come_in_order},
     {"a call on no keys", 0, none_is_fine},
     {"of two entries with one key the later stays", 0, the_later_of_two_stays},

@@ -9,10 +9,10 @@
 
 enum { SHORT_MS = 300, LONG_MS = 600000 };
 
-static const struct kv_bytes the_key = {(const uint8_t *)"key", 3};
+static const struct bytes the_key = {(const uint8_t *)"key", 3};
 
-static enum kv_status set_ttl(struct kv *kv, struct kv_bytes key,
-                              struct kv_bytes value, uint64_t ttl_ms)
+static enum status set_ttl(struct resource *kv, struct bytes key,
+                           struct bytes value, uint64_t ttl_ms)
 {
     char version[KV_VERSION_MAX + 1];
 
@@ -21,167 +21,164 @@ static enum kv_status set_ttl(struct kv *kv, struct kv_bytes key,
                        version);
 }
 
-static void it_expires(struct kv *kv)
+static void it_expires(struct resource *kv)
 {
     struct kv_value value = {0};
     bool found = true;
 
-    OK(set_ttl(kv, KV_TEXT("later"), KV_TEXT("stays"), LONG_MS));
-    OK(set_ttl(kv, the_key, KV_TEXT("value"), SHORT_MS));
+    OK(set_ttl(kv, TEXT("later"), TEXT("stays"), LONG_MS));
+    OK(set_ttl(kv, the_key, TEXT("value"), SHORT_MS));
     kv_wait_absent(kv, the_key);
     ABSENT(kv, the_key);
     OK(kv_get_many(kv, &the_key, 1, &value));
     CHECK(!value.found);
     OK(kv_delete(kv, the_key, &found));
     CHECK(!found);
-    HOLDS(kv, KV_TEXT("later"), KV_TEXT("stays"));
+    HOLDS(kv, TEXT("later"), TEXT("stays"));
 }
 
-static void expired_is_absent(struct kv *kv)
+static void expired_is_absent(struct resource *kv)
 {
     char version[KV_VERSION_MAX + 1], other[KV_VERSION_MAX + 1];
     struct kv_value value = {0};
     const struct kv_options short_lived = {.has_ttl = true, .ttl_ms = SHORT_MS};
 
-    OK(kv_set_with(kv, the_key, KV_TEXT("value"), short_lived, version));
+    OK(kv_set_with(kv, the_key, TEXT("value"), short_lived, version));
     kv_wait_absent(kv, the_key);
     OK(kv_get_entry(kv, the_key, &value));
     CHECK(!value.found);
-    FAILS(kv_delete_if(kv, the_key, version), KV_CONFLICT);
+    FAILS(kv_delete_if(kv, the_key, version), CONFLICT);
     FAILS(kv_set_with(
-              kv, the_key, KV_TEXT("other"),
+              kv, the_key, TEXT("other"),
               (struct kv_options){.condition = KV_VERSION, .version = version},
               other),
-          KV_CONFLICT);
+          CONFLICT);
     ABSENT(kv, the_key);
-    OK(kv_set_with(kv, the_key, KV_TEXT("new"),
+    OK(kv_set_with(kv, the_key, TEXT("new"),
                    (struct kv_options){.condition = KV_ABSENT}, other));
-    HOLDS(kv, the_key, KV_TEXT("new"));
+    HOLDS(kv, the_key, TEXT("new"));
 }
 
-static void set_takes_it_away(struct kv *kv)
+static void set_takes_it_away(struct resource *kv)
 {
     char version[KV_VERSION_MAX + 1];
-    enum kv_status each;
-    const struct kv_bytes many = KV_TEXT("many"), value = KV_TEXT("stays");
+    enum status each;
+    const struct bytes many = TEXT("many"), value = TEXT("stays");
 
-    OK(set_ttl(kv, the_key, KV_TEXT("value"), SHORT_MS));
-    OK(set_ttl(kv, KV_TEXT("with"), KV_TEXT("value"), SHORT_MS));
-    OK(set_ttl(kv, many, KV_TEXT("value"), SHORT_MS));
+    OK(set_ttl(kv, the_key, TEXT("value"), SHORT_MS));
+    OK(set_ttl(kv, TEXT("with"), TEXT("value"), SHORT_MS));
+    OK(set_ttl(kv, many, TEXT("value"), SHORT_MS));
     OK(kv_set(kv, the_key, value));
-    OK(kv_set_with(kv, KV_TEXT("with"), value, (struct kv_options){0},
-                   version));
+    OK(kv_set_with(kv, TEXT("with"), value, (struct kv_options){0}, version));
     OK(kv_set_many(kv, &many, &value, 1, &each));
-    CHECK(each == KV_OK);
-    kv_sleep_ms(SHORT_MS + 1200);
+    CHECK(each == WORKED);
+    sleep_ms(SHORT_MS + 1200);
     HOLDS(kv, the_key, value);
-    HOLDS(kv, KV_TEXT("with"), value);
+    HOLDS(kv, TEXT("with"), value);
     HOLDS(kv, many, value);
 }
 
-static void it_can_be_changed(struct kv *kv)
+static void it_can_be_changed(struct resource *kv)
 {
-    OK(set_ttl(kv, the_key, KV_TEXT("value"), SHORT_MS));
-    OK(set_ttl(kv, the_key, KV_TEXT("value"), LONG_MS));
-    OK(set_ttl(kv, KV_TEXT("other"), KV_TEXT("value"), LONG_MS));
-    OK(set_ttl(kv, KV_TEXT("other"), KV_TEXT("value"), SHORT_MS));
-    OK(kv_set(kv, KV_TEXT("third"), KV_TEXT("value")));
-    OK(set_ttl(kv, KV_TEXT("third"), KV_TEXT("value"), SHORT_MS));
-    kv_wait_absent(kv, KV_TEXT("other"));
-    kv_wait_absent(kv, KV_TEXT("third"));
-    kv_sleep_ms(SHORT_MS + 1200);
-    HOLDS(kv, the_key, KV_TEXT("value"));
+    OK(set_ttl(kv, the_key, TEXT("value"), SHORT_MS));
+    OK(set_ttl(kv, the_key, TEXT("value"), LONG_MS));
+    OK(set_ttl(kv, TEXT("other"), TEXT("value"), LONG_MS));
+    OK(set_ttl(kv, TEXT("other"), TEXT("value"), SHORT_MS));
+    OK(kv_set(kv, TEXT("third"), TEXT("value")));
+    OK(set_ttl(kv, TEXT("third"), TEXT("value"), SHORT_MS));
+    kv_wait_absent(kv, TEXT("other"));
+    kv_wait_absent(kv, TEXT("third"));
+    sleep_ms(SHORT_MS + 1200);
+    HOLDS(kv, the_key, TEXT("value"));
 }
 
-static void a_failed_condition_leaves_it(struct kv *kv)
+static void a_failed_condition_leaves_it(struct resource *kv)
 {
     char version[KV_VERSION_MAX + 1];
     struct kv_options absent = {.condition = KV_ABSENT};
     const struct kv_options stale = {.condition = KV_VERSION,
                                      .version = "stale"};
 
-    OK(set_ttl(kv, the_key, KV_TEXT("value"), LONG_MS));
-    FAILS(kv_set_with(kv, the_key, KV_TEXT("other"), stale, version),
-          KV_CONFLICT);
+    OK(set_ttl(kv, the_key, TEXT("value"), LONG_MS));
+    FAILS(kv_set_with(kv, the_key, TEXT("other"), stale, version), CONFLICT);
     absent.has_ttl = true;
     absent.ttl_ms = SHORT_MS;
-    FAILS(kv_set_with(kv, the_key, KV_TEXT("other"), absent, version),
-          KV_ALREADY_EXISTS);
-    kv_sleep_ms(SHORT_MS + 1200);
-    HOLDS(kv, the_key, KV_TEXT("value")); /* not the short one */
+    FAILS(kv_set_with(kv, the_key, TEXT("other"), absent, version),
+          ALREADY_EXISTS);
+    sleep_ms(SHORT_MS + 1200);
+    HOLDS(kv, the_key, TEXT("value")); /* not the short one */
 
-    OK(set_ttl(kv, the_key, KV_TEXT("value"), 2000));
+    OK(set_ttl(kv, the_key, TEXT("value"), 2000));
     absent.has_ttl = false;
     /* On a machine so slow that it has expired the write works: once more. */
-    while (kv_set_with(kv, the_key, KV_TEXT("value"), absent, version) == KV_OK)
-        OK(set_ttl(kv, the_key, KV_TEXT("value"), 2000));
-    CHECK(kv_last_failure()->status == KV_ALREADY_EXISTS);
+    while (kv_set_with(kv, the_key, TEXT("value"), absent, version) == WORKED)
+        OK(set_ttl(kv, the_key, TEXT("value"), 2000));
+    CHECK(last_failure()->status == ALREADY_EXISTS);
     kv_wait_absent(kv, the_key); /* nor for ever */
 }
 
-static void with_conditions(struct kv *kv)
+static void with_conditions(struct resource *kv)
 {
     char version[KV_VERSION_MAX + 1];
     struct kv_options options = {
         .condition = KV_ABSENT, .has_ttl = true, .ttl_ms = SHORT_MS};
 
-    OK(kv_set_with(kv, the_key, KV_TEXT("value"), options, version));
+    OK(kv_set_with(kv, the_key, TEXT("value"), options, version));
     kv_wait_absent(kv, the_key);
-    OK(kv_set_with(kv, the_key, KV_TEXT("value"), (struct kv_options){0},
+    OK(kv_set_with(kv, the_key, TEXT("value"), (struct kv_options){0},
                    version));
     options.condition = KV_VERSION;
     options.version = version;
     char next[KV_VERSION_MAX + 1];
-    OK(kv_set_with(kv, the_key, KV_TEXT("next"), options, next));
+    OK(kv_set_with(kv, the_key, TEXT("next"), options, next));
     kv_wait_absent(kv, the_key);
 }
 
-static void bounds(struct kv *kv)
+static void bounds(struct resource *kv)
 {
     const uint64_t ten_years = UINT64_C(315360000000);
 
-    OK(kv_set(kv, the_key, KV_TEXT("value")));
-    FAILS(set_ttl(kv, the_key, KV_TEXT("x"), 0), KV_INVALID_ARGUMENT);
-    FAILS(set_ttl(kv, the_key, KV_TEXT("x"), ten_years + 1),
-          KV_INVALID_ARGUMENT);
-    FAILS(set_ttl(kv, the_key, KV_TEXT("x"), UINT64_MAX), KV_INVALID_ARGUMENT);
-    FAILS(set_ttl(kv, the_key, KV_TEXT("x"), (uint64_t)INT64_MAX + 1),
-          KV_INVALID_ARGUMENT);
-    HOLDS(kv, the_key, KV_TEXT("value"));
-    OK(set_ttl(kv, the_key, KV_TEXT("long"), ten_years));
-    HOLDS(kv, the_key, KV_TEXT("long"));
-    OK(set_ttl(kv, the_key, KV_TEXT("short"), 1));
+    OK(kv_set(kv, the_key, TEXT("value")));
+    FAILS(set_ttl(kv, the_key, TEXT("x"), 0), INVALID_ARGUMENT);
+    FAILS(set_ttl(kv, the_key, TEXT("x"), ten_years + 1), INVALID_ARGUMENT);
+    FAILS(set_ttl(kv, the_key, TEXT("x"), UINT64_MAX), INVALID_ARGUMENT);
+    FAILS(set_ttl(kv, the_key, TEXT("x"), (uint64_t)INT64_MAX + 1),
+          INVALID_ARGUMENT);
+    HOLDS(kv, the_key, TEXT("value"));
+    OK(set_ttl(kv, the_key, TEXT("long"), ten_years));
+    HOLDS(kv, the_key, TEXT("long"));
+    OK(set_ttl(kv, the_key, TEXT("short"), 1));
     kv_wait_absent(kv, the_key);
 }
 
-static void increment_keeps_it(struct kv *kv)
+static void increment_keeps_it(struct resource *kv)
 {
     int64_t sum = 0;
 
     /* Unless it expired before the increment, and 1 is what became of it. */
     while (sum != 6) {
-        OK(set_ttl(kv, the_key, KV_TEXT("5"), 2000));
+        OK(set_ttl(kv, the_key, TEXT("5"), 2000));
         OK(kv_increment(kv, the_key, 1, &sum));
     }
     kv_wait_absent(kv, the_key);
     OK(kv_increment(kv, the_key, 1, &sum));
     CHECK(sum == 1);
-    kv_sleep_ms(2200);
-    HOLDS(kv, the_key, KV_TEXT("1")); /* a new one, without */
+    sleep_ms(2200);
+    HOLDS(kv, the_key, TEXT("1")); /* a new one, without */
 }
 
-static void expired_is_not_listed(struct kv *kv)
+static void expired_is_not_listed(struct resource *kv)
 {
     struct kv_page page = {0};
 
-    OK(set_ttl(kv, KV_TEXT("a"), KV_TEXT("value"), SHORT_MS));
-    OK(set_ttl(kv, KV_TEXT("b"), KV_TEXT("value"), LONG_MS));
-    kv_wait_absent(kv, KV_TEXT("a"));
+    OK(set_ttl(kv, TEXT("a"), TEXT("value"), SHORT_MS));
+    OK(set_ttl(kv, TEXT("b"), TEXT("value"), LONG_MS));
+    kv_wait_absent(kv, TEXT("a"));
     char *cursor = NULL;
     size_t listed = 0;
     do {
         char *next;
-        OK(kv_keys(kv, KV_TEXT(""), cursor, 1000, &page));
+        OK(kv_keys(kv, TEXT(""), cursor, 1000, &page));
         for (size_t i = 0; i < page.count; i++)
             CHECK(strcmp(page.keys[i], "b") == 0);
         listed += page.count;
@@ -193,7 +190,7 @@ static void expired_is_not_listed(struct kv *kv)
     CHECK(listed > 0);
 }
 
-const struct kv_case kv_ttl_cases[] = {
+const struct suite_case kv_ttl_cases[] = {
     {"a value with a time to live expires", KV_NEEDS_TTL | KV_NEEDS_VERSION,
      it_expires},
     {"what has expired is absent for conditions too",

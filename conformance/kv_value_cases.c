@@ -6,20 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct kv_bytes the_key = {(const uint8_t *)"key", 3};
+static const struct bytes the_key = {(const uint8_t *)"key", 3};
 
-static void values_of_all_kinds(struct kv *kv)
+static void values_of_all_kinds(struct resource *kv)
 {
-    const struct kv_bytes values[] = {
-        KV_TEXT("hello"),
-        KV_TEXT(""),
-        KV_TEXT("x"),
-        KV_TEXT("\0"),
-        KV_TEXT("a\0b\0"),
-        KV_TEXT("\xff\xfe\x80 no UTF-8"),
-        KV_TEXT("a line\r\nand another\n"),
-        KV_TEXT("$-1\r\n*2\r\n"),
-        KV_TEXT("-9223372036854775808"),
+    const struct bytes values[] = {
+        TEXT("hello"),
+        TEXT(""),
+        TEXT("x"),
+        TEXT("\0"),
+        TEXT("a\0b\0"),
+        TEXT("\xff\xfe\x80 no UTF-8"),
+        TEXT("a line\r\nand another\n"),
+        TEXT("$-1\r\n*2\r\n"),
+        TEXT("-9223372036854775808"),
     };
 
     for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
@@ -38,12 +38,12 @@ static uint8_t *pattern(size_t len)
     return bytes;
 }
 
-static void values_of_all_sizes(struct kv *kv)
+static void values_of_all_sizes(struct resource *kv)
 {
     uint8_t *bytes = pattern(KV_VALUE_MAX);
 
     for (size_t len = 1; len <= KV_VALUE_MAX; len *= 2) {
-        const struct kv_bytes below = {bytes, len - 1}, exact = {bytes, len};
+        const struct bytes below = {bytes, len - 1}, exact = {bytes, len};
         OK(kv_set(kv, the_key, below));
         HOLDS(kv, the_key, below);
         OK(kv_set(kv, the_key, exact));
@@ -52,54 +52,54 @@ static void values_of_all_sizes(struct kv *kv)
     free(bytes);
 }
 
-static void a_value_over_the_limit(struct kv *kv)
+static void a_value_over_the_limit(struct resource *kv)
 {
     uint8_t *bytes = pattern(KV_VALUE_MAX + 1);
-    const struct kv_bytes large = {bytes, KV_VALUE_MAX + 1};
+    const struct bytes large = {bytes, KV_VALUE_MAX + 1};
     char version[KV_VERSION_MAX + 1];
 
-    FAILS(kv_set(kv, the_key, large), KV_TOO_LARGE);
+    FAILS(kv_set(kv, the_key, large), TOO_LARGE);
     ABSENT(kv, the_key);
-    OK(kv_set(kv, the_key, KV_TEXT("small")));
-    FAILS(kv_set(kv, the_key, large), KV_TOO_LARGE);
+    OK(kv_set(kv, the_key, TEXT("small")));
+    FAILS(kv_set(kv, the_key, large), TOO_LARGE);
     FAILS(kv_set_with(kv, the_key, large, (struct kv_options){0}, version),
-          KV_TOO_LARGE);
-    HOLDS(kv, the_key, KV_TEXT("small"));
+          TOO_LARGE);
+    HOLDS(kv, the_key, TEXT("small"));
     free(bytes);
 }
 
-static void set_replaces(struct kv *kv)
+static void set_replaces(struct resource *kv)
 {
-    OK(kv_set(kv, the_key, KV_TEXT("a longer one")));
-    OK(kv_set(kv, the_key, KV_TEXT("short")));
-    HOLDS(kv, the_key, KV_TEXT("short"));
-    OK(kv_set(kv, the_key, KV_TEXT("")));
-    HOLDS(kv, the_key, KV_TEXT(""));
+    OK(kv_set(kv, the_key, TEXT("a longer one")));
+    OK(kv_set(kv, the_key, TEXT("short")));
+    HOLDS(kv, the_key, TEXT("short"));
+    OK(kv_set(kv, the_key, TEXT("")));
+    HOLDS(kv, the_key, TEXT(""));
 }
 
-static void absent_is_no_error(struct kv *kv)
+static void absent_is_no_error(struct resource *kv)
 {
     ABSENT(kv, the_key);
-    ABSENT(kv, KV_TEXT("another"));
+    ABSENT(kv, TEXT("another"));
 }
 
-static void delete_tells_whether(struct kv *kv)
+static void delete_tells_whether(struct resource *kv)
 {
     bool found = true;
 
     OK(kv_delete(kv, the_key, &found));
     CHECK(!found);
-    OK(kv_set(kv, the_key, KV_TEXT("")));
+    OK(kv_set(kv, the_key, TEXT("")));
     OK(kv_delete(kv, the_key, &found));
     CHECK(found);
     ABSENT(kv, the_key);
     OK(kv_delete(kv, the_key, &found));
     CHECK(!found);
-    OK(kv_set(kv, the_key, KV_TEXT("again")));
-    HOLDS(kv, the_key, KV_TEXT("again"));
+    OK(kv_set(kv, the_key, TEXT("again")));
+    HOLDS(kv, the_key, TEXT("again"));
 }
 
-static void keys_of_all_kinds(struct kv *kv)
+static void keys_of_all_kinds(struct resource *kv)
 {
     static const char *const keys[] = {
         "a",
@@ -142,77 +142,75 @@ static void keys_of_all_kinds(struct kv *kv)
 
     for (int i = 0; i < COUNT; i++) {
         snprintf(value, sizeof(value), "%d", i);
-        OK(kv_set(kv, kv_bytes_of(keys[i]), kv_bytes_of(value)));
+        OK(kv_set(kv, bytes_of(keys[i]), bytes_of(value)));
     }
     for (int i = 0; i < COUNT; i++) {
         bool found = false;
         snprintf(value, sizeof(value), "%d", i);
-        HOLDS(kv, kv_bytes_of(keys[i]), kv_bytes_of(value));
-        OK(kv_delete(kv, kv_bytes_of(keys[i]), &found));
+        HOLDS(kv, bytes_of(keys[i]), bytes_of(value));
+        OK(kv_delete(kv, bytes_of(keys[i]), &found));
         CHECK(found);
-        ABSENT(kv, kv_bytes_of(keys[i]));
+        ABSENT(kv, bytes_of(keys[i]));
     }
 }
 
-static void keys_of_all_sizes(struct kv *kv)
+static void keys_of_all_sizes(struct resource *kv)
 {
     char text[KV_KEY_MAX + 1];
-    struct kv_bytes key = {(const uint8_t *)text, 0};
+    struct bytes key = {(const uint8_t *)text, 0};
 
     memset(text, 'k', sizeof(text));
     for (key.len = 1; key.len <= KV_KEY_MAX; key.len *= 2) {
-        OK(kv_set(kv, key, KV_TEXT("value")));
-        HOLDS(kv, key, KV_TEXT("value"));
+        OK(kv_set(kv, key, TEXT("value")));
+        HOLDS(kv, key, TEXT("value"));
     }
     key.len = KV_KEY_MAX - 1;
     ABSENT(kv, key);
 }
 
 /* Every function, with a key that is none. */
-static void expect_no_key(struct kv *kv, struct kv_bytes key)
+static void expect_no_key(struct resource *kv, struct bytes key)
 {
     struct kv_value value = {0};
     struct kv_page page = {0};
-    enum kv_status each;
+    enum status each;
     char version[KV_VERSION_MAX + 1];
     bool found;
 
-    FAILS(kv_get(kv, key, &value), KV_INVALID_ARGUMENT);
-    FAILS(kv_exists(kv, key, &found), KV_INVALID_ARGUMENT);
-    FAILS(kv_set(kv, key, KV_TEXT("value")), KV_INVALID_ARGUMENT);
-    FAILS(
-        kv_set_with(kv, key, KV_TEXT("value"), (struct kv_options){0}, version),
-        KV_INVALID_ARGUMENT);
-    FAILS(kv_delete(kv, key, &found), KV_INVALID_ARGUMENT);
-    FAILS(kv_delete_if(kv, key, "1"), KV_INVALID_ARGUMENT);
-    FAILS(kv_get_entry(kv, key, &value), KV_INVALID_ARGUMENT);
-    FAILS(kv_get_many(kv, &key, 1, &value), KV_INVALID_ARGUMENT);
+    FAILS(kv_get(kv, key, &value), INVALID_ARGUMENT);
+    FAILS(kv_exists(kv, key, &found), INVALID_ARGUMENT);
+    FAILS(kv_set(kv, key, TEXT("value")), INVALID_ARGUMENT);
+    FAILS(kv_set_with(kv, key, TEXT("value"), (struct kv_options){0}, version),
+          INVALID_ARGUMENT);
+    FAILS(kv_delete(kv, key, &found), INVALID_ARGUMENT);
+    FAILS(kv_delete_if(kv, key, "1"), INVALID_ARGUMENT);
+    FAILS(kv_get_entry(kv, key, &value), INVALID_ARGUMENT);
+    FAILS(kv_get_many(kv, &key, 1, &value), INVALID_ARGUMENT);
     OK(kv_set_many(kv, &key, &key, 1, &each));
-    CHECK(each == KV_INVALID_ARGUMENT);
+    CHECK(each == INVALID_ARGUMENT);
     OK(kv_delete_many(kv, &key, 1, &each, &found));
-    CHECK(each == KV_INVALID_ARGUMENT);
+    CHECK(each == INVALID_ARGUMENT);
     if (key.len > 0)
-        FAILS(kv_keys(kv, key, NULL, 10, &page), KV_INVALID_ARGUMENT);
+        FAILS(kv_keys(kv, key, NULL, 10, &page), INVALID_ARGUMENT);
 }
 
-static void keys_that_are_none(struct kv *kv)
+static void keys_that_are_none(struct resource *kv)
 {
     char text[KV_KEY_MAX + 1];
 
     memset(text, 'k', sizeof(text));
-    expect_no_key(kv, (struct kv_bytes){(const uint8_t *)text, sizeof(text)});
-    expect_no_key(kv, KV_TEXT(""));
-    expect_no_key(kv, KV_TEXT("\0"));
-    expect_no_key(kv, KV_TEXT("a\0b"));
-    expect_no_key(kv, KV_TEXT("a\0"));
+    expect_no_key(kv, (struct bytes){(const uint8_t *)text, sizeof(text)});
+    expect_no_key(kv, TEXT(""));
+    expect_no_key(kv, TEXT("\0"));
+    expect_no_key(kv, TEXT("a\0b"));
+    expect_no_key(kv, TEXT("a\0"));
 }
 
-static void keys_are_compared_byte_by_byte(struct kv *kv)
+static void keys_are_compared_byte_by_byte(struct resource *kv)
 {
-    const struct kv_bytes keys[] = {
-        KV_TEXT("key"),      KV_TEXT("Key"),       KV_TEXT("key "),
-        KV_TEXT(" key"),     KV_TEXT("ke"),        KV_TEXT("keys"),
-        KV_TEXT("\xc3\xa9"), KV_TEXT("e\xcc\x81"),
+    const struct bytes keys[] = {
+        TEXT("key"), TEXT("Key"),  TEXT("key "),     TEXT(" key"),
+        TEXT("ke"),  TEXT("keys"), TEXT("\xc3\xa9"), TEXT("e\xcc\x81"),
     };
     enum { COUNT = sizeof(keys) / sizeof(keys[0]) };
 
@@ -222,7 +220,7 @@ static void keys_are_compared_byte_by_byte(struct kv *kv)
         HOLDS(kv, keys[i], keys[i]);
 }
 
-const struct kv_case kv_value_cases[] = {
+const struct suite_case kv_value_cases[] = {
     {"values of all kinds come back", 0, values_of_all_kinds},
     {"values of all sizes come back", 0, values_of_all_sizes},
     {"a value over the limit is refused", 0, a_value_over_the_limit},

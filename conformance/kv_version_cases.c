@@ -6,7 +6,7 @@
 
 typedef char version_text[KV_VERSION_MAX + 1];
 
-static const struct kv_bytes the_key = {(const uint8_t *)"key", 3};
+static const struct bytes the_key = {(const uint8_t *)"key", 3};
 static const struct kv_options always = {.condition = KV_ALWAYS};
 static const struct kv_options if_absent = {.condition = KV_ABSENT};
 
@@ -23,8 +23,8 @@ static void expect_printable(const char *version)
 }
 
 /* key holds value, in this version. */
-static void expect_entry(struct kv *kv, struct kv_bytes key,
-                         struct kv_bytes expected, const char *version)
+static void expect_entry(struct resource *kv, struct bytes key,
+                         struct bytes expected, const char *version)
 {
     struct kv_value value = {0};
 
@@ -36,7 +36,7 @@ static void expect_entry(struct kv *kv, struct kv_bytes key,
     kv_value_done(&value);
 }
 
-static void read_version(struct kv *kv, struct kv_bytes key,
+static void read_version(struct resource *kv, struct bytes key,
                          version_text version)
 {
     struct kv_value value = {0};
@@ -48,30 +48,30 @@ static void read_version(struct kv *kv, struct kv_bytes key,
     kv_value_done(&value);
 }
 
-static void entries(struct kv *kv)
+static void entries(struct resource *kv)
 {
     struct kv_value value = {0};
     version_text written, read;
 
     OK(kv_get_entry(kv, the_key, &value));
     CHECK(!value.found);
-    OK(kv_set_with(kv, the_key, KV_TEXT("a\0b"), always, written));
+    OK(kv_set_with(kv, the_key, TEXT("a\0b"), always, written));
     expect_printable(written);
-    expect_entry(kv, the_key, KV_TEXT("a\0b"), written);
-    HOLDS(kv, the_key, KV_TEXT("a\0b"));
-    OK(kv_set(kv, the_key, KV_TEXT("")));
+    expect_entry(kv, the_key, TEXT("a\0b"), written);
+    HOLDS(kv, the_key, TEXT("a\0b"));
+    OK(kv_set(kv, the_key, TEXT("")));
     read_version(kv, the_key, read);
-    expect_entry(kv, the_key, KV_TEXT(""), read);
+    expect_entry(kv, the_key, TEXT(""), read);
 }
 
-static void another_value_has_another_version(struct kv *kv)
+static void another_value_has_another_version(struct resource *kv)
 {
     enum { COUNT = 30 };
     version_text versions[COUNT];
 
     for (int i = 0; i < COUNT; i++) {
         const uint8_t value[] = {(uint8_t)i, 0, (uint8_t)(COUNT - i)};
-        const struct kv_bytes bytes = {value, (size_t)(i % 3) + 1};
+        const struct bytes bytes = {value, (size_t)(i % 3) + 1};
         if (i % 2 == 0)
             OK(kv_set(kv, the_key, bytes));
         else
@@ -82,61 +82,60 @@ static void another_value_has_another_version(struct kv *kv)
         if (i % 5 == 0) {
             bool found;
             OK(kv_delete(kv, the_key, &found));
-            OK(kv_set(kv, the_key, KV_TEXT("between")));
+            OK(kv_set(kv, the_key, TEXT("between")));
         }
     }
 }
 
-static void set_if_absent(struct kv *kv)
+static void set_if_absent(struct resource *kv)
 {
     version_text version, other;
     bool found;
 
-    OK(kv_set_with(kv, the_key, KV_TEXT("first"), if_absent, version));
-    expect_entry(kv, the_key, KV_TEXT("first"), version);
-    FAILS(kv_set_with(kv, the_key, KV_TEXT("second"), if_absent, other),
-          KV_ALREADY_EXISTS);
-    expect_entry(kv, the_key, KV_TEXT("first"), version);
-    OK(kv_set(kv, the_key, KV_TEXT("")));
-    FAILS(kv_set_with(kv, the_key, KV_TEXT("second"), if_absent, other),
-          KV_ALREADY_EXISTS);
+    OK(kv_set_with(kv, the_key, TEXT("first"), if_absent, version));
+    expect_entry(kv, the_key, TEXT("first"), version);
+    FAILS(kv_set_with(kv, the_key, TEXT("second"), if_absent, other),
+          ALREADY_EXISTS);
+    expect_entry(kv, the_key, TEXT("first"), version);
+    OK(kv_set(kv, the_key, TEXT("")));
+    FAILS(kv_set_with(kv, the_key, TEXT("second"), if_absent, other),
+          ALREADY_EXISTS);
     OK(kv_delete(kv, the_key, &found));
-    OK(kv_set_with(kv, the_key, KV_TEXT("third"), if_absent, version));
-    HOLDS(kv, the_key, KV_TEXT("third"));
+    OK(kv_set_with(kv, the_key, TEXT("third"), if_absent, version));
+    HOLDS(kv, the_key, TEXT("third"));
 }
 
-static void set_if_version(struct kv *kv)
+static void set_if_version(struct resource *kv)
 {
     version_text first, second, other;
 
-    OK(kv_set(kv, the_key, KV_TEXT("first")));
+    OK(kv_set(kv, the_key, TEXT("first")));
     read_version(kv, the_key, first);
-    OK(kv_set_with(kv, the_key, KV_TEXT("second"), if_version(first), second));
-    expect_entry(kv, the_key, KV_TEXT("second"), second);
-    FAILS(kv_set_with(kv, the_key, KV_TEXT("third"), if_version(first), other),
-          KV_CONFLICT);
-    expect_entry(kv, the_key, KV_TEXT("second"), second);
-    OK(kv_set_with(kv, the_key, KV_TEXT(""), if_version(second), second));
-    OK(kv_set_with(kv, the_key, KV_TEXT("x"), if_version(second), second));
-    expect_entry(kv, the_key, KV_TEXT("x"), second);
+    OK(kv_set_with(kv, the_key, TEXT("second"), if_version(first), second));
+    expect_entry(kv, the_key, TEXT("second"), second);
+    FAILS(kv_set_with(kv, the_key, TEXT("third"), if_version(first), other),
+          CONFLICT);
+    expect_entry(kv, the_key, TEXT("second"), second);
+    OK(kv_set_with(kv, the_key, TEXT(""), if_version(second), second));
+    OK(kv_set_with(kv, the_key, TEXT("x"), if_version(second), second));
+    expect_entry(kv, the_key, TEXT("x"), second);
 }
 
-static void no_version_of_an_absent_key(struct kv *kv)
+static void no_version_of_an_absent_key(struct resource *kv)
 {
     version_text version, other;
     bool found;
 
-    OK(kv_set(kv, the_key, KV_TEXT("value")));
+    OK(kv_set(kv, the_key, TEXT("value")));
     read_version(kv, the_key, version);
     OK(kv_delete(kv, the_key, &found));
-    FAILS(
-        kv_set_with(kv, the_key, KV_TEXT("again"), if_version(version), other),
-        KV_CONFLICT);
-    FAILS(kv_delete_if(kv, the_key, version), KV_CONFLICT);
+    FAILS(kv_set_with(kv, the_key, TEXT("again"), if_version(version), other),
+          CONFLICT);
+    FAILS(kv_delete_if(kv, the_key, version), CONFLICT);
     ABSENT(kv, the_key);
 }
 
-static void texts_that_are_no_version(struct kv *kv)
+static void texts_that_are_no_version(struct resource *kv)
 {
     char long_text[200];
     const char *const texts[] = {
@@ -156,30 +155,30 @@ static void texts_that_are_no_version(struct kv *kv)
 
     memset(long_text, '1', sizeof(long_text) - 1);
     long_text[sizeof(long_text) - 1] = '\0';
-    OK(kv_set(kv, the_key, KV_TEXT("value")));
+    OK(kv_set(kv, the_key, TEXT("value")));
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        FAILS(kv_set_with(kv, the_key, KV_TEXT("other"), if_version(texts[i]),
+        FAILS(kv_set_with(kv, the_key, TEXT("other"), if_version(texts[i]),
                           other),
-              KV_CONFLICT);
-        FAILS(kv_delete_if(kv, the_key, texts[i]), KV_CONFLICT);
+              CONFLICT);
+        FAILS(kv_delete_if(kv, the_key, texts[i]), CONFLICT);
     }
-    HOLDS(kv, the_key, KV_TEXT("value"));
+    HOLDS(kv, the_key, TEXT("value"));
 }
 
-static void delete_if_version(struct kv *kv)
+static void delete_if_version(struct resource *kv)
 {
     version_text first, second;
 
-    OK(kv_set_with(kv, the_key, KV_TEXT("first"), always, first));
-    OK(kv_set_with(kv, the_key, KV_TEXT("second"), always, second));
-    FAILS(kv_delete_if(kv, the_key, first), KV_CONFLICT);
-    HOLDS(kv, the_key, KV_TEXT("second"));
+    OK(kv_set_with(kv, the_key, TEXT("first"), always, first));
+    OK(kv_set_with(kv, the_key, TEXT("second"), always, second));
+    FAILS(kv_delete_if(kv, the_key, first), CONFLICT);
+    HOLDS(kv, the_key, TEXT("second"));
     OK(kv_delete_if(kv, the_key, second));
     ABSENT(kv, the_key);
-    FAILS(kv_delete_if(kv, the_key, second), KV_CONFLICT);
+    FAILS(kv_delete_if(kv, the_key, second), CONFLICT);
 }
 
-static void versions_of_numbers(struct kv *kv)
+static void versions_of_numbers(struct resource *kv)
 {
     version_text before, after, other;
     int64_t sum;
@@ -189,13 +188,13 @@ static void versions_of_numbers(struct kv *kv)
     OK(kv_increment(kv, the_key, 1, &sum));
     read_version(kv, the_key, after);
     CHECK(strcmp(before, after) != 0);
-    FAILS(kv_set_with(kv, the_key, KV_TEXT("9"), if_version(before), other),
-          KV_CONFLICT);
-    OK(kv_set_with(kv, the_key, KV_TEXT("9"), if_version(after), other));
-    HOLDS(kv, the_key, KV_TEXT("9"));
+    FAILS(kv_set_with(kv, the_key, TEXT("9"), if_version(before), other),
+          CONFLICT);
+    OK(kv_set_with(kv, the_key, TEXT("9"), if_version(after), other));
+    HOLDS(kv, the_key, TEXT("9"));
 }
 
-const struct kv_case kv_version_cases[] = {
+const struct suite_case kv_version_cases[] = {
     {"an entry has its value and its version", KV_NEEDS_VERSION, entries},
     {"another value has another version", KV_NEEDS_VERSION,
      another_value_has_another_version},

@@ -217,3 +217,13 @@ const struct suite_case lockd_cases[] = {
 };
 
 const struct suite_case *const suite[] = {lockd_cases, lockd_side_cases, NULL};
+
+/* What it may lack cannot be called. */
+const struct suite_feature suite_features[] = {
+    {LOCKD_NEEDS_FAIR, "fair", NULL},
+    {LOCKD_NEEDS_DURABLE, "durable", NULL},
+    {LOCKD_NEEDS_SHARED, "shared", NULL},
+    {0},
+};
+
+struct suite_limit suite_limits[] = {{0}};

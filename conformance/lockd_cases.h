@@ -11,6 +11,13 @@ enum {
     LOCKD_TTL_MAX_MS = 3600000,
 };
 
+/* What a provider may lack. */
+enum {
+    LOCKD_NEEDS_FAIR = 1 << 0,
+    LOCKD_NEEDS_DURABLE = 1 << 1,
+    LOCKD_NEEDS_SHARED = 1 << 2,
+};
+
 struct lock_options {
     uint64_t ttl_ms;
     bool has_wait;

@@ -145,19 +145,20 @@ static void many_at_once(struct resource *resource)
 
 static void each_by_itself(struct resource *resource)
 {
-    static uint8_t large[MQ_PAYLOAD_MAX + 1];
+    uint8_t *large = zeros(MQ_PAYLOAD_MAX + 1);
     const struct outgoing messages[] = {
         {.payload = TEXT("first")},
-        {.payload = {large, sizeof(large)}},
+        {.payload = {large, MQ_PAYLOAD_MAX + 1}},
         {.payload = TEXT("third")},
     };
     enum status each[3];
 
     OK(mq_send_many(resource, messages, 3, each));
+    free(large);
     CHECK(each[0] == WORKED && each[1] == TOO_LARGE && each[2] == WORKED);
     OK(mq_complete(mq_expect(resource, "first", 1)));
     OK(mq_complete(mq_expect(resource, "third", 1)));
-    OK(mq_send_many(resource, messages, 0, each));
+    OK(mq_send_many(resource, NULL, 0, each));
     mq_expect_none(resource);
 }
 
@@ -364,10 +365,10 @@ static enum status send_with(struct resource *resource, struct outgoing message)
 
 static void payloads(struct resource *resource)
 {
-    static uint8_t bytes[MQ_PAYLOAD_MAX + 1];
+    uint8_t *bytes = zeros(MQ_PAYLOAD_MAX + 1);
     struct outgoing message = {.payload = {bytes, MQ_PAYLOAD_MAX + 1}};
 
-    for (size_t i = 0; i < sizeof(bytes); i++)
+    for (size_t i = 0; i <= MQ_PAYLOAD_MAX; i++)
         bytes[i] = (uint8_t)(i * 7);
     FAILS(send_with(resource, message), TOO_LARGE);
     message.payload.len = MQ_PAYLOAD_MAX;
@@ -377,6 +378,7 @@ static void payloads(struct resource *resource)
     struct message *received = mq_take(resource, 0);
     CHECK(bytes_equal(mq_get(received)->payload,
                       (struct bytes){bytes, MQ_PAYLOAD_MAX}));
+    free(bytes);
     OK(mq_complete(received));
     received = mq_take(resource, 0);
     CHECK(mq_get(received)->payload.len == 0);
@@ -512,3 +514,53 @@ const struct suite_case mq_limit_cases[] = {
 
 const struct suite_case *const suite[] = {mq_cases, mq_limit_cases,
                                           mq_side_cases, NULL};
+
+struct suite_limit suite_limits[] = {
+    {"max-payload", 65536},
+    {"max-deliveries", 10},
+    {0},
+};
+
+/* --- Without a feature -------------------------------------------------- */
+
+static void no_delay(struct resource *resource)
+{
+    const struct outgoing message = {.payload = TEXT("x"), .delay_ms = 1000};
+
+    FAILS(send_with(resource, message), UNSUPPORTED);
+    mq_expect_none(resource);
+}
+
+static void no_groups(struct resource *resource)
+{
+    const struct outgoing message = {.payload = TEXT("x"), .group = "group"};
+
+    FAILS(send_with(resource, message), UNSUPPORTED);
+    mq_expect_none(resource);
+}
+
+static void no_deduplication(struct resource *resource)
+{
+    const struct outgoing message = {.payload = TEXT("x"),
+                                     .deduplication_id = "id"};
+
+    FAILS(send_with(resource, message), UNSUPPORTED);
+    mq_expect_none(resource);
+}
+
+static void no_dead_letter(struct resource *resource)
+{
+    mq_put(resource, "x");
+    FAILS(mq_dead_letter(mq_take(resource, 0), TEXT("reason")), UNSUPPORTED);
+}
+
+const struct suite_feature suite_features[] = {
+    {MQ_NEEDS_DELAY, "delay", no_delay},
+    {MQ_NEEDS_GROUPS, "groups", no_groups},
+    {MQ_NEEDS_DEDUPLICATION, "deduplication", no_deduplication},
+    {MQ_NEEDS_DEAD_LETTER, "dead-letter", no_dead_letter},
+    {MQ_NEEDS_COUNT, "exact-count", NULL},
+    {MQ_NEEDS_DURABLE, "durable", NULL},
+    {MQ_NEEDS_SHARED, "shared", NULL},
+    {0},
+};

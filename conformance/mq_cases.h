@@ -6,9 +6,6 @@
 #include "cases.h"
 
 enum {
-    MQ_PAYLOAD_MAX =
-        65536, /* what every conformance.toml sets as max-payload */
-    MQ_DELIVERIES_MAX = 10, /* ... as max-deliveries */
     MQ_ATTRIBUTES_MAX = 64,
     MQ_NAME_MAX = 128, /* of attributes, groups, deduplication ids */
     MQ_RECEIVE_MAX = 100,
@@ -18,13 +15,18 @@ enum {
     MQ_VISIBILITY_MAX_MS = 43200000,
 };
 
-/* Features, as src/mq/driver.h numbers them. */
+#define MQ_PAYLOAD_MAX ((size_t)suite_limit("max-payload"))
+#define MQ_DELIVERIES_MAX ((uint32_t)suite_limit("max-deliveries"))
+
+/* What a provider may lack. */
 enum {
     MQ_NEEDS_DELAY = 1 << 0,
     MQ_NEEDS_GROUPS = 1 << 1,
     MQ_NEEDS_DEDUPLICATION = 1 << 2,
     MQ_NEEDS_DEAD_LETTER = 1 << 3,
     MQ_NEEDS_COUNT = 1 << 4,
+    MQ_NEEDS_DURABLE = 1 << 5,
+    MQ_NEEDS_SHARED = 1 << 6,
 };
 
 struct pair {

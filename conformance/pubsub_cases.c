@@ -314,7 +314,7 @@ static void a_slow_member_keeps_what_it_has(struct resource *resource)
 
     pubsub_put(resource, NULL, "text");
     struct delivery *held = pubsub_expect(one, "text");
-    sleep_ms(2 * PUBSUB_LEASE_MS);
+    sleep_ms((int)(2 * PUBSUB_LEASE_MS));
     pubsub_expect_none(two);
     OK(pubsub_acknowledge(held));
     pubsub_leave(one);
@@ -388,21 +388,22 @@ static void many_at_once_in_order(struct resource *resource)
 
 static void one_bad_of_many(struct resource *resource)
 {
-    static uint8_t large[PUBSUB_PAYLOAD_MAX + 1];
+    uint8_t *large = zeros(PUBSUB_PAYLOAD_MAX + 1);
     const struct bytes key = TEXT("k");
     const struct outgoing events[] = {
         {.payload = TEXT("one"), .key = &key},
-        {.payload = {large, sizeof(large)}, .key = &key},
+        {.payload = {large, PUBSUB_PAYLOAD_MAX + 1}, .key = &key},
         {.payload = TEXT("three"), .key = &key},
     };
     struct subscription *subscription = pubsub_join(resource, "g", false);
     enum status each[3];
 
     OK(pubsub_publish_many(resource, pubsub_topic(), events, 3, each));
+    free(large);
     CHECK(each[0] == WORKED && each[1] == TOO_LARGE && each[2] == WORKED);
     OK(pubsub_acknowledge(pubsub_expect(subscription, "one")));
     OK(pubsub_acknowledge(pubsub_expect(subscription, "three")));
-    OK(pubsub_publish_many(resource, pubsub_topic(), events, 0, each));
+    OK(pubsub_publish_many(resource, pubsub_topic(), NULL, 0, each));
     pubsub_leave(subscription);
 }
 
@@ -456,13 +457,14 @@ const struct suite_case pubsub_cases[] = {
 
 static void payloads(struct resource *resource)
 {
-    static uint8_t large[PUBSUB_PAYLOAD_MAX + 1];
+    uint8_t *large = zeros(PUBSUB_PAYLOAD_MAX + 1);
     struct outgoing event = {.payload = {large, PUBSUB_PAYLOAD_MAX}};
     struct subscription *subscription = pubsub_join(resource, "g", false);
 
     OK(pubsub_publish(resource, pubsub_topic(), event));
     event.payload.len++;
     FAILS(pubsub_publish(resource, pubsub_topic(), event), TOO_LARGE);
+    free(large);
     struct delivery *delivery = pubsub_take(subscription);
     CHECK(pubsub_get(delivery)->payload.len == PUBSUB_PAYLOAD_MAX);
     OK(pubsub_acknowledge(delivery));
@@ -552,4 +554,48 @@ const struct suite_case *const suite[] = {
     pubsub_limit_cases,
     pubsub_side_cases,
     NULL,
+};
+
+struct suite_limit suite_limits[] = {
+    {"max-payload", 65536},
+    {"lease", 6000}, /* in milliseconds */
+    {0},
+};
+
+/* --- Without a feature -------------------------------------------------- */
+
+static void no_subscribe(struct resource *resource)
+{
+    struct subscription *subscription;
+
+    FAILS(pubsub_subscribe(resource, pubsub_topic(), pubsub_group("g"), false,
+                           &subscription),
+          UNSUPPORTED);
+}
+
+static void no_keys(struct resource *resource)
+{
+    const struct bytes key = TEXT("key");
+    const struct outgoing event = {.payload = TEXT("x"), .key = &key};
+
+    FAILS(pubsub_publish(resource, pubsub_topic(), event), UNSUPPORTED);
+}
+
+static void no_earliest(struct resource *resource)
+{
+    struct subscription *subscription;
+
+    FAILS(pubsub_subscribe(resource, pubsub_topic(), pubsub_group("g"), true,
+                           &subscription),
+          UNSUPPORTED);
+}
+
+const struct suite_feature suite_features[] = {
+    {PUBSUB_NEEDS_SUBSCRIBE, "subscribe", no_subscribe},
+    {PUBSUB_NEEDS_KEYS, "keys", no_keys},
+    {PUBSUB_NEEDS_EARLIEST, "earliest", no_earliest},
+    {PUBSUB_NEEDS_DURABLE, "durable", NULL},
+    {PUBSUB_NEEDS_SHARED, "shared", NULL},
+    {PUBSUB_NEEDS_UNDIVIDED, "undivided", NULL},
+    {0},
 };

@@ -6,9 +6,6 @@
 #include "cases.h"
 
 enum {
-    PUBSUB_PAYLOAD_MAX =
-        65536, /* what every conformance.toml sets as max-payload */
-    PUBSUB_LEASE_MS = 6000, /* ... as lease */
     PUBSUB_NAME_MAX = 249,
     PUBSUB_KEY_MAX = 1024,
     PUBSUB_ATTRIBUTES_MAX = 64,
@@ -17,11 +14,16 @@ enum {
     PUBSUB_WAIT_MAX_MS = 3600000,
 };
 
-/* Features, as src/pubsub/driver.h numbers them. */
+#define PUBSUB_PAYLOAD_MAX ((size_t)suite_limit("max-payload"))
+#define PUBSUB_LEASE_MS ((uint64_t)suite_limit("lease"))
+
+/* What a provider may lack. */
 enum {
     PUBSUB_NEEDS_SUBSCRIBE = 1 << 0,
     PUBSUB_NEEDS_KEYS = 1 << 1,
     PUBSUB_NEEDS_EARLIEST = 1 << 2,
+    PUBSUB_NEEDS_DURABLE = 1 << 3,
+    PUBSUB_NEEDS_SHARED = 1 << 4,
     PUBSUB_NEEDS_UNDIVIDED = 1 << 5,
 };
 

@@ -8,9 +8,7 @@
 #ifndef CONFORMANCE_SQL_CASES_H
 #define CONFORMANCE_SQL_CASES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "cases.h"
 
 /* --- The interface ------------------------------------------------------ */
 
@@ -20,28 +18,10 @@ enum {
     SQL_SETS_MAX = 10000,
     SQL_BATCH_MAX = 10000,
     SQL_CURSORS_MAX = 64,
-    SQL_MESSAGE_MAX = 511,
-    /* What every conformance.toml sets: */
-    SQL_VALUE_MAX = 1 << 20,  /* max-value */
-    SQL_RESULT_MAX = 4 << 20, /* max-result */
-    SQL_TRANSACTIONS_MAX = 8, /* max-transactions */
 };
 
-/* In the order of slight:types/errors.error-code. */
-enum sql_status {
-    SQL_OK,
-    SQL_INVALID_ARGUMENT,
-    SQL_NOT_FOUND,
-    SQL_ALREADY_EXISTS,
-    SQL_CONFLICT,
-    SQL_PERMISSION_DENIED,
-    SQL_UNAUTHENTICATED,
-    SQL_TOO_LARGE,
-    SQL_TIMEOUT,
-    SQL_UNAVAILABLE,
-    SQL_UNSUPPORTED,
-    SQL_INTERNAL,
-};
+#define SQL_VALUE_MAX ((size_t)suite_limit("max-value"))
+#define SQL_TRANSACTIONS_MAX ((size_t)suite_limit("max-transactions"))
 
 /* In the order of the variant `value`. */
 enum sql_type {
@@ -114,86 +94,66 @@ enum sql_isolation {
     SQL_SERIALIZABLE,
 };
 
-/* Why the last call of this thread failed. */
-struct sql_failure {
-    enum sql_status status;
-    bool retryable;
-    char message[1024];
-};
-
-const struct sql_failure *sql_last_failure(void);
-
-struct sql;        /* a connection */
 struct sql_tx;     /* a transaction */
 struct sql_cursor; /* a cursor */
 
 /* tx is the transaction that the statement is part of, or NULL. */
-enum sql_status sql_query(struct sql *sql, struct sql_tx *tx,
-                          const char *statement, struct sql_set set,
-                          struct sql_rows *rows);
-enum sql_status sql_execute(struct sql *sql, struct sql_tx *tx,
-                            const char *statement, struct sql_set set,
-                            struct sql_done *done);
-enum sql_status sql_execute_many(struct sql *sql, struct sql_tx *tx,
-                                 const char *statement,
-                                 const struct sql_set sets[], size_t count,
-                                 struct sql_done *done);
-enum sql_status sql_begin(struct sql *sql, enum sql_isolation isolation,
-                          bool read_only, struct sql_tx **tx);
+enum status sql_query(struct resource *sql, struct sql_tx *tx,
+                      const char *statement, struct sql_set set,
+                      struct sql_rows *rows);
+enum status sql_execute(struct resource *sql, struct sql_tx *tx,
+                        const char *statement, struct sql_set set,
+                        struct sql_done *done);
+enum status sql_execute_many(struct resource *sql, struct sql_tx *tx,
+                             const char *statement, const struct sql_set sets[],
+                             size_t count, struct sql_done *done);
+enum status sql_begin(struct resource *sql, enum sql_isolation isolation,
+                      bool read_only, struct sql_tx **tx);
 /* These end tx, whatever they return. */
-enum sql_status sql_commit(struct sql_tx *tx);
-enum sql_status sql_rollback(struct sql_tx *tx);
+enum status sql_commit(struct sql_tx *tx);
+enum status sql_rollback(struct sql_tx *tx);
 void sql_drop(struct sql_tx *tx);
 
-enum sql_status sql_open_cursor(struct sql *sql, struct sql_tx *tx,
-                                const char *statement, struct sql_set set,
-                                struct sql_cursor **cursor);
+enum status sql_open_cursor(struct resource *sql, struct sql_tx *tx,
+                            const char *statement, struct sql_set set,
+                            struct sql_cursor **cursor);
 /* The columns are rows->names and rows->types; there are no rows. */
 void sql_columns(struct sql_cursor *cursor, struct sql_rows *rows);
-enum sql_status sql_next(struct sql_cursor *cursor, uint32_t limit,
-                         struct sql_rows *rows);
+enum status sql_next(struct sql_cursor *cursor, uint32_t limit,
+                     struct sql_rows *rows);
 void sql_close_cursor(struct sql_cursor *cursor);
 
 /* --- Cases -------------------------------------------------------------- */
 
-/* What a provider may lack; the numbers are those of enum sl_sql_feature. */
+/* What a provider may lack. */
 enum {
     SQL_NEEDS_NAN = 1 << 0,
     SQL_NEEDS_INFINITY = 1 << 1,
     SQL_NEEDS_LAST_INSERT_ID = 1 << 2,
     SQL_NEEDS_WRITERS = 1 << 3,
-    SQL_NEEDS_RETURNING = 1 << 5,
-    SQL_NEEDS_SCHEMAS = 1 << 6,
-    /* And what only those have that lack it: */
-    SQL_NEEDS_NO_NAN = 1 << 16,
-    SQL_NEEDS_NO_INFINITY = 1 << 17,
-    SQL_NEEDS_NO_SCHEMAS = 1 << 18,
-};
-
-struct sql_case {
-    const char *name;
-    unsigned needs;
-    void (*run)(struct sql *sql); /* the database is empty */
+    SQL_NEEDS_RETURNING = 1 << 4,
+    SQL_NEEDS_SCHEMAS = 1 << 5,
+    SQL_NEEDS_SHARED = 1 << 6,
 };
 
 /* Each ended by a zeroed entry. */
-extern const struct sql_case sql_value_cases[];
-extern const struct sql_case sql_injection_cases[];
-extern const struct sql_case sql_statement_cases[];
-extern const struct sql_case sql_limit_cases[];
-extern const struct sql_case sql_parameter_cases[];
-extern const struct sql_case sql_transaction_cases[];
-extern const struct sql_case sql_isolation_cases[];
-extern const struct sql_case sql_cursor_cases[];
+extern const struct suite_case sql_value_cases[];
+extern const struct suite_case sql_injection_cases[];
+extern const struct suite_case sql_statement_cases[];
+extern const struct suite_case sql_limit_cases[];
+extern const struct suite_case sql_parameter_cases[];
+extern const struct suite_case sql_transaction_cases[];
+extern const struct suite_case sql_isolation_cases[];
+extern const struct suite_case sql_cursor_cases[];
 /* What only this side of the bridge can do: sql_native_cases.c, sql_guest.c. */
-extern const struct sql_case sql_side_cases[];
+extern const struct suite_case sql_side_cases[];
 
-/* All of them that a provider with these features must pass, from 0 on. */
-const struct sql_case *sql_case_at(unsigned features, size_t index);
+/* In place of those that need what a provider lacks. */
+case_fn sql_no_nan, sql_no_infinity, sql_no_last_insert_id, sql_no_schemas;
 
 /* What the databases do not share. */
 struct sql_dialect {
-    const char *driver; /* "sql.sqlite" */
+    const char *name; /* "sqlite" */
     /* What a column is declared as to hold each type. */
     const char *columns[SQL_TYPES];
     /* The numbers 1 to ?, each a row `n`, as a query to select from. */
@@ -205,33 +165,18 @@ struct sql_dialect {
     size_t json_depth; /* 0: what the WIT allows */
 };
 
-/* That of the driver; false: nobody wrote down what it needs. */
-bool sql_use_dialect(const char *driver);
+/* The dialect of this name; false: nobody wrote down what it needs. */
+bool sql_use_dialect(const char *name);
 const struct sql_dialect *sql_dialect(void);
 
 /* --- Checks ------------------------------------------------------------- */
 
-/* End the case: it failed.  Only on the thread of the case. */
-_Noreturn void sql_fail(const char *file, int line, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-
-void sql_expect(enum sql_status status, enum sql_status expected,
-                bool retryable, const char *call, const char *file, int line);
 void sql_expect_same(const struct sql_value *value,
                      const struct sql_value *expected, const char *file,
                      int line);
-void sql_expect_int(struct sql *sql, struct sql_tx *tx, const char *query,
+void sql_expect_int(struct resource *sql, struct sql_tx *tx, const char *query,
                     int64_t expected, const char *file, int line);
 
-#define CHECK(condition)                                                       \
-    ((condition) ? (void)0                                                     \
-                 : sql_fail(__FILE__, __LINE__, "not: %s", #condition))
-#define OK(call) sql_expect(call, SQL_OK, false, #call, __FILE__, __LINE__)
-/* The call fails so, with an error that is well formed. */
-#define FAILS(call, status)                                                    \
-    sql_expect(call, status, false, #call, __FILE__, __LINE__)
-#define RETRYABLE(call, status)                                                \
-    sql_expect(call, status, true, #call, __FILE__, __LINE__)
 /* The value is the same as that, in the sense of the WIT. */
 #define SAME(value, expected)                                                  \
     sql_expect_same(value, expected, __FILE__, __LINE__)
@@ -244,7 +189,7 @@ void sql_expect_int(struct sql *sql, struct sql_tx *tx, const char *query,
 
 /* "CREATE TABLE name (…)" with each %N replaced by the column of type N, where
  * N is the number of a sql_type; done. */
-void sql_create(struct sql *sql, const char *fmt, ...)
+void sql_create(struct resource *sql, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* A text of len times the letter, with a NUL behind; the caller frees it. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Items 1 to count. */
-static void make_items(struct sql *sql, int64_t count)
+static void make_items(struct resource *sql, int64_t count)
 {
     char insert[512];
 
@@ -20,7 +20,7 @@ static void make_items(struct sql *sql, int64_t count)
                        &(struct sql_done){0}));
 }
 
-static struct sql_cursor *open_cursor(struct sql *sql, struct sql_tx *tx)
+static struct sql_cursor *open_cursor(struct resource *sql, struct sql_tx *tx)
 {
     struct sql_cursor *cursor = NULL;
 
@@ -58,7 +58,7 @@ static void expect_rest(struct sql_cursor *cursor, uint32_t limit,
     CHECK(expect_batch(cursor, limit, 0) == 0);
 }
 
-static void batches_have_limits(struct sql *sql)
+static void batches_have_limits(struct resource *sql)
 {
     static const uint32_t limits[] = {1, 7, 100, 1000, SQL_BATCH_MAX};
 
@@ -70,7 +70,7 @@ static void batches_have_limits(struct sql *sql)
     }
 }
 
-static void no_rows(struct sql *sql)
+static void no_rows(struct resource *sql)
 {
     struct sql_rows columns = {0};
 
@@ -87,23 +87,23 @@ static void no_rows(struct sql *sql)
     sql_close_cursor(cursor);
 }
 
-static void cursors_have_limits(struct sql *sql)
+static void cursors_have_limits(struct resource *sql)
 {
     struct sql_rows rows = {0};
 
     make_items(sql, 5);
     struct sql_cursor *cursor = open_cursor(sql, NULL);
-    FAILS(sql_next(cursor, 0, &rows), SQL_INVALID_ARGUMENT);
-    FAILS(sql_next(cursor, SQL_BATCH_MAX + 1, &rows), SQL_INVALID_ARGUMENT);
-    FAILS(sql_next(cursor, UINT32_MAX, &rows), SQL_INVALID_ARGUMENT);
+    FAILS(sql_next(cursor, 0, &rows), INVALID_ARGUMENT);
+    FAILS(sql_next(cursor, SQL_BATCH_MAX + 1, &rows), INVALID_ARGUMENT);
+    FAILS(sql_next(cursor, UINT32_MAX, &rows), INVALID_ARGUMENT);
     expect_rest(cursor, 2, 1, 5); /* nothing was lost by that */
     sql_close_cursor(cursor);
 }
 
-static void dropped_early(struct sql *sql)
+static void dropped_early(struct resource *sql)
 {
     make_items(sql, 1000);
-    for (int i = 0; i < 3 * SQL_TRANSACTIONS_MAX; i++) {
+    for (size_t i = 0; i < 3 * SQL_TRANSACTIONS_MAX; i++) {
         struct sql_cursor *cursor = NULL;
         /* The one before may take a moment to be gone. */
         for (int j = 0; j < 1000 && cursor == NULL; j++)
@@ -117,7 +117,7 @@ static void dropped_early(struct sql *sql)
     DO(sql, NULL, "DROP TABLE items");
 }
 
-static void sees_one_state(struct sql *sql)
+static void sees_one_state(struct resource *sql)
 {
     make_items(sql, 100);
     struct sql_cursor *cursor = open_cursor(sql, NULL);
@@ -129,7 +129,7 @@ static void sees_one_state(struct sql *sql)
     INT(sql, NULL, "SELECT count(*) FROM items", 51);
 }
 
-static void with_parameters(struct sql *sql)
+static void with_parameters(struct resource *sql)
 {
     struct sql_cursor *cursor = NULL;
     struct sql_rows rows = {0};
@@ -151,7 +151,7 @@ static void with_parameters(struct sql *sql)
     free(text);
 }
 
-static void wrong_statements(struct sql *sql)
+static void wrong_statements(struct resource *sql)
 {
     static const char *const bad[] = {
         "SELECT * FROM nowhere",
@@ -170,11 +170,11 @@ static void wrong_statements(struct sql *sql)
     make_items(sql, 5);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         FAILS(sql_open_cursor(sql, NULL, bad[i], NONE, &cursor),
-              SQL_INVALID_ARGUMENT);
+              INVALID_ARGUMENT);
     INT(sql, NULL, "SELECT count(*) FROM items", 5);
 }
 
-static void in_a_transaction(struct sql *sql)
+static void in_a_transaction(struct resource *sql)
 {
     struct sql_tx *tx = NULL;
 
@@ -194,7 +194,7 @@ static void in_a_transaction(struct sql *sql)
     INT(sql, NULL, "SELECT count(*) FROM items", 51);
 }
 
-static void ends_with_its_transaction(struct sql *sql)
+static void ends_with_its_transaction(struct resource *sql)
 {
     struct sql_rows rows = {0};
 
@@ -208,14 +208,14 @@ static void ends_with_its_transaction(struct sql *sql)
             OK(sql_commit(tx));
         else
             OK(sql_rollback(tx));
-        FAILS(sql_next(cursor, 20, &rows), SQL_NOT_FOUND);
-        FAILS(sql_next(cursor, 20, &rows), SQL_NOT_FOUND);
+        FAILS(sql_next(cursor, 20, &rows), NOT_FOUND);
+        FAILS(sql_next(cursor, 20, &rows), NOT_FOUND);
         sql_close_cursor(cursor);
     }
     DO(sql, NULL, "DROP TABLE items");
 }
 
-static void ends_with_a_failure(struct sql *sql)
+static void ends_with_a_failure(struct resource *sql)
 {
     struct sql_tx *tx = NULL;
     struct sql_rows rows = {0};
@@ -223,14 +223,13 @@ static void ends_with_a_failure(struct sql *sql)
     make_items(sql, 50);
     OK(sql_begin(sql, SQL_DEFAULT, false, &tx));
     struct sql_cursor *cursor = open_cursor(sql, tx);
-    FAILS(sql_query(sql, tx, "SELECT nonsense", NONE, &rows),
-          SQL_INVALID_ARGUMENT);
-    FAILS(sql_next(cursor, 20, &rows), SQL_NOT_FOUND);
+    FAILS(sql_query(sql, tx, "SELECT nonsense", NONE, &rows), INVALID_ARGUMENT);
+    FAILS(sql_next(cursor, 20, &rows), NOT_FOUND);
     sql_close_cursor(cursor);
     OK(sql_rollback(tx));
 }
 
-static void many_in_a_transaction(struct sql *sql)
+static void many_in_a_transaction(struct resource *sql)
 {
     struct sql_cursor *cursors[SQL_CURSORS_MAX], *more = NULL;
     struct sql_tx *tx = NULL;
@@ -241,7 +240,7 @@ static void many_in_a_transaction(struct sql *sql)
         cursors[i] = open_cursor(sql, tx);
         CHECK(expect_batch(cursors[i], 2, 1) == 2);
     }
-    FAILS(sql_open_cursor(sql, tx, "SELECT 1", NONE, &more), SQL_TOO_LARGE);
+    FAILS(sql_open_cursor(sql, tx, "SELECT 1", NONE, &more), TOO_LARGE);
     sql_close_cursor(cursors[7]);
     cursors[7] = open_cursor(sql, tx);
     expect_rest(cursors[7], 2, 1, 5);
@@ -252,7 +251,7 @@ static void many_in_a_transaction(struct sql *sql)
 }
 
 /* Rows that together are over the limit of an answer come in more batches. */
-static void large_rows(struct sql *sql)
+static void large_rows(struct resource *sql)
 {
     struct sql_cursor *cursor = NULL;
     struct sql_rows rows = {0};
@@ -282,12 +281,12 @@ static void large_rows(struct sql *sql)
     /* And one that alone is. */
     OK(sql_open_cursor(sql, NULL, "SELECT v, v, v, v, v FROM texts", NONE,
                        &cursor));
-    FAILS(sql_next(cursor, 100, &rows), SQL_TOO_LARGE);
-    FAILS(sql_next(cursor, 100, &rows), SQL_NOT_FOUND);
+    FAILS(sql_next(cursor, 100, &rows), TOO_LARGE);
+    FAILS(sql_next(cursor, 100, &rows), NOT_FOUND);
     sql_close_cursor(cursor);
 }
 
-static void a_million_rows(struct sql *sql)
+static void a_million_rows(struct resource *sql)
 {
     enum { ROWS = 1000000 };
 
@@ -298,7 +297,7 @@ static void a_million_rows(struct sql *sql)
     sql_close_cursor(cursor);
 }
 
-const struct sql_case sql_cursor_cases[] = {
+const struct suite_case sql_cursor_cases[] = {
     {"cursors: batches", 0, batches_have_limits},
     {"cursors: no rows", 0, no_rows},
     {"cursors: limits", 0, cursors_have_limits},

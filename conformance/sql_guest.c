@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * The cases' interface over the bindings of slight:sql, and the component that
- * runs them:
- *
- *     --list FEATURES         the names of the cases, one a line
- *     FEATURES CASE DRIVER    one case; it needs an empty database named
- *                             "store", and another one named "other"
- *
- * A case that fails says so on standard error and exits with 1.
- */
-#include <stdarg.h>
-#include <stdio.h>
+/* sql_cases.h over the bindings of slight:sql; and what only a guest can do. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
+#include "guest.h"
 #include "sql_cases.h"
 
 /* --- The interface ------------------------------------------------------ */
 
-struct sql {
+struct resource {
     slight_sql_database_own_connection_t connection;
 };
 
@@ -31,48 +20,8 @@ struct sql_cursor {
     slight_sql_database_own_cursor_t cursor;
 };
 
-static struct sql_failure last;
-
-const struct sql_failure *sql_last_failure(void)
-{
-    return &last;
-}
-
-void sql_fail(const char *file, int line, const char *fmt, ...)
-{
-    va_list args;
-
-    fprintf(stderr, "%s:%d: ", file, line);
-    va_start(args, fmt);
-    vfprintf(stderr, fmt, args);
-    va_end(args);
-    fputc('\n', stderr);
-    exit(1);
-}
-
-static void *check_memory(void *memory)
-{
-    CHECK(memory != NULL);
-    return memory;
-}
-
-static command_string_t string_of(const char *text)
-{
-    return (command_string_t){(uint8_t *)(uintptr_t)text, strlen(text)};
-}
-
-/* Remember a failure, and free it. */
-static enum sql_status note_failure(slight_sql_database_error_t *error)
-{
-    last.status = (enum sql_status)(error->code + 1);
-    last.retryable = error->retryable;
-    snprintf(last.message, sizeof(last.message), "%.*s",
-             (int)error->message.len, (const char *)error->message.ptr);
-    slight_sql_database_error_free(error);
-    return last.status;
-}
-
-static slight_sql_database_borrow_connection_t connection_of(struct sql *sql)
+static slight_sql_database_borrow_connection_t
+connection_of(struct resource *sql)
 {
     return slight_sql_database_borrow_connection(sql->connection);
 }
@@ -105,7 +54,7 @@ static slight_sql_database_value_t value_in(const struct sql_value *value)
 static slight_sql_database_list_value_t list_in(const struct sql_set *set)
 {
     slight_sql_database_list_value_t list = {
-        check_memory(calloc(set->count + 1, sizeof(*list.ptr))), set->count};
+        must(calloc(set->count + 1, sizeof(*list.ptr))), set->count};
 
     for (size_t i = 0; i < set->count; i++)
         list.ptr[i] = value_in(&set->values[i]);
@@ -133,7 +82,7 @@ static struct sql_value value_out(const slight_sql_database_value_t *value)
 
 static char *text_of(command_string_t string)
 {
-    char *text = check_memory(malloc(string.len + 1));
+    char *text = must(malloc(string.len + 1));
 
     memcpy(text, string.ptr, string.len);
     text[string.len] = '\0';
@@ -144,8 +93,8 @@ static void take_columns(slight_sql_database_list_column_t *columns,
                          struct sql_rows *rows)
 {
     rows->column_count = columns->len;
-    rows->names = check_memory(calloc(columns->len + 1, sizeof(char *)));
-    rows->types = check_memory(calloc(columns->len + 1, sizeof(char *)));
+    rows->names = must(calloc(columns->len + 1, sizeof(char *)));
+    rows->types = must(calloc(columns->len + 1, sizeof(char *)));
     for (size_t i = 0; i < columns->len; i++) {
         rows->names[i] = text_of(columns->ptr[i].name);
         rows->types[i] = text_of(columns->ptr[i].type_name);
@@ -159,8 +108,8 @@ static void take_rows(slight_sql_database_list_row_t *list,
     size_t count = 0;
 
     rows->row_count = list->len;
-    rows->values = check_memory(
-        calloc(list->len * rows->column_count + 1, sizeof(*rows->values)));
+    rows->values =
+        must(calloc(list->len * rows->column_count + 1, sizeof(*rows->values)));
     for (size_t i = 0; i < list->len; i++) {
         CHECK(list->ptr[i].len == rows->column_count);
         for (size_t j = 0; j < list->ptr[i].len; j++)
@@ -185,14 +134,14 @@ static void take_done(const slight_sql_database_done_t *from,
 
 /* --- Statements --------------------------------------------------------- */
 
-enum sql_status sql_query(struct sql *sql, struct sql_tx *tx,
-                          const char *statement, struct sql_set set,
-                          struct sql_rows *rows)
+enum status sql_query(struct resource *sql, struct sql_tx *tx,
+                      const char *statement, struct sql_set set,
+                      struct sql_rows *rows)
 {
-    command_string_t text = string_of(statement);
+    command_string_t text = string_of(bytes_of(statement));
     slight_sql_database_list_value_t list = list_in(&set);
     slight_sql_database_rows_t got;
-    slight_sql_database_error_t error;
+    slight_types_errors_error_t error;
 
     bool ok = tx != NULL ? slight_sql_database_method_transaction_query(
                                transaction_of(tx), &text, &list, &got, &error)
@@ -200,20 +149,20 @@ enum sql_status sql_query(struct sql *sql, struct sql_tx *tx,
                                connection_of(sql), &text, &list, &got, &error);
     free(list.ptr);
     if (!ok)
-        return note_failure(&error);
+        return failed(&error);
     take_columns(&got.columns, rows);
     take_rows(&got.rows, rows);
-    return SQL_OK;
+    return WORKED;
 }
 
-enum sql_status sql_execute(struct sql *sql, struct sql_tx *tx,
-                            const char *statement, struct sql_set set,
-                            struct sql_done *done)
+enum status sql_execute(struct resource *sql, struct sql_tx *tx,
+                        const char *statement, struct sql_set set,
+                        struct sql_done *done)
 {
-    command_string_t text = string_of(statement);
+    command_string_t text = string_of(bytes_of(statement));
     slight_sql_database_list_value_t list = list_in(&set);
     slight_sql_database_done_t got;
-    slight_sql_database_error_t error;
+    slight_types_errors_error_t error;
 
     bool ok = tx != NULL ? slight_sql_database_method_transaction_execute(
                                transaction_of(tx), &text, &list, &got, &error)
@@ -221,21 +170,20 @@ enum sql_status sql_execute(struct sql *sql, struct sql_tx *tx,
                                connection_of(sql), &text, &list, &got, &error);
     free(list.ptr);
     if (!ok)
-        return note_failure(&error);
+        return failed(&error);
     take_done(&got, done);
-    return SQL_OK;
+    return WORKED;
 }
 
-enum sql_status sql_execute_many(struct sql *sql, struct sql_tx *tx,
-                                 const char *statement,
-                                 const struct sql_set sets[], size_t count,
-                                 struct sql_done *done)
+enum status sql_execute_many(struct resource *sql, struct sql_tx *tx,
+                             const char *statement, const struct sql_set sets[],
+                             size_t count, struct sql_done *done)
 {
-    command_string_t text = string_of(statement);
+    command_string_t text = string_of(bytes_of(statement));
     slight_sql_database_list_list_value_t lists = {
-        check_memory(calloc(count + 1, sizeof(*lists.ptr))), count};
+        must(calloc(count + 1, sizeof(*lists.ptr))), count};
     slight_sql_database_done_t got;
-    slight_sql_database_error_t error;
+    slight_types_errors_error_t error;
 
     for (size_t i = 0; i < count; i++)
         lists.ptr[i] = list_in(&sets[i]);
@@ -247,46 +195,46 @@ enum sql_status sql_execute_many(struct sql *sql, struct sql_tx *tx,
         free(lists.ptr[i].ptr);
     free(lists.ptr);
     if (!ok)
-        return note_failure(&error);
+        return failed(&error);
     take_done(&got, done);
-    return SQL_OK;
+    return WORKED;
 }
 
 /* --- Transactions ------------------------------------------------------- */
 
-enum sql_status sql_begin(struct sql *sql, enum sql_isolation isolation,
-                          bool read_only, struct sql_tx **out)
+enum status sql_begin(struct resource *sql, enum sql_isolation isolation,
+                      bool read_only, struct sql_tx **out)
 {
     slight_sql_database_own_transaction_t transaction;
-    slight_sql_database_error_t error;
+    slight_types_errors_error_t error;
 
     if (!slight_sql_database_method_connection_begin(
             connection_of(sql), (slight_sql_database_isolation_t)isolation,
             read_only, &transaction, &error))
-        return note_failure(&error);
-    *out = check_memory(malloc(sizeof(**out)));
+        return failed(&error);
+    *out = must(malloc(sizeof(**out)));
     (*out)->transaction = transaction;
-    return SQL_OK;
+    return WORKED;
 }
 
-enum sql_status sql_commit(struct sql_tx *tx)
+enum status sql_commit(struct sql_tx *tx)
 {
-    slight_sql_database_error_t error;
+    slight_types_errors_error_t error;
     bool ok =
         slight_sql_database_static_transaction_commit(tx->transaction, &error);
 
     free(tx);
-    return ok ? SQL_OK : note_failure(&error);
+    return ok ? WORKED : failed(&error);
 }
 
-enum sql_status sql_rollback(struct sql_tx *tx)
+enum status sql_rollback(struct sql_tx *tx)
 {
-    slight_sql_database_error_t error;
+    slight_types_errors_error_t error;
     bool ok = slight_sql_database_static_transaction_rollback(tx->transaction,
                                                               &error);
 
     free(tx);
-    return ok ? SQL_OK : note_failure(&error);
+    return ok ? WORKED : failed(&error);
 }
 
 void sql_drop(struct sql_tx *tx)
@@ -297,14 +245,14 @@ void sql_drop(struct sql_tx *tx)
 
 /* --- Cursors ------------------------------------------------------------ */
 
-enum sql_status sql_open_cursor(struct sql *sql, struct sql_tx *tx,
-                                const char *statement, struct sql_set set,
-                                struct sql_cursor **out)
+enum status sql_open_cursor(struct resource *sql, struct sql_tx *tx,
+                            const char *statement, struct sql_set set,
+                            struct sql_cursor **out)
 {
-    command_string_t text = string_of(statement);
+    command_string_t text = string_of(bytes_of(statement));
     slight_sql_database_list_value_t list = list_in(&set);
     slight_sql_database_own_cursor_t cursor;
-    slight_sql_database_error_t error;
+    slight_types_errors_error_t error;
 
     bool ok = tx != NULL
                   ? slight_sql_database_method_transaction_open_cursor(
@@ -313,10 +261,10 @@ enum sql_status sql_open_cursor(struct sql *sql, struct sql_tx *tx,
                         connection_of(sql), &text, &list, &cursor, &error);
     free(list.ptr);
     if (!ok)
-        return note_failure(&error);
-    *out = check_memory(malloc(sizeof(**out)));
+        return failed(&error);
+    *out = must(malloc(sizeof(**out)));
     (*out)->cursor = cursor;
-    return SQL_OK;
+    return WORKED;
 }
 
 void sql_columns(struct sql_cursor *cursor, struct sql_rows *rows)
@@ -328,19 +276,19 @@ void sql_columns(struct sql_cursor *cursor, struct sql_rows *rows)
     take_columns(&columns, rows);
 }
 
-enum sql_status sql_next(struct sql_cursor *cursor, uint32_t limit,
-                         struct sql_rows *rows)
+enum status sql_next(struct sql_cursor *cursor, uint32_t limit,
+                     struct sql_rows *rows)
 {
     slight_sql_database_list_row_t got;
-    slight_sql_database_error_t error;
+    slight_types_errors_error_t error;
 
     if (!slight_sql_database_method_cursor_next(
             slight_sql_database_borrow_cursor(cursor->cursor), limit, &got,
             &error))
-        return note_failure(&error);
+        return failed(&error);
     sql_columns(cursor, rows);
     take_rows(&got, rows);
-    return SQL_OK;
+    return WORKED;
 }
 
 void sql_close_cursor(struct sql_cursor *cursor)
@@ -351,65 +299,75 @@ void sql_close_cursor(struct sql_cursor *cursor)
 
 /* --- Cases about handles ------------------------------------------------ */
 
-static enum sql_status open_connection(const char *name, struct sql *sql)
+enum status suite_open(const char *name, struct resource **resource)
 {
-    command_string_t string = string_of(name);
-    slight_sql_database_error_t error;
+    command_string_t string = string_of(bytes_of(name));
+    slight_sql_database_own_connection_t connection;
+    slight_types_errors_error_t error;
 
-    if (!slight_sql_database_static_connection_open(&string, &sql->connection,
+    if (!slight_sql_database_static_connection_open(&string, &connection,
                                                     &error))
-        return note_failure(&error);
-    return SQL_OK;
+        return failed(&error);
+    *resource = must(malloc(sizeof(**resource)));
+    (*resource)->connection = connection;
+    return WORKED;
 }
 
-static void close_connection(struct sql *sql)
+void suite_close(struct resource *sql)
 {
     slight_sql_database_connection_drop_own(sql->connection);
+    free(sql);
 }
 
-static void only_what_is_granted(struct sql *sql)
+/* Whoever runs the cases gives them what is empty. */
+void suite_empty(struct resource *sql, unsigned features)
 {
-    static const char *const names[] = {
-        "nothing", "", "Store", "store ", "stor", "store/", "../store", "*",
-    };
-    struct sql connection;
+    (void)sql;
+    (void)features;
+}
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        FAILS(open_connection(names[i], &connection), SQL_PERMISSION_DENIED);
+bool suite_dialect(const char *name)
+{
+    return sql_use_dialect(name);
+}
+
+static void only_what_is_granted(struct resource *sql)
+{
+    check_grants();
     INT(sql, NULL, "SELECT 1", 1);
 }
 
-static void two_connections(struct sql *sql)
+static void two_connections(struct resource *sql)
 {
-    struct sql second, other;
+    struct resource *second, *other;
 
     DO(sql, NULL, "CREATE TABLE items (id INTEGER)");
-    OK(open_connection("store", &second));
-    OK(open_connection("other", &other));
-    DO(&second, NULL, "INSERT INTO items VALUES (1)");
+    OK(suite_open("store", &second));
+    OK(suite_open("other", &other));
+    DO(second, NULL, "INSERT INTO items VALUES (1)");
     INT(sql, NULL, "SELECT count(*) FROM items", 1);
-    FAILS(sql_query(&other, NULL, "SELECT * FROM items", NONE,
+    FAILS(sql_query(other, NULL, "SELECT * FROM items", NONE,
                     &(struct sql_rows){0}),
-          SQL_INVALID_ARGUMENT);
-    close_connection(&second);
-    close_connection(&other);
+          INVALID_ARGUMENT);
+    suite_close(second);
+    suite_close(other);
     INT(sql, NULL, "SELECT count(*) FROM items", 1);
 }
 
 /* What was begun goes on. */
-static void a_connection_is_dropped_first(struct sql *sql)
+static void a_connection_is_dropped_first(struct resource *sql)
 {
-    struct sql second;
+    struct resource *second;
     struct sql_tx *tx = NULL;
     struct sql_cursor *cursor = NULL;
     struct sql_rows rows = {0};
 
     DO(sql, NULL, "CREATE TABLE items (id INTEGER)");
     DO(sql, NULL, "INSERT INTO items VALUES (1)");
-    OK(open_connection("store", &second));
-    OK(sql_begin(&second, SQL_DEFAULT, false, &tx));
-    OK(sql_open_cursor(&second, NULL, "SELECT id FROM items", NONE, &cursor));
-    close_connection(&second);
+    OK(suite_open("store", &second));
+    OK(sql_begin(second, SQL_DEFAULT, false, &tx));
+    OK(sql_open_cursor(second, NULL, "SELECT id FROM items", NONE, &cursor));
+    suite_close(second);
     DO(NULL, tx, "INSERT INTO items VALUES (2)");
     OK(sql_commit(tx));
     OK(sql_next(cursor, 10, &rows));
@@ -420,7 +378,7 @@ static void a_connection_is_dropped_first(struct sql *sql)
 }
 
 /* The instance ends with all of it open. */
-static void nothing_is_ended(struct sql *sql)
+static void nothing_is_ended(struct resource *sql)
 {
     struct sql_tx *tx = NULL;
     struct sql_cursor *cursor = NULL;
@@ -432,49 +390,10 @@ static void nothing_is_ended(struct sql *sql)
     OK(sql_open_cursor(sql, NULL, "SELECT id FROM items", NONE, &cursor));
 }
 
-const struct sql_case sql_side_cases[] = {
+const struct suite_case sql_side_cases[] = {
     {"only what is granted can be opened", 0, only_what_is_granted},
     {"two connections, and two databases", 0, two_connections},
     {"a connection is dropped first", 0, a_connection_is_dropped_first},
     {"nothing is ended", 0, nothing_is_ended},
     {0},
 };
-
-/* --- The program -------------------------------------------------------- */
-
-static int list_cases(unsigned features)
-{
-    const struct sql_case *item;
-
-    for (size_t i = 0; (item = sql_case_at(features, i)) != NULL; i++)
-        puts(item->name);
-    return 0;
-}
-
-static int run_case(unsigned features, const char *name)
-{
-    const struct sql_case *item;
-    struct sql sql;
-
-    for (size_t i = 0; (item = sql_case_at(features, i)) != NULL; i++)
-        if (strcmp(item->name, name) == 0)
-            break;
-    if (item == NULL) {
-        fprintf(stderr, "no such case: %s\n", name);
-        return 2;
-    }
-    OK(open_connection("store", &sql));
-    item->run(&sql);
-    close_connection(&sql);
-    return 0;
-}
-
-int main(int argc, char **argv)
-{
-    if (argc >= 3 && strcmp(argv[1], "--list") == 0)
-        return list_cases((unsigned)strtoul(argv[2], NULL, 10));
-    if (argc == 5 && sql_use_dialect(argv[3]))
-        return run_case((unsigned)strtoul(argv[1], NULL, 10), argv[2]);
-    fprintf(stderr, "usage: --list FEATURES | FEATURES CASE DRIVER\n");
-    return 2;
-}

@@ -44,7 +44,7 @@ static const char *const attacks[] = {
 };
 
 /* Three items, and what nobody may read. */
-static void set_up(struct sql *sql)
+static void set_up(struct resource *sql)
 {
     sql_create(sql, "CREATE TABLE items (id %s, name %s)",
                sql_dialect()->columns[SQL_INT64],
@@ -56,7 +56,7 @@ static void set_up(struct sql *sql)
 }
 
 /* Nothing was lost, added or changed. */
-static void expect_whole(struct sql *sql)
+static void expect_whole(struct resource *sql)
 {
     INT(sql, NULL,
         "SELECT count(*) FROM items WHERE (id = 1 AND name = 'a') OR (id = 2 "
@@ -67,8 +67,8 @@ static void expect_whole(struct sql *sql)
 }
 
 /* A query with one text that must answer so many rows, none of it secret. */
-static void query_attack(struct sql *sql, const char *query, const char *attack,
-                         size_t expected)
+static void query_attack(struct resource *sql, const char *query,
+                         const char *attack, size_t expected)
 {
     struct sql_rows rows = {0};
 
@@ -81,7 +81,7 @@ static void query_attack(struct sql *sql, const char *query, const char *attack,
     sql_rows_done(&rows);
 }
 
-static void in_every_place(struct sql *sql)
+static void in_every_place(struct resource *sql)
 {
     static const struct {
         const char *query;
@@ -112,7 +112,7 @@ static void in_every_place(struct sql *sql)
     expect_whole(sql);
 }
 
-static void as_what_is_written(struct sql *sql)
+static void as_what_is_written(struct resource *sql)
 {
     struct sql_done done;
     struct sql_rows rows = {0};
@@ -139,7 +139,7 @@ static void as_what_is_written(struct sql *sql)
 }
 
 /* Types with a form refuse them before the database hears of it. */
-static void as_every_type(struct sql *sql)
+static void as_every_type(struct resource *sql)
 {
     static const enum sql_type types[] = {SQL_DECIMAL,   SQL_DATE, SQL_TIME,
                                           SQL_TIMESTAMP, SQL_UUID, SQL_JSON};
@@ -150,14 +150,14 @@ static void as_every_type(struct sql *sql)
             struct sql_value attack = sql_as(types[j], attacks[i]);
             FAILS(sql_execute(sql, NULL, "INSERT INTO items VALUES (?, 'x')",
                               SET(attack), &(struct sql_done){0}),
-                  SQL_INVALID_ARGUMENT);
+                  INVALID_ARGUMENT);
             CHECK(strlen(attacks[i]) < 5 ||
-                  strstr(sql_last_failure()->message, attacks[i]) == NULL);
+                  strstr(last_failure()->message, attacks[i]) == NULL);
         }
     expect_whole(sql);
 }
 
-static void as_bytes(struct sql *sql)
+static void as_bytes(struct resource *sql)
 {
     struct sql_rows rows = {0};
 
@@ -178,7 +178,7 @@ static void as_bytes(struct sql *sql)
 }
 
 /* As text that JSON quotes, as it must be. */
-static void in_json(struct sql *sql)
+static void in_json(struct resource *sql)
 {
     char text[256];
     struct sql_rows rows = {0};
@@ -202,7 +202,7 @@ static void in_json(struct sql *sql)
     expect_whole(sql);
 }
 
-static void in_many_sets(struct sql *sql)
+static void in_many_sets(struct resource *sql)
 {
     enum { ATTACKS = sizeof(attacks) / sizeof(attacks[0]) - 1 };
     struct sql_value values[ATTACKS][2];
@@ -223,7 +223,7 @@ static void in_many_sets(struct sql *sql)
     expect_whole(sql);
 }
 
-const struct sql_case sql_injection_cases[] = {
+const struct suite_case sql_injection_cases[] = {
     {"injection: in every place of a query", 0, in_every_place},
     {"injection: as what is written", 0, as_what_is_written},
     {"injection: as a value of every type", 0, as_every_type},

@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static void make_account(struct sql *sql)
+static void make_account(struct resource *sql)
 {
     DO(sql, NULL, "CREATE TABLE account (id INTEGER, balance INTEGER)");
     DO(sql, NULL, "INSERT INTO account VALUES (1, 100), (2, 100)");
 }
 
-static int64_t balance_of(struct sql *sql, struct sql_tx *tx)
+static int64_t balance_of(struct resource *sql, struct sql_tx *tx)
 {
     struct sql_rows rows = {0};
 
@@ -27,15 +27,15 @@ static int64_t balance_of(struct sql *sql, struct sql_tx *tx)
 }
 
 /* Another transaction came first: the transaction, begun anew, may succeed. */
-static void expect_lost(enum sql_status status)
+static void expect_lost(enum status status)
 {
-    if (status == SQL_OK)
+    if (status == WORKED)
         return;
-    CHECK(status == SQL_CONFLICT);
-    CHECK(sql_last_failure()->retryable);
+    CHECK(status == CONFLICT);
+    CHECK(last_failure()->retryable);
 }
 
-static void nothing_uncommitted_is_seen(struct sql *sql)
+static void nothing_uncommitted_is_seen(struct resource *sql)
 {
     static const enum sql_isolation levels[] = {
         SQL_DEFAULT, SQL_READ_COMMITTED, SQL_REPEATABLE_READ, SQL_SERIALIZABLE};
@@ -55,7 +55,7 @@ static void nothing_uncommitted_is_seen(struct sql *sql)
     }
 }
 
-static void reads_are_repeated(struct sql *sql)
+static void reads_are_repeated(struct resource *sql)
 {
     static const enum sql_isolation levels[] = {SQL_REPEATABLE_READ,
                                                 SQL_SERIALIZABLE};
@@ -74,20 +74,21 @@ static void reads_are_repeated(struct sql *sql)
 }
 
 /* Write a balance and commit; false: another transaction came first. */
-static bool write_and_commit(struct sql *sql, struct sql_tx *tx, int64_t value)
+static bool write_and_commit(struct resource *sql, struct sql_tx *tx,
+                             int64_t value)
 {
-    enum sql_status status =
+    enum status status =
         sql_execute(sql, tx, "UPDATE account SET balance = ? WHERE id = 1",
                     SET(sql_int(value)), &(struct sql_done){0});
 
     expect_lost(status);
-    if (status != SQL_OK) {
-        FAILS(sql_commit(tx), SQL_CONFLICT);
+    if (status != WORKED) {
+        FAILS(sql_commit(tx), CONFLICT);
         return false;
     }
     status = sql_commit(tx);
     expect_lost(status);
-    return status == SQL_OK;
+    return status == WORKED;
 }
 
 /*
@@ -95,7 +96,7 @@ static bool write_and_commit(struct sql *sql, struct sql_tx *tx, int64_t value)
  * which of them is the database's business: one that locks what it reads
  * refuses the first.
  */
-static void no_update_is_lost(struct sql *sql)
+static void no_update_is_lost(struct resource *sql)
 {
     static const enum sql_isolation levels[] = {SQL_REPEATABLE_READ,
                                                 SQL_SERIALIZABLE};
@@ -116,7 +117,7 @@ static void no_update_is_lost(struct sql *sql)
 }
 
 /* Each reads what the other writes: one after the other is no order. */
-static void no_write_skew(struct sql *sql)
+static void no_write_skew(struct resource *sql)
 {
     struct sql_tx *tx[2] = {NULL, NULL};
     int committed = 0;
@@ -128,20 +129,20 @@ static void no_write_skew(struct sql *sql)
     }
     /* Each takes 150 of the 200 that it saw, from an account of its own. */
     for (int i = 0; i < 2; i++) {
-        enum sql_status status = sql_execute(
+        enum status status = sql_execute(
             sql, tx[i],
             "UPDATE account SET balance = balance - 150 WHERE id = ?",
             SET(sql_int(i + 1)), &(struct sql_done){0});
         expect_lost(status);
-        enum sql_status end = sql_commit(tx[i]);
-        CHECK(end == SQL_OK || end == SQL_CONFLICT);
-        committed += end == SQL_OK;
+        enum status end = sql_commit(tx[i]);
+        CHECK(end == WORKED || end == CONFLICT);
+        committed += end == WORKED;
     }
     CHECK(committed == 1);
     INT(sql, NULL, "SELECT sum(balance) FROM account", 50);
 }
 
-static void what_is_retried_succeeds(struct sql *sql)
+static void what_is_retried_succeeds(struct resource *sql)
 {
     int64_t expected = 100;
     int tries = 0;
@@ -153,32 +154,32 @@ static void what_is_retried_succeeds(struct sql *sql)
             CHECK(tries < 10);
             OK(sql_begin(sql, SQL_SERIALIZABLE, false, &tx));
             int64_t seen = balance_of(sql, tx);
-            enum sql_status status = SQL_OK;
+            enum status status = WORKED;
             if (tries == 0) { /* somebody else comes first, once */
                 status = sql_execute(
                     sql, NULL,
                     "UPDATE account SET balance = balance + 5 WHERE id = 1",
                     NONE, &(struct sql_done){0});
                 expect_lost(status); /* where what was read is locked */
-                expected += status == SQL_OK ? 5 : 0;
+                expected += status == WORKED ? 5 : 0;
             }
             status = sql_execute(sql, tx,
                                  "UPDATE account SET balance = ? WHERE id = 1",
                                  SET(sql_int(seen + 1)), &(struct sql_done){0});
             expect_lost(status);
-            if (status == SQL_OK)
+            if (status == WORKED)
                 status = sql_commit(tx);
             else
                 OK(sql_rollback(tx));
             expect_lost(status);
-            done = status == SQL_OK;
+            done = status == WORKED;
         }
     }
     CHECK(tries == (expected == 100 ? 2 : 3));
     CHECK(balance_of(sql, NULL) == expected + 2);
 }
 
-const struct sql_case sql_isolation_cases[] = {
+const struct suite_case sql_isolation_cases[] = {
     {"isolation: nothing uncommitted is seen", 0, nothing_uncommitted_is_seen},
     {"isolation: reads are repeated", 0, reads_are_repeated},
     {"isolation: no update is lost", 0, no_update_is_lost},

@@ -6,19 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void long_statements(struct sql *sql)
+static void long_statements(struct resource *sql)
 {
     struct sql_rows rows = {0};
     char *text = sql_repeat(' ', SQL_STATEMENT_MAX + 1);
 
     memcpy(text, "SELECT 7", 8);
-    FAILS(sql_query(sql, NULL, text, NONE, &rows), SQL_TOO_LARGE);
+    FAILS(sql_query(sql, NULL, text, NONE, &rows), TOO_LARGE);
     text[SQL_STATEMENT_MAX] = '\0';
     INT(sql, NULL, text, 7);
     free(text);
 }
 
-static void large_values(struct sql *sql)
+static void large_values(struct resource *sql)
 {
     struct sql_done done;
     char *text = sql_repeat('x', SQL_VALUE_MAX + 1);
@@ -27,17 +27,17 @@ static void large_values(struct sql *sql)
                sql_dialect()->columns[SQL_TEXT]);
     FAILS(sql_execute(sql, NULL, "INSERT INTO texts VALUES (?)",
                       SET(sql_text(text)), &done),
-          SQL_TOO_LARGE);
-    CHECK(strstr(sql_last_failure()->message, "max-value") != NULL);
+          TOO_LARGE);
+    CHECK(strstr(last_failure()->message, "max-value") != NULL);
     INT(sql, NULL, "SELECT count(*) FROM texts", 0);
     text[SQL_VALUE_MAX] = '\0';
     OK(sql_execute(sql, NULL, "INSERT INTO texts VALUES (?)",
                    SET(sql_text(text)), &done));
-    INT(sql, NULL, "SELECT length(v) FROM texts", SQL_VALUE_MAX);
+    INT(sql, NULL, "SELECT length(v) FROM texts", (int64_t)SQL_VALUE_MAX);
     free(text);
 }
 
-static void many_values_together(struct sql *sql)
+static void many_values_together(struct resource *sql)
 {
     enum { SETS = 65 };
     struct sql_value values[SETS];
@@ -53,12 +53,12 @@ static void many_values_together(struct sql *sql)
     }
     FAILS(sql_execute_many(sql, NULL, "INSERT INTO texts VALUES (?)", sets,
                            SETS, &done),
-          SQL_TOO_LARGE);
+          TOO_LARGE);
     INT(sql, NULL, "SELECT count(*) FROM texts", 0);
     free(text);
 }
 
-static void many_sets(struct sql *sql)
+static void many_sets(struct resource *sql)
 {
     static struct sql_set sets[SQL_SETS_MAX + 1];
     const struct sql_value one = sql_int(1);
@@ -69,7 +69,7 @@ static void many_sets(struct sql *sql)
         sets[i] = (struct sql_set){&one, 1};
     FAILS(sql_execute_many(sql, NULL, "INSERT INTO items VALUES (?)", sets,
                            SQL_SETS_MAX + 1, &done),
-          SQL_TOO_LARGE);
+          TOO_LARGE);
     INT(sql, NULL, "SELECT count(*) FROM items", 0);
     OK(sql_execute_many(sql, NULL, "INSERT INTO items VALUES (?)", sets,
                         SQL_SETS_MAX, &done));
@@ -77,7 +77,7 @@ static void many_sets(struct sql *sql)
 }
 
 /* Ten rows of half a MiB, where four MiB are allowed. */
-static void make_large_rows(struct sql *sql)
+static void make_large_rows(struct resource *sql)
 {
     char *text = sql_repeat('x', 512 * 1024);
 
@@ -89,44 +89,41 @@ static void make_large_rows(struct sql *sql)
     free(text);
 }
 
-static void large_results(struct sql *sql)
+static void large_results(struct resource *sql)
 {
     struct sql_rows rows = {0};
 
     make_large_rows(sql);
-    FAILS(sql_query(sql, NULL, "SELECT * FROM texts", NONE, &rows),
-          SQL_TOO_LARGE);
-    CHECK(strstr(sql_last_failure()->message, "max-result") != NULL);
+    FAILS(sql_query(sql, NULL, "SELECT * FROM texts", NONE, &rows), TOO_LARGE);
+    CHECK(strstr(last_failure()->message, "max-result") != NULL);
     OK(sql_query(sql, NULL, "SELECT * FROM texts WHERE id < 7", NONE, &rows));
     CHECK(rows.row_count == 7 && rows.values[13].len == 512 * 1024);
     sql_rows_done(&rows);
 }
 
 /* Small ones count as well: a value is 24 bytes, even NULL. */
-static void many_small_rows(struct sql *sql)
+static void many_small_rows(struct resource *sql)
 {
     struct sql_rows rows = {0};
     char query[512];
 
     snprintf(query, sizeof(query), "%s SELECT NULL FROM series",
              sql_dialect()->series);
-    FAILS(sql_query(sql, NULL, query, SET(sql_int(1000000)), &rows),
-          SQL_TOO_LARGE);
-    FAILS(sql_query(sql, NULL, query, SET(sql_int(174763)), &rows),
-          SQL_TOO_LARGE);
+    FAILS(sql_query(sql, NULL, query, SET(sql_int(1000000)), &rows), TOO_LARGE);
+    FAILS(sql_query(sql, NULL, query, SET(sql_int(174763)), &rows), TOO_LARGE);
     OK(sql_query(sql, NULL, query, SET(sql_int(174000)), &rows));
     CHECK(rows.row_count == 174000);
     sql_rows_done(&rows);
 }
 
-static void what_writes_and_does_not_fit(struct sql *sql)
+static void what_writes_and_does_not_fit(struct resource *sql)
 {
     struct sql_rows rows = {0};
 
     make_large_rows(sql);
     FAILS(sql_query(sql, NULL, "UPDATE texts SET id = id + 100 RETURNING v, v",
                     NONE, &rows),
-          SQL_TOO_LARGE);
+          TOO_LARGE);
     INT(sql, NULL, "SELECT count(*) FROM texts WHERE id >= 100", 0);
     OK(sql_query(sql, NULL,
                  "UPDATE texts SET id = id + 100 WHERE id < 3 RETURNING id, v",
@@ -136,7 +133,7 @@ static void what_writes_and_does_not_fit(struct sql *sql)
     INT(sql, NULL, "SELECT count(*) FROM texts WHERE id >= 100", 3);
 }
 
-const struct sql_case sql_limit_cases[] = {
+const struct suite_case sql_limit_cases[] = {
     {"limits: a long statement", 0, long_statements},
     {"limits: a large value", 0, large_values},
     {"limits: many values together", 0, many_values_together},

@@ -47,13 +47,13 @@ static char *items_of(const char *start, size_t count)
 }
 
 /* All but one of them are low enough for every count. */
-static void make_items(struct sql *sql)
+static void make_items(struct resource *sql)
 {
     DO(sql, NULL, "CREATE TABLE items (id INTEGER)");
     DO(sql, NULL, "INSERT INTO items VALUES (5), (32765), (32766)");
 }
 
-static void expect_found(struct sql *sql, struct sql_tx *tx, size_t count)
+static void expect_found(struct resource *sql, struct sql_tx *tx, size_t count)
 {
     char *query = items_of("SELECT count(*) FROM items WHERE id IN (", count);
     struct sql_rows rows = {0};
@@ -65,7 +65,7 @@ static void expect_found(struct sql *sql, struct sql_tx *tx, size_t count)
     free(query);
 }
 
-static void many_parameters(struct sql *sql)
+static void many_parameters(struct resource *sql)
 {
     enum { MOST = SQL_PARAMETERS_MAX };
     struct sql_rows rows = {0};
@@ -77,11 +77,11 @@ static void many_parameters(struct sql *sql)
     char *query =
         items_of("SELECT count(*) FROM items WHERE id IN (", MOST + 1);
     FAILS(sql_query(sql, NULL, query, numbers_below(MOST + 1), &rows),
-          SQL_TOO_LARGE);
+          TOO_LARGE);
     free(query);
 }
 
-static void in_transactions(struct sql *sql)
+static void in_transactions(struct resource *sql)
 {
     struct sql_tx *tx = NULL;
     struct sql_done done;
@@ -100,7 +100,7 @@ static void in_transactions(struct sql *sql)
     }
 }
 
-static void in_cursors(struct sql *sql)
+static void in_cursors(struct resource *sql)
 {
     struct sql_cursor *cursor = NULL;
     struct sql_rows rows = {0};
@@ -118,7 +118,7 @@ static void in_cursors(struct sql *sql)
     }
 }
 
-static void in_sets(struct sql *sql)
+static void in_sets(struct resource *sql)
 {
     struct sql_done done;
 
@@ -134,7 +134,7 @@ static void in_sets(struct sql *sql)
     }
 }
 
-static void too_few_and_too_many(struct sql *sql)
+static void too_few_and_too_many(struct resource *sql)
 {
     char *query =
         items_of("SELECT count(*) FROM items WHERE id IN (", MANY + 1);
@@ -142,9 +142,9 @@ static void too_few_and_too_many(struct sql *sql)
 
     make_items(sql);
     FAILS(sql_query(sql, NULL, query, numbers_below(MANY), &rows),
-          SQL_INVALID_ARGUMENT);
+          INVALID_ARGUMENT);
     FAILS(sql_query(sql, NULL, query, numbers_below(MANY + 2), &rows),
-          SQL_INVALID_ARGUMENT);
+          INVALID_ARGUMENT);
     free(query);
 }
 
@@ -179,7 +179,7 @@ static struct sql_set rows_of(size_t count)
     return (struct sql_set){values, count * TYPES};
 }
 
-static void make_all(struct sql *sql)
+static void make_all(struct resource *sql)
 {
     const char *const *of = sql_dialect()->columns;
 
@@ -199,7 +199,7 @@ static void expect_rows(const struct sql_rows *rows, size_t count)
         SAME(&rows->values[i], &expected.values[i]);
 }
 
-static void are_written(struct sql *sql)
+static void are_written(struct resource *sql)
 {
     static const size_t rows_in[] = {2, 680, 682, 800};
     struct sql_rows rows = {0};
@@ -220,7 +220,7 @@ static void are_written(struct sql *sql)
 }
 
 /* As few parameters find them, many do: with the same names, types, values. */
-static void are_read(struct sql *sql)
+static void are_read(struct resource *sql)
 {
     struct sql_rows few = {0}, many = {0};
     struct sql_done done;
@@ -250,14 +250,14 @@ static void are_read(struct sql *sql)
 
 /* What writing the value so often came to. */
 struct outcome {
-    enum sql_status status;
+    enum status status;
     char message[1024];
     struct sql_rows rows;
 };
 
 /* The text of each sample is another one: MySQL fails in other words where a
  * statement was run before with values of another type. */
-static void write_often(struct sql *sql, int column, size_t sample,
+static void write_often(struct resource *sql, int column, size_t sample,
                         size_t count, struct outcome *outcome)
 {
     static struct sql_value values[MANY];
@@ -275,14 +275,14 @@ static void write_often(struct sql *sql, int column, size_t sample,
         sql_execute(sql, NULL, text, (struct sql_set){values, count},
                     &(struct sql_done){0});
     snprintf(outcome->message, sizeof(outcome->message), "%s",
-             outcome->status == SQL_OK ? "" : sql_last_failure()->message);
+             outcome->status == WORKED ? "" : last_failure()->message);
     OK(sql_query(sql, NULL, query, NONE, &outcome->rows));
     DO(sql, NULL, empty);
     free(text);
 }
 
 /* Of each type into a column of each: it is taken, or refused, all the same. */
-static void are_refused(struct sql *sql)
+static void are_refused(struct resource *sql)
 {
     for (int column = SQL_BOOLEAN; column < SQL_TYPES; column++) {
         sql_create(sql, "CREATE TABLE of_type%d (v %s)", column,
@@ -302,7 +302,7 @@ static void are_refused(struct sql *sql)
     }
 }
 
-static void what_writes_gives_rows(struct sql *sql)
+static void what_writes_gives_rows(struct resource *sql)
 {
     struct sql_rows rows = {0};
     struct sql_tx *tx = NULL;
@@ -325,7 +325,7 @@ static void what_writes_gives_rows(struct sql *sql)
     free(text);
 }
 
-const struct sql_case sql_parameter_cases[] = {
+const struct suite_case sql_parameter_cases[] = {
     {"limits: many parameters", 0, many_parameters},
     {"limits: many parameters in a transaction", 0, in_transactions},
     {"limits: many parameters of a cursor", 0, in_cursors},

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void make_items(struct sql *sql)
+static void make_items(struct resource *sql)
 {
     sql_create(sql, "CREATE TABLE items (id %s NOT NULL UNIQUE, name %s)",
                sql_dialect()->columns[SQL_INT64],
@@ -14,8 +14,8 @@ static void make_items(struct sql *sql)
 }
 
 /* A query of one text. */
-static void expect_text(struct sql *sql, const char *query, struct sql_set set,
-                        const char *expected)
+static void expect_text(struct resource *sql, const char *query,
+                        struct sql_set set, const char *expected)
 {
     struct sql_rows rows = {0};
     struct sql_value text = sql_text(expected);
@@ -26,7 +26,7 @@ static void expect_text(struct sql *sql, const char *query, struct sql_set set,
     sql_rows_done(&rows);
 }
 
-static void question_marks_that_are_text(struct sql *sql)
+static void question_marks_that_are_text(struct resource *sql)
 {
     const struct sql_set x = SET(sql_text("x"));
 
@@ -43,7 +43,7 @@ static void question_marks_that_are_text(struct sql *sql)
                 "--?");
 }
 
-static void the_number_of_parameters(struct sql *sql)
+static void the_number_of_parameters(struct resource *sql)
 {
     static const struct {
         const char *query;
@@ -68,17 +68,17 @@ static void the_number_of_parameters(struct sql *sql)
                 continue;
             }
             FAILS(sql_query(sql, NULL, queries[i].query, set, &rows),
-                  SQL_INVALID_ARGUMENT);
+                  INVALID_ARGUMENT);
             char both[2][32];
             snprintf(both[0], sizeof(both[0]), "%zu placeholder",
                      queries[i].placeholders);
             snprintf(both[1], sizeof(both[1]), "%zu parameter", count);
-            CHECK(strstr(sql_last_failure()->message, both[0]) != NULL);
-            CHECK(strstr(sql_last_failure()->message, both[1]) != NULL);
+            CHECK(strstr(last_failure()->message, both[0]) != NULL);
+            CHECK(strstr(last_failure()->message, both[1]) != NULL);
         }
 }
 
-static void one_statement(struct sql *sql)
+static void one_statement(struct resource *sql)
 {
     static const char *const bad[] = {
         "INSERT INTO items VALUES (1, 'a'); INSERT INTO items VALUES (2, 'b')",
@@ -98,9 +98,8 @@ static void one_statement(struct sql *sql)
     make_items(sql);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct sql_rows rows = {0};
-        FAILS(sql_execute(sql, NULL, bad[i], NONE, &done),
-              SQL_INVALID_ARGUMENT);
-        FAILS(sql_query(sql, NULL, bad[i], NONE, &rows), SQL_INVALID_ARGUMENT);
+        FAILS(sql_execute(sql, NULL, bad[i], NONE, &done), INVALID_ARGUMENT);
+        FAILS(sql_query(sql, NULL, bad[i], NONE, &rows), INVALID_ARGUMENT);
     }
     INT(sql, NULL, "SELECT count(*) FROM items", 0);
     DO(sql, NULL, "INSERT INTO items VALUES (1, 'a;b'); -- the end ;");
@@ -108,7 +107,7 @@ static void one_statement(struct sql *sql)
     INT(sql, NULL, "SELECT count(*) FROM items;", 2);
 }
 
-static void what_is_wrong_is_told(struct sql *sql)
+static void what_is_wrong_is_told(struct resource *sql)
 {
     static const char *const bad[] = {
         "SELEC 1",
@@ -130,14 +129,14 @@ static void what_is_wrong_is_told(struct sql *sql)
 
     make_items(sql);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        FAILS(sql_query(sql, NULL, bad[i], NONE, &rows), SQL_INVALID_ARGUMENT);
+        FAILS(sql_query(sql, NULL, bad[i], NONE, &rows), INVALID_ARGUMENT);
     FAILS(sql_query(sql, NULL, "SELECT * FROM no_such_table", NONE, &rows),
-          SQL_INVALID_ARGUMENT);
-    CHECK(strstr(sql_last_failure()->message, "no_such_table") != NULL);
+          INVALID_ARGUMENT);
+    CHECK(strstr(last_failure()->message, "no_such_table") != NULL);
     INT(sql, NULL, "SELECT count(*) FROM items", 0);
 }
 
-static void transactions_have_calls(struct sql *sql)
+static void transactions_have_calls(struct resource *sql)
 {
     static const char *const bad[] = {
         "BEGIN",         "begin immediate", "START TRANSACTION", "COMMIT",
@@ -148,13 +147,13 @@ static void transactions_have_calls(struct sql *sql)
     make_items(sql);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         FAILS(sql_execute(sql, NULL, bad[i], NONE, &(struct sql_done){0}),
-              SQL_INVALID_ARGUMENT);
+              INVALID_ARGUMENT);
     /* None is open: this is committed by itself. */
     DO(sql, NULL, "INSERT INTO items VALUES (1, 'a')");
     INT(sql, NULL, "SELECT count(*) FROM items", 1);
 }
 
-static void columns_are_named(struct sql *sql)
+static void columns_are_named(struct resource *sql)
 {
     struct sql_rows rows = {0};
 
@@ -172,7 +171,7 @@ static void columns_are_named(struct sql *sql)
     sql_rows_done(&rows);
 }
 
-static void rows_are_rows(struct sql *sql)
+static void rows_are_rows(struct resource *sql)
 {
     struct sql_rows rows = {0};
 
@@ -192,18 +191,18 @@ static void rows_are_rows(struct sql *sql)
     INT(sql, NULL, "SELECT count(*) FROM items", 4);
 }
 
-static void expect_affected(struct sql *sql, const char *statement,
+static void expect_affected(struct resource *sql, const char *statement,
                             uint64_t expected)
 {
     struct sql_done done;
 
     OK(sql_execute(sql, NULL, statement, NONE, &done));
     if (done.affected != expected)
-        sql_fail(__FILE__, __LINE__, "%s: %llu rows", statement,
-                 (unsigned long long)done.affected);
+        case_fail(__FILE__, __LINE__, "%s: %llu rows", statement,
+                  (unsigned long long)done.affected);
 }
 
-static void rows_are_counted(struct sql *sql)
+static void rows_are_counted(struct resource *sql)
 {
     make_items(sql);
     expect_affected(sql,
@@ -219,7 +218,7 @@ static void rows_are_counted(struct sql *sql)
     expect_affected(sql, "DROP TABLE other", 0);
 }
 
-static void the_last_insert_is_told(struct sql *sql)
+static void the_last_insert_is_told(struct resource *sql)
 {
     struct sql_done done;
 
@@ -248,7 +247,18 @@ static void the_last_insert_is_told(struct sql *sql)
     CHECK(done.has_last_insert_id && done.last_insert_id == 41);
 }
 
-static void constraints_are_conflicts(struct sql *sql)
+void sql_no_last_insert_id(struct resource *sql)
+{
+    struct sql_done done;
+
+    sql_create(sql, "CREATE TABLE numbered (id %s, name %s)",
+               sql_dialect()->numbered, sql_dialect()->columns[SQL_TEXT]);
+    OK(sql_execute(sql, NULL, "INSERT INTO numbered (name) VALUES ('a')", NONE,
+                   &done));
+    CHECK(!done.has_last_insert_id);
+}
+
+static void constraints_are_conflicts(struct resource *sql)
 {
     struct sql_done done;
 
@@ -260,33 +270,32 @@ static void constraints_are_conflicts(struct sql *sql)
     DO(sql, NULL, "INSERT INTO parents VALUES (1)");
     DO(sql, NULL, "INSERT INTO children VALUES (1, 1, 5, 'a')");
     FAILS(sql_execute(sql, NULL, "INSERT INTO parents VALUES (1)", NONE, &done),
-          SQL_ALREADY_EXISTS);
+          ALREADY_EXISTS);
     FAILS(sql_execute(sql, NULL, "INSERT INTO children VALUES (2, 1, 5, 'a')",
                       NONE, &done),
-          SQL_ALREADY_EXISTS);
+          ALREADY_EXISTS);
     FAILS(sql_execute(sql, NULL, "INSERT INTO children VALUES (2, 9, 5, 'b')",
                       NONE, &done),
-          SQL_CONFLICT);
-    FAILS(sql_execute(sql, NULL, "DELETE FROM parents", NONE, &done),
-          SQL_CONFLICT);
+          CONFLICT);
+    FAILS(sql_execute(sql, NULL, "DELETE FROM parents", NONE, &done), CONFLICT);
     FAILS(sql_execute(sql, NULL, "INSERT INTO children VALUES (2, 1, -1, 'b')",
                       NONE, &done),
-          SQL_CONFLICT);
+          CONFLICT);
     FAILS(sql_execute(sql, NULL, "INSERT INTO children (id, age) VALUES (2, 1)",
                       NONE, &done),
-          SQL_CONFLICT);
+          CONFLICT);
     FAILS(sql_execute(sql, NULL, "CREATE TABLE parents (id INTEGER)", NONE,
                       &done),
-          SQL_ALREADY_EXISTS);
+          ALREADY_EXISTS);
     /* As a whole or not at all. */
     FAILS(sql_execute(sql, NULL, "INSERT INTO parents VALUES (7), (8), (1)",
                       NONE, &done),
-          SQL_ALREADY_EXISTS);
+          ALREADY_EXISTS);
     INT(sql, NULL, "SELECT count(*) FROM parents", 1);
     INT(sql, NULL, "SELECT count(*) FROM children", 1);
 }
 
-static void messages_hold_no_values(struct sql *sql)
+static void messages_hold_no_values(struct resource *sql)
 {
     const struct sql_set set = SET(sql_int(1), sql_text("my secret"));
     struct sql_done done;
@@ -296,18 +305,18 @@ static void messages_hold_no_values(struct sql *sql)
                "CREATE TABLE keyed (id INTEGER, name VARCHAR(100) UNIQUE)");
     OK(sql_execute(sql, NULL, "INSERT INTO keyed VALUES (?, ?)", set, &done));
     FAILS(sql_execute(sql, NULL, "INSERT INTO keyed VALUES (?, ?)", set, &done),
-          SQL_ALREADY_EXISTS);
-    CHECK(strstr(sql_last_failure()->message, "secret") == NULL);
+          ALREADY_EXISTS);
+    CHECK(strstr(last_failure()->message, "secret") == NULL);
     FAILS(sql_query(sql, NULL, "SELECT ? FROM nowhere WHERE x = ?", set, &rows),
-          SQL_INVALID_ARGUMENT);
-    CHECK(strstr(sql_last_failure()->message, "secret") == NULL);
+          INVALID_ARGUMENT);
+    CHECK(strstr(last_failure()->message, "secret") == NULL);
     FAILS(sql_execute(sql, NULL, "INSERT INTO keyed VALUES (?, ?)",
                       SET(sql_int(1), sql_as(SQL_DATE, "my secret")), &done),
-          SQL_INVALID_ARGUMENT);
-    CHECK(strstr(sql_last_failure()->message, "secret") == NULL);
+          INVALID_ARGUMENT);
+    CHECK(strstr(last_failure()->message, "secret") == NULL);
 }
 
-static void many_sets(struct sql *sql)
+static void many_sets(struct resource *sql)
 {
     enum { SETS = 1000 };
     static struct sql_value values[SETS][2];
@@ -331,16 +340,16 @@ static void many_sets(struct sql *sql)
     DO(sql, NULL, "DELETE FROM items WHERE id < 999");
     FAILS(sql_execute_many(sql, NULL, "INSERT INTO items VALUES (?, ?)", sets,
                            SETS, &done),
-          SQL_ALREADY_EXISTS);
+          ALREADY_EXISTS);
     INT(sql, NULL, "SELECT count(*) FROM items", 1);
     sets[500].count = 1;
     FAILS(sql_execute_many(sql, NULL, "INSERT INTO items VALUES (?, ?)", sets,
                            SETS - 1, &done),
-          SQL_INVALID_ARGUMENT);
+          INVALID_ARGUMENT);
     INT(sql, NULL, "SELECT count(*) FROM items", 1);
 }
 
-static void the_same_statement_again(struct sql *sql)
+static void the_same_statement_again(struct resource *sql)
 {
     char query[64];
 
@@ -367,10 +376,10 @@ static void the_same_statement_again(struct sql *sql)
     DO(sql, NULL, "DROP TABLE items");
     FAILS(sql_query(sql, NULL, "SELECT * FROM items WHERE id = 1", NONE,
                     &(struct sql_rows){0}),
-          SQL_INVALID_ARGUMENT);
+          INVALID_ARGUMENT);
 }
 
-const struct sql_case sql_statement_cases[] = {
+const struct suite_case sql_statement_cases[] = {
     {"statements: a ? in text is no placeholder", 0,
      question_marks_that_are_text},
     {"statements: too few and too many parameters", 0,

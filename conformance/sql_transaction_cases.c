@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void make_items(struct sql *sql)
+static void make_items(struct resource *sql)
 {
     DO(sql, NULL, "CREATE TABLE items (id INTEGER NOT NULL UNIQUE)");
 }
 
-static struct sql_tx *begin_transaction(struct sql *sql)
+static struct sql_tx *begin_transaction(struct resource *sql)
 {
     struct sql_tx *tx = NULL;
 
@@ -19,12 +19,12 @@ static struct sql_tx *begin_transaction(struct sql *sql)
     return tx;
 }
 
-static void expect_count(struct sql *sql, int64_t expected)
+static void expect_count(struct resource *sql, int64_t expected)
 {
     INT(sql, NULL, "SELECT count(*) FROM items", expected);
 }
 
-static void commits_are_visible(struct sql *sql)
+static void commits_are_visible(struct resource *sql)
 {
     struct sql_tx *tx;
 
@@ -38,7 +38,7 @@ static void commits_are_visible(struct sql *sql)
     expect_count(sql, 2);
 }
 
-static void rolled_back(struct sql *sql)
+static void rolled_back(struct resource *sql)
 {
     struct sql_tx *tx;
 
@@ -51,7 +51,7 @@ static void rolled_back(struct sql *sql)
     expect_count(sql, 1);
 }
 
-static void dropped_half_way(struct sql *sql)
+static void dropped_half_way(struct resource *sql)
 {
     struct sql_cursor *cursor = NULL;
     struct sql_rows rows = {0};
@@ -72,7 +72,7 @@ static void dropped_half_way(struct sql *sql)
     expect_count(sql, 3);
 }
 
-static void empty_ones(struct sql *sql)
+static void empty_ones(struct resource *sql)
 {
     make_items(sql);
     OK(sql_commit(begin_transaction(sql)));
@@ -81,7 +81,7 @@ static void empty_ones(struct sql *sql)
     DO(sql, NULL, "INSERT INTO items VALUES (1)");
 }
 
-static void schemas_too(struct sql *sql)
+static void schemas_too(struct resource *sql)
 {
     struct sql_tx *tx = begin_transaction(sql);
 
@@ -90,11 +90,11 @@ static void schemas_too(struct sql *sql)
     sql_drop(tx);
     FAILS(sql_query(sql, NULL, "SELECT * FROM fleeting", NONE,
                     &(struct sql_rows){0}),
-          SQL_INVALID_ARGUMENT);
+          INVALID_ARGUMENT);
 }
 
 /* Rather than a transaction that cannot be undone. */
-static void no_schemas(struct sql *sql)
+void sql_no_schemas(struct resource *sql)
 {
     struct sql_tx *tx;
 
@@ -103,41 +103,41 @@ static void no_schemas(struct sql *sql)
     DO(sql, tx, "INSERT INTO items VALUES (1)");
     FAILS(sql_execute(sql, tx, "CREATE TABLE fleeting (id INTEGER)", NONE,
                       &(struct sql_done){0}),
-          SQL_UNSUPPORTED);
-    FAILS(sql_commit(tx), SQL_CONFLICT);
+          UNSUPPORTED);
+    FAILS(sql_commit(tx), CONFLICT);
     expect_count(sql, 0);
 }
 
 /* The failures of a statement that a database tells. */
 static const struct {
     const char *statement;
-    enum sql_status status;
+    enum status status;
 } failures[] = {
-    {"INSERT INTO items VALUES (1)", SQL_ALREADY_EXISTS},
-    {"INSERT INTO items VALUES (NULL)", SQL_CONFLICT},
-    {"INSERT INTO nowhere VALUES (1)", SQL_INVALID_ARGUMENT},
-    {"SELECT nonsense", SQL_INVALID_ARGUMENT},
-    {"SELECT FROM", SQL_INVALID_ARGUMENT},
+    {"INSERT INTO items VALUES (1)", ALREADY_EXISTS},
+    {"INSERT INTO items VALUES (NULL)", CONFLICT},
+    {"INSERT INTO nowhere VALUES (1)", INVALID_ARGUMENT},
+    {"SELECT nonsense", INVALID_ARGUMENT},
+    {"SELECT FROM", INVALID_ARGUMENT},
 };
 
 /* In a transaction that has failed: nothing but to roll back. */
-static void expect_failed(struct sql *sql, struct sql_tx *tx)
+static void expect_failed(struct resource *sql, struct sql_tx *tx)
 {
     const struct sql_set none = NONE;
     struct sql_cursor *cursor = NULL;
 
     FAILS(sql_execute(sql, tx, "INSERT INTO items VALUES (50)", NONE,
                       &(struct sql_done){0}),
-          SQL_CONFLICT);
+          CONFLICT);
     FAILS(sql_query(sql, tx, "SELECT 1", NONE, &(struct sql_rows){0}),
-          SQL_CONFLICT);
+          CONFLICT);
     FAILS(sql_execute_many(sql, tx, "DELETE FROM items", &none, 1,
                            &(struct sql_done){0}),
-          SQL_CONFLICT);
-    FAILS(sql_open_cursor(sql, tx, "SELECT 1", NONE, &cursor), SQL_CONFLICT);
+          CONFLICT);
+    FAILS(sql_open_cursor(sql, tx, "SELECT 1", NONE, &cursor), CONFLICT);
 }
 
-static void after_an_error(struct sql *sql)
+static void after_an_error(struct resource *sql)
 {
     make_items(sql);
     DO(sql, NULL, "INSERT INTO items VALUES (1)");
@@ -153,7 +153,7 @@ static void after_an_error(struct sql *sql)
     }
 }
 
-static void a_commit_after_an_error(struct sql *sql)
+static void a_commit_after_an_error(struct resource *sql)
 {
     make_items(sql);
     DO(sql, NULL, "INSERT INTO items VALUES (1)");
@@ -163,7 +163,7 @@ static void a_commit_after_an_error(struct sql *sql)
         FAILS(sql_query(sql, tx, failures[i].statement, NONE,
                         &(struct sql_rows){0}),
               failures[i].status);
-        FAILS(sql_commit(tx), SQL_CONFLICT);
+        FAILS(sql_commit(tx), CONFLICT);
         expect_count(sql, 1);
     }
     /* Nothing of them is left behind. */
@@ -173,7 +173,7 @@ static void a_commit_after_an_error(struct sql *sql)
     expect_count(sql, 2);
 }
 
-static void what_the_host_refuses_changes_nothing(struct sql *sql)
+static void what_the_host_refuses_changes_nothing(struct resource *sql)
 {
     struct sql_done done;
     struct sql_tx *tx;
@@ -182,20 +182,20 @@ static void what_the_host_refuses_changes_nothing(struct sql *sql)
     tx = begin_transaction(sql);
     DO(sql, tx, "INSERT INTO items VALUES (1)");
     FAILS(sql_execute(sql, tx, "INSERT INTO items VALUES (?)", NONE, &done),
-          SQL_INVALID_ARGUMENT);
+          INVALID_ARGUMENT);
     FAILS(sql_execute(sql, tx, "INSERT INTO items VALUES (?)",
                       SET(sql_as(SQL_DATE, "never")), &done),
-          SQL_INVALID_ARGUMENT);
+          INVALID_ARGUMENT);
     FAILS(sql_execute(sql, tx, "SELECT 1; SELECT 2", NONE, &done),
-          SQL_INVALID_ARGUMENT);
-    FAILS(sql_execute(sql, tx, "COMMIT", NONE, &done), SQL_INVALID_ARGUMENT);
-    FAILS(sql_execute(sql, tx, "", NONE, &done), SQL_INVALID_ARGUMENT);
+          INVALID_ARGUMENT);
+    FAILS(sql_execute(sql, tx, "COMMIT", NONE, &done), INVALID_ARGUMENT);
+    FAILS(sql_execute(sql, tx, "", NONE, &done), INVALID_ARGUMENT);
     DO(sql, tx, "INSERT INTO items VALUES (2)");
     OK(sql_commit(tx));
     expect_count(sql, 2);
 }
 
-static void read_only(struct sql *sql)
+static void read_only(struct resource *sql)
 {
     struct sql_tx *tx = NULL;
 
@@ -205,7 +205,7 @@ static void read_only(struct sql *sql)
     INT(sql, tx, "SELECT count(*) FROM items", 1);
     FAILS(sql_execute(sql, tx, "INSERT INTO items VALUES (2)", NONE,
                       &(struct sql_done){0}),
-          SQL_INVALID_ARGUMENT);
+          INVALID_ARGUMENT);
     OK(sql_rollback(tx));
     OK(sql_begin(sql, SQL_SERIALIZABLE, true, &tx));
     INT(sql, tx, "SELECT count(*) FROM items", 1);
@@ -217,7 +217,7 @@ static void read_only(struct sql *sql)
     expect_count(sql, 2);
 }
 
-static void many_sets(struct sql *sql)
+static void many_sets(struct resource *sql)
 {
     const struct sql_value numbers[] = {sql_int(1), sql_int(2), sql_int(3),
                                         sql_int(2)};
@@ -238,29 +238,31 @@ static void many_sets(struct sql *sql)
     tx = begin_transaction(sql);
     FAILS(sql_execute_many(sql, tx, "INSERT INTO items VALUES (?)", sets, 4,
                            &done),
-          SQL_ALREADY_EXISTS);
-    FAILS(sql_commit(tx), SQL_CONFLICT);
+          ALREADY_EXISTS);
+    FAILS(sql_commit(tx), CONFLICT);
     expect_count(sql, 0);
 }
 
 /* Only readers, so that none waits for another. */
-static void transactions_are_bounded(struct sql *sql)
+static void transactions_are_bounded(struct resource *sql)
 {
-    struct sql_tx *open[SQL_TRANSACTIONS_MAX], *more = NULL;
+    const size_t most = SQL_TRANSACTIONS_MAX;
+    struct sql_tx **open = zeros(most * sizeof(*open)), *more = NULL;
     struct sql_cursor *cursor = NULL;
 
     make_items(sql);
-    for (int i = 0; i < SQL_TRANSACTIONS_MAX; i++)
+    for (size_t i = 0; i < most; i++)
         OK(sql_begin(sql, SQL_DEFAULT, true, &open[i]));
-    enum sql_status status = sql_begin(sql, SQL_DEFAULT, true, &more);
-    CHECK(status == SQL_UNAVAILABLE);
+    enum status status = sql_begin(sql, SQL_DEFAULT, true, &more);
+    CHECK(status == UNAVAILABLE);
     status = sql_open_cursor(sql, NULL, "SELECT 1", NONE, &cursor);
-    CHECK(status == SQL_UNAVAILABLE);
+    CHECK(status == UNAVAILABLE);
     /* Those that are open work, and so do plain calls. */
     INT(sql, open[0], "SELECT count(*) FROM items", 0);
     DO(sql, NULL, "INSERT INTO items VALUES (1)");
-    for (int i = 0; i < SQL_TRANSACTIONS_MAX; i++)
+    for (size_t i = 0; i < most; i++)
         OK(sql_commit(open[i]));
+    free(open);
     /* There is place again, at the latest when they have really ended. */
     for (int i = 0; i < 1000 && more == NULL; i++)
         (void)sql_begin(sql, SQL_DEFAULT, true, &more);
@@ -268,7 +270,7 @@ static void transactions_are_bounded(struct sql *sql)
     sql_drop(more);
 }
 
-static void one_after_the_other(struct sql *sql)
+static void one_after_the_other(struct resource *sql)
 {
     struct sql_done done;
 
@@ -287,13 +289,12 @@ static void one_after_the_other(struct sql *sql)
     expect_count(sql, 34);
 }
 
-const struct sql_case sql_transaction_cases[] = {
+const struct suite_case sql_transaction_cases[] = {
     {"transactions: committed", 0, commits_are_visible},
     {"transactions: rolled back", 0, rolled_back},
     {"transactions: dropped half-way", 0, dropped_half_way},
     {"transactions: empty", 0, empty_ones},
     {"transactions: schemas too", SQL_NEEDS_SCHEMAS, schemas_too},
-    {"transactions: no schemas", SQL_NEEDS_NO_SCHEMAS, no_schemas},
     {"transactions: after an error only rollback", 0, after_an_error},
     {"transactions: a commit after an error", 0, a_commit_after_an_error},
     {"transactions: what the host refuses changes nothing", 0,

@@ -15,7 +15,7 @@
 enum { THREADS = 8, ROUNDS = 40 };
 
 struct worker {
-    struct kv *kv;
+    struct resource *kv;
     int number;
     int wrong;   /* calls that should have worked, answers of somebody else */
     int wins;    /* conditional writes that did */
@@ -23,20 +23,20 @@ struct worker {
     char message[1024];
 };
 
-static const struct kv_bytes the_key = {(const uint8_t *)"key", 3};
+static const struct bytes the_key = {(const uint8_t *)"key", 3};
 
-static bool worked(struct worker *worker, enum kv_status status)
+static bool worked(struct worker *worker, enum status status)
 {
-    if (status == KV_OK)
+    if (status == WORKED)
         return true;
     worker->wrong++;
     snprintf(worker->message, sizeof(worker->message), "%s",
-             kv_last_failure()->message);
+             last_failure()->message);
     return false;
 }
 
 /* Run work on all threads at once; none went wrong. */
-static void run_threads(struct kv *kv, void *(*work)(void *),
+static void run_threads(struct resource *kv, void *(*work)(void *),
                         struct worker workers[THREADS])
 {
     pthread_t threads[THREADS];
@@ -49,8 +49,8 @@ static void run_threads(struct kv *kv, void *(*work)(void *),
         CHECK(pthread_join(threads[i], NULL) == 0);
     for (int i = 0; i < THREADS; i++)
         if (workers[i].wrong > 0)
-            kv_fail(__FILE__, __LINE__, "%d calls went wrong: %s",
-                    workers[i].wrong, workers[i].message);
+            case_fail(__FILE__, __LINE__, "%d calls went wrong: %s",
+                      workers[i].wrong, workers[i].message);
 }
 
 static void *increment(void *context)
@@ -68,14 +68,14 @@ static void *increment(void *context)
     return NULL;
 }
 
-static void increments_are_atomic(struct kv *kv)
+static void increments_are_atomic(struct resource *kv)
 {
     struct worker workers[THREADS];
     char total[16];
 
     run_threads(kv, increment, workers);
     snprintf(total, sizeof(total), "%d", THREADS * ROUNDS);
-    HOLDS(kv, the_key, kv_bytes_of(total));
+    HOLDS(kv, the_key, bytes_of(total));
 }
 
 /* Add one by reading, and writing if nobody else wrote; false: somebody did. */
@@ -91,10 +91,10 @@ static bool compare_and_set(struct worker *worker)
         memcpy(text, value.ptr, value.len);
     snprintf(text, sizeof(text), "%ld", strtol(text, NULL, 10) + 1);
     options.version = value.version;
-    enum kv_status status =
-        kv_set_with(worker->kv, the_key, kv_bytes_of(text), options, version);
+    enum status status =
+        kv_set_with(worker->kv, the_key, bytes_of(text), options, version);
     kv_value_done(&value);
-    if (status == KV_CONFLICT)
+    if (status == CONFLICT)
         return false;
     if (worked(worker, status))
         worker->wins++;
@@ -109,15 +109,15 @@ static void *compare_and_sets(void *context)
     return NULL;
 }
 
-static void no_update_is_lost(struct kv *kv)
+static void no_update_is_lost(struct resource *kv)
 {
     struct worker workers[THREADS];
     char total[16];
 
-    OK(kv_set(kv, the_key, KV_TEXT("0")));
+    OK(kv_set(kv, the_key, TEXT("0")));
     run_threads(kv, compare_and_sets, workers);
     snprintf(total, sizeof(total), "%d", THREADS * ROUNDS);
-    HOLDS(kv, the_key, kv_bytes_of(total));
+    HOLDS(kv, the_key, bytes_of(total));
 }
 
 static void *set_if_absent(void *context)
@@ -129,15 +129,15 @@ static void *set_if_absent(void *context)
     snprintf(value, sizeof(value), "%d", worker->number);
     for (int i = 0; i < ROUNDS; i++) {
         snprintf(key, sizeof(key), "%d", i);
-        enum kv_status status = kv_set_with(
-            worker->kv, kv_bytes_of(key), kv_bytes_of(value), options, version);
-        if (status != KV_ALREADY_EXISTS && worked(worker, status))
+        enum status status = kv_set_with(worker->kv, bytes_of(key),
+                                         bytes_of(value), options, version);
+        if (status != ALREADY_EXISTS && worked(worker, status))
             worker->wins++;
     }
     return NULL;
 }
 
-static void one_wins_if_absent(struct kv *kv)
+static void one_wins_if_absent(struct resource *kv)
 {
     struct worker workers[THREADS];
     int wins = 0;
@@ -156,13 +156,13 @@ static void *delete(void *context)
     for (int i = 0; i < ROUNDS; i++) {
         bool found = false;
         snprintf(key, sizeof(key), "%d", i);
-        if (worked(worker, kv_delete(worker->kv, kv_bytes_of(key), &found)))
+        if (worked(worker, kv_delete(worker->kv, bytes_of(key), &found)))
             worker->wins += found;
     }
     return NULL;
 }
 
-static void one_deletes(struct kv *kv)
+static void one_deletes(struct resource *kv)
 {
     struct worker workers[THREADS];
     char key[16];
@@ -170,7 +170,7 @@ static void one_deletes(struct kv *kv)
 
     for (int i = 0; i < ROUNDS; i++) {
         snprintf(key, sizeof(key), "%d", i);
-        OK(kv_set(kv, kv_bytes_of(key), KV_TEXT("value")));
+        OK(kv_set(kv, bytes_of(key), TEXT("value")));
     }
     run_threads(kv, delete, workers);
     for (int i = 0; i < THREADS; i++)
@@ -182,19 +182,18 @@ static void one_deletes(struct kv *kv)
 static bool is_mine(struct worker *worker, int round)
 {
     struct kv_value values[3] = {0};
-    enum kv_status each[2];
+    enum status each[2];
     char text[2][40];
 
     for (int i = 0; i < 2; i++)
         snprintf(text[i], sizeof(text[i]), "%d/%d/%d", worker->number,
                  round % 5, i);
-    const struct kv_bytes keys[] = {kv_bytes_of(text[0]), kv_bytes_of(text[1]),
-                                    KV_TEXT("no such key")};
+    const struct bytes keys[] = {bytes_of(text[0]), bytes_of(text[1]),
+                                 TEXT("no such key")};
     char fresh[2][64];
     for (int i = 0; i < 2; i++)
         snprintf(fresh[i], sizeof(fresh[i]), "%s=%d", text[i], round);
-    const struct kv_bytes contents[] = {kv_bytes_of(fresh[0]),
-                                        kv_bytes_of(fresh[1])};
+    const struct bytes contents[] = {bytes_of(fresh[0]), bytes_of(fresh[1])};
 
     bool mine = true;
     if (round % 2 == 0) {
@@ -203,7 +202,7 @@ static bool is_mine(struct worker *worker, int round)
     } else {
         mine =
             worked(worker, kv_set_many(worker->kv, keys, contents, 2, each)) &&
-            each[0] == KV_OK && each[1] == KV_OK;
+            each[0] == WORKED && each[1] == WORKED;
     }
     mine = mine && worked(worker, kv_get_many(worker->kv, keys, 3, values)) &&
            !values[2].found;
@@ -224,29 +223,28 @@ static void *set_and_get(void *context)
     return NULL;
 }
 
-static void everyone_gets_his_own_answers(struct kv *kv)
+static void everyone_gets_his_own_answers(struct resource *kv)
 {
     struct worker workers[THREADS];
 
     run_threads(kv, set_and_get, workers);
 }
 
-static void text_that_is_none(struct kv *kv)
+static void text_that_is_none(struct resource *kv)
 {
-    const struct kv_bytes texts[] = {
-        KV_TEXT("\xff"),         KV_TEXT("a\x80"),
-        KV_TEXT("\xc3"),         KV_TEXT("\xc0\x80"),
-        KV_TEXT("\xed\xa0\x80"), KV_TEXT("\xf4\x90\x80\x80"),
+    const struct bytes texts[] = {
+        TEXT("\xff"),     TEXT("a\x80"),        TEXT("\xc3"),
+        TEXT("\xc0\x80"), TEXT("\xed\xa0\x80"), TEXT("\xf4\x90\x80\x80"),
     };
     struct kv_page page = {0};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        FAILS(kv_set(kv, texts[i], KV_TEXT("value")), KV_INVALID_ARGUMENT);
-        FAILS(kv_keys(kv, texts[i], NULL, 10, &page), KV_INVALID_ARGUMENT);
+        FAILS(kv_set(kv, texts[i], TEXT("value")), INVALID_ARGUMENT);
+        FAILS(kv_keys(kv, texts[i], NULL, 10, &page), INVALID_ARGUMENT);
     }
 }
 
-const struct kv_case kv_side_cases[] = {
+const struct suite_case kv_side_cases[] = {
     {"threads: increments are atomic", KV_NEEDS_INCREMENT,
      increments_are_atomic},
     {"threads: compare-and-set loses no update", KV_NEEDS_VERSION,

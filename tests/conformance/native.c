@@ -5,10 +5,12 @@
  *     SL_TEST_DRIVER=mq.sqlite SL_TEST_SETTINGS=FILE test.conformance.mq
  *     SL_TEST_DRIVER=mq.sqlite test.conformance.mq --features
  *
- * (the latter prints what the driver can do, as a number; with --work WHAT it
- * is the other process of a case).  Each case has a resource of its own: @CASE@
- * in the settings is a word that no other run and no other case has, and @DIR@
- * an empty folder; @OTHER@ is nothing, but for a second place of a case.
+ * (the latter prints what the driver can do, in the words of `slight providers`;
+ * with --work WHAT it is the other process of a case).  Each case has a resource
+ * of its own: @CASE@ in the settings is a word that no other run and no other
+ * case has, and @DIR@ an empty folder; @OTHER@ is nothing, but for a second place
+ * of a case.  The program SL_TEST_PREPARE, if any, is run with that word before,
+ * to make the place on a server that it names.
  */
 #include "native.h"
 
@@ -35,6 +37,7 @@ static char word_of_case[64];
 /* One case on its way. */
 struct run {
     const struct suite_case *item;
+    case_fn *function;
     size_t number;
     char folder[64];
     struct resource *resource;
@@ -99,6 +102,18 @@ static char *replace(char *text, const char *word, const char *by)
     return text;
 }
 
+/* Make the place on the server, where the service needs one. */
+static bool prepare_service(const char *word)
+{
+    const char *path = getenv("SL_TEST_PREPARE");
+
+    if (path == NULL)
+        return true;
+    SL_CLEANUP(sl_freep)
+    char *command = sl_asprintf("'%s' '%s'", path, word);
+    return system(command) == 0;
+}
+
 static int set_up(void **state)
 {
     struct run *run = *state;
@@ -108,7 +123,7 @@ static int set_up(void **state)
              (long)getpid(), run->number);
 
     snprintf(run->folder, sizeof(run->folder), "/tmp/slight-case-XXXXXX");
-    if (mkdtemp(run->folder) == NULL)
+    if (mkdtemp(run->folder) == NULL || !prepare_service(word))
         return -1;
     free(settings_of_case);
     settings_of_case = replace(sl_strdup(settings), "@CASE@", word);
@@ -131,29 +146,54 @@ static void run_case(void **state)
 {
     struct run *run = *state;
 
-    run->item->run(run->resource);
+    run->function(run->resource);
 }
 
-static int run_all(const struct sl_driver_info *driver)
+/* What the driver can do, in the words of its capability; the caller's. */
+static char *feature_words(const struct sl_capability *capability,
+                           unsigned features)
+{
+    char *words = sl_strdup("");
+
+    for (const struct sl_feature *item = capability->features;
+         item->name != NULL; item++) {
+        if ((features & item->bit) == 0)
+            continue;
+        char *more =
+            sl_asprintf("%s%s%s", words, *words != '\0' ? "," : "", item->name);
+        free(words);
+        words = more;
+    }
+    return words;
+}
+
+static int run_all(const char *features)
 {
     enum { CASES_MAX = 200 };
     static struct run runs[CASES_MAX];
     static struct CMUnitTest tests[CASES_MAX];
+    const unsigned has = suite_features_of(features);
+    const struct suite_case *item;
+    const char *lacks;
     size_t count = 0;
 
-    for (; suite_case_at(driver->features, count) != NULL; count++) {
+    for (size_t i = 0; (item = suite_case_at(i)) != NULL; i++) {
+        case_fn *function = suite_case_run(item, has, &lacks);
+        if (function == NULL)
+            continue;
         assert_true(count < CASES_MAX);
-        runs[count].item = suite_case_at(driver->features, count);
-        runs[count].number = count;
+        runs[count] =
+            (struct run){.item = item, .function = function, .number = count};
         tests[count] = (struct CMUnitTest){
-            .name = runs[count].item->name,
+            .name = item->name,
             .test_func = run_case,
             .setup_func = set_up,
             .teardown_func = tear_down,
             .initial_state = &runs[count],
         };
+        count++;
     }
-    return _cmocka_run_group_tests(driver->name, tests, count, NULL, NULL);
+    return _cmocka_run_group_tests(driver_name, tests, count, NULL, NULL);
 }
 
 /* --- The other process of a case ---------------------------------------- */
@@ -209,19 +249,21 @@ static char *read_settings(const char *path)
 
 int main(int argc, char **argv)
 {
+    const struct sl_capability *capability = NULL;
     const char *path = getenv("SL_TEST_SETTINGS");
 
     program = argv[0];
     driver_name = getenv("SL_TEST_DRIVER");
     const struct sl_driver *driver =
-        driver_name != NULL ? sl_driver_find(driver_name, NULL) : NULL;
-    if (driver == NULL) {
+        driver_name != NULL ? sl_driver_find(driver_name, &capability) : NULL;
+    if (driver == NULL || !suite_dialect(strchr(driver_name, '.') + 1)) {
         fprintf(stderr, "SL_TEST_DRIVER names no driver of this build\n");
         return 2;
     }
-    const struct sl_driver_info info = sl_driver_info(driver);
+    SL_CLEANUP(sl_freep)
+    char *features = feature_words(capability, sl_driver_info(driver).features);
     if (argc == 2 && strcmp(argv[1], "--features") == 0) {
-        printf("%u\n", info.features);
+        puts(features);
         return 0;
     }
     test_services_load();
@@ -232,7 +274,7 @@ int main(int argc, char **argv)
         return 2;
     }
     settings = read_settings(path);
-    int failures = run_all(&info);
+    int failures = run_all(features);
     free(settings);
     free(settings_of_case);
     return failures == 0 ? 0 : 1;

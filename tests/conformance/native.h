@@ -28,4 +28,7 @@ pid_t start_process(const char *what, int *out);
 /* The suite's: what such a process does. */
 void suite_work(struct resource *resource, const char *what);
 
+/* The suite's: use the dialect of a driver of this name; false: it has none. */
+bool suite_dialect(const char *name);
+
 #endif

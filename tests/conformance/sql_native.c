@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The cases' interface over src/sql, without a guest. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "native.h"
 #include "sql/sql.h"
-#include "sql_native.h"
+#include "sql_cases.h"
 
-_Static_assert((int)SQL_INTERNAL == (int)SL_INTERNAL, "not the same words");
+_Static_assert((int)INTERNAL == (int)SL_INTERNAL, "not the same words");
 _Static_assert((int)SQL_JSON == (int)SL_SQL_JSON, "not the same types");
 _Static_assert((int)SQL_SERIALIZABLE == (int)SL_SQL_SERIALIZABLE,
                "not the same levels");
@@ -26,7 +19,7 @@ _Static_assert((int)SQL_PARAMETERS_MAX == (int)SL_SQL_PARAMETERS_MAX,
 
 /* Its session ends when it and its cursors are gone. */
 struct sql_tx {
-    struct sql *sql;
+    struct resource *sql;
     struct sl_session *session;
     int owners;
 };
@@ -38,49 +31,29 @@ struct sql_cursor {
     struct sl_sql_answer opened; /* has the columns */
 };
 
-static _Thread_local struct sql_failure last;
-
-const struct sql_failure *sql_last_failure(void)
+static enum status note_failure(const struct sl_error *err, bool retryable)
 {
-    return &last;
+    const struct sl_answer answer = {.err = *err, .retryable = retryable};
+
+    return status_of(&answer);
 }
 
-void sql_fail(const char *file, int line, const char *fmt, ...)
-{
-    va_list args;
-
-    va_start(args, fmt);
-    vprint_error(fmt, args);
-    va_end(args);
-    print_error("\n");
-    _fail(file, line);
-    abort(); /* not reached */
-}
-
-static enum sql_status note_failure(const struct sl_error *err, bool retryable)
-{
-    last.status = (enum sql_status)err->status;
-    last.retryable = retryable;
-    snprintf(last.message, sizeof(last.message), "%s", err->message);
-    return last.status;
-}
-
-/* One request; after SQL_OK the answer is the caller's to finish with. */
-static enum sql_status call_service(struct sql *sql, const struct sql_tx *tx,
-                                    const struct sl_sql_request *request,
-                                    struct sl_sql_answer *answer)
+/* One request; after WORKED the answer is the caller's to finish with. */
+static enum status call_service(struct resource *sql, const struct sql_tx *tx,
+                                const struct sl_sql_request *request,
+                                struct sl_sql_answer *answer)
 {
     struct sl_service *service = sql->store.service;
 
     if (sl_service_do(service, tx != NULL ? tx->session : NULL, request, 1,
                       answer) == SL_OK)
-        return SQL_OK;
-    enum sql_status status = note_failure(&answer->err, answer->retryable);
+        return WORKED;
+    enum status status = note_failure(&answer->err, answer->retryable);
     sl_answers_done(service, answer, 1);
     return status;
 }
 
-static void done_with(struct sql *sql, struct sl_sql_answer *answer)
+static void done_with(struct resource *sql, struct sl_sql_answer *answer)
 {
     sl_answers_done(sql->store.service, answer, 1);
 }
@@ -123,10 +96,11 @@ static void sets_free(struct sl_sql_parameters *sets, size_t count)
     free(sets);
 }
 
-static enum sql_status
-call_statement(struct sql *sql, const struct sql_tx *tx, enum sl_sql_verb verb,
-               const char *statement, const struct sql_set sets[], size_t count,
-               bool in_transaction, struct sl_sql_answer *answer)
+static enum status call_statement(struct resource *sql, const struct sql_tx *tx,
+                                  enum sl_sql_verb verb, const char *statement,
+                                  const struct sql_set sets[], size_t count,
+                                  bool in_transaction,
+                                  struct sl_sql_answer *answer)
 {
     struct sl_sql_parameters *in = sets_in(sets, count);
     const struct sl_sql_request request = {
@@ -137,7 +111,7 @@ call_statement(struct sql *sql, const struct sql_tx *tx, enum sl_sql_verb verb,
         .in_transaction = in_transaction,
     };
 
-    enum sql_status status = call_service(sql, tx, &request, answer);
+    enum status status = call_service(sql, tx, &request, answer);
     sets_free(in, count);
     return status;
 }
@@ -183,20 +157,20 @@ static void take_rows(const struct sl_sql_answer *answer, struct sql_rows *rows)
         rows->values[i] = value_out(&answer->values[i]);
 }
 
-enum sql_status sql_query(struct sql *sql, struct sql_tx *tx,
-                          const char *statement, struct sql_set set,
-                          struct sql_rows *rows)
+enum status sql_query(struct resource *sql, struct sql_tx *tx,
+                      const char *statement, struct sql_set set,
+                      struct sql_rows *rows)
 {
     struct sl_sql_answer answer;
-    enum sql_status status = call_statement(sql, tx, SL_SQL_QUERY, statement,
-                                            &set, 1, tx != NULL, &answer);
+    enum status status = call_statement(sql, tx, SL_SQL_QUERY, statement, &set,
+                                        1, tx != NULL, &answer);
 
-    if (status != SQL_OK)
+    if (status != WORKED)
         return status;
     take_columns(&answer, rows);
     take_rows(&answer, rows);
     done_with(sql, &answer);
-    return SQL_OK;
+    return WORKED;
 }
 
 static void take_done(const struct sl_sql_answer *answer, struct sql_done *done)
@@ -208,41 +182,39 @@ static void take_done(const struct sl_sql_answer *answer, struct sql_done *done)
     };
 }
 
-enum sql_status sql_execute(struct sql *sql, struct sql_tx *tx,
-                            const char *statement, struct sql_set set,
-                            struct sql_done *done)
+enum status sql_execute(struct resource *sql, struct sql_tx *tx,
+                        const char *statement, struct sql_set set,
+                        struct sql_done *done)
 {
     struct sl_sql_answer answer;
-    enum sql_status status = call_statement(sql, tx, SL_SQL_EXECUTE, statement,
-                                            &set, 1, tx != NULL, &answer);
+    enum status status = call_statement(sql, tx, SL_SQL_EXECUTE, statement,
+                                        &set, 1, tx != NULL, &answer);
 
-    if (status != SQL_OK)
+    if (status != WORKED)
         return status;
     take_done(&answer, done);
     done_with(sql, &answer);
-    return SQL_OK;
+    return WORKED;
 }
 
-enum sql_status sql_execute_many(struct sql *sql, struct sql_tx *tx,
-                                 const char *statement,
-                                 const struct sql_set sets[], size_t count,
-                                 struct sql_done *done)
+enum status sql_execute_many(struct resource *sql, struct sql_tx *tx,
+                             const char *statement, const struct sql_set sets[],
+                             size_t count, struct sql_done *done)
 {
     struct sl_sql_answer answer;
-    enum sql_status status =
-        call_statement(sql, tx, SL_SQL_EXECUTE_MANY, statement, sets, count,
-                       tx != NULL, &answer);
+    enum status status = call_statement(sql, tx, SL_SQL_EXECUTE_MANY, statement,
+                                        sets, count, tx != NULL, &answer);
 
-    if (status != SQL_OK)
+    if (status != WORKED)
         return status;
     take_done(&answer, done);
     done_with(sql, &answer);
-    return SQL_OK;
+    return WORKED;
 }
 
 /* --- Transactions ------------------------------------------------------- */
 
-static enum sql_status session_new(struct sql *sql, struct sql_tx **out)
+static enum status session_new(struct resource *sql, struct sql_tx **out)
 {
     struct sl_error err;
     struct sl_session *session;
@@ -251,7 +223,7 @@ static enum sql_status session_new(struct sql *sql, struct sql_tx **out)
         return note_failure(&err, false);
     *out = sl_alloc(sizeof(**out));
     **out = (struct sql_tx){.sql = sql, .session = session, .owners = 1};
-    return SQL_OK;
+    return WORKED;
 }
 
 static void session_unref(struct sql_tx *tx)
@@ -262,45 +234,45 @@ static void session_unref(struct sql_tx *tx)
     free(tx);
 }
 
-enum sql_status sql_begin(struct sql *sql, enum sql_isolation isolation,
-                          bool read_only, struct sql_tx **out)
+enum status sql_begin(struct resource *sql, enum sql_isolation isolation,
+                      bool read_only, struct sql_tx **out)
 {
     const struct sl_sql_request request = {
         .verb = SL_SQL_BEGIN, .isolation = isolation, .read_only = read_only};
     struct sl_sql_answer answer;
     struct sql_tx *tx = NULL;
-    enum sql_status status = session_new(sql, &tx);
+    enum status status = session_new(sql, &tx);
 
-    if (status != SQL_OK)
+    if (status != WORKED)
         return status;
     status = call_service(sql, tx, &request, &answer);
-    if (status != SQL_OK) {
+    if (status != WORKED) {
         session_unref(tx);
         return status;
     }
     done_with(sql, &answer);
     *out = tx;
-    return SQL_OK;
+    return WORKED;
 }
 
-static enum sql_status end_transaction(struct sql_tx *tx, enum sl_sql_verb verb)
+static enum status end_transaction(struct sql_tx *tx, enum sl_sql_verb verb)
 {
     const struct sl_sql_request request = {.verb = verb};
     struct sl_sql_answer answer;
-    enum sql_status status = call_service(tx->sql, tx, &request, &answer);
+    enum status status = call_service(tx->sql, tx, &request, &answer);
 
-    if (status == SQL_OK)
+    if (status == WORKED)
         done_with(tx->sql, &answer);
     session_unref(tx);
     return status;
 }
 
-enum sql_status sql_commit(struct sql_tx *tx)
+enum status sql_commit(struct sql_tx *tx)
 {
     return end_transaction(tx, SL_SQL_COMMIT);
 }
 
-enum sql_status sql_rollback(struct sql_tx *tx)
+enum status sql_rollback(struct sql_tx *tx)
 {
     return end_transaction(tx, SL_SQL_ROLLBACK);
 }
@@ -315,19 +287,19 @@ void sql_drop(struct sql_tx *tx)
 
 /* --- Cursors ------------------------------------------------------------ */
 
-enum sql_status sql_open_cursor(struct sql *sql, struct sql_tx *tx,
-                                const char *statement, struct sql_set set,
-                                struct sql_cursor **out)
+enum status sql_open_cursor(struct resource *sql, struct sql_tx *tx,
+                            const char *statement, struct sql_set set,
+                            struct sql_cursor **out)
 {
     struct sql_tx *session = tx;
     struct sl_sql_answer answer;
-    enum sql_status status = tx != NULL ? SQL_OK : session_new(sql, &session);
+    enum status status = tx != NULL ? WORKED : session_new(sql, &session);
 
-    if (status != SQL_OK)
+    if (status != WORKED)
         return status;
     status = call_statement(sql, session, SL_SQL_CURSOR_OPEN, statement, &set,
                             1, tx != NULL, &answer);
-    if (status != SQL_OK) {
+    if (status != WORKED) {
         if (tx == NULL)
             session_unref(session);
         return status;
@@ -337,7 +309,7 @@ enum sql_status sql_open_cursor(struct sql *sql, struct sql_tx *tx,
     struct sql_cursor *cursor = sl_alloc(sizeof(*cursor));
     *cursor = (struct sql_cursor){session, answer.cursor, answer};
     *out = cursor;
-    return SQL_OK;
+    return WORKED;
 }
 
 void sql_columns(struct sql_cursor *cursor, struct sql_rows *rows)
@@ -345,35 +317,40 @@ void sql_columns(struct sql_cursor *cursor, struct sql_rows *rows)
     take_columns(&cursor->opened, rows);
 }
 
-enum sql_status sql_next(struct sql_cursor *cursor, uint32_t limit,
-                         struct sql_rows *rows)
+enum status sql_next(struct sql_cursor *cursor, uint32_t limit,
+                     struct sql_rows *rows)
 {
     const struct sl_sql_request request = {
         .verb = SL_SQL_CURSOR_NEXT, .cursor = cursor->number, .limit = limit};
     struct sl_sql_answer answer;
-    enum sql_status status =
+    enum status status =
         call_service(cursor->tx->sql, cursor->tx, &request, &answer);
 
-    if (status != SQL_OK)
+    if (status != WORKED)
         return status;
     take_columns(&cursor->opened, rows);
     take_rows(&answer, rows);
     done_with(cursor->tx->sql, &answer);
-    return SQL_OK;
+    return WORKED;
 }
 
 void sql_close_cursor(struct sql_cursor *cursor)
 {
     const struct sl_sql_request request = {.verb = SL_SQL_CURSOR_CLOSE,
                                            .cursor = cursor->number};
-    struct sql *sql = cursor->tx->sql;
+    struct resource *sql = cursor->tx->sql;
     struct sl_sql_answer answer;
 
     /* The end of its session closes one that has its own. */
     if (cursor->tx->owners > 1 &&
-        call_service(sql, cursor->tx, &request, &answer) == SQL_OK)
+        call_service(sql, cursor->tx, &request, &answer) == WORKED)
         done_with(sql, &answer);
     session_unref(cursor->tx);
     done_with(sql, &cursor->opened);
     free(cursor);
+}
+
+bool suite_dialect(const char *name)
+{
+    return sql_use_dialect(name);
 }

@@ -14,30 +14,31 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "sql_native.h"
+#include "native.h"
+#include "sql_cases.h"
 
 enum { THREADS = 6, ROUNDS = 25 };
 
 struct worker {
-    struct sql *sql;
+    struct resource *sql;
     int number;
     int wrong; /* calls that should have worked */
     int lost;  /* races */
     char message[1024];
 };
 
-static bool worker_succeeded(struct worker *worker, enum sql_status status)
+static bool worker_succeeded(struct worker *worker, enum status status)
 {
-    if (status == SQL_OK)
+    if (status == WORKED)
         return true;
     worker->wrong++;
     snprintf(worker->message, sizeof(worker->message), "%s",
-             sql_last_failure()->message);
+             last_failure()->message);
     return false;
 }
 
 /* Run work on all threads at once; none went wrong. */
-static void run_threads(struct sql *sql, void *(*work)(void *),
+static void run_threads(struct resource *sql, void *(*work)(void *),
                         struct worker workers[THREADS])
 {
     pthread_t threads[THREADS];
@@ -50,11 +51,11 @@ static void run_threads(struct sql *sql, void *(*work)(void *),
         CHECK(pthread_join(threads[i], NULL) == 0);
     for (int i = 0; i < THREADS; i++)
         if (workers[i].wrong > 0)
-            sql_fail(__FILE__, __LINE__, "%d calls went wrong: %s",
-                     workers[i].wrong, workers[i].message);
+            case_fail(__FILE__, __LINE__, "%d calls went wrong: %s",
+                      workers[i].wrong, workers[i].message);
 }
 
-static void make_counter(struct sql *sql)
+static void make_counter(struct resource *sql)
 {
     DO(sql, NULL, "CREATE TABLE counter (n INTEGER)");
     DO(sql, NULL, "INSERT INTO counter VALUES (0)");
@@ -74,7 +75,7 @@ static void *add_alone(void *context)
     return NULL;
 }
 
-static void statements_are_atomic(struct sql *sql)
+static void statements_are_atomic(struct resource *sql)
 {
     struct worker workers[THREADS];
 
@@ -92,19 +93,19 @@ static bool add_in_transaction(struct worker *worker)
     if (!worker_succeeded(worker,
                           sql_begin(worker->sql, SQL_SERIALIZABLE, false, &tx)))
         return true;
-    enum sql_status status =
+    enum status status =
         sql_query(worker->sql, tx, "SELECT n FROM counter", NONE, &rows);
-    if (status == SQL_OK) {
+    if (status == WORKED) {
         int64_t next = rows.values[0].int64 + 1;
         sql_rows_done(&rows);
         status = sql_execute(worker->sql, tx, "UPDATE counter SET n = ?",
                              SET(sql_int(next)), &(struct sql_done){0});
     }
-    if (status == SQL_OK)
+    if (status == WORKED)
         status = sql_commit(tx);
     else
         sql_drop(tx);
-    if (status == SQL_CONFLICT && sql_last_failure()->retryable)
+    if (status == CONFLICT && last_failure()->retryable)
         return false;
     worker_succeeded(worker, status);
     return true;
@@ -120,7 +121,7 @@ static void *add_and_repeat(void *context)
     return NULL;
 }
 
-static void no_update_is_lost(struct sql *sql)
+static void no_update_is_lost(struct resource *sql)
 {
     struct worker workers[THREADS];
 
@@ -165,7 +166,7 @@ static void *move_or_add_up(void *context)
     return NULL;
 }
 
-static void readers_see_whole_transactions(struct sql *sql)
+static void readers_see_whole_transactions(struct resource *sql)
 {
     struct worker workers[THREADS];
 
@@ -201,7 +202,7 @@ static long resident_mib(void)
 }
 
 /* A million rows of a kilobyte: a gigabyte. */
-static void a_cursor_in_bounded_memory(struct sql *sql)
+static void a_cursor_in_bounded_memory(struct resource *sql)
 {
     enum { ROWS = 1000000, LETTERS = 1000 };
     struct sql_cursor *cursor = NULL;
@@ -230,7 +231,7 @@ static void a_cursor_in_bounded_memory(struct sql *sql)
     }
     CHECK(expected == ROWS + 1);
     if (most - before > GROWTH_MAX_MIB)
-        sql_fail(__FILE__, __LINE__, "grew from %ld to %ld MiB", before, most);
+        case_fail(__FILE__, __LINE__, "grew from %ld to %ld MiB", before, most);
     sql_close_cursor(cursor);
     free(text);
 }
@@ -238,8 +239,9 @@ static void a_cursor_in_bounded_memory(struct sql *sql)
 /* --- Processes ---------------------------------------------------------- */
 
 /* Pairs, each in a transaction, whose number is told once it is committed. */
-void sql_work(struct sql *sql)
+void suite_work(struct resource *sql, const char *what)
 {
+    (void)what;
     struct sql_rows rows = {0};
 
     OK(sql_query(sql, NULL, "SELECT coalesce(max(id), 0) FROM pairs", NONE,
@@ -282,13 +284,13 @@ static int64_t kill_after(pid_t pid, int out, int told)
     return last_told;
 }
 
-static void killed_at_any_point(struct sql *sql)
+static void killed_at_any_point(struct resource *sql)
 {
     DO(sql, NULL, "CREATE TABLE pairs (id INTEGER, part INTEGER)");
     for (int i = 0; i < 20; i++) {
         char query[128];
         int out;
-        pid_t pid = sql_start_process(&out);
+        pid_t pid = start_process("write", &out);
         int64_t told = kill_after(pid, out, 1 + i % 7);
         CHECK(told > 0);
         snprintf(query, sizeof(query),
@@ -303,7 +305,7 @@ static void killed_at_any_point(struct sql *sql)
     }
 }
 
-static void text_that_is_none(struct sql *sql)
+static void text_that_is_none(struct resource *sql)
 {
     static const char *const texts[] = {
         "\xff", "a\x80", "\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
@@ -314,14 +316,14 @@ static void text_that_is_none(struct sql *sql)
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         FAILS(sql_execute(sql, NULL, "INSERT INTO texts VALUES (?)",
                           SET(sql_text(texts[i])), &(struct sql_done){0}),
-              SQL_INVALID_ARGUMENT);
+              INVALID_ARGUMENT);
         FAILS(sql_execute(sql, NULL, texts[i], NONE, &(struct sql_done){0}),
-              SQL_INVALID_ARGUMENT);
+              INVALID_ARGUMENT);
     }
     INT(sql, NULL, "SELECT count(*) FROM texts", 0);
 }
 
-const struct sql_case sql_side_cases[] = {
+const struct suite_case sql_side_cases[] = {
     {"threads: statements are atomic", 0, statements_are_atomic},
     {"threads: no update is lost", 0, no_update_is_lost},
     {"threads: readers see whole transactions", 0,
