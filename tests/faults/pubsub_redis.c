@@ -375,6 +375,34 @@ static void topics_without_end(void **state)
     test_store_done(&store);
 }
 
+static struct sl_pubsub_request in_group(const char *topic, const char *group)
+{
+    struct sl_pubsub_request request = to(topic);
+
+    request.verb = SL_PUBSUB_SUBSCRIBE;
+    request.group = sl_bytes_of(group);
+    request.member = SL_LITERAL("m");
+    return request;
+}
+
+static void groups_without_end(void **state)
+{
+    struct test_store store;
+
+    (void)state;
+    fault_open_own(&store, NULL, "max-groups = 2");
+    const struct sl_pubsub_request first = in_group("grouped", "first"),
+                                   second = in_group("grouped", "second"),
+                                   third = in_group("grouped", "third"),
+                                   other = in_group("other", "third");
+    fault_call_is(&store, &first, SL_OK, "");
+    fault_call_is(&store, &second, SL_OK, "");
+    fault_call_is(&store, &third, SL_TOO_LARGE, "raise max-groups");
+    fault_call_is(&store, &first, SL_OK, "");
+    fault_call_is(&store, &other, SL_OK, "");
+    test_store_done(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +413,7 @@ int main(void)
         cmocka_unit_test(what_is_too_old_is_passed_over),
         cmocka_unit_test(a_step_cut_by_a_kill_loses_nothing),
         cmocka_unit_test(topics_without_end),
+        cmocka_unit_test(groups_without_end),
     };
 
     return cmocka_run_group_tests_name("faults.pubsub.redis", tests,

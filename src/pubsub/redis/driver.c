@@ -35,6 +35,13 @@ static const struct sl_option option_table[] = {
      .fallback = "10000",
      .help = "the most topics of this prefix; a topic counts until the "
              "retention of its last event ends"},
+    {.name = "max-groups",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_pubsub_redis_options, max_groups),
+     .min = 1,
+     .max = 1000000,
+     .fallback = "1000",
+     .help = "the most groups of a topic"},
     {0},
 };
 

@@ -14,6 +14,7 @@ static const struct sl_pubsub_redis_options options = {
     .script = {.server = {.url = "redis://localhost", .db = -1}, .name = "r"},
     .max_length = 100,
     .max_topics = 20,
+    .max_groups = 30,
 };
 
 static struct sl_pubsub_request request;
@@ -169,6 +170,14 @@ static void commands(void **state)
                             "$5\r\n60000\r\n$3\r\n100\r\n$2\r\n20\r\n"));
     request.key = SL_LITERAL(""); /* is one */
     command_ends(SL_LITERAL("$3\r\n100\r\n$2\r\n20\r\n$0\r\n\r\n"));
+    request = (struct sl_pubsub_request){.verb = SL_PUBSUB_SUBSCRIBE,
+                                         .topic = SL_LITERAL("t"),
+                                         .group = SL_LITERAL("g"),
+                                         .member = SL_LITERAL("m")};
+    command_ends(SL_LITERAL("$13\r\n{r}:owned:t:g\r\n$12\r\n{r}:groups:t\r\n"
+                            "$9\r\nsubscribe\r\n$1\r\nm\r\n$5\r\n30000\r\n"
+                            "$5\r\n60000\r\n$1\r\n0\r\n$2\r\n20\r\n"
+                            "$2\r\n30\r\n"));
     request = (struct sl_pubsub_request){.verb = SL_PUBSUB_RETURN,
                                          .topic = SL_LITERAL("t"),
                                          .group = SL_LITERAL("g"),

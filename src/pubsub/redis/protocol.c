@@ -35,6 +35,7 @@ begin_topic_call(struct sl_redis_script_call *call,
 {
     static const char *const of_topic[] = {"topic:", SL_REDIS_CHANGES, "topics",
                                            NULL};
+    static const char *const of_topic_groups[] = {"groups:", NULL};
     static const char *const of_group[] = {
         "group:", "members:", "state:", "keys:",
         "ready:", "hidden:",  "owned:", NULL};
@@ -51,6 +52,9 @@ begin_topic_call(struct sl_redis_script_call *call,
         status = sl_redis_script_keys(call, connection, of_group,
                                       SL_BYTES(name, (size_t)len), err);
     }
+    if (status == SL_OK && request->verb == SL_PUBSUB_SUBSCRIBE)
+        status = sl_redis_script_keys(call, connection, of_topic_groups,
+                                      request->topic, err);
     sl_redis_script_add(call, sl_bytes_of(verbs[request->verb]));
     if (request->verb != SL_PUBSUB_PUBLISH)
         sl_redis_script_add(call, request->member);
@@ -92,7 +96,8 @@ static void add_receipt(struct sl_redis_script_call *call,
 }
 
 static void add_for_member(struct sl_redis_script_call *call,
-                           const struct sl_op *op, int64_t max_topics)
+                           const struct sl_op *op,
+                           const struct sl_pubsub_redis_options *options)
 {
     const struct sl_pubsub_request *request = op->request;
     const struct sl_pubsub_config *config = sl_pubsub_config_of(op);
@@ -102,7 +107,8 @@ static void add_for_member(struct sl_redis_script_call *call,
         sl_redis_script_add_number(call, config->lease_ms);
         sl_redis_script_add_number(call, config->retention_ms);
         sl_redis_script_add_number(call, request->from_earliest);
-        sl_redis_script_add_number(call, max_topics);
+        sl_redis_script_add_number(call, options->max_topics);
+        sl_redis_script_add_number(call, options->max_groups);
         break;
     case SL_PUBSUB_RENEW:
         sl_redis_script_add_number(call, config->lease_ms);
@@ -137,7 +143,7 @@ enum sl_status sl_pubsub_redis_append(void *context, const struct sl_op *op,
     if (status == SL_OK && sl_op_verb(op) == SL_PUBSUB_PUBLISH)
         status = add_publish(&call, op, options, &packed, err);
     else if (status == SL_OK)
-        add_for_member(&call, op, options->max_topics);
+        add_for_member(&call, op, options);
     return status == SL_OK ? sl_redis_script_append(&call, out, err) : status;
 }
 
@@ -214,13 +220,11 @@ static void refuse_member_op(struct sl_op *op, const char *why)
     sl_op_fail(op, &err);
 }
 
-static void refuse_redis_topic(struct sl_op *op)
+static void refuse_as_full(struct sl_op *op, const char *why)
 {
     struct sl_error err;
 
-    sl_fail(&err, SL_TOO_LARGE,
-            "there are as many topics as max-topics allows; publish to one of "
-            "them, or raise max-topics in the manifest");
+    sl_fail(&err, SL_TOO_LARGE, "%s", why);
     sl_op_fail(op, &err);
     op->full = true;
 }
@@ -239,7 +243,13 @@ bool sl_pubsub_redis_answer(void *context, struct sl_op *op, redisReply *reply)
         return false;
     if (number == -2 &&
         (verb == SL_PUBSUB_PUBLISH || verb == SL_PUBSUB_SUBSCRIBE))
-        refuse_redis_topic(op);
+        refuse_as_full(op, "there are as many topics as max-topics allows; "
+                           "publish to one of them, or raise max-topics in the "
+                           "manifest");
+    else if (number == -3 && verb == SL_PUBSUB_SUBSCRIBE)
+        refuse_as_full(op, "the topic has as many groups as max-groups allows; "
+                           "subscribe in one of them, or raise max-groups in "
+                           "the manifest");
     else if (number == -1)
         refuse_member_op(
             op, "the subscription's lease has expired: the group does not "

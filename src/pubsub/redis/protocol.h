@@ -13,6 +13,7 @@ struct sl_pubsub_redis_options {
     struct sl_redis_script_options script; /* first: SL_REDIS_SCRIPT_OPTIONS */
     int64_t max_length;                    /* of a topic; 0: no limit */
     int64_t max_topics;
+    int64_t max_groups; /* of a topic */
 };
 
 /* redis.lua */

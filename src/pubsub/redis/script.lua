@@ -8,6 +8,7 @@
 --   changes    a counter that wakes waiting members
 --   topics     a sorted set: the keys of the topics, by the end of the
 --              retention of their last events
+--   groups:T   a sorted set: the keys of the groups of a topic
 -- and for each group, with its name after the topic's:
 --   group:     a hash: position, the last event that the group has looked at
 --   members:   a sorted set: the members, by the end of their lease
@@ -23,6 +24,7 @@ local verb = ARGV[1]
 local topic, changes, topics = KEYS[1], KEYS[2], KEYS[3]
 local group, members, states, keys = KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local ready, hidden, owned = KEYS[8], KEYS[9], KEYS[10]
+local groups = KEYS[11]
 -- Events that one run looks at without delivering them: blocked by their key,
 -- or past their retention.
 local LOOK_AHEAD = 1000
@@ -106,12 +108,21 @@ end
 
 -- --- Members ---------------------------------------------------------------
 
-local function subscribe(member, lease, retention, earliest, most)
+local function may_add_group(most_groups)
+    return redis.call('ZSCORE', groups, group) or
+        not redis.call('ZRANGE', groups, most_groups - 1, most_groups - 1)[1]
+end
+
+local function subscribe(member, lease, retention, earliest, most, most_groups)
     trim(tonumber(retention), 0)
     if not keep_topic(tonumber(retention), tonumber(most)) then
         return {-2}
     end
     if redis.call('HEXISTS', group, 'position') == 0 then
+        if not may_add_group(tonumber(most_groups)) then
+            return {-3}
+        end
+        redis.call('ZADD', groups, 0, group)
         local last = redis.call('XREVRANGE', topic, '+', '-', 'COUNT', 1)[1]
         redis.call('HSET', group, 'position',
                    (earliest == '0' and last) and last[1] or '0-0')
@@ -325,7 +336,8 @@ end
 if verb == 'publish' then
     return publish(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 elseif verb == 'subscribe' then
-    return subscribe(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6])
+    return subscribe(ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6],
+                     ARGV[7])
 elseif verb == 'leave' then
     return {remove_member(ARGV[2])}
 end

@@ -36,6 +36,18 @@ static void refuse_sqlite_topic(struct sl_op *op, int64_t most)
     op->full = true;
 }
 
+static void refuse_sqlite_group(struct sl_op *op, int64_t most)
+{
+    struct sl_error err;
+
+    sl_fail(&err, SL_TOO_LARGE,
+            "the topic has %lld groups already; subscribe in one of them, or "
+            "raise max-groups in the manifest",
+            (long long)most);
+    sl_op_fail(op, &err);
+    op->full = true;
+}
+
 /* Find or create the topic of the request.  *found is false, and op answered,
  * if there are too many topics. */
 static int find_topic_row(struct sl_embedded *connection, struct sl_op *op,
@@ -97,27 +109,32 @@ static int run_publish(struct sl_embedded *connection, struct sl_op *op)
 
 /* --- Members ------------------------------------------------------------ */
 
-static int add_group(struct sl_embedded *connection,
-                     const struct sl_pubsub_request *request, int64_t topic,
-                     int64_t *group)
+/* As find_topic_row: *found is false if there are too many. */
+static int add_group(struct sl_embedded *connection, struct sl_op *op,
+                     int64_t topic, int64_t *group, bool *found)
 {
+    const struct sl_pubsub_request *request = op->request;
+    int64_t most = ((struct sl_pubsub_sqlite *)connection)->max_groups;
     sqlite3_stmt *add =
         sl_pubsub_sqlite_get(connection, SL_PUBSUB_SQLITE_ADD_GROUP);
     int64_t last = 0;
-    bool found;
 
     int code = request->from_earliest
                    ? SQLITE_OK
                    : sl_embedded_query_integer(
                          sl_pubsub_sqlite_with(connection,
                                                SL_PUBSUB_SQLITE_LAST, topic, 0),
-                         &last, &found);
+                         &last, found);
     if (code != SQLITE_OK)
         return code;
     sqlite3_bind_int64(add, 1, topic);
     sl_embedded_bind_text(add, 2, request->group);
     sqlite3_bind_int64(add, 3, last);
-    return sl_embedded_query_integer(add, group, &found);
+    sqlite3_bind_int64(add, 4, most);
+    code = sl_embedded_query_integer(add, group, found);
+    if (code == SQLITE_OK && !*found)
+        refuse_sqlite_group(op, most);
+    return code;
 }
 
 static int run_subscribe(struct sl_embedded *connection, struct sl_op *op)
@@ -137,8 +154,8 @@ static int run_subscribe(struct sl_embedded *connection, struct sl_op *op)
     sl_embedded_bind_text(find, 2, request->group);
     code = sl_embedded_query_integer(find, &group, &found);
     if (code == SQLITE_OK && !found)
-        code = add_group(connection, request, topic, &group);
-    if (code != SQLITE_OK)
+        code = add_group(connection, op, topic, &group, &found);
+    if (code != SQLITE_OK || !found)
         return code;
     sqlite3_bind_int64(add, 1, group);
     sl_embedded_bind_text(add, 2, request->member);
@@ -343,8 +360,9 @@ static enum sl_status pubsub_sqlite_open(void *store, sl_deadline deadline,
 
     if (status == SL_OK) {
         struct sl_pubsub_sqlite *opened = *connection;
-        opened->max_topics =
-            ((const struct sl_pubsub_sqlite_options *)store)->max_topics;
+        const struct sl_pubsub_sqlite_options *options = store;
+        opened->max_topics = options->max_topics;
+        opened->max_groups = options->max_groups;
         opened->packed.limit = 2 * SL_ATTRIBUTE_BYTES_MAX;
         opened->key.limit = 2 * SL_PUBSUB_KEY_MAX;
     }
@@ -369,6 +387,13 @@ static const struct sl_option option_table[] = {
      .max = 1000000,
      .fallback = "10000",
      .help = "the most topics in the file"},
+    {.name = "max-groups",
+     .type = SL_OPTION_INTEGER,
+     .offset = offsetof(struct sl_pubsub_sqlite_options, max_groups),
+     .min = 1,
+     .max = 1000000,
+     .fallback = "1000",
+     .help = "the most groups of a topic"},
     {0},
 };
 

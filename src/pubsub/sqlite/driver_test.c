@@ -136,7 +136,8 @@ static void no_statement_scans(void **state)
 static int set_up_few(void **state)
 {
     return sqlite_file_new(state, "pubsub.sqlite",
-                           "timeout = \"60s\"\nmax-topics = 2");
+                           "timeout = \"60s\"\nmax-topics = 2\n"
+                           "max-groups = 2");
 }
 
 static void expect(struct sqlite_file *f, enum sl_pubsub_verb verb,
@@ -167,6 +168,35 @@ static void topics_without_end(void **state)
     assert_int_equal(sqlite_file_number(f, "SELECT count(*) FROM topic"), 2);
 }
 
+static void subscribe_in(struct sqlite_file *f, const char *topic,
+                         const char *group, enum sl_status status)
+{
+    const struct sl_pubsub_request request = {.verb = SL_PUBSUB_SUBSCRIBE,
+                                              .topic = sl_bytes_of(topic),
+                                              .group = sl_bytes_of(group),
+                                              .member = SL_LITERAL("m")};
+    struct sl_pubsub_answer answer;
+
+    assert_int_equal(
+        sl_service_do(f->store.service, NULL, &request, 1, &answer), status);
+    if (status != SL_OK)
+        assert_non_null(strstr(answer.err.message, "raise max-groups"));
+    sl_pubsub_answer_done(&answer);
+}
+
+static void groups_without_end(void **state)
+{
+    struct sqlite_file *f = *state;
+
+    subscribe_in(f, "a", "first", SL_OK);
+    subscribe_in(f, "a", "second", SL_OK);
+    subscribe_in(f, "a", "third", SL_TOO_LARGE);
+    subscribe_in(f, "a", "first", SL_OK);
+    subscribe_in(f, "b", "third", SL_OK);
+    assert_int_equal(sqlite_file_number(f, "SELECT count(*) FROM grp"), 3);
+    assert_int_equal(sqlite_file_number(f, "SELECT count(*) FROM member"), 3);
+}
+
 #define CASE(name)                                                             \
     cmocka_unit_test_setup_teardown(name, set_up, sqlite_file_tear_down)
 
@@ -176,7 +206,11 @@ int main(void)
         CASE(groups_outlive_the_process),
         CASE(what_is_old_goes),
         CASE(no_statement_scans),
+        cmocka_unit_test_setup_teardown(groups_without_end, set_up_few,
+                                        sqlite_file_tear_down),
         cmocka_unit_test_setup_teardown(topics_without_end, set_up_few,
+                                        sqlite_file_tear_down),
+        cmocka_unit_test_setup_teardown(groups_without_end, set_up_few,
                                         sqlite_file_tear_down),
     };
 

@@ -48,11 +48,13 @@ enum sl_pubsub_sqlite_statement {
 struct sl_pubsub_sqlite_options {
     struct sl_embedded_options embedded; /* first: SL_EMBEDDED_OPTIONS */
     int64_t max_topics;
+    int64_t max_groups; /* of a topic */
 };
 
 struct sl_pubsub_sqlite {
     struct sl_embedded embedded;
     int64_t max_topics;
+    int64_t max_groups;
     struct sl_buf packed; /* attributes */
     struct sl_buf key;    /* of a delivery */
 };

@@ -42,8 +42,8 @@ const char *const sl_pubsub_sqlite_statements[] = {
     [SL_PUBSUB_SQLITE_LAST] =
         "SELECT coalesce(max(seq), 0) FROM event WHERE topic = ?1",
     [SL_PUBSUB_SQLITE_ADD_GROUP] =
-        "INSERT INTO grp (topic, name, position) VALUES (?1, ?2, ?3) "
-        "RETURNING id",
+        "INSERT INTO grp (topic, name, position) SELECT ?1, ?2, ?3 "
+        "WHERE (SELECT count(*) FROM grp WHERE topic = ?1) < ?4 RETURNING id",
     [SL_PUBSUB_SQLITE_FIND_GROUP] =
         "SELECT id FROM grp WHERE topic = ?1 AND name = ?2",
     [SL_PUBSUB_SQLITE_ADD_MEMBER] =
