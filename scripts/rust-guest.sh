@@ -59,8 +59,13 @@ else
     export CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS="--sysroot=$sysroot"
 fi
 
-# The macro's crates take a minute; they are the same for every guest.
-CARGO_TARGET_DIR=$cache/target-$key cargo build -q --release --locked \
-    --target $target --manifest-path "$crate/Cargo.toml" >&2
+# The macro's crates take a minute; they are the same for every guest.  Guests of
+# the same name in two checkouts share the file that cargo leaves: copy it before
+# another build replaces it.
 name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$crate/Cargo.toml" | head -n 1)
-cp "$cache/target-$key/$target/release/$name.wasm" "$out"
+{
+    flock 9
+    CARGO_TARGET_DIR=$cache/target-$key cargo build -q --release --locked \
+        --target $target --manifest-path "$crate/Cargo.toml" >&2
+    cp "$cache/target-$key/$target/release/$name.wasm" "$out"
+} 9>"$cache/lock"

@@ -29,14 +29,22 @@ pub enum ErrorCode {
     AlreadyExists,
     #[component(name = "conflict")]
     Conflict,
+    #[component(name = "aborted")]
+    Aborted,
     #[component(name = "permission-denied")]
     PermissionDenied,
     #[component(name = "unauthenticated")]
     Unauthenticated,
+    #[component(name = "read-only")]
+    ReadOnly,
     #[component(name = "too-large")]
     TooLarge,
+    #[component(name = "resource-exhausted")]
+    ResourceExhausted,
     #[component(name = "timeout")]
     Timeout,
+    #[component(name = "cancelled")]
+    Cancelled,
     #[component(name = "unavailable")]
     Unavailable,
     #[component(name = "unsupported")]
@@ -64,10 +72,14 @@ impl Error {
             Status::NOT_FOUND => ErrorCode::NotFound,
             Status::ALREADY_EXISTS => ErrorCode::AlreadyExists,
             Status::CONFLICT => ErrorCode::Conflict,
+            Status::ABORTED => ErrorCode::Aborted,
             Status::PERMISSION_DENIED => ErrorCode::PermissionDenied,
             Status::UNAUTHENTICATED => ErrorCode::Unauthenticated,
+            Status::READ_ONLY => ErrorCode::ReadOnly,
             Status::TOO_LARGE => ErrorCode::TooLarge,
+            Status::RESOURCE_EXHAUSTED => ErrorCode::ResourceExhausted,
             Status::TIMEOUT => ErrorCode::Timeout,
+            Status::CANCELLED => ErrorCode::Cancelled,
             Status::UNAVAILABLE => ErrorCode::Unavailable,
             Status::UNSUPPORTED => ErrorCode::Unsupported,
             _ => ErrorCode::Internal,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `slight:kv/store@0.1.0`: arguments as they lie in the guest's memory go to C,
+//! `slight:kv/store@0.2.0`: arguments as they lie in the guest's memory go to C,
 //! answers go back. Only typed functions; nothing is decided here.
 
 use bytes::Bytes;
@@ -154,7 +154,7 @@ type Keys = Items<Text, KV_MANY_MAX>;
 type Entries = Items<(Text, Blob), KV_MANY_MAX>;
 
 pub fn link(linker: &mut Linker<State>) -> Result<()> {
-    let mut kv = linker.instance("slight:kv/store@0.1.0")?;
+    let mut kv = linker.instance("slight:kv/store@0.2.0")?;
 
     kv.resource("bucket", ResourceType::host::<Bucket>(), |store, bucket| {
         drop_handle(&store, bucket)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `slight:lockd/locks@0.1.0`.
+//! `slight:lockd/locks@0.2.0`.
 
 use std::mem::MaybeUninit;
 
@@ -100,7 +100,7 @@ fn key_of(known: &SlLockState) -> String {
 }
 
 pub fn link(linker: &mut Linker<State>) -> Result<()> {
-    let mut lockd = linker.instance("slight:lockd/locks@0.1.0")?;
+    let mut lockd = linker.instance("slight:lockd/locks@0.2.0")?;
 
     lockd.resource("service", ResourceType::host::<Service>(), |store, handle| {
         drop_handle(&store, handle)

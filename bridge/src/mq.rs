@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `slight:mq/queue@0.1.0`.
+//! `slight:mq/queue@0.2.0`.
 
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType};
 use wasmtime::Result;
@@ -181,8 +181,8 @@ type ThisQueue = Resource<Queue>;
 type ThisMessage = Resource<Message>;
 
 pub fn link(linker: &mut Linker<State>) -> Result<()> {
-    linker.instance("slight:mq/types@0.1.0")?;
-    let mut mq = linker.instance("slight:mq/queue@0.1.0")?;
+    linker.instance("slight:mq/types@0.2.0")?;
+    let mut mq = linker.instance("slight:mq/queue@0.2.0")?;
 
     mq.resource("queue", ResourceType::host::<Queue>(), |store, handle| {
         drop_handle(&store, handle)

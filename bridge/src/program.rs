@@ -57,10 +57,10 @@ impl Exports {
                     exports.http_p2 = true;
                 }
                 ("wasi:http", "handler") if version.starts_with("0.3.") => exports.http_p3 = true,
-                ("slight:mq", "handler") if version.starts_with("0.1.") => {
+                ("slight:mq", "handler") if version.starts_with("0.2.") => {
                     exports.mq = function(name, "handle");
                 }
-                ("slight:pubsub", "handler") if version.starts_with("0.1.") => {
+                ("slight:pubsub", "handler") if version.starts_with("0.2.") => {
                     exports.pubsub = function(name, "handle");
                 }
                 _ => {}
@@ -159,7 +159,7 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
     crate::outgoing::link(&mut linker, wasm.get_concurrency_support()).map_err(defect)?;
     let max_name = size(host.limits.max_name_bytes);
     crate::names::limit(&mut linker, max_name, wasm.get_concurrency_support()).map_err(defect)?;
-    linker.instance("slight:types/errors@0.1.0").map_err(defect)?;
+    linker.instance("slight:types/errors@0.2.0").map_err(defect)?;
     crate::kv::link(&mut linker).map_err(defect)?;
     crate::sql::link(&mut linker).map_err(defect)?;
     crate::lockd::link(&mut linker).map_err(defect)?;

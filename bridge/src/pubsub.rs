@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `slight:pubsub/topics@0.1.0`.
+//! `slight:pubsub/topics@0.2.0`.
 
 use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType};
 use wasmtime::Result;
@@ -178,8 +178,8 @@ fn get(store: &Store<'_>, this: &Resource<Delivery>) -> Result<(Event,)> {
 type Events = Items<Outgoing, PUBSUB_MANY_MAX>;
 
 pub fn link(linker: &mut Linker<State>) -> Result<()> {
-    linker.instance("slight:pubsub/types@0.1.0")?;
-    let mut pubsub = linker.instance("slight:pubsub/topics@0.1.0")?;
+    linker.instance("slight:pubsub/types@0.2.0")?;
+    let mut pubsub = linker.instance("slight:pubsub/topics@0.2.0")?;
 
     pubsub.resource("broker", ResourceType::host::<Broker>(), |store, handle| {
         drop_handle(&store, handle)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `slight:sql/database@0.1.0`. Parameters go to C as they lie in the guest's
+//! `slight:sql/database@0.2.0`. Parameters go to C as they lie in the guest's
 //! memory; rows go into it from where C has them.
 
 use std::mem::MaybeUninit;
@@ -465,7 +465,7 @@ macro_rules! statements {
 }
 
 pub fn link(linker: &mut Linker<State>) -> Result<()> {
-    let mut sql = linker.instance("slight:sql/database@0.1.0")?;
+    let mut sql = linker.instance("slight:sql/database@0.2.0")?;
 
     sql.resource("connection", ResourceType::host::<Connection>(), |store, handle| {
         drop_handle(&store, handle)

@@ -19,10 +19,14 @@
     X(SL_NOT_FOUND, "not found")                                               \
     X(SL_ALREADY_EXISTS, "already exists")                                     \
     X(SL_CONFLICT, "conflict")                                                 \
+    X(SL_ABORTED, "aborted")                                                   \
     X(SL_PERMISSION_DENIED, "permission denied")                               \
     X(SL_UNAUTHENTICATED, "unauthenticated")                                   \
+    X(SL_READ_ONLY, "read-only")                                               \
     X(SL_TOO_LARGE, "too large")                                               \
+    X(SL_RESOURCE_EXHAUSTED, "resource exhausted")                             \
     X(SL_TIMEOUT, "timed out")                                                 \
+    X(SL_CANCELLED, "cancelled")                                               \
     X(SL_UNAVAILABLE, "unavailable")                                           \
     X(SL_UNSUPPORTED, "not supported")                                         \
     X(SL_INTERNAL, "internal error")

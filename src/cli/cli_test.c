@@ -432,7 +432,7 @@ static void test_bindgen(void **state)
     expect_output(
         f,
         "mkdir wit; printf 'package my:app;\\nworld main {\\n"
-        "  import slight:kv/store@0.1.0;\\n}\\n' > wit/app.wit; "
+        "  import slight:kv/store@0.2.0;\\n}\\n' > wit/app.wit; "
         "\"$SLIGHT\" bindgen c -w my:app/main --wit wit -o own && ls own",
         0, "main.c\nmain.h\nmain_component_type.o\n");
     expect_output(f, "\"$SLIGHT\" bindgen c -w x --wit nowhere", 1,

@@ -84,7 +84,7 @@ static enum sl_status read_below(struct sl_wit_set *set, const char *folder,
     return status;
 }
 
-/* "slight:kv@0.1.0" of a text with "package slight:kv@0.1.0;", or "". */
+/* "slight:kv@0.2.0" of a text with "package slight:kv@0.2.0;", or "". */
 static struct sl_bytes find_package(struct sl_bytes text)
 {
     static const char word[] = "package ";

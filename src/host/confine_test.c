@@ -88,7 +88,7 @@ static void test_folder_of_the_implicit_store(void **state)
 {
     static const struct sl_host_run run = {.timeout_ms = -1};
     static const char *const contents[] = {"nothing",
-                                           "..slight:kv/store@0.1.."};
+                                           "..slight:kv/store@0.2.."};
     struct stat info;
 
     (void)state;

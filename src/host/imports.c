@@ -18,12 +18,12 @@ struct provided {
 };
 
 static const struct provided table[] = {
-    {"slight:kv", "0.1.0", {"store"}},
-    {"slight:lockd", "0.1.0", {"locks"}},
-    {"slight:mq", "0.1.0", {"queue", "types"}},
-    {"slight:pubsub", "0.1.0", {"topics", "types"}},
-    {"slight:sql", "0.1.0", {"database"}},
-    {"slight:types", "0.1.0", {"errors"}},
+    {"slight:kv", "0.2.0", {"store"}},
+    {"slight:lockd", "0.2.0", {"locks"}},
+    {"slight:mq", "0.2.0", {"queue", "types"}},
+    {"slight:pubsub", "0.2.0", {"topics", "types"}},
+    {"slight:sql", "0.2.0", {"database"}},
+    {"slight:types", "0.2.0", {"errors"}},
     {"wasi:cli",
      "0.2.12",
      {"environment", "exit", "stdin", "stdout", "stderr", "terminal-input",

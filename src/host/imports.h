@@ -11,7 +11,7 @@
 
 #include "base/bytes.h"
 
-/* The parts of "slight:kv/store@0.1.0"; empty where the name has no such. */
+/* The parts of "slight:kv/store@0.2.0"; empty where the name has no such. */
 struct sl_import_name {
     struct sl_bytes package;   /* slight:kv */
     struct sl_bytes interface; /* store */

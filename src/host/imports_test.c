@@ -27,8 +27,8 @@ static void check(const char *package, const char *interface,
 static void test_provided(void **state)
 {
     (void)state;
-    check("slight:kv", "store", "0.1.0", NULL);
-    check("slight:types", "errors", "0.1.0", NULL);
+    check("slight:kv", "store", "0.2.0", NULL);
+    check("slight:types", "errors", "0.2.0", NULL);
     check("wasi:cli", "environment", "0.2.12", NULL);
     check("wasi:io", "streams", "0.2.0", NULL);
     check("wasi:cli", "stdout", "0.3.0", NULL);
@@ -38,15 +38,15 @@ static void test_provided(void **state)
 static void test_compatible_versions(void **state)
 {
     (void)state;
-    check("slight:kv", "store", "0.1.7", NULL);
+    check("slight:kv", "store", "0.2.7", NULL);
     check("wasi:io", "streams", "0.2.99", NULL);
-    check("slight:kv", "store", "0.1.0-rc.1", "this slight provides 0.1.0");
-    check("slight:kv", "store", "0.10.0", "this slight provides 0.1.0");
-    check("slight:kv", "store", "0.0.1", "this slight provides 0.1.0");
-    check("slight:kv", "store", "1.0.0", "this slight provides 0.1.0");
-    check("slight:kv", "store", "", "this slight provides 0.1.0");
-    check("slight:kv", "store", "0.", "this slight provides 0.1.0");
-    check("slight:kv", "store", "nonsense", "this slight provides 0.1.0");
+    check("slight:kv", "store", "0.2.0-rc.1", "this slight provides 0.2.0");
+    check("slight:kv", "store", "0.20.0", "this slight provides 0.2.0");
+    check("slight:kv", "store", "0.1.9", "this slight provides 0.2.0");
+    check("slight:kv", "store", "1.0.0", "this slight provides 0.2.0");
+    check("slight:kv", "store", "", "this slight provides 0.2.0");
+    check("slight:kv", "store", "0.", "this slight provides 0.2.0");
+    check("slight:kv", "store", "nonsense", "this slight provides 0.2.0");
     check("wasi:cli", "environment", "0.4.0",
           "this slight provides 0.2.12 and 0.3.0");
     check("wasi:io", "poll", "0.3.0", "this slight provides 0.2.12");
@@ -55,13 +55,13 @@ static void test_compatible_versions(void **state)
 static void test_hints(void **state)
 {
     (void)state;
-    check("slight:vk", "store", "0.1.0",
+    check("slight:vk", "store", "0.2.0",
           "unknown package; did you mean slight:kv?");
     check("acme:warehouse", "orders", "1.0.0",
           "this slight does not provide the package");
-    check("slight:kv", "stores", "0.1.0",
+    check("slight:kv", "stores", "0.2.0",
           "no such interface; did you mean store?");
-    check("slight:kv", "administration", "0.1.0",
+    check("slight:kv", "administration", "0.2.0",
           "the package has no such interface here");
     check("", "", "", "a plain import, which belongs to no interface");
 }

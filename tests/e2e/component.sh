@@ -100,7 +100,7 @@ is sorted <<END
   acme:warehouse/prices@1.0.0: this slight does not provide the package
   acme:warehouse/stock@1.0.0: this slight does not provide the package
   plain: a plain import, which belongs to no interface
-  slight:kv/stor@0.1.0: no such interface; did you mean store?
+  slight:kv/stor@0.2.0: no such interface; did you mean store?
   wasi:cli/keyboard@0.2.0: the package has no such interface here
 error: missing.wasm imports what this slight does not provide:
 END
@@ -109,13 +109,13 @@ cp "$SL_TEST_GUESTS/e2e-version.wasm" version.wasm
 refused version.wasm
 is err <<END
 error: version.wasm imports what this slight does not provide:
-  slight:kv/store@0.9.0: this slight provides 0.1.0
+  slight:kv/store@0.9.0: this slight provides 0.2.0
 END
 
 cp "$SL_TEST_GUESTS/e2e-shape.wasm" shape.wasm
 refused shape.wasm
 is err <<END
-error: shape.wasm: it does not fit the interfaces of this slight: component imports instance \`slight:kv/store@0.1.0\`, but a matching implementation was not found in the linker: instance export \`[static]bucket.open\` has the wrong type: type mismatch with parameters: expected \`string\` found \`u32\`
+error: shape.wasm: it does not fit the interfaces of this slight: component imports instance \`slight:kv/store@0.2.0\`, but a matching implementation was not found in the linker: instance export \`[static]bucket.open\` has the wrong type: type mismatch with parameters: expected \`string\` found \`u32\`
 END
 
 # --- Nothing to run ---

@@ -94,7 +94,7 @@ mkdir -p cmake/wit
 cat >cmake/wit/app.wit <<END
 package my:app@1.0.0;
 world my-web {
-  import slight:kv/store@0.1.0;
+  import slight:kv/store@0.2.0;
   import wasi:http/types@0.2.12;
   export wasi:http/incoming-handler@0.2.12;
 }

@@ -362,8 +362,30 @@ static void write_expired(struct growth *growth, int count)
     growth_sql(growth, "COMMIT");
 }
 
-/* Of what has expired, what is written takes twice as much with it, and no
- * more: whatever the load, it goes sooner than it comes. */
+/*
+ * Expired rows go sooner than new ones come, and no write pays for many: two of
+ * them at most go with each write.  Fewer may go on a busy machine, where a
+ * sweep ends by its time.
+ */
+static void check_sweeps(struct growth *growth, const void *request,
+                         const char *count_expired)
+{
+    int64_t left = growth_number(growth, count_expired);
+
+    assert_int_equal(left, FEW);
+    growth_run(growth, request, 100, NULL); /* one batch */
+    left = growth_number(growth, count_expired);
+    assert_in_range(left, FEW - 2 * 100, FEW - 1);
+    int writes = (int)left * 3 / 4;
+    for (int i = 0; i < writes; i++) {
+        int64_t before = left;
+        growth_run(growth, request, 1, NULL);
+        left = growth_number(growth, count_expired);
+        assert_true(left >= before - 2);
+    }
+    assert_int_equal(left, 0);
+}
+
 static void writes_sweep_twice_as_much(void **state)
 {
     const struct sl_kv_request set = set_of("key", 0);
@@ -372,12 +394,8 @@ static void writes_sweep_twice_as_much(void **state)
     (void)state;
     growth_open(&growth, "kv.sqlite", "");
     write_expired(&growth, FEW);
-    growth_run(&growth, &set, 100, NULL);
-    assert_int_equal(growth_number(&growth, "SELECT count(*) FROM entries"),
-                     FEW - 200 + 1);
-    growth_run(&growth, &set, 1, NULL);
-    assert_int_equal(growth_number(&growth, "SELECT count(*) FROM entries"),
-                     FEW - 202 + 1);
+    check_sweeps(&growth, &set,
+                 "SELECT count(*) FROM entries WHERE key <> 'key'");
     growth_close(&growth);
 }
 
@@ -457,9 +475,8 @@ static void publishing_sweeps_events(void **state)
     growth_open(&growth, "pubsub.sqlite", "");
     growth_run(&growth, &publish, FEW, NULL);
     growth_sql(&growth, "UPDATE event SET until = 1");
-    growth_run(&growth, &publish, 100, NULL);
-    assert_int_equal(growth_number(&growth, "SELECT count(*) FROM event"),
-                     FEW - 200 + 100);
+    check_sweeps(&growth, &publish,
+                 "SELECT count(*) FROM event WHERE until = 1");
     growth_close(&growth);
 }
 

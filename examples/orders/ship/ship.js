@@ -2,8 +2,8 @@
 // Ships billed orders: a handler of events. An event may be delivered twice, even
 // to two instances at the same time. A lock gives each order to one courier at a
 // time, and the key of the order must be absent, so that it is shipped once.
-import { Service } from "slight:lockd/locks@0.1.0";
-import { Bucket } from "slight:kv/store@0.1.0";
+import { Service } from "slight:lockd/locks@0.2.0";
+import { Bucket } from "slight:kv/store@0.2.0";
 
 const text = (bytes) => String.fromCharCode(...bytes);
 const bytes = (text) => Uint8Array.from(text, (character) => character.charCodeAt(0));

@@ -11,9 +11,11 @@
 static int tell(const slight_kv_store_error_t *error)
 {
     static const char *const codes[] = {
-        "invalid-argument",  "not-found",       "already-exists", "conflict",
-        "permission-denied", "unauthenticated", "too-large",      "timeout",
-        "unavailable",       "unsupported",     "internal",
+        "invalid-argument",   "not-found",   "already-exists",
+        "conflict",           "aborted",     "permission-denied",
+        "unauthenticated",    "read-only",   "too-large",
+        "resource-exhausted", "timeout",     "cancelled",
+        "unavailable",        "unsupported", "internal",
     };
 
     printf("%s: %.*s\n", codes[error->code], (int)error->message.len,

@@ -16,133 +16,133 @@
     __attribute__((__import_module__(module), __import_name__(name))) extern
 
 /* clang-format off */
-IMPORT("slight:kv/store@0.1.0", "[static]bucket.open")
+IMPORT("slight:kv/store@0.2.0", "[static]bucket.open")
 void raw_kv_static_bucket_open(uint32_t, uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.get")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.get")
 void raw_kv_method_bucket_get(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.get-entry")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.get-entry")
 void raw_kv_method_bucket_get_entry(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.exists")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.exists")
 void raw_kv_method_bucket_exists(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.set")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.set")
 void raw_kv_method_bucket_set(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.set-with")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.set-with")
 void raw_kv_method_bucket_set_with(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint64_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.delete")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.delete")
 void raw_kv_method_bucket_delete(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.delete-if")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.delete-if")
 void raw_kv_method_bucket_delete_if(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.increment")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.increment")
 void raw_kv_method_bucket_increment(uint32_t, uint32_t, uint32_t, uint64_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.keys")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.keys")
 void raw_kv_method_bucket_keys(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.get-many")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.get-many")
 void raw_kv_method_bucket_get_many(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.set-many")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.set-many")
 void raw_kv_method_bucket_set_many(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[method]bucket.delete-many")
+IMPORT("slight:kv/store@0.2.0", "[method]bucket.delete-many")
 void raw_kv_method_bucket_delete_many(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[static]service.open")
+IMPORT("slight:lockd/locks@0.2.0", "[static]service.open")
 void raw_lockd_static_service_open(uint32_t, uint32_t, uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[method]service.acquire")
+IMPORT("slight:lockd/locks@0.2.0", "[method]service.acquire")
 void raw_lockd_method_service_acquire(uint32_t, uint32_t, uint32_t, uint64_t, uint32_t, uint64_t, uint32_t, uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[method]service.is-locked")
+IMPORT("slight:lockd/locks@0.2.0", "[method]service.is-locked")
 void raw_lockd_method_service_is_locked(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[method]lock.key")
+IMPORT("slight:lockd/locks@0.2.0", "[method]lock.key")
 void raw_lockd_method_lock_key(uint32_t, uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[method]lock.fencing-token")
+IMPORT("slight:lockd/locks@0.2.0", "[method]lock.fencing-token")
 uint64_t raw_lockd_method_lock_fencing_token(uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[method]lock.ttl-ms")
+IMPORT("slight:lockd/locks@0.2.0", "[method]lock.ttl-ms")
 uint64_t raw_lockd_method_lock_ttl_ms(uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[method]lock.is-held")
+IMPORT("slight:lockd/locks@0.2.0", "[method]lock.is-held")
 uint32_t raw_lockd_method_lock_is_held(uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[method]lock.renew")
+IMPORT("slight:lockd/locks@0.2.0", "[method]lock.renew")
 void raw_lockd_method_lock_renew(uint32_t, uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[static]lock.release")
+IMPORT("slight:lockd/locks@0.2.0", "[static]lock.release")
 void raw_lockd_static_lock_release(uint32_t, uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[static]queue.open")
+IMPORT("slight:mq/queue@0.2.0", "[static]queue.open")
 void raw_mq_static_queue_open(uint32_t, uint32_t, uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[method]queue.send")
+IMPORT("slight:mq/queue@0.2.0", "[method]queue.send")
 void raw_mq_method_queue_send(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint64_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[method]queue.send-many")
+IMPORT("slight:mq/queue@0.2.0", "[method]queue.send-many")
 void raw_mq_method_queue_send_many(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[method]queue.receive")
+IMPORT("slight:mq/queue@0.2.0", "[method]queue.receive")
 void raw_mq_method_queue_receive(uint32_t, uint32_t, uint64_t, uint32_t, uint64_t, uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[method]queue.depth")
+IMPORT("slight:mq/queue@0.2.0", "[method]queue.depth")
 void raw_mq_method_queue_depth(uint32_t, uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[method]message.get")
+IMPORT("slight:mq/queue@0.2.0", "[method]message.get")
 void raw_mq_method_message_get(uint32_t, uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[static]message.complete")
+IMPORT("slight:mq/queue@0.2.0", "[static]message.complete")
 void raw_mq_static_message_complete(uint32_t, uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[static]message.abandon")
+IMPORT("slight:mq/queue@0.2.0", "[static]message.abandon")
 void raw_mq_static_message_abandon(uint32_t, uint64_t, uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[static]message.dead-letter")
+IMPORT("slight:mq/queue@0.2.0", "[static]message.dead-letter")
 void raw_mq_static_message_dead_letter(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[method]message.extend")
+IMPORT("slight:mq/queue@0.2.0", "[method]message.extend")
 void raw_mq_method_message_extend(uint32_t, uint64_t, uint32_t);
-IMPORT("slight:pubsub/topics@0.1.0", "[static]broker.open")
+IMPORT("slight:pubsub/topics@0.2.0", "[static]broker.open")
 void raw_pubsub_static_broker_open(uint32_t, uint32_t, uint32_t);
-IMPORT("slight:pubsub/topics@0.1.0", "[method]broker.publish")
+IMPORT("slight:pubsub/topics@0.2.0", "[method]broker.publish")
 void raw_pubsub_method_broker_publish(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:pubsub/topics@0.1.0", "[method]broker.publish-many")
+IMPORT("slight:pubsub/topics@0.2.0", "[method]broker.publish-many")
 void raw_pubsub_method_broker_publish_many(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:pubsub/topics@0.1.0", "[method]broker.subscribe")
+IMPORT("slight:pubsub/topics@0.2.0", "[method]broker.subscribe")
 void raw_pubsub_method_broker_subscribe(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:pubsub/topics@0.1.0", "[method]subscription.receive")
+IMPORT("slight:pubsub/topics@0.2.0", "[method]subscription.receive")
 void raw_pubsub_method_subscription_receive(uint32_t, uint32_t, uint64_t, uint32_t);
-IMPORT("slight:pubsub/topics@0.1.0", "[method]delivery.get")
+IMPORT("slight:pubsub/topics@0.2.0", "[method]delivery.get")
 void raw_pubsub_method_delivery_get(uint32_t, uint32_t);
-IMPORT("slight:pubsub/topics@0.1.0", "[static]delivery.acknowledge")
+IMPORT("slight:pubsub/topics@0.2.0", "[static]delivery.acknowledge")
 void raw_pubsub_static_delivery_acknowledge(uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[static]connection.open")
+IMPORT("slight:sql/database@0.2.0", "[static]connection.open")
 void raw_sql_static_connection_open(uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]connection.query")
+IMPORT("slight:sql/database@0.2.0", "[method]connection.query")
 void raw_sql_method_connection_query(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]connection.open-cursor")
+IMPORT("slight:sql/database@0.2.0", "[method]connection.open-cursor")
 void raw_sql_method_connection_open_cursor(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]connection.execute")
+IMPORT("slight:sql/database@0.2.0", "[method]connection.execute")
 void raw_sql_method_connection_execute(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]connection.execute-many")
+IMPORT("slight:sql/database@0.2.0", "[method]connection.execute-many")
 void raw_sql_method_connection_execute_many(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]connection.begin")
+IMPORT("slight:sql/database@0.2.0", "[method]connection.begin")
 void raw_sql_method_connection_begin(uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]cursor.columns")
+IMPORT("slight:sql/database@0.2.0", "[method]cursor.columns")
 void raw_sql_method_cursor_columns(uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]cursor.next")
+IMPORT("slight:sql/database@0.2.0", "[method]cursor.next")
 void raw_sql_method_cursor_next(uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]transaction.query")
+IMPORT("slight:sql/database@0.2.0", "[method]transaction.query")
 void raw_sql_method_transaction_query(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]transaction.open-cursor")
+IMPORT("slight:sql/database@0.2.0", "[method]transaction.open-cursor")
 void raw_sql_method_transaction_open_cursor(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]transaction.execute")
+IMPORT("slight:sql/database@0.2.0", "[method]transaction.execute")
 void raw_sql_method_transaction_execute(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[method]transaction.execute-many")
+IMPORT("slight:sql/database@0.2.0", "[method]transaction.execute-many")
 void raw_sql_method_transaction_execute_many(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[static]transaction.commit")
+IMPORT("slight:sql/database@0.2.0", "[static]transaction.commit")
 void raw_sql_static_transaction_commit(uint32_t, uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[static]transaction.rollback")
+IMPORT("slight:sql/database@0.2.0", "[static]transaction.rollback")
 void raw_sql_static_transaction_rollback(uint32_t, uint32_t);
-IMPORT("slight:kv/store@0.1.0", "[resource-drop]bucket")
+IMPORT("slight:kv/store@0.2.0", "[resource-drop]bucket")
 void raw_kv_resource_drop_bucket(uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[resource-drop]service")
+IMPORT("slight:lockd/locks@0.2.0", "[resource-drop]service")
 void raw_lockd_resource_drop_service(uint32_t);
-IMPORT("slight:lockd/locks@0.1.0", "[resource-drop]lock")
+IMPORT("slight:lockd/locks@0.2.0", "[resource-drop]lock")
 void raw_lockd_resource_drop_lock(uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[resource-drop]queue")
+IMPORT("slight:mq/queue@0.2.0", "[resource-drop]queue")
 void raw_mq_resource_drop_queue(uint32_t);
-IMPORT("slight:mq/queue@0.1.0", "[resource-drop]message")
+IMPORT("slight:mq/queue@0.2.0", "[resource-drop]message")
 void raw_mq_resource_drop_message(uint32_t);
-IMPORT("slight:pubsub/topics@0.1.0", "[resource-drop]broker")
+IMPORT("slight:pubsub/topics@0.2.0", "[resource-drop]broker")
 void raw_pubsub_resource_drop_broker(uint32_t);
-IMPORT("slight:pubsub/topics@0.1.0", "[resource-drop]subscription")
+IMPORT("slight:pubsub/topics@0.2.0", "[resource-drop]subscription")
 void raw_pubsub_resource_drop_subscription(uint32_t);
-IMPORT("slight:pubsub/topics@0.1.0", "[resource-drop]delivery")
+IMPORT("slight:pubsub/topics@0.2.0", "[resource-drop]delivery")
 void raw_pubsub_resource_drop_delivery(uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[resource-drop]connection")
+IMPORT("slight:sql/database@0.2.0", "[resource-drop]connection")
 void raw_sql_resource_drop_connection(uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[resource-drop]cursor")
+IMPORT("slight:sql/database@0.2.0", "[resource-drop]cursor")
 void raw_sql_resource_drop_cursor(uint32_t);
-IMPORT("slight:sql/database@0.1.0", "[resource-drop]transaction")
+IMPORT("slight:sql/database@0.2.0", "[resource-drop]transaction")
 void raw_sql_resource_drop_transaction(uint32_t);
 /* clang-format on */
 
