@@ -106,7 +106,7 @@ function(slight_conformance_with capability name suite service)
   add_test(NAME ${test} COMMAND test.conformance.${capability})
   add_test(NAME ${test}.guest COMMAND
     "${CMAKE_CURRENT_SOURCE_DIR}/guest.sh"
-    $<TARGET_FILE:slight> "${CMAKE_BINARY_DIR}/conformance/conformance-${capability}-guest.wasm"
+    $<TARGET_FILE:slight> "${CMAKE_BINARY_DIR}/conformance/conformance-${capability}.wasm"
     $<TARGET_FILE:test.conformance.${capability}>)
   set(settings "${CMAKE_SOURCE_DIR}/src/${capability}/${name}/conformance${suite}")
   set(environment "SL_TEST_DRIVER=${provider};SL_TEST_SETTINGS=${settings}.toml;SL_TEST_SERVICES=${SLIGHT_SERVICES_DIR}")
@@ -134,7 +134,7 @@ endfunction()
 
 # slight_conformance(kv): the suite's tests of every provider of a
 # capability, for tests/conformance/CMakeLists.txt, which has made the program
-# test.conformance.CAPABILITY and the component conformance-CAPABILITY-guest.
+# test.conformance.CAPABILITY and the component conformance-CAPABILITY.
 function(slight_conformance capability)
   get_property(providers GLOBAL PROPERTY SLIGHT_PROVIDERS_${capability})
   foreach(name ${providers})

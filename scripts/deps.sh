@@ -18,7 +18,7 @@ BUILD="cmake ninja-build gcc g++ libc6-dev pkg-config libssl-dev libsqlite3-dev
     ca-certificates"
 # A guest in Rust needs a compiler whose standard library has sources.
 GUEST="rustc-web cargo-web rust-web-src rust-web-llvm lld-22"
-TEST="python3-prometheus-client libcmocka-dev groff-base default-jre-headless maven kcat redis-server redis-tools postgresql
+TEST="python3-prometheus-client python3-pip libcmocka-dev groff-base default-jre-headless maven kcat redis-server redis-tools postgresql
     mariadb-server etcd-server etcd-client curl shellcheck sqlite3 openssl clang-format-19 clang-tidy-19 libclang-rt-19-dev"
 BENCH="default-jre-headless maven kcat libzookeeper-mt-dev redis-tools wrk"
 

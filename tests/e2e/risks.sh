@@ -85,7 +85,7 @@ for kind in kv lockd mq pubsub sql; do
 slight = 1
 name = "few"
 [component]
-source = "$SL_TEST_GUESTS/../../conformance/conformance-$kind-guest.wasm"
+source = "$SL_TEST_GUESTS/../../conformance/conformance-$kind.wasm"
 resources = []
 [[resource]]
 name = "there"
