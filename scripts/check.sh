@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Static checks: format, layers, warnings, clang-tidy, banned functions, duplicate
-# symbols, shell scripts, documentation, the size and the hardening of the release.
+# symbols, shell scripts, documentation, the promises of wit/, the size and the
+# hardening of the release.
 #
 #     scripts/check.sh BUILD-FOLDER
 set -u
@@ -118,5 +119,6 @@ check "docs are generated (make docs)" scripts/docs.sh "$build" --check
 check "shell scripts (shellcheck)" shell_scripts
 check "links of the documentation" scripts/check_links.py
 check "promises have tests (docs/security.md)" promises
+check "promises have cases (wit/)" scripts/check_promises.py
 check "release: hardened, stripped, at most 40 MB" hardening
 exit $failed

@@ -11,6 +11,10 @@ The interfaces that a component may import from slight, and those that it may ex
 generates this page from the files in [`wit/`](../wit), which are authoritative. `slight wit DIR` writes the files into a folder, and
 `slight bindgen c` generates C bindings from them.
 
+Each sentence in which two hosts could differ is a **promise**, and ends with its id, such as `[kv-17]`. The cases of the conformance
+suite name the ids that they hold (`scripts/check_promises.py --cases kv-17`). [api-stability.md](api-stability.md#wit-packages) says how
+promises may change.
+
 A failed call returns an `error` of `slight:types/errors`; [errors.md](errors.md) says what to do about each code.
 
 END
@@ -30,6 +34,8 @@ for package in types kv sql lockd mq pubsub slight; do
         if (listed) print ""
         listed = 0
         printf "%s %s\n\n", level, text
+        printf "%s", gate
+        gate = ""
         flush_doc()
     }
     # Collect the lines of a declaration that continues.
@@ -45,6 +51,19 @@ for package in types kv sql lockd mq pubsub slight; do
         line = $0
         sub(/^ *\/\/\/ ?/, "", line)
         doc = doc line "\n"
+        next
+    }
+    # What came with X.Y.0 has been there from the start.
+    /^ *@since\(version = [0-9]+\.[0-9]+\.0\)$/ { next }
+    /^ *@since/ {
+        gsub(/[^0-9.]/, "")
+        gate = "*Since " $0 ".*\n\n"
+        next
+    }
+    /^ *@unstable/ {
+        gsub(/^.*= */, "")
+        sub(/\).*/, "")
+        gate = "*Unstable: `--features " $0 "`.*\n\n"
         next
     }
     /^ *$/ || /^ *}$/ { next }
