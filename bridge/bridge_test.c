@@ -199,6 +199,62 @@ static void what_is_no_component_is_refused(void **state)
     sl_bridge_engine_free(engine);
 }
 
+/* The code of an empty component that has this text in a section of its own. */
+static void compile_with(struct sl_bridge_engine *engine, const char *text,
+                         struct sl_buf *code)
+{
+    char wasm[64] = "\0asm\x0d\0\1"; /* and a zero */
+    struct sl_bridge_component *component;
+    struct sl_error err;
+    size_t len = strlen(text);
+
+    wasm[9] = (char)(len + 2); /* of the section, whose number is 0 */
+    wasm[10] = 1;              /* of its name */
+    wasm[11] = 'n';
+    memcpy(wasm + 12, text, len);
+    assert_int_equal(sl_bridge_component_compile(
+                         engine, SL_BYTES(wasm, len + 12), &component, &err),
+                     SL_OK);
+    const struct sl_bridge_sink sink = {code, append};
+    assert_int_equal(sl_bridge_component_serialize(component, sink, &err),
+                     SL_OK);
+    sl_bridge_component_free(component);
+}
+
+static void only_wasi_0_3_makes_it_asynchronous(void **state)
+{
+    static const struct sl_bridge_engine_config config = {.threads = 1,
+                                                          .max_instances = 1};
+    static const struct {
+        const char *name;
+        bool asynchronous;
+    } cases[] = {
+        {"slight:kv/store@0.3.0", false},
+        {"slight:mq/handler@0.3.1", false},
+        {"@0.3.0", false},
+        {"wasi cli/run@0.3.0", false},
+        {"wasi:cli/run@0.3.0", true},
+        {"Awasi:http/types@0.3.7", true},
+        {"wasi:io/poll@0.2.3", false},
+    };
+    struct sl_bridge_engine *engine;
+    struct sl_buf plain = SL_BUF(1 << 20);
+    struct sl_error err;
+
+    (void)state;
+    assert_int_equal(sl_bridge_engine_new(&config, &engine, &err), SL_OK);
+    compile_with(engine, "nothing", &plain);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sl_buf code = SL_BUF(1 << 20);
+        compile_with(engine, cases[i].name, &code);
+        bool same = sl_bytes_equal(sl_buf_bytes(&code), sl_buf_bytes(&plain));
+        assert_int_equal(same, !cases[i].asynchronous);
+        sl_buf_done(&code);
+    }
+    sl_buf_done(&plain);
+    sl_bridge_engine_free(engine);
+}
+
 static void componentize_says_what_it_got(void **state)
 {
     const struct {
@@ -242,6 +298,7 @@ int main(void)
         cmocka_unit_test(all_errors_are_told_and_no_depth_is_too_much),
         cmocka_unit_test(kinds_are_told_by_the_first_bytes),
         cmocka_unit_test(what_is_no_component_is_refused),
+        cmocka_unit_test(only_wasi_0_3_makes_it_asynchronous),
         cmocka_unit_test(componentize_says_what_it_got),
         cmocka_unit_test(versions_are_told),
     };

@@ -90,12 +90,18 @@ pub fn kind_of(wasm: &[u8]) -> SlWasmKind {
     }
 }
 
-/// WASI 0.3 has asynchronous functions, which only one of the engines knows. The
-/// name may also stand in data: then the component is compiled for more than it
-/// needs.
+/// WASI 0.3 ("wasi:cli/run@0.3.0") has asynchronous functions, which only one of the
+/// engines knows. The name may also stand in data: then the component is compiled for
+/// more than it needs.
 pub fn names_wasi_3(wasm: &[u8]) -> bool {
     const MARK: &[u8] = b"@0.3.";
-    wasm.windows(MARK.len()).any(|window| window == MARK)
+    const OWNER: &[u8] = b"wasi:";
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b":/-".contains(byte);
+    wasm.windows(MARK.len()).enumerate().filter(|(_, window)| *window == MARK).any(|(at, _)| {
+        // The byte before the name is its length, and may look like a part of it.
+        let before = wasm[..at].rsplit(|byte| !is_of_name(byte)).next().unwrap_or_default();
+        before.windows(OWNER.len()).any(|window| window == OWNER)
+    })
 }
 
 fn compile(engine: &Engine, wasm: &[u8]) -> Fallible<Component> {
