@@ -407,6 +407,22 @@ static enum sl_status settle_room(const struct sl_host *host,
     return status;
 }
 
+/* Where the import that does not fit is of a later version, say so in front. */
+static void explain_newer(void *context, const struct sl_bridge_extern *item)
+{
+    struct sl_error *err = context;
+    const struct sl_import_name name = {item->package, item->interface,
+                                        item->version};
+    char newer[160] = "";
+    SL_CLEANUP(sl_freep)
+    char *quoted = sl_asprintf("`%.*s`", (int)item->name.len,
+                               (const char *)item->name.ptr);
+
+    if (strstr(err->message, quoted) != NULL &&
+        sl_import_newer(&name, newer, sizeof(newer)))
+        (void)sl_fail_in(err, "it needs %s", newer);
+}
+
 enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
 {
     for (size_t i = 0; i < host->manifest->component_count; i++) {
@@ -416,6 +432,9 @@ enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
         enum sl_status status = sl_bridge_program_new(
             host->engine, component->component, &sl_host_functions, &limits,
             &component->grants, &component->program, err);
+        if (status == SL_NOT_FOUND)
+            sl_bridge_component_imports(component->component, explain_newer,
+                                        err);
         if (status == SL_OK)
             status = check_exports(host, component, err);
         if (status != SL_OK)

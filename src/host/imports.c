@@ -14,40 +14,42 @@
 struct provided {
     const char *package;
     const char *version;
-    const char *interfaces[12];
+    const char *const *interfaces; /* ended by NULL */
 };
 
+/* A list that ends with NULL. */
+#define INTERFACES(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 static const struct provided table[] = {
-    {"slight:kv", "0.2.0", {"store"}},
-    {"slight:lockd", "0.2.0", {"locks"}},
-    {"slight:mq", "0.2.0", {"queue", "types"}},
-    {"slight:pubsub", "0.2.0", {"topics", "types"}},
-    {"slight:sql", "0.2.0", {"database"}},
-    {"slight:types", "0.2.0", {"errors"}},
-    {"wasi:cli",
-     "0.2.12",
-     {"environment", "exit", "stdin", "stdout", "stderr", "terminal-input",
-      "terminal-output", "terminal-stdin", "terminal-stdout",
-      "terminal-stderr"}},
-    {"wasi:cli",
-     "0.3.0",
-     {"environment", "exit", "stdin", "stdout", "stderr", "types",
-      "terminal-input", "terminal-output", "terminal-stdin", "terminal-stdout",
-      "terminal-stderr"}},
-    {"wasi:clocks", "0.2.12", {"monotonic-clock", "wall-clock"}},
-    {"wasi:clocks", "0.3.0", {"monotonic-clock", "system-clock", "types"}},
-    {"wasi:filesystem", "0.2.12", {"types", "preopens"}},
-    {"wasi:filesystem", "0.3.0", {"types", "preopens"}},
-    {"wasi:http", "0.2.12", {"types", "outgoing-handler"}},
-    {"wasi:http", "0.3.0", {"types", "client"}},
-    {"wasi:io", "0.2.12", {"error", "poll", "streams"}},
-    {"wasi:random", "0.2.12", {"random", "insecure", "insecure-seed"}},
-    {"wasi:random", "0.3.0", {"random", "insecure", "insecure-seed"}},
-    {"wasi:sockets",
-     "0.2.12",
-     {"network", "instance-network", "tcp", "tcp-create-socket", "udp",
-      "udp-create-socket", "ip-name-lookup"}},
-    {"wasi:sockets", "0.3.0", {"types", "ip-name-lookup"}},
+    {"slight:kv", "0.2.0", INTERFACES("store")},
+    {"slight:lockd", "0.2.0", INTERFACES("locks")},
+    {"slight:mq", "0.2.0", INTERFACES("queue", "types")},
+    {"slight:pubsub", "0.2.0", INTERFACES("topics", "types")},
+    {"slight:sql", "0.2.0", INTERFACES("database")},
+    {"slight:types", "0.2.0", INTERFACES("errors")},
+    {"wasi:cli", "0.2.12",
+     INTERFACES("environment", "exit", "stdin", "stdout", "stderr",
+                "terminal-input", "terminal-output", "terminal-stdin",
+                "terminal-stdout", "terminal-stderr")},
+    {"wasi:cli", "0.3.0",
+     INTERFACES("environment", "exit", "stdin", "stdout", "stderr", "types",
+                "terminal-input", "terminal-output", "terminal-stdin",
+                "terminal-stdout", "terminal-stderr")},
+    {"wasi:clocks", "0.2.12", INTERFACES("monotonic-clock", "wall-clock")},
+    {"wasi:clocks", "0.3.0",
+     INTERFACES("monotonic-clock", "system-clock", "types")},
+    {"wasi:filesystem", "0.2.12", INTERFACES("types", "preopens")},
+    {"wasi:filesystem", "0.3.0", INTERFACES("types", "preopens")},
+    {"wasi:http", "0.2.12", INTERFACES("types", "outgoing-handler")},
+    {"wasi:http", "0.3.0", INTERFACES("types", "client")},
+    {"wasi:io", "0.2.12", INTERFACES("error", "poll", "streams")},
+    {"wasi:random", "0.2.12",
+     INTERFACES("random", "insecure", "insecure-seed")},
+    {"wasi:random", "0.3.0", INTERFACES("random", "insecure", "insecure-seed")},
+    {"wasi:sockets", "0.2.12",
+     INTERFACES("network", "instance-network", "tcp", "tcp-create-socket",
+                "udp", "udp-create-socket", "ip-name-lookup")},
+    {"wasi:sockets", "0.3.0", INTERFACES("types", "ip-name-lookup")},
 };
 
 enum { TABLE_SIZE = sizeof(table) / sizeof(table[0]) };
@@ -60,7 +62,7 @@ static bool is_text(struct sl_bytes bytes, const char *text)
 static bool has_interface(const struct provided *provided,
                           struct sl_bytes interface)
 {
-    for (size_t i = 0; i < 12 && provided->interfaces[i] != NULL; i++)
+    for (size_t i = 0; provided->interfaces[i] != NULL; i++)
         if (is_text(interface, provided->interfaces[i]))
             return true;
     return false;
@@ -175,5 +177,48 @@ bool sl_import_provided(const struct sl_import_name *name, char *hint,
         hint_interface(name, hint, hint_size);
     else
         hint_package(name->package, hint, hint_size);
+    return false;
+}
+
+/* The number at *at, which moves behind it and the point that follows. */
+static unsigned long take_number(const char **at, const char *end)
+{
+    unsigned long number = 0;
+
+    for (; *at < end && **at >= '0' && **at <= '9'; (*at)++)
+        number = number * 10 + (unsigned long)(**at - '0');
+    *at += *at < end;
+    return number;
+}
+
+/* Of two versions without a prerelease. */
+static bool is_later(struct sl_bytes version, const char *than)
+{
+    const char *a = (const char *)version.ptr;
+    const char *a_end = a + version.len;
+    const char *b_end = than + strlen(than);
+
+    for (int part = 0; part < 3; part++) {
+        unsigned long mine = take_number(&a, a_end);
+        unsigned long other = take_number(&than, b_end);
+        if (mine != other)
+            return mine > other;
+    }
+    return false;
+}
+
+bool sl_import_newer(const struct sl_import_name *name, char *text, size_t size)
+{
+    for (size_t i = 0; i < TABLE_SIZE; i++) {
+        if (!is_text(name->package, table[i].package) ||
+            !has_interface(&table[i], name->interface) ||
+            !is_compatible(name->version, table[i].version) ||
+            !is_later(name->version, table[i].version))
+            continue;
+        snprintf(text, size, "%s %.*s, and this slight provides %s",
+                 table[i].package, (int)name->version.len,
+                 (const char *)name->version.ptr, table[i].version);
+        return true;
+    }
     return false;
 }

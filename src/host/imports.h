@@ -25,4 +25,12 @@ struct sl_import_name {
 bool sl_import_provided(const struct sl_import_name *name, char *hint,
                         size_t hint_size);
 
+/*
+ * Whether it is provided, but asked for in a later version, which may have more
+ * functions.  Then text says so: "slight:kv 0.2.1, and this slight provides
+ * 0.2.0".
+ */
+bool sl_import_newer(const struct sl_import_name *name, char *text,
+                     size_t size);
+
 #endif

@@ -66,12 +66,49 @@ static void test_hints(void **state)
     check("", "", "", "a plain import, which belongs to no interface");
 }
 
+/* A guest of a later patch: what it calls may be missing. */
+static void test_newer(void **state)
+{
+    const struct {
+        const char *package;
+        const char *interface;
+        const char *version;
+        const char *newer; /* "" where it is not */
+    } cases[] = {
+        {"slight:kv", "store", "0.2.1",
+         "slight:kv 0.2.1, and this slight provides 0.2.0"},
+        {"slight:kv", "store", "0.2.10",
+         "slight:kv 0.2.10, and this slight provides 0.2.0"},
+        {"wasi:cli", "exit", "0.2.13",
+         "wasi:cli 0.2.13, and this slight provides 0.2.12"},
+        {"wasi:cli", "exit", "0.2.9", ""},
+        {"slight:kv", "store", "0.2.0", ""},
+        {"slight:kv", "store", "0.3.0", ""},
+        {"slight:kv", "store", "0.2.0-rc.1", ""},
+        {"slight:kv", "stor", "0.2.1", ""},
+        {"slight:kv", "store", "0.2.", ""},
+        {"slight:kv", "store", "", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sl_import_name name = {sl_bytes_of(cases[i].package),
+                                            sl_bytes_of(cases[i].interface),
+                                            sl_bytes_of(cases[i].version)};
+        char text[160] = "";
+        bool newer = sl_import_newer(&name, text, sizeof(text));
+        assert_string_equal(text, cases[i].newer);
+        assert_int_equal(newer, cases[i].newer[0] != '\0');
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_provided),
         cmocka_unit_test(test_compatible_versions),
         cmocka_unit_test(test_hints),
+        cmocka_unit_test(test_newer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
