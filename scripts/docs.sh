@@ -23,14 +23,15 @@ compare() {
 check=${2:-}
 for page in docs/providers/*.md; do
     provider=$(basename "$page" .md)
-    begin="<!-- slight providers $provider --markdown -->"
+    [ "$provider" != README ] || provider=
+    begin="<!-- slight providers${provider:+ $provider} --markdown -->"
     grep -qxF -e "$begin" "$page" || {
         echo "$page has no line $begin" >&2
         exit 1
     }
     {
         sed "/^$begin\$/q" "$page"
-        "$build/slight" providers "$provider" --markdown
+        "$build/slight" providers ${provider:+"$provider"} --markdown
         sed "1,/^$begin\$/d" "$page" | sed -n '/^<!-- end -->$/,$p'
     } >"$new"
     compare "$page"

@@ -218,8 +218,6 @@ static void test_usage(void **state)
                   "error: --manifest needs a component; . is a folder\n");
     expect_output(f, "\"$SLIGHT\" providers kv.rdis", 2,
                   "did you mean \"kv.redis\"?");
-    expect_output(f, "\"$SLIGHT\" providers --markdown", 2,
-                  "the name of a provider");
     expect_output(f, "\"$SLIGHT\" completion tcsh", 2, "bash, zsh or fish");
     expect_output(f, "\"$SLIGHT\" completion", 2, "usage: slight completion");
     expect_output(f, "\"$SLIGHT\" bindgen rust --world command", 2,
@@ -360,6 +358,8 @@ static void test_providers(void **state)
     expect_output(f, "\"$SLIGHT\" providers", 0, "\nkv.memory ");
     expect_output(f, "\"$SLIGHT\" providers", 0, "\nkv.redis ");
     expect_output(f, "\"$SLIGHT\" providers kv.memory", 0, "retry.attempts");
+    expect_output(f, "\"$SLIGHT\" providers --markdown", 0,
+                  "| [kv.memory](kv.memory.md) | ");
     expect_output(f, "\"$SLIGHT\" providers kv.redis --markdown", 0,
                   "| setting | type | default | |\n");
 }

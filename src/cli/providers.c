@@ -140,6 +140,32 @@ static void markdown_driver(const struct sl_driver_info *driver,
     markdown_options(capability->options);
 }
 
+/* One table for a capability: its drivers, and what each supports. */
+static void markdown_capability(const struct sl_capability *capability)
+{
+    const struct sl_capability_info info = sl_capability_info(capability);
+    const struct sl_driver *driver;
+
+    printf("\n## %s\n\n| provider | service |", info.name);
+    for (const struct sl_feature *f = info.features; f->name != NULL; f++)
+        printf(" %s |", f->name);
+    printf("\n|---|---|");
+    for (const struct sl_feature *f = info.features; f->name != NULL; f++)
+        printf("---|");
+    putchar('\n');
+    for (size_t i = 0; (driver = sl_capability_driver(capability, i)) != NULL;
+         i++) {
+        const struct sl_driver_info row = sl_driver_info(driver);
+        printf("| [%s](%s.md) | %s |", row.name, row.name, row.service);
+        for (const struct sl_feature *f = info.features; f->name != NULL; f++)
+            printf(" %s |", yes_or(&row, f, "no"));
+        putchar('\n');
+    }
+    printf("\n| feature | |\n|---|---|\n");
+    for (const struct sl_feature *f = info.features; f->name != NULL; f++)
+        printf("| %s | %s |\n", f->name, f->help);
+}
+
 static int fail_unknown_provider(const char *name)
 {
     const char *nearest = sl_driver_nearest(name);
@@ -161,8 +187,9 @@ static int run_providers(const struct sl_args *args)
     const char *name = sl_args_operand(args, 0);
 
     if (name == NULL && sl_args_has(args, "markdown")) {
-        sl_print_error("--markdown needs the name of a provider");
-        return SL_EXIT_USAGE;
+        for (size_t i = 0; sl_capabilities[i] != NULL; i++)
+            markdown_capability(sl_capabilities[i]);
+        return SL_EXIT_OK;
     }
     if (name == NULL) {
         print_all_providers();
@@ -183,8 +210,7 @@ static int run_providers(const struct sl_args *args)
 
 static const struct sl_command_option options[] = {
     {.name = "markdown",
-     .help = "print the tables of a provider in Markdown, as in "
-             "docs/providers/"},
+     .help = "print the tables in Markdown, as in docs/providers/"},
     {0},
 };
 
