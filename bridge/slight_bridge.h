@@ -658,14 +658,17 @@ typedef enum sl_status sl_bridge_file_fn(void *context, struct sl_bytes name,
                                          struct sl_error *err);
 
 /*
- * C bindings of a world ("slight:slight/command", or "command" where only one
- * package has it): NAME.c, NAME.h and NAME_component_type.o, which a guest
- * links.  A failing visit ends it with that failure.
+ * C bindings of a world ("slight:kv/imports@0.2.0", without the version where
+ * one alone is there, "command" where only one package has it): NAME.c, NAME.h
+ * and NAME_component_type.o, which a guest links.  features: of the @unstable
+ * items to bind, separated by commas.  A failing visit ends it with that
+ * failure.
  */
 SL_MUST_CHECK enum sl_status
 sl_bridge_bindgen_c(const struct sl_bridge_wit_file *files, size_t count,
-                    struct sl_bytes world, sl_bridge_file_fn *visit,
-                    void *context, struct sl_error *err);
+                    struct sl_bytes world, struct sl_bytes features,
+                    sl_bridge_file_fn *visit, void *context,
+                    struct sl_error *err);
 
 struct sl_bridge_componentize {
     struct sl_bytes core; /* a core module for wasm32-wasip1 */
@@ -673,6 +676,7 @@ struct sl_bridge_componentize {
     const struct sl_bridge_wit_file *files;
     size_t file_count;
     struct sl_bytes world;
+    struct sl_bytes features; /* as for sl_bridge_bindgen_c */
 };
 
 /*

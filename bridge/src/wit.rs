@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! WIT: check packages, generate C bindings, make core modules components.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::c_void;
 
 use wit_bindgen_core::Files;
-use wit_parser::{PackageId, Resolve, SourceMap, UnresolvedPackageGroup, WorldId};
+use wit_parser::{
+    PackageName, Resolve, SourceMap, UnresolvedPackage, UnresolvedPackageGroup, WorldId,
+};
 
 use crate::abi::{
     fail, ffi_guard, slice, Failure, Fallible, SlBytes, SlComponentize, SlError, SlSink,
@@ -47,12 +49,9 @@ unsafe fn groups(files: &[SlWitFile]) -> Fallible<Vec<UnresolvedPackageGroup>> {
         .collect()
 }
 
-/// # Safety
-/// The files are valid for this call.
-unsafe fn resolve(files: &[SlWitFile]) -> Fallible<(Resolve, Vec<PackageId>)> {
-    // SAFETY: the caller's promise.
-    let mut groups = unsafe { groups(files)? };
+fn push(mut groups: Vec<UnresolvedPackageGroup>, features: &[&str]) -> Fallible<Resolve> {
     let mut resolve = Resolve::default();
+    resolve.features.extend(features.iter().map(|feature| feature.to_string()));
     let Some(main) = groups.pop() else {
         return fail(Status::INVALID_ARGUMENT, "there are no WIT files");
     };
@@ -60,52 +59,115 @@ unsafe fn resolve(files: &[SlWitFile]) -> Fallible<(Resolve, Vec<PackageId>)> {
         let error = error.into();
         return Err(wrong(flat(&resolve.render_error(&error))));
     }
-    let packages = resolve.packages.iter().map(|(id, _)| id).collect();
-    Ok((resolve, packages))
+    Ok(resolve)
 }
 
-fn select(resolve: &Resolve, packages: &[PackageId], world: &str) -> Fallible<WorldId> {
-    // "slight:slight/command" is found whatever the version.
-    if let Some((package, name)) = world.split_once('/') {
-        let name = name.split('@').next().unwrap_or(name);
-        for (_, candidate) in resolve.packages.iter() {
-            let id = format!("{}:{}", candidate.name.namespace, candidate.name.name);
-            if id == package {
-                if let Some(world) = candidate.worlds.get(name) {
-                    return Ok(*world);
-                }
-            }
-        }
-    } else {
-        let found: Vec<_> =
-            packages.iter().filter_map(|id| resolve.packages[*id].worlds.get(world)).collect();
+fn packages(groups: &[UnresolvedPackageGroup]) -> impl Iterator<Item = &UnresolvedPackage> {
+    groups.iter().flat_map(|group| std::iter::once(&group.main).chain(&group.nested))
+}
+
+/// The package of a world, and the name of the world in it. "command" is found where one
+/// package alone has it, "slight:slight/command" where one version of the package is there.
+fn select(groups: &[UnresolvedPackageGroup], world: &str) -> Fallible<(PackageName, String)> {
+    let (package, name) = world.split_once('/').map_or((None, world), |(p, n)| (Some(p), n));
+    let (name, version) = name.split_once('@').map_or((name, None), |(n, v)| (n, Some(v)));
+    let asked = |id: &PackageName| {
+        package.is_none_or(|asked| asked == format!("{}:{}", id.namespace, id.name))
+            && version.is_none_or(|asked| id.version.as_ref().is_some_and(|v| v.to_string() == asked))
+    };
+    let all: Vec<_> = packages(groups)
+        .flat_map(|package| package.worlds.iter().map(|(_, world)| (&package.name, &world.name)))
+        .collect();
+    let mut found = all.clone();
+    found.retain(|(id, world)| *world == name && asked(id));
+    if package.is_none() && found.len() > 1 {
         // WASI's own go behind those of the files.
-        let own = |id: &&PackageId| resolve.packages[**id].name.namespace != "wasi";
-        let found: Vec<_> = match found.len() {
-            0 | 1 => found,
-            _ => packages
-                .iter()
-                .filter(own)
-                .filter_map(|id| resolve.packages[*id].worlds.get(world))
-                .collect(),
-        };
-        match found.as_slice() {
-            [one] => return Ok(**one),
-            [] => {}
-            _ => {
-                return Err(wrong(format!(
-                    "several packages have a world {world}; name it as namespace:package/{world}"
-                )))
+        found.retain(|(id, _)| id.namespace != "wasi");
+    }
+    let list = |worlds: &[(&PackageName, &String)]| {
+        worlds.iter().map(|(id, world)| id.interface_id(world)).collect::<Vec<_>>().join(", ")
+    };
+    match found.as_slice() {
+        [(id, world)] => Ok(((*id).clone(), world.to_string())),
+        [] => Err(wrong(format!("there is no world {world}; there are: {}", list(&all)))),
+        _ => Err(wrong(format!("several packages have a world {world}; name one: {}", list(&found)))),
+    }
+}
+
+/// Leave out what the package does not use: the bindings have other names as soon as two
+/// versions of a package are there.
+fn keep_reachable(groups: &mut Vec<UnresolvedPackageGroup>, package: &PackageName) {
+    let mut used = HashSet::from([package.clone()]);
+    loop {
+        let before = used.len();
+        for group in groups.iter() {
+            // A file is read as a whole: with a package that is nested comes the file's own.
+            if group.nested.iter().any(|nested| used.contains(&nested.name)) {
+                used.insert(group.main.name.clone());
+            }
+        }
+        let deps = packages(groups)
+            .filter(|package| used.contains(&package.name))
+            .flat_map(|package| package.foreign_deps.keys().cloned())
+            .collect::<Vec<_>>();
+        used.extend(deps);
+        if used.len() == before {
+            break;
+        }
+    }
+    groups.retain(|group| used.contains(&group.main.name));
+    for group in groups {
+        group.nested.retain(|nested| used.contains(&nested.name));
+    }
+}
+
+/// "a,b" as a list. Each must gate something: a name that is wrong would bind too little.
+///
+/// # Safety
+/// The files are valid for this call.
+unsafe fn features<'a>(files: &[SlWitFile], text: &'a str) -> Fallible<Vec<&'a str>> {
+    let list: Vec<_> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let mut gates = HashSet::new();
+    for file in files {
+        // SAFETY: the caller's promise.
+        let text = unsafe { file.text.text("a WIT file")? };
+        for gate in text.split("@unstable").skip(1) {
+            let gate: String = gate.chars().filter(|c| !c.is_whitespace()).collect();
+            if let Some((name, _)) =
+                gate.strip_prefix("(feature=").and_then(|gate| gate.split_once(')'))
+            {
+                gates.insert(name.to_string());
             }
         }
     }
-    let mut known = Vec::new();
-    for (_, package) in resolve.packages.iter() {
-        for name in package.worlds.keys() {
-            known.push(format!("{}:{}/{name}", package.name.namespace, package.name.name));
-        }
+    match list.iter().find(|name| !gates.contains(**name)) {
+        Some(name) => Err(wrong(format!("no item of the WIT is @unstable(feature = {name})"))),
+        None => Ok(list),
     }
-    Err(wrong(format!("there is no world {world}; there are: {}", known.join(", "))))
+}
+
+/// The packages that a world needs, and the world.
+///
+/// # Safety
+/// The files are valid for this call.
+unsafe fn resolve(
+    files: &[SlWitFile],
+    world: &str,
+    features: &[&str],
+) -> Fallible<(Resolve, WorldId)> {
+    // SAFETY: the caller's promise.
+    let mut groups = unsafe { groups(files)? };
+    let (package, name) = select(&groups, world)?;
+    keep_reachable(&mut groups, &package);
+    let resolve = push(groups, features)?;
+    let found = resolve.package_names.get(&package).map(|id| &resolve.packages[*id]);
+    match found.and_then(|package| package.worlds.get(&name).copied()) {
+        Some(world) => Ok((resolve, world)),
+        None => Err(wrong(format!(
+            "the world {} is @unstable; name its feature by --features",
+            package.interface_id(&name)
+        ))),
+    }
 }
 
 /// # Safety
@@ -120,10 +182,10 @@ pub unsafe extern "C" fn sl_bridge_wit_check(
     // SAFETY: the header's contract: valid for this call.
     unsafe {
         ffi_guard(err, || {
-            let (resolve, packages) = resolve(slice(files, count))?;
+            let files = slice(files, count);
             match world.text("a world's name")? {
-                "" => Ok(()),
-                world => select(&resolve, &packages, world).map(|_| ()),
+                "" => push(groups(files)?, &[]).map(|_| ()),
+                world => resolve(files, world, &[]).map(|_| ()),
             }
         })
     }
@@ -138,6 +200,7 @@ pub unsafe extern "C" fn sl_bridge_bindgen_c(
     files: *const SlWitFile,
     count: usize,
     world: SlBytes,
+    features_list: SlBytes,
     visit: FileFn,
     context: *mut c_void,
     err: *mut SlError,
@@ -146,8 +209,10 @@ pub unsafe extern "C" fn sl_bridge_bindgen_c(
     // SAFETY: the header's contract: valid for this call.
     let status = unsafe {
         ffi_guard(err, || {
-            let (mut resolve, packages) = resolve(slice(files, count))?;
-            let world = select(&resolve, &packages, world.text("a world's name")?)?;
+            let files = slice(files, count);
+            let features = features(files, features_list.text("a feature's name")?)?;
+            let (mut resolve, world) =
+                resolve(files, world.text("a world's name")?, &features)?;
             let mut files = Files::default();
             wit_bindgen_c::Opts::default()
                 .build()
@@ -190,18 +255,18 @@ unsafe fn componentize(request: &SlComponentize) -> Fallible<Vec<u8>> {
     use wasi_preview1_component_adapter_provider as adapter;
 
     // SAFETY: the caller's promise.
-    let (mut core, files, world) = unsafe {
+    let (mut core, files, world, list) = unsafe {
         (
             request.core.get().to_vec(),
             slice(request.files, request.file_count),
             request.world.text("a world's name")?,
+            request.features.text("a feature's name")?,
         )
     };
     check_core(&core)?;
     if !world.is_empty() {
         // SAFETY: the caller's promise.
-        let (resolve, packages) = unsafe { resolve(files)? };
-        let world = select(&resolve, &packages, world)?;
+        let (resolve, world) = unsafe { resolve(files, world, &features(files, list)?)? };
         let encoding = wit_component::StringEncoding::UTF8;
         wit_component::embed_component_metadata(&mut core, &resolve, world, encoding)
             .map_err(|error| wrong(flat(&format!("{error:#}"))))?;

@@ -111,9 +111,11 @@ static int run_bindgen(const struct sl_args *args)
         sl_print_error("--world is missing, for example --world command");
         return SL_EXIT_USAGE;
     }
-    if (sl_wit_set_read(sl_args_value(args, "wit"), &set, &err) != SL_OK ||
+    if (sl_wit_set_read(sl_args_value(args, "wit"), world, &set, &err) !=
+            SL_OK ||
         sl_make_folders(folder, 0777, &err) != SL_OK ||
-        sl_tool_bindgen_c(set.files, set.count, world, write_bindings,
+        sl_tool_bindgen_c(set.files, set.count, world,
+                          sl_args_value(args, "features"), write_bindings,
                           &bindings, &err) != SL_OK ||
         write_support(&bindings, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_FAILED);
@@ -124,8 +126,8 @@ static const struct sl_command_option options[] = {
     {.name = "world",
      .letter = 'w',
      .argument = "WORLD",
-     .help = "the world of the guest, for example command or "
-             "slight:slight/command"},
+     .help = "the world of the guest, for example command, "
+             "slight:kv/imports or slight:kv/imports@0.2.0"},
     {.name = "out",
      .letter = 'o',
      .argument = "DIR",
@@ -135,6 +137,10 @@ static const struct sl_command_option options[] = {
      .argument = "DIR",
      .kind = SL_ARGUMENT_FOLDER,
      .help = "a folder with WIT of your own, which may use that of slight"},
+    {.name = "features",
+     .argument = "NAMES",
+     .help = "bind the items that are @unstable(feature = NAME), too; "
+             "separated by commas"},
     {0},
 };
 
@@ -148,7 +154,7 @@ extern const struct sl_command sl_command_bindgen;
 const struct sl_command sl_command_bindgen = {
     .name = "bindgen",
     .summary = "generate C bindings for a world",
-    .operands = "c --world WORLD [--out DIR] [--wit DIR]",
+    .operands = "c --world WORLD [--out DIR] [--wit DIR] [--features NAMES]",
     .text =
         "Writes what a guest in C needs: the bindings WORLD.c, WORLD.h and\n"
         "WORLD_component_type.o, the entry point start.c and, for a world that "
@@ -164,7 +170,13 @@ const struct sl_command sl_command_bindgen = {
         "  slight componentize hello.core.wasm -o hello.wasm\n"
         "\n"
         "With --stack-first, a stack overflow traps instead of overwriting "
-        "data.\n",
+        "data.\n"
+        "\n"
+        "A world with a version is bound in that version and no other. Only "
+        "packages that\n"
+        "the world uses count: where two versions of one are used, the names "
+        "in the\n"
+        "bindings contain them.\n",
     .options = options,
     .examples = examples,
     .operand_kind = SL_ARGUMENT_LANGUAGE,

@@ -13,44 +13,46 @@
 
 #define CORE_BYTES_MAX ((size_t)1024 * 1024 * 1024)
 
-static enum sl_status make_component(const char *from, const char *to,
-                                     const char *world, const char *wit,
+static enum sl_status make_component(const struct sl_args *args,
                                      struct sl_error *err)
 {
+    const char *from = sl_args_operand(args, 0);
+    const char *world = sl_args_value(args, "world");
     SL_CLEANUP(sl_buf_done) struct sl_buf core = SL_BUF(CORE_BYTES_MAX);
     SL_CLEANUP(sl_buf_done) struct sl_buf out = SL_BUF(CORE_BYTES_MAX);
     SL_CLEANUP(sl_wit_set_done) struct sl_wit_set set = {0};
 
     enum sl_status status = sl_file_read(from, &core, err);
     if (status == SL_OK && world != NULL)
-        status = sl_wit_set_read(wit, &set, err);
+        status = sl_wit_set_read(sl_args_value(args, "wit"), world, &set, err);
     if (status != SL_OK)
         return status;
-    status = sl_tool_componentize(sl_buf_bytes(&core), set.files, set.count,
-                                  world, &out, err);
+    status =
+        sl_tool_componentize(sl_buf_bytes(&core), set.files, set.count, world,
+                             sl_args_value(args, "features"), &out, err);
     if (status != SL_OK)
         return sl_fail_in(err, "%s", from);
-    return sl_file_write(to, sl_buf_bytes(&out), err);
+    return sl_file_write(sl_args_value(args, "out"), sl_buf_bytes(&out), err);
 }
 
 static int run_componentize(const struct sl_args *args)
 {
-    const char *from = sl_args_operand(args, 0);
-    const char *to = sl_args_value(args, "out");
-    const char *world = sl_args_value(args, "world");
-    const char *wit = sl_args_value(args, "wit");
+    static const char *const of_world[] = {"wit", "features"};
     struct sl_error err;
 
-    if (to == NULL) {
+    if (sl_args_value(args, "out") == NULL) {
         sl_print_error("--out is missing: slight componentize %s -o app.wasm",
-                       from);
+                       sl_args_operand(args, 0));
         return SL_EXIT_USAGE;
     }
-    if (wit != NULL && world == NULL) {
-        sl_print_error("--wit needs --world");
+    for (size_t i = 0; i < 2; i++) {
+        if (sl_args_value(args, of_world[i]) == NULL ||
+            sl_args_value(args, "world") != NULL)
+            continue;
+        sl_print_error("--%s needs --world", of_world[i]);
         return SL_EXIT_USAGE;
     }
-    if (make_component(from, to, world, wit, &err) != SL_OK)
+    if (make_component(args, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_FAILED);
     return SL_EXIT_OK;
 }
@@ -70,6 +72,10 @@ static const struct sl_command_option options[] = {
      .argument = "DIR",
      .kind = SL_ARGUMENT_FOLDER,
      .help = "a folder with WIT of your own for --world"},
+    {.name = "features",
+     .argument = "NAMES",
+     .help = "items of that WIT that are @unstable(feature = NAME); separated "
+             "by commas"},
     {0},
 };
 

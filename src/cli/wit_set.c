@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A world may import slight:kv without a copy of its WIT; a copy takes
- * precedence.  Packages that are not used are left out, because two versions of
- * a package change the names in the bindings.
+ * precedence.  The bridge leaves out what the world does not use.
  */
 #include "cli/wit_set.h"
 
@@ -105,12 +104,20 @@ static struct sl_bytes find_package(struct sl_bytes text)
     return SL_BYTES(NULL, 0);
 }
 
+/* "slight:kv" of "slight:kv@0.2.0" */
+static struct sl_bytes name_of(struct sl_bytes package)
+{
+    const uint8_t *at = memchr(package.ptr, '@', package.len);
+
+    return SL_BYTES(package.ptr,
+                    at != NULL ? (size_t)(at - package.ptr) : package.len);
+}
+
 /* Whether text names an interface or a world of package "a:b@1.0.0". */
 static bool uses_package(struct sl_bytes text, struct sl_bytes package)
 {
-    const uint8_t *at = memchr(package.ptr, '@', package.len);
-    size_t name_len = at != NULL ? (size_t)(at - package.ptr) : package.len;
-    struct sl_bytes version = {at, package.len - name_len};
+    size_t name_len = name_of(package).len;
+    struct sl_bytes version = {package.ptr + name_len, package.len - name_len};
 
     while (text.len > name_len) {
         const uint8_t *hit = memmem(text.ptr, text.len, package.ptr, name_len);
@@ -129,27 +136,36 @@ static bool uses_package(struct sl_bytes text, struct sl_bytes package)
     return false;
 }
 
+/* user_count: of the files, those of the user, whose packages take precedence;
+ * for a world without a version, so does any version of its package. */
 static bool is_needed(const struct sl_wit_set *set, size_t user_count,
-                      struct sl_bytes package)
+                      struct sl_bytes world, struct sl_bytes package)
 {
-    bool needed = false;
+    struct sl_bytes name = name_of(package);
+    bool any = memchr(world.ptr, '@', world.len) == NULL;
+    bool of_world = uses_package(world, any ? name : package);
+    bool used = false;
 
     for (size_t i = 0; i < set->count; i++) {
         struct sl_bytes text = set->files[i].text;
-        if (i < user_count && sl_bytes_equal(find_package(text), package))
-            return false; /* the user's copy takes precedence */
-        needed = needed || uses_package(text, package);
+        struct sl_bytes own = find_package(text);
+        if (i < user_count && sl_bytes_equal(own, package))
+            return false;
+        if (i < user_count && any && sl_bytes_equal(name_of(own), name))
+            of_world = false;
+        used = used || uses_package(text, package);
     }
-    return needed;
+    return of_world || used;
 }
 
 /* Add one built-in file that is needed and missing; false when there is none. */
-static bool add_needed(struct sl_wit_set *set, size_t user_count, bool *added)
+static bool add_needed(struct sl_wit_set *set, size_t user_count,
+                       struct sl_bytes world, bool *added)
 {
     for (size_t i = 0; i < sl_wit_file_count; i++) {
         const struct sl_embedded_file *file = &sl_wit_files[i];
         const struct sl_bytes text = SL_BYTES(file->text, file->len);
-        if (added[i] || !is_needed(set, user_count, find_package(text)))
+        if (added[i] || !is_needed(set, user_count, world, find_package(text)))
             continue;
         /* In a separate folder: the user may have a file of the same name. */
         char *path = own_block(set, sl_asprintf("built-in/%s", file->path));
@@ -160,8 +176,8 @@ static bool add_needed(struct sl_wit_set *set, size_t user_count, bool *added)
     return false;
 }
 
-enum sl_status sl_wit_set_read(const char *folder, struct sl_wit_set *out,
-                               struct sl_error *err)
+enum sl_status sl_wit_set_read(const char *folder, const char *world,
+                               struct sl_wit_set *out, struct sl_error *err)
 {
     *out = (struct sl_wit_set){0};
     if (folder == NULL) {
@@ -180,7 +196,7 @@ enum sl_status sl_wit_set_read(const char *folder, struct sl_wit_set *out,
     SL_CLEANUP(sl_freep)
     bool *added = sl_alloc_array(sl_wit_file_count, sizeof(*added));
     size_t user_count = out->count;
-    while (add_needed(out, user_count, added))
+    while (add_needed(out, user_count, sl_bytes_of(world), added))
         ; /* each may need others */
     return SL_OK;
 }

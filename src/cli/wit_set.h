@@ -22,9 +22,13 @@ struct sl_wit_set {
     size_t owned_count;
 };
 
-/* folder: NULL for the built-in packages alone.  The caller calls
- * sl_wit_set_done in any case. */
+/*
+ * folder: NULL for the built-in packages alone.  world: what is asked for, whose
+ * package may be a built-in one as well.  The caller calls sl_wit_set_done in
+ * any case.
+ */
 SL_MUST_CHECK enum sl_status sl_wit_set_read(const char *folder,
+                                             const char *world,
                                              struct sl_wit_set *out,
                                              struct sl_error *err);
 void sl_wit_set_done(struct sl_wit_set *set);

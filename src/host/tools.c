@@ -34,20 +34,23 @@ static struct sl_bridge_wit_file *bridge_files(const struct sl_tool_file *files,
 }
 
 enum sl_status sl_tool_bindgen_c(const struct sl_tool_file *files, size_t count,
-                                 const char *world, sl_tool_file_fn *visit,
-                                 void *context, struct sl_error *err)
+                                 const char *world, const char *features,
+                                 sl_tool_file_fn *visit, void *context,
+                                 struct sl_error *err)
 {
     SL_CLEANUP(sl_freep)
     struct sl_bridge_wit_file *list = bridge_files(files, count);
 
-    return sl_bridge_bindgen_c(list, count, sl_bytes_of(world), visit, context,
-                               err);
+    return sl_bridge_bindgen_c(list, count, sl_bytes_of(world),
+                               sl_bytes_of(features != NULL ? features : ""),
+                               visit, context, err);
 }
 
 enum sl_status sl_tool_componentize(struct sl_bytes core,
                                     const struct sl_tool_file *files,
                                     size_t count, const char *world,
-                                    struct sl_buf *out, struct sl_error *err)
+                                    const char *features, struct sl_buf *out,
+                                    struct sl_error *err)
 {
     SL_CLEANUP(sl_freep)
     struct sl_bridge_wit_file *list = bridge_files(files, count);
@@ -58,6 +61,7 @@ enum sl_status sl_tool_componentize(struct sl_bytes core,
         .files = list,
         .file_count = world != NULL ? count : 0,
         .world = sl_bytes_of(world != NULL ? world : ""),
+        .features = sl_bytes_of(features != NULL ? features : ""),
     };
 
     if (sl_bridge_wasm_kind_of(core) == SL_BRIDGE_COMPONENT)

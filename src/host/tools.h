@@ -21,12 +21,14 @@ typedef enum sl_status sl_tool_file_fn(void *context, struct sl_bytes name,
                                        struct sl_bytes content,
                                        struct sl_error *err);
 
-/* C bindings of a world: NAME.c, NAME.h, NAME_component_type.o. */
-SL_MUST_CHECK enum sl_status sl_tool_bindgen_c(const struct sl_tool_file *files,
-                                               size_t count, const char *world,
-                                               sl_tool_file_fn *visit,
-                                               void *context,
-                                               struct sl_error *err);
+/*
+ * C bindings of a world: NAME.c, NAME.h, NAME_component_type.o.  features: of
+ * the @unstable items to bind, separated by commas; or NULL.
+ */
+SL_MUST_CHECK enum sl_status
+sl_tool_bindgen_c(const struct sl_tool_file *files, size_t count,
+                  const char *world, const char *features,
+                  sl_tool_file_fn *visit, void *context, struct sl_error *err);
 
 /*
  * Make a core module for wasm32-wasip1 a component.  world is NULL where the
@@ -34,8 +36,8 @@ SL_MUST_CHECK enum sl_status sl_tool_bindgen_c(const struct sl_tool_file *files,
  */
 SL_MUST_CHECK enum sl_status
 sl_tool_componentize(struct sl_bytes core, const struct sl_tool_file *files,
-                     size_t count, const char *world, struct sl_buf *out,
-                     struct sl_error *err);
+                     size_t count, const char *world, const char *features,
+                     struct sl_buf *out, struct sl_error *err);
 
 /* Append "wasmtime 48.0.8", one line for each part of the bridge. */
 SL_MUST_CHECK enum sl_status sl_tool_versions(struct sl_buf *out,
