@@ -107,6 +107,7 @@ static void test_a_handle_is_a_store(void **state)
     assert_int_not_equal(first, again);
 }
 
+/* holds: kv-26 lockd-14 mq-33 pubsub-27 sql-53 types-8 */
 static void test_only_what_is_granted(void **state)
 {
     refused(*state, SL_LITERAL("third"),
@@ -139,6 +140,7 @@ static void test_names_that_are_none(void **state)
     refused(*state, SL_BYTES(large, sizeof(large)), message);
 }
 
+/* holds: kv-24 */
 static void test_a_dropped_handle_is_dead(void **state)
 {
     uint32_t first = open_bucket(*state, "first");

@@ -19,6 +19,7 @@
 
 /* --- Repeats ------------------------------------------------------------ */
 
+/* holds: kv-12 kv-13 types-25 types-26 types-27 */
 static void only_what_is_safe_is_repeated(void **state)
 {
     const struct {
@@ -65,6 +66,7 @@ static void only_what_is_safe_is_repeated(void **state)
     }
 }
 
+/* holds: kv-12 */
 static void a_repeat_can_succeed(void **state)
 {
     struct faulty_store f;
@@ -81,6 +83,7 @@ static void a_repeat_can_succeed(void **state)
     faulty_store_close(&f);
 }
 
+/* holds: kv-12 */
 static void a_refused_connection_is_tried_again(void **state)
 {
     struct faulty_store f;
@@ -98,6 +101,7 @@ static void a_refused_connection_is_tried_again(void **state)
     faulty_store_close(&f);
 }
 
+/* holds: kv-12 kv-13 */
 static void only_what_failed_of_a_call_is_repeated(void **state)
 {
     struct sl_kv_request many[3] = {faulty_request(SL_KV_INCREMENT, "a"),
@@ -120,6 +124,7 @@ static void only_what_failed_of_a_call_is_repeated(void **state)
     faulty_store_close(&f);
 }
 
+/* holds: types-18 */
 static void no_repeat_goes_past_the_deadline(void **state)
 {
     struct faulty_store f;

@@ -14,6 +14,7 @@
 
 /* --- Arguments ---------------------------------------------------------- */
 
+/* holds: kv-1 kv-4 kv-20 types-2 types-13 types-14 */
 static void wrong_arguments_never_reach_the_driver(void **state)
 {
     static char long_key[SL_KV_KEY_MAX + 2];
@@ -57,6 +58,7 @@ static void wrong_arguments_never_reach_the_driver(void **state)
     faulty_store_close(&f);
 }
 
+/* holds: kv-19 */
 static void an_impossible_version_is_a_conflict(void **state)
 {
     static const char *const texts[] = {"", "with space", "\xc3\xa9"};
@@ -74,6 +76,7 @@ static void an_impossible_version_is_a_conflict(void **state)
     faulty_store_close(&f);
 }
 
+/* holds: kv-30 kv-35 kv-45 kv-49 types-21 types-22 */
 static void what_a_driver_cannot_do_is_unsupported(void **state)
 {
     struct faulty_store f;
@@ -97,6 +100,7 @@ static void what_a_driver_cannot_do_is_unsupported(void **state)
     faulty_store_close(&f);
 }
 
+/* holds: kv-58 kv-60 types-12 */
 static void too_many_requests_are_refused_as_a_whole(void **state)
 {
     static struct sl_kv_request many[SL_KV_MANY_MAX + 1];
@@ -120,6 +124,7 @@ static void too_many_requests_are_refused_as_a_whole(void **state)
     faulty_store_close(&f);
 }
 
+/* holds: kv-5 kv-54 kv-58 */
 static void the_values_of_a_call_have_a_limit(void **state)
 {
     static uint8_t large[16 << 20];

@@ -69,7 +69,7 @@ says served "event=trapped component=web method=GET path=/trap"
 says served "event=failed component=web method=GET path=/nothing"
 says served "event=timed-out component=web method=GET path=/spin"
 
-# Nothing is granted outside, and an instance sees one request.
+# Nothing is granted outside, and an instance sees one request.  holds: slight-1
 get 200 /fetch/http/127.0.0.1:1/
 says body "denied"
 says served "event=host-denied component=web scheme=http host=127.0.0.1 port=1"

@@ -199,6 +199,7 @@ void fault_tell(const char *fmt, ...)
 
 /* --- Who may do what ---------------------------------------------------- */
 
+/* holds: types-1 types-9 */
 void fault_case_credentials(void **state)
 {
     const struct fault_service *service = fault_driver.service;
@@ -251,6 +252,7 @@ static void refused(struct test_store *store, const struct fault_right *right)
         fault_call_is(store, next_write(), right->status, right->says);
 }
 
+/* holds: types-1 types-8 */
 void fault_case_revoked(void **state)
 {
     const struct fault_right *right = fault_driver.rights != NULL
@@ -335,6 +337,7 @@ void fault_case_two_ports(void **state)
 
 /* --- A server that goes away -------------------------------------------- */
 
+/* holds: types-20 */
 void fault_case_refused(void **state)
 {
     const struct fault_service *service = fault_driver.service;
@@ -362,6 +365,7 @@ static enum sl_status look(struct test_store *store)
     return status;
 }
 
+/* holds: types-20 */
 void fault_case_restarted(void **state)
 {
     struct test_store store;
@@ -404,6 +408,7 @@ void fault_stalled_done(struct test_store *store, struct proxy *proxy)
     proxy_free(proxy);
 }
 
+/* holds: types-18 */
 void fault_case_stalled(void **state)
 {
     struct test_store store;
