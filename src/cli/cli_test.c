@@ -322,7 +322,7 @@ static void test_limits_of_compiling(void **state)
     expect_output(f,
                   EMPTY_COMPONENT "\"$SLIGHT\" run a.wasm --compile-memory 1MB",
                   2, "error: --compile-memory 1MB: ");
-    expect_output(f, "\"$SLIGHT\" compile-child", 75, "is for slight itself");
+    expect_output(f, "\"$SLIGHT\" compile-child", 79, "is for slight itself");
     expect_output(
         f, "truncate -s 300M a.wasm; \"$SLIGHT\" check a.wasm", 4,
         "error: a.wasm: larger than 268435456 bytes; raise max-size in "
