@@ -115,6 +115,41 @@ static int run_cases(size_t after, const char *only, const char *prefix)
     return found ? 0 : 2;
 }
 
+static case_fn *role_of(const char *role)
+{
+    if (strcmp(role, "finder") == 0)
+        return suite_roles.find;
+    if (strcmp(role, "contender") == 0)
+        return suite_roles.contend;
+    return strcmp(role, "auditor") == 0 ? suite_roles.audit : NULL;
+}
+
+/* One part of what several instances do; what is held is not given back. */
+static int play(const char *role, bool stay, const char *shared_word)
+{
+    bool holds = strcmp(role, "holder") == 0 && suite_roles.hold != NULL;
+    case_fn *run = role_of(role);
+    struct resource *resource;
+
+    if (!holds && run == NULL) {
+        fprintf(stderr, "there is no role \"%s\"\n", role);
+        return 2;
+    }
+    number = 1;
+    name_of_case = role;
+    snprintf(word, sizeof(word), "%s", shared_word);
+    OK(suite_open("store", &resource));
+    if (holds)
+        suite_roles.hold(resource, stay);
+    else
+        run(resource);
+    printf("ok 1 - %s\n", role);
+    fflush(stdout);
+    while (stay)
+        sleep_ms(1000);
+    return 0;
+}
+
 static size_t count_cases(void)
 {
     size_t count = 0;
@@ -165,9 +200,9 @@ static bool take_limit(const char *text)
 }
 
 struct arguments {
-    bool list;
+    bool list, stay;
     uint64_t after;
-    const char *only;
+    const char *only, *role;
     const char *word;
 };
 
@@ -178,6 +213,8 @@ static bool take_argument(struct arguments *arguments, const char *option,
         features = suite_features_of(value);
     else if (strcmp(option, "--case") == 0)
         arguments->only = value;
+    else if (strcmp(option, "--role") == 0)
+        arguments->role = value;
     else if (strcmp(option, "--word") == 0)
         arguments->word = value;
     else if (strcmp(option, "--after") == 0)
@@ -196,6 +233,10 @@ static bool take_arguments(struct arguments *arguments, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--list") == 0) {
             arguments->list = true;
+            continue;
+        }
+        if (strcmp(argv[i], "--stay") == 0) {
+            arguments->stay = true;
             continue;
         }
         if (i + 1 == argc || !take_argument(arguments, argv[i], argv[i + 1])) {
@@ -217,6 +258,9 @@ int main(int argc, char **argv)
         return 2;
     if (arguments.list)
         return list_cases();
+    if (arguments.role != NULL)
+        return play(arguments.role, arguments.stay,
+                    arguments.word != NULL ? arguments.word : "role");
     clock_gettime(CLOCK_REALTIME, &now);
     snprintf(prefix, sizeof(prefix), "case-%llx%lx",
              (unsigned long long)now.tv_sec, now.tv_nsec);

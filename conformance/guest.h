@@ -13,6 +13,18 @@ void suite_close(struct resource *resource);
 /* Take away what earlier cases left, where this kind of resource has a way. */
 void suite_empty(struct resource *resource, unsigned features);
 
+/* `--role`: what several instances of the component do together, which share
+ * one word.  NULL: the suite has no such role. */
+struct suite_roles {
+    /* Take something, and end with it; with stay it is killed with it. */
+    void (*hold)(struct resource *resource, bool stay);
+    case_fn *find;    /* after the holder's end */
+    case_fn *contend; /* several at once */
+    case_fn *audit;   /* after the contenders' end */
+};
+
+extern const struct suite_roles suite_roles;
+
 /* `--dialect`: false where the suite knows none of this name. */
 bool suite_dialect(const char *name);
 
