@@ -91,6 +91,11 @@ class ManyFailTogether(host.Bucket):
         return [function(*item) for item in items]
 
 
+class WhatIsMissingIsInternal(host.Bucket):
+    def require(self, feature):
+        host.need(feature in self.features, "internal", f"no {feature}")
+
+
 class MessagesOfTwoLines(host.Bucket):
     def check_key(self, key):
         try:
@@ -115,12 +120,15 @@ def faults():
             if isinstance(item, type) and issubclass(item, (host.Bucket, host.Host))]
 
 
-def host_with(fault):
-    return fault() if issubclass(fault, host.Host) else host.Host(fault)
+def host_with(fault, features):
+    if issubclass(fault, host.Host):
+        return fault(features)
+    return host.Host(features, fault)
 
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:
         print("\n".join(fault.__name__ for fault in faults()))
     else:
-        sys.exit(host.run(host_with(globals()[sys.argv[1]]), sys.argv[2], sys.argv[3:]))
+        planted = host_with(globals()[sys.argv[1]], host.features_of(sys.argv))
+        sys.exit(host.run(planted, sys.argv[2], sys.argv[3:]))

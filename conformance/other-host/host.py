@@ -30,7 +30,8 @@ def need(condition, code, message):
 class Bucket:
     """The functions of slight:kv's bucket, under their names there."""
 
-    def __init__(self):
+    def __init__(self, features):
+        self.features = features
         self.entries = {}  # key: [value, version, monotonic end or None]
         self.writes = 0
 
@@ -40,6 +41,9 @@ class Bucket:
 
     def check_value(self, value):
         need(len(value) <= VALUE_MAX, "too-large", f"a value has at most {VALUE_MAX} bytes")
+
+    def require(self, feature):
+        need(feature in self.features, "unsupported", f"this bucket has no {feature}")
 
     def find(self, key):
         entry = self.entries.get(key)
@@ -72,6 +76,7 @@ class Bucket:
 
     def get_entry(self, key):
         self.check_key(key)
+        self.require("versions")
         entry = self.find(key)
         return entry and record(value=entry[0], version=entry[1])
 
@@ -90,13 +95,18 @@ class Bucket:
         ttl_ms = getattr(options, "ttl-ms")
         need(ttl_ms is None or 1 <= ttl_ms <= YEARS_10_MS, "invalid-argument", "no ttl-ms")
         entry, condition = self.find(key), options.condition
+        if ttl_ms is not None:
+            self.require("ttl")
+        if condition.tag != "always":
+            self.require("if-absent" if condition.tag == "absent" else "versions")
         if condition.tag == "absent":
             need(entry is None, "already-exists", "there is a value")
         if condition.tag == "version":
             need(entry is not None and entry[1] == condition.payload,
                  "conflict", "it is another version")
         end = None if ttl_ms is None else time.monotonic() + ttl_ms / 1000
-        return self.put(key, value, end)
+        version = self.put(key, value, end)
+        return version if "versions" in self.features else None
 
     def delete(self, key):
         self.check_key(key)
@@ -106,12 +116,14 @@ class Bucket:
 
     def delete_if(self, key, version):
         self.check_key(key)
+        self.require("versions")
         entry = self.find(key)
         need(entry is not None and entry[1] == version, "conflict", "it is another version")
         del self.entries[key]
 
     def increment(self, key, delta):
         self.check_key(key)
+        self.require("increment")
         entry = self.find(key)
         total = (0 if entry is None else self.in_range(self.number(entry[0]))) + delta
         self.put(key, b"%d" % self.in_range(total), entry and entry[2])
@@ -124,6 +136,7 @@ class Bucket:
     def keys(self, prefix, cursor, limit):
         need(len(prefix.encode()) <= 1024 and "\0" not in prefix, "invalid-argument", "no prefix")
         need(1 <= limit <= 1000, "invalid-argument", "limit is 1 to 1000")
+        self.require("keys")
         after = ""
         if cursor is not None:
             need(re.fullmatch(r"c([0-9a-f]{2}){1,1024}", cursor), "invalid-argument", "no cursor")
@@ -195,8 +208,8 @@ wasm.ResultType._tagged = lambda self: True
 
 
 class Host:
-    def __init__(self, bucket_class=Bucket):
-        self.buckets = {name: bucket_class() for name in ("store", "other")}
+    def __init__(self, features, bucket_class=Bucket):
+        self.buckets = {name: bucket_class(features) for name in ("store", "other")}
         self.handles, self.last = {}, 0
 
     def find(self, name):
@@ -264,5 +277,13 @@ def run(host, path, arguments):
     return 0 if answer.tag == "ok" else 1
 
 
+def features_of(arguments):
+    """The buckets have the features of which the component is told."""
+    for option, value in zip(arguments, arguments[1:]):
+        if option == "--features":
+            return value.split(",")
+    return []
+
+
 if __name__ == "__main__":
-    sys.exit(run(Host(), sys.argv[1], sys.argv[2:]))
+    sys.exit(run(Host(features_of(sys.argv)), sys.argv[1], sys.argv[2:]))
