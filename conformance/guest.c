@@ -67,7 +67,8 @@ enum status failed(slight_types_errors_error_t *error)
 void check_grants(void)
 {
     static const char *const names[] = {
-        "nothing", "", "Store", "store ", "stor", "store/", "../store", "*",
+        "nothing", "",         "Store", "store ", "stor",
+        "store/",  "../store", "*",     "alien", /* of another kind */
     };
     struct resource *resource;
 

@@ -23,7 +23,8 @@ for file in "${SL_TEST_SERVICES:-/nonexistent}"/*.env; do
     fi
 done
 
-# The manifest of one case: two resources, each with the driver's settings.
+# The manifest of one case: two resources, each with the driver's settings, and
+# one of another kind.
 manifest() {
     printf 'slight = 1\nname = "conformance"\n'
     printf '[component]\nsource = "%s"\nmemory = "256MiB"\n' "$component"
@@ -35,6 +36,10 @@ manifest() {
         sed "s|@CASE@|guest-$$-$1-$resource|; s|@DIR@|$folder/$1-$resource|; s|@OTHER@|${resource#store}|" \
             "$SL_TEST_SETTINGS"
     done
+    case $SL_TEST_DRIVER in
+    kv.*) printf '[[resource]]\nname = "alien"\ntype = "mq.sqlite"\npath = "%s/alien"\n' "$folder" ;;
+    *) printf '[[resource]]\nname = "alien"\ntype = "kv.memory"\n' ;;
+    esac
 }
 
 set -- --features "$("$native" --features)"
