@@ -8,6 +8,30 @@
 
 static const struct receive one_look = {.limit = 1};
 
+static enum status drop_settled(struct message *message, enum status status)
+{
+    const struct failure why = *last_failure();
+
+    mq_drop(message);
+    *last_failure() = why;
+    return status;
+}
+
+enum status mq_complete(struct message *message)
+{
+    return drop_settled(message, message_complete(message));
+}
+
+enum status mq_abandon(struct message *message, uint64_t delay_ms)
+{
+    return drop_settled(message, message_abandon(message, delay_ms));
+}
+
+enum status mq_dead_letter(struct message *message, struct bytes reason)
+{
+    return drop_settled(message, message_dead_letter(message, reason));
+}
+
 void mq_put(struct resource *resource, const char *text)
 {
     char id[MQ_NAME_MAX + 1];
@@ -190,6 +214,55 @@ static void abandon_with_a_delay(struct resource *resource)
     OK(mq_complete(mq_expect(resource, "later", 2)));
 }
 
+static void settled_is_settled(struct resource *resource)
+{
+    mq_put(resource, "first");
+    struct message *message = mq_take(resource, 0);
+    OK(message_complete(message));
+    FAILS(message_complete(message), CONFLICT);
+    FAILS(message_abandon(message, 0), CONFLICT);
+    FAILS(mq_extend(message, MQ_VISIBILITY_MIN_MS), CONFLICT);
+    CHECK(bytes_equal(mq_get(message)->payload, TEXT("first")));
+    mq_drop(message);
+    mq_expect_none(resource);
+
+    /* One that was returned is somebody else's; to drop it does nothing. */
+    mq_put(resource, "second");
+    message = mq_take(resource, 0);
+    OK(message_abandon(message, 0));
+    struct message *again = mq_take(resource, 0);
+    FAILS(message_complete(message), CONFLICT);
+    mq_drop(message);
+    mq_expect_none(resource);
+    OK(mq_complete(again));
+}
+
+static void a_dead_letter_is_settled(struct resource *resource)
+{
+    mq_put(resource, "text");
+    struct message *message = mq_take(resource, 0);
+    OK(message_dead_letter(message, TEXT("reason")));
+    FAILS(message_dead_letter(message, TEXT("reason")), CONFLICT);
+    FAILS(message_complete(message), CONFLICT);
+    mq_drop(message);
+    mq_expect_none(resource);
+}
+
+static void a_failure_settles_nothing(struct resource *resource)
+{
+    static char reason[1026];
+
+    memset(reason, 'r', 1025);
+    mq_put(resource, "text");
+    struct message *message = mq_take(resource, 0);
+    FAILS(message_abandon(message, MQ_DELAY_MAX_MS + 1), INVALID_ARGUMENT);
+    FAILS(message_dead_letter(message, bytes_of(reason)), INVALID_ARGUMENT);
+    mq_expect_none(resource);
+    OK(mq_extend(message, MQ_VISIBILITY_MAX_MS));
+    OK(mq_complete(message));
+    mq_expect_none(resource);
+}
+
 static void visibility_ends(struct resource *resource)
 {
     mq_put(resource, "text");
@@ -336,6 +409,10 @@ const struct suite_case mq_cases[] = {
     {"one receiver at a time", 0, one_receiver_at_a_time},
     {"a drop abandons", MQ_NEEDS_COUNT, a_drop_abandons},
     {"abandon with a delay", MQ_NEEDS_COUNT, abandon_with_a_delay},
+    {"what is settled is settled", 0, settled_is_settled},
+    {"a dead letter is settled", MQ_NEEDS_DEAD_LETTER,
+     a_dead_letter_is_settled},
+    {"a failure settles nothing", 0, a_failure_settles_nothing},
     {"visibility ends", MQ_NEEDS_COUNT, visibility_ends},
     {"what is extended stays hidden", MQ_NEEDS_COUNT, what_is_extended_stays},
     {"a delay", MQ_NEEDS_DELAY, a_delay},

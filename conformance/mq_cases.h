@@ -73,12 +73,16 @@ enum status mq_receive(struct resource *resource, struct receive options,
 enum status mq_depth(struct resource *resource, uint64_t *depth);
 
 const struct delivery *mq_get(struct message *message);
-/* These take the message. */
+enum status message_complete(struct message *message);
+enum status message_abandon(struct message *message, uint64_t delay_ms);
+enum status message_dead_letter(struct message *message, struct bytes reason);
+enum status mq_extend(struct message *message, uint64_t visibility_ms);
+void mq_drop(struct message *message);
+
+/* Settle the message, and drop it. */
 enum status mq_complete(struct message *message);
 enum status mq_abandon(struct message *message, uint64_t delay_ms);
 enum status mq_dead_letter(struct message *message, struct bytes reason);
-void mq_drop(struct message *message);
-enum status mq_extend(struct message *message, uint64_t visibility_ms);
 
 /* Send this text; fail the case where that fails. */
 void mq_put(struct resource *resource, const char *text);

@@ -183,43 +183,37 @@ const struct delivery *mq_get(struct message *message)
     return &message->delivery;
 }
 
-/* What is left of it once its handle is gone. */
-static slight_mq_queue_own_message_t take_handle(struct message *message)
+static slight_mq_queue_borrow_message_t borrow_message(struct message *message)
 {
-    slight_mq_queue_own_message_t handle = message->handle;
-
-    slight_mq_queue_delivery_free(&message->got);
-    free((void *)(uintptr_t)message->delivery.id);
-    free((void *)(uintptr_t)message->delivery.group);
-    free(message);
-    return handle;
+    return slight_mq_queue_borrow_message(message->handle);
 }
 
-enum status mq_complete(struct message *message)
+enum status message_complete(struct message *message)
 {
     slight_types_errors_error_t error;
 
-    if (!slight_mq_queue_static_message_complete(take_handle(message), &error))
+    if (!slight_mq_queue_method_message_complete(borrow_message(message),
+                                                 &error))
         return failed(&error);
     return WORKED;
 }
 
-enum status mq_abandon(struct message *message, uint64_t delay_ms)
+enum status message_abandon(struct message *message, uint64_t delay_ms)
 {
     slight_types_errors_error_t error;
 
-    if (!slight_mq_queue_static_message_abandon(take_handle(message), delay_ms,
-                                                &error))
+    if (!slight_mq_queue_method_message_abandon(borrow_message(message),
+                                                delay_ms, &error))
         return failed(&error);
     return WORKED;
 }
 
-enum status mq_dead_letter(struct message *message, struct bytes reason)
+enum status message_dead_letter(struct message *message, struct bytes reason)
 {
     command_string_t string = string_of(reason);
     slight_types_errors_error_t error;
 
-    if (!slight_mq_queue_static_message_dead_letter(take_handle(message),
+    if (!slight_mq_queue_method_message_dead_letter(borrow_message(message),
                                                     &string, &error))
         return failed(&error);
     return WORKED;
@@ -227,16 +221,19 @@ enum status mq_dead_letter(struct message *message, struct bytes reason)
 
 void mq_drop(struct message *message)
 {
-    slight_mq_queue_message_drop_own(take_handle(message));
+    slight_mq_queue_message_drop_own(message->handle);
+    slight_mq_queue_delivery_free(&message->got);
+    free((void *)(uintptr_t)message->delivery.id);
+    free((void *)(uintptr_t)message->delivery.group);
+    free(message);
 }
 
 enum status mq_extend(struct message *message, uint64_t visibility_ms)
 {
     slight_types_errors_error_t error;
 
-    if (!slight_mq_queue_method_message_extend(
-            slight_mq_queue_borrow_message(message->handle), visibility_ms,
-            &error))
+    if (!slight_mq_queue_method_message_extend(borrow_message(message),
+                                               visibility_ms, &error))
         return failed(&error);
     return WORKED;
 }

@@ -6,6 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum status pubsub_acknowledge(struct delivery *delivery)
+{
+    enum status status = delivery_acknowledge(delivery);
+    const struct failure why = *last_failure();
+
+    pubsub_drop(delivery);
+    *last_failure() = why;
+    return status;
+}
+
 struct bytes pubsub_topic(void)
 {
     return bytes_of(case_word());
@@ -288,6 +298,20 @@ static void what_is_dropped_comes_back(struct resource *resource)
     pubsub_leave(subscription);
 }
 
+static void acknowledged_once(struct resource *resource)
+{
+    struct subscription *subscription = pubsub_join(resource, "g", false);
+
+    pubsub_put(resource, NULL, "text");
+    struct delivery *delivery = pubsub_expect(subscription, "text");
+    OK(delivery_acknowledge(delivery));
+    FAILS(delivery_acknowledge(delivery), CONFLICT);
+    CHECK(bytes_equal(pubsub_get(delivery)->payload, TEXT("text")));
+    pubsub_drop(delivery);
+    pubsub_expect_none(subscription);
+    pubsub_leave(subscription);
+}
+
 static void what_a_member_had_goes_to_another(struct resource *resource)
 {
     struct subscription *one = pubsub_join(resource, "g", false);
@@ -440,6 +464,8 @@ const struct suite_case pubsub_cases[] = {
     {"a key in one receive", PUBSUB_NEEDS_KEYS, a_key_in_one_receive},
     {"what is dropped comes back", PUBSUB_NEEDS_SUBSCRIBE,
      what_is_dropped_comes_back},
+    {"what is acknowledged is settled", PUBSUB_NEEDS_SUBSCRIBE,
+     acknowledged_once},
     {"what a member had goes to another", PUBSUB_NEEDS_KEYS,
      what_a_member_had_goes_to_another},
     {"a slow member keeps what it has", PUBSUB_NEEDS_SUBSCRIBE,

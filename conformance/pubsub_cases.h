@@ -65,9 +65,11 @@ enum status pubsub_receive(struct subscription *subscription, uint32_t limit,
                            uint64_t wait_ms, struct delivery *deliveries[],
                            size_t *count);
 const struct event *pubsub_get(struct delivery *delivery);
-/* These take the delivery. */
-enum status pubsub_acknowledge(struct delivery *delivery);
+enum status delivery_acknowledge(struct delivery *delivery);
 void pubsub_drop(struct delivery *delivery);
+
+/* Acknowledge the delivery, and drop it. */
+enum status pubsub_acknowledge(struct delivery *delivery);
 
 /* A topic, and groups, that no other case has. */
 struct bytes pubsub_topic(void);

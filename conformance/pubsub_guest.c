@@ -202,30 +202,21 @@ const struct event *pubsub_get(struct delivery *delivery)
     return &delivery->event;
 }
 
-/* What is left of it once its handle is gone. */
-static slight_pubsub_topics_own_delivery_t
-take_handle(struct delivery *delivery)
-{
-    slight_pubsub_topics_own_delivery_t handle = delivery->handle;
-
-    slight_pubsub_topics_event_free(&delivery->got);
-    free(delivery);
-    return handle;
-}
-
-enum status pubsub_acknowledge(struct delivery *delivery)
+enum status delivery_acknowledge(struct delivery *delivery)
 {
     slight_types_errors_error_t error;
 
-    if (!slight_pubsub_topics_static_delivery_acknowledge(take_handle(delivery),
-                                                          &error))
+    if (!slight_pubsub_topics_method_delivery_acknowledge(
+            slight_pubsub_topics_borrow_delivery(delivery->handle), &error))
         return failed(&error);
     return WORKED;
 }
 
 void pubsub_drop(struct delivery *delivery)
 {
-    slight_pubsub_topics_delivery_drop_own(take_handle(delivery));
+    slight_pubsub_topics_delivery_drop_own(delivery->handle);
+    slight_pubsub_topics_event_free(&delivery->got);
+    free(delivery);
 }
 
 /* --- What only a guest can do ------------------------------------------- */

@@ -173,7 +173,7 @@ fn dead_letter<'a>(
         Ok(reason) => request.reason = reason,
         Err(error) => return now(Err(error)),
     }
-    tell::<_, SlMqAnswer>(store, this.rep(), &request, true)
+    tell::<_, SlMqAnswer>(store, this.rep(), &request, false)
 }
 
 type Messages = Items<Outgoing, MQ_MANY_MAX>;
@@ -212,20 +212,20 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     mq.func_wrap("[method]message.get", |store: Store<'_>, (this,): (ThisMessage,)| {
         get(&store, &this)
     })?;
-    mq.func_wrap_async("[static]message.complete", |store, (this,): (ThisMessage,)| {
+    mq.func_wrap_async("[method]message.complete", |store, (this,): (ThisMessage,)| {
         let request = SlMqRequest::new(SlMqVerb::COMPLETE);
-        tell::<_, SlMqAnswer>(store, this.rep(), &request, true)
+        tell::<_, SlMqAnswer>(store, this.rep(), &request, false)
     })?;
     mq.func_wrap_async(
-        "[static]message.abandon",
+        "[method]message.abandon",
         |store, (this, delay_ms): (ThisMessage, u64)| {
             let mut request = SlMqRequest::new(SlMqVerb::ABANDON);
             request.delay_ms = delay_ms;
-            tell::<_, SlMqAnswer>(store, this.rep(), &request, true)
+            tell::<_, SlMqAnswer>(store, this.rep(), &request, false)
         },
     )?;
     mq.func_wrap_async(
-        "[static]message.dead-letter",
+        "[method]message.dead-letter",
         |store, (this, reason): (ThisMessage, Text)| dead_letter(store, &this, &reason),
     )?;
     mq.func_wrap_async(

@@ -222,10 +222,10 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
             get(&store, &this)
         })?;
     pubsub.func_wrap_async(
-        "[static]delivery.acknowledge",
+        "[method]delivery.acknowledge",
         |store, (this,): (Resource<Delivery>,)| {
             let request = SlPubsubRequest::new(SlPubsubVerb::ACKNOWLEDGE);
-            tell::<_, SlPubsubAnswer>(store, this.rep(), &request, true)
+            tell::<_, SlPubsubAnswer>(store, this.rep(), &request, false)
         },
     )?;
     Ok(())

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "host/guest_call.h"
 #include "pubsub/pubsub.h"
 
 static enum sl_status attach_one(void *instance, const struct sl_object *from,
@@ -52,6 +53,15 @@ void sl_received_on_settled(struct sl_received *received, enum sl_status status)
 {
     if (status == SL_OK || status == SL_CONFLICT)
         received->is_settled = true;
+}
+
+bool sl_received_refuse(const struct sl_object *object, void *answer,
+                        const char *why)
+{
+    struct sl_error err;
+
+    sl_fail(&err, SL_CONFLICT, "%s", why);
+    return sl_guest_call_fail(object->service, answer, &err);
 }
 
 void sl_received_view(const struct sl_object *object, void *out)

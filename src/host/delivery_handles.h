@@ -15,7 +15,7 @@ struct sl_subscription; /* pubsub/pubsub.h */
 struct sl_received {
     struct sl_delivery *delivery;         /* owned */
     struct sl_subscription *subscription; /* a reference; a message has none */
-    bool is_settled;
+    bool is_settled; /* or lost: no call of it can do anything any more */
 };
 
 /*
@@ -33,6 +33,11 @@ sl_received_attach(void *instance, const struct sl_object *from,
 /* A request that settles it was answered. */
 void sl_received_on_settled(struct sl_received *received,
                             enum sl_status status);
+
+/* Answer a call of one that is settled: SL_CONFLICT.  Returns true, as the call
+ * is answered then. */
+bool sl_received_refuse(const struct sl_object *object, void *answer,
+                        const char *why);
 
 /* The view of both. */
 void sl_received_view(const struct sl_object *object, void *out);

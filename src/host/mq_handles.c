@@ -14,6 +14,10 @@ static bool call_message(const struct sl_guest_call *guest,
 
     (void)count;
     (void)made;
+    if (received->is_settled)
+        return sl_received_refuse(
+            object, answers,
+            "the message is settled, or its visibility has ended: drop it");
     request.receipt = received->delivery->receipt;
     return sl_guest_call(guest, object->service, &request, 1, answers);
 }

@@ -26,12 +26,17 @@ static bool call_event(const struct sl_guest_call *guest,
                        const struct sl_object *object, const void *requests,
                        size_t count, void *answers, uint32_t *made)
 {
+    const struct sl_received *received = object->data;
     const struct sl_pubsub_request request =
         event_request(object, SL_PUBSUB_ACKNOWLEDGE);
 
     (void)requests;
     (void)count;
     (void)made;
+    if (received->is_settled)
+        return sl_received_refuse(
+            object, answers,
+            "the event is acknowledged, or no longer this member's: drop it");
     return sl_guest_call(guest, object->service, &request, 1, answers);
 }
 

@@ -21,6 +21,7 @@ struct message {
     struct sl_service *service;
     struct sl_delivery *message;
     struct delivery delivery;
+    bool is_settled;
 };
 
 static struct sl_bytes in(struct bytes bytes)
@@ -174,38 +175,37 @@ static enum status tell(struct message *message, struct sl_mq_request request)
     return status;
 }
 
-/* As a guest's handle: what was not settled is abandoned. */
 static enum status settle(struct message *message, struct sl_mq_request request)
 {
     enum status status = tell(message, request);
 
     if (status == WORKED || status == CONFLICT)
-        message_free(message);
-    else
-        mq_drop(message);
+        message->is_settled = true;
     return status;
 }
 
-enum status mq_complete(struct message *message)
+enum status message_complete(struct message *message)
 {
     return settle(message, (struct sl_mq_request){.verb = SL_MQ_COMPLETE});
 }
 
-enum status mq_abandon(struct message *message, uint64_t delay_ms)
+enum status message_abandon(struct message *message, uint64_t delay_ms)
 {
     return settle(message, (struct sl_mq_request){.verb = SL_MQ_ABANDON,
                                                   .delay_ms = delay_ms});
 }
 
-enum status mq_dead_letter(struct message *message, struct bytes reason)
+enum status message_dead_letter(struct message *message, struct bytes reason)
 {
     return settle(message, (struct sl_mq_request){.verb = SL_MQ_DEAD_LETTER,
                                                   .reason = in(reason)});
 }
 
+/* As a guest's handle: what was not settled is abandoned. */
 void mq_drop(struct message *message)
 {
-    (void)tell(message, (struct sl_mq_request){.verb = SL_MQ_ABANDON});
+    if (!message->is_settled)
+        (void)tell(message, (struct sl_mq_request){.verb = SL_MQ_ABANDON});
     message_free(message);
 }
 

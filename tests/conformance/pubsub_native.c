@@ -26,6 +26,7 @@ struct delivery {
     struct sl_delivery *taken;
     struct event event;
     struct bytes key;
+    bool is_settled;
 };
 
 static struct sl_bytes in(struct bytes bytes)
@@ -177,7 +178,6 @@ const struct event *pubsub_get(struct delivery *delivery)
     return &delivery->event;
 }
 
-/* As a guest's handle: it is gone. */
 static enum status settle(struct delivery *delivery, enum sl_pubsub_verb verb)
 {
     struct sl_pubsub_request request =
@@ -185,20 +185,24 @@ static enum status settle(struct delivery *delivery, enum sl_pubsub_verb verb)
 
     request.receipt = delivery->taken->receipt;
     enum status status = tell(delivery->service, &request);
-    sl_subscription_unref(delivery->member);
-    sl_delivery_free(delivery->taken);
-    free(delivery);
+    if (status == WORKED || status == CONFLICT)
+        delivery->is_settled = true;
     return status;
 }
 
-enum status pubsub_acknowledge(struct delivery *delivery)
+enum status delivery_acknowledge(struct delivery *delivery)
 {
     return settle(delivery, SL_PUBSUB_ACKNOWLEDGE);
 }
 
+/* As a guest's handle: what was not settled goes back. */
 void pubsub_drop(struct delivery *delivery)
 {
-    (void)settle(delivery, SL_PUBSUB_RETURN);
+    if (!delivery->is_settled)
+        (void)settle(delivery, SL_PUBSUB_RETURN);
+    sl_subscription_unref(delivery->member);
+    sl_delivery_free(delivery->taken);
+    free(delivery);
 }
 
 /* --- A member that dies ------------------------------------------------- */

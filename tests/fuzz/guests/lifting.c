@@ -72,12 +72,12 @@ IMPORT("slight:mq/queue@0.2.0", "[method]queue.depth")
 void raw_mq_method_queue_depth(uint32_t, uint32_t);
 IMPORT("slight:mq/queue@0.2.0", "[method]message.get")
 void raw_mq_method_message_get(uint32_t, uint32_t);
-IMPORT("slight:mq/queue@0.2.0", "[static]message.complete")
-void raw_mq_static_message_complete(uint32_t, uint32_t);
-IMPORT("slight:mq/queue@0.2.0", "[static]message.abandon")
-void raw_mq_static_message_abandon(uint32_t, uint64_t, uint32_t);
-IMPORT("slight:mq/queue@0.2.0", "[static]message.dead-letter")
-void raw_mq_static_message_dead_letter(uint32_t, uint32_t, uint32_t, uint32_t);
+IMPORT("slight:mq/queue@0.2.0", "[method]message.complete")
+void raw_mq_method_message_complete(uint32_t, uint32_t);
+IMPORT("slight:mq/queue@0.2.0", "[method]message.abandon")
+void raw_mq_method_message_abandon(uint32_t, uint64_t, uint32_t);
+IMPORT("slight:mq/queue@0.2.0", "[method]message.dead-letter")
+void raw_mq_method_message_dead_letter(uint32_t, uint32_t, uint32_t, uint32_t);
 IMPORT("slight:mq/queue@0.2.0", "[method]message.extend")
 void raw_mq_method_message_extend(uint32_t, uint64_t, uint32_t);
 IMPORT("slight:pubsub/topics@0.2.0", "[static]broker.open")
@@ -92,8 +92,8 @@ IMPORT("slight:pubsub/topics@0.2.0", "[method]subscription.receive")
 void raw_pubsub_method_subscription_receive(uint32_t, uint32_t, uint64_t, uint32_t);
 IMPORT("slight:pubsub/topics@0.2.0", "[method]delivery.get")
 void raw_pubsub_method_delivery_get(uint32_t, uint32_t);
-IMPORT("slight:pubsub/topics@0.2.0", "[static]delivery.acknowledge")
-void raw_pubsub_static_delivery_acknowledge(uint32_t, uint32_t);
+IMPORT("slight:pubsub/topics@0.2.0", "[method]delivery.acknowledge")
+void raw_pubsub_method_delivery_acknowledge(uint32_t, uint32_t);
 IMPORT("slight:sql/database@0.2.0", "[static]connection.open")
 void raw_sql_static_connection_open(uint32_t, uint32_t, uint32_t);
 IMPORT("slight:sql/database@0.2.0", "[method]connection.query")
@@ -297,13 +297,13 @@ static void call(unsigned function)
         raw_mq_method_message_get(word(0), word(1));
         break;
     case 28:
-        raw_mq_static_message_complete(word(0), word(1));
+        raw_mq_method_message_complete(word(0), word(1));
         break;
     case 29:
-        raw_mq_static_message_abandon(word(0), wide(1), word(2));
+        raw_mq_method_message_abandon(word(0), wide(1), word(2));
         break;
     case 30:
-        raw_mq_static_message_dead_letter(word(0), word(1), word(2), word(3));
+        raw_mq_method_message_dead_letter(word(0), word(1), word(2), word(3));
         break;
     case 31:
         raw_mq_method_message_extend(word(0), wide(1), word(2));
@@ -332,7 +332,7 @@ static void call(unsigned function)
         raw_pubsub_method_delivery_get(word(0), word(1));
         break;
     case 38:
-        raw_pubsub_static_delivery_acknowledge(word(0), word(1));
+        raw_pubsub_method_delivery_acknowledge(word(0), word(1));
         break;
     case 39:
         raw_sql_static_connection_open(word(0), word(1), word(2));

@@ -128,28 +128,29 @@ static void look_at_message(void)
     (void)slight_mq_queue_method_message_extend(message, chaos_ms(), &error);
 }
 
+/* Twice at times, and what is settled is kept at times. */
 static void settle(void)
 {
     http_string_t reason = chaos_text();
-    slight_mq_queue_own_message_t message;
+    slight_mq_queue_borrow_message_t message;
     slight_mq_queue_error_t error;
+    int32_t handle;
 
-    if (!chaos_take(&messages, &message.__handle))
+    if (chaos_once_in(4) && chaos_take(&messages, &handle))
+        drop_message(handle);
+    if (!chaos_any(&messages, &message.__handle))
         return;
-    switch (chaos_below(4)) {
+    switch (chaos_below(3)) {
     case 0:
-        drop_message(message.__handle);
-        return;
-    case 1:
-        (void)slight_mq_queue_static_message_abandon(message, chaos_ms(),
+        (void)slight_mq_queue_method_message_abandon(message, chaos_ms(),
                                                      &error);
         return;
-    case 2:
-        (void)slight_mq_queue_static_message_dead_letter(message, &reason,
+    case 1:
+        (void)slight_mq_queue_method_message_dead_letter(message, &reason,
                                                          &error);
         return;
     default:
-        (void)slight_mq_queue_static_message_complete(message, &error);
+        (void)slight_mq_queue_method_message_complete(message, &error);
     }
 }
 
@@ -235,19 +236,17 @@ static void receive_events(void)
 
 static void acknowledge(void)
 {
-    slight_pubsub_topics_own_delivery_t delivery;
+    slight_pubsub_topics_borrow_delivery_t delivery;
     slight_pubsub_topics_event_t got;
     slight_pubsub_topics_error_t error;
+    int32_t handle;
 
-    if (!chaos_take(&deliveries, &delivery.__handle))
+    if (chaos_once_in(3) && chaos_take(&deliveries, &handle))
+        drop_delivery(handle);
+    if (!chaos_any(&deliveries, &delivery.__handle))
         return;
-    slight_pubsub_topics_method_delivery_get(
-        slight_pubsub_topics_borrow_delivery(delivery), &got);
-    if (chaos_once_in(3))
-        drop_delivery(delivery.__handle);
-    else
-        (void)slight_pubsub_topics_static_delivery_acknowledge(delivery,
-                                                               &error);
+    slight_pubsub_topics_method_delivery_get(delivery, &got);
+    (void)slight_pubsub_topics_method_delivery_acknowledge(delivery, &error);
 }
 
 static void drop_any_subscription(void)

@@ -85,7 +85,8 @@ static bool free_mq(const char *name, error_t *error)
             slight_mq_queue_borrow_queue(opened), &options, &got, error))
         return false;
     for (size_t i = 0; i < got.len; i++)
-        if (!slight_mq_queue_static_message_complete(got.ptr[i], error))
+        if (!slight_mq_queue_method_message_complete(
+                slight_mq_queue_borrow_message(got.ptr[i]), error))
             return false;
     return got.len > 0;
 }
