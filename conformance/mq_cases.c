@@ -466,18 +466,26 @@ static void payloads(struct resource *resource)
 static void attributes(struct resource *resource)
 {
     static struct pair pairs[MQ_ATTRIBUTES_MAX + 1];
+    static char names[MQ_ATTRIBUTES_MAX + 1][8];
     static char name[MQ_NAME_MAX + 2], value[65537];
     struct outgoing message = {.payload = TEXT(""), .attributes = pairs};
 
-    for (size_t i = 0; i <= MQ_ATTRIBUTES_MAX; i++)
-        pairs[i] = (struct pair){TEXT("name"), TEXT("value")};
+    for (size_t i = 0; i <= MQ_ATTRIBUTES_MAX; i++) {
+        snprintf(names[i], sizeof(names[i]), "n%zu", i);
+        pairs[i] = (struct pair){bytes_of(names[i]), TEXT("value")};
+    }
     message.attribute_count = MQ_ATTRIBUTES_MAX + 1;
     FAILS(send_with(resource, message), INVALID_ARGUMENT);
     message.attribute_count = MQ_ATTRIBUTES_MAX;
     OK(send_with(resource, message));
     struct message *received = mq_take(resource, 0);
     CHECK(mq_get(received)->attribute_count == MQ_ATTRIBUTES_MAX);
+    for (size_t i = 0; i < MQ_ATTRIBUTES_MAX; i++)
+        CHECK(bytes_equal(mq_get(received)->attributes[i].name,
+                          bytes_of(names[i])));
     OK(mq_complete(received));
+    pairs[1].name = pairs[7].name;
+    FAILS(send_with(resource, message), INVALID_ARGUMENT);
     memset(name, 'n', MQ_NAME_MAX + 1);
     memset(value, 'v', 65536);
     message.attribute_count = 1;

@@ -500,7 +500,8 @@ static void payloads(struct resource *resource)
 
 static void names(struct resource *resource)
 {
-    static const char *const wrong[] = {"", "a b", "a/b", "\xc3\xa4", "a\nb"};
+    static const char *const wrong[] = {"",     "a b", "a/b", "\xc3\xa4",
+                                        "a\nb", ".",   ".."};
     const struct outgoing event = {.payload = TEXT("x")};
     struct subscription *subscription;
     char name[PUBSUB_NAME_MAX + 2];
@@ -527,14 +528,17 @@ static void keys_and_attributes(struct resource *resource)
 {
     static uint8_t key[PUBSUB_KEY_MAX + 1];
     static struct pair pairs[PUBSUB_ATTRIBUTES_MAX + 1];
+    static char names[PUBSUB_ATTRIBUTES_MAX + 1][8];
     struct bytes bytes = {key, PUBSUB_KEY_MAX};
     struct outgoing event = {.payload = TEXT("x"),
                              .key = &bytes,
                              .attributes = pairs,
                              .attribute_count = PUBSUB_ATTRIBUTES_MAX};
 
-    for (size_t i = 0; i < PUBSUB_ATTRIBUTES_MAX + 1; i++)
-        pairs[i] = (struct pair){TEXT("name"), TEXT("value")};
+    for (size_t i = 0; i < PUBSUB_ATTRIBUTES_MAX + 1; i++) {
+        snprintf(names[i], sizeof(names[i]), "n%zu", i);
+        pairs[i] = (struct pair){bytes_of(names[i]), TEXT("value")};
+    }
     OK(pubsub_publish(resource, pubsub_topic(), event));
     event.attribute_count++;
     FAILS(pubsub_publish(resource, pubsub_topic(), event), INVALID_ARGUMENT);

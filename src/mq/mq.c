@@ -202,7 +202,6 @@ static enum sl_status check_mq(const struct sl_driver *driver,
 
 /* --- For the service ---------------------------------------------------- */
 
-/* What was settled may not be told from what came back. */
 /*
  * A SEND with an id is the same one as long as the service remembers that, and
  * no try of a call comes later than its timeout.  Not an EXTEND: it may undo
@@ -217,6 +216,16 @@ static bool is_repeatable(const void *config, const void *pointer)
            (request->verb == SL_MQ_SEND &&
             request->deduplication_id.ptr != NULL &&
             service->timeout_ms < SL_MQ_DEDUPLICATION_MS);
+}
+
+/* A receipt names one delivery.  Where it was settled before, the service says
+ * that the message is somebody else's. */
+static bool is_harmless_mq(const void *pointer)
+{
+    const struct sl_mq_request *request = pointer;
+
+    return request->verb == SL_MQ_COMPLETE || request->verb == SL_MQ_ABANDON ||
+           request->verb == SL_MQ_DEAD_LETTER;
 }
 
 static int64_t wait_ms(const void *config, const void *pointer)
@@ -269,6 +278,7 @@ const struct sl_capability sl_mq = {
     .check_call = check_call,
     .check = check_mq,
     .is_repeatable = is_repeatable,
+    .is_harmless = is_harmless_mq,
     .wait_ms = wait_ms,
     .discard = discard_mq,
 };

@@ -107,6 +107,12 @@ static bool is_name_byte(uint8_t byte)
 }
 
 /* Kafka's rule for topics, which the others can keep as well. */
+static bool is_only_dots(struct sl_bytes name)
+{
+    return sl_bytes_equal(name, SL_LITERAL(".")) ||
+           sl_bytes_equal(name, SL_LITERAL(".."));
+}
+
 static enum sl_status check_name(const char *what, struct sl_bytes name,
                                  struct sl_error *err)
 {
@@ -119,6 +125,9 @@ static enum sl_status check_name(const char *what, struct sl_bytes name,
                            "%s with other characters than letters, digits, "
                            "\".\", \"_\" and \"-\"",
                            what);
+    if (status == SL_OK && is_only_dots(name))
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "%s with the name \".\" or \"..\"", what);
     return status;
 }
 
@@ -191,6 +200,15 @@ static bool is_repeatable(const void *config, const void *pointer)
            request->verb == SL_PUBSUB_RENEW || request->verb == SL_PUBSUB_LEAVE;
 }
 
+/* A receipt names one delivery to one member. */
+static bool is_harmless_pubsub(const void *pointer)
+{
+    const struct sl_pubsub_request *request = pointer;
+
+    return request->verb == SL_PUBSUB_ACKNOWLEDGE ||
+           request->verb == SL_PUBSUB_RETURN;
+}
+
 /* What happens to a topic is for each group of it. */
 static void wait_keys_of(const void *pointer, uint64_t *about, uint64_t *line)
 {
@@ -255,6 +273,7 @@ const struct sl_capability sl_pubsub = {
     .check_call = check_call,
     .check = check_pubsub,
     .is_repeatable = is_repeatable,
+    .is_harmless = is_harmless_pubsub,
     .wait_keys = wait_keys_of,
     .wait_ms = wait_ms,
     .discard = discard_pubsub,

@@ -51,6 +51,22 @@ bool sl_service_may_repeat(const struct sl_service *service,
             service->capability->is_repeatable(service->config, op->request));
 }
 
+/* Nothing is known of what the service did. */
+static bool is_open_end(enum sl_status status)
+{
+    return status == SL_UNAVAILABLE || status == SL_TIMEOUT;
+}
+
+bool sl_service_is_harmless(const struct sl_service *service,
+                            const void *request)
+{
+    const struct sl_capability *capability = service->capability;
+
+    return capability->is_repeatable(service->config, request) ||
+           (capability->is_harmless != NULL &&
+            capability->is_harmless(request));
+}
+
 void sl_service_finish_op(struct sl_service *service, struct sl_op *op)
 {
     struct sl_answer *answer = sl_op_answer(op);
@@ -58,7 +74,10 @@ void sl_service_finish_op(struct sl_service *service, struct sl_op *op)
     sl_health_see(service, op);
     if (service->capability->finish != NULL)
         service->capability->finish(service->config, answer);
-    answer->retryable = answer->retryable || sl_service_may_repeat(service, op);
+    answer->retryable = answer->retryable ||
+                        sl_service_may_repeat(service, op) ||
+                        (is_open_end(answer->err.status) &&
+                         sl_service_is_harmless(service, op->request));
     if (is_of_service(answer->err.status) || op->full)
         sl_fail_in(&answer->err, "resource \"%s\"", service->name);
     if (answer->err.status != SL_OK)

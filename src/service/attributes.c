@@ -20,6 +20,15 @@ const struct sl_request_field sl_pair_fields[] = {
     {0},
 };
 
+/* Services that keep attributes by their names have one value for each. */
+static bool has_name_before(const struct sl_pair *pairs, size_t i)
+{
+    for (size_t j = 0; j < i; j++)
+        if (sl_bytes_equal(pairs[j].name, pairs[i].name))
+            return true;
+    return false;
+}
+
 enum sl_status sl_attributes_check(const struct sl_pair *pairs, size_t count,
                                    struct sl_error *err)
 {
@@ -40,6 +49,9 @@ enum sl_status sl_attributes_check(const struct sl_pair *pairs, size_t count,
         if (status == SL_OK)
             status = sl_check_text("the value of an attribute", pairs[i].value,
                                    0, SL_ATTRIBUTE_BYTES_MAX, err);
+        if (status == SL_OK && has_name_before(pairs, i))
+            status = sl_fail(err, SL_INVALID_ARGUMENT,
+                             "two attributes of the same name");
     }
     return status;
 }

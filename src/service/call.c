@@ -285,9 +285,8 @@ static void fill_late(const struct sl_call *call, size_t i,
                 "waited %lld ms for a connection, as long as the "
                 "manifest's timeout allows",
                 timeout_ms);
-    answer->retryable =
-        !call->expired_running || service->capability->is_repeatable(
-                                      service->config, call->ops[i].request);
+    answer->retryable = !call->expired_running ||
+                        sl_service_is_harmless(service, call->ops[i].request);
     sl_fail_in(&answer->err, "resource \"%s\"", service->name);
 }
 

@@ -269,6 +269,13 @@ struct sl_capability {
      */
     bool (*is_repeatable)(const void *config, const void *request);
 
+    /*
+     * May.  Whether the caller may send a request again that is not repeatable:
+     * the service recognises the repeat, but does not answer it as the first
+     * one, so that only the caller knows what the answer means.
+     */
+    bool (*is_harmless)(const void *request);
+
     /* May.  How long the request is willing to wait beyond the timeout of a
      * call, in milliseconds. */
     int64_t (*wait_ms)(const void *config, const void *request);

@@ -114,6 +114,9 @@ void sl_answers_refuse(const struct sl_service *service, void *answers,
 void sl_service_finish_op(struct sl_service *service, struct sl_op *op);
 
 /* Whether a failed op may be repeated: it may help, and can do no harm. */
+/* Whether the caller may send the request again, whatever became of it. */
+bool sl_service_is_harmless(const struct sl_service *service,
+                            const void *request);
 bool sl_service_may_repeat(const struct sl_service *service,
                            const struct sl_op *op);
 

@@ -407,7 +407,7 @@ static void no_more_topics_than_are_allowed(void **state)
     }
     kafka_new_topic();
     const struct sl_pubsub_request publish = kafka_publish_of("x");
-    fault_call_is(&store, &publish, SL_TOO_LARGE, "max-topics");
+    fault_call_is(&store, &publish, SL_RESOURCE_EXHAUSTED, "max-topics");
     test_store_done(&store);
     kafka_open(&store, "prefix = \"bounded-\"\nmax-topics = 3");
     fault_call_is(&store, &publish, SL_OK, "");

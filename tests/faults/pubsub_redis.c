@@ -351,7 +351,7 @@ static struct sl_pubsub_request to(const char *topic)
 static void topics_without_end(void **state)
 {
     struct test_store store;
-    struct sl_error err = {.status = SL_TOO_LARGE};
+    struct sl_error err = {.status = SL_RESOURCE_EXHAUSTED};
 
     (void)state;
     fault_open_own(&store, NULL, "max-topics = 2\nretention = \"10s\"");
@@ -360,14 +360,15 @@ static void topics_without_end(void **state)
                                    third = to("c");
     fault_call_is(&store, &first, SL_OK, "");
     fault_call_is(&store, &second, SL_OK, "");
-    fault_call_is(&store, &third, SL_TOO_LARGE, "raise max-topics");
+    fault_call_is(&store, &third, SL_RESOURCE_EXHAUSTED, "raise max-topics");
     fault_call_is(&store, &first, SL_OK, "");
     struct sl_pubsub_request subscribe = third;
     subscribe.verb = SL_PUBSUB_SUBSCRIBE;
     subscribe.group = subscribe.member = SL_LITERAL("g");
-    fault_call_is(&store, &subscribe, SL_TOO_LARGE, "raise max-topics");
+    fault_call_is(&store, &subscribe, SL_RESOURCE_EXHAUSTED,
+                  "raise max-topics");
     /* Once the others' events are over there is room. */
-    for (int i = 0; i < 6000 && err.status == SL_TOO_LARGE; i++) {
+    for (int i = 0; i < 6000 && err.status == SL_RESOURCE_EXHAUSTED; i++) {
         poll(NULL, 0, 50);
         err = fault_call(&store, &third);
     }
@@ -397,7 +398,7 @@ static void groups_without_end(void **state)
                                    other = in_group("other", "third");
     fault_call_is(&store, &first, SL_OK, "");
     fault_call_is(&store, &second, SL_OK, "");
-    fault_call_is(&store, &third, SL_TOO_LARGE, "raise max-groups");
+    fault_call_is(&store, &third, SL_RESOURCE_EXHAUSTED, "raise max-groups");
     fault_call_is(&store, &first, SL_OK, "");
     fault_call_is(&store, &other, SL_OK, "");
     test_store_done(&store);

@@ -36,6 +36,20 @@ sl_pubsub_kafka_make_headers(const struct sl_pubsub_request *request,
     return SL_OK;
 }
 
+/* Where a name occurs twice the later header counts, in the earlier one's
+ * place, as with Kafka's lastHeader. */
+static size_t put_header(struct sl_pair pairs[SL_ATTRIBUTES_MAX], size_t count,
+                         struct sl_pair pair)
+{
+    for (size_t i = 0; i < count; i++)
+        if (sl_bytes_equal(pairs[i].name, pair.name)) {
+            pairs[i] = pair;
+            return count;
+        }
+    pairs[count] = pair;
+    return count + 1;
+}
+
 /* Other publishers may have put anything there; headers that cannot be
  * attributes are skipped. */
 static size_t read_headers(const rd_kafka_message_t *message,
@@ -62,7 +76,7 @@ static size_t read_headers(const rd_kafka_message_t *message,
             !sl_bytes_are_text(pair.value))
             bytes -= pair.name.len + pair.value.len;
         else
-            pairs[count++] = pair;
+            count = put_header(pairs, count, pair);
     }
     return count;
 }

@@ -139,7 +139,8 @@ static enum sl_status try_to_join(struct sl_pubsub_kafka_consumer *consumer,
 static bool may_pass(enum sl_status status)
 {
     return status == SL_OK || status == SL_UNAVAILABLE ||
-           status == SL_TIMEOUT || status == SL_CONFLICT;
+           status == SL_RESOURCE_EXHAUSTED || status == SL_TIMEOUT ||
+           status == SL_CONFLICT;
 }
 
 static bool is_refused(struct sl_pubsub_kafka_consumer *consumer, int64_t start,

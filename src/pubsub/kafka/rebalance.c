@@ -399,7 +399,8 @@ static bool is_passing(rd_kafka_resp_err_t code)
     return code == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS ||
            code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
            code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
-           sl_pubsub_kafka_status(code) == SL_UNAVAILABLE;
+           sl_pubsub_kafka_status(code) == SL_UNAVAILABLE ||
+           sl_pubsub_kafka_status(code) == SL_RESOURCE_EXHAUSTED;
 }
 
 enum sl_status

@@ -159,7 +159,7 @@ check_topic_limit(struct sl_pubsub_kafka_store *store,
     rd_kafka_metadata_destroy(metadata);
     if (count < options->max_topics)
         return SL_OK;
-    return sl_fail(err, SL_TOO_LARGE,
+    return sl_fail(err, SL_RESOURCE_EXHAUSTED,
                    "%s: there are %lld topics that begin with \"%s\" already, "
                    "and max-topics is %lld; create the topic, or set "
                    "max-topics in the manifest",

@@ -224,7 +224,7 @@ static void refuse_as_full(struct sl_op *op, const char *why)
 {
     struct sl_error err;
 
-    sl_fail(&err, SL_TOO_LARGE, "%s", why);
+    sl_fail(&err, SL_RESOURCE_EXHAUSTED, "%s", why);
     sl_op_fail(op, &err);
     op->full = true;
 }

@@ -28,7 +28,7 @@ static void refuse_sqlite_topic(struct sl_op *op, int64_t most)
 {
     struct sl_error err;
 
-    sl_fail(&err, SL_TOO_LARGE,
+    sl_fail(&err, SL_RESOURCE_EXHAUSTED,
             "there are %lld topics already; publish to one of them, or raise "
             "max-topics in the manifest",
             (long long)most);
@@ -40,7 +40,7 @@ static void refuse_sqlite_group(struct sl_op *op, int64_t most)
 {
     struct sl_error err;
 
-    sl_fail(&err, SL_TOO_LARGE,
+    sl_fail(&err, SL_RESOURCE_EXHAUSTED,
             "the topic has %lld groups already; subscribe in one of them, or "
             "raise max-groups in the manifest",
             (long long)most);

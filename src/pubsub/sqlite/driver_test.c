@@ -162,8 +162,8 @@ static void topics_without_end(void **state)
 
     expect(f, SL_PUBSUB_PUBLISH, "a", SL_OK);
     expect(f, SL_PUBSUB_SUBSCRIBE, "b", SL_OK);
-    expect(f, SL_PUBSUB_PUBLISH, "c", SL_TOO_LARGE);
-    expect(f, SL_PUBSUB_SUBSCRIBE, "d", SL_TOO_LARGE);
+    expect(f, SL_PUBSUB_PUBLISH, "c", SL_RESOURCE_EXHAUSTED);
+    expect(f, SL_PUBSUB_SUBSCRIBE, "d", SL_RESOURCE_EXHAUSTED);
     expect(f, SL_PUBSUB_PUBLISH, "b", SL_OK);
     assert_int_equal(sqlite_file_number(f, "SELECT count(*) FROM topic"), 2);
 }
@@ -190,7 +190,7 @@ static void groups_without_end(void **state)
 
     subscribe_in(f, "a", "first", SL_OK);
     subscribe_in(f, "a", "second", SL_OK);
-    subscribe_in(f, "a", "third", SL_TOO_LARGE);
+    subscribe_in(f, "a", "third", SL_RESOURCE_EXHAUSTED);
     subscribe_in(f, "a", "first", SL_OK);
     subscribe_in(f, "b", "third", SL_OK);
     assert_int_equal(sqlite_file_number(f, "SELECT count(*) FROM grp"), 3);
