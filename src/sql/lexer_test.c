@@ -56,6 +56,7 @@ static void expect_rewritten(const char *text, unsigned dialect,
     sl_buf_done(&out);
 }
 
+/* holds: sql-5 */
 static void what_all_dialects_share(void **state)
 {
     static const struct {
@@ -314,6 +315,7 @@ static void bodies_of_mysql(void **state)
         expect_refused(refused[i].text, SL_SQL_MYSQL, refused[i].because);
 }
 
+/* holds: sql-5 sql-6 */
 static void tokens_of_postgres(void **state)
 {
     const unsigned pg = SL_SQL_POSTGRES;
@@ -373,6 +375,7 @@ static void tokens_of_mysql(void **state)
     expect_refused("XA START 'a'", my, "a transaction statement");
 }
 
+/* holds: sql-4 sql-6 */
 static void statements_are_rewritten(void **state)
 {
     (void)state;

@@ -38,6 +38,7 @@ static void under_traffic(const struct fault_writing *writing,
     test_store_done(&straight);
 }
 
+/* holds: kv-10 kv-11 sql-24 */
 void fault_case_killed(void **state)
 {
     (void)state;
@@ -54,6 +55,7 @@ void fault_under_cuts(const struct fault_writing *writing)
     proxy_free(proxy);
 }
 
+/* holds: kv-11 sql-24 sql-25 */
 void fault_case_cut(void **state)
 {
     (void)state;

@@ -22,6 +22,7 @@ const struct fault_driver fault_driver = {
 };
 
 /* As a replica that takes over and lacks them. */
+/* holds: lockd-23 */
 static void tokens_grow_though_the_last_is_lost(void **state)
 {
     const struct terms terms = {"lost", 60000, 0, false};

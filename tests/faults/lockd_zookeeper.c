@@ -70,6 +70,7 @@ static void a_client_shows_its_certificate(void **state)
 /* --- Times to live ------------------------------------------------------ */
 
 /* With the server's default tick of 2 s: sessions of 4 to 40 s. */
+/* holds: lockd-8 */
 static void a_short_time_to_live_is_rounded_up(void **state)
 {
     const struct terms terms = {"short", 1000, 600000, false};

@@ -181,12 +181,14 @@ static void receiving(void (*disturb)(void *), void *context,
     test_store_done(&straight);
 }
 
+/* holds: mq-15 pubsub-13 */
 void message_case_killed_sending(void **state)
 {
     (void)state;
     sending(fault_kill_now_and_then, &fault_server, NULL);
 }
 
+/* holds: mq-14 mq-21 pubsub-15 */
 void message_case_killed_receiving(void **state)
 {
     (void)state;

@@ -194,6 +194,7 @@ static void counts_are(struct test_store *store, size_t expected,
         fail_msg("behind %s: %s rows, not %s", behind, said.value, text);
 }
 
+/* holds: sql-16 */
 static void nothing_is_left_for_another_component(void **state)
 {
     struct test_store store, other;
