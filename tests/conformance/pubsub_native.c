@@ -572,9 +572,11 @@ bool suite_dialect(const char *name)
 const struct suite_case pubsub_side_cases[] = {
     {"the dead give back",
      PUBSUB_NEEDS_SHARED | PUBSUB_NEEDS_KEYS | PUBSUB_NEEDS_UNDIVIDED,
-     the_dead_give_back},
-    {"a lease that ended", PUBSUB_NEEDS_SUBSCRIBE, a_lease_that_ended},
-    {"keys are in order under many members", PUBSUB_NEEDS_KEYS, many_members},
+     the_dead_give_back, .holds = "pubsub-16"},
+    {"a lease that ended", PUBSUB_NEEDS_SUBSCRIBE, a_lease_that_ended,
+     .holds = "pubsub-17 pubsub-39 pubsub-42"},
+    {"keys are in order under many members", PUBSUB_NEEDS_KEYS, many_members,
+     .holds = "pubsub-5"},
     {"fifty members wait", PUBSUB_NEEDS_SHARED | PUBSUB_NEEDS_UNDIVIDED,
      many_wait},
     {"woken by another process", PUBSUB_NEEDS_SHARED, woken_by_another_process},
@@ -583,6 +585,6 @@ const struct suite_case pubsub_side_cases[] = {
     {"killed a hundred times",
      PUBSUB_NEEDS_SHARED | PUBSUB_NEEDS_DURABLE | PUBSUB_NEEDS_KEYS |
          PUBSUB_NEEDS_UNDIVIDED,
-     killed_a_hundred_times},
+     killed_a_hundred_times, .holds = "pubsub-13 pubsub-15"},
     {0},
 };

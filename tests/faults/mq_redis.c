@@ -134,6 +134,7 @@ const struct message_kind message_kind = {
 };
 
 /* It may have been sent: with its id it is safe to send it again. */
+/* holds: mq-24 */
 static void a_doubtful_send_is_sent_again(void **state)
 {
     struct proxy *proxy = proxy_new(0, fault_port);
