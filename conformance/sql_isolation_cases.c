@@ -180,13 +180,10 @@ static void what_is_retried_succeeds(struct resource *sql)
 }
 
 const struct suite_case sql_isolation_cases[] = {
-    {"isolation: nothing uncommitted is seen", 0, nothing_uncommitted_is_seen,
-     .holds = "sql-46 sql-79"},
-    {"isolation: reads are repeated", 0, reads_are_repeated, .holds = "sql-48"},
-    {"isolation: no update is lost", 0, no_update_is_lost,
-     .holds = "sql-20 sql-49 sql-86"},
-    {"isolation: no write skew", 0, no_write_skew, .holds = "sql-50 sql-86"},
-    {"isolation: what is retried succeeds", 0, what_is_retried_succeeds,
-     .holds = "sql-20"},
+    {"isolation: nothing uncommitted is seen", 0, nothing_uncommitted_is_seen},
+    {"isolation: reads are repeated", 0, reads_are_repeated},
+    {"isolation: no update is lost", 0, no_update_is_lost},
+    {"isolation: no write skew", 0, no_write_skew},
+    {"isolation: what is retried succeeds", 0, what_is_retried_succeeds},
     {0},
 };

@@ -326,12 +326,11 @@ static void what_writes_gives_rows(struct resource *sql)
 }
 
 const struct suite_case sql_parameter_cases[] = {
-    {"limits: many parameters", 0, many_parameters, .holds = "sql-9"},
+    {"limits: many parameters", 0, many_parameters},
     {"limits: many parameters in a transaction", 0, in_transactions},
     {"limits: many parameters of a cursor", 0, in_cursors},
     {"limits: many parameters in sets", 0, in_sets},
-    {"limits: many parameters, and one less or more", 0, too_few_and_too_many,
-     .holds = "sql-7 sql-9"},
+    {"limits: many parameters, and one less or more", 0, too_few_and_too_many},
     {"limits: many parameters of all types are written", 0, are_written},
     {"limits: many parameters read as few do", 0, are_read},
     {"limits: many parameters are refused as few are", 0, are_refused},

@@ -479,16 +479,13 @@ static void text_that_is_none(struct resource *resource)
 
 const struct suite_case lockd_side_cases[] = {
     {"never two, and tokens grow, though clocks jump", LOCKD_NEEDS_SHARED,
-     never_two, .holds = "lockd-1 lockd-23"},
+     never_two},
     {"in the order of arrival", LOCKD_NEEDS_FAIR | LOCKD_NEEDS_SHARED,
-     in_order_of_arrival, .holds = "lockd-6"},
-    {"who gives up leaves the line", 0, who_gives_up_leaves,
-     .holds = "lockd-6"},
-    {"a holder that sleeps", LOCKD_NEEDS_SHARED, a_holder_that_sleeps,
-     .holds = "lockd-4 lockd-23 lockd-30"},
-    {"a holder that is killed", LOCKD_NEEDS_SHARED, a_holder_that_is_killed,
-     .holds = "lockd-4 lockd-5"},
+     in_order_of_arrival},
+    {"who gives up leaves the line", 0, who_gives_up_leaves},
+    {"a holder that sleeps", LOCKD_NEEDS_SHARED, a_holder_that_sleeps},
+    {"a holder that is killed", LOCKD_NEEDS_SHARED, a_holder_that_is_killed},
     {"a waiter that is killed", LOCKD_NEEDS_SHARED, a_waiter_that_is_killed},
-    {"a key that is no text", 0, text_that_is_none, .holds = "lockd-2"},
+    {"a key that is no text", 0, text_that_is_none},
     {0},
 };

@@ -324,15 +324,12 @@ static void text_that_is_none(struct resource *sql)
 }
 
 const struct suite_case sql_side_cases[] = {
-    {"threads: statements are atomic", 0, statements_are_atomic,
-     .holds = "sql-15"},
+    {"threads: statements are atomic", 0, statements_are_atomic},
     {"threads: no update is lost", 0, no_update_is_lost},
     {"threads: readers see whole transactions", 0,
      readers_see_whole_transactions},
-    {"memory: a cursor over a million rows", 0, a_cursor_in_bounded_memory,
-     .holds = "sql-58"},
-    {"processes: killed at any point", 0, killed_at_any_point,
-     .holds = "sql-15 sql-78 sql-85"},
+    {"memory: a cursor over a million rows", 0, a_cursor_in_bounded_memory},
+    {"processes: killed at any point", 0, killed_at_any_point},
     {"text that is none is refused", 0, text_that_is_none},
     {0},
 };

@@ -166,7 +166,6 @@ static void check_sum(const struct fault_traffic *traffic,
 }
 
 /* All add to one number, which only grows, and no addition counts twice. */
-/* holds: kv-13 */
 void kv_case_sums(void **state)
 {
     (void)state;
@@ -177,7 +176,6 @@ void kv_case_sums(void **state)
 /* --- Slow --------------------------------------------------------------- */
 
 /* A plain SET too: another client may have written since. */
-/* holds: types-25 types-26 */
 void kv_case_doubtful(void **state)
 {
     static const enum sl_kv_verb writes[] = {SL_KV_SET, SL_KV_DELETE};

@@ -182,7 +182,6 @@ static void a_member_that_is_cut_off(void **state)
 }
 
 /* What is not kept any longer holds up nobody. */
-/* holds: pubsub-14 */
 static void what_is_too_old_is_passed_over(void **state)
 {
     struct test_store store;

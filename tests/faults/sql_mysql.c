@@ -465,7 +465,6 @@ static void a_killed_connection_is_unavailable(void **state)
     killed_by_an_administrator("end_one");
 }
 
-/* holds: sql-20 */
 static void one_of_a_deadlock_is_told(void **state)
 {
     struct test_store store;

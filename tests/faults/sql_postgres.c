@@ -56,7 +56,6 @@ static void a_database_that_is_not_there(void **state)
                          "\"no_such\" does not exist (3D000)");
 }
 
-/* holds: sql-22 */
 static void rights_that_are_taken_away(void **state)
 {
     struct test_store store;
@@ -234,7 +233,6 @@ static void limits_of_the_server(void **state)
 
 /* --- Races --------------------------------------------------------------- */
 
-/* holds: sql-20 */
 static void serialization_failures_may_be_done_again(void **state)
 {
     struct test_store store;
@@ -286,7 +284,6 @@ static void *update_first(void *context)
     return NULL;
 }
 
-/* holds: sql-20 */
 static void a_deadlock_and_a_lock_that_is_not_had(void **state)
 {
     struct test_store store;
