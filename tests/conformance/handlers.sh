@@ -18,8 +18,8 @@ trap finish EXIT
 manifest() {
     printf 'slight = 1\nname = "%s"\n[component]\nsource = "%s/conformance-%s-%s.wasm"\n' \
         "$1" "$components" "$kind" "$1"
-    printf '[[resource]]\nname = "store"\ntype = "%s.sqlite"\npath = "store.db"\n' "$kind"
-    printf '[[resource]]\nname = "seen"\ntype = "kv.sqlite"\npath = "seen.db"\n'
+    printf '[[resource]]\nname = "store"\ntype = "%s.sqlite"\npath = "store.db"\ntimeout = "60s"\n' "$kind"
+    printf '[[resource]]\nname = "seen"\ntype = "kv.sqlite"\npath = "seen.db"\ntimeout = "60s"\n'
 }
 
 manifest judge >"$folder/judge.toml"

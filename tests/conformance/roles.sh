@@ -6,6 +6,7 @@
 set -eu
 
 slight=$1 components=$2 kind=$3
+settings=$(cd "$(dirname "$0")/../.." && pwd)/src/$kind/sqlite/conformance.toml
 folder=$(mktemp -d "${TMPDIR:-/tmp}/slight-roles-XXXXXX")
 holder=
 finish() {
@@ -20,9 +21,8 @@ manifest() {
     {
         printf 'slight = 1\nname = "%s"\n[component]\nsource = "%s/conformance-%s.wasm"\n' \
             "$kind" "$components" "$kind"
-        printf '[[resource]]\nname = "store"\ntype = "%s.sqlite"\npath = "store.db"\n' "$kind"
-        [ "$kind" != pubsub ] || echo 'lease = "6s"'
-        [ "$kind" != lockd ] || echo 'max-wait = "1h"'
+        printf '[[resource]]\nname = "store"\ntype = "%s.sqlite"\n' "$kind"
+        sed 's|@DIR@|.|' "$settings"
     } >"$folder/$1/slightfile.toml"
 }
 

@@ -6,18 +6,18 @@
 #     run.sh SLIGHT FOLDER-OF-COMPONENTS kv|lockd|pubsub FEATURES
 set -eu
 
+settings=$(cd "$(dirname "$0")/../.." && pwd)/src/$3/sqlite/conformance.toml
 slight=$1 component=$2/conformance-$3.wasm kind=$3 features=$4
 folder=$(mktemp -d "${TMPDIR:-/tmp}/slight-run-XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
+mkdir store other
 
 {
     printf 'slight = 1\nname = "%s"\n[component]\nsource = "%s"\nmemory = "256MiB"\n' "$kind" "$component"
     for resource in store other; do
-        printf '[[resource]]\nname = "%s"\ntype = "%s.sqlite"\npath = "%s.db"\n' "$resource" "$kind" "$resource"
-        [ "$kind" != kv ] || echo 'max-value = "1MiB"'
-        [ "$kind" != lockd ] || echo 'max-wait = "10m"'
-        [ "$kind" != pubsub ] || printf 'lease = "6s"\nmax-payload = "64KiB"\n'
+        printf '[[resource]]\nname = "%s"\ntype = "%s.sqlite"\n' "$resource" "$kind"
+        sed "s|@DIR@|$resource|" "$settings"
     done
 } >slightfile.toml
 
