@@ -82,14 +82,46 @@ static void a_replica_takes_no_writes(void **state)
 
 static void another_type_is_a_conflict(void **state)
 {
+    const struct sl_kv_request entry = {
+        .verb = SL_KV_GET, .key = SL_LITERAL("list"), .want_version = true};
+    struct sl_kv_request set = {.verb = SL_KV_SET,
+                                .key = SL_LITERAL("list"),
+                                .value = SL_LITERAL("value"),
+                                .condition = SL_KV_VERSION,
+                                .version = SL_LITERAL("1"),
+                                .want_version = true};
+    const struct sl_kv_request delete = {.verb = SL_KV_DELETE,
+                                         .key = SL_LITERAL("list"),
+                                         .condition = SL_KV_VERSION,
+                                         .version = SL_LITERAL("1")};
+    const struct sl_kv_request keys = {
+        .verb = SL_KV_KEYS, .key = SL_LITERAL("list"), .limit = 10};
+    struct sl_kv_answer answer;
     struct test_store store;
 
     (void)state;
     fault_tell("rpush list a b");
+    fault_tell("rpush list2 a b");
     fault_open_own(&store, NULL, "");
+    /* holds: kv-61 types-5 */
     assert_status(kv_do(&store, SL_KV_GET, "list", "", NULL), SL_CONFLICT);
     assert_status(kv_do(&store, SL_KV_INCREMENT, "list", "", NULL),
                   SL_CONFLICT);
+    fault_call_is(&store, &entry, SL_CONFLICT, "another type");
+    fault_call_is(&store, &set, SL_CONFLICT, "another type");
+    fault_call_is(&store, &delete, SL_CONFLICT, "another type");
+    set.condition = SL_KV_ABSENT;
+    fault_call_is(&store, &set, SL_ALREADY_EXISTS, "");
+    assert_status(kv_do(&store, SL_KV_EXISTS, "list", "", &answer), SL_OK);
+    assert_true(answer.found);
+    assert_int_equal(sl_service_do(store.service, NULL, &keys, 1, &answer),
+                     SL_OK);
+    assert_int_equal(answer.key_count, 0);
+    sl_kv_answer_done(&answer);
+    assert_status(kv_set(&store, "list"), SL_OK);
+    assert_status(kv_do(&store, SL_KV_GET, "list", "", &answer), SL_OK);
+    assert_status(kv_do(&store, SL_KV_DELETE, "list2", "", &answer), SL_OK);
+    assert_true(answer.found);
     test_store_done(&store);
 }
 

@@ -18,7 +18,7 @@ static struct sl_kv_request request_of(uint8_t choice)
         .condition = (enum sl_kv_condition)(choice / SL_KV_VERB_COUNT % 3),
         .key = SL_LITERAL("key"),
         .value = SL_LITERAL("value"),
-        .want_version = true,
+        .want_version = choice / (SL_KV_VERB_COUNT * 3) % 2 == 0,
         .limit = 2,
     };
     return request;

@@ -3,11 +3,14 @@
  * kv.redis: one Redis string per key, so that a component can share data with
  * programs that are not components.
  *
- * A batch goes out as one pipeline.  A version is the SHA-1 of the value, since
- * Redis has none of its own: a value that comes back has its version again.
+ * A batch goes out as one pipeline.  A version is a hash of a secret and the
+ * value, since Redis has none of its own: a value that comes back has its
+ * version again.
  */
 #include "kv/driver.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +53,9 @@ static const struct sl_option option_table[] = {
 struct store {
     struct sl_redis_server server;
     struct sl_bytes prefix;
+    struct sl_buf salt_key;
+    char new_salt[SL_KV_REDIS_SALT_LEN + 1];
+    uint64_t place; /* a hash of server, database and prefix */
 };
 
 /* One connection. */
@@ -106,9 +112,14 @@ static enum sl_status append_command(void *context, const struct sl_op *op,
                                      struct sl_buf *out, struct sl_error *err)
 {
     const struct sl_kv_request *request = op->request;
+    struct state *state = context;
+    const struct sl_kv_redis_keys keys = {
+        .key = server_key(state, request->key),
+        .salt_key = sl_buf_bytes(&state->store->salt_key),
+        .salt = state->store->new_salt,
+    };
 
-    return sl_kv_redis_append_op(out, request,
-                                 server_key(context, request->key), err);
+    return sl_kv_redis_append_op(out, request, &keys, err);
 }
 
 static bool read_reply(void *context, struct sl_op *op, redisReply *reply)
@@ -165,16 +176,61 @@ static void scan_once(struct state *state, struct sl_op *op,
     }
 }
 
-static void write_cursor(struct sl_kv_answer *answer, const char *scan_cursor,
-                         const struct sl_buf *rest)
+/* FNV-1a, after the bytes that hash comes from. */
+static uint64_t add_hash(uint64_t hash, struct sl_bytes bytes)
 {
-    struct sl_error *err = &answer->err;
+    for (size_t i = 0; i < bytes.len; i++)
+        hash = (hash ^ bytes.ptr[i]) * UINT64_C(0x100000001b3);
+    return (hash ^ 0xff) * UINT64_C(0x100000001b3); /* no byte of UTF-8 */
+}
+
+static uint64_t hash_place(const struct store *store)
+{
+    char number[48];
+    uint64_t hash = add_hash(UINT64_C(0xcbf29ce484222325),
+                             sl_bytes_of(store->server.url.host));
+
+    snprintf(number, sizeof(number), "%d/%" PRId64, (int)store->server.url.port,
+             store->server.db);
+    return add_hash(add_hash(hash, sl_bytes_of(number)), store->prefix);
+}
+
+/* A cursor begins with this, so that no other listing takes it. */
+enum { MARK_LEN = 17 };
+
+static void write_mark(const struct state *state, struct sl_bytes prefix,
+                       char mark[MARK_LEN + 1])
+{
+    snprintf(mark, MARK_LEN + 1, "%016" PRIx64 " ",
+             add_hash(state->store->place, prefix));
+}
+
+static bool read_cursor(const struct state *state,
+                        const struct sl_kv_request *request,
+                        struct sl_kv_redis_cursor *cursor)
+{
+    struct sl_bytes text = request->cursor;
+    char mark[MARK_LEN + 1];
+
+    write_mark(state, request->key, mark);
+    return sl_bytes_start_with(text, sl_bytes_of(mark)) &&
+           sl_kv_redis_read_cursor(
+               SL_BYTES(text.ptr + MARK_LEN, text.len - MARK_LEN), cursor);
+}
+
+static void write_cursor(const struct state *state, struct sl_op *op,
+                         const char *scan_cursor, const struct sl_buf *rest)
+{
+    struct sl_buf *next = &sl_kv_answer_of(op)->next;
+    struct sl_error *err = &sl_kv_answer_of(op)->err;
+    char mark[MARK_LEN + 1];
 
     if (rest->len == 0 && strcmp(scan_cursor, "0") == 0)
         return;
-    if (sl_buf_printf(&answer->next, err, "%s", scan_cursor) == SL_OK &&
-        rest->len > 0 && sl_buf_printf(&answer->next, err, " ") == SL_OK)
-        (void)!sl_buf_append(&answer->next, sl_buf_bytes(rest), err);
+    write_mark(state, sl_kv_request_of(op)->key, mark);
+    if (sl_buf_printf(next, err, "%s%s", mark, scan_cursor) == SL_OK &&
+        rest->len > 0 && sl_buf_printf(next, err, " ") == SL_OK)
+        (void)!sl_buf_append(next, sl_buf_bytes(rest), err);
 }
 
 /*
@@ -185,12 +241,12 @@ static void run_keys(struct state *state, struct sl_op *op)
 {
     const struct sl_kv_request *request = op->request;
     struct sl_kv_answer *answer = op->answer;
-    SL_CLEANUP(sl_buf_done) struct sl_buf rest = SL_BUF(SL_KV_CURSOR_MAX - 32);
+    SL_CLEANUP(sl_buf_done) struct sl_buf rest = SL_BUF(SL_KV_CURSOR_MAX - 64);
     struct sl_kv_redis_cursor cursor = {.scan = "0"};
     struct sl_bytes key;
     bool first = request->cursor.len == 0;
 
-    if (!first && !sl_kv_redis_read_cursor(request->cursor, &cursor)) {
+    if (!first && !read_cursor(state, request, &cursor)) {
         sl_fail(&answer->err, SL_INVALID_ARGUMENT, "invalid cursor");
         return;
     }
@@ -204,7 +260,7 @@ static void run_keys(struct state *state, struct sl_op *op)
         first = false;
     }
     if (answer->err.status == SL_OK)
-        write_cursor(answer, cursor.scan, &rest);
+        write_cursor(state, op, cursor.scan, &rest);
 }
 
 static void redis_run(void *data, struct sl_op *const ops[], size_t count)
@@ -233,6 +289,7 @@ static void redis_store_free(void *data)
     struct store *store = data;
 
     sl_redis_server_done(&store->server);
+    sl_buf_done(&store->salt_key);
     free(store);
 }
 
@@ -244,11 +301,18 @@ static enum sl_status redis_store_new(const void *data, void **out,
     enum sl_status status =
         sl_redis_server_init(&store->server, &options->server, err);
 
+    store->prefix = sl_bytes_of(options->prefix);
+    store->salt_key = (struct sl_buf)SL_BUF(2 * SL_KV_KEY_MAX);
+    sl_kv_redis_new_salt(store->new_salt);
+    if (status == SL_OK)
+        status = sl_buf_append(&store->salt_key, store->prefix, err);
+    if (status == SL_OK)
+        status = sl_buf_append(&store->salt_key, SL_KV_REDIS_SALT_KEY, err);
     if (status != SL_OK) {
         redis_store_free(store);
         return status;
     }
-    store->prefix = sl_bytes_of(options->prefix);
+    store->place = hash_place(store);
     *out = store;
     return SL_OK;
 }

@@ -14,74 +14,133 @@
 #include <stdlib.h>
 #include <string.h>
 
-void sl_kv_redis_version(struct sl_bytes value,
-                         char out[SL_KV_REDIS_VERSION_SIZE])
+/* --- Versions ----------------------------------------------------------- */
+
+static void write_sha1(const char *salt, struct sl_bytes bytes,
+                       char out[SL_KV_REDIS_VERSION_SIZE])
 {
     unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-    EVP_Digest(value.len == 0 ? (const void *)"" : value.ptr, value.len, digest,
-               NULL, EVP_sha1(), NULL);
+    EVP_DigestInit_ex(context, EVP_sha1(), NULL);
+    EVP_DigestUpdate(context, salt, SL_KV_REDIS_SALT_LEN);
+    EVP_DigestUpdate(context, bytes.len == 0 ? (const void *)"" : bytes.ptr,
+                     bytes.len);
+    EVP_DigestFinal_ex(context, digest, NULL);
+    EVP_MD_CTX_free(context);
     for (size_t i = 0; i < 20; i++)
         snprintf(out + 2 * i, 3, "%02x", digest[i]);
 }
 
+void sl_kv_redis_version(const char *salt, struct sl_bytes value,
+                         char out[SL_KV_REDIS_VERSION_SIZE])
+{
+    char inner[SL_KV_REDIS_VERSION_SIZE];
+
+    write_sha1(salt, value, inner);
+    write_sha1(salt, sl_bytes_of(inner), out);
+}
+
+void sl_kv_redis_new_salt(char salt[SL_KV_REDIS_SALT_LEN + 1])
+{
+    unsigned char bytes[SL_KV_REDIS_SALT_LEN / 2];
+
+    arc4random_buf(bytes, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(salt + 2 * i, 3, "%02x", bytes[i]);
+}
+
 /* --- Commands ----------------------------------------------------------- */
 
-/* KEYS[1], ARGV: version, value, and a time to live or nothing. 1: written. */
-static const char set_if_version[] =
-    "local v = redis.call('GET', KEYS[1]) "
-    "if not v or redis.sha1hex(v) ~= ARGV[1] then return 0 end "
-    "if ARGV[3] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) "
-    "else redis.call('SET', KEYS[1], ARGV[2]) end "
-    "return 1";
+/* Parts of the scripts.  KEYS: the key, that of the salt. */
+#define READ_VALUE                                                             \
+    "local v = redis.pcall('GET', KEYS[1]) "                                   \
+    "if type(v) == 'table' then return v end " /* an error */
+#define READ_SALT "local s = redis.call('GET', KEYS[2]) "
+#define IS_VERSION(version)                                                    \
+    "v and s and redis.sha1hex(s .. redis.sha1hex(s .. v)) == " version " "
+/* ARGV[1]: the salt where there is none yet. */
+#define MAKE_SALT                                                              \
+    READ_SALT "if not s then s = ARGV[1] redis.call('SET', KEYS[2], s) end "
 
-/* KEYS[1], ARGV: version. 1: deleted. */
-static const char delete_if_version[] =
-    "local v = redis.call('GET', KEYS[1]) "
-    "if not v or redis.sha1hex(v) ~= ARGV[1] then return 0 end "
-    "return redis.call('DEL', KEYS[1])";
+/* The value and the salt; nil: there is no value. */
+static const char get_entry[] =
+    READ_VALUE "if not v then return false end " MAKE_SALT "return {v, s}";
+
+/* ARGV: salt, value, milliseconds to live or "", condition, version.  The salt;
+ * 0: the condition does not hold. */
+static const char set_with[] =
+    "local set = {'SET', KEYS[1], ARGV[2]} "
+    "if ARGV[3] ~= '' then set[4], set[5] = 'PX', ARGV[3] end "
+    "if ARGV[4] == 'absent' then set[#set + 1] = 'NX' end "
+    "if ARGV[4] == 'version' then " READ_VALUE READ_SALT "if not (" IS_VERSION(
+        "ARGV[5]") ") then return 0 end end " MAKE_SALT
+                   "if not redis.call(unpack(set)) then return 0 end return s";
+
+/* ARGV: version.  1: deleted. */
+static const char delete_if_version[] = READ_VALUE READ_SALT "if " IS_VERSION(
+    "ARGV[1]") "then return redis.call('DEL', KEYS[1]) end return 0";
+
+static enum sl_status append_get(struct sl_buf *out,
+                                 const struct sl_kv_request *request,
+                                 const struct sl_kv_redis_keys *keys,
+                                 struct sl_error *err)
+{
+    const struct sl_bytes plain[] = {SL_LITERAL("GET"), keys->key};
+    const struct sl_bytes script[] = {
+        SL_LITERAL("EVAL"), sl_bytes_of(get_entry), SL_LITERAL("2"),
+        keys->key,          keys->salt_key,         sl_bytes_of(keys->salt)};
+
+    return request->want_version ? sl_redis_append(out, script, 6, err)
+                                 : sl_redis_append(out, plain, 2, err);
+}
 
 static enum sl_status append_set(struct sl_buf *out,
                                  const struct sl_kv_request *request,
-                                 struct sl_bytes key, struct sl_error *err)
+                                 const struct sl_kv_redis_keys *keys,
+                                 struct sl_error *err)
 {
-    struct sl_bytes words[7];
-    char ttl[24];
-    size_t count = 0;
+    static const char *const conditions[] = {[SL_KV_ALWAYS] = "always",
+                                             [SL_KV_ABSENT] = "absent",
+                                             [SL_KV_VERSION] = "version"};
+    char ttl[24] = "";
 
-    snprintf(ttl, sizeof(ttl), "%" PRIu64, request->ttl_ms);
-    if (request->condition == SL_KV_VERSION) {
-        words[count++] = SL_LITERAL("EVAL");
-        words[count++] = sl_bytes_of(set_if_version);
-        words[count++] = SL_LITERAL("1");
-        words[count++] = key;
-        words[count++] = request->version;
-        words[count++] = request->value;
-    } else {
-        words[count++] = SL_LITERAL("SET");
-        words[count++] = key;
-        words[count++] = request->value;
-        if (request->condition == SL_KV_ABSENT)
-            words[count++] = SL_LITERAL("NX");
-        if (request->has_ttl)
-            words[count++] = SL_LITERAL("PX");
-    }
     if (request->has_ttl)
-        words[count++] = sl_bytes_of(ttl);
-    return sl_redis_append(out, words, count, err);
+        snprintf(ttl, sizeof(ttl), "%" PRIu64, request->ttl_ms);
+    const struct sl_bytes plain[] = {SL_LITERAL("SET"), keys->key,
+                                     request->value, SL_LITERAL("PX"),
+                                     sl_bytes_of(ttl)};
+    const struct sl_bytes script[] = {
+        SL_LITERAL("EVAL"),
+        sl_bytes_of(set_with),
+        SL_LITERAL("2"),
+        keys->key,
+        keys->salt_key,
+        sl_bytes_of(keys->salt),
+        request->value,
+        sl_bytes_of(ttl),
+        sl_bytes_of(conditions[request->condition]),
+        request->version,
+    };
+
+    return sl_kv_redis_set_is_plain(request)
+               ? sl_redis_append(out, plain, request->has_ttl ? 5 : 3, err)
+               : sl_redis_append(out, script, 10, err);
 }
 
 static enum sl_status append_delete(struct sl_buf *out,
                                     const struct sl_kv_request *request,
-                                    struct sl_bytes key, struct sl_error *err)
+                                    const struct sl_kv_redis_keys *keys,
+                                    struct sl_error *err)
 {
-    const struct sl_bytes plain[] = {SL_LITERAL("DEL"), key};
-    const struct sl_bytes script[] = {SL_LITERAL("EVAL"),
-                                      sl_bytes_of(delete_if_version),
-                                      SL_LITERAL("1"), key, request->version};
+    const struct sl_bytes plain[] = {SL_LITERAL("DEL"), keys->key};
+    const struct sl_bytes script[] = {
+        SL_LITERAL("EVAL"), sl_bytes_of(delete_if_version),
+        SL_LITERAL("2"),    keys->key,
+        keys->salt_key,     request->version};
 
     return request->condition == SL_KV_VERSION
-               ? sl_redis_append(out, script, 5, err)
+               ? sl_redis_append(out, script, 6, err)
                : sl_redis_append(out, plain, 2, err);
 }
 
@@ -100,22 +159,22 @@ static enum sl_status append_increment(struct sl_buf *out,
 
 enum sl_status sl_kv_redis_append_op(struct sl_buf *out,
                                      const struct sl_kv_request *request,
-                                     struct sl_bytes key, struct sl_error *err)
+                                     const struct sl_kv_redis_keys *keys,
+                                     struct sl_error *err)
 {
-    const struct sl_bytes get[] = {SL_LITERAL("GET"), key};
-    const struct sl_bytes exists[] = {SL_LITERAL("EXISTS"), key};
+    const struct sl_bytes exists[] = {SL_LITERAL("EXISTS"), keys->key};
 
     switch (request->verb) {
     case SL_KV_GET:
-        return sl_redis_append(out, get, 2, err);
+        return append_get(out, request, keys, err);
     case SL_KV_EXISTS:
         return sl_redis_append(out, exists, 2, err);
     case SL_KV_SET:
-        return append_set(out, request, key, err);
+        return append_set(out, request, keys, err);
     case SL_KV_DELETE:
-        return append_delete(out, request, key, err);
+        return append_delete(out, request, keys, err);
     case SL_KV_INCREMENT:
-        return append_increment(out, request, key, err);
+        return append_increment(out, request, keys->key, err);
     case SL_KV_KEYS:
         break;
     }
@@ -124,12 +183,10 @@ enum sl_status sl_kv_redis_append_op(struct sl_buf *out,
 
 /* --- Replies ------------------------------------------------------------ */
 
-static bool answer_get(struct sl_op *op, redisReply *reply)
+static bool take_value(struct sl_op *op, redisReply *reply)
 {
     struct sl_kv_answer *answer = op->answer;
 
-    if (reply->type == REDIS_REPLY_NIL)
-        return true;
     if (reply->type != REDIS_REPLY_STRING)
         return false;
     if (!sl_kv_op_take_budget(op, reply->len))
@@ -141,31 +198,53 @@ static bool answer_get(struct sl_op *op, redisReply *reply)
         .release = free,
     };
     reply->str = NULL; /* handed over */
-    if (sl_kv_request_of(op)->want_version)
-        sl_kv_redis_version(answer->value.bytes, answer->version);
     return true;
+}
+
+/* The version of value, by the salt that the server sent. */
+static bool take_version(struct sl_op *op, const redisReply *salt,
+                         struct sl_bytes value)
+{
+    if (salt->type != REDIS_REPLY_STRING || salt->len != SL_KV_REDIS_SALT_LEN)
+        return false;
+    sl_kv_redis_version(salt->str, value, sl_kv_answer_of(op)->version);
+    return true;
+}
+
+static bool answer_get(struct sl_op *op, redisReply *reply)
+{
+    struct sl_kv_answer *answer = op->answer;
+
+    if (reply->type == REDIS_REPLY_NIL)
+        return true;
+    if (!sl_kv_request_of(op)->want_version)
+        return take_value(op, reply);
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        !take_value(op, reply->element[0]))
+        return false;
+    return !answer->found ||
+           take_version(op, reply->element[1], answer->value.bytes);
+}
+
+bool sl_kv_redis_set_is_plain(const struct sl_kv_request *request)
+{
+    return request->condition == SL_KV_ALWAYS && !request->want_version;
 }
 
 static bool answer_set(struct sl_op *op, const redisReply *reply)
 {
-    struct sl_kv_answer *answer = op->answer;
-    enum sl_kv_condition condition = sl_kv_request_of(op)->condition;
+    struct sl_error *err = &sl_kv_answer_of(op)->err;
+    const struct sl_kv_request *request = op->request;
 
-    if (condition == SL_KV_ABSENT && reply->type == REDIS_REPLY_NIL) {
-        sl_fail(&answer->err, SL_ALREADY_EXISTS, "the key exists");
-        return true;
-    }
-    if (condition == SL_KV_VERSION && reply->type == REDIS_REPLY_INTEGER) {
-        if (reply->integer != 1)
-            sl_fail(&answer->err, SL_CONFLICT,
-                    "the key is not in this version");
-    } else if (condition == SL_KV_VERSION ||
-               reply->type != REDIS_REPLY_STATUS) {
-        return false;
-    }
-    if (answer->err.status == SL_OK && sl_kv_request_of(op)->want_version)
-        sl_kv_redis_version(sl_kv_request_of(op)->value, answer->version);
-    return true;
+    if (sl_kv_redis_set_is_plain(request))
+        return reply->type == REDIS_REPLY_STATUS;
+    if (reply->type != REDIS_REPLY_INTEGER)
+        return take_version(op, reply, request->value);
+    if (request->condition == SL_KV_ABSENT)
+        sl_fail(err, SL_ALREADY_EXISTS, "the key exists");
+    else
+        sl_fail(err, SL_CONFLICT, "the key is not in this version");
+    return request->condition != SL_KV_ALWAYS;
 }
 
 static bool answer_number(struct sl_op *op, const redisReply *reply)
@@ -184,7 +263,9 @@ static bool answer_number(struct sl_op *op, const redisReply *reply)
 bool sl_kv_redis_answer(struct sl_op *op, redisReply *reply)
 {
     if (reply->type == REDIS_REPLY_ERROR) {
-        sl_redis_fail(reply, "redis: ", &op->unsent, &sl_kv_answer_of(op)->err);
+        enum sl_status status = sl_redis_fail(reply, "redis: ", &op->unsent,
+                                              &sl_kv_answer_of(op)->err);
+        op->full = status == SL_RESOURCE_EXHAUSTED;
         return true;
     }
     switch (sl_kv_request_of(op)->verb) {

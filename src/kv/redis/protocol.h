@@ -9,17 +9,42 @@
 #include "client/redis/redis.h"
 #include "kv/driver.h"
 
-/* One more than SHA-1's hexadecimal digits. */
-enum { SL_KV_REDIS_VERSION_SIZE = 41 };
+enum {
+    SL_KV_REDIS_VERSION_SIZE = 41, /* SHA-1's hexadecimal digits, and a NUL */
+    SL_KV_REDIS_SALT_LEN = 64,     /* a block of SHA-1 */
+};
 
-/* A version is the SHA-1 of the value, as Redis' own `redis.sha1hex` has it. */
-void sl_kv_redis_version(struct sl_bytes value,
+/*
+ * A version is SHA-1(salt, SHA-1(salt, value)), in the hexadecimal digits of
+ * Redis' own `redis.sha1hex`.  The salt is random, and stands in the store
+ * under a key that no guest can name.  SHA-1 collisions can be computed, but
+ * only from a state of SHA-1 that is known: the salt hides that of the inner
+ * one, and the outer one hides its result.
+ */
+void sl_kv_redis_version(const char *salt, struct sl_bytes value,
                          char out[SL_KV_REDIS_VERSION_SIZE]);
 
-/* Append the command for op, which is not KEYS; key has the prefix. */
+/* A salt for a store that has none yet. */
+void sl_kv_redis_new_salt(char salt[SL_KV_REDIS_SALT_LEN + 1]);
+
+/* No key of a guest has a NUL.  The prefix comes before it. */
+#define SL_KV_REDIS_SALT_KEY SL_LITERAL("\0salt")
+
+/* Where a command finds what it needs, each key with the prefix. */
+struct sl_kv_redis_keys {
+    struct sl_bytes key;
+    struct sl_bytes salt_key;
+    const char *salt; /* for a store that has none yet */
+};
+
+/* Append the command for op, which is not KEYS. */
 SL_MUST_CHECK enum sl_status
 sl_kv_redis_append_op(struct sl_buf *out, const struct sl_kv_request *request,
-                      struct sl_bytes key, struct sl_error *err);
+                      const struct sl_kv_redis_keys *keys,
+                      struct sl_error *err);
+
+/* Whether a SET is the command SET, and no script. */
+bool sl_kv_redis_set_is_plain(const struct sl_kv_request *request);
 
 /*
  * Fill op's answer from the reply to its command.  A value is taken out of the
