@@ -12,12 +12,25 @@ const struct suite_case *const suite[] = {
 
 struct suite_limit suite_limits[] = {{"max-value", 1 << 20}, {0}};
 
-/* --- Without a feature -------------------------------------------------- */
+/* --- Without a feature --------------------------------------------------
+ *
+ * Wrong arguments are told before.  holds: kv-30 kv-35 kv-39 kv-45 kv-49 kv-62
+ * types-21 types-22
+ */
 
 static void no_ttl(struct resource *kv)
 {
     const struct kv_options options = {.has_ttl = true, .ttl_ms = 60000};
+    const struct kv_options wrong = {.has_ttl = true, .ttl_ms = 0};
     char version[KV_VERSION_MAX + 1];
+
+    FAILS(kv_set_with(kv, TEXT("key"), TEXT("value"), wrong, version),
+          INVALID_ARGUMENT);
+    FAILS(kv_set_with(kv, TEXT(""), TEXT("value"), options, version),
+          INVALID_ARGUMENT);
+    OK(kv_set_with(kv, TEXT("other"), TEXT("value"), (struct kv_options){0},
+                   version));
+    HOLDS(kv, TEXT("other"), TEXT("value"));
 
     FAILS(kv_set_with(kv, TEXT("key"), TEXT("value"), options, version),
           UNSUPPORTED);
@@ -30,7 +43,10 @@ static void no_versions(struct resource *kv)
     struct kv_value value = {0};
     char version[KV_VERSION_MAX + 1];
 
-    OK(kv_set(kv, TEXT("key"), TEXT("value")));
+    OK(kv_set_with(kv, TEXT("key"), TEXT("value"), (struct kv_options){0},
+                   version));
+    CHECK(version[0] == '\0');
+    FAILS(kv_get_entry(kv, TEXT(""), &value), INVALID_ARGUMENT);
     FAILS(kv_get_entry(kv, TEXT("key"), &value), UNSUPPORTED);
     FAILS(kv_set_with(kv, TEXT("key"), TEXT("other"), options, version),
           UNSUPPORTED);
@@ -52,6 +68,7 @@ static void no_increment(struct resource *kv)
 {
     int64_t sum;
 
+    FAILS(kv_increment(kv, TEXT(""), 1, &sum), INVALID_ARGUMENT);
     FAILS(kv_increment(kv, TEXT("key"), 1, &sum), UNSUPPORTED);
     ABSENT(kv, TEXT("key"));
 }
@@ -60,6 +77,7 @@ static void no_keys(struct resource *kv)
 {
     struct kv_page page = {0};
 
+    FAILS(kv_keys(kv, TEXT(""), NULL, 0, &page), INVALID_ARGUMENT);
     FAILS(kv_keys(kv, TEXT(""), NULL, 10, &page), UNSUPPORTED);
 }
 

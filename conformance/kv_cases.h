@@ -53,6 +53,7 @@ enum status kv_get_entry(struct resource *kv, struct bytes key,
                          struct kv_value *value);
 enum status kv_exists(struct resource *kv, struct bytes key, bool *found);
 enum status kv_set(struct resource *kv, struct bytes key, struct bytes value);
+/* version: empty where the service has none. */
 enum status kv_set_with(struct resource *kv, struct bytes key,
                         struct bytes value, struct kv_options options,
                         char version[KV_VERSION_MAX + 1]);

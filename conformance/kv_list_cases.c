@@ -307,16 +307,56 @@ static void the_key_of_a_cursor_is_deleted(struct resource *kv)
     listing_done(&listing);
 }
 
+/* Every key of the page is there, and starts with this. */
+static void expect_own(struct resource *kv, const struct kv_page *page,
+                       const char *prefix)
+{
+    for (size_t i = 0; i < page->count; i++) {
+        bool found = false;
+        CHECK(strncmp(page->keys[i], prefix, strlen(prefix)) == 0);
+        OK(kv_exists(kv, bytes_of(page->keys[i]), &found));
+        CHECK(found);
+    }
+}
+
+static void a_cursor_of_another_prefix(struct resource *kv)
+{
+    static const char *const prefixes_to_list[] = {"b/", "a/0002", "a/01", ""};
+    struct kv_page first = {0}, page = {0};
+
+    set_numbered(kv, "a/", 30);
+    set_numbered(kv, "b/", 30);
+    OK(kv_keys(kv, TEXT("a/"), NULL, 5, &first));
+    CHECK(first.next != NULL);
+    for (size_t i = 0; i < 4; i++) {
+        enum status status = kv_keys(kv, bytes_of(prefixes_to_list[i]),
+                                     first.next, KV_PAGE_MAX, &page);
+        CHECK(status == WORKED || status == INVALID_ARGUMENT);
+        if (status != WORKED)
+            continue;
+        expect_own(kv, &page, prefixes_to_list[i]);
+        kv_page_done(&page);
+    }
+    kv_page_done(&first);
+}
+
 const struct suite_case kv_list_cases[] = {
-    {"an empty store lists nothing", KV_NEEDS_KEYS, an_empty_store},
-    {"keys are listed by prefix", KV_NEEDS_KEYS, prefixes},
-    {"a prefix is no pattern", KV_NEEDS_KEYS, prefixes_are_no_patterns},
-    {"keys of many bytes are listed", KV_NEEDS_KEYS, keys_of_many_bytes},
-    {"arguments of a listing", KV_NEEDS_KEYS, arguments},
-    {"thousands of keys are listed", KV_NEEDS_KEYS, thousands_of_keys},
+    {"an empty store lists nothing", KV_NEEDS_KEYS, an_empty_store,
+     .holds = "kv-23 kv-46"},
+    {"keys are listed by prefix", KV_NEEDS_KEYS, prefixes, .holds = "kv-46"},
+    {"a prefix is no pattern", KV_NEEDS_KEYS, prefixes_are_no_patterns,
+     .holds = "kv-46"},
+    {"keys of many bytes are listed", KV_NEEDS_KEYS, keys_of_many_bytes,
+     .holds = "kv-46"},
+    {"arguments of a listing", KV_NEEDS_KEYS, arguments,
+     .holds = "kv-48 types-2"},
+    {"thousands of keys are listed", KV_NEEDS_KEYS, thousands_of_keys,
+     .holds = "kv-23 kv-46"},
     {"what stays is listed while others come and go", KV_NEEDS_KEYS,
-     what_stays_is_listed},
+     what_stays_is_listed, .holds = "kv-47"},
     {"a cursor outlives the keys of its page", KV_NEEDS_KEYS,
-     the_key_of_a_cursor_is_deleted},
+     the_key_of_a_cursor_is_deleted, .holds = "kv-47 kv-63"},
+    {"a cursor of another prefix", KV_NEEDS_KEYS, a_cursor_of_another_prefix,
+     .holds = "kv-63"},
     {0},
 };

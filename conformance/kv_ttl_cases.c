@@ -6,6 +6,7 @@
 #include "kv_cases.h"
 
 #include <string.h>
+#include <time.h>
 
 enum { SHORT_MS = 300, LONG_MS = 600000 };
 
@@ -35,6 +36,58 @@ static void it_expires(struct resource *kv)
     OK(kv_delete(kv, the_key, &found));
     CHECK(!found);
     HOLDS(kv, TEXT("later"), TEXT("stays"));
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/*
+ * The write happened between `before` and `after`, each look between `asked` and
+ * now: however slow the machine is, a look that finds it was asked before the
+ * latest end, and one that does not is answered after the soonest.
+ */
+static void not_sooner_and_not_later(struct resource *kv)
+{
+    enum { LATEST_MS = 1000, ROUNDING_MS = 2 };
+    int64_t before = now_ms();
+    OK(set_ttl(kv, the_key, TEXT("value"), SHORT_MS));
+    int64_t after = now_ms();
+    bool found = true;
+
+    while (found) {
+        int64_t asked = now_ms();
+        OK(kv_exists(kv, the_key, &found));
+        if (found)
+            CHECK(asked < after + SHORT_MS + LATEST_MS);
+        else
+            CHECK(now_ms() + ROUNDING_MS >= before + SHORT_MS);
+    }
+    ABSENT(kv, the_key);
+}
+
+/* What a condition lets through has the time to live that it names: none. */
+static void a_conditional_write_ends_it(struct resource *kv)
+{
+    enum { MIDDLE_MS = 2000 };
+    char version[KV_VERSION_MAX + 1], next[KV_VERSION_MAX + 1];
+    const struct kv_options lives = {.has_ttl = true, .ttl_ms = MIDDLE_MS};
+    const struct kv_options same = {.condition = KV_VERSION,
+                                    .version = version};
+    enum status status = CONFLICT;
+
+    /* On a machine so slow that it has expired: once more. */
+    while (status == CONFLICT) {
+        OK(kv_set_with(kv, the_key, TEXT("value"), lives, version));
+        status = kv_set_with(kv, the_key, TEXT("stays"), same, next);
+    }
+    OK(status);
+    sleep_ms(MIDDLE_MS + 1200);
+    HOLDS(kv, the_key, TEXT("stays"));
 }
 
 static void expired_is_absent(struct resource *kv)
@@ -191,23 +244,30 @@ static void expired_is_not_listed(struct resource *kv)
 }
 
 const struct suite_case kv_ttl_cases[] = {
-    {"a value with a time to live expires", KV_NEEDS_TTL | KV_NEEDS_VERSION,
-     it_expires},
+    {"a value with a time to live expires", KV_NEEDS_TTL, it_expires,
+     .holds = "kv-21 kv-22"},
+    {"a time to live is neither shorter nor longer", KV_NEEDS_TTL,
+     not_sooner_and_not_later, .holds = "kv-21"},
     {"what has expired is absent for conditions too",
-     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_ABSENT, expired_is_absent},
-    {"set takes a time to live away", KV_NEEDS_TTL | KV_NEEDS_VERSION,
-     set_takes_it_away},
-    {"a time to live can be changed", KV_NEEDS_TTL | KV_NEEDS_VERSION,
-     it_can_be_changed},
+     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_ABSENT, expired_is_absent,
+     .holds = "kv-21"},
+    {"set takes a time to live away", KV_NEEDS_TTL, set_takes_it_away,
+     .holds = "kv-22 kv-32"},
+    {"a conditional write takes a time to live away",
+     KV_NEEDS_TTL | KV_NEEDS_VERSION, a_conditional_write_ends_it,
+     .holds = "kv-22"},
+    {"a time to live can be changed", KV_NEEDS_TTL, it_can_be_changed,
+     .holds = "kv-21 kv-22"},
     {"a failed condition leaves the time to live",
      KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_ABSENT,
-     a_failed_condition_leaves_it},
+     a_failed_condition_leaves_it, .holds = "kv-34"},
     {"a conditional write with a time to live",
-     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_ABSENT, with_conditions},
-    {"bounds of a time to live", KV_NEEDS_TTL | KV_NEEDS_VERSION, bounds},
-    {"increment keeps the time to live",
-     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_INCREMENT, increment_keeps_it},
-    {"what has expired is not listed",
-     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_KEYS, expired_is_not_listed},
+     KV_NEEDS_TTL | KV_NEEDS_VERSION | KV_NEEDS_ABSENT, with_conditions,
+     .holds = "kv-18 kv-21"},
+    {"bounds of a time to live", KV_NEEDS_TTL, bounds, .holds = "kv-20"},
+    {"increment keeps the time to live", KV_NEEDS_TTL | KV_NEEDS_INCREMENT,
+     increment_keeps_it, .holds = "kv-43"},
+    {"what has expired is not listed", KV_NEEDS_TTL | KV_NEEDS_KEYS,
+     expired_is_not_listed, .holds = "kv-21 kv-46"},
     {0},
 };

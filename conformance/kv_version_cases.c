@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Versions and conditions: get-entry, set-with, delete-if. */
 #include "kv_cases.h"
+#include "kv_collision.h"
 
 #include <string.h>
 
@@ -85,6 +86,38 @@ static void another_value_has_another_version(struct resource *kv)
             OK(kv_set(kv, the_key, TEXT("between")));
         }
     }
+}
+
+/* Whoever can choose values must not be able to choose versions. */
+static void values_that_were_made_to_collide(struct resource *kv)
+{
+    version_text first, second, other;
+
+    OK(kv_set_with(kv, the_key, TEXT(COLLISION_FIRST), always, first));
+    OK(kv_set(kv, the_key, TEXT(COLLISION_SECOND)));
+    FAILS(kv_set_with(kv, the_key, TEXT("lost"), if_version(first), other),
+          CONFLICT);
+    FAILS(kv_delete_if(kv, the_key, first), CONFLICT);
+    read_version(kv, the_key, second);
+    CHECK(strcmp(first, second) != 0);
+    HOLDS(kv, the_key, TEXT(COLLISION_SECOND));
+}
+
+/* A value that comes back may have its version again, or a new one; a condition
+ * says the same. */
+static void a_value_that_comes_back(struct resource *kv)
+{
+    version_text before, after, written;
+
+    OK(kv_set_with(kv, the_key, TEXT("a"), always, before));
+    OK(kv_set_with(kv, the_key, TEXT("b"), always, written));
+    OK(kv_set_with(kv, the_key, TEXT("a"), always, after));
+    expect_entry(kv, the_key, TEXT("a"), after);
+    if (strcmp(before, after) != 0)
+        FAILS(kv_set_with(kv, the_key, TEXT("c"), if_version(before), written),
+              CONFLICT);
+    OK(kv_set_with(kv, the_key, TEXT("c"), if_version(after), written));
+    HOLDS(kv, the_key, TEXT("c"));
 }
 
 static void set_if_absent(struct resource *kv)
@@ -195,17 +228,25 @@ static void versions_of_numbers(struct resource *kv)
 }
 
 const struct suite_case kv_version_cases[] = {
-    {"an entry has its value and its version", KV_NEEDS_VERSION, entries},
+    {"an entry has its value and its version", KV_NEEDS_VERSION, entries,
+     .holds = "kv-14 kv-29 kv-33"},
     {"another value has another version", KV_NEEDS_VERSION,
-     another_value_has_another_version},
-    {"set if absent", KV_NEEDS_VERSION | KV_NEEDS_ABSENT, set_if_absent},
-    {"set if the version is", KV_NEEDS_VERSION, set_if_version},
+     another_value_has_another_version, .holds = "kv-15"},
+    {"values that were made to collide", KV_NEEDS_VERSION,
+     values_that_were_made_to_collide, .holds = "kv-15"},
+    {"a value that comes back", KV_NEEDS_VERSION, a_value_that_comes_back,
+     .holds = "kv-15 kv-18"},
+    {"set if absent", KV_NEEDS_VERSION | KV_NEEDS_ABSENT, set_if_absent,
+     .holds = "kv-17 kv-34 types-4"},
+    {"set if the version is", KV_NEEDS_VERSION, set_if_version,
+     .holds = "kv-18 kv-34 types-5"},
     {"an absent key is in no version", KV_NEEDS_VERSION,
-     no_version_of_an_absent_key},
+     no_version_of_an_absent_key, .holds = "kv-18 kv-38"},
     {"a text that is no version is a conflict", KV_NEEDS_VERSION,
-     texts_that_are_no_version},
-    {"delete if the version is", KV_NEEDS_VERSION, delete_if_version},
+     texts_that_are_no_version, .holds = "kv-19"},
+    {"delete if the version is", KV_NEEDS_VERSION, delete_if_version,
+     .holds = "kv-37 kv-38"},
     {"an increment changes the version", KV_NEEDS_VERSION | KV_NEEDS_INCREMENT,
-     versions_of_numbers},
+     versions_of_numbers, .holds = "kv-15"},
     {0},
 };

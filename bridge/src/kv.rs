@@ -75,8 +75,10 @@ fn nothing(answer: &mut SlKvAnswer) -> Reply<()> {
     check(answer.head())
 }
 
-fn version(answer: &mut SlKvAnswer) -> Reply<String> {
-    check(answer.head()).map(|()| version_of(answer))
+/// None where the service has no versions.
+fn written(answer: &mut SlKvAnswer) -> Reply<Option<String>> {
+    check(answer.head())?;
+    Ok(Some(version_of(answer)).filter(|version| !version.is_empty()))
 }
 
 fn number(answer: &mut SlKvAnswer) -> Reply<i64> {
@@ -194,7 +196,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
                 this,
                 SlKvVerb::SET,
                 key,
-                version,
+                written,
                 Touched::default().blob(&value),
                 |request, texts| {
                     request.value = value.bytes();

@@ -26,6 +26,8 @@ static void reply_error(response_t out, slight_types_errors_error_t *error)
         status = 412;
     if (error->code == SLIGHT_TYPES_ERRORS_ERROR_CODE_TOO_LARGE)
         status = 413;
+    if (error->code == SLIGHT_TYPES_ERRORS_ERROR_CODE_RESOURCE_EXHAUSTED)
+        status = 429;
     if (error->code == SLIGHT_TYPES_ERRORS_ERROR_CODE_UNAVAILABLE ||
         error->code == SLIGHT_TYPES_ERRORS_ERROR_CODE_TIMEOUT)
         status = 503;
@@ -70,7 +72,7 @@ static void handle_put(response_t out, http_string_t *key,
                        wasi_http_types_borrow_incoming_request_t request)
 {
     slight_kv_store_set_options_t options = {0};
-    slight_kv_store_version_t version;
+    slight_kv_store_option_version_t version;
     slight_types_errors_error_t error;
     http_list_u8_t value;
     bool unique = is_conditional(request);

@@ -77,7 +77,8 @@ static unsigned features_of(const struct sl_kv_request *request)
         features |= SL_KV_FEATURE_KEYS;
     if (request->condition == SL_KV_ABSENT)
         features |= SL_KV_FEATURE_ABSENT;
-    if (request->condition == SL_KV_VERSION || request->want_version)
+    if (request->condition == SL_KV_VERSION ||
+        (request->verb == SL_KV_GET && request->want_version))
         features |= SL_KV_FEATURE_VERSION;
     if (request->has_ttl)
         features |= SL_KV_FEATURE_TTL;

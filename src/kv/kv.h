@@ -57,7 +57,8 @@ struct sl_kv_request {
     int64_t delta;   /* INCREMENT */
     uint32_t limit;  /* KEYS: 1 to SL_KV_PAGE_MAX */
     bool has_ttl;
-    bool want_version; /* GET and SET: fill answer.version */
+    /* GET, and SET where the service has versions: fill answer.version. */
+    bool want_version;
 };
 
 /*
@@ -70,7 +71,8 @@ struct sl_kv_answer {
     bool found;           /* GET, EXISTS: there is one; DELETE: there was one */
     int64_t number;       /* INCREMENT: the sum */
     struct sl_held value; /* GET, if found; the reader's to release */
-    /* GET and SET, if wanted; SET by a driver always may. */
+    /* GET and SET, if wanted; SET by a driver always may.  Empty: the service
+     * has no versions. */
     char version[SL_KV_VERSION_MAX + 1];
     uint32_t key_count; /* KEYS: how many */
     struct sl_buf keys; /* KEYS: each key followed by a NUL */

@@ -96,7 +96,24 @@ static void what_a_driver_cannot_do_is_unsupported(void **state)
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(faulty_store_do(&f, &cases[i]).err.status,
                          SL_UNSUPPORTED);
+    /* Wrong arguments are told before. */
+    cases[0].key = SL_LITERAL("");
+    cases[1].limit = 0;
+    cases[4].ttl_ms = 0;
+    assert_int_equal(faulty_store_do(&f, &cases[0]).err.status,
+                     SL_INVALID_ARGUMENT);
+    assert_int_equal(faulty_store_do(&f, &cases[1]).err.status,
+                     SL_INVALID_ARGUMENT);
+    assert_int_equal(faulty_store_do(&f, &cases[4]).err.status,
+                     SL_INVALID_ARGUMENT);
     assert_int_equal(f.faulty.opened, 0);
+
+    /* A write that asks for its version works without versions. */
+    struct sl_kv_request set = faulty_request(SL_KV_SET, "k");
+    set.want_version = true;
+    struct sl_kv_answer answer = faulty_store_do(&f, &set);
+    assert_int_equal(answer.err.status, SL_OK);
+    assert_string_equal(answer.version, "");
     faulty_store_close(&f);
 }
 

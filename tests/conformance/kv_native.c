@@ -260,12 +260,6 @@ enum status kv_delete_many(struct resource *kv, const struct bytes keys[],
 
 /* --- What the program needs --------------------------------------------- */
 
-void suite_work(struct resource *resource, const char *what)
-{
-    (void)resource;
-    (void)what;
-}
-
 bool suite_dialect(const char *name)
 {
     (void)name;

@@ -8,9 +8,14 @@
 #include "kv_cases.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "native.h"
 
 enum { THREADS = 8, ROUNDS = 40 };
 
@@ -230,6 +235,86 @@ static void everyone_gets_his_own_answers(struct resource *kv)
     run_threads(kv, set_and_get, workers);
 }
 
+/* --- Processes ---------------------------------------------------------- */
+
+/* Two instances, each with connections of its own. */
+static void two_instances(struct resource *kv)
+{
+    struct resource *other = resource_again();
+    char text[16];
+    int64_t sum = 0;
+
+    CHECK(other != NULL);
+    for (int i = 1; i <= ROUNDS; i++) {
+        struct resource *writes = i % 2 == 0 ? kv : other;
+        struct resource *reads = i % 2 == 0 ? other : kv;
+        snprintf(text, sizeof(text), "%d", i);
+        OK(kv_set(writes, the_key, bytes_of(text)));
+        HOLDS(reads, the_key, bytes_of(text));
+        OK(kv_increment(reads, TEXT("number"), 1, &sum));
+        CHECK(sum == i);
+    }
+    resource_close(other);
+}
+
+/* Values under numbers from 1 on, each told once its write is answered. */
+void suite_work(struct resource *kv, const char *what)
+{
+    char key[24];
+    bool found = true;
+    long number = 0;
+
+    (void)what;
+    while (found) {
+        snprintf(key, sizeof(key), "%ld", ++number);
+        OK(kv_exists(kv, bytes_of(key), &found));
+    }
+    for (;; number++) {
+        snprintf(key, sizeof(key), "%ld", number);
+        OK(kv_set(kv, bytes_of(key), bytes_of(key)));
+        if (dprintf(STDOUT_FILENO, "%ld\n", number) < 0)
+            return;
+    }
+}
+
+/* Read numbers for a while, then kill; returns the last that was told. */
+static long kill_after(pid_t pid, int out, int count)
+{
+    FILE *file = fdopen(out, "r");
+    char line[32];
+    long told = 0;
+
+    CHECK(file != NULL);
+    for (int i = 0; i < count; i++) {
+        CHECK(fgets(line, sizeof(line), file) != NULL);
+        told = strtol(line, NULL, 10);
+    }
+    CHECK(kill(pid, SIGKILL) == 0);
+    /* What it told before it died. */
+    while (fgets(line, sizeof(line), file) != NULL)
+        if (strchr(line, '\n') != NULL)
+            told = strtol(line, NULL, 10);
+    fclose(file);
+    CHECK(waitpid(pid, NULL, 0) == pid);
+    return told;
+}
+
+static void killed_at_any_point(struct resource *kv)
+{
+    long checked = 0;
+    char key[24];
+
+    for (int i = 0; i < 20; i++) {
+        int out;
+        pid_t pid = start_process("write", &out);
+        long told = kill_after(pid, out, 1 + i % 7);
+        while (checked < told) {
+            snprintf(key, sizeof(key), "%ld", ++checked);
+            HOLDS(kv, bytes_of(key), bytes_of(key));
+        }
+    }
+}
+
 static void text_that_is_none(struct resource *kv)
 {
     const struct bytes texts[] = {
@@ -246,14 +331,20 @@ static void text_that_is_none(struct resource *kv)
 
 const struct suite_case kv_side_cases[] = {
     {"threads: increments are atomic", KV_NEEDS_INCREMENT,
-     increments_are_atomic},
+     increments_are_atomic, .holds = "kv-6 kv-40"},
     {"threads: compare-and-set loses no update", KV_NEEDS_VERSION,
-     no_update_is_lost},
+     no_update_is_lost, .holds = "kv-16 kv-18"},
     {"threads: one wins if absent", KV_NEEDS_VERSION | KV_NEEDS_ABSENT,
-     one_wins_if_absent},
-    {"threads: one deletes", 0, one_deletes},
-    {"threads: everyone gets his own answers", 0,
-     everyone_gets_his_own_answers},
-    {"text that is none is refused", KV_NEEDS_KEYS, text_that_is_none},
+     one_wins_if_absent, .holds = "kv-16 kv-17"},
+    {"threads: one deletes", 0, one_deletes, .holds = "kv-6 kv-36"},
+    {"threads: everyone gets his own answers", 0, everyone_gets_his_own_answers,
+     .holds = "kv-7 kv-8"},
+    {"text that is none is refused", KV_NEEDS_KEYS, text_that_is_none,
+     .holds = "kv-1"},
+    {"two instances see each other's writes at once",
+     KV_NEEDS_INCREMENT | KV_NEEDS_SHARED | KV_NEEDS_LINEARIZABLE,
+     two_instances, .holds = "kv-9"},
+    {"processes: killed at any point", KV_NEEDS_SHARED, killed_at_any_point,
+     .holds = "kv-10"},
     {0},
 };

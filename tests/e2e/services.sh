@@ -45,7 +45,7 @@ works
 store "rediss://:$SL_TEST_REDIS_PASSWORD@127.0.0.1:$SL_TEST_REDIS_TLS_PORT" "$ca"
 works
 
-# --- Nobody there ---
+# --- Nobody there: the first call says so, and nothing before.  holds: kv-25 types-20 ---
 port=$(free_port)
 store "redis://:secret@127.0.0.1:$port"
 answers unavailable "127.0.0.1:$port"

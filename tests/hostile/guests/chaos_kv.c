@@ -85,16 +85,17 @@ static void set_with(void)
         .condition.tag = (uint8_t)chaos_below(3),
         .condition.val.version = chaos_text(),
         .ttl_ms = chaos_maybe_ms()};
-    slight_kv_store_version_t version;
+    slight_kv_store_option_version_t version;
     slight_kv_store_error_t error;
     bucket_t bucket;
 
     if (!any_bucket(&bucket))
         return;
     if (slight_kv_store_method_bucket_set_with(bucket, &key, &value, &options,
-                                               &version, &error))
-        (void)slight_kv_store_method_bucket_delete_if(bucket, &key, &version,
-                                                      &error);
+                                               &version, &error) &&
+        version.is_some)
+        (void)slight_kv_store_method_bucket_delete_if(bucket, &key,
+                                                      &version.val, &error);
 }
 
 static void delete_and_count(void)
