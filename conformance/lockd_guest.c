@@ -179,7 +179,8 @@ static void a_thousand_locks_and_no_more(struct resource *resource)
         key[3] = '\0';
         OK(lock_acquire(resource, bytes_of(key), options, &locks[i]));
     }
-    FAILS(lock_acquire(resource, TEXT("z"), options, &one_more), TOO_LARGE);
+    FAILS(lock_acquire(resource, TEXT("z"), options, &one_more),
+          RESOURCE_EXHAUSTED);
     lock_drop(locks[7]);
     OK(lock_acquire(resource, TEXT("z"), options, &locks[7]));
     for (int i = 0; i < MOST - 1; i++)

@@ -279,7 +279,8 @@ static void too_many_handles(struct resource *resource)
         CHECK(count == MQ_RECEIVE_MAX);
         total += count;
     }
-    FAILS(mq_receive(resource, all, messages + total, &count), TOO_LARGE);
+    FAILS(mq_receive(resource, all, messages + total, &count),
+          RESOURCE_EXHAUSTED);
     OK(mq_complete(messages[--total]));
     for (size_t i = 0; i < total; i++)
         mq_drop(messages[i]);

@@ -259,7 +259,7 @@ static void too_many_handles(struct resource *resource)
                                 deliveries + count, &more);
         count += status == WORKED ? more : 0;
     }
-    CHECK(status == TOO_LARGE);
+    CHECK(status == RESOURCE_EXHAUSTED);
     CHECK(count > 0 && count <= MOST);
     for (size_t i = 0; i < count; i++)
         OK(pubsub_acknowledge(deliveries[i]));

@@ -52,7 +52,7 @@ struct sl_queue *sl_queue_new(const struct sl_queue_config *config,
 
 static enum sl_status fail_ending(struct sl_error *err)
 {
-    return sl_fail(err, SL_UNAVAILABLE, "slight is shutting down");
+    return sl_fail(err, SL_CANCELLED, "slight is shutting down");
 }
 
 static void drop_ending(struct sl_queue *queue, struct sl_task *task)
@@ -131,7 +131,7 @@ enum sl_status sl_queue_submit(struct sl_queue *queue, struct sl_task *task,
     else if (sl_queue_worker_limit(queue) == 0)
         status = sl_queue_fail_stuck(queue, err);
     else if (queue->queued >= queue->config.max_queued)
-        status = sl_fail(err, SL_UNAVAILABLE,
+        status = sl_fail(err, SL_RESOURCE_EXHAUSTED,
                          "%u calls wait already, as many as max-queued allows",
                          queue->queued);
     else

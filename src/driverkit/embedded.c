@@ -154,7 +154,7 @@ static void fail_all(const struct sl_embedded *connection,
     for (size_t i = 0; i < count; i++) {
         reset_op(connection, ops[i]);
         ops[i]->unsent = unsent;
-        ops[i]->full = connection->file.full;
+        ops[i]->full = err->status == SL_RESOURCE_EXHAUSTED;
         sl_op_fail(ops[i], err);
     }
 }

@@ -52,7 +52,7 @@ enum sl_status sl_embedded_check_sync(const void *field, struct sl_error *err);
          .fallback = "16GiB",                                                  \
          .help = "the most bytes of the file and its -wal file; a write that " \
                  "does "                                                       \
-                 "not fit is too-large"}
+                 "not fit is refused"}
 
 /* An option table of only these entries. */
 extern const struct sl_option sl_embedded_options[];

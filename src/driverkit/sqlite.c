@@ -36,10 +36,10 @@ static const struct meaning {
     {SQLITE_INTERRUPT, SL_TIMEOUT, "the query ran until the deadline"},
     {SQLITE_PROTOCOL, SL_UNAVAILABLE,
      "too many processes start transactions at once"},
-    {SQLITE_FULL, SL_UNAVAILABLE, "the disk is full; make room on it"},
+    {SQLITE_FULL, SL_RESOURCE_EXHAUSTED, "the disk is full; make room on it"},
     {SQLITE_IOERR, SL_UNAVAILABLE, "cannot read or write it"},
     {SQLITE_CANTOPEN, SL_UNAVAILABLE, "cannot open it"},
-    {SQLITE_READONLY, SL_PERMISSION_DENIED,
+    {SQLITE_READONLY, SL_READ_ONLY,
      "no permission to write; let this user write the file, the -wal and -shm "
      "beside it, and the folder"},
     {SQLITE_PERM, SL_PERMISSION_DENIED,
@@ -98,7 +98,7 @@ static enum sl_status explain_full(struct sl_sqlite_file *file,
     file->full = true;
     sl_option_write_amount(SL_OPTION_SIZE, file->limit.max_bytes, amount,
                            sizeof(amount));
-    return sl_fail(err, SL_TOO_LARGE,
+    return sl_fail(err, SL_RESOURCE_EXHAUSTED,
                    "full: max-bytes of the resource allows %s, with the log of "
                    "what is written; delete from it, or raise max-bytes%s",
                    amount, file->remedy != NULL ? file->remedy : "");

@@ -83,7 +83,7 @@ enum sl_status sl_sqlite_explain(struct sl_sqlite_file *file, int code,
 
 /* --- The limit ----------------------------------------------------------
  *
- * A write that exceeds max_bytes fails with SQLITE_FULL and is SL_TOO_LARGE.
+ * A write that exceeds max_bytes fails with SQLITE_FULL and is SL_RESOURCE_EXHAUSTED.
  * Deleting frees room: its pages are reused; the file does not shrink.
  */
 

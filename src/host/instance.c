@@ -196,7 +196,7 @@ _Atomic uint64_t *sl_instance_held(void *pointer)
 static enum sl_status too_many_handles(const struct instance *instance,
                                        struct sl_error *err)
 {
-    return sl_fail(err, SL_TOO_LARGE,
+    return sl_fail(err, SL_RESOURCE_EXHAUSTED,
                    "component \"%s\" has %d resources open, the most "
                    "that may be; drop some, or open one once and keep it",
                    instance->grants->component->name, SL_INSTANCE_HANDLES_MAX);

@@ -177,7 +177,7 @@ static void test_no_more_than_so_many(void **state)
         buckets[i] = open_bucket(*state, "first");
     assert_int_equal(
         sl_instance_open(*state, "kv", SL_LITERAL("first"), &one_more, &err),
-        SL_TOO_LARGE);
+        SL_RESOURCE_EXHAUSTED);
 
     sl_instance_drop(*state, buckets[500]);
     uint32_t reused = open_bucket(*state, "second");

@@ -42,6 +42,9 @@ static void only_what_is_safe_is_repeated(void **state)
         {faulty_request(SL_KV_INCREMENT, "k"), {SL_TIMEOUT, false}, 1},
         {faulty_request(SL_KV_INCREMENT, "k"), {SL_UNAVAILABLE, true}, 3},
         {faulty_request(SL_KV_DELETE, "k"), {SL_UNAVAILABLE, true}, 3},
+        /* Throttled; a full store is one that acted on it. */
+        {faulty_request(SL_KV_SET, "k"), {SL_RESOURCE_EXHAUSTED, true}, 3},
+        {faulty_request(SL_KV_SET, "k"), {SL_RESOURCE_EXHAUSTED, false}, 1},
         {faulty_request(SL_KV_GET, "k"), {SL_INTERNAL, true}, 1},
         {faulty_request(SL_KV_GET, "k"), {SL_PERMISSION_DENIED, true}, 1},
         {faulty_request(SL_KV_GET, "k"), {SL_CONFLICT, false}, 1},
@@ -226,6 +229,8 @@ static void a_call_given_up_is_not_sent(void **state)
     wait_done(&other);
     assert_int_equal(f.faulty.ops, 1);
     assert_string_equal(f.faulty.keys[0], "first");
+    const struct sl_metric *sets = &sl_service_metrics(f.kv)[SL_KV_SET];
+    assert_int_equal(sets->by_status[SL_CANCELLED], 1);
     faulty_store_close(&f);
 }
 
@@ -247,7 +252,7 @@ static void a_call_may_wait_no_longer_than_its_deadline(void **state)
     faulty_store_close(&f);
 }
 
-static void too_many_waiting_calls_are_unavailable(void **state)
+static void too_many_waiting_calls_are_refused(void **state)
 {
     struct submitted first, second, third;
     struct faulty_store f;
@@ -264,7 +269,12 @@ static void too_many_waiting_calls_are_unavailable(void **state)
     occupy(&f, &first);
     submit(&f, &second, SL_KV_SET, "second");
     submit(&f, &third, SL_KV_INCREMENT, "third");
-    assert_int_equal(finish(&third), SL_UNAVAILABLE);
+    wait_done(&third);
+    struct sl_kv_answer answer;
+    sl_call_collect(third.call, &answer);
+    sl_call_release(third.call);
+    assert_int_equal(answer.err.status, SL_RESOURCE_EXHAUSTED);
+    assert_true(answer.retryable); /* also an increment: it was not sent */
     faulty_set_gate(&f.faulty, false);
     assert_int_equal(finish(&first), SL_OK);
     assert_int_equal(finish(&second), SL_OK);
@@ -300,11 +310,11 @@ static void the_bytes_of_waiting_calls_have_an_end(void **state)
     submit_bytes(&f, &large, 1 << 19, &held);
     assert_int_equal(held, (1 << 19) + 1);
     submit_bytes(&f, &other, 1 << 19, &held);
-    assert_int_equal(finish(&other), SL_UNAVAILABLE);
+    assert_int_equal(finish(&other), SL_RESOURCE_EXHAUSTED);
     assert_int_equal(held, (1 << 19) + 1);
     sl_call_release(large.call);
     submit_bytes(&f, &other, 1 << 19, &held);
-    assert_int_equal(finish(&other), SL_UNAVAILABLE);
+    assert_int_equal(finish(&other), SL_RESOURCE_EXHAUSTED);
     submit_bytes(&f, &small, 100, &held);
     faulty_set_gate(&f.faulty, false);
     assert_int_equal(finish(&first), SL_OK);
@@ -336,7 +346,7 @@ static void a_store_that_ends_answers_what_waits(void **state)
     pthread_join(opener, NULL);
     assert_int_equal(finish(&first), SL_OK);
     enum sl_status status = finish(&other); /* run, or told */
-    assert_true(status == SL_OK || status == SL_UNAVAILABLE);
+    assert_true(status == SL_OK || status == SL_CANCELLED);
 }
 
 /* --- Inline --------------------------------------------------------------- */
@@ -471,7 +481,7 @@ int main(void)
         cmocka_unit_test(calls_that_wait_go_as_one_batch),
         cmocka_unit_test(a_call_given_up_is_not_sent),
         cmocka_unit_test(a_call_may_wait_no_longer_than_its_deadline),
-        cmocka_unit_test(too_many_waiting_calls_are_unavailable),
+        cmocka_unit_test(too_many_waiting_calls_are_refused),
         cmocka_unit_test(the_bytes_of_waiting_calls_have_an_end),
         cmocka_unit_test(a_store_that_ends_answers_what_waits),
         cmocka_unit_test(what_need_not_wait_is_done_at_once),

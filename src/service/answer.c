@@ -37,6 +37,7 @@ void sl_op_fail(struct sl_op *op, const struct sl_error *err)
 static bool is_of_service(enum sl_status status)
 {
     return status == SL_UNAVAILABLE || status == SL_TIMEOUT ||
+           status == SL_RESOURCE_EXHAUSTED || status == SL_CANCELLED ||
            status == SL_UNAUTHENTICATED || status == SL_PERMISSION_DENIED ||
            status == SL_INTERNAL;
 }
@@ -46,6 +47,8 @@ bool sl_service_may_repeat(const struct sl_service *service,
 {
     enum sl_status status = sl_op_answer(op)->err.status;
 
+    if (status == SL_RESOURCE_EXHAUSTED)
+        return op->unsent && !op->full;
     return (status == SL_UNAVAILABLE || status == SL_TIMEOUT) &&
            (op->unsent ||
             service->capability->is_repeatable(service->config, op->request));

@@ -109,7 +109,7 @@ static bool hold_bytes(struct sl_service *service, size_t bytes,
     if (before == 0 || before + bytes <= most || bytes <= SMALL_CALL)
         return true;
     atomic_fetch_sub(&service->held, bytes);
-    sl_fail(err, SL_UNAVAILABLE,
+    sl_fail(err, SL_RESOURCE_EXHAUSTED,
             "the calls that wait for it hold %" PRIu64
             " bytes, and with %zu more passed max-queued-bytes, which is "
             "%" PRIu64,

@@ -89,7 +89,8 @@ struct sl_op {
      * with the same key, which runs then.
      */
     bool changed;
-    /* Set by the driver beside SL_TOO_LARGE: the resource is full. */
+    /* Set by the driver beside SL_RESOURCE_EXHAUSTED: the store is full, and
+     * waiting does not help. */
     bool full;
     /* Set by the driver: its connection must be closed, whatever it answered.
      */

@@ -34,7 +34,7 @@ const struct sl_option sl_service_options[] = {
      .min = 1,
      .max = 1000000,
      .fallback = "10000",
-     .help = "the most calls that wait for a connection; more are unavailable"},
+     .help = "the most calls that wait for a connection; more are refused"},
     {.name = "max-queued-bytes",
      .type = SL_OPTION_SIZE,
      .offset = offsetof(struct sl_service_config, max_queued_bytes),
@@ -42,7 +42,7 @@ const struct sl_option sl_service_options[] = {
      .max = INT64_C(1) << 40,
      .fallback = "256MiB",
      .help = "the most that the arguments of components' calls may hold which "
-             "wait or run; more are unavailable, but a single one"},
+             "wait or run; more are refused, but a single one"},
     {.name = "max-stuck",
      .type = SL_OPTION_INTEGER,
      .offset = offsetof(struct sl_service_config, max_stuck),

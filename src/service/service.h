@@ -49,9 +49,9 @@ struct sl_answer {
 /* The settings of every resource; the capability's follow in its own struct. */
 struct sl_hidden;
 struct sl_service_config {
-    int64_t timeout_ms;       /* the deadline of a call */
-    int64_t connections;      /* driver threads, each with a state */
-    int64_t max_queued;       /* calls waiting; one more is SL_UNAVAILABLE */
+    int64_t timeout_ms;  /* the deadline of a call */
+    int64_t connections; /* driver threads, each with a state */
+    int64_t max_queued;  /* calls waiting; one more is SL_RESOURCE_EXHAUSTED */
     int64_t max_queued_bytes; /* of guests' calls that are not over; the same */
     int64_t retry_attempts;   /* tries in all; 1: no retry */
     int64_t retry_backoff_ms; /* before the second try; doubles, with jitter */

@@ -113,14 +113,28 @@ static void forget_waiter(struct batch *batch, struct sl_op *op)
         driver->forget(*batch->connection, op);
 }
 
+static void fail_late(const struct sl_service *service, struct sl_op *op,
+                      enum sl_status late)
+{
+    if (late == SL_CANCELLED)
+        sl_fail(&sl_op_answer(op)->err, late,
+                "given up before it was sent: the component has ended");
+    else
+        sl_fail(&sl_op_answer(op)->err, late,
+                "waited %lld ms for a connection, as long as the "
+                "manifest's timeout allows",
+                (long long)service->config->timeout_ms);
+}
+
 /* Put the unfinished ops of a call into batches, unless it is too late. */
 static void add_call(struct batch *batch, struct sl_call *call)
 {
     const struct sl_service *service = batch->work_queue->service;
     enum sl_status late = SL_OK;
 
-    if (atomic_load(&call->cancelled) ||
-        atomic_load(&call->phase) == SL_PHASE_EXPIRED)
+    if (atomic_load(&call->cancelled))
+        late = SL_CANCELLED; /* nobody reads it, but the metrics */
+    else if (atomic_load(&call->phase) == SL_PHASE_EXPIRED)
         late = SL_UNAVAILABLE; /* nobody reads it */
     else if (sl_deadline_passed(call->deadline))
         late = SL_TIMEOUT;
@@ -131,10 +145,7 @@ static void add_call(struct batch *batch, struct sl_call *call)
         if (late != SL_OK) {
             forget_waiter(batch, op);
             op->unsent = true;
-            sl_fail(&sl_op_answer(op)->err, late,
-                    "waited %lld ms for a connection, as long as the "
-                    "manifest's timeout allows",
-                    (long long)service->config->timeout_ms);
+            fail_late(service, op, late);
             add_change(batch, op);
             continue;
         }

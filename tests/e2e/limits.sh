@@ -53,7 +53,7 @@ holds test ! -e .slight
 slight 0 run . -- open-many store 1024
 is out </dev/null
 slight 0 run . -- open-many store 1025
-says out 'too-large: component "guest" has 1024 resources open, the most that may be'
+says out 'resource-exhausted: component "guest" has 1024 resources open, the most that may be'
 says out '1024 were open'
 
 # Messages that are not settled are resources too; and come back.

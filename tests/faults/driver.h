@@ -79,6 +79,7 @@ struct fault_service {
     void (*fill)(const struct test_server *server);
     void (*make_room)(struct test_server *server);
     const char *says_full;
+    enum sl_status full_status;
     /* What can be taken from a user, up to one that takes nothing; and settings
      * of that user. */
     const struct fault_right *rights;
@@ -226,7 +227,7 @@ void fault_case_cut(void **state);
         {"rights are taken away while connected", fault_case_revoked, NULL,    \
          NULL, NULL},                                                          \
     {                                                                          \
-        "a full server is unavailable", fault_case_full, NULL, NULL, NULL      \
+        "a full server says so", fault_case_full, NULL, NULL, NULL             \
     }
 
 /* And where TLS has a port of its own. */

@@ -54,8 +54,8 @@ void kv_while_full(struct test_store *store)
     struct sl_kv_answer answer;
 
     assert_status(kv_do(store, SL_KV_SET, "more", "v", &answer),
-                  SL_UNAVAILABLE);
-    assert_true(answer.retryable);
+                  SL_RESOURCE_EXHAUSTED);
+    assert_false(answer.retryable); /* waiting does not make room */
     assert_status(kv_do(store, SL_KV_EXISTS, "before", "", &answer), SL_OK);
     assert_true(answer.found);
 }

@@ -127,7 +127,7 @@ static void who_receives_is_not_held_up_by_a_full_server(void **state)
         assert_status(message_send(&publisher, 0, i), SL_OK);
     struct sl_subscription *member = member_join(&store, "t");
     fault_tell("config set maxmemory 1");
-    fault_call_is(&store, &publish_x, SL_UNAVAILABLE, "out of memory");
+    fault_call_is(&store, &publish_x, SL_RESOURCE_EXHAUSTED, "out of memory");
     for (int i = 1; i <= 10; i++) {
         assert_status(receive_some(&store, member, 5000, &count), SL_OK);
         assert_int_equal(count, 1);

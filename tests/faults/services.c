@@ -83,6 +83,7 @@ const struct fault_service fault_redis = {
     .fill = redis_fill,
     .make_room = redis_make_room,
     .says_full = "out of memory",
+    .full_status = SL_RESOURCE_EXHAUSTED,
 };
 
 /* --- etcd --------------------------------------------------------------- */
@@ -122,7 +123,7 @@ static void etcd_fill(const struct test_server *server)
     fault_open(&store, "kv.etcd", settings);
     for (int i = 0; i < 100 && err.status == SL_OK; i++)
         err = fault_call(&store, &set);
-    assert_status(err.status, SL_UNAVAILABLE);
+    assert_status(err.status, SL_RESOURCE_EXHAUSTED);
     test_store_done(&store);
 }
 
@@ -192,6 +193,7 @@ const struct fault_service fault_etcd = {
     .fill = etcd_fill,
     .make_room = etcd_make_room,
     .says_full = "full",
+    .full_status = SL_RESOURCE_EXHAUSTED,
     .rights = etcd_rights,
     .more_of_worker = "prefix = \"own/\"",
 };
@@ -269,6 +271,7 @@ const struct fault_service fault_postgres = {
     .fill = postgres_fill,
     .make_room = postgres_make_room,
     .says_full = "53100",
+    .full_status = SL_RESOURCE_EXHAUSTED,
     .rights = postgres_rights,
 };
 
@@ -330,6 +333,7 @@ const struct fault_service fault_mysql = {
     .limit = MYSQL_LIMIT("40M"),
     .make_room = mysql_make_room,
     .says_full = "full",
+    .full_status = SL_RESOURCE_EXHAUSTED,
     .rights = mysql_rights,
 };
 
@@ -397,6 +401,7 @@ const struct fault_service fault_zookeeper = {
     .fill = zookeeper_fill,
     .make_room = zookeeper_make_room,
     .says_full = "",
+    .full_status = SL_UNAVAILABLE,
     .rights = zookeeper_rights,
     .more_of_worker = "path = \"/work\"",
 };

@@ -169,7 +169,7 @@ static int fill(struct fixture *f)
         snprintf(key, sizeof(key), "%d", i);
         enum sl_status status = do_one(f, SL_KV_SET, key, &answer);
         if (status != SL_OK) {
-            expect_error(f, &answer, SL_UNAVAILABLE, "disk is full");
+            expect_error(f, &answer, SL_RESOURCE_EXHAUSTED, "disk is full");
             sl_kv_answer_done(&answer);
             return i;
         }
@@ -231,7 +231,7 @@ static void test_full_disk_for_one_of_many(void **state)
     (void)sl_service_do(f->store.service, NULL, requests, 4, answers);
     limit_files_to(RLIM_INFINITY);
     assert_int_equal(answers[0].err.status, SL_OK);
-    expect_error(f, &answers[1], SL_UNAVAILABLE, "disk is full");
+    expect_error(f, &answers[1], SL_RESOURCE_EXHAUSTED, "disk is full");
     assert_int_equal(answers[2].err.status, SL_OK);
     assert_int_equal(answers[2].number, 1);
     assert_int_equal(answers[3].err.status, SL_OK);
@@ -326,7 +326,7 @@ static void test_read_only_file(void **state)
     assert_int_equal(chmod(f->path, 0444), 0);
     become(NOBODY);
     open_store(f, "60s");
-    fails(f, SL_KV_SET, "other", SL_PERMISSION_DENIED, "let this user");
+    fails(f, SL_KV_SET, "other", SL_READ_ONLY, "let this user");
     test_store_done(&f->store);
     let_write(f, "");
     let_write(f, "-wal");

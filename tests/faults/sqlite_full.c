@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The embedded drivers at their max-bytes: what has no room is too-large, the
+ * The embedded drivers at their max-bytes: what has no room is resource-exhausted, the
  * files stay below it, and whoever wants to free room can.
  */
 #include <setjmp.h>
@@ -73,7 +73,7 @@ static void expect_used(const struct sqlite_file *f, int64_t least)
 
 static void expect_full(const struct sl_error *err, bool retryable)
 {
-    assert_int_equal(err->status, SL_TOO_LARGE);
+    assert_int_equal(err->status, SL_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(err->message, "resource \""));
     assert_non_null(strstr(err->message, "raise max-bytes"));
     assert_non_null(strstr(err->message, "2MiB"));
@@ -96,7 +96,7 @@ static enum sl_status kv_do(struct sqlite_file *f, enum sl_kv_verb verb, int n,
                                           .ttl_ms = ttl_ms};
     enum sl_status status =
         sl_service_do(f->store.service, NULL, &request, 1, &answer);
-    if (status == SL_TOO_LARGE)
+    if (status == SL_RESOURCE_EXHAUSTED)
         expect_full(&answer.err, answer.retryable);
     else if (status != SL_OK)
         fail_msg("%s", answer.err.message);
@@ -140,7 +140,7 @@ static void kv_can_delete_when_it_is_full(void **state)
     assert_true(kv_fill(f, 0) >= count * 8 / 10);
     sqlite_file_reopen(f);
     assert_int_equal(kv_do(f, SL_KV_SET, 2 * count, sizeof(value), 0),
-                     SL_TOO_LARGE);
+                     SL_RESOURCE_EXHAUSTED);
     assert_int_equal(kv_do(f, SL_KV_DELETE, 0, 0, 0), SL_OK);
 }
 
@@ -164,7 +164,8 @@ static void kv_takes_what_has_expired(void **state)
     struct sqlite_file *f = *state;
 
     (void)kv_fill(f, 0);
-    assert_int_equal(kv_do(f, SL_KV_SET, -1, sizeof(value), 0), SL_TOO_LARGE);
+    assert_int_equal(kv_do(f, SL_KV_SET, -1, sizeof(value), 0),
+                     SL_RESOURCE_EXHAUSTED);
     (void)sqlite_file_number(f, "UPDATE entries SET expires = 1 WHERE "
                                 "length(value) > 1000 AND rowid <= 20");
     assert_int_equal(kv_do(f, SL_KV_SET, -1, sizeof(value), 0), SL_OK);
@@ -213,7 +214,7 @@ static void kv_larger_than_its_limit(void **state)
             sl_service_do(f->store.service, NULL, &request, 1, &answer);
         sl_answers_done(f->store.service, &answer, 1);
         if (i == 0)
-            assert_int_equal(status, SL_TOO_LARGE);
+            assert_int_equal(status, SL_RESOURCE_EXHAUSTED);
         assert_int_equal(kv_do(f, SL_KV_GET, i, 0, 0), SL_OK);
         assert_int_equal(kv_do(f, SL_KV_DELETE, i, 0, 0), SL_OK);
     }
@@ -437,7 +438,7 @@ static enum sl_status execute(struct sqlite_file *f, const char *text)
     enum sl_status status =
         sl_service_do(f->store.service, NULL, &request, 1, &answer);
 
-    if (status == SL_TOO_LARGE)
+    if (status == SL_RESOURCE_EXHAUSTED)
         expect_full(&answer.err, answer.retryable);
     else if (status != SL_OK)
         fail_msg("%s: %s", text, answer.err.message);
@@ -476,14 +477,14 @@ static void sql_one_statement(void **state)
     assert_int_equal(
         execute(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
                    "FROM n) INSERT INTO a SELECT zeroblob(1000) FROM n"),
-        SL_TOO_LARGE);
+        SL_RESOURCE_EXHAUSTED);
     expect_within(f);
     /* What it must remember goes to temporary files, which are limited, too. */
     assert_int_equal(
         execute(f, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
                    "FROM n LIMIT 20000) INSERT INTO a SELECT count(*) FROM "
                    "(SELECT DISTINCT randomblob(1000) FROM n)"),
-        SL_TOO_LARGE);
+        SL_RESOURCE_EXHAUSTED);
     assert_int_equal(execute(f, "INSERT INTO a VALUES (1)"), SL_OK);
 }
 

@@ -72,7 +72,7 @@ stop TERM 0
 
 mkdir alone && cd alone || exit 1
 slight 0 run "$GUEST" -- fill default 8
-says out "too-large: "
+says out "resource-exhausted: "
 says out "max-bytes"
 says out "had room; one was deleted"
 WHAT="the store of a component without a manifest"

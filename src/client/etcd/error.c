@@ -66,9 +66,9 @@ static const struct {
     {"too many operations in txn request",
      {SL_TOO_LARGE, UNCHANGED,
       "more operations than the server allows (max-txn-ops)"}},
-    {"database space exceeded", {SL_UNAVAILABLE, UNCHANGED, no_space}},
+    {"database space exceeded", {SL_RESOURCE_EXHAUSTED, UNCHANGED, no_space}},
     {"too many requests",
-     {SL_UNAVAILABLE, UNCHANGED, "the server has too many requests"}},
+     {SL_RESOURCE_EXHAUSTED, UNCHANGED, "the server has too many requests"}},
     {"revision has been compacted",
      {SL_CONFLICT, UNCHANGED, "the revision was compacted"}},
     {"is a future revision",
@@ -92,7 +92,7 @@ static const struct meaning codes[] = {
     {SL_NOT_FOUND, UNCHANGED, NULL},                    /* NOT_FOUND */
     {SL_ALREADY_EXISTS, UNCHANGED, NULL},               /* ALREADY_EXISTS */
     {SL_PERMISSION_DENIED, UNCHANGED, NULL},            /* PERMISSION_DENIED */
-    {SL_UNAVAILABLE, UNCHANGED, NULL},                  /* RESOURCE_EXHAUSTED */
+    {SL_RESOURCE_EXHAUSTED, UNCHANGED, NULL},           /* RESOURCE_EXHAUSTED */
     {SL_CONFLICT, UNCHANGED, NULL},              /* FAILED_PRECONDITION */
     {SL_CONFLICT, 0, NULL},                      /* ABORTED */
     {SL_INVALID_ARGUMENT, UNCHANGED, NULL},      /* OUT_OF_RANGE */
@@ -112,6 +112,7 @@ static const struct meaning *meaning_of_http_code(int code)
         large = {SL_TOO_LARGE, UNCHANGED, too_large},
         missing = {SL_UNSUPPORTED, UNCHANGED,
                    "the server is not etcd 3.4 or newer"},
+        throttled = {SL_RESOURCE_EXHAUSTED, UNCHANGED, NULL},
         down = {SL_UNAVAILABLE, 0, NULL}, unknown = {SL_INTERNAL, 0, NULL};
 
     switch (code) {
@@ -125,6 +126,7 @@ static const struct meaning *meaning_of_http_code(int code)
     case 413:
         return &large;
     case 429:
+        return &throttled;
     case 502:
     case 503:
     case 504:
@@ -165,6 +167,12 @@ static int printable_length(struct sl_bytes message)
            message.ptr[len] < 0x7f)
         len++;
     return len;
+}
+
+bool sl_etcd_is_full(const struct sl_error *err)
+{
+    return err->status == SL_RESOURCE_EXHAUSTED &&
+           strstr(err->message, no_space) != NULL;
 }
 
 enum sl_status sl_etcd_explain(int code, struct sl_bytes body, bool *unchanged,

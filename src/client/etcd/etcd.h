@@ -116,6 +116,9 @@ sl_etcd_call(struct sl_etcd_conn *conn, const struct sl_etcd_call *call,
 /* The revision of the store at the time of the answer. */
 int64_t sl_etcd_revision(const struct sl_json *answer);
 
+/* Whether err says that the database has no room: waiting does not help. */
+bool sl_etcd_is_full(const struct sl_error *err);
+
 /*
  * Fill err with the meaning of an answer that is not 200.  *unchanged as above;
  * *stale: a new token may help.

@@ -35,8 +35,8 @@ static const struct {
      true, false},
     {11, "etcdserver: mvcc: required revision is a future revision",
      SL_UNAVAILABLE, true, false},
-    {8, "etcdserver: mvcc: database space exceeded", SL_UNAVAILABLE, true,
-     false},
+    {8, "etcdserver: mvcc: database space exceeded", SL_RESOURCE_EXHAUSTED,
+     true, false},
     {5, "etcdserver: requested lease not found", SL_NOT_FOUND, true, false},
     {9, "etcdserver: lease already exists", SL_ALREADY_EXISTS, true, false},
     {11, "etcdserver: too large lease TTL", SL_INVALID_ARGUMENT, true, false},
@@ -45,7 +45,7 @@ static const struct {
     {5, "etcdserver: member not found", SL_NOT_FOUND, true, false},
     {9, "etcdserver: cluster ID mismatch", SL_CONFLICT, true, false},
     {3, "etcdserver: request is too large", SL_TOO_LARGE, true, false},
-    {8, "etcdserver: too many requests", SL_UNAVAILABLE, true, false},
+    {8, "etcdserver: too many requests", SL_RESOURCE_EXHAUSTED, true, false},
     {8, "grpc: received message larger than max (2000000 vs. 1048576)",
      SL_TOO_LARGE, true, false},
     {9, "etcdserver: root user does not exist", SL_CONFLICT, true, false},
@@ -95,7 +95,7 @@ static const struct {
     {5, "etcdserver: new", SL_NOT_FOUND, true, false},
     {6, "etcdserver: new", SL_ALREADY_EXISTS, true, false},
     {7, "etcdserver: new", SL_PERMISSION_DENIED, true, false},
-    {8, "etcdserver: new", SL_UNAVAILABLE, true, false},
+    {8, "etcdserver: new", SL_RESOURCE_EXHAUSTED, true, false},
     {10, "etcdserver: new", SL_CONFLICT, false, false},
     {11, "etcdserver: new", SL_INVALID_ARGUMENT, true, false},
     {12, "etcdserver: new", SL_UNSUPPORTED, true, false},
@@ -141,6 +141,8 @@ static void every_error_has_its_meaning(void **state)
                 unchanged != errors[i].unchanged || stale != errors[i].stale)
                 fail_msg("%s: %s", text, err.message);
             assert_non_null(strstr(err.message, text));
+            assert_int_equal(sl_etcd_is_full(&err),
+                             strstr(text, "database space") != NULL);
         }
 }
 
@@ -161,7 +163,7 @@ static void answers_that_no_etcd_gave(void **state)
         {404, "{\"code\":5, \"message\":\"Not Found\"}", SL_UNSUPPORTED},
         {405, "", SL_UNSUPPORTED},
         {413, "", SL_TOO_LARGE},
-        {429, "", SL_UNAVAILABLE},
+        {429, "", SL_RESOURCE_EXHAUSTED},
         {500, "{\"code\":\"text\"}", SL_INTERNAL},
         {502, "", SL_UNAVAILABLE},
         {503, "{}", SL_UNAVAILABLE},

@@ -34,7 +34,7 @@ static const struct {
      "the server's access rules (ACL) do not allow this user to do that"},
     {"DENIED", SL_PERMISSION_DENIED, UNCHANGED,
      "the server is in protected mode"},
-    {"OOM", SL_UNAVAILABLE, UNCHANGED, "the server is out of memory"},
+    {"OOM", SL_RESOURCE_EXHAUSTED, UNCHANGED, "the server is out of memory"},
     {"LOADING", SL_UNAVAILABLE, UNCHANGED, "the server is starting"},
     {"BUSY", SL_UNAVAILABLE, UNCHANGED, "the server is busy with a script"},
     {"MASTERDOWN", SL_UNAVAILABLE, UNCHANGED, "the primary is down"},

@@ -26,7 +26,7 @@ static void every_error_has_its_meaning(void **state)
         {"-NOPERM this user has no\r\n", SL_PERMISSION_DENIED, true},
         {"-DENIED Redis is running in protected mode\r\n", SL_PERMISSION_DENIED,
          true},
-        {"-OOM command not allowed\r\n", SL_UNAVAILABLE, true},
+        {"-OOM command not allowed\r\n", SL_RESOURCE_EXHAUSTED, true},
         {"-LOADING Redis is loading\r\n", SL_UNAVAILABLE, true},
         {"-BUSY Redis is busy\r\n", SL_UNAVAILABLE, true},
         {"-MASTERDOWN Link\r\n", SL_UNAVAILABLE, true},
@@ -54,10 +54,10 @@ static void every_error_has_its_meaning(void **state)
         {"-ERR The user executing the script can't run this\r\n",
          SL_PERMISSION_DENIED, false},
         {"-OOM command not allowed. script: f0, on @user_script:1.\r\n",
-         SL_UNAVAILABLE, true},
+         SL_RESOURCE_EXHAUSTED, true},
         {"-ERR Error running script (call to f_ab): @user_script:1: "
          "@user_script: 12: -OOM command not allowed\r\n",
-         SL_UNAVAILABLE, true},
+         SL_RESOURCE_EXHAUSTED, true},
         {"-ERR Error running script (call to f_ab): @user_script:1: WRONGTYPE "
          "Operation\r\n",
          SL_CONFLICT, true},

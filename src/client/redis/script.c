@@ -304,6 +304,7 @@ void sl_redis_script_fail(struct sl_op *op, const redisReply *reply)
     /* Not the guest's fault: another program wrote to the keys. */
     if (status == SL_CONFLICT || status == SL_INVALID_ARGUMENT)
         err.status = SL_INTERNAL;
+    op->full = status == SL_RESOURCE_EXHAUSTED;
     sl_op_fail(op, &err);
 }
 

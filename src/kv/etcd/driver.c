@@ -80,6 +80,7 @@ static void fail_op(struct sl_op *op, const struct sl_error *err,
                     bool unchanged)
 {
     op->unsent = unchanged;
+    op->full = sl_etcd_is_full(err);
     sl_op_fail(op, err);
 }
 
@@ -312,7 +313,7 @@ static void run_increment(struct state *state, struct sl_op *op)
         }
     }
     if (status != SL_OK)
-        sl_op_fail(op, &err);
+        fail_op(op, &err, op->unsent);
 }
 
 static void run_keys(struct state *state, struct sl_op *op)

@@ -113,7 +113,8 @@ static void a_full_store_says_so(void **state)
     assert_int_equal(set(&store, "b", SL_BYTES(large, 4096), 0).err.status,
                      SL_OK);
     struct sl_kv_answer answer = set(&store, "c", SL_BYTES(large, 4096), 0);
-    assert_int_equal(answer.err.status, SL_TOO_LARGE);
+    assert_int_equal(answer.err.status, SL_RESOURCE_EXHAUSTED);
+    assert_false(answer.retryable);
     assert_non_null(strstr(answer.err.message, "max-bytes"));
     /* In place of another there is room, and after that for what is small. */
     assert_int_equal(set(&store, "b", SL_BYTES(large, 4000), 0).err.status,

@@ -197,7 +197,7 @@ enum sl_status sl_kv_memory_make_room(struct sl_kv_memory_store *store,
     if (more <= max && store->bytes <= max - more)
         return SL_OK;
     return sl_fail(
-        err, SL_TOO_LARGE,
+        err, SL_RESOURCE_EXHAUSTED,
         "kv.memory is full: it holds %zu bytes, and max-bytes allows "
         "%zu; delete keys, or raise it",
         store->bytes, max);

@@ -66,6 +66,7 @@ static void refuse_etcd_op(struct sl_op *op, enum sl_status status,
         sl_fail(&err, SL_CONFLICT, "the lock was lost");
         why = &err;
     }
+    op->full = sl_etcd_is_full(why);
     sl_op_fail(op, why);
 }
 

@@ -75,11 +75,10 @@ static void read_only(void **state)
     assert_int_equal(access(f->path, F_OK), -1);
     by_another(f, "CREATE TABLE a (b); INSERT INTO a VALUES (1)");
     expect_number(f, "SELECT b FROM a", 1);
-    expect_status(f, "INSERT INTO a VALUES (2)", SL_PERMISSION_DENIED);
-    expect_status(f, "DROP TABLE a", SL_PERMISSION_DENIED);
+    expect_status(f, "INSERT INTO a VALUES (2)", SL_READ_ONLY);
+    expect_status(f, "DROP TABLE a", SL_READ_ONLY);
     struct sl_session *session = begin(f, SL_SQL_SERIALIZABLE);
-    assert_int_equal(in(f, session, "DELETE FROM a")->err.status,
-                     SL_PERMISSION_DENIED);
+    assert_int_equal(in(f, session, "DELETE FROM a")->err.status, SL_READ_ONLY);
     expect_ok(end(f, session, SL_SQL_ROLLBACK), "rollback");
     expect_number(f, "SELECT b FROM a", 1);
 }
@@ -121,7 +120,7 @@ static void a_full_disk(void **state)
         assert_int_equal(end(f, session, SL_SQL_COMMIT)->err.status,
                          SL_CONFLICT);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    assert_int_equal(status, SL_UNAVAILABLE);
+    assert_int_equal(status, SL_RESOURCE_EXHAUSTED);
     expect_number(f, "SELECT count(*) FROM a", 0);
     execute(f, "INSERT INTO a VALUES (1)");
 }
