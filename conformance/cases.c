@@ -105,7 +105,8 @@ uint64_t suite_limit(const char *word)
 
 /* --- Checks ------------------------------------------------------------- */
 
-/* One line, for people; retryable says whether to repeat the call can help. */
+/* One line, for people; retryable says whether to repeat the call can help.
+ * holds: types-23 types-25 types-27 */
 static void expect_well_formed(bool retryable, const char *call,
                                const char *file, int line)
 {

@@ -115,7 +115,7 @@ void kv_begin_writing(struct test_store *straight)
         assert_status(kv_write_number(&traffic, i, 0), SL_OK);
 }
 
-/* What is stored is what was answered last, or was on its way. */
+/* What is stored is what was answered last, or was on its way.  holds: kv-11 */
 void kv_check_written(const struct fault_traffic *traffic,
                       struct test_store *straight)
 {
