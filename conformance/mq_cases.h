@@ -96,6 +96,7 @@ void mq_expect_none(struct resource *resource);
 
 extern const struct suite_case mq_cases[];
 extern const struct suite_case mq_limit_cases[];
+extern const struct suite_case mq_queue_cases[];
 /* What only this side of the bridge can do: mq_native.c, mq_guest.c. */
 extern const struct suite_case mq_side_cases[];
 

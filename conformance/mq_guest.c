@@ -292,8 +292,10 @@ static void too_many_handles(struct resource *resource)
 }
 
 const struct suite_case mq_side_cases[] = {
-    {"only what is granted can be opened", 0, only_what_is_granted},
-    {"two queues are two", 0, two_queues},
-    {"a thousand messages, and no more", 0, too_many_handles},
+    {"only what is granted can be opened", 0, only_what_is_granted,
+     .holds = "mq-33"},
+    {"two queues are two", 0, two_queues, .holds = "mq-54"},
+    {"a thousand messages, and no more", 0, too_many_handles,
+     .holds = "mq-34 mq-38"},
     {0},
 };

@@ -92,6 +92,7 @@ void pubsub_expect_none(struct subscription *subscription);
 
 extern const struct suite_case pubsub_cases[];
 extern const struct suite_case pubsub_limit_cases[];
+extern const struct suite_case pubsub_event_cases[];
 /* What only this side of the bridge can do: pubsub_native.c, pubsub_guest.c. */
 extern const struct suite_case pubsub_side_cases[];
 

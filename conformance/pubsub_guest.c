@@ -270,9 +270,11 @@ static void too_many_handles(struct resource *resource)
 }
 
 const struct suite_case pubsub_side_cases[] = {
-    {"only what is granted can be opened", 0, only_what_is_granted},
-    {"two brokers are two", PUBSUB_NEEDS_SUBSCRIBE, two_brokers},
-    {"a thousand events, and no more", PUBSUB_NEEDS_SUBSCRIBE,
-     too_many_handles},
+    {"only what is granted can be opened", 0, only_what_is_granted,
+     .holds = "pubsub-27"},
+    {"two brokers are two", PUBSUB_NEEDS_SUBSCRIBE, two_brokers,
+     .holds = "pubsub-52"},
+    {"a thousand events, and no more", PUBSUB_NEEDS_SUBSCRIBE, too_many_handles,
+     .holds = "pubsub-28 pubsub-38"},
     {0},
 };

@@ -95,6 +95,7 @@ static void refused(void *instance, struct sl_bytes name, const char *message)
     assert_int_equal(bucket, 77); /* a failed call leaves outputs alone */
 }
 
+/* The services of this test could not be asked.  holds: mq-32 pubsub-26 */
 static void test_a_handle_is_a_store(void **state)
 {
     uint32_t first = open_bucket(*state, "first");

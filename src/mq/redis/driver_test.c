@@ -221,6 +221,29 @@ static void receipts(void **state)
                                           "$1\r\n5\r\n"));
 }
 
+/* The server forgets an id five minutes after the first.  holds: mq-9 mq-53 */
+static void an_id_and_its_window(void **state)
+{
+    static const char window[] = "$1\r\n0\r\n$6\r\n300000\r\n";
+    struct sl_redis_script_connection redis = redis_state_of(&options);
+    struct sl_buf out = SL_BUF(4096);
+    struct sl_mq_answer answer;
+    struct sl_op op = {.request = &request, .answer = &answer};
+    struct sl_error err;
+
+    (void)state;
+    request = (struct sl_mq_request){.verb = SL_MQ_SEND,
+                                     .deduplication_id = SL_LITERAL("id")};
+    assert_non_null(redis.store);
+    assert_int_equal(sl_mq_redis_append(&redis, &op, &out, &err), SL_OK);
+    assert_true(out.len > sizeof(window) - 1);
+    assert_memory_equal(out.ptr + out.len - (sizeof(window) - 1), window,
+                        sizeof(window) - 1);
+    sl_buf_done(&out);
+    sl_buf_done(&redis.names);
+    sl_redis_script_store_free(redis.store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_reply_of_another_kind_is_no_answer),
         cmocka_unit_test(settling),
         cmocka_unit_test(receipts),
+        cmocka_unit_test(an_id_and_its_window),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,7 +16,8 @@
 static int set_up(void **state)
 {
     return sqlite_file_new(state, "mq.sqlite",
-                           "timeout = \"60s\"\nmax-deliveries = 1");
+                           "timeout = \"60s\"\nmax-deliveries = 1\n"
+                           "visibility = \"1h\"");
 }
 
 static struct sl_mq_answer ask(struct sqlite_file *f,
@@ -98,6 +99,58 @@ static void the_dead_are_kept(void **state)
         1);
 }
 
+static struct sl_mq_answer send_once(struct sqlite_file *f)
+{
+    const struct sl_mq_request request = {.verb = SL_MQ_SEND,
+                                          .payload = SL_LITERAL("text"),
+                                          .deduplication_id = SL_LITERAL("id")};
+    struct sl_mq_answer answer = ask(f, request);
+
+    sl_mq_answer_done(&answer);
+    return answer;
+}
+
+/* holds: mq-9 mq-53 */
+static void an_id_is_forgotten(void **state)
+{
+    struct sqlite_file *f = *state;
+
+    assert_string_equal(send_once(f).id, "1");
+    assert_string_equal(send_once(f).id, "1");
+    /* As five minutes later. */
+    assert_int_equal(sqlite_file_number(f, "UPDATE duplicate SET until = until "
+                                           "- 300000 RETURNING seq"),
+                     1);
+    assert_string_equal(send_once(f).id, "2");
+    assert_string_equal(send_once(f).id, "2");
+    assert_int_equal(sqlite_file_number(f, "SELECT count(*) FROM message"), 2);
+}
+
+static void take_hidden(struct sqlite_file *f, uint64_t visibility_ms)
+{
+    struct sl_mq_answer got =
+        ask(f, (struct sl_mq_request){.verb = SL_MQ_RECEIVE,
+                                      .limit = 1,
+                                      .has_visibility = visibility_ms > 0,
+                                      .visibility_ms = visibility_ms});
+
+    assert_int_equal(got.deliveries.count, 1);
+    sl_mq_answer_done(&got);
+}
+
+/* holds: mq-30 mq-31 */
+static void the_visibility_of_the_manifest(void **state)
+{
+    struct sqlite_file *f = *state;
+
+    send_to(f, NULL, "first");
+    send_to(f, NULL, "second");
+    take_hidden(f, 1000);
+    take_hidden(f, 0); /* of the manifest, an hour */
+    assert_true(sqlite_file_number(f, "SELECT max(until) - min(until) FROM "
+                                      "message WHERE state = 1") >= 3599000);
+}
+
 /* A long queue, most of it behind busy groups or in flight, costs a receiver
  * no more than a short one: no statement of ours reads a table from its start.
  */
@@ -126,6 +179,8 @@ int main(void)
         CASE(messages_outlive_the_process),
         CASE(the_dead_are_kept),
         CASE(no_statement_scans),
+        CASE(an_id_is_forgotten),
+        CASE(the_visibility_of_the_manifest),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

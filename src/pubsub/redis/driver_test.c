@@ -100,6 +100,7 @@ static void a_reply_of_another_kind_is_no_answer(void **state)
     }
 }
 
+/* holds: pubsub-39 pubsub-42 */
 static void who_is_no_member_is_told(void **state)
 {
     static const enum sl_pubsub_verb verbs[] = {
