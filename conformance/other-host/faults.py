@@ -5,7 +5,9 @@
     faults.py NAME COMPONENT ARGUMENT...    run with this one
 """
 import fnmatch
+import hashlib
 import sys
+import time
 
 import host
 
@@ -56,6 +58,55 @@ class IncrementForgetsTheTimeToLive(host.Bucket):
 class VersionsAreLengths(host.Bucket):
     def next_version(self, value):
         return f"v{len(value)}"
+
+
+class VersionsAreSha1(host.Bucket):
+    def next_version(self, value):
+        return hashlib.sha1(value).hexdigest()
+
+
+class TimesToLiveAreShort(host.Bucket):
+    def put(self, key, value, end=None):
+        now = time.monotonic()
+        return super().put(key, value, end and now + (end - now) / 2)
+
+
+class TimesToLiveAreLong(host.Bucket):
+    def put(self, key, value, end=None):
+        return super().put(key, value, end and end + 2)
+
+
+class ConditionsKeepTheTimeToLive(host.Bucket):
+    def set_with(self, key, value, options):
+        entry = self.find(key)
+        version = super().set_with(key, value, options)
+        if options.condition.tag == "version" and getattr(options, "ttl-ms") is None:
+            self.entries[key][2] = entry[2]
+        return version
+
+
+class NumbersMayHaveASign(host.Bucket):
+    def number(self, value):
+        return super().number(value.removeprefix(b"+"))
+
+
+class CursorsBringTheirPrefix(host.Bucket):
+    def keys(self, prefix, cursor, limit):
+        own, _, place = (cursor or "").rpartition("|")
+        if own:
+            prefix = bytes.fromhex(own).decode()
+        page = super().keys(prefix, cursor and place, limit)
+        if page.next is not None:
+            page.next = prefix.encode().hex() + "|" + page.next
+        return page
+
+
+class LimitsAreNotNamed(host.Bucket):
+    def check_value(self, value):
+        try:
+            super().check_value(value)
+        except host.Failure as failure:
+            raise host.Failure(failure.code, "too large") from None
 
 
 class DeleteIfAlwaysDeletes(host.Bucket):
