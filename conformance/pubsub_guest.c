@@ -269,12 +269,46 @@ static void too_many_handles(struct resource *resource)
     pubsub_leave(subscription);
 }
 
+/* As many handles as the host allows, beside the broker's. */
+static size_t open_all(struct resource *others[], size_t most)
+{
+    size_t count = 0;
+
+    while (count < most && suite_open("store", &others[count]) == WORKED)
+        count++;
+    return count;
+}
+
+static void no_handle_for_a_subscription(struct resource *resource)
+{
+    enum { MOST = 100000 };
+    static struct resource *others[MOST];
+    struct subscription *subscription;
+    size_t count = open_all(others, MOST);
+
+    CHECK(count >= 1023);
+    if (count < MOST) {
+        CHECK(last_failure()->status == RESOURCE_EXHAUSTED);
+        FAILS(pubsub_subscribe(resource, pubsub_topic(), pubsub_group("g"),
+                               false, &subscription),
+              RESOURCE_EXHAUSTED);
+    }
+    for (size_t i = 0; i < count; i++)
+        suite_close(others[i]);
+    subscription = pubsub_join(resource, "g", false);
+    pubsub_put(resource, NULL, "text");
+    OK(pubsub_acknowledge(pubsub_expect(subscription, "text")));
+    pubsub_leave(subscription);
+}
+
 const struct suite_case pubsub_side_cases[] = {
     {"only what is granted can be opened", 0, only_what_is_granted,
      .holds = "pubsub-27"},
     {"two brokers are two", PUBSUB_NEEDS_SUBSCRIBE, two_brokers,
      .holds = "pubsub-52"},
     {"a thousand events, and no more", PUBSUB_NEEDS_SUBSCRIBE, too_many_handles,
-     .holds = "pubsub-28 pubsub-38"},
+     .holds = "pubsub-38"},
+    {"no handle for a subscription", PUBSUB_NEEDS_SUBSCRIBE,
+     no_handle_for_a_subscription, .holds = "pubsub-28 pubsub-51"},
     {0},
 };
