@@ -97,7 +97,7 @@ static void count_dropped(void *context, struct sl_task *task,
     struct record *record = context;
 
     (void)task;
-    (void)why;
+    assert_int_equal(why->status, SL_CANCELLED); /* holds: types-19 */
     record->dropped++;
 }
 

@@ -98,7 +98,7 @@ static void one_too_many_is_refused(void **state)
     submit(queue, &items[0], 0, 1);
     submit(queue, &items[1], 1, 1);
     assert_int_equal(sl_queue_submit(queue, &items[2].task, 1, &err),
-                     SL_RESOURCE_EXHAUSTED);
+                     SL_RESOURCE_EXHAUSTED); /* holds: types-15 types-16 */
     assert_non_null(strstr(err.message, "max-queued"));
     set_gate(&record, false);
     wait_until(&record, &record.done, 3);

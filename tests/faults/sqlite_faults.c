@@ -315,6 +315,7 @@ static void let_write(const struct fixture *f, const char *suffix)
         assert_int_equal(errno, ENOENT);
 }
 
+/* holds: types-10 types-11 */
 static void test_read_only_file(void **state)
 {
     struct fixture *f = *state;
