@@ -14,6 +14,7 @@
 #include "host/instance.h"
 #include "host/instances.h"
 #include "kv/kv.h"
+#include "manifest/capabilities.h"
 
 static char first_service;
 static char second_service;
@@ -106,6 +107,24 @@ static void test_a_handle_is_a_store(void **state)
     assert_ptr_equal(service_of(*state, second), &second_service);
     assert_ptr_equal(service_of(*state, again), &first_service);
     assert_int_not_equal(first, again);
+}
+
+/* What is opened is no service here: nobody could ask it anything. */
+/* holds: kv-25 lockd-13 mq-32 pubsub-26 sql-52 */
+static void test_opening_asks_nobody(void **state)
+{
+    for (size_t i = 0; sl_capabilities[i] != NULL; i++) {
+        struct sl_error err;
+        uint32_t handle;
+        resources[0].capability = sl_capabilities[i];
+        assert_int_equal(
+            sl_instance_open(*state,
+                             sl_capability_info(sl_capabilities[i]).name,
+                             SL_LITERAL("first"), &handle, &err),
+            SL_OK);
+        assert_ptr_equal(service_of(*state, handle), &first_service);
+    }
+    resources[0].capability = &sl_kv;
 }
 
 /* holds: kv-26 lockd-14 mq-33 pubsub-27 sql-53 types-8 */
@@ -253,6 +272,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_a_handle_is_a_store),
+        CASE(test_opening_asks_nobody),
         CASE(test_only_what_is_granted),
         CASE(test_names_that_are_none),
         CASE(test_a_dropped_handle_is_dead),

@@ -22,6 +22,7 @@ struct script {
     enum sl_status renewals;              /* what each answers */
     uint64_t kept_ms;                     /* the most that it keeps; or 0 */
     uint64_t renewed_for_ms;              /* the last RENEW */
+    sl_deadline wait_until;               /* the last ACQUIRE */
     char holder[SL_LOCKD_HOLDER_MAX + 1]; /* of the last RELEASE */
 };
 
@@ -67,6 +68,7 @@ static void run_one(struct script *script, struct sl_op *op)
     if (request->verb == SL_LOCKD_RENEW)
         script->renewed_for_ms = request->ttl_ms;
     if (request->verb == SL_LOCKD_ACQUIRE) {
+        script->wait_until = op->wait_until;
         answer->fencing_token = (uint64_t)script->counts[SL_LOCKD_ACQUIRE];
         answer->ttl_ms =
             script->kept_ms != 0 ? script->kept_ms : request->ttl_ms;
@@ -185,15 +187,44 @@ static void it_is_renewed_until_it_is_freed(void **state)
     assert_string_equal(f->script.holder, "me");
 }
 
+/* Nor is anybody asked whether it is held.  holds: lockd-12 lockd-25 */
 static void nobody_else_renews_it(void **state)
 {
     struct fixture *f = *state;
     struct sl_lock *lock = take(f, false);
 
     usleep(SL_LOCKD_TTL_MIN_MS * 1000 + 100000);
-    assert_int_equal(count_of(f, SL_LOCKD_RENEW), 0);
     assert_false(sl_lock_is_held(lock));
+    assert_int_equal(count_of(f, SL_LOCKD_RENEW), 0);
+    assert_int_equal(count_of(f, SL_LOCKD_IS_LOCKED), 0);
     sl_lock_free(lock);
+}
+
+/* holds: lockd-10 */
+static void no_wait_is_longer_than_max_wait(void **state)
+{
+    static const struct {
+        bool has_wait;
+        uint64_t wait_ms;
+        int64_t waits_ms;
+    } cases[] = {{false, 0, 60000},
+                 {true, 3600000, 60000},
+                 {true, 60001, 60000},
+                 {true, 20000, 20000}};
+    struct fixture *f = *state;
+
+    f->config.max_wait_ms = 60000;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sl_lockd_request request = acquire(false);
+        struct sl_lockd_answer answer;
+        request.has_wait = cases[i].has_wait;
+        request.wait_ms = cases[i].wait_ms;
+        sl_deadline earliest = sl_deadline_in_ms(cases[i].waits_ms);
+        assert_int_equal(sl_service_do(f->service, NULL, &request, 1, &answer),
+                         SL_OK);
+        sl_deadline latest = sl_deadline_in_ms(cases[i].waits_ms);
+        assert_in_range(f->script.wait_until, earliest, latest);
+    }
 }
 
 static void lost_where_the_service_says_so(void **state)
@@ -336,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(it_is_renewed_until_it_is_freed),
         CASE(nobody_else_renews_it),
+        CASE(no_wait_is_longer_than_max_wait),
         CASE(lost_where_the_service_says_so),
         CASE(lost_where_the_service_is_away),
         CASE(signs_of_life_are_no_renewals),
