@@ -160,9 +160,11 @@ static void wrong_statements(struct resource *sql)
         "SELECT id FROM items WHERE id = ?",
         "",
         "COMMIT",
+    };
+    static const char *const writing[] = {
         "INSERT INTO items VALUES (9)",
+        "UPDATE items SET id = 0",
         "DELETE FROM items",
-        "DELETE FROM items RETURNING id",
         "CREATE TABLE other (id INTEGER)",
     };
     struct sql_cursor *cursor = NULL;
@@ -171,6 +173,8 @@ static void wrong_statements(struct resource *sql)
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         FAILS(sql_open_cursor(sql, NULL, bad[i], NONE, &cursor),
               INVALID_ARGUMENT);
+    for (size_t i = 0; i < sizeof(writing) / sizeof(writing[0]); i++)
+        FAILS(sql_open_cursor(sql, NULL, writing[i], NONE, &cursor), READ_ONLY);
     INT(sql, NULL, "SELECT count(*) FROM items", 5);
 }
 
@@ -240,7 +244,8 @@ static void many_in_a_transaction(struct resource *sql)
         cursors[i] = open_cursor(sql, tx);
         CHECK(expect_batch(cursors[i], 2, 1) == 2);
     }
-    FAILS(sql_open_cursor(sql, tx, "SELECT 1", NONE, &more), TOO_LARGE);
+    FAILS(sql_open_cursor(sql, tx, "SELECT 1", NONE, &more),
+          RESOURCE_EXHAUSTED);
     sql_close_cursor(cursors[7]);
     cursors[7] = open_cursor(sql, tx);
     expect_rest(cursors[7], 2, 1, 5);

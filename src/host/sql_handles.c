@@ -207,8 +207,12 @@ static bool call_database(const struct sl_guest_call *guest,
 
     if (made == NULL)
         return sl_guest_call(guest, service, requests, count, answers);
-    if (open_shared(service, &shared, &err) != SL_OK)
-        return sl_guest_call_fail(service, answers, &err);
+    if (open_shared(service, &shared, &err) != SL_OK) {
+        bool answered = sl_guest_call_fail(service, answers, &err);
+        /* Others may end theirs. */
+        ((struct sl_sql_answer *)answers)->retryable = true;
+        return answered;
+    }
     enum sl_status status =
         request->verb == SL_SQL_BEGIN
             ? add_transaction(guest->instance, shared, made, &err)

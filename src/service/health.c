@@ -119,6 +119,8 @@ void sl_health_see(struct sl_service *service, const struct sl_op *op)
     case SL_NOT_FOUND:
     case SL_ALREADY_EXISTS:
     case SL_CONFLICT:
+    case SL_ABORTED:
+    case SL_READ_ONLY:
         report_success(service, false);
         return;
     case SL_UNAVAILABLE:

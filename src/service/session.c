@@ -50,13 +50,13 @@ static enum sl_status fail_full(const struct sl_service *service,
                                 struct sl_error *err)
 {
     if (service->stuck_sessions > 0)
-        return sl_fail(err, SL_UNAVAILABLE,
+        return sl_fail(err, SL_RESOURCE_EXHAUSTED,
                        "resource \"%s\": %lld are open already, and %lld of "
                        "them hold calls that never came back from it; end "
                        "one, raise max-stuck, or restart slight",
                        service->name, (long long)service->session_count,
                        (long long)service->stuck_sessions);
-    return sl_fail(err, SL_UNAVAILABLE,
+    return sl_fail(err, SL_RESOURCE_EXHAUSTED,
                    "resource \"%s\": %lld are open already, as many as "
                    "the manifest allows; end one first",
                    service->name, (long long)service->config->max_sessions);

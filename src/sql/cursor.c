@@ -44,7 +44,7 @@ void *sl_sql_cursor_free(void *cursors, size_t size, struct sl_error *err)
     void *cursor = find_number(cursors, size, 0);
 
     if (cursor == NULL)
-        (void)sl_fail(err, SL_TOO_LARGE,
+        (void)sl_fail(err, SL_RESOURCE_EXHAUSTED,
                       "%d cursors are already open in this transaction",
                       SL_SQL_CURSORS_MAX);
     return cursor;
@@ -52,6 +52,6 @@ void *sl_sql_cursor_free(void *cursors, size_t size, struct sl_error *err)
 
 enum sl_status sl_sql_cursor_only_reads(struct sl_error *err)
 {
-    return sl_fail(err, SL_INVALID_ARGUMENT,
+    return sl_fail(err, SL_READ_ONLY,
                    "the statement of a cursor may only read; use query");
 }

@@ -15,7 +15,7 @@
  *                 then roll it back; SL_CONFLICT where there is none.
  *   ROLLBACK      Roll the transaction back.  Succeeds where there is none.
  *   CURSOR_OPEN   Run the statement and keep its rows for CURSOR_NEXT.
- *                 SL_INVALID_ARGUMENT where it does more than read.
+ *                 SL_READ_ONLY where it does more than read.
  *   CURSOR_NEXT   Answer the next `limit` rows: fewer where the answer is full,
  *                 but at least one; none at the end.  SL_NOT_FOUND where no
  *                 cursor has this number.
@@ -26,8 +26,10 @@
  *   - A request with in_transaction fails with SL_CONFLICT where the state has
  *     no transaction, or one that has failed.
  *   - The rows of an answer take at most *op->answer_budget bytes, as result.h counts.
- *   - A failed answer has `retryable` set where the whole transaction may
- *     succeed when it is run again.
+ *   - A request that failed because another transaction was first is
+ *     SL_ABORTED: nothing of its transaction has taken effect.
+ *   - A write in a transaction that is read_only, or by the statement of a
+ *     cursor, is SL_READ_ONLY: the database refuses it, also in a function.
  *   - Without a session, a request leaves the state as it found it: the driver
  *     refuses what would stay behind (temporary tables, variables), or resets
  *     the state.

@@ -10,7 +10,6 @@ void sl_sql_session_init(struct sl_sql_session *session,
 void sl_sql_session_start(struct sl_sql_session *session)
 {
     session->reached = false;
-    session->retryable = false;
 }
 
 void sl_sql_session_end(struct sl_sql_session *session)
@@ -100,6 +99,13 @@ static bool needs_open_transaction(const struct sl_sql_request *request)
            request->verb != SL_SQL_ROLLBACK;
 }
 
+/* Whether the call was a transaction by itself, which may be made again. */
+static bool is_own_transaction(const struct sl_sql_request *request)
+{
+    return !request->in_transaction && request->verb != SL_SQL_COMMIT &&
+           request->verb != SL_SQL_CURSOR_NEXT;
+}
+
 void sl_sql_session_fail(struct sl_sql_session *session, struct sl_op *op,
                          const struct sl_error *err)
 {
@@ -116,7 +122,8 @@ void sl_sql_session_fail(struct sl_sql_session *session, struct sl_op *op,
     answer->has_last_insert_id = false;
     answer->last_insert_id = 0;
     sl_op_fail(op, err);
-    answer->retryable = session->retryable;
+    answer->retryable =
+        err->status == SL_ABORTED && is_own_transaction(op->request);
 }
 
 void sl_sql_session_run(struct sl_sql_session *session, struct sl_op *op)

@@ -69,8 +69,6 @@ struct sl_sql_session {
     /* The request that runs has reached the database: if it fails, so does the
      * transaction.  The driver sets it. */
     bool reached;
-    /* It failed because another transaction came first.  The driver sets it. */
-    bool retryable;
 };
 
 void sl_sql_session_init(struct sl_sql_session *session,

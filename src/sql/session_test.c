@@ -54,7 +54,6 @@ static enum sl_status fake_run(void *conn, struct sl_op *op,
     fake->run++;
     answer->affected = 7;
     fake->session.reached = fake->reaches;
-    fake->session.retryable = fake->next == SL_CONFLICT;
     return answer_next(fake, err);
 }
 
@@ -122,9 +121,9 @@ static void a_failed_statement_fails_the_transaction(void **state)
     (void)state;
     init_fake(&fake);
     assert_int_equal(do_verb(&fake, SL_SQL_BEGIN, false), SL_OK);
-    fake.next = SL_CONFLICT;
-    assert_int_equal(do_verb(&fake, SL_SQL_EXECUTE, true), SL_CONFLICT);
-    assert_true(fake.answer.retryable);
+    fake.next = SL_ABORTED;
+    assert_int_equal(do_verb(&fake, SL_SQL_EXECUTE, true), SL_ABORTED);
+    assert_false(fake.answer.retryable);
     assert_int_equal(fake.answer.affected, 0);
     assert_int_equal(fake.rolled_back, 1);
     assert_int_equal(fake.session.transaction, SL_SQL_TRANSACTION_FAILED);

@@ -105,7 +105,7 @@ static bool add_in_transaction(struct worker *worker)
         status = sql_commit(tx);
     else
         sql_drop(tx);
-    if (status == CONFLICT && last_failure()->retryable)
+    if (status == ABORTED)
         return false;
     worker_succeeded(worker, status);
     return true;

@@ -489,8 +489,8 @@ static void one_of_a_deadlock_is_told(void **state)
     assert_true(one != (second.status == SL_OK));
     const struct caller *winner = one ? &first : &second;
     const struct caller *loser = one ? &second : &first;
-    assert_status(loser->status, SL_CONFLICT);
-    assert_true(loser->retryable);
+    assert_status(loser->status, SL_ABORTED);
+    assert_false(loser->retryable);
     IS(sql_end(&store, loser->session, SL_SQL_COMMIT), SL_CONFLICT, "");
     OK(sql_end(&store, winner->session, SL_SQL_COMMIT));
     assert_string_equal(sql_value_of(&store, "SELECT sum(n) FROM locked"), "2");
@@ -498,7 +498,7 @@ static void one_of_a_deadlock_is_told(void **state)
     tell("DROP TABLE locked");
 }
 
-static void a_lock_that_is_not_let_go_is_a_conflict(void **state)
+static void a_lock_that_is_not_let_go_aborts(void **state)
 {
     struct test_store store;
 
@@ -508,7 +508,7 @@ static void a_lock_that_is_not_let_go_is_a_conflict(void **state)
     fault_open_own(&store, NULL, "");
     struct sl_session *tx = sql_begin(&store, SL_SQL_DEFAULT, false);
     OK(sql_execute(&store, tx, "UPDATE locked SET n = 1"));
-    IS(run(&store, "UPDATE locked SET n = 2"), SL_CONFLICT, "held a lock");
+    IS(run(&store, "UPDATE locked SET n = 2"), SL_ABORTED, "held a lock");
     assert_true(said.retryable);
     OK(sql_end(&store, tx, SL_SQL_COMMIT));
     assert_string_equal(sql_value_of(&store, "SELECT n FROM locked"), "1");
@@ -591,7 +591,7 @@ int main(void)
         cmocka_unit_test(a_killed_query_is_unavailable),
         cmocka_unit_test(a_killed_connection_is_unavailable),
         cmocka_unit_test(one_of_a_deadlock_is_told),
-        cmocka_unit_test(a_lock_that_is_not_let_go_is_a_conflict),
+        cmocka_unit_test(a_lock_that_is_not_let_go_aborts),
         cmocka_unit_test(a_server_that_is_read_only),
         cmocka_unit_test(what_is_over_the_server_s_packet_is_too_large),
         MYSQL_SESSION_CASES,

@@ -249,15 +249,15 @@ static void serialization_failures_may_be_done_again(void **state)
     OK(sql_execute(&store, tx[0], "UPDATE races SET n = 0 WHERE id = 1"));
     OK(sql_execute(&store, tx[1], "UPDATE races SET n = 0 WHERE id = 2"));
     OK(sql_end(&store, tx[0], SL_SQL_COMMIT));
-    IS(sql_end(&store, tx[1], SL_SQL_COMMIT), SL_CONFLICT, "40001");
-    assert_true(said.retryable);
+    IS(sql_end(&store, tx[1], SL_SQL_COMMIT), SL_ABORTED, "40001");
+    assert_false(said.retryable);
 
     tx[0] = sql_begin(&store, SL_SQL_REPEATABLE_READ, false);
     OK(sql_query(&store, tx[0], "SELECT 1 FROM races"));
     OK(sql_execute(&store, NULL, "UPDATE races SET n = 5"));
-    IS(sql_execute(&store, tx[0], "UPDATE races SET n = 6"), SL_CONFLICT,
+    IS(sql_execute(&store, tx[0], "UPDATE races SET n = 6"), SL_ABORTED,
        "40001");
-    assert_true(said.retryable);
+    assert_false(said.retryable);
     IS(sql_end(&store, tx[0], SL_SQL_COMMIT), SL_CONFLICT, "failed");
     test_store_done(&store);
 }
@@ -299,7 +299,7 @@ static void a_deadlock_and_a_lock_that_is_not_had(void **state)
     OK(sql_execute(&store, one, "UPDATE locked SET n = 1 WHERE id = 1"));
     OK(sql_execute(&store, two, "UPDATE locked SET n = 1 WHERE id = 2"));
     IS(sql_query(&store, NULL, "SELECT * FROM locked FOR UPDATE NOWAIT"),
-       SL_CONFLICT, "55P03");
+       SL_ABORTED, "55P03");
     assert_true(said.retryable);
     /* Who waited for so long is told: two does so for a minute, one for 10 ms.
      */
@@ -316,8 +316,8 @@ static void a_deadlock_and_a_lock_that_is_not_had(void **state)
     postgres_tell("SELECT pg_reload_conf()");
     until(&store, one, "SHOW deadlock_timeout", "10ms");
     IS(sql_execute(&store, one, "UPDATE locked SET n = 1 WHERE id = 2"),
-       SL_CONFLICT, "40P01");
-    assert_true(said.retryable);
+       SL_ABORTED, "40P01");
+    assert_false(said.retryable);
     pthread_join(thread, NULL);
     OK(sql_end(&store, two, SL_SQL_COMMIT));
     OK(sql_end(&store, one, SL_SQL_ROLLBACK));

@@ -11,70 +11,71 @@
 static const struct meaning {
     const char *code;
     enum sl_status status;
-    bool retryable;
 } meanings[] = {
-    {"03", SL_INVALID_ARGUMENT, false}, /* statement not yet complete */
-    {"08", SL_UNAVAILABLE, false},      /* connection */
-    {"09", SL_CONFLICT, false},         /* triggered action */
-    {"0A", SL_UNSUPPORTED, false},
-    {"0B", SL_CONFLICT, false},            /* transaction initiation */
-    {"0F", SL_INVALID_ARGUMENT, false},    /* locator */
-    {"0L", SL_PERMISSION_DENIED, false},   /* grantor */
-    {"0P", SL_INVALID_ARGUMENT, false},    /* role */
-    {"0Z", SL_INVALID_ARGUMENT, false},    /* diagnostics */
-    {"20", SL_INVALID_ARGUMENT, false},    /* case not found */
-    {"21", SL_INVALID_ARGUMENT, false},    /* cardinality */
-    {"22P05", SL_UNSUPPORTED, false},      /* character it has not */
-    {"22", SL_INVALID_ARGUMENT, false},    /* data */
-    {"23505", SL_ALREADY_EXISTS, false},   /* unique */
-    {"23", SL_CONFLICT, false},            /* constraint */
-    {"24", SL_INVALID_ARGUMENT, false},    /* cursor state */
-    {"25001", SL_INVALID_ARGUMENT, false}, /* not in a transaction */
-    {"25006", SL_UNAVAILABLE, false},      /* no primary (any more) */
-    {"25P03", SL_UNAVAILABLE, false}, /* idle for too long: connection ended */
-    {"25", SL_CONFLICT, false},       /* transaction state */
-    {"26", SL_INVALID_ARGUMENT, false}, /* statement name */
-    {"27", SL_CONFLICT, false},         /* triggered data change */
-    {"28", SL_UNAUTHENTICATED, false},
-    {"2B", SL_CONFLICT, false},         /* others depend on it */
-    {"2D", SL_INVALID_ARGUMENT, false}, /* transaction termination */
-    {"2F", SL_INVALID_ARGUMENT, false}, /* routine */
-    {"34", SL_INVALID_ARGUMENT, false}, /* cursor name */
-    {"38", SL_INVALID_ARGUMENT, false}, /* external routine */
-    {"39", SL_INVALID_ARGUMENT, false}, /* external routine's invocation */
-    {"3B", SL_INVALID_ARGUMENT, false}, /* savepoint */
-    {"3D", SL_UNAVAILABLE, false},      /* no such database */
-    {"3F", SL_INVALID_ARGUMENT, false}, /* schema name */
-    {"40001", SL_CONFLICT, true},       /* serialization */
-    {"40P01", SL_CONFLICT, true},       /* deadlock */
-    {"40003", SL_UNAVAILABLE, false},   /* completion unknown */
-    {"40", SL_CONFLICT, false},         /* rolled back */
-    {"42501", SL_PERMISSION_DENIED, false},
-    {"42701", SL_ALREADY_EXISTS, false}, /* column */
-    {"42710", SL_ALREADY_EXISTS, false}, /* object */
-    {"42723", SL_ALREADY_EXISTS, false}, /* function */
-    {"42P04", SL_ALREADY_EXISTS, false}, /* database */
-    {"42P06", SL_ALREADY_EXISTS, false}, /* schema */
-    {"42P07", SL_ALREADY_EXISTS, false}, /* table */
-    {"42", SL_INVALID_ARGUMENT, false},  /* syntax, names, types */
-    {"44", SL_CONFLICT, false},          /* with check option */
-    {"53400", SL_TOO_LARGE, false},      /* configured limit: temp_file_limit */
-    {"53", SL_UNAVAILABLE, false},       /* disk, memory, connections */
-    {"54", SL_TOO_LARGE, false},         /* the program's limits */
-    {"55P02", SL_INVALID_ARGUMENT, false}, /* setting cannot be changed now */
-    {"55P03", SL_CONFLICT, true},          /* lock not available */
-    {"55P04", SL_INVALID_ARGUMENT, false}, /* enum value too new */
-    {"55", SL_CONFLICT, false},            /* state, in use */
-    {"57014", SL_TIMEOUT, false},          /* cancelled */
-    {"57", SL_UNAVAILABLE, false},         /* shutdown, crash, starting up */
-    {"58P01", SL_INVALID_ARGUMENT, false}, /* no such file */
-    {"58P02", SL_INVALID_ARGUMENT, false}, /* file exists */
-    {"58", SL_INTERNAL, false},            /* system, I/O */
-    {"72", SL_CONFLICT, true},             /* snapshot too old */
-    {"F0", SL_INTERNAL, false},            /* configuration file */
-    {"HV", SL_UNAVAILABLE, false},         /* foreign data */
-    {"P0", SL_CONFLICT, false},            /* raised by a function */
-    {"XX", SL_INTERNAL, false},
+    {"03", SL_INVALID_ARGUMENT}, /* statement not yet complete */
+    {"08", SL_UNAVAILABLE},      /* connection */
+    {"09", SL_CONFLICT},         /* triggered action */
+    {"0A", SL_UNSUPPORTED},
+    {"0B", SL_CONFLICT},            /* transaction initiation */
+    {"0F", SL_INVALID_ARGUMENT},    /* locator */
+    {"0L", SL_PERMISSION_DENIED},   /* grantor */
+    {"0P", SL_INVALID_ARGUMENT},    /* role */
+    {"0Z", SL_INVALID_ARGUMENT},    /* diagnostics */
+    {"20", SL_INVALID_ARGUMENT},    /* case not found */
+    {"21", SL_INVALID_ARGUMENT},    /* cardinality */
+    {"22P05", SL_UNSUPPORTED},      /* character it has not */
+    {"22", SL_INVALID_ARGUMENT},    /* data */
+    {"23505", SL_ALREADY_EXISTS},   /* unique */
+    {"23", SL_CONFLICT},            /* constraint */
+    {"24", SL_INVALID_ARGUMENT},    /* cursor state */
+    {"25001", SL_INVALID_ARGUMENT}, /* not in a transaction */
+    {"25006", SL_UNAVAILABLE},      /* no primary (any more) */
+    {"25P03", SL_UNAVAILABLE},      /* idle for too long: connection ended */
+    {"25", SL_CONFLICT},            /* transaction state */
+    {"26", SL_INVALID_ARGUMENT},    /* statement name */
+    {"27", SL_CONFLICT},            /* triggered data change */
+    {"28", SL_UNAUTHENTICATED},
+    {"2B", SL_CONFLICT},         /* others depend on it */
+    {"2D", SL_INVALID_ARGUMENT}, /* transaction termination */
+    {"2F", SL_INVALID_ARGUMENT}, /* routine */
+    {"34", SL_INVALID_ARGUMENT}, /* cursor name */
+    {"38", SL_INVALID_ARGUMENT}, /* external routine */
+    {"39", SL_INVALID_ARGUMENT}, /* external routine's invocation */
+    {"3B", SL_INVALID_ARGUMENT}, /* savepoint */
+    {"3D", SL_UNAVAILABLE},      /* no such database */
+    {"3F", SL_INVALID_ARGUMENT}, /* schema name */
+    {"40001", SL_ABORTED},       /* serialization */
+    {"40P01", SL_ABORTED},       /* deadlock */
+    {"40003", SL_UNAVAILABLE},   /* completion unknown */
+    {"40", SL_CONFLICT},         /* rolled back */
+    {"42501", SL_PERMISSION_DENIED},
+    {"42701", SL_ALREADY_EXISTS},     /* column */
+    {"42710", SL_ALREADY_EXISTS},     /* object */
+    {"42723", SL_ALREADY_EXISTS},     /* function */
+    {"42P04", SL_ALREADY_EXISTS},     /* database */
+    {"42P06", SL_ALREADY_EXISTS},     /* schema */
+    {"42P07", SL_ALREADY_EXISTS},     /* table */
+    {"42", SL_INVALID_ARGUMENT},      /* syntax, names, types */
+    {"44", SL_CONFLICT},              /* with check option */
+    {"53400", SL_TOO_LARGE},          /* configured limit: temp_file_limit */
+    {"53100", SL_RESOURCE_EXHAUSTED}, /* disk */
+    {"53200", SL_RESOURCE_EXHAUSTED}, /* memory */
+    {"53", SL_UNAVAILABLE},           /* connections */
+    {"54", SL_TOO_LARGE},             /* the program's limits */
+    {"55P02", SL_INVALID_ARGUMENT},   /* setting cannot be changed now */
+    {"55P03", SL_ABORTED},            /* lock not available */
+    {"55P04", SL_INVALID_ARGUMENT},   /* enum value too new */
+    {"55", SL_CONFLICT},              /* state, in use */
+    {"57014", SL_TIMEOUT},            /* cancelled */
+    {"57", SL_UNAVAILABLE},           /* shutdown, crash, starting up */
+    {"58P01", SL_INVALID_ARGUMENT},   /* no such file */
+    {"58P02", SL_INVALID_ARGUMENT},   /* file exists */
+    {"58", SL_INTERNAL},              /* system, I/O */
+    {"72", SL_ABORTED},               /* snapshot too old */
+    {"F0", SL_INTERNAL},              /* configuration file */
+    {"HV", SL_UNAVAILABLE},           /* foreign data */
+    {"P0", SL_CONFLICT},              /* raised by a function */
+    {"XX", SL_INTERNAL},
 };
 
 static const struct meaning *find_meaning(const char *sqlstate)
@@ -90,13 +91,6 @@ enum sl_status sl_pg_status_of(const char *sqlstate)
     const struct meaning *meaning = find_meaning(sqlstate);
 
     return meaning != NULL ? meaning->status : SL_INTERNAL;
-}
-
-bool sl_pg_is_retryable(const char *sqlstate)
-{
-    const struct meaning *meaning = find_meaning(sqlstate);
-
-    return meaning != NULL && meaning->retryable;
 }
 
 bool sl_pg_is_undone(const PGresult *result)

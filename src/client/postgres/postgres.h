@@ -191,8 +191,6 @@ bool sl_pg_cancel(const struct sl_pg *pg, sl_deadline deadline);
 
 /* The status of a SQLSTATE; SL_INTERNAL for unknown ones. */
 enum sl_status sl_pg_status_of(const char *sqlstate);
-/* Whether a retry of the transaction may succeed. */
-bool sl_pg_is_retryable(const char *sqlstate);
 /* The SQLSTATE of a result; "" if it has none. */
 const char *sl_pg_sqlstate(const PGresult *result);
 /*

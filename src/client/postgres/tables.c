@@ -298,6 +298,7 @@ static enum sl_status service_status(enum sl_status status)
     case SL_PERMISSION_DENIED:
     case SL_UNAUTHENTICATED:
     case SL_TOO_LARGE:
+    case SL_RESOURCE_EXHAUSTED:
     case SL_TIMEOUT:
     case SL_UNAVAILABLE:
     case SL_UNSUPPORTED:
@@ -330,10 +331,10 @@ static void fail_by_server(struct connection *connection, struct sl_op *op,
     if (connection->store->kind->refuse != NULL &&
         connection->store->kind->refuse(op, sqlstate))
         return;
-    enum sl_status status = service_status(sl_pg_explain(result, false, &err));
-    if (is_schema_change(sqlstate) || sl_pg_is_retryable(sqlstate))
+    enum sl_status status = sl_pg_explain(result, false, &err);
+    if (is_schema_change(sqlstate) || status == SL_ABORTED)
         status = SL_UNAVAILABLE;
-    err.status = status;
+    err.status = service_status(status);
     op->unsent = !done && sl_pg_is_undone(result);
     sl_op_fail(op, &err);
 }

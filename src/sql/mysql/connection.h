@@ -331,7 +331,6 @@ struct sl_sql_mysql_server_error {
 /* What an error means. */
 struct sl_sql_mysql_error_class {
     enum sl_status status;
-    bool retry;  /* another transaction came first */
     bool broken; /* the connection is */
 };
 

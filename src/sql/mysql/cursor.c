@@ -209,7 +209,7 @@ enum sl_status sl_sql_mysql_cursor_open(void *data, struct sl_op *op,
         sl_sql_cursor_free(conn->cursors, sizeof(conn->cursors[0]), err);
 
     if (cursor == NULL)
-        return SL_TOO_LARGE;
+        return err->status;
     conn->session.reached = true;
     enum sl_status status = check_reads(&class, err);
     if (status != SL_OK)

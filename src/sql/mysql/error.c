@@ -13,7 +13,6 @@
 enum server { ANY, MYSQL_ONLY, MARIADB_ONLY };
 
 enum {
-    RETRY = 1 << 0,  /* another transaction came first */
     BROKEN = 1 << 1, /* the connection is */
     NAMES = 1 << 2,  /* its message quotes names, never values */
 };
@@ -29,30 +28,30 @@ struct error_entry {
 /* The first entry with a code applies. */
 static const struct error_entry entries[] = {
     /* Conflicts with other transactions. */
-    {1213, 1213, ANY, SL_CONFLICT, RETRY,
+    {1213, 1213, ANY, SL_ABORTED, 0,
      "a deadlock with another transaction; run the transaction again"},
-    {1614, 1614, ANY, SL_CONFLICT, RETRY,
+    {1614, 1614, ANY, SL_ABORTED, 0,
      "a deadlock with another transaction; run the transaction again"},
-    {1205, 1205, ANY, SL_CONFLICT, RETRY,
+    {1205, 1205, ANY, SL_ABORTED, 0,
      "another transaction held a lock for longer than the server waits; run "
      "the transaction again"},
-    {1613, 1613, ANY, SL_CONFLICT, RETRY, NULL},
-    {1020, 1020, ANY, SL_CONFLICT, RETRY,
+    {1613, 1613, ANY, SL_ABORTED, 0, NULL},
+    {1020, 1020, ANY, SL_ABORTED, 0,
      "another transaction has changed what this one read; run it again"},
-    {1180, 1181, ANY, SL_CONFLICT, RETRY, NULL},
-    {1412, 1412, ANY, SL_CONFLICT, RETRY,
+    {1180, 1181, ANY, SL_ABORTED, 0, NULL},
+    {1412, 1412, ANY, SL_ABORTED, 0,
      "the table was altered since the transaction began; run it again"},
-    {1615, 1615, ANY, SL_CONFLICT, RETRY,
+    {1615, 1615, ANY, SL_ABORTED, 0,
      "the table is being altered repeatedly; run the transaction again"},
-    {3058, 3058, ANY, SL_CONFLICT, RETRY, "a deadlock between locks"},
-    {3101, 3101, MYSQL_ONLY, SL_CONFLICT, RETRY,
+    {3058, 3058, ANY, SL_ABORTED, 0, "a deadlock between locks"},
+    {3101, 3101, MYSQL_ONLY, SL_ABORTED, 0,
      "a conflict with another member of the group; run the transaction again"},
-    {3132, 3132, MYSQL_ONLY, SL_CONFLICT, RETRY, "a deadlock between locks"},
-    {3133, 3133, MYSQL_ONLY, SL_CONFLICT, RETRY,
+    {3132, 3132, MYSQL_ONLY, SL_ABORTED, 0, "a deadlock between locks"},
+    {3133, 3133, MYSQL_ONLY, SL_ABORTED, 0,
      "the wait for a lock took too long"},
-    {3572, 3572, MYSQL_ONLY, SL_CONFLICT, RETRY,
+    {3572, 3572, MYSQL_ONLY, SL_ABORTED, 0,
      "a row is locked, and the statement says NOWAIT"},
-    {1964, 1964, MARIADB_ONLY, SL_CONFLICT, RETRY, NULL},
+    {1964, 1964, MARIADB_ONLY, SL_ABORTED, 0, NULL},
     {1047, 1047, MARIADB_ONLY, SL_UNAVAILABLE, BROKEN,
      "the server is not part of its cluster"},
 
@@ -153,12 +152,12 @@ static const struct error_entry entries[] = {
      "the statement ran longer than the server allows"},
 
     /* The server is unavailable, or short of something. */
-    {1021, 1021, ANY, SL_UNAVAILABLE, 0, "the server's disk is full"},
+    {1021, 1021, ANY, SL_RESOURCE_EXHAUSTED, 0, "the server's disk is full"},
     {1026, 1026, ANY, SL_UNAVAILABLE, 0,
      "the server cannot write a file; its disk may be full"},
-    {1114, 1114, ANY, SL_UNAVAILABLE, 0,
+    {1114, 1114, ANY, SL_RESOURCE_EXHAUSTED, 0,
      "the table, or the server's disk, is full"},
-    {1037, 1038, ANY, SL_UNAVAILABLE, 0, "the server is out of memory"},
+    {1037, 1038, ANY, SL_RESOURCE_EXHAUSTED, 0, "the server is out of memory"},
     {1041, 1041, ANY, SL_UNAVAILABLE, BROKEN, "the server is out of memory"},
     {1040, 1040, ANY, SL_UNAVAILABLE, BROKEN,
      "the server has reached its limit of connections"},
@@ -175,14 +174,14 @@ static const struct error_entry entries[] = {
     {1152, 1152, ANY, SL_UNAVAILABLE, BROKEN, NULL},
     {1154, 1161, ANY, SL_UNAVAILABLE, BROKEN, NULL},
     {1184, 1184, ANY, SL_UNAVAILABLE, BROKEN, NULL},
-    {1206, 1206, ANY, SL_UNAVAILABLE, 0,
+    {1206, 1206, ANY, SL_RESOURCE_EXHAUSTED, 0,
      "the server is out of memory for locks"},
     {1290, 1290, ANY, SL_UNAVAILABLE, NAMES, NULL}, /* --read-only */
     {1430, 1430, ANY, SL_UNAVAILABLE, 0, NULL},
     {1429, 1429, ANY, SL_UNAVAILABLE, 0, NULL},
     {1461, 1461, ANY, SL_UNAVAILABLE, NAMES, NULL},
     {1637, 1637, ANY, SL_UNAVAILABLE, NAMES, NULL},
-    {1792, 1792, ANY, SL_INVALID_ARGUMENT, 0, "the transaction is read-only"},
+    {1792, 1792, ANY, SL_READ_ONLY, 0, "the transaction is read-only"},
     {1836, 1836, ANY, SL_UNAVAILABLE, 0, "the server is read-only"},
     {1874, 1874, ANY, SL_UNAVAILABLE, 0, "the server is read-only"},
     {1810, 1811, ANY, SL_UNAVAILABLE, 0, NULL},
@@ -191,15 +190,17 @@ static const struct error_entry entries[] = {
     {1927, 1927, MARIADB_ONLY, SL_UNAVAILABLE, BROKEN,
      "the connection was killed on the server"},
     {1712, 1713, ANY, SL_UNAVAILABLE, 0, NULL},
-    {3015, 3015, ANY, SL_UNAVAILABLE, 0, "the server is out of memory"},
-    {3019, 3019, ANY, SL_UNAVAILABLE, 0, "the server's undo log is full"},
+    {3015, 3015, ANY, SL_RESOURCE_EXHAUSTED, 0, "the server is out of memory"},
+    {3019, 3019, ANY, SL_RESOURCE_EXHAUSTED, 0,
+     "the server's undo log is full"},
     {3032, 3032, ANY, SL_UNAVAILABLE, BROKEN, "the server is offline"},
-    {3044, 3044, ANY, SL_UNAVAILABLE, 0, "the server is out of memory"},
+    {3044, 3044, ANY, SL_RESOURCE_EXHAUSTED, 0, "the server is out of memory"},
     {3100, 3100, MYSQL_ONLY, SL_UNAVAILABLE, 0, NULL},
     {3168, 3168, MYSQL_ONLY, SL_UNAVAILABLE, BROKEN, NULL},
     {3169, 3169, MYSQL_ONLY, SL_UNAVAILABLE, BROKEN,
      "the connection was killed on the server"},
-    {3675, 3675, MYSQL_ONLY, SL_UNAVAILABLE, 0, "the server's disk is full"},
+    {3675, 3675, MYSQL_ONLY, SL_RESOURCE_EXHAUSTED, 0,
+     "the server's disk is full"},
     {3750, 3750, MYSQL_ONLY, SL_INVALID_ARGUMENT, NAMES, NULL},
     {3798, 3798, MYSQL_ONLY, SL_UNAVAILABLE, 0, NULL},
     {4031, 4031, MYSQL_ONLY, SL_UNAVAILABLE, BROKEN,
@@ -337,7 +338,7 @@ static const struct error_entry entries[] = {
      "the server does not speak MySQL's protocol"},
     {CR_COMMANDS_OUT_OF_SYNC, CR_COMMANDS_OUT_OF_SYNC, ANY, SL_UNAVAILABLE,
      BROKEN, "the connection is out of step"},
-    {CR_NEW_STMT_METADATA, CR_NEW_STMT_METADATA, ANY, SL_CONFLICT, RETRY,
+    {CR_NEW_STMT_METADATA, CR_NEW_STMT_METADATA, ANY, SL_ABORTED, 0,
      "the table was altered since the statement was prepared; run the "
      "transaction again"},
     {CR_OUT_OF_MEMORY, CR_OUT_OF_MEMORY, ANY, SL_UNAVAILABLE, BROKEN,
@@ -380,29 +381,29 @@ static struct sl_sql_mysql_error_class classify_sqlstate(const char *state)
         const char *start;
         struct sl_sql_mysql_error_class class;
     } classes[] = {
-        {"08", {SL_UNAVAILABLE, false, true}},
-        {"0A", {SL_UNSUPPORTED, false, false}},
-        {"22", {SL_INVALID_ARGUMENT, false, false}},
-        {"23", {SL_CONFLICT, false, false}},
-        {"25", {SL_INVALID_ARGUMENT, false, false}},
-        {"28", {SL_UNAUTHENTICATED, false, false}},
-        {"40", {SL_CONFLICT, true, false}},
-        {"45", {SL_CONFLICT, false, false}},
-        {"70", {SL_UNAVAILABLE, false, false}},
-        {"20", {SL_INVALID_ARGUMENT, false, false}},
-        {"21", {SL_INVALID_ARGUMENT, false, false}},
-        {"2F", {SL_INVALID_ARGUMENT, false, false}},
-        {"3D", {SL_INVALID_ARGUMENT, false, false}},
-        {"42", {SL_INVALID_ARGUMENT, false, false}},
-        {"44", {SL_CONFLICT, false, false}},
-        {"53", {SL_UNAVAILABLE, false, false}},
-        {"XA", {SL_CONFLICT, false, false}},
+        {"08", {SL_UNAVAILABLE, true}},
+        {"0A", {SL_UNSUPPORTED, false}},
+        {"22", {SL_INVALID_ARGUMENT, false}},
+        {"23", {SL_CONFLICT, false}},
+        {"25", {SL_INVALID_ARGUMENT, false}},
+        {"28", {SL_UNAUTHENTICATED, false}},
+        {"40", {SL_ABORTED, false}},
+        {"45", {SL_CONFLICT, false}},
+        {"70", {SL_UNAVAILABLE, false}},
+        {"20", {SL_INVALID_ARGUMENT, false}},
+        {"21", {SL_INVALID_ARGUMENT, false}},
+        {"2F", {SL_INVALID_ARGUMENT, false}},
+        {"3D", {SL_INVALID_ARGUMENT, false}},
+        {"42", {SL_INVALID_ARGUMENT, false}},
+        {"44", {SL_CONFLICT, false}},
+        {"53", {SL_UNAVAILABLE, false}},
+        {"XA", {SL_CONFLICT, false}},
     };
 
     for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
         if (strncmp(state, classes[i].start, 2) == 0)
             return classes[i].class;
-    return (struct sl_sql_mysql_error_class){SL_INTERNAL, false, false};
+    return (struct sl_sql_mysql_error_class){SL_INTERNAL, false};
 }
 
 /* The library has no code for a bad certificate, only text. */
@@ -434,14 +435,12 @@ sl_sql_mysql_classify_error(const struct sl_sql_mysql_server_error *error)
     const struct error_entry *entry = find_entry(error->code, error->mariadb);
 
     if (blames_certificate(error))
-        return (struct sl_sql_mysql_error_class){SL_UNAUTHENTICATED, false,
-                                                 true};
+        return (struct sl_sql_mysql_error_class){SL_UNAUTHENTICATED, true};
     if (blames_disk(error))
-        return (struct sl_sql_mysql_error_class){SL_UNAVAILABLE, false, false};
+        return (struct sl_sql_mysql_error_class){SL_RESOURCE_EXHAUSTED, false};
     if (entry == NULL)
         return classify_sqlstate(error->sqlstate);
     return (struct sl_sql_mysql_error_class){entry->status,
-                                             (entry->flags & RETRY) != 0,
                                              (entry->flags & BROKEN) != 0};
 }
 
@@ -533,7 +532,6 @@ enum sl_status sl_sql_mysql_explain(struct sl_sql_mysql_conn *conn,
         return sl_fail(
             err, SL_TIMEOUT,
             "the server did not answer in time; the statement is being killed");
-    conn->session.retryable = class.retry;
     conn->stale_columns = error.code == CR_NEW_STMT_METADATA;
     conn->broken = conn->broken || class.broken || error.code == 0;
     if (error.code == 0)

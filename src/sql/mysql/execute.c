@@ -234,8 +234,6 @@ bool sl_sql_mysql_should_retry(struct sl_sql_mysql_conn *conn,
                  !class->may_write;
 
     conn->stale_columns = false;
-    if (again)
-        conn->session.retryable = false;
     return again;
 }
 

@@ -169,7 +169,7 @@ sl_sql_mysql_load_columns(struct sl_sql_mysql_conn *conn,
         return status;
     conn->stale_columns = is_outdated(conn, statement, fields);
     if (conn->stale_columns)
-        return sl_fail(err, SL_CONFLICT,
+        return sl_fail(err, SL_ABORTED,
                        "the table was altered since the statement was "
                        "prepared; run the transaction again");
     alloc_slots(statement);

@@ -229,6 +229,9 @@ static const char *const readers[] = {"SELECT", "VALUES", "TABLE", "WITH",
 static const char *const writers[] = {"INSERT", "UPDATE", "DELETE", "MERGE",
                                       NULL};
 
+static const char *const definers[] = {"CREATE", "ALTER", "DROP", "TRUNCATE",
+                                       NULL};
+
 /* The state of the classifier. */
 struct classifier {
     struct sl_sql_postgres_class class;
@@ -253,8 +256,9 @@ static void track_first_word(struct classifier *state, struct sl_bytes word)
         if (sl_sql_is_word(word, refused[i]))
             state->class.refused = refused[i];
     state->class.reads = sl_sql_is_one_of(word, readers);
-    state->class.dirties =
-        !state->class.reads && !sl_sql_is_one_of(word, writers);
+    bool writes = sl_sql_is_one_of(word, writers);
+    state->class.writes = writes || sl_sql_is_one_of(word, definers);
+    state->class.dirties = !state->class.reads && !writes;
     state->main = !sl_sql_is_word(word, "WITH");
 }
 

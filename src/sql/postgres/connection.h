@@ -95,6 +95,7 @@ void sl_sql_postgres_columns_done(struct sl_sql_postgres_columns *columns);
 /* What a statement does, as far as its words tell. */
 struct sl_sql_postgres_class {
     bool reads;           /* and nothing else */
+    bool writes;          /* it begins with a word for writing */
     bool dirties;         /* it may leave something in the session */
     const char *refused;  /* a kind of statement that is not allowed, or NULL */
     const char *reaching; /* a name that it must not use, or NULL */
@@ -152,8 +153,9 @@ struct sl_sql_postgres_conn {
     bool was_cached; /* the statement of this request */
     bool demoted;    /* it failed because the server takes no writes now */
     bool stale_plan; /* it failed because its statement is outdated */
-    bool own_read_only; /* the transaction is a cursor's own, and read-only */
-    bool has_queried;   /* the transaction has run a statement */
+    bool own_read_only;   /* the transaction is a cursor's own, and read-only */
+    bool fetch_read_only; /* a FETCH runs in a subtransaction that is */
+    bool has_queried;     /* the transaction has run a statement */
     struct sl_sql_statement_cache cache;
     struct sl_sql_postgres_statement *uncached; /* the last such one, or NULL */
     char uncached_name[32]; /* that the server still has prepared, or "" */

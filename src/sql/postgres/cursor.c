@@ -44,19 +44,48 @@ void sl_sql_postgres_cursors_forget(struct sl_sql_postgres_conn *conn)
 
 /* --- Rows --------------------------------------------------------------- */
 
+/*
+ * A function that writes runs while its row is fetched.  In a transaction that
+ * may write, FETCH therefore runs in a subtransaction that may not; the server
+ * lets nobody change that inside of it.
+ */
+static enum sl_status refuse_writes(struct sl_sql_postgres_conn *conn,
+                                    sl_deadline deadline, struct sl_error *err)
+{
+    if (conn->own_read_only || conn->session.read_only)
+        return SL_OK;
+    conn->fetch_read_only = true;
+    return sl_sql_postgres_exec(
+        conn, "SAVEPOINT sl_fetch; SET LOCAL transaction_read_only = on",
+        deadline, err);
+}
+
+static enum sl_status permit_writes(struct sl_sql_postgres_conn *conn,
+                                    sl_deadline deadline, struct sl_error *err)
+{
+    if (!conn->fetch_read_only)
+        return SL_OK;
+    conn->fetch_read_only = false;
+    return sl_sql_postgres_exec(conn, "RELEASE SAVEPOINT sl_fetch", deadline,
+                                err);
+}
+
 static enum sl_status send_fetch(struct sl_sql_postgres_conn *conn,
                                  struct sl_sql_postgres_cursor *cursor,
-                                 uint32_t count, struct sl_error *err)
+                                 uint32_t count, sl_deadline deadline,
+                                 struct sl_error *err)
 {
     char text[80];
 
     snprintf(text, sizeof(text), "FETCH %" PRIu32 " FROM sl_c%" PRIu64, count,
              cursor->number);
-    enum sl_status status =
-        sl_pg_sent(&conn->pg,
-                   PQsendQueryParams(conn->pg.handle, text, 0, NULL, NULL, NULL,
-                                     NULL, cursor->columns.binary),
-                   err);
+    enum sl_status status = refuse_writes(conn, deadline, err);
+    if (status == SL_OK)
+        status =
+            sl_pg_sent(&conn->pg,
+                       PQsendQueryParams(conn->pg.handle, text, 0, NULL, NULL,
+                                         NULL, NULL, cursor->columns.binary),
+                       err);
     if (status != SL_OK)
         return status;
     (void)PQsetSingleRowMode(conn->pg.handle);
@@ -76,7 +105,8 @@ static enum sl_status finish_fetch(struct sl_sql_postgres_conn *conn,
     conn->active = NULL;
     cursor->exhausted = cursor->received < cursor->requested;
     cursor->requested = 0;
-    return sl_sql_postgres_read_results(conn, &reader, err);
+    enum sl_status status = sl_sql_postgres_read_results(conn, &reader, err);
+    return status == SL_OK ? permit_writes(conn, deadline, err) : status;
 }
 
 /* The next row of the active cursor; NULL: the FETCH has no more. */
@@ -100,6 +130,7 @@ static enum sl_status read_postgres_row(struct sl_sql_postgres_conn *conn,
     enum sl_status failed =
         sl_sql_postgres_fail_result(conn, result, NULL, err);
     struct sl_error other;
+    conn->fetch_read_only = false; /* the transaction can only be rolled back */
     if (conn->pg.broken || finish_fetch(conn, deadline, &other) != SL_OK)
         conn->pg.broken = true;
     conn->active = NULL;
@@ -188,7 +219,7 @@ static enum sl_status next_row(struct sl_sql_postgres_conn *conn,
         if (conn->active == NULL && cursor->exhausted)
             return SL_OK;
         if (conn->active == NULL)
-            status = send_fetch(conn, cursor, count, err);
+            status = send_fetch(conn, cursor, count, deadline, err);
         if (status == SL_OK)
             status = read_postgres_row(conn, deadline, row, err);
     }
@@ -318,14 +349,17 @@ enum sl_status sl_sql_postgres_cursor_open(void *data, struct sl_op *op,
                                            struct sl_error *err)
 {
     struct sl_sql_postgres_conn *conn = data;
+    const struct sl_sql_request *request = op->request;
     struct sl_sql_postgres_cursor *cursor =
         sl_sql_cursor_free(conn->cursors, sizeof(conn->cursors[0]), err);
     enum sl_status status = SL_OK;
 
     if (cursor == NULL)
-        return SL_TOO_LARGE;
-    /* The server keeps cursors only in a transaction. */
+        return err->status;
     conn->session.reached = true;
+    if (sl_sql_postgres_classify(request->statement).writes)
+        return sl_sql_cursor_only_reads(err);
+    /* The server keeps cursors only in a transaction. */
     if (PQtransactionStatus(conn->pg.handle) == PQTRANS_IDLE) {
         conn->own_read_only = true;
         status =

@@ -60,9 +60,7 @@ enum sl_status sl_sql_postgres_fail_altered(struct sl_sql_postgres_conn *conn,
                                             struct sl_error *err)
 {
     conn->stale_plan = true;
-    conn->session.retryable =
-        conn->session.transaction == SL_SQL_TRANSACTION_OPEN;
-    return sl_fail(err, SL_CONFLICT,
+    return sl_fail(err, SL_ABORTED,
                    "a table of the statement was altered; run the "
                    "transaction again");
 }
@@ -88,9 +86,10 @@ static enum sl_status refuse_write(struct sl_sql_postgres_conn *conn,
     enum sl_status status = sl_pg_explain(result, true, err);
 
     if (conn->session.read_only || conn->own_read_only ||
-        conn->store->read_only || !takes_no_writes(conn)) {
-        err->status = SL_INVALID_ARGUMENT;
-        return SL_INVALID_ARGUMENT;
+        conn->fetch_read_only || conn->store->read_only ||
+        !takes_no_writes(conn)) {
+        err->status = SL_READ_ONLY;
+        return SL_READ_ONLY;
     }
     conn->demoted = true;
     conn->pg.broken = true;
@@ -106,7 +105,6 @@ enum sl_status sl_sql_postgres_fail_result(struct sl_sql_postgres_conn *conn,
 
     if (strcmp(sqlstate, "25006") == 0)
         return refuse_write(conn, result, err);
-    conn->session.retryable = sl_pg_is_retryable(sqlstate);
     conn->stale_plan = is_stale_plan(conn, result);
     if (conn->stale_plan &&
         conn->session.transaction == SL_SQL_TRANSACTION_OPEN &&

@@ -47,7 +47,7 @@ static void roll_back_postgres(void *data)
 
     sl_sql_postgres_cursor_cancel(conn);
     sl_sql_postgres_cursors_forget(conn);
-    conn->own_read_only = false;
+    conn->own_read_only = conn->fetch_read_only = false;
     if (conn->pg.broken || PQtransactionStatus(conn->pg.handle) == PQTRANS_IDLE)
         return;
     if (PQpipelineStatus(conn->pg.handle) != PQ_PIPELINE_OFF ||

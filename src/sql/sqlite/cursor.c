@@ -92,7 +92,7 @@ enum sl_status sl_sql_sqlite_cursor_open(void *data, struct sl_op *op,
         sl_sql_cursor_free(conn->cursors, sizeof(conn->cursors[0]), err);
 
     if (cursor == NULL)
-        return SL_TOO_LARGE;
+        return err->status;
     enum sl_status status = sl_sql_sqlite_statement_take(
         conn, request->statement, &cursor->statement, err);
     if (status != SL_OK)

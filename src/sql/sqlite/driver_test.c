@@ -222,8 +222,8 @@ static void another_program_writes(void **state)
     expect_ok(in(f, session, "SELECT * FROM a"), "select");
     const struct sl_sql_answer *answer =
         in(f, session, "INSERT INTO a VALUES (1)");
-    assert_int_equal(answer->err.status, SL_CONFLICT);
-    assert_true(answer->retryable);
+    assert_int_equal(answer->err.status, SL_ABORTED);
+    assert_false(answer->retryable);
     expect_ok(end(f, session, SL_SQL_ROLLBACK), "rollback");
     sqlite3_close(other);
     execute(f, "INSERT INTO a VALUES (1)");

@@ -128,9 +128,8 @@ enum sl_status sl_sql_sqlite_explain(struct sl_sql_sqlite_conn *conn, int code,
                                      enum sl_sql_sqlite_phase phase,
                                      struct sl_error *err)
 {
-    conn->session.retryable = lost_to_another(conn, code);
-    if (conn->session.retryable)
-        return sl_fail(err, SL_CONFLICT,
+    if (lost_to_another(conn, code))
+        return sl_fail(err, SL_ABORTED,
                        "another transaction has written since this one began "
                        "to read; run the transaction again");
     enum sl_status status = explain_failure(conn, code, phase, err);

@@ -179,8 +179,7 @@ run_sqlite_prepared(struct sl_sql_sqlite_conn *conn,
     enum sl_status status = SL_OK;
 
     if (conn->session.read_only && sqlite3_stmt_readonly(handle) == 0)
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "the transaction is read-only");
+        return sl_fail(err, SL_READ_ONLY, "the transaction is read-only");
     if (statement->frees)
         set_frees(conn, true);
     else
