@@ -14,6 +14,12 @@ static struct lock *take(struct resource *resource, struct bytes key)
     return lock;
 }
 
+void lock_give_back(struct lock *lock)
+{
+    OK(lock_release(lock));
+    lock_drop(lock);
+}
+
 static void free_again(struct resource *resource)
 {
     struct lock *lock = take(resource, TEXT("key"));
@@ -24,10 +30,29 @@ static void free_again(struct resource *resource)
     CHECK(lock_ttl_ms(lock) >= one_try.ttl_ms);
     OK(lock_is_locked(resource, TEXT("key"), &locked));
     CHECK(locked);
-    OK(lock_release(lock));
+    lock_give_back(lock);
     OK(lock_is_locked(resource, TEXT("key"), &locked));
     CHECK(!locked);
-    OK(lock_release(take(resource, TEXT("key"))));
+    lock_give_back(take(resource, TEXT("key")));
+}
+
+/* The handle stays, says what it was, and does nothing any more. */
+static void what_was_released(struct resource *resource)
+{
+    struct lock *first = take(resource, TEXT("key")), *second;
+
+    OK(lock_release(first));
+    CHECK(!lock_is_held(first));
+    CHECK(lock_has_key(first, TEXT("key")));
+    CHECK(lock_token(first) > 0);
+    FAILS(lock_release(first), CONFLICT);
+    FAILS(lock_renew(first), CONFLICT);
+    second = take(resource, TEXT("key"));
+    FAILS(lock_release(first), CONFLICT);
+    lock_drop(first);
+    CHECK(lock_is_held(second));
+    OK(lock_renew(second));
+    lock_give_back(second);
 }
 
 static void held_is_held(struct resource *resource)
@@ -36,9 +61,9 @@ static void held_is_held(struct resource *resource)
 
     for (int i = 0; i < 10; i++)
         FAILS(lock_acquire(resource, TEXT("key"), one_try, &second), CONFLICT);
-    OK(lock_release(take(resource, TEXT("Key")))); /* another one */
+    lock_give_back(take(resource, TEXT("Key"))); /* another one */
     CHECK(lock_is_held(lock));
-    OK(lock_release(lock));
+    lock_give_back(lock);
 }
 
 static void tokens_grow(struct resource *resource)
@@ -50,7 +75,7 @@ static void tokens_grow(struct resource *resource)
         CHECK(lock_token(lock) > last);
         last = lock_token(lock);
         if (i % 2 == 0)
-            OK(lock_release(lock));
+            lock_give_back(lock);
         else
             lock_drop(lock);
         if (i % 2 != 0) { /* a drop does not wait */
@@ -59,7 +84,7 @@ static void tokens_grow(struct resource *resource)
             OK(lock_acquire(resource, TEXT("key"), patient, &lock));
             CHECK(lock_token(lock) > last);
             last = lock_token(lock);
-            OK(lock_release(lock));
+            lock_give_back(lock);
         }
     }
 }
@@ -71,9 +96,9 @@ static void a_wait_runs_out(struct resource *resource)
         .ttl_ms = 30000, .has_wait = true, .wait_ms = 300};
 
     FAILS(lock_acquire(resource, TEXT("key"), brief, &second), CONFLICT);
-    OK(lock_release(lock));
+    lock_give_back(lock);
     /* Whoever gave up is not waited for. */
-    OK(lock_release(take(resource, TEXT("key"))));
+    lock_give_back(take(resource, TEXT("key")));
 }
 
 static void it_ends_by_itself(struct resource *resource)
@@ -88,7 +113,8 @@ static void it_ends_by_itself(struct resource *resource)
     CHECK(lock_token(second) > lock_token(first));
     FAILS(lock_renew(first), CONFLICT);
     FAILS(lock_release(first), CONFLICT);
-    OK(lock_release(second));
+    lock_drop(first);
+    lock_give_back(second);
 }
 
 static void what_is_lost_stays_lost(struct resource *resource)
@@ -104,7 +130,7 @@ static void what_is_lost_stays_lost(struct resource *resource)
     FAILS(lock_renew(lock), CONFLICT); /* although nobody has it */
     CHECK(!lock_is_held(lock));
     lock_drop(lock);
-    OK(lock_release(take(resource, TEXT("key"))));
+    lock_give_back(take(resource, TEXT("key")));
 }
 
 static void the_host_keeps_it_alive(struct resource *resource)
@@ -119,7 +145,7 @@ static void the_host_keeps_it_alive(struct resource *resource)
         CHECK(lock_is_held(lock));
         FAILS(lock_acquire(resource, TEXT("key"), kept, &second), CONFLICT);
     }
-    OK(lock_release(lock));
+    lock_give_back(lock);
 }
 
 static void the_guest_keeps_it_alive(struct resource *resource)
@@ -134,7 +160,7 @@ static void the_guest_keeps_it_alive(struct resource *resource)
         CHECK(lock_is_held(lock));
         FAILS(lock_acquire(resource, TEXT("key"), shortest, &second), CONFLICT);
     }
-    OK(lock_release(lock));
+    lock_give_back(lock);
 }
 
 static void a_drop_releases(struct resource *resource)
@@ -167,7 +193,7 @@ static void limits(struct resource *resource)
     key[LOCKD_KEY_MAX] = '\0';
     lock = take(resource, bytes_of(key));
     CHECK(lock_has_key(lock, bytes_of(key)));
-    OK(lock_release(lock));
+    lock_give_back(lock);
     options.ttl_ms = LOCKD_TTL_MIN_MS - 1;
     FAILS(lock_acquire(resource, TEXT("key"), options, &lock),
           INVALID_ARGUMENT);
@@ -179,7 +205,7 @@ static void limits(struct resource *resource)
           INVALID_ARGUMENT);
     options.ttl_ms = LOCKD_TTL_MAX_MS;
     OK(lock_acquire(resource, TEXT("key"), options, &lock));
-    OK(lock_release(lock));
+    lock_give_back(lock);
 }
 
 static void keys_are_apart(struct resource *resource)
@@ -197,12 +223,13 @@ static void keys_are_apart(struct resource *resource)
     }
     for (int i = 0; i < KEYS; i++) {
         CHECK(lock_is_held(locks[i]));
-        OK(lock_release(locks[i]));
+        lock_give_back(locks[i]);
     }
 }
 
 const struct suite_case lockd_cases[] = {
     {"acquire, release, acquire", 0, free_again},
+    {"what was released stays a handle", 0, what_was_released},
     {"one holder at a time", 0, held_is_held},
     {"tokens grow", 0, tokens_grow},
     {"a wait runs out", 0, a_wait_runs_out},

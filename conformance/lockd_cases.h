@@ -27,7 +27,7 @@ struct lock_options {
 
 struct lock;
 
-/* *lock is the caller's, to lock_drop or lock_release. */
+/* *lock is the caller's, to lock_drop. */
 enum status lock_acquire(struct resource *resource, struct bytes key,
                          struct lock_options options, struct lock **lock);
 enum status lock_is_locked(struct resource *resource, struct bytes key,
@@ -39,6 +39,8 @@ bool lock_is_held(struct lock *lock);
 enum status lock_renew(struct lock *lock);
 enum status lock_release(struct lock *lock);
 void lock_drop(struct lock *lock);
+/* Release it, which must work, and drop it. */
+void lock_give_back(struct lock *lock);
 
 extern const struct suite_case lockd_cases[];
 /* What only this side of the bridge can do: lockd_native.c, lockd_guest.c. */

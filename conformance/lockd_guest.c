@@ -123,9 +123,10 @@ enum status lock_release(struct lock *lock)
 {
     slight_types_errors_error_t error;
 
-    bool released = slight_lockd_locks_static_lock_release(lock->lock, &error);
-    free(lock);
-    return released ? WORKED : failed(&error);
+    if (!slight_lockd_locks_method_lock_release(
+            slight_lockd_locks_borrow_lock(lock->lock), &error))
+        return failed(&error);
+    return WORKED;
 }
 
 void lock_drop(struct lock *lock)
@@ -144,7 +145,7 @@ static void only_what_is_granted(struct resource *resource)
 
     check_grants();
     OK(lock_acquire(resource, TEXT("key"), options, &lock));
-    OK(lock_release(lock));
+    lock_give_back(lock);
 }
 
 static void two_services(struct resource *resource)
@@ -159,8 +160,8 @@ static void two_services(struct resource *resource)
     OK(lock_acquire(other, TEXT("key"), options, &there));
     suite_close(other); /* the lock is its own */
     CHECK(lock_is_held(there));
-    OK(lock_release(there));
-    OK(lock_release(here));
+    lock_give_back(there);
+    lock_give_back(here);
 }
 
 static void a_thousand_locks_and_no_more(struct resource *resource)

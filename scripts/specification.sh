@@ -98,3 +98,38 @@ for package in types kv sql lockd mq pubsub slight; do
     }
     ' "wit/$package/$package.wit"
 done
+
+cat <<'END'
+
+## Appendix: the forms of texts
+
+In ABNF ([RFC 5234](https://www.rfc-editor.org/rfc/rfc5234); `%s"…"` is case-sensitive, RFC 7405). A parameter of `slight:sql` that does not have
+the form of its type is `invalid-argument` before the database is asked; so is a day that its month does not have, and a `json` that is
+nested deeper than 100 levels. What a database returns has these forms, too.
+
+```abnf
+decimal   = [sign] 1*DIGIT ["." 1*DIGIT] [exponent]
+exponent  = ("e" / "E") [sign] 1*DIGIT
+sign      = "+" / "-"
+
+date      = year "-" month "-" day
+year      = 4DIGIT                      ; 0001 to 9999
+month     = 2DIGIT                      ; 01 to 12
+day       = 2DIGIT                      ; 01 to 28, 29, 30 or 31, by month and year
+
+time      = hour ":" minute ":" second ["." 1*9DIGIT]
+hour      = 2DIGIT                      ; 00 to 23
+minute    = 2DIGIT                      ; 00 to 59
+second    = 2DIGIT                      ; 00 to 59: no leap second
+
+timestamp = date %s"T" time [offset]
+offset    = %s"Z" / (sign hour ":" minute)
+
+uuid      = 8HEXDIG "-" 4HEXDIG "-" 4HEXDIG "-" 4HEXDIG "-" 12HEXDIG
+
+json      = <JSON-text, RFC 8259, section 2>
+```
+
+`-00:00` is the offset 0. Of the digits behind the point of a time a database keeps those that its type has. An exponent may be of any size; a
+number that the database cannot hold is `invalid-argument`.
+END

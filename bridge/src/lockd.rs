@@ -69,10 +69,10 @@ fn renew<'a>(store: Store<'a>, lock: &Resource<Lock>) -> Later<'a, Reply<()>> {
     tell::<_, SlLockdAnswer>(store, lock.rep(), &request, false)
 }
 
-/// Consumes the lock, also if the request fails.
+/// The handle stays: a request that failed may be made again.
 fn release<'a>(store: Store<'a>, lock: &Resource<Lock>) -> Later<'a, Reply<()>> {
     let request = SlLockdRequest::new(SlLockdVerb::RELEASE);
-    tell::<_, SlLockdAnswer>(store, lock.rep(), &request, true)
+    tell::<_, SlLockdAnswer>(store, lock.rep(), &request, false)
 }
 
 /// What the host knows of a lock, for `convert`, which copies what it keeps.
@@ -139,7 +139,7 @@ pub fn link(linker: &mut Linker<State>) -> Result<()> {
     lockd.func_wrap_async("[method]lock.renew", |store, (this,): (Resource<Lock>,)| {
         renew(store, &this)
     })?;
-    lockd.func_wrap_async("[static]lock.release", |store, (this,): (Resource<Lock>,)| {
+    lockd.func_wrap_async("[method]lock.release", |store, (this,): (Resource<Lock>,)| {
         release(store, &this)
     })?;
     Ok(())

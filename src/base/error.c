@@ -6,15 +6,29 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of what begins there and breaks a line or a terminal: C0, DEL, U+0085, U+2028
+ * and U+2029.  The text ends with NUL. */
+static size_t break_length(const unsigned char *at)
+{
+    if (at[0] < ' ' || at[0] == 0x7f)
+        return 1;
+    if (at[0] == 0xc2 && at[1] == 0x85)
+        return 2;
+    if (at[0] == 0xe2 && at[1] == 0x80 && (at[2] == 0xa8 || at[2] == 0xa9))
+        return 3;
+    return 0;
+}
+
 /*
  * Messages quote keys, files and servers: whatever would break a line or a
  * terminal becomes a question mark, and a cut character goes away whole.
  */
 static void make_printable(char *message, size_t len)
 {
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)message[i] < ' ' || message[i] == 0x7f)
-            message[i] = '?';
+    for (size_t i = 0; i < len; i++) {
+        size_t bytes = break_length((const unsigned char *)message + i);
+        memset(message + i, '?', bytes);
+    }
     if (len < SL_ERROR_MESSAGE_MAX - 1)
         return;
 

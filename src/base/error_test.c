@@ -41,6 +41,12 @@ static void what_would_break_a_line_does_not(void **state)
     (void)state;
     sl_fail(&err, SL_INTERNAL, "%s", "a\nb\x1b[31mc\x7f");
     assert_string_equal(err.message, "a?b?[31mc?");
+    sl_fail(&err, SL_INTERNAL, "%s",
+            "a\xc2\x85"
+            "b\xe2\x80\xa8"
+            "c\xe2\x80\xa9"
+            "d\xe2\x80\xa7\xc2\x84");
+    assert_string_equal(err.message, "a??b???c???d\xe2\x80\xa7\xc2\x84");
 }
 
 /* For every place of the border, what is left is whole characters. */

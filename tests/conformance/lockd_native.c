@@ -118,10 +118,7 @@ enum status lock_renew(struct lock *lock)
 
 enum status lock_release(struct lock *lock)
 {
-    enum status status = tell(lock, SL_LOCKD_RELEASE);
-
-    lock_drop(lock);
-    return status;
+    return tell(lock, SL_LOCKD_RELEASE);
 }
 
 void lock_drop(struct lock *lock)
@@ -206,10 +203,9 @@ static void *contend(void *context)
             return NULL;
         }
         be_inside(contender->arena, lock);
-        if (arc4random_uniform(2) == 0)
-            lock_drop(lock);
-        else if (lock_release(lock) != WORKED)
+        if (arc4random_uniform(2) == 0 && lock_release(lock) != WORKED)
             atomic_fetch_add(&contender->arena->wrong, 1);
+        lock_drop(lock);
     }
     return NULL;
 }
@@ -328,7 +324,7 @@ static void in_order_of_arrival(struct resource *resource)
                           have_turn, waiter, &waiter->call);
         flush(waiter->resource);
     }
-    OK(lock_release(lock));
+    lock_give_back(lock);
     for (int i = 0; i < WAITERS; i++) {
         for (int tries = 0; tries < 6000 && waiters[i].place == -1; tries++)
             sleep_ms(10);
@@ -362,7 +358,7 @@ static void who_gives_up_leaves(struct resource *resource)
         lock_drop(lock);
     }
     OK(lock_acquire(resource, TEXT("key"), patient, &lock));
-    OK(lock_release(lock));
+    lock_give_back(lock);
 }
 
 /* --- Holders that sleep, and die ---------------------------------------- */
@@ -429,7 +425,7 @@ static void a_holder_that_sleeps(struct resource *resource)
     reap(pid);
     fclose(from);
     CHECK(lock_is_held(lock));
-    OK(lock_release(lock));
+    lock_give_back(lock);
 }
 
 static void a_holder_that_is_killed(struct resource *resource)
@@ -449,7 +445,7 @@ static void a_holder_that_is_killed(struct resource *resource)
     fclose(from);
     OK(lock_acquire(resource, TEXT("key"), short_and_kept, &lock));
     CHECK(lock_token(lock) > token);
-    OK(lock_release(lock));
+    lock_give_back(lock);
 }
 
 /* A waiter that is killed stands in nobody's way for long. */
@@ -464,9 +460,9 @@ static void a_waiter_that_is_killed(struct resource *resource)
     CHECK(kill(pid, SIGKILL) == 0);
     CHECK(waitpid(pid, NULL, 0) == pid);
     close(out);
-    OK(lock_release(lock));
+    lock_give_back(lock);
     OK(lock_acquire(resource, TEXT("key"), short_and_kept, &lock));
-    OK(lock_release(lock));
+    lock_give_back(lock);
 }
 
 static void text_that_is_none(struct resource *resource)

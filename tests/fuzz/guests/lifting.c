@@ -58,8 +58,8 @@ IMPORT("slight:lockd/locks@0.2.0", "[method]lock.is-held")
 uint32_t raw_lockd_method_lock_is_held(uint32_t);
 IMPORT("slight:lockd/locks@0.2.0", "[method]lock.renew")
 void raw_lockd_method_lock_renew(uint32_t, uint32_t);
-IMPORT("slight:lockd/locks@0.2.0", "[static]lock.release")
-void raw_lockd_static_lock_release(uint32_t, uint32_t);
+IMPORT("slight:lockd/locks@0.2.0", "[method]lock.release")
+void raw_lockd_method_lock_release(uint32_t, uint32_t);
 IMPORT("slight:mq/queue@0.2.0", "[static]queue.open")
 void raw_mq_static_queue_open(uint32_t, uint32_t, uint32_t);
 IMPORT("slight:mq/queue@0.2.0", "[method]queue.send")
@@ -273,7 +273,7 @@ static void call(unsigned function)
         raw_lockd_method_lock_renew(word(0), word(1));
         break;
     case 21:
-        raw_lockd_static_lock_release(word(0), word(1));
+        raw_lockd_method_lock_release(word(0), word(1));
         break;
     case 22:
         raw_mq_static_queue_open(word(0), word(1), word(2));

@@ -232,10 +232,10 @@ static void release(void)
 
     if (!chaos_take(&locks, &lock.__handle))
         return;
-    if (chaos_once_in(2))
-        drop_lock(lock.__handle);
-    else
-        (void)slight_lockd_locks_static_lock_release(lock, &error);
+    for (int i = 0; i < 2 && chaos_once_in(2); i++)
+        (void)slight_lockd_locks_method_lock_release(
+            slight_lockd_locks_borrow_lock(lock), &error);
+    drop_lock(lock.__handle);
 }
 
 chaos_act *const chaos_kv_acts[] = {
