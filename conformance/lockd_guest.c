@@ -189,8 +189,10 @@ static void a_thousand_locks_and_no_more(struct resource *resource)
 }
 
 const struct suite_case lockd_side_cases[] = {
-    {"only what is granted can be opened", 0, only_what_is_granted},
+    {"only what is granted can be opened", 0, only_what_is_granted,
+     .holds = "lockd-14"},
     {"two services are two", 0, two_services},
-    {"a thousand locks, and no more", 0, a_thousand_locks_and_no_more},
+    {"a thousand locks, and no more", 0, a_thousand_locks_and_no_more,
+     .holds = "lockd-15 lockd-17"},
     {0},
 };

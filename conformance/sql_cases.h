@@ -162,7 +162,11 @@ struct sql_dialect {
     const char *numbered;
     /* Numbers in JSON are as exact as a double is. */
     bool rounds_json;
-    size_t json_depth; /* 0: what the WIT allows */
+    size_t json_depth;       /* 0: what the WIT allows */
+    bool has_question_marks; /* in operators, and texts in dollar quotes */
+    /* Makes the function writes(), which inserts 99 into the table items and
+     * returns 1.  NULL: the database has no functions that write. */
+    const char *writer;
 };
 
 /* The dialect of this name; false: nobody wrote down what it needs. */

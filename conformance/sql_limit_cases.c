@@ -134,13 +134,14 @@ static void what_writes_and_does_not_fit(struct resource *sql)
 }
 
 const struct suite_case sql_limit_cases[] = {
-    {"limits: a long statement", 0, long_statements},
-    {"limits: a large value", 0, large_values},
-    {"limits: many values together", 0, many_values_together},
-    {"limits: many sets", 0, many_sets},
-    {"limits: a large result", 0, large_results},
-    {"limits: many small rows", 0, many_small_rows},
+    {"limits: a long statement", 0, long_statements, .holds = "sql-1"},
+    {"limits: a large value", 0, large_values, .holds = "sql-10"},
+    {"limits: many values together", 0, many_values_together,
+     .holds = "sql-11"},
+    {"limits: many sets", 0, many_sets, .holds = "sql-63"},
+    {"limits: a large result", 0, large_results, .holds = "sql-12"},
+    {"limits: many small rows", 0, many_small_rows, .holds = "sql-12"},
     {"limits: what writes and does not fit changes nothing",
-     SQL_NEEDS_RETURNING, what_writes_and_does_not_fit},
+     SQL_NEEDS_RETURNING, what_writes_and_does_not_fit, .holds = "sql-57"},
     {0},
 };

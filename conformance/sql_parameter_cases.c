@@ -326,7 +326,7 @@ static void what_writes_gives_rows(struct resource *sql)
 }
 
 const struct suite_case sql_parameter_cases[] = {
-    {"limits: many parameters", 0, many_parameters},
+    {"limits: many parameters", 0, many_parameters, .holds = "sql-9"},
     {"limits: many parameters in a transaction", 0, in_transactions},
     {"limits: many parameters of a cursor", 0, in_cursors},
     {"limits: many parameters in sets", 0, in_sets},

@@ -107,6 +107,57 @@ static void one_statement(struct resource *sql)
     INT(sql, NULL, "SELECT count(*) FROM items;", 2);
 }
 
+/* `??` is one `?` of an operator, where there are such operators. */
+static void question_marks_of_operators(struct resource *sql)
+{
+    static const char has_key[] =
+        "SELECT count(*) FROM (SELECT CAST('{\"a\": 1}' AS jsonb) AS doc) AS d "
+        "WHERE doc ?? ?";
+    struct sql_rows rows = {0};
+
+    if (!sql_dialect()->has_question_marks) {
+        FAILS(sql_query(sql, NULL, "SELECT 1 ?? 2", NONE, &rows),
+              INVALID_ARGUMENT);
+        return;
+    }
+    OK(sql_query(sql, NULL, has_key, SET(sql_text("a")), &rows));
+    CHECK(sql_int_of(&rows.values[0]) == 1);
+    sql_rows_done(&rows);
+    OK(sql_query(sql, NULL, has_key, SET(sql_text("b")), &rows));
+    CHECK(sql_int_of(&rows.values[0]) == 0);
+    sql_rows_done(&rows);
+    INT(sql, NULL, "SELECT length($$a ? b$$)", 5);
+    INT(sql, NULL, "SELECT length($tag$a ? $$ b$tag$)", 8);
+}
+
+static void placeholders_have_no_names(struct resource *sql)
+{
+    struct sql_rows rows = {0};
+
+    FAILS(sql_query(sql, NULL, "SELECT ?1", SET(sql_int(1)), &rows),
+          INVALID_ARGUMENT);
+    FAILS(sql_query(sql, NULL, "SELECT :name", SET(sql_int(1)), &rows),
+          INVALID_ARGUMENT);
+    FAILS(sql_query(sql, NULL, "SELECT :name", NONE, &rows), INVALID_ARGUMENT);
+    /* A variable of the connection, where there are such. */
+    enum status status = sql_query(sql, NULL, "SELECT @name", NONE, &rows);
+    CHECK(status == INVALID_ARGUMENT || status == PERMISSION_DENIED);
+}
+
+/* Whichever connection the next calls have. */
+static void nothing_stays_on_a_connection(struct resource *sql)
+{
+    enum status status =
+        sql_execute(sql, NULL, "CREATE TEMPORARY TABLE left_over (id INTEGER)",
+                    NONE, &(struct sql_done){0});
+
+    CHECK(status == WORKED || status == PERMISSION_DENIED);
+    for (int i = 0; i < 10; i++)
+        FAILS(sql_query(sql, NULL, "SELECT id FROM left_over", NONE,
+                        &(struct sql_rows){0}),
+              INVALID_ARGUMENT);
+}
+
 static void what_is_wrong_is_told(struct resource *sql)
 {
     static const char *const bad[] = {
@@ -381,20 +432,33 @@ static void the_same_statement_again(struct resource *sql)
 
 const struct suite_case sql_statement_cases[] = {
     {"statements: a ? in text is no placeholder", 0,
-     question_marks_that_are_text},
-    {"statements: too few and too many parameters", 0,
-     the_number_of_parameters},
-    {"statements: one in a call", 0, one_statement},
-    {"statements: what is wrong is told", 0, what_is_wrong_is_told},
-    {"statements: none for transactions", 0, transactions_have_calls},
-    {"statements: columns have names and types", 0, columns_are_named},
-    {"statements: rows", 0, rows_are_rows},
-    {"statements: rows are counted", 0, rows_are_counted},
+     question_marks_that_are_text, .holds = "sql-5"},
+    {"statements: too few and too many parameters", 0, the_number_of_parameters,
+     .holds = "sql-7"},
+    {"statements: one in a call", 0, one_statement, .holds = "sql-1 sql-2"},
+    {"statements: a ?? is of an operator", 0, question_marks_of_operators,
+     .holds = "sql-6 sql-88 sql-5"},
+    {"statements: placeholders have no names", 0, placeholders_have_no_names,
+     .holds = "sql-7"},
+    {"statements: nothing stays on a connection", 0,
+     nothing_stays_on_a_connection, .holds = "sql-16"},
+    {"statements: what is wrong is told", 0, what_is_wrong_is_told,
+     .holds = "sql-17"},
+    {"statements: none for transactions", 0, transactions_have_calls,
+     .holds = "sql-3"},
+    {"statements: columns have names and types", 0, columns_are_named,
+     .holds = "sql-40"},
+    {"statements: rows", 0, rows_are_rows, .holds = "sql-42 sql-43 sql-55"},
+    {"statements: rows are counted", 0, rows_are_counted,
+     .holds = "sql-44 sql-61"},
     {"statements: the last insert is told", SQL_NEEDS_LAST_INSERT_ID,
-     the_last_insert_is_told},
-    {"statements: constraints", 0, constraints_are_conflicts},
-    {"statements: messages hold no values", 0, messages_hold_no_values},
-    {"statements: many sets, all or none", 0, many_sets},
+     the_last_insert_is_told, .holds = "sql-45"},
+    {"statements: constraints", 0, constraints_are_conflicts,
+     .holds = "sql-18 sql-19"},
+    {"statements: messages hold no values", 0, messages_hold_no_values,
+     .holds = "sql-23"},
+    {"statements: many sets, all or none", 0, many_sets,
+     .holds = "sql-62 sql-64 sql-65"},
     {"statements: again and again", 0, the_same_statement_again},
     {0},
 };

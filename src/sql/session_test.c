@@ -114,6 +114,33 @@ static void a_transaction_is_begun_and_committed(void **state)
     assert_int_equal(fake.ended, 1);
 }
 
+/* A call outside of a transaction is one by itself; a batch of a cursor is not,
+ * nor is a commit. */
+static void who_was_aborted_may_come_again(void **state)
+{
+    static const struct {
+        enum sl_sql_verb verb;
+        bool retryable;
+    } calls[] = {
+        {SL_SQL_QUERY, true},       {SL_SQL_EXECUTE_MANY, true},
+        {SL_SQL_CURSOR_OPEN, true}, {SL_SQL_CURSOR_NEXT, false},
+        {SL_SQL_BEGIN, true},
+    };
+    struct fake fake;
+
+    (void)state;
+    init_fake(&fake);
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        fake.next = SL_ABORTED;
+        assert_int_equal(do_verb(&fake, calls[i].verb, false), SL_ABORTED);
+        assert_int_equal(fake.answer.retryable, calls[i].retryable);
+    }
+    assert_int_equal(do_verb(&fake, SL_SQL_BEGIN, false), SL_OK);
+    fake.next = SL_ABORTED;
+    assert_int_equal(do_verb(&fake, SL_SQL_COMMIT, false), SL_ABORTED);
+    assert_false(fake.answer.retryable);
+}
+
 static void a_failed_statement_fails_the_transaction(void **state)
 {
     struct fake fake;
@@ -182,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_transaction_is_begun_and_committed),
+        cmocka_unit_test(who_was_aborted_may_come_again),
         cmocka_unit_test(a_failed_statement_fails_the_transaction),
         cmocka_unit_test(what_never_reached_the_database_fails_alone),
         cmocka_unit_test(without_a_transaction_only_a_rollback_succeeds),

@@ -220,7 +220,7 @@ static enum status session_new(struct resource *sql, struct sql_tx **out)
     struct sl_session *session;
 
     if (sl_session_open(sql->store.service, &session, &err) != SL_OK)
-        return note_failure(&err, false);
+        return note_failure(&err, true); /* as src/host/sql_handles.c says */
     *out = sl_alloc(sizeof(**out));
     **out = (struct sql_tx){.sql = sql, .session = session, .owners = 1};
     return WORKED;
