@@ -21,17 +21,10 @@ static bool call_lock(const struct sl_guest_call *guest,
 static void attach_lock(const struct sl_object *object, uint32_t verb,
                         void *answer)
 {
-    struct sl_lockd_answer *said = answer;
-
     if (verb == SL_LOCKD_ACQUIRE)
         sl_lock_grant(object->data, answer);
     else
         sl_lock_note(object->data, (enum sl_lockd_verb)verb, answer);
-    /* To release once more does no harm, but the host does not do it by itself:
-     * the guest would learn that the lock was lost. */
-    if (verb == SL_LOCKD_RELEASE &&
-        (said->err.status == SL_UNAVAILABLE || said->err.status == SL_TIMEOUT))
-        said->retryable = true;
 }
 
 static void view_lock(const struct sl_object *object, void *out)

@@ -96,6 +96,12 @@ static bool is_lock_repeatable(const void *config, const void *pointer)
            request->verb == SL_LOCKD_IS_LOCKED;
 }
 
+/* Only the caller knows whether a lock that is lost was its own to release. */
+static bool is_lock_harmless(const void *pointer)
+{
+    return ((const struct sl_lockd_request *)pointer)->verb == SL_LOCKD_RELEASE;
+}
+
 /* An op waits for its own key only. */
 static void wait_queues(const void *pointer, uint64_t *about, uint64_t *line)
 {
@@ -148,6 +154,7 @@ const struct sl_capability sl_lockd = {
     .request_fields = request_fields,
     .check = check_lock_request,
     .is_repeatable = is_lock_repeatable,
+    .is_harmless = is_lock_harmless,
     .wait_keys = wait_queues,
     .wait_ms = acquire_wait_ms,
     .discard = discard_grant,
