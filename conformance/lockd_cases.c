@@ -241,7 +241,7 @@ const struct suite_case lockd_cases[] = {
     {"what is lost stays lost", 0, what_is_lost_stays_lost,
      .holds = "lockd-24 lockd-26 lockd-28"},
     {"the host keeps it alive", 0, the_host_keeps_it_alive,
-     .holds = "lockd-5 lockd-11"},
+     .holds = "lockd-5 lockd-11 lockd-31"},
     {"the guest keeps it alive", 0, the_guest_keeps_it_alive,
      .holds = "lockd-27 lockd-12"},
     {"a drop releases", 0, a_drop_releases, .holds = "lockd-20"},

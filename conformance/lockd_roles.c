@@ -64,5 +64,5 @@ static void audit(struct resource *resource)
     lock_give_back(lock);
 }
 
-/* holds: lockd-1 lockd-5 lockd-21 */
+/* holds: lockd-1 lockd-5 lockd-21 lockd-32 */
 const struct suite_roles suite_roles = {hold, find, contend, audit};

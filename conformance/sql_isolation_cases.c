@@ -197,7 +197,7 @@ static void what_is_retried_succeeds(struct resource *sql)
 
 const struct suite_case sql_isolation_cases[] = {
     {"isolation: nothing uncommitted is seen", 0, nothing_uncommitted_is_seen,
-     .holds = "sql-79"},
+     .holds = "sql-79 sql-46"},
     {"isolation: each statement sees what was committed", SQL_NEEDS_WRITERS,
      each_statement_sees_what_was_committed, .holds = "sql-47 sql-14"},
     {"isolation: reads are repeated", 0, reads_are_repeated, .holds = "sql-48"},

@@ -447,7 +447,7 @@ const struct suite_case sql_statement_cases[] = {
     {"statements: none for transactions", 0, transactions_have_calls,
      .holds = "sql-3"},
     {"statements: columns have names and types", 0, columns_are_named,
-     .holds = "sql-40"},
+     .holds = "sql-40 sql-41"},
     {"statements: rows", 0, rows_are_rows, .holds = "sql-42 sql-43 sql-55"},
     {"statements: rows are counted", 0, rows_are_counted,
      .holds = "sql-44 sql-61"},

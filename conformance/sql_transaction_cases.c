@@ -355,12 +355,12 @@ static void one_after_the_other(struct resource *sql)
 
 const struct suite_case sql_transaction_cases[] = {
     {"transactions: committed", 0, commits_are_visible,
-     .holds = "sql-79 sql-15"},
+     .holds = "sql-79 sql-15 sql-66"},
     {"transactions: rolled back", 0, rolled_back, .holds = "sql-87"},
     {"transactions: dropped half-way", 0, dropped_half_way, .holds = "sql-77"},
     {"transactions: empty", 0, empty_ones},
     {"transactions: schemas too", SQL_NEEDS_SCHEMAS, schemas_too,
-     .holds = "sql-77"},
+     .holds = "sql-77 sql-80"},
     {"transactions: after an error only rollback", 0, after_an_error,
      .holds = "sql-81 sql-21"},
     {"transactions: a commit after an error", 0, a_commit_after_an_error,

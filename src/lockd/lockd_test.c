@@ -22,7 +22,7 @@ struct script {
     enum sl_status renewals;              /* what each answers */
     uint64_t kept_ms;                     /* the most that it keeps; or 0 */
     uint64_t renewed_for_ms;              /* the last RENEW */
-    sl_deadline wait_until;               /* the last ACQUIRE */
+    sl_deadline wait_until, deadline;     /* the last ACQUIRE */
     char holder[SL_LOCKD_HOLDER_MAX + 1]; /* of the last RELEASE */
 };
 
@@ -69,6 +69,7 @@ static void run_one(struct script *script, struct sl_op *op)
         script->renewed_for_ms = request->ttl_ms;
     if (request->verb == SL_LOCKD_ACQUIRE) {
         script->wait_until = op->wait_until;
+        script->deadline = op->deadline;
         answer->fencing_token = (uint64_t)script->counts[SL_LOCKD_ACQUIRE];
         answer->ttl_ms =
             script->kept_ms != 0 ? script->kept_ms : request->ttl_ms;
@@ -200,7 +201,7 @@ static void nobody_else_renews_it(void **state)
     sl_lock_free(lock);
 }
 
-/* holds: lockd-10 */
+/* And the deadline comes behind it.  holds: lockd-10 lockd-34 */
 static void no_wait_is_longer_than_max_wait(void **state)
 {
     static const struct {
@@ -224,6 +225,8 @@ static void no_wait_is_longer_than_max_wait(void **state)
                          SL_OK);
         sl_deadline latest = sl_deadline_in_ms(cases[i].waits_ms);
         assert_in_range(f->script.wait_until, earliest, latest);
+        assert_int_equal(f->script.deadline - f->script.wait_until,
+                         f->config.service.timeout_ms * 1000000);
     }
 }
 

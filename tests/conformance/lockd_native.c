@@ -477,7 +477,7 @@ const struct suite_case lockd_side_cases[] = {
     {"never two, and tokens grow, though clocks jump", LOCKD_NEEDS_SHARED,
      never_two},
     {"in the order of arrival", LOCKD_NEEDS_FAIR | LOCKD_NEEDS_SHARED,
-     in_order_of_arrival},
+     in_order_of_arrival, .holds = "lockd-6"},
     {"who gives up leaves the line", 0, who_gives_up_leaves},
     {"a holder that sleeps", LOCKD_NEEDS_SHARED, a_holder_that_sleeps},
     {"a holder that is killed", LOCKD_NEEDS_SHARED, a_holder_that_is_killed},

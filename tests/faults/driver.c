@@ -450,6 +450,7 @@ static void write_until_full(struct test_store *store)
         fail_msg("%s", err.message);
 }
 
+/* holds: sql-90 types-15 types-16 */
 void fault_case_full(void **state)
 {
     const struct fault_service *service = fault_driver.service;

@@ -375,6 +375,7 @@ static void a_full_disk(void **state)
     setenv("SL_TEST_KAFKA_PROXY", proxy, 1);
 }
 
+/* holds: types-3 */
 static void a_topic_that_is_not_there(void **state)
 {
     struct test_store store;

@@ -56,6 +56,7 @@ static void a_database_that_is_not_there(void **state)
                          "\"no_such\" does not exist (3D000)");
 }
 
+/* holds: sql-22 */
 static void rights_that_are_taken_away(void **state)
 {
     struct test_store store;

@@ -17,6 +17,7 @@
 
 enum { BOTH, MYSQL_SAYS, MARIADB_SAYS };
 
+/* holds: sql-17 sql-91 */
 static const struct {
     unsigned code;
     const char *state;
