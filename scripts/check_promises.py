@@ -4,10 +4,10 @@
 
 A normative sentence of wit/ ends with an id in brackets: [kv-17].  A case names the ids
 that it holds, in the table of cases (.holds = "kv-17 kv-18") or in a comment (holds:
-kv-17 kv-18).  An id that stands twice in wit/, or that a case names and wit/ lacks, is
-an error.
+kv-17 kv-18).  It is an error if a promise has no case, an id stands twice in wit/, or a
+case names one that wit/ lacks.
 
-    scripts/check_promises.py             the number of promises without a case
+    scripts/check_promises.py             fail where any of these is so
     scripts/check_promises.py --list      those promises, with their sentences
     scripts/check_promises.py --cases ID  the places that name an id
 """
@@ -94,9 +94,9 @@ def main():
         for name in missing:
             print(f"{name}\t{found[name]}")
     elif missing:
-        print(f"     {len(missing)} of {len(found)} promises have no case; "
-              "scripts/check_promises.py --list shows them")
-    sys.exit(bool(wrong or unknown))
+        print(f"{len(missing)} of {len(found)} promises have no case; "
+              "scripts/check_promises.py --list shows them", file=sys.stderr)
+    sys.exit(bool(wrong or unknown or missing))
 
 
 main()
