@@ -336,6 +336,7 @@ static void fail_by_server(struct connection *connection, struct sl_op *op,
         status = SL_UNAVAILABLE;
     err.status = service_status(status);
     op->unsent = !done && sl_pg_is_undone(result);
+    op->full = strcmp(sqlstate, "53100") == 0; /* the disk */
     sl_op_fail(op, &err);
 }
 
