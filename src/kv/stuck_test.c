@@ -195,7 +195,8 @@ static void a_session_is_answered(void **state)
     assert_int_equal(sl_session_open(f.kv, &next, &err), SL_OK);
     assert_ptr_not_equal(next, session);
     expect(&f, next, SL_KV_SET, SL_OK, "");
-    assert_int_equal(sl_session_open(f.kv, &session, &err), SL_UNAVAILABLE);
+    assert_int_equal(sl_session_open(f.kv, &session, &err),
+                     SL_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(err.message, "never came back"));
     sl_session_close(next);
     faulty_set_gate(&f.faulty, false);
