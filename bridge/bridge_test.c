@@ -191,7 +191,7 @@ static void what_is_no_component_is_refused(void **state)
     static const struct sl_bridge_limits limits;
     struct sl_bridge_program *program = NULL;
     assert_int_equal(sl_bridge_program_new(engine, component, &host, &limits,
-                                           NULL, &program, &err),
+                                           NULL, 0, NULL, &program, &err),
                      SL_OK);
     assert_int_equal(sl_bridge_program_exports(program), 0);
     sl_bridge_program_free(program);

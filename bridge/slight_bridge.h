@@ -167,10 +167,11 @@ struct sl_bridge_extern {
 
 typedef void sl_bridge_extern_fn(void *context,
                                  const struct sl_bridge_extern *item);
-void sl_bridge_component_imports(const struct sl_bridge_component *component,
-                                 sl_bridge_extern_fn *visit, void *context);
-void sl_bridge_component_exports(const struct sl_bridge_component *component,
-                                 sl_bridge_extern_fn *visit, void *context);
+/* Of the file, without compiling it; nothing of what is broken in it is told. */
+void sl_bridge_wasm_imports(struct sl_bytes wasm, sl_bridge_extern_fn *visit,
+                            void *context);
+void sl_bridge_wasm_exports(struct sl_bytes wasm, sl_bridge_extern_fn *visit,
+                            void *context);
 
 /* --- What the host answers -------------------------------------------- */
 
@@ -351,15 +352,16 @@ struct sl_bridge_program;
 /*
  * Link with WASI 0.2, WASI 0.3 and what the host answers.  The component may be
  * freed afterwards.  SL_NOT_FOUND where an import is missing or of another type
- * (the message names the first one).  limits is copied.  context is for
- * instance_new.
+ * (the message names the first one).  unanswered: names of imports that are
+ * linked with functions that trap when they are called.  limits is copied.
+ * context is for instance_new.
  */
-SL_MUST_CHECK enum sl_status
-sl_bridge_program_new(struct sl_bridge_engine *engine,
-                      const struct sl_bridge_component *component,
-                      const struct sl_bridge_host *host,
-                      const struct sl_bridge_limits *limits, void *context,
-                      struct sl_bridge_program **out, struct sl_error *err);
+SL_MUST_CHECK enum sl_status sl_bridge_program_new(
+    struct sl_bridge_engine *engine,
+    const struct sl_bridge_component *component,
+    const struct sl_bridge_host *host, const struct sl_bridge_limits *limits,
+    const struct sl_bytes *unanswered, size_t unanswered_count, void *context,
+    struct sl_bridge_program **out, struct sl_error *err);
 void sl_bridge_program_free(struct sl_bridge_program *program);
 
 /* What the component exports, of what can be called: a set of these. */

@@ -9,9 +9,11 @@ use crate::cause::{is_out_of_memory, one_line};
 use crate::component::names_wasi_3;
 use crate::engine::compiler_of;
 use crate::features::explain;
+use crate::rename::renamed;
 
 /// As compiling for an engine of this configuration does (component.rs).
 fn compile(config: &SlEngineConfig, wasm: &[u8]) -> Fallible<Vec<u8>> {
+    let wasm = &*renamed(wasm);
     let with = |concurrent| compiler_of(config, concurrent)?.precompile_component(wasm);
     let mut code = Err(wasmtime::Error::msg("not tried"));
     if !names_wasi_3(wasm) {

@@ -6,8 +6,6 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 
-use wasmtime::component::types::ComponentItem;
-
 use crate::abi::{
     fail, ffi_guard, ffi_guard_or, Failure, Fallible, SlBytes, SlError, SlExtern, SlSink,
     SlWasmKind, Status,
@@ -16,6 +14,8 @@ use crate::cause::one_line;
 use crate::engine::Engine;
 use crate::features::explain;
 use crate::pool::Needs;
+use crate::rename::renamed;
+use crate::sections::sections;
 
 /// A component in the engine that compiles. A program loads it into an engine with a
 /// pool.
@@ -107,6 +107,7 @@ pub fn names_wasi_3(wasm: &[u8]) -> bool {
 fn compile(engine: &Engine, wasm: &[u8]) -> Fallible<Component> {
     use wasmtime::component::Component as Compiled;
 
+    let wasm = &*renamed(wasm);
     let mut compiled = Err(wasmtime::Error::msg("not tried"));
     if !names_wasi_3(wasm) {
         compiled = Compiled::from_binary(engine.compiler(false)?, wasm);
@@ -254,49 +255,73 @@ pub fn split_name(name: &str) -> Option<(&str, &str, &str)> {
 
 /// # Safety
 /// `visit` may be called with `context`.
-unsafe fn tell(name: &str, item: &ComponentItem, visit: ExternFn, context: *mut c_void) {
+unsafe fn tell(name: &str, is_instance: bool, visit: ExternFn, context: *mut c_void) {
     let (package, interface, version) = split_name(name).unwrap_or(("", name, ""));
     let item = SlExtern {
         name: SlBytes::of(name.as_bytes()),
         package: SlBytes::of(package.as_bytes()),
         interface: SlBytes::of(interface.as_bytes()),
         version: SlBytes::of(version.as_bytes()),
-        is_instance: matches!(item, ComponentItem::ComponentInstance(_)),
+        is_instance,
     };
     // SAFETY: the caller's promise.
     unsafe { visit(context, &item) }
 }
 
+/// The imports, or else the exports, that stand in the file before anything is broken in
+/// it.
+///
 /// # Safety
-/// See slight_bridge.h.
-#[no_mangle]
-pub unsafe extern "C" fn sl_bridge_component_imports(
-    component: *const Component,
-    visit: ExternFn,
-    context: *mut c_void,
-) {
-    // SAFETY: a live component; visit and context as the header says.
-    ffi_guard_or((), || unsafe {
-        let component = &(*component).compiled;
-        for (name, item) in component.component_type().imports(component.engine()) {
-            tell(name, &item.ty, visit, context);
+/// `visit` may be called with `context`.
+unsafe fn tell_all(wasm: &[u8], exports: bool, visit: ExternFn, context: *mut c_void) {
+    use wasmparser::{
+        BinaryReader, ComponentExportSectionReader as Exports, ComponentExternalKind as Kind,
+        ComponentImportSectionReader as Imports,
+    };
+
+    const IMPORTS: u8 = 10;
+    const EXPORTS: u8 = 11;
+    for (id, body) in sections(wasm) {
+        let mut items = Vec::new();
+        let reader = BinaryReader::new(body, 0);
+        match id {
+            IMPORTS if !exports => {
+                let imports = Imports::new(reader).into_iter().flatten().map_while(Result::ok);
+                items.extend(imports.map(|item| (item.name.name, item.ty.kind())));
+            }
+            EXPORTS if exports => {
+                let exports = Exports::new(reader).into_iter().flatten().map_while(Result::ok);
+                items.extend(exports.map(|item| (item.name.name, item.kind)));
+            }
+            _ => {}
         }
-    })
+        for (name, kind) in items {
+            // SAFETY: the caller's promise.
+            unsafe { tell(name, kind == Kind::Instance, visit, context) }
+        }
+    }
 }
 
 /// # Safety
 /// See slight_bridge.h.
 #[no_mangle]
-pub unsafe extern "C" fn sl_bridge_component_exports(
-    component: *const Component,
+pub unsafe extern "C" fn sl_bridge_wasm_imports(
+    wasm: SlBytes,
     visit: ExternFn,
     context: *mut c_void,
 ) {
-    // SAFETY: a live component; visit and context as the header says.
-    ffi_guard_or((), || unsafe {
-        let component = &(*component).compiled;
-        for (name, item) in component.component_type().exports(component.engine()) {
-            tell(name, &item.ty, visit, context);
-        }
-    })
+    // SAFETY: borrowed for this call; visit and context as the header says.
+    ffi_guard_or((), || unsafe { tell_all(wasm.get(), false, visit, context) })
+}
+
+/// # Safety
+/// See slight_bridge.h.
+#[no_mangle]
+pub unsafe extern "C" fn sl_bridge_wasm_exports(
+    wasm: SlBytes,
+    visit: ExternFn,
+    context: *mut c_void,
+) {
+    // SAFETY: borrowed for this call; visit and context as the header says.
+    ffi_guard_or((), || unsafe { tell_all(wasm.get(), true, visit, context) })
 }

@@ -10,8 +10,8 @@ use wasmtime::component::{ComponentExportIndex, InstancePre, Linker};
 use wasmtime::Store;
 
 use crate::abi::{
-    fail, ffi_guard, ffi_guard_or, size, Failure, Fallible, SlError, SlHost, SlLimits, SlRun,
-    Status,
+    fail, ffi_guard, ffi_guard_or, size, slice, Failure, Fallible, SlBytes, SlError, SlHost,
+    SlLimits, SlRun, Status,
 };
 use crate::background::{on_deadline, Fair, SLICE_TICKS};
 use crate::cause::one_line;
@@ -37,6 +37,11 @@ const EXPORTS_HTTP: u32 = 2;
 const EXPORTS_MQ: u32 = 4;
 const EXPORTS_PUBSUB: u32 = 8;
 
+/// Of this minor version, and no candidate of it.
+fn is_of(version: &str, minor: &str) -> bool {
+    version.starts_with(minor) && !version.contains('-')
+}
+
 impl Exports {
     fn of(component: &wasmtime::component::Component) -> Exports {
         let mut exports = Exports::default();
@@ -49,18 +54,18 @@ impl Exports {
                 continue;
             };
             match (package, interface) {
-                ("wasi:cli", "run") if version.starts_with("0.2.") => {
+                ("wasi:cli", "run") if is_of(version, "0.2.") => {
                     exports.run = function(name, "run");
                 }
-                ("wasi:cli", "run") if version.starts_with("0.3.") => exports.run_p3 = true,
-                ("wasi:http", "incoming-handler") if version.starts_with("0.2.") => {
+                ("wasi:cli", "run") if is_of(version, "0.3.") => exports.run_p3 = true,
+                ("wasi:http", "incoming-handler") if is_of(version, "0.2.") => {
                     exports.http_p2 = true;
                 }
-                ("wasi:http", "handler") if version.starts_with("0.3.") => exports.http_p3 = true,
-                ("slight:mq", "handler") if version.starts_with("0.2.") => {
+                ("wasi:http", "handler") if is_of(version, "0.3.") => exports.http_p3 = true,
+                ("slight:mq", "handler") if is_of(version, "0.2.") => {
                     exports.mq = function(name, "handle");
                 }
-                ("slight:pubsub", "handler") if version.starts_with("0.2.") => {
+                ("slight:pubsub", "handler") if is_of(version, "0.2.") => {
                     exports.pubsub = function(name, "handle");
                 }
                 _ => {}
@@ -142,7 +147,12 @@ impl Linked {
     }
 }
 
-fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Program> {
+fn link(
+    engine: *const Engine,
+    component: &Component,
+    host: Host,
+    unanswered: &[&str],
+) -> Fallible<Program> {
     // SAFETY: the caller's: it is alive.
     let running = unsafe { &*engine };
     let max_elements = component.max_elements(running);
@@ -165,6 +175,7 @@ fn link(engine: *const Engine, component: &Component, host: Host) -> Fallible<Pr
     crate::lockd::link(&mut linker).map_err(defect)?;
     crate::mq::link(&mut linker).map_err(defect)?;
     crate::pubsub::link(&mut linker).map_err(defect)?;
+    crate::unanswered::link(&mut linker, &component, unanswered)?;
     let pre = linker.instantiate_pre(&component).map_err(|error| {
         let why = one_line(&error);
         Failure(Status::NOT_FOUND, format!("it does not fit the interfaces of this slight: {why}"))
@@ -189,6 +200,8 @@ pub unsafe extern "C" fn sl_bridge_program_new(
     component: *const Component,
     host: *const SlHost,
     limits: *const SlLimits,
+    unanswered: *const SlBytes,
+    unanswered_count: usize,
     context: *mut c_void,
     out: *mut *mut Program,
     err: *mut SlError,
@@ -198,7 +211,11 @@ pub unsafe extern "C" fn sl_bridge_program_new(
         ffi_guard(err, || {
             let concurrent = (*component).compiled.engine().get_concurrency_support();
             let host = Host::new(*host, *limits, context, (*engine).guests(), concurrent);
-            *out = Box::into_raw(Box::new(link(engine, &*component, host)?));
+            let mut names = Vec::new();
+            for name in slice(unanswered, unanswered_count) {
+                names.push(name.text("the name of an import")?);
+            }
+            *out = Box::into_raw(Box::new(link(engine, &*component, host, &names)?));
             Ok(())
         })
     }

@@ -111,16 +111,19 @@ async fn call_run(
     instance: &Instance,
     mut store: Store<State>,
 ) -> wasmtime::Result<Result<(), ()>> {
-    match &exports.run {
-        Some(index) => {
-            let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut store, index)?;
-            Ok(run.call_async(&mut store, ()).await?.0)
-        }
-        None => {
-            let command = wasmtime_wasi::p3::bindings::Command::new(&mut store, instance)?;
-            store.run_concurrent(async |store| command.wasi_cli_run().call_run(store).await).await?
-        }
+    // A program for WASI 0.3 may have the entry of 0.2 too, as its standard library adds
+    // it; nothing stands behind that one.
+    if exports.run_p3 {
+        let command = wasmtime_wasi::p3::bindings::Command::new(&mut store, instance)?;
+        return store
+            .run_concurrent(async |store| command.wasi_cli_run().call_run(store).await)
+            .await?;
     }
+    let Some(index) = &exports.run else {
+        return Err(wasmtime::Error::msg("it exports no wasi:cli/run"));
+    };
+    let run = instance.get_typed_func::<(), (Result<(), ()>,)>(&mut store, index)?;
+    Ok(run.call_async(&mut store, ()).await?.0)
 }
 
 /// An instance could not be made. Its own code may run, and trap, at the start

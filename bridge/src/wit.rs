@@ -15,6 +15,7 @@ use crate::abi::{
 };
 use crate::component::kind_of;
 use crate::features::defect_of;
+use crate::sections::{leb128, sections};
 
 fn wrong(message: impl Into<String>) -> Failure {
     Failure(Status::INVALID_ARGUMENT, message.into())
@@ -206,6 +207,8 @@ pub unsafe extern "C" fn sl_bridge_bindgen_c(
     err: *mut SlError,
 ) -> Status {
     let mut visited = Status::OK;
+    // A panic becomes an error; it is not printed.
+    std::panic::set_hook(Box::new(|_| {}));
     // SAFETY: the header's contract: valid for this call.
     let status = unsafe {
         ffi_guard(err, || {
@@ -294,19 +297,6 @@ unsafe fn componentize(request: &SlComponentize) -> Fallible<Vec<u8>> {
     })
 }
 
-/// The sections, with their numbers: WebAssembly Core 2.0, 5.5.2. Ends where
-/// one is broken.
-fn sections(core: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    let mut at = core.get(8..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let (&id, rest) = at.split_first()?;
-        let (len, rest) = leb128(rest)?;
-        let body = rest.get(..len)?;
-        at = rest.get(len..)?;
-        Some((id, body))
-    })
-}
-
 /// Whether the module has an export `_start`, as the preview 1 ABI names the
 /// entry of a command. The section's grammar: WebAssembly Core 2.0, 5.5.10.
 fn exports_start(core: &[u8]) -> bool {
@@ -336,17 +326,6 @@ fn names(body: &[u8]) -> Option<Vec<&[u8]>> {
     Some(names)
 }
 
-fn leb128(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut value = 0usize;
-    for (index, byte) in bytes.iter().enumerate().take(5) {
-        value |= usize::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Some((value, bytes.get(index + 1..)?));
-        }
-    }
-    None
-}
-
 /// # Safety
 /// See slight_bridge.h.
 #[no_mangle]
@@ -355,6 +334,8 @@ pub unsafe extern "C" fn sl_bridge_componentize(
     sink: SlSink,
     err: *mut SlError,
 ) -> Status {
+    // A panic becomes an error; it is not printed.
+    std::panic::set_hook(Box::new(|_| {}));
     // SAFETY: the header's contract: valid for this call.
     unsafe {
         ffi_guard(err, || {

@@ -92,14 +92,22 @@ static size_t warn_missing_resources(const struct sl_manifest *manifest,
 static void print_import(void *context, const struct sl_host_import *import)
 {
     (void)context;
-    if (import->provided) {
+    if (import->answer == SL_HOST_PROVIDED) {
         sl_print_line(stdout, "  %s", import->name);
         return;
     }
-    printf("  %s", sl_style_on(stdout, SL_STYLE_RED));
+    bool traps = import->answer == SL_HOST_TRAPS;
+    printf("  %s", sl_style_on(stdout, traps ? SL_STYLE_YELLOW : SL_STYLE_RED));
     sl_print_text(stdout, import->name);
-    printf("  missing:%s ", sl_style_off(stdout));
+    printf("  %s:%s ", traps ? "traps when called" : "missing",
+           sl_style_off(stdout));
     sl_print_line(stdout, "%s", import->hint);
+}
+
+static void print_export(void *context, const char *name)
+{
+    (void)context;
+    sl_print_line(stdout, "  %s", name);
 }
 
 static void print_granted_trigger(const struct sl_manifest_trigger *trigger)
@@ -204,29 +212,48 @@ static void warn_risk(const char *resource, const char *text)
     sl_print_warning("resource \"%s\": %s", resource, text);
 }
 
-/* strict: a warning is a failure. */
+static void print_components(const struct sl_manifest *manifest,
+                             struct sl_host *host)
+{
+    for (size_t i = 0; i < manifest->component_count; i++) {
+        fputs(i > 0 ? "\n" : "", stdout);
+        sl_print_line(stdout, "%s imports", manifest->components[i].source);
+        sl_host_imports(host, i, print_import, NULL);
+        putchar('\n');
+        sl_print_line(stdout, "%s exports", manifest->components[i].source);
+        sl_host_exports(host, i, print_export, NULL);
+        print_grants(manifest, &manifest->components[i]);
+    }
+    fflush(stdout);
+}
+
+static size_t warn(const struct sl_manifest *manifest, struct sl_host *host)
+{
+    size_t warnings = sl_target_risks(manifest, warn_risk);
+
+    for (size_t i = 0; i < manifest->resource_count; i++)
+        warnings += warn_missing_paths(&manifest->resources[i]);
+    for (size_t i = 0; i < manifest->component_count; i++)
+        warnings += warn_missing_resources(manifest, host, i);
+    return warnings;
+}
+
+/* What is missing comes before compiling, which may take long.  strict: a
+ * warning is a failure. */
 static int check_host(const struct sl_manifest *manifest, struct sl_host *host,
                       bool strict)
 {
     struct sl_error err;
 
-    for (size_t i = 0; i < manifest->component_count; i++) {
-        fputs(i > 0 ? "\n" : "", stdout);
-        sl_print_line(stdout, "%s imports", manifest->components[i].source);
-        sl_host_imports(host, i, print_import, NULL);
-        print_grants(manifest, &manifest->components[i]);
-    }
-    fflush(stdout);
+    print_components(manifest, host);
     int code = sl_target_missing(manifest, host);
+    if (code == SL_EXIT_OK)
+        code = sl_target_load(manifest, host);
     if (code != SL_EXIT_OK)
         return code;
     if (sl_host_link(host, &err) != SL_OK)
         return sl_print_failure(&err, SL_EXIT_COMPONENT);
-    size_t warnings = sl_target_risks(manifest, warn_risk);
-    for (size_t i = 0; i < manifest->resource_count; i++)
-        warnings += warn_missing_paths(&manifest->resources[i]);
-    for (size_t i = 0; i < manifest->component_count; i++)
-        warnings += warn_missing_resources(manifest, host, i);
+    size_t warnings = warn(manifest, host);
     if (strict && warnings > 0) {
         sl_print_error("%zu warning%s with --strict", warnings,
                        warnings > 1 ? "s" : "");
@@ -244,9 +271,9 @@ static int run_check(const struct sl_args *args)
     SL_CLEANUP(sl_host_freep) struct sl_host *host = NULL;
 
     int code = sl_target_open(sl_args_operand(args, 0),
-                              sl_args_value(args, "manifest"), &manifest);
+                              sl_args_value(args, "manifest"), NULL, &manifest);
     if (code == SL_EXIT_OK)
-        code = sl_target_load(manifest, args, &host);
+        code = sl_target_read(manifest, args, &host);
     if (code == SL_EXIT_OK)
         code = check_host(manifest, host, sl_args_has(args, "strict"));
     return code;
@@ -273,11 +300,11 @@ const struct sl_command sl_command_check = {
     .name = "check",
     .summary = "check a component and its manifest without running",
     .operands = "[FILE|DIR]",
-    .text = "Reads the manifest, compiles and links the component, and prints "
-            "what it\n"
-            "imports and what it is granted. Nothing is run and no service is "
-            "contacted. The\n"
-            "operand is as for \"slight run\".\n"
+    .text = "Reads the manifest, prints what the component imports, exports "
+            "and is granted,\n"
+            "and compiles and links it unless an import is missing. Nothing is "
+            "run and no\n"
+            "service is contacted. The operand is as for \"slight run\".\n"
             "\n"
             "Warns about passwords that would be sent to another machine "
             "without TLS, missing\n"

@@ -275,7 +275,8 @@ static int run_dead_letters(const struct sl_args *args)
 
     if (!read_request(args, &request))
         return SL_EXIT_USAGE;
-    int code = sl_target_open(NULL, sl_args_value(args, "manifest"), &manifest);
+    int code =
+        sl_target_open(NULL, sl_args_value(args, "manifest"), NULL, &manifest);
     if (code != SL_EXIT_OK)
         return code;
     const struct sl_manifest_resource *resource =

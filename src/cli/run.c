@@ -120,11 +120,13 @@ static int run_manifest(const struct sl_args *args,
                         struct sl_sandbox *sandbox, struct sl_server *server)
 {
     const struct sl_manifest *manifest = server->manifest;
-    int code = sl_target_load(manifest, args, &server->host);
+    int code = sl_target_read(manifest, args, &server->host);
 
-    sl_signals_disown_children(); /* no other program is started */
     if (code == SL_EXIT_OK)
         code = sl_target_missing(manifest, server->host);
+    if (code == SL_EXIT_OK)
+        code = sl_target_load(manifest, server->host);
+    sl_signals_disown_children(); /* no other program is started */
     if (code != SL_EXIT_OK)
         return code;
     (void)sl_target_risks(manifest, log_risk);
@@ -143,7 +145,8 @@ static int run_run(const struct sl_args *args)
     if (code != SL_EXIT_OK)
         return code;
     code = sl_target_open(sl_args_operand(args, 0),
-                          sl_args_value(args, "manifest"), &manifest);
+                          sl_args_value(args, "manifest"),
+                          sl_args_value(args, "listen"), &manifest);
     if (code == SL_EXIT_OK)
         code = sl_run_options_check(args, manifest);
     /* Before the first thread is started. */
@@ -168,6 +171,11 @@ static const struct sl_command_option options[] = {
      .kind = SL_ARGUMENT_FOLDER,
      .repeats = true,
      .help = "let the component see a folder, read-only with :ro; repeatable"},
+    {.name = "listen",
+     .argument = "HOST:PORT",
+     .help =
+         "without a manifest: answer HTTP requests at this address; default "
+         "127.0.0.1:8080 for a component that exports no program"},
     {.name = "timeout",
      .argument = "DURATION",
      .help = "without triggers: end the component after this time, for example "
@@ -200,6 +208,7 @@ static const char *const examples[] = {
     "slight run app.wasm -- --flag word",
     "slight run                              # slightfile.toml of this folder",
     "slight run examples/wordcount-c < text.txt",
+    "slight run api.wasm --listen 127.0.0.1:8000",
     "slight run app.wasm --dir data::/data:ro --env LANG=C --timeout 5s",
     NULL,
 };
@@ -218,6 +227,10 @@ const struct sl_command sl_command_run = {
             "kept in .slight/default.db of the working directory. It sees no "
             "folders and no\n"
             "environment variables but those given here.\n"
+            "\n"
+            "One that exports a handler of wasi:http, and no program, answers "
+            "HTTP requests,\n"
+            "by default at 127.0.0.1:8080.\n"
             "\n"
             "A manifest with [[trigger]]s serves requests, messages and events "
             "until\n"

@@ -16,6 +16,7 @@
 #include "base/option.h"
 #include "cli/print.h"
 #include "cli/signals.h"
+#include "host/tools.h"
 
 struct problems {
     const char *path; /* of the manifest */
@@ -70,42 +71,75 @@ static bool is_manifest_name(const char *path)
     return len > 5 && strcmp(path + len - 5, ".toml") == 0;
 }
 
-static int open_component(const char *path, const char *manifest_file,
+#define DEFAULT_LISTEN "127.0.0.1:8080"
+
+static int open_component(const char *path, const char *listen,
                           struct sl_manifest **out)
 {
+    unsigned exports = sl_tool_exports(path);
+    const char *at = listen;
     struct sl_error err;
 
-    if (manifest_file == NULL) {
-        if (sl_manifest_default(path, out, &err) == SL_OK)
-            return SL_EXIT_OK;
-        return sl_print_failure(&err, SL_EXIT_FAILED);
+    if (at == NULL && exports == SL_TOOL_EXPORTS_HTTP)
+        at = DEFAULT_LISTEN;
+    if (listen != NULL && (exports & SL_TOOL_EXPORTS_HTTP) == 0) {
+        sl_print_error("--listen needs a component that exports "
+                       "wasi:http/incoming-handler@0.2 or "
+                       "wasi:http/handler@0.3; %s does not",
+                       path);
+        return SL_EXIT_USAGE;
     }
+    if (sl_manifest_default(path, at, out, &err) == SL_OK)
+        return SL_EXIT_OK;
+    if (listen == NULL)
+        return sl_print_failure(&err, SL_EXIT_FAILED);
+    sl_print_error("--listen %s: %s", listen, err.message);
+    return SL_EXIT_USAGE;
+}
+
+static int open_with_manifest(const char *path, const char *manifest_file,
+                              struct sl_manifest **out)
+{
     int code = open_manifest(manifest_file, out);
+
     if (code == SL_EXIT_OK)
         sl_manifest_set_source(*out, path);
     return code;
 }
 
+static int fail_not_component(const char *option, const char *operand,
+                              bool is_folder)
+{
+    sl_print_error("%s needs a component; %s is %s", option, operand,
+                   is_folder ? "a folder" : "a manifest");
+    return SL_EXIT_USAGE;
+}
+
 int sl_target_open(const char *operand, const char *manifest_file,
-                   struct sl_manifest **out)
+                   const char *listen, struct sl_manifest **out)
 {
     struct stat info;
 
+    if (listen != NULL && manifest_file != NULL) {
+        sl_print_error("--listen is for a component without a manifest; set "
+                       "\"listen\" in [[trigger]]");
+        return SL_EXIT_USAGE;
+    }
     if (operand == NULL && manifest_file != NULL)
         return open_manifest(manifest_file, out);
     if (operand == NULL)
         operand = ".";
     bool is_folder = stat(operand, &info) == 0 && S_ISDIR(info.st_mode);
-    if (manifest_file != NULL && (is_folder || is_manifest_name(operand))) {
-        sl_print_error("--manifest needs a component; %s is %s", operand,
-                       is_folder ? "a folder" : "a manifest");
-        return SL_EXIT_USAGE;
-    }
-    if (is_folder)
-        return open_folder(operand, out);
-    if (is_manifest_name(operand))
-        return open_manifest(operand, out);
-    return open_component(operand, manifest_file, out);
+    bool is_component = !is_folder && !is_manifest_name(operand);
+    if (!is_component && manifest_file != NULL)
+        return fail_not_component("--manifest", operand, is_folder);
+    if (!is_component && listen != NULL)
+        return fail_not_component("--listen", operand, is_folder);
+    if (is_component && manifest_file != NULL)
+        return open_with_manifest(operand, manifest_file, out);
+    if (is_component)
+        return open_component(operand, listen, out);
+    return is_folder ? open_folder(operand, out) : open_manifest(operand, out);
 }
 
 int sl_target_print_failure(const struct sl_manifest *manifest,
@@ -140,7 +174,21 @@ static bool parse_compiling(const struct sl_args *args,
     return true;
 }
 
-int sl_target_load(const struct sl_manifest *manifest,
+/* The status of reading or compiling, as an exit code. */
+static int loaded_code(const struct sl_manifest *manifest,
+                       const struct sl_host *host, enum sl_status status,
+                       const struct sl_error *err)
+{
+    if (sl_signals_caught() != 0)
+        return SL_EXIT_SIGNAL + sl_signals_caught();
+    if (status == SL_OK)
+        return SL_EXIT_OK;
+    return sl_target_print_failure(
+        manifest, manifest->components[sl_host_at(host)].source_place, err,
+        SL_EXIT_COMPONENT);
+}
+
+int sl_target_read(const struct sl_manifest *manifest,
                    const struct sl_args *args, struct sl_host **out)
 {
     struct sl_host_config config = {.progress = true};
@@ -156,17 +204,21 @@ int sl_target_load(const struct sl_manifest *manifest,
                                        err.status == SL_INVALID_ARGUMENT
                                            ? SL_EXIT_MANIFEST
                                            : SL_EXIT_FAILED);
-    enum sl_status status = sl_host_load(host, &err);
-    if (sl_signals_caught() != 0)
-        return SL_EXIT_SIGNAL + sl_signals_caught();
-    if (status != SL_OK) {
-        place = manifest->components[sl_host_loaded(host)].source_place;
-        return sl_target_print_failure(manifest, place, &err,
-                                       SL_EXIT_COMPONENT);
-    }
+    enum sl_status status = sl_host_read(host, &err);
+    int code = loaded_code(manifest, host, status, &err);
+    if (code != SL_EXIT_OK)
+        return code;
     *out = host;
     host = NULL; /* handed over */
     return SL_EXIT_OK;
+}
+
+int sl_target_load(const struct sl_manifest *manifest, struct sl_host *host)
+{
+    struct sl_error err;
+    enum sl_status status = sl_host_load(host, &err);
+
+    return loaded_code(manifest, host, status, &err);
 }
 
 static void print_missing(void *context, const struct sl_host_import *import)
@@ -178,7 +230,7 @@ static void print_missing(void *context, const struct sl_host_import *import)
     };
     struct sl_message text;
 
-    if (import->provided)
+    if (import->answer != SL_HOST_MISSING)
         return;
     if (sl_log_format() == SL_LOG_JSON) {
         sl_log_write(SL_LOG_ERROR, "import-missing", fields, 3);

@@ -12,10 +12,12 @@
 /*
  * operand: a .wasm file, a .toml file or a folder; NULL: the working directory.
  * manifest_file: the manifest of the component that operand names, or NULL.
- * Returns SL_EXIT_OK, or an exit code after a message.
+ * listen: the address at which a component without a manifest answers HTTP
+ * requests; NULL: the default, where it exports a handler of them and no
+ * program.  Returns SL_EXIT_OK, or an exit code after a message.
  */
 int sl_target_open(const char *operand, const char *manifest_file,
-                   struct sl_manifest **out);
+                   const char *listen, struct sl_manifest **out);
 
 /* Print err as sl_print_failure does, after its place in the manifest unless
  * that is zero. */
@@ -35,19 +37,23 @@ int sl_target_print_failure(const struct sl_manifest *manifest,
                  "manifest"}
 
 /*
- * Open a host for the manifest and load the components.  args has the options
+ * Open a host for the manifest and read the components.  args has the options
  * above.  Returns as sl_target_open does.  From now on, signals that end the
  * process are caught (signals.h); one that arrives meanwhile ends the loading.
  */
-int sl_target_load(const struct sl_manifest *manifest,
+int sl_target_read(const struct sl_manifest *manifest,
                    const struct sl_args *args, struct sl_host **out);
+
+/* Compile the components that were read. */
+int sl_target_load(const struct sl_manifest *manifest, struct sl_host *host);
 
 /* Report the risks of all resources.  Returns their number. */
 typedef void sl_target_risk_fn(const char *resource, const char *text);
 size_t sl_target_risks(const struct sl_manifest *manifest,
                        sl_target_risk_fn *report);
 
-/* Print the imports that slight does not provide.  SL_EXIT_OK without any. */
+/* Print the missing imports of components that were read.  SL_EXIT_OK without
+ * any. */
 int sl_target_missing(const struct sl_manifest *manifest, struct sl_host *host);
 
 #endif

@@ -102,7 +102,7 @@ static void test_folder_of_the_implicit_store(void **state)
         assert_non_null(file);
         fputs(contents[i], file);
         fclose(file);
-        assert_int_equal(sl_manifest_default("app.wasm", &manifest, &err),
+        assert_int_equal(sl_manifest_default("app.wasm", NULL, &manifest, &err),
                          SL_OK);
         sl_host_allow(manifest, &run, sandbox);
         assert_int_equal(stat(".slight", &info), i == 0 ? -1 : 0);

@@ -27,7 +27,6 @@ static void grant_resources(const struct sl_host *host,
 {
     const struct sl_manifest *manifest = host->manifest;
 
-    component->manifest = of;
     component->metrics = sl_alloc_array(manifest->resource_count + 1,
                                         sizeof(*component->metrics));
     for (size_t i = 0; i < manifest->resource_count; i++)
@@ -126,10 +125,13 @@ enum sl_status sl_host_new(const struct sl_manifest *manifest,
     };
     host->components =
         sl_alloc_array(manifest->component_count, sizeof(*host->components));
-    for (size_t i = 0; i < manifest->component_count; i++)
+    for (size_t i = 0; i < manifest->component_count; i++) {
+        host->components[i].manifest = &manifest->components[i];
+        host->components[i].source.fd = -1;
         sl_host_output_init(&host->components[i].output,
                             manifest->components[i].name,
                             manifest->components[i].output_rate);
+    }
     host->done = eventfd(0, EFD_CLOEXEC);
     if (host->done < 0)
         return sl_fail(err, SL_UNAVAILABLE, "eventfd: %s", strerror(errno));
@@ -179,6 +181,9 @@ bool sl_host_free(struct sl_host *host)
             free(metrics[j]);
         free(metrics);
         sl_host_output_done(&host->components[i].output);
+        sl_host_source_done(&host->components[i].source);
+        sl_externs_done(&host->components[i].imports);
+        sl_externs_done(&host->components[i].exports);
     }
     free(host->components);
     sl_closep(&host->done);
@@ -188,40 +193,33 @@ bool sl_host_free(struct sl_host *host)
     return true;
 }
 
-struct visit {
-    sl_host_import_fn *visit;
-    void *context;
-    size_t missing;
-};
-
-static void visit_import(void *context, const struct sl_bridge_extern *item)
-{
-    struct visit *visit = context;
-    char hint[160] = "";
-    const struct sl_import_name name = {item->package, item->interface,
-                                        item->version};
-    SL_CLEANUP(sl_freep)
-    char *text = sl_strndup(item->name.ptr, item->name.len);
-    const struct sl_host_import import = {
-        .name = text,
-        .provided = sl_import_provided(&name, hint, sizeof(hint)),
-        .hint = hint,
-    };
-
-    if (!import.provided)
-        visit->missing++;
-    if (visit->visit != NULL)
-        visit->visit(visit->context, &import);
-}
-
-size_t sl_host_imports(struct sl_host *host, size_t index,
+size_t sl_host_imports(const struct sl_host *host, size_t index,
                        sl_host_import_fn *visit, void *context)
 {
-    struct visit state = {visit, context, 0};
+    const struct sl_host_component *component = &host->components[index];
+    bool may_trap = component->manifest->unanswered_traps;
+    size_t missing = 0;
 
-    sl_bridge_component_imports(host->components[index].component, visit_import,
-                                &state);
-    return state.missing;
+    for (size_t i = 0; i < component->imports.count; i++) {
+        const struct sl_extern *item = &component->imports.list[i];
+        char hint[160] = "";
+        struct sl_host_import import = {.name = item->name, .hint = hint};
+        if (!sl_import_provided(&item->parts, hint, sizeof(hint)))
+            import.answer = may_trap ? SL_HOST_TRAPS : SL_HOST_MISSING;
+        missing += import.answer == SL_HOST_MISSING;
+        if (visit != NULL)
+            visit(context, &import);
+    }
+    return missing;
+}
+
+void sl_host_exports(const struct sl_host *host, size_t index,
+                     sl_host_export_fn *visit, void *context)
+{
+    const struct sl_externs *exports = &host->components[index].exports;
+
+    for (size_t i = 0; i < exports->count; i++)
+        visit(context, exports->list[i].name);
 }
 
 const struct sl_host_instances *
@@ -295,7 +293,8 @@ static enum sl_status check_exports(const struct sl_host *host,
                            "the component exports no %s, which the trigger in "
                            "line %u of %s calls",
                            exports[trigger->type].name, trigger->place.line,
-                           manifest->path);
+                           manifest->path != NULL ? manifest->path
+                                                  : "the built-in manifest");
     }
     if (manifest->trigger_count > 0 || (exported & SL_BRIDGE_EXPORTS_RUN) != 0)
         return SL_OK;
@@ -408,37 +407,71 @@ static enum sl_status settle_room(const struct sl_host *host,
 }
 
 /* Where the import that does not fit is of a later version, say so in front. */
-static void explain_newer(void *context, const struct sl_bridge_extern *item)
+static void explain_newer(const struct sl_externs *imports,
+                          struct sl_error *err)
 {
-    struct sl_error *err = context;
-    const struct sl_import_name name = {item->package, item->interface,
-                                        item->version};
     char newer[160] = "";
-    SL_CLEANUP(sl_freep)
-    char *quoted = sl_asprintf("`%.*s`", (int)item->name.len,
-                               (const char *)item->name.ptr);
 
-    if (strstr(err->message, quoted) != NULL &&
-        sl_import_newer(&name, newer, sizeof(newer)))
+    for (size_t i = 0; i < imports->count; i++) {
+        const struct sl_extern *item = &imports->list[i];
+        SL_CLEANUP(sl_freep) char *quoted = sl_asprintf("`%s`", item->name);
+        if (strstr(err->message, quoted) == NULL ||
+            !sl_import_newer(&item->parts, newer, sizeof(newer)))
+            continue;
         (void)sl_fail_in(err, "it needs %s", newer);
+        return;
+    }
+}
+
+/* The names of what traps. */
+struct unanswered {
+    struct sl_bytes *names;
+    size_t count;
+};
+
+static void unanswered_done(struct unanswered *unanswered)
+{
+    free(unanswered->names);
+}
+
+static void add_unanswered(void *context, const struct sl_host_import *import)
+{
+    struct unanswered *unanswered = context;
+
+    if (import->answer == SL_HOST_TRAPS)
+        unanswered->names[unanswered->count++] = sl_bytes_of(import->name);
+}
+
+static enum sl_status link_component(struct sl_host *host, size_t index,
+                                     struct sl_error *err)
+{
+    struct sl_host_component *component = &host->components[index];
+    const struct sl_bridge_limits limits = sl_host_limits(component->manifest);
+    SL_CLEANUP(unanswered_done)
+    struct unanswered unanswered = {
+        .names = sl_alloc_array(component->imports.count + 1,
+                                sizeof(*unanswered.names))};
+
+    (void)sl_host_imports(host, index, add_unanswered, &unanswered);
+    enum sl_status status = sl_bridge_program_new(
+        host->engine, component->component, &sl_host_functions, &limits,
+        unanswered.names, unanswered.count, &component->grants,
+        &component->program, err);
+    if (status == SL_NOT_FOUND)
+        explain_newer(&component->imports, err);
+    if (status == SL_OK)
+        status = check_exports(host, component, err);
+    if (status != SL_OK)
+        return sl_fail_in(err, "%s", component->manifest->source);
+    return SL_OK;
 }
 
 enum sl_status sl_host_link(struct sl_host *host, struct sl_error *err)
 {
     for (size_t i = 0; i < host->manifest->component_count; i++) {
-        struct sl_host_component *component = &host->components[i];
-        const struct sl_bridge_limits limits =
-            sl_host_limits(component->manifest);
-        enum sl_status status = sl_bridge_program_new(
-            host->engine, component->component, &sl_host_functions, &limits,
-            &component->grants, &component->program, err);
-        if (status == SL_NOT_FOUND)
-            sl_bridge_component_imports(component->component, explain_newer,
-                                        err);
-        if (status == SL_OK)
-            status = check_exports(host, component, err);
+        enum sl_status status = link_component(host, i, err);
         if (status != SL_OK)
-            return sl_fail_in(err, "%s", component->manifest->source);
+            return status;
     }
     return settle_room(host, err);
 }

@@ -3,7 +3,7 @@
  * The components of a manifest with everything that it gives them: the engine,
  * the services, the compiled code, and runs.
  *
- * The order is new, load, (imports,) link, run.  One thread uses a host.
+ * The order is new, read, (imports, exports,) load, link, run.  One thread uses a host.
  */
 #ifndef SL_HOST_HOST_H
 #define SL_HOST_HOST_H
@@ -61,30 +61,49 @@ SL_MUST_CHECK enum sl_status sl_host_new(const struct sl_manifest *manifest,
 bool sl_host_free(struct sl_host *host);
 
 /*
- * Read and compile the manifest's components, or take them from the cache.  The
- * message of a failure names the file and says what to do; sl_host_loaded is
- * the index of the component, then.  SL_TIMEOUT and SL_UNAVAILABLE: a limit of
- * compiling was met; SL_CONFLICT: interrupted.  Other programs are started here
- * only, and in none of the functions that come after it.
+ * Read the manifest's components, and which imports and exports they have.  The
+ * message of a failure names the file and says what to do; sl_host_at is the
+ * index of the component, then.
+ */
+SL_MUST_CHECK enum sl_status sl_host_read(struct sl_host *host,
+                                          struct sl_error *err);
+
+/*
+ * Compile the components, or take them from the cache; they are read first
+ * where they were not.  Fails as sl_host_read does.  SL_TIMEOUT and
+ * SL_UNAVAILABLE: a limit of compiling was met; SL_CONFLICT: interrupted.  Other
+ * programs are started here only, and in none of the functions that come after
+ * it.
  */
 SL_MUST_CHECK enum sl_status sl_host_load(struct sl_host *host,
                                           struct sl_error *err);
-size_t sl_host_loaded(const struct sl_host *host);
+size_t sl_host_at(const struct sl_host *host);
 
-/* One import of the component.  hint: "" where it is provided. */
+enum sl_host_answer {
+    SL_HOST_PROVIDED,
+    SL_HOST_MISSING,
+    SL_HOST_TRAPS, /* missing, and a call of it traps: unanswered = "trap" */
+};
+
+/* One import of the component. */
 struct sl_host_import {
     const char *name;
-    bool provided;
-    const char *hint; /* why not, or what would be near */
+    enum sl_host_answer answer;
+    const char *hint; /* why it is missing, or what would be near; or "" */
 };
 
 typedef void sl_host_import_fn(void *context,
                                const struct sl_host_import *import);
 
-/* Visit every import of the component with this index in the manifest; returns
- * how many are not provided. */
-size_t sl_host_imports(struct sl_host *host, size_t index,
+/* Visit every import of the component with this index in the manifest, once it
+ * was read; returns how many are missing. */
+size_t sl_host_imports(const struct sl_host *host, size_t index,
                        sl_host_import_fn *visit, void *context);
+
+/* The same for its exports. */
+typedef void sl_host_export_fn(void *context, const char *name);
+void sl_host_exports(const struct sl_host *host, size_t index,
+                     sl_host_export_fn *visit, void *context);
 
 /*
  * Make the components ready to be run.  SL_NOT_FOUND where an import is

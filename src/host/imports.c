@@ -59,6 +59,11 @@ static bool is_text(struct sl_bytes bytes, const char *text)
     return sl_bytes_equal(bytes, sl_bytes_of(text));
 }
 
+static bool is_wasi(struct sl_bytes package)
+{
+    return package.len > 5 && memcmp(package.ptr, "wasi:", 5) == 0;
+}
+
 static bool has_interface(const struct provided *provided,
                           struct sl_bytes interface)
 {
@@ -104,6 +109,17 @@ static bool is_compatible(struct sl_bytes wanted, const char *provided)
     return sl_bytes_equal(wanted, have);
 }
 
+/*
+ * The last candidate of WASI 0.3 has the types of 0.3.0, whose names its imports
+ * get (bridge/src/rename.rs).
+ */
+static bool is_candidate(const struct sl_import_name *name,
+                         const char *provided)
+{
+    return is_text(name->version, "0.3.0-rc-2026-03-15") &&
+           strcmp(provided, "0.3.0") == 0 && is_wasi(name->package);
+}
+
 static const char *nearest_in(struct sl_bytes word, const char *const names[])
 {
     char text[128];
@@ -120,8 +136,9 @@ static void hint_package(struct sl_bytes package, char *hint, size_t size)
 
     for (size_t i = 0; i < TABLE_SIZE; i++)
         names[i] = table[i].package;
-    const char *nearest = nearest_in(package, names);
-    if (nearest != NULL)
+    /* The names of WASI are made by tools: another one is another package. */
+    const char *nearest = is_wasi(package) ? NULL : nearest_in(package, names);
+    if (nearest != NULL && !is_wasi(sl_bytes_of(nearest)))
         snprintf(hint, size, "unknown package; did you mean %s?", nearest);
     else
         snprintf(hint, size, "this slight does not provide the package");
@@ -150,7 +167,8 @@ static void hint_interface(const struct sl_import_name *name, char *hint,
     if (used > 0)
         return;
 
-    const char *nearest = nearest_in(name->interface, names);
+    const char *nearest =
+        is_wasi(name->package) ? NULL : nearest_in(name->interface, names);
     if (nearest != NULL)
         snprintf(hint, size, "no such interface; did you mean %s?", nearest);
     else
@@ -167,7 +185,8 @@ bool sl_import_provided(const struct sl_import_name *name, char *hint,
             continue;
         package_known = true;
         if (has_interface(&table[i], name->interface) &&
-            is_compatible(name->version, table[i].version))
+            (is_compatible(name->version, table[i].version) ||
+             is_candidate(name, table[i].version)))
             return true;
     }
     if (name->package.len == 0)

@@ -52,6 +52,33 @@ static void test_compatible_versions(void **state)
     check("wasi:io", "poll", "0.3.0", "this slight provides 0.2.12");
 }
 
+/* The last candidate has the types of 0.3.0; no other one has them. */
+static void test_candidate(void **state)
+{
+    (void)state;
+    check("wasi:http", "types", "0.3.0-rc-2026-03-15", NULL);
+    check("wasi:http", "types", "0.3.0-rc-2026-03-16",
+          "this slight provides 0.2.12 and 0.3.0");
+    check("wasi:io", "poll", "0.3.0-rc-2026-03-15",
+          "this slight provides 0.2.12");
+    check("slight:kv", "store", "0.3.0-rc-2026-03-15",
+          "this slight provides 0.2.0");
+}
+
+/* Tools write the names of WASI, so that another name is another package. */
+static void test_wasi_is_not_guessed(void **state)
+{
+    (void)state;
+    check("wasi:config", "store", "0.2.0-draft",
+          "this slight does not provide the package");
+    check("wasi:cly", "stdout", "0.2.0",
+          "this slight does not provide the package");
+    check("wasix:cli", "stdout", "0.2.0",
+          "this slight does not provide the package");
+    check("wasi:http", "incoming-handler", "0.2.0",
+          "the package has no such interface here");
+}
+
 static void test_hints(void **state)
 {
     (void)state;
@@ -107,6 +134,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_provided),
         cmocka_unit_test(test_compatible_versions),
+        cmocka_unit_test(test_candidate),
+        cmocka_unit_test(test_wasi_is_not_guessed),
         cmocka_unit_test(test_hints),
         cmocka_unit_test(test_newer),
     };

@@ -5,10 +5,23 @@
 #ifndef SL_HOST_INTERNAL_H
 #define SL_HOST_INTERNAL_H
 
+#include "host/externs.h"
 #include "host/host.h"
 #include "host/instance.h"
 #include "host/output.h"
 #include "slight_bridge.h"
+
+/*
+ * The bytes of a component: a copy that nobody changes between what is looked
+ * at and what is compiled.
+ */
+struct sl_host_source {
+    int fd; /* a memfd */
+    struct sl_bytes bytes;
+};
+
+/* Also of one that was let go before. */
+void sl_host_source_done(struct sl_host_source *source);
 
 /* One of the manifest's. */
 struct sl_host_component {
@@ -17,6 +30,9 @@ struct sl_host_component {
     struct sl_host_instances instances;
     struct sl_metric **metrics; /* of grants */
     struct sl_host_output output;
+    struct sl_host_source source; /* until it is compiled */
+    struct sl_externs imports;
+    struct sl_externs exports;
     struct sl_bridge_component *component;
     struct sl_bridge_program *program;
 };
@@ -30,7 +46,8 @@ struct sl_host {
     struct sl_bridge_engine_config engine_config;
     struct sl_bridge_engine *engine;
     struct sl_host_component *components; /* as many as the manifest has */
-    size_t loaded;                        /* of them */
+    size_t read;                          /* of them */
+    size_t loaded;
 
     /* The run, which may outlast sl_host_run and so lives here. */
     int done; /* an eventfd, written when the run is over */

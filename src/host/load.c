@@ -21,16 +21,7 @@
 
 #define CODE_BYTES_MAX ((size_t)4 * 1024 * 1024 * 1024)
 
-/*
- * The bytes of a component: a copy that nobody changes between what is looked
- * at and what is compiled.
- */
-struct source {
-    int fd; /* a memfd */
-    struct sl_bytes bytes;
-};
-
-static void source_done(struct source *source)
+void sl_host_source_done(struct sl_host_source *source)
 {
     if (source->bytes.len > 0)
         munmap((void *)(uintptr_t)source->bytes.ptr, source->bytes.len);
@@ -51,7 +42,8 @@ static struct sl_bytes map_all(int fd)
 }
 
 static enum sl_status open_source(const struct sl_manifest_component *component,
-                                  struct source *source, struct sl_error *err)
+                                  struct sl_host_source *source,
+                                  struct sl_error *err)
 {
     struct sl_error cause;
 
@@ -159,8 +151,8 @@ static int store_cached(struct sl_cache *cache, const struct sl_cache_key *key,
 /* From another process: see compile.h. */
 static enum sl_status compile_apart(struct sl_host *host,
                                     struct sl_host_component *component,
-                                    const struct source *source, int *code,
-                                    struct sl_error *err)
+                                    const struct sl_host_source *source,
+                                    int *code, struct sl_error *err)
 {
     const struct sl_manifest_component *of = component->manifest;
     const struct sl_host_compiling *limits = &host->compiling;
@@ -221,7 +213,7 @@ static enum sl_status compile_here(struct sl_host *host,
 
 static enum sl_status
 compile_component(struct sl_host *host, struct sl_host_component *component,
-                  const struct source *source, struct sl_cache *cache,
+                  const struct sl_host_source *source, struct sl_cache *cache,
                   const struct sl_cache_key *key, struct sl_error *err)
 {
     SL_CLEANUP(sl_closep) int code = -1;
@@ -257,28 +249,50 @@ static struct sl_cache_key key_of(const struct sl_host *host,
     return key;
 }
 
+static enum sl_status read_component(struct sl_host_component *component,
+                                     struct sl_error *err)
+{
+    struct sl_host_source *source = &component->source;
+
+    enum sl_status status = open_source(component->manifest, source, err);
+    if (status == SL_OK)
+        status = check_kind(component->manifest->source, source->bytes, err);
+    if (status != SL_OK)
+        return status;
+    sl_externs_read_imports(&component->imports, source->bytes);
+    sl_externs_read_exports(&component->exports, source->bytes);
+    return SL_OK;
+}
+
 static enum sl_status load_component(struct sl_host *host,
                                      struct sl_host_component *component,
                                      struct sl_error *err)
 {
-    SL_CLEANUP(source_done) struct source source = {.fd = -1};
-
-    enum sl_status status = open_source(component->manifest, &source, err);
-    if (status == SL_OK)
-        status = check_kind(component->manifest->source, source.bytes, err);
-    if (status != SL_OK)
-        return status;
-
+    struct sl_host_source *source = &component->source;
     SL_CLEANUP(sl_cache_freep) struct sl_cache *cache = open_cache();
-    const struct sl_cache_key key = key_of(host, source.bytes);
-    if (cache != NULL && load_cached(host, component, cache, &key))
-        return SL_OK;
-    return compile_component(host, component, &source, cache, &key, err);
+    const struct sl_cache_key key = key_of(host, source->bytes);
+    enum sl_status status = SL_OK;
+
+    if (cache == NULL || !load_cached(host, component, cache, &key))
+        status = compile_component(host, component, source, cache, &key, err);
+    sl_host_source_done(source);
+    return status;
+}
+
+enum sl_status sl_host_read(struct sl_host *host, struct sl_error *err)
+{
+    enum sl_status status = SL_OK;
+
+    while (status == SL_OK && host->read < host->manifest->component_count) {
+        status = read_component(&host->components[host->read], err);
+        host->read += status == SL_OK;
+    }
+    return status;
 }
 
 enum sl_status sl_host_load(struct sl_host *host, struct sl_error *err)
 {
-    enum sl_status status = SL_OK;
+    enum sl_status status = sl_host_read(host, err);
 
     while (status == SL_OK && host->loaded < host->manifest->component_count) {
         status = load_component(host, &host->components[host->loaded], err);
@@ -287,7 +301,8 @@ enum sl_status sl_host_load(struct sl_host *host, struct sl_error *err)
     return status;
 }
 
-size_t sl_host_loaded(const struct sl_host *host)
+size_t sl_host_at(const struct sl_host *host)
 {
-    return host->loaded;
+    return host->read < host->manifest->component_count ? host->read
+                                                        : host->loaded;
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
+#include "host/externs.h"
 #include "slight_bridge.h"
 
 struct output_sink {
@@ -71,6 +73,39 @@ enum sl_status sl_tool_componentize(struct sl_bytes core,
                        "it is not a core module of WebAssembly");
     enum sl_status status = sl_bridge_componentize(&request, sink, err);
     return status != SL_OK ? status : into.status;
+}
+
+#define COMPONENT_BYTES_MAX ((size_t)256 * 1024 * 1024) /* default max-size */
+
+static bool is_part(struct sl_bytes part, const char *text)
+{
+    return sl_bytes_equal(part, sl_bytes_of(text));
+}
+
+static unsigned export_bit(const struct sl_import_name *name)
+{
+    if (is_part(name->package, "wasi:cli") && is_part(name->interface, "run"))
+        return SL_TOOL_EXPORTS_RUN;
+    if (is_part(name->package, "wasi:http") &&
+        (is_part(name->interface, "incoming-handler") ||
+         is_part(name->interface, "handler")))
+        return SL_TOOL_EXPORTS_HTTP;
+    return 0;
+}
+
+unsigned sl_tool_exports(const char *path)
+{
+    SL_CLEANUP(sl_buf_done) struct sl_buf wasm = SL_BUF(COMPONENT_BYTES_MAX);
+    SL_CLEANUP(sl_externs_done) struct sl_externs exports = {0};
+    unsigned bits = 0;
+
+    if (sl_file_read(path, &wasm, NULL) != SL_OK ||
+        sl_bridge_wasm_kind_of(sl_buf_bytes(&wasm)) != SL_BRIDGE_COMPONENT)
+        return 0;
+    sl_externs_read_exports(&exports, sl_buf_bytes(&wasm));
+    for (size_t i = 0; i < exports.count; i++)
+        bits |= export_bit(&exports.list[i].parts);
+    return bits;
 }
 
 enum sl_status sl_tool_versions(struct sl_buf *out, struct sl_error *err)

@@ -39,6 +39,14 @@ sl_tool_componentize(struct sl_bytes core, const struct sl_tool_file *files,
                      size_t count, const char *world, const char *features,
                      struct sl_buf *out, struct sl_error *err);
 
+/* What the file exports that slight can call: a set of these.  None where it
+ * cannot be read. */
+enum {
+    SL_TOOL_EXPORTS_RUN = 1,  /* wasi:cli/run */
+    SL_TOOL_EXPORTS_HTTP = 2, /* a handler of wasi:http */
+};
+unsigned sl_tool_exports(const char *path);
+
 /* Append "wasmtime 48.0.8", one line for each part of the bridge. */
 SL_MUST_CHECK enum sl_status sl_tool_versions(struct sl_buf *out,
                                               struct sl_error *err);

@@ -20,6 +20,15 @@ static enum sl_status check_path(const void *field, struct sl_error *err)
     return sl_fail(err, SL_INVALID_ARGUMENT, "a path must not be empty");
 }
 
+static enum sl_status check_unanswered(const void *field, struct sl_error *err)
+{
+    const char *text = *(const char *const *)field;
+
+    if (strcmp(text, "refuse") == 0 || strcmp(text, "trap") == 0)
+        return SL_OK;
+    return sl_fail(err, SL_INVALID_ARGUMENT, "expected \"refuse\" or \"trap\"");
+}
+
 static enum sl_status check_folder(const void *field, struct sl_error *err)
 {
     const char *path = *(const char *const *)field;
@@ -101,6 +110,13 @@ const struct sl_option sl_manifest_component_options[] = {
      .fallback = "256",
      .help = "maximum header fields in the response to an HTTP request of the "
              "component"},
+    {.name = "unanswered",
+     .type = SL_OPTION_STRING,
+     .offset = offsetof(struct sl_manifest_component, unanswered),
+     .fallback = "refuse",
+     .help = "what is done with imports that slight does not provide: "
+             "\"refuse\" the component, or \"trap\" when one is called",
+     .check = check_unanswered},
     {0},
 };
 
@@ -341,6 +357,8 @@ static void read_component(struct sl_manifest_reader *reader,
             lists[i].read(reader, node, component);
     }
 
+    component->unanswered_traps = component->unanswered != NULL &&
+                                  strcmp(component->unanswered, "trap") == 0;
     const struct sl_toml *source = sl_manifest_get(table, "source");
     if (source != NULL)
         component->source_place = source->place;

@@ -51,7 +51,7 @@ static void test_the_built_in_manifest(void **state)
     struct sl_error err;
 
     (void)state;
-    assert_int_equal(sl_manifest_default("a.wasm", &manifest, &err),
+    assert_int_equal(sl_manifest_default("a.wasm", NULL, &manifest, &err),
                      SL_INVALID_ARGUMENT);
     assert_string_equal(err.message,
                         "the built-in manifest: this slight was built without "

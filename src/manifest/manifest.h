@@ -66,6 +66,8 @@ struct sl_manifest_component {
     int64_t compile_memory;     /* bytes, of the compiler */
     int64_t output_rate;        /* bytes per second; 0: no limit */
     int64_t max_response_fields;
+    const char *unanswered; /* "refuse", "trap" */
+    bool unanswered_traps;
     const char **args;
     size_t arg_count;
     struct sl_manifest_variable *env;
@@ -172,9 +174,12 @@ sl_manifest_parse(const char *path, struct sl_bytes text,
 
 /*
  * The manifest of a component that comes without one: a single key-value store,
- * "default", in .slight/default.db of the working directory.
+ * "default", in .slight/default.db of the working directory.  listen: it answers
+ * HTTP requests there; NULL: it is run once.  SL_INVALID_ARGUMENT where that is
+ * no such address.
  */
 SL_MUST_CHECK enum sl_status sl_manifest_default(const char *component,
+                                                 const char *listen,
                                                  struct sl_manifest **out,
                                                  struct sl_error *err);
 

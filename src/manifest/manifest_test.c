@@ -139,7 +139,7 @@ static void test_unknown_keys(void **state)
         "5:1: unknown key \"frobnicate\" in [component]; it takes source, "
         "memory, host-memory, table-elements, timeout, max-size, "
         "compile-timeout, "
-        "compile-memory, output-rate, max-response-fields, args, "
+        "compile-memory, output-rate, max-response-fields, unanswered, args, "
         "env, "
         "directories, resources, allowed-hosts\n");
     manifest_bad(
@@ -157,7 +157,7 @@ static void test_unknown_keys(void **state)
         "5:1: unknown key \"a?b\" in [component]; it takes source, memory, "
         "host-memory, table-elements, timeout, max-size, compile-timeout, "
         "compile-memory, "
-        "output-rate, max-response-fields, args, env, "
+        "output-rate, max-response-fields, unanswered, args, env, "
         "directories, resources, allowed-hosts\n"
         "6:2: unknown key \"resources\" in the manifest; did you mean "
         "\"resource\"?\n");
@@ -427,7 +427,7 @@ static void test_default(void **state)
 
     (void)state;
     assert_int_equal(
-        sl_manifest_default("out/word count.debug.wasm", &manifest, &err),
+        sl_manifest_default("out/word count.debug.wasm", NULL, &manifest, &err),
         SL_OK);
     assert_null(manifest->path);
     assert_string_equal(manifest->name, "word-count");

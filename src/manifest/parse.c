@@ -234,18 +234,41 @@ static char *make_name(const char *component)
     return name;
 }
 
-enum sl_status sl_manifest_default(const char *component,
+/* Whether a string of the manifest may contain it as it is. */
+static bool is_plain(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text <= ' ' || *text > '~' || *text == '"' || *text == '\\' ||
+            *text == '$')
+            return false;
+    return true;
+}
+
+static char *make_default_text(const char *listen)
+{
+    if (listen == NULL)
+        return sl_strdup(default_text);
+    return sl_asprintf("%s[[trigger]]\ntype = \"http\"\nlisten = \"%s\"\n",
+                       default_text, listen);
+}
+
+enum sl_status sl_manifest_default(const char *component, const char *listen,
                                    struct sl_manifest **out,
                                    struct sl_error *err)
 {
     char problem[SL_ERROR_MESSAGE_MAX] = "";
     struct sl_manifest *manifest;
 
+    if (listen != NULL && !is_plain(listen))
+        return sl_fail(err, SL_INVALID_ARGUMENT, "\"listen\": no address");
+    SL_CLEANUP(sl_freep) char *text = make_default_text(listen);
     enum sl_status status =
-        sl_manifest_parse("the built-in manifest", sl_bytes_of(default_text),
+        sl_manifest_parse("the built-in manifest", sl_bytes_of(text),
                           keep_problem, problem, &manifest, err);
     if (status != SL_OK)
-        return sl_fail(err, status, "the built-in manifest: %s", problem);
+        return sl_fail(err, status, "%s%s",
+                       listen == NULL ? "the built-in manifest: " : "",
+                       problem);
     manifest->path = NULL;
     manifest->name = sl_manifest_own(manifest, make_name(component));
     manifest->components[0].name = manifest->name;

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Imports that no host provides: wit/missing. */
+/* Imports that no host provides: wit/missing.  With an argument it calls none. */
 #include "app.h"
 
-int main(void)
+#include <stdio.h>
+
+int main(int argc, char **argv)
 {
     app_string_t item;
 
+    (void)argv;
+    if (argc > 1) {
+        puts("called nobody");
+        return 0;
+    }
     app_string_set(&item, "item");
     app_plain();
     return (int)(acme_warehouse_stock_count(&item) +
