@@ -225,6 +225,28 @@ struct sl_bridge_http_server {
     bool is_tls;
 };
 
+enum sl_bridge_socket_use {
+    SL_BRIDGE_SOCKET_LOOK_UP, /* a name: the first one; no address */
+    SL_BRIDGE_SOCKET_TCP_CONNECT,
+    SL_BRIDGE_SOCKET_TCP_BIND, /* a local address; port 0: the system's choice;
+                                  without address (all zeros) for connecting */
+    SL_BRIDGE_SOCKET_TCP_LISTEN, /* the local address */
+    SL_BRIDGE_SOCKET_TCP_ACCEPT, /* the address of the peer */
+    SL_BRIDGE_SOCKET_UDP_BIND,   /* as TCP_BIND */
+    SL_BRIDGE_SOCKET_UDP_SEND,
+    SL_BRIDGE_SOCKET_UDP_RECEIVE, /* the address of the peer */
+};
+
+/* A guest uses a socket of WASI. */
+struct sl_bridge_socket {
+    enum sl_bridge_socket_use used;
+    const struct sl_bytes *names; /* those that it looked up and that have the
+                                     address */
+    size_t name_count;
+    struct sl_bytes address; /* 4 or 16 bytes, in network order */
+    uint16_t port;
+};
+
 /* Why a guest's own HTTP request failed, as far as an operator can change it. */
 enum sl_bridge_request_fault {
     SL_BRIDGE_NO_CERTIFICATES, /* of authorities: the system has none */
@@ -306,6 +328,10 @@ struct sl_bridge_host {
     void (*request_failed)(void *context,
                            const struct sl_bridge_http_server *server,
                            enum sl_bridge_request_fault fault);
+    /* Whether a guest of this program may do that.  Any thread, as may_request.
+     */
+    bool (*may_use_socket)(void *context,
+                           const struct sl_bridge_socket *socket);
 };
 
 /* --- Programs --------------------------------------------------------- */
@@ -405,6 +431,8 @@ struct sl_bridge_run {
     const struct sl_bridge_directory *directories;
     size_t directory_count;
     bool inherit_stdin;      /* otherwise empty */
+    bool tcp;                /* it has TCP sockets, and looks names up */
+    bool udp;                /* the same with UDP */
     bool stdout_is_terminal; /* what the guest is told */
     bool stderr_is_terminal;
     uint64_t max_memory; /* bytes of linear memory, all memories together; 0:

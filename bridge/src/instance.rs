@@ -15,12 +15,14 @@ use crate::background::is_background;
 use crate::engine::Guests;
 use crate::holdings::Holdings;
 use crate::outbound::{Client, Outbound, Policy};
+use crate::sockets::Sockets;
 
 /// What one instance has: WASI, limits, and C's half.
 pub struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outbound: Outbound,
+    sockets: Arc<Sockets>,
     table: ResourceTable,
     holdings: Holdings,
     /// In place of the table where the instance holds too much: nothing is in it,
@@ -41,6 +43,7 @@ impl State {
     pub fn new(
         host: &Arc<Host>,
         wasi: WasiCtx,
+        sockets: Arc<Sockets>,
         max_memory: u64,
         timeout: Option<Duration>,
     ) -> Self {
@@ -56,6 +59,7 @@ impl State {
             wasi,
             http,
             outbound: Outbound::new(&host.client),
+            sockets,
             table,
             holdings: Holdings::new(&host.limits),
             none,
@@ -88,6 +92,10 @@ impl State {
 
     pub fn host(&self) -> &SlHost {
         &self.host.functions
+    }
+
+    pub fn socket_uses(&self) -> &Arc<Sockets> {
+        &self.sockets
     }
 
     pub fn instance(&self) -> *mut c_void {

@@ -43,6 +43,7 @@ mod route;
 mod run;
 mod sections;
 mod settings;
+mod sockets;
 mod sql;
 mod stdio;
 mod target;

@@ -19,6 +19,7 @@ use crate::component::{split_name, Component};
 use crate::engine::Engine;
 use crate::instance::{Host, State};
 use crate::settings::Settings;
+use crate::sockets::Sockets;
 
 /// The exports of a component that the host can call.
 #[derive(Default)]
@@ -118,8 +119,9 @@ impl Linked {
             asked => asked.min(most),
         };
         let limits = &self.host.limits;
-        let wasi = settings.wasi(limits)?;
-        let mut state = State::new(&self.host, wasi, max_memory, settings.timeout);
+        let sockets = Sockets::new(self.host.functions, self.host.context);
+        let wasi = settings.wasi(limits, Some(&sockets))?;
+        let mut state = State::new(&self.host, wasi, sockets, max_memory, settings.timeout);
         state.allow_elements(self.max_elements);
         let mut store = Store::new(self.pre.engine(), state);
         store.limiter(State::limiter);
@@ -167,6 +169,7 @@ fn link(
     }
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker).map_err(defect)?;
     crate::outgoing::link(&mut linker, wasm.get_concurrency_support()).map_err(defect)?;
+    crate::sockets::link(&mut linker, wasm.get_concurrency_support()).map_err(defect)?;
     let max_name = size(host.limits.max_name_bytes);
     crate::names::limit(&mut linker, max_name, wasm.get_concurrency_support()).map_err(defect)?;
     linker.instance("slight:types/errors@0.2.0").map_err(defect)?;
@@ -251,7 +254,7 @@ pub unsafe extern "C" fn sl_bridge_program_prepare(
     unsafe {
         ffi_guard(err, || {
             let (linked, settings) = (&(*program).0, Settings::of(&*run)?);
-            drop(settings.wasi(&linked.host.limits)?); // a folder that is missing is told now
+            drop(settings.wasi(&linked.host.limits, None)?); // a folder that is missing is told now
             match linked.settings.set(settings) {
                 Ok(()) => Ok(()),
                 Err(_) => fail(Status::INTERNAL, "the program is prepared already"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The grants of a program's instances, as C sets them, and their WASI context.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
@@ -8,6 +9,7 @@ use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxBuilder};
 use crate::abi::{fail, slice, Fallible, SlLimits, SlRun, Status};
 use crate::cause::one_line;
 use crate::lines::{Lines, Sink};
+use crate::sockets::Sockets;
 use crate::stdio::{Stdio, Writer};
 
 struct Directory {
@@ -45,6 +47,8 @@ pub struct Settings {
     env: Vec<(String, String)>,
     directories: Vec<Directory>,
     inherit_stdin: bool,
+    tcp: bool,
+    udp: bool,
     streams: [Stream; 2],
     pub max_memory: u64,
     pub timeout: Option<Duration>,
@@ -56,6 +60,8 @@ impl Settings {
     pub unsafe fn of(run: &SlRun) -> Fallible<Settings> {
         let mut settings = Settings {
             inherit_stdin: run.inherit_stdin,
+            tcp: run.tcp,
+            udp: run.udp,
             streams: [
                 Stream::of(run, 1, run.stdout_is_terminal),
                 Stream::of(run, 2, run.stderr_is_terminal),
@@ -84,10 +90,17 @@ impl Settings {
         Ok(settings)
     }
 
-    /// For one instance.
-    pub fn wasi(&self, limits: &SlLimits) -> Fallible<WasiCtx> {
+    /// For one instance, whose sockets are those; without them it has none.
+    pub fn wasi(&self, limits: &SlLimits, sockets: Option<&Arc<Sockets>>) -> Fallible<WasiCtx> {
         let mut builder = WasiCtxBuilder::new();
-        builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+        builder.allow_tcp(self.tcp).allow_udp(self.udp);
+        builder.allow_ip_name_lookup(self.tcp || self.udp);
+        if let Some(sockets) = sockets.cloned() {
+            builder.socket_addr_check(move |address, used| {
+                let may = sockets.may_use(address, used);
+                Box::pin(async move { may })
+            });
+        }
         builder.max_random_size(limits.max_random_bytes);
         builder.args(&self.args).envs(&self.env);
         for directory in &self.directories {

@@ -166,6 +166,9 @@ static void print_grants(const struct sl_manifest *manifest,
     for (size_t i = 0; i < component->allowed_host_count; i++)
         sl_print_line(stdout, "  requests to %s",
                       component->allowed_hosts[i].text);
+    for (size_t i = 0; i < component->allowed_socket_count; i++)
+        sl_print_line(stdout, "  sockets to %s",
+                      component->allowed_sockets[i].text);
     for (size_t i = 0; i < manifest->trigger_count; i++)
         if (manifest->triggers[i].component == component)
             print_granted_trigger(&manifest->triggers[i]);

@@ -176,6 +176,26 @@ static void allow_requests(const struct sl_manifest *manifest,
     }
 }
 
+static void allow_sockets(const struct sl_manifest_component *component,
+                          struct sl_sandbox *sandbox)
+{
+    for (size_t i = 0; i < component->allowed_socket_count; i++) {
+        const struct sl_allowed_host *allowed = &component->allowed_sockets[i];
+        uint16_t port = (uint16_t)allowed->port;
+        if (allowed->kind == SL_ALLOWED_RANGE)
+            continue;
+        if (allowed->scheme == SL_SCHEME_TCP_LISTEN ||
+            allowed->scheme == SL_SCHEME_UDP_LISTEN) {
+            sl_sandbox_allow_bind(sandbox, port);
+            sandbox->uses_udp |= allowed->scheme == SL_SCHEME_UDP_LISTEN;
+            continue;
+        }
+        /* The sandbox does not tell UDP from TCP. */
+        sl_sandbox_allow_connect(sandbox, port);
+        sl_sandbox_allow_bind(sandbox, 0);
+    }
+}
+
 static void allow_listeners(const struct sl_manifest *manifest,
                             struct sl_sandbox *sandbox)
 {
@@ -191,6 +211,13 @@ static void allow_listeners(const struct sl_manifest *manifest,
     }
 }
 
+static bool is_any_port(const struct sl_allowed_host *allowed)
+{
+    return allowed->kind != SL_ALLOWED_RANGE && allowed->port == 0 &&
+           allowed->scheme != SL_SCHEME_TCP_LISTEN &&
+           allowed->scheme != SL_SCHEME_UDP_LISTEN;
+}
+
 bool sl_host_connects_anywhere(const struct sl_manifest *manifest)
 {
     for (size_t i = 0; i < manifest->resource_count; i++)
@@ -200,8 +227,10 @@ bool sl_host_connects_anywhere(const struct sl_manifest *manifest)
         const struct sl_manifest_component *component =
             &manifest->components[i];
         for (size_t j = 0; j < component->allowed_host_count; j++)
-            if (component->allowed_hosts[j].kind != SL_ALLOWED_RANGE &&
-                component->allowed_hosts[j].port == 0)
+            if (is_any_port(&component->allowed_hosts[j]))
+                return true;
+        for (size_t j = 0; j < component->allowed_socket_count; j++)
+            if (is_any_port(&component->allowed_sockets[j]))
                 return true;
     }
     return false;
@@ -236,6 +265,8 @@ void sl_host_allow(const struct sl_manifest *manifest,
     sandbox->connects_anywhere = sl_host_connects_anywhere(manifest);
     allow_services(manifest, sandbox);
     allow_requests(manifest, sandbox);
+    for (size_t i = 0; i < manifest->component_count; i++)
+        allow_sockets(&manifest->components[i], sandbox);
     if (sandbox->connect_count > 0) /* names may be asked for by TCP as well */
         sl_sandbox_allow_connect(sandbox, DNS_PORT);
 }

@@ -7,6 +7,7 @@
 #include "host/guest_call.h"
 #include "host/instance.h"
 #include "host/outbound.h"
+#include "host/sockets.h"
 
 #ifdef SL_TSAN
 /*
@@ -132,4 +133,5 @@ const struct sl_bridge_host sl_host_functions = {
     .may_request = sl_outbound_may_request,
     .hold = hold_bytes,
     .request_failed = sl_outbound_request_failed,
+    .may_use_socket = sl_sockets_may_use,
 };

@@ -27,7 +27,8 @@ bool sl_outbound_may_request(void *context,
     const struct sl_allowed_host *hosts = grants->component->allowed_hosts;
     size_t count = grants->component->allowed_host_count;
     const struct sl_destination to = {server->host, server->port,
-                                      server->is_tls};
+                                      server->is_tls ? SL_SCHEME_HTTPS
+                                                     : SL_SCHEME_HTTP};
 
     bool is_name = server->address.len == 0;
     bool may = is_name

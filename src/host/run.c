@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/tsan_boundary.h"
 #include "host/internal.h"
+#include "host/sockets.h"
 
 /* Runs on a thread of the engine; the eventfd orders it with wait_for_end. */
 static void run_done(void *context, const struct sl_bridge_outcome *outcome)
@@ -138,6 +139,8 @@ make_run(const struct sl_manifest_component *manifest,
         .env_count = lists->env_count,
         .directories = lists->directories,
         .directory_count = lists->directory_count,
+        .tcp = sl_sockets_have_tcp(manifest),
+        .udp = sl_sockets_have_udp(manifest),
         .max_memory = (uint64_t)manifest->memory,
         .timeout_ms = (uint64_t)timeout_ms,
     };

@@ -97,24 +97,44 @@ static bool is_public(const struct sl_ip *ip)
 
 /* --- Parsing ------------------------------------------------------------ */
 
-static enum sl_status parse_allowed_port(const char *text, uint32_t *port,
-                                         struct sl_error *err)
+static const struct {
+    const char *prefix;
+    uint32_t port; /* default; 0: it must be given */
+    bool is_socket;
+    bool listens;
+} schemes[] = {
+    [SL_SCHEME_HTTP] = {"http://", 80, false, false},
+    [SL_SCHEME_HTTPS] = {"https://", 443, false, false},
+    [SL_SCHEME_TCP] = {"tcp://", 0, true, false},
+    [SL_SCHEME_UDP] = {"udp://", 0, true, false},
+    [SL_SCHEME_TCP_LISTEN] = {"tcp-listen://", 0, true, true},
+    [SL_SCHEME_UDP_LISTEN] = {"udp-listen://", 0, true, true},
+};
+
+enum { SCHEMES = sizeof(schemes) / sizeof(schemes[0]) };
+
+static enum sl_status parse_allowed_port(const char *text, bool listens,
+                                         uint32_t *port, struct sl_error *err)
 {
     uint16_t number;
 
-    if (strcmp(text, "*") == 0) {
+    if (strcmp(text, "*") == 0 && !listens) {
         *port = 0;
         return SL_OK;
     }
-    if (!sl_port_parse(sl_bytes_of(text), &number) || number == 0)
+    if (!sl_port_parse(sl_bytes_of(text), &number) || (number == 0 && !listens))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "expected a port from 1 to 65535, or * for every port");
+                       listens ? "expected a port from 1 to 65535, or 0 for "
+                                 "one that the system chooses"
+                               : "expected a port from 1 to 65535, or * for "
+                                 "every port");
     *port = number;
     return SL_OK;
 }
 
 /* "10.0.0.0/8" */
 static enum sl_status parse_range(const char *text, const char *slash,
+                                  const char *wanted,
                                   struct sl_allowed_host *out,
                                   struct sl_error *err)
 {
@@ -126,8 +146,9 @@ static enum sl_status parse_range(const char *text, const char *slash,
         memcpy(address, text, len);
     if (!parse_ip(address, &out->range))
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "expected http:// or https:// and a host, or a range "
-                       "of addresses such as 10.0.0.0/8");
+                       "expected %s and a host, or a range of addresses such "
+                       "as 10.0.0.0/8",
+                       wanted);
     unsigned shift = strchr(address, ':') == NULL ? V4_BITS : 0;
     errno = 0;
     unsigned long bits = strtoul(slash + 1, &end, 10);
@@ -175,43 +196,95 @@ static enum sl_status parse_host(const char *host, struct sl_allowed_host *out,
     return SL_OK;
 }
 
-enum sl_status sl_allowed_host_parse(const char *text,
-                                     struct sl_allowed_host *out,
-                                     struct sl_error *err)
+static bool parse_scheme(const char *text, bool is_socket, enum sl_scheme *out)
+{
+    for (size_t i = 0; i < SCHEMES; i++)
+        if (schemes[i].is_socket == is_socket &&
+            strncmp(text, schemes[i].prefix, strlen(schemes[i].prefix)) == 0) {
+            *out = (enum sl_scheme)i;
+            return true;
+        }
+    return false;
+}
+
+/* What is behind the host. */
+static enum sl_status parse_rest(const char *rest, struct sl_allowed_host *out,
+                                 struct sl_error *err)
+{
+    out->port = schemes[out->scheme].port;
+    if (*rest == ':')
+        return parse_allowed_port(rest + 1, schemes[out->scheme].listens,
+                                  &out->port, err);
+    if (*rest != '\0')
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "expected nothing, or : and a port, after the host");
+    if (out->port == 0)
+        return sl_fail(err, SL_INVALID_ARGUMENT,
+                       "expected : and a port after the host");
+    return SL_OK;
+}
+
+/* HOST and PORT, behind the scheme. */
+static enum sl_status parse_server(const char *text,
+                                   struct sl_allowed_host *out,
+                                   struct sl_error *err)
 {
     char host[SL_HOST_NAME_MAX + 3] = ""; /* and "*." */
-    const char *slash = strchr(text, '/');
+    bool bracket = text[0] == '[';
+    const char *end = bracket ? strchr(text, ']') : text + strcspn(text, ":");
+    const char *begin = bracket ? text + 1 : text;
 
-    *out = (struct sl_allowed_host){.text = text};
-    if (strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0)
-        out->is_tls = text[4] == 's';
-    else if (slash != NULL)
-        return parse_range(text, slash, out, err);
-    else
-        return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "expected http:// or https:// before the host");
-
-    const char *rest = text + (out->is_tls ? 8 : 7);
-    bool bracket = rest[0] == '[';
-    const char *end = bracket ? strchr(rest, ']') : rest + strcspn(rest, ":");
-    const char *begin = bracket ? rest + 1 : rest;
     if (end == NULL || (size_t)(end - begin) >= sizeof(host))
         return sl_fail(err, SL_INVALID_ARGUMENT,
                        "expected a host of at most %d characters; put an IPv6 "
                        "address in [ and ]",
                        SL_HOST_NAME_MAX);
     memcpy(host, begin, (size_t)(end - begin));
-    end += bracket;
-    out->port = out->is_tls ? 443 : 80;
-    if (*end == ':') {
-        enum sl_status status = parse_allowed_port(end + 1, &out->port, err);
-        if (status != SL_OK)
-            return status;
-    } else if (*end != '\0') {
+    enum sl_status status = parse_rest(end + bracket, out, err);
+    if (status == SL_OK)
+        status = parse_host(host, out, err);
+    return status;
+}
+
+/* wanted: the schemes that there are. */
+static enum sl_status parse_entry(const char *text, bool is_socket,
+                                  const char *wanted,
+                                  struct sl_allowed_host *out,
+                                  struct sl_error *err)
+{
+    const char *slash = strchr(text, '/');
+
+    *out = (struct sl_allowed_host){.text = text};
+    if (parse_scheme(text, is_socket, &out->scheme))
+        return parse_server(text + strlen(schemes[out->scheme].prefix), out,
+                            err);
+    if (slash != NULL)
+        return parse_range(text, slash, wanted, out, err);
+    return sl_fail(err, SL_INVALID_ARGUMENT, "expected %s before the host",
+                   wanted);
+}
+
+enum sl_status sl_allowed_host_parse(const char *text,
+                                     struct sl_allowed_host *out,
+                                     struct sl_error *err)
+{
+    return parse_entry(text, false, "http:// or https://", out, err);
+}
+
+enum sl_status sl_allowed_socket_parse(const char *text,
+                                       struct sl_allowed_host *out,
+                                       struct sl_error *err)
+{
+    enum sl_status status = parse_entry(
+        text, true, "tcp://, udp://, tcp-listen:// or udp-listen://", out, err);
+
+    if (status == SL_OK && out->kind != SL_ALLOWED_RANGE &&
+        schemes[out->scheme].listens && out->kind != SL_ALLOWED_ADDRESS &&
+        out->kind != SL_ALLOWED_ANY)
         return sl_fail(err, SL_INVALID_ARGUMENT,
-                       "expected nothing, or : and a port, after the host");
-    }
-    return parse_host(host, out, err);
+                       "expected an address of this machine, or *, to listen "
+                       "at");
+    return status;
 }
 
 /* --- Matching ----------------------------------------------------------- */
@@ -255,7 +328,7 @@ static bool has_host(const struct sl_allowed_host *allowed,
 static bool matches_destination(const struct sl_allowed_host *allowed,
                                 const struct sl_destination *to)
 {
-    return allowed->kind != SL_ALLOWED_RANGE && allowed->is_tls == to->is_tls &&
+    return allowed->kind != SL_ALLOWED_RANGE && allowed->scheme == to->scheme &&
            (allowed->port == 0 || allowed->port == to->port) &&
            has_host(allowed, to->host);
 }
@@ -291,24 +364,73 @@ static bool names_address(const struct sl_allowed_host *allowed,
             is_in_range(ip, &loopback_v6, 128));
 }
 
+static bool read_address(struct sl_bytes address, struct sl_ip *ip)
+{
+    if (address.len == 4)
+        *ip = map_v4(address.ptr);
+    else if (address.len == sizeof(ip->octets))
+        memcpy(ip->octets, address.ptr, sizeof(ip->octets));
+    else
+        return false;
+    return true;
+}
+
 bool sl_allowed_hosts_reach(const struct sl_allowed_host *allowed, size_t count,
                             const struct sl_destination *to,
                             struct sl_bytes address)
 {
     struct sl_ip ip;
 
-    if (!sl_allowed_hosts_have(allowed, count, to))
-        return false;
-    if (address.len == 4)
-        ip = map_v4(address.ptr);
-    else if (address.len == sizeof(ip.octets))
-        memcpy(ip.octets, address.ptr, sizeof(ip.octets));
-    else
+    if (!sl_allowed_hosts_have(allowed, count, to) ||
+        !read_address(address, &ip))
         return false;
     if (is_public(&ip))
         return true;
     for (size_t i = 0; i < count; i++)
         if (names_address(&allowed[i], to, &ip))
+            return true;
+    return false;
+}
+
+/* What the resolver takes as it is: it would decode anything else first. */
+static bool is_plain_name(struct sl_bytes name)
+{
+    if (name.len == 0 || name.len > SL_HOST_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t at = name.ptr[i];
+        bool is_letter = (at >= 'a' && at <= 'z') || (at >= 'A' && at <= 'Z');
+        if (!is_letter && (at < '0' || at > '9') && at != '-' && at != '.' &&
+            at != '_' && at != ':')
+            return false;
+    }
+    return true;
+}
+
+bool sl_allowed_sockets_look_up(const struct sl_allowed_host *allowed,
+                                size_t count, struct sl_bytes name)
+{
+    if (!is_plain_name(name))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (!schemes[allowed[i].scheme].listens && has_host(&allowed[i], name))
+            return true;
+    return false;
+}
+
+bool sl_allowed_sockets_listen(const struct sl_allowed_host *allowed,
+                               size_t count, enum sl_scheme scheme,
+                               struct sl_bytes address, uint16_t port)
+{
+    struct sl_ip ip;
+
+    if (!read_address(address, &ip))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (allowed[i].scheme == scheme && allowed[i].port == port &&
+            (allowed[i].kind == SL_ALLOWED_ANY ||
+             (allowed[i].kind == SL_ALLOWED_ADDRESS &&
+              is_in_range(&ip, &allowed[i].range, 128))))
             return true;
     return false;
 }

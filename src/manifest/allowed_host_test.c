@@ -36,7 +36,8 @@ static struct given parse_all(const char *const texts[])
 static bool allows_host(const struct given *given, bool is_tls,
                         const char *host, uint16_t port)
 {
-    const struct sl_destination to = {sl_bytes_of(host), port, is_tls};
+    const struct sl_destination to = {
+        sl_bytes_of(host), port, is_tls ? SL_SCHEME_HTTPS : SL_SCHEME_HTTP};
 
     return sl_allowed_hosts_have(given->hosts, given->count, &to);
 }
@@ -44,7 +45,7 @@ static bool allows_host(const struct given *given, bool is_tls,
 static bool reaches_address(const struct given *given, const char *host,
                             const char *address)
 {
-    const struct sl_destination to = {sl_bytes_of(host), 80, false};
+    const struct sl_destination to = {sl_bytes_of(host), 80, SL_SCHEME_HTTP};
     uint8_t octets[16];
     bool is_v4 = inet_pton(AF_INET, address, octets) == 1;
 
@@ -205,12 +206,92 @@ static void test_wrong(void **state)
     }
 }
 
+static struct given parse_sockets(const char *const texts[])
+{
+    struct given given = {0};
+    struct sl_error err;
+
+    for (; texts[given.count] != NULL; given.count++)
+        assert_int_equal(sl_allowed_socket_parse(texts[given.count],
+                                                 &given.hosts[given.count],
+                                                 &err),
+                         SL_OK);
+    return given;
+}
+
+#define SOCKETS(...) parse_sockets((const char *const[]){__VA_ARGS__, NULL})
+
+static bool looks_up(const struct given *given, const char *name)
+{
+    return sl_allowed_sockets_look_up(given->hosts, given->count,
+                                      sl_bytes_of(name));
+}
+
+/* What the resolver would decode is no name that was granted. */
+static void test_socket_names(void **state)
+{
+    struct given one = SOCKETS("tcp://*.example.com:5432", "udp://10.0.0.1:53",
+                               "tcp-listen://*:0", "10.0.0.0/8");
+    struct given all = SOCKETS("tcp://*:*");
+
+    (void)state;
+    assert_true(looks_up(&one, "db.example.com"));
+    assert_true(looks_up(&one, "DB.Example.COM."));
+    assert_true(looks_up(&one, "10.0.0.1"));
+    assert_false(looks_up(&one, "10.0.0.2"));
+    assert_false(looks_up(&one, "example.com"));
+    assert_false(looks_up(&one, "evil.net"));
+    assert_false(looks_up(&one, "evil%2enet.example.com"));
+    assert_false(looks_up(&one, "evil\xe3\x80\x82net.example.com"));
+    assert_false(looks_up(&one, "evil.net/.example.com"));
+    assert_true(looks_up(&all, "evil.net"));
+    assert_false(looks_up(&all, "evil%2enet"));
+    assert_false(looks_up(&all, ""));
+}
+
+static bool reaches_socket(const struct given *given, enum sl_scheme scheme,
+                           const char *host, uint16_t port, const char *address)
+{
+    const struct sl_destination to = {sl_bytes_of(host), port, scheme};
+    uint8_t octets[16];
+    bool is_v4 = inet_pton(AF_INET, address, octets) == 1;
+
+    assert_true(is_v4 || inet_pton(AF_INET6, address, octets) == 1);
+    return sl_allowed_hosts_reach(
+        given->hosts, given->count, &to,
+        (struct sl_bytes){octets, is_v4 ? (size_t)4 : (size_t)16});
+}
+
+static void test_sockets(void **state)
+{
+    struct given one = SOCKETS("tcp://db.example.com:5432", "udp://*:53");
+
+    (void)state;
+    assert_true(reaches_socket(&one, SL_SCHEME_TCP, "db.example.com", 5432,
+                               "93.184.216.34"));
+    assert_false(reaches_socket(&one, SL_SCHEME_TCP, "db.example.com", 5433,
+                                "93.184.216.34"));
+    assert_false(reaches_socket(&one, SL_SCHEME_UDP, "db.example.com", 5432,
+                                "93.184.216.34"));
+    assert_false(reaches_socket(&one, SL_SCHEME_TCP, "93.184.216.34", 5432,
+                                "93.184.216.34"));
+    /* A name that leads to where clouds serve credentials. */
+    assert_false(reaches_socket(&one, SL_SCHEME_TCP, "db.example.com", 5432,
+                                "169.254.169.254"));
+    assert_false(reaches_socket(&one, SL_SCHEME_TCP, "db.example.com", 5432,
+                                "::ffff:169.254.169.254"));
+    assert_true(reaches_socket(&one, SL_SCHEME_UDP, "8.8.8.8", 53, "8.8.8.8"));
+    assert_false(
+        reaches_socket(&one, SL_SCHEME_UDP, "127.0.0.1", 53, "127.0.0.1"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_wildcards),
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_private),
-        cmocka_unit_test(test_ranges),    cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_wildcards),
+        cmocka_unit_test(test_addresses),    cmocka_unit_test(test_private),
+        cmocka_unit_test(test_ranges),       cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_socket_names), cmocka_unit_test(test_sockets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -130,6 +130,9 @@ const struct sl_manifest_key sl_manifest_component_keys[] = {
     {"allowed-hosts", "array of strings",
      "the servers to which it may send HTTP requests, for example "
      "\"https://api.example.com\""},
+    {"allowed-sockets", "array of strings",
+     "what its sockets may reach, for example \"tcp://db.example.com:5432\", "
+     "and where they may listen, for example \"tcp-listen://127.0.0.1:7000\""},
     {0},
 };
 
@@ -275,40 +278,69 @@ static void read_grants(struct sl_manifest_reader *reader,
     }
 }
 
+/* A list of what a component may reach, and the words for it. */
+struct allowed_list {
+    const char *key;
+    const char *things;
+    enum sl_status (*parse)(const char *text, struct sl_allowed_host *out,
+                            struct sl_error *err);
+};
+
+/* Returns how many were read into *out. */
+static size_t read_allowed(struct sl_manifest_reader *reader,
+                           const struct sl_toml *node,
+                           const struct allowed_list *list,
+                           struct sl_allowed_host **out)
+{
+    size_t count = 0;
+    struct sl_error err;
+
+    if (!expect_type(reader, node, SL_TOML_ARRAY, list->key,
+                     "an array of strings"))
+        return 0;
+    if (node->child_count > SL_ALLOWED_HOSTS_MAX) {
+        sl_manifest_add_problem(reader, node->place,
+                                "\"%s\": more than %d %s; \"*.NAME\" allows "
+                                "all names below one",
+                                list->key, SL_ALLOWED_HOSTS_MAX, list->things);
+        return 0;
+    }
+    *out = sl_manifest_own(
+        reader->manifest, sl_alloc_array(node->child_count + 1, sizeof(**out)));
+    for (size_t i = 0; i < node->child_count; i++) {
+        const struct sl_toml *child = &node->children[i];
+        const char *text = sl_manifest_string(reader, child, list->key, NULL);
+        if (text == NULL)
+            continue;
+        if (list->parse(text, &(*out)[count], &err) == SL_OK)
+            count++;
+        else
+            sl_manifest_add_problem(reader, child->place, "\"%s\": %s",
+                                    list->key, err.message);
+    }
+    return count;
+}
+
 static void read_allowed_hosts(struct sl_manifest_reader *reader,
                                const struct sl_toml *node,
                                struct sl_manifest_component *component)
 {
-    struct sl_error err;
+    static const struct allowed_list list = {"allowed-hosts", "hosts",
+                                             sl_allowed_host_parse};
 
-    if (!expect_type(reader, node, SL_TOML_ARRAY, "allowed-hosts",
-                     "an array of strings"))
-        return;
-    if (node->child_count > SL_ALLOWED_HOSTS_MAX) {
-        sl_manifest_add_problem(
-            reader, node->place,
-            "\"allowed-hosts\": more than %d hosts; \"*.NAME\" "
-            "allows all names below one",
-            SL_ALLOWED_HOSTS_MAX);
-        return;
-    }
-    component->allowed_hosts = sl_manifest_own(
-        reader->manifest, sl_alloc_array(node->child_count + 1,
-                                         sizeof(*component->allowed_hosts)));
-    for (size_t i = 0; i < node->child_count; i++) {
-        const struct sl_toml *child = &node->children[i];
-        const char *text =
-            sl_manifest_string(reader, child, "allowed-hosts", NULL);
-        if (text == NULL)
-            continue;
-        if (sl_allowed_host_parse(
-                text, &component->allowed_hosts[component->allowed_host_count],
-                &err) == SL_OK)
-            component->allowed_host_count++;
-        else
-            sl_manifest_add_problem(reader, child->place,
-                                    "\"allowed-hosts\": %s", err.message);
-    }
+    component->allowed_host_count =
+        read_allowed(reader, node, &list, &component->allowed_hosts);
+}
+
+static void read_allowed_sockets(struct sl_manifest_reader *reader,
+                                 const struct sl_toml *node,
+                                 struct sl_manifest_component *component)
+{
+    static const struct allowed_list list = {"allowed-sockets", "entries",
+                                             sl_allowed_socket_parse};
+
+    component->allowed_socket_count =
+        read_allowed(reader, node, &list, &component->allowed_sockets);
 }
 
 const struct sl_option sl_manifest_component_name_options[] = {
@@ -341,6 +373,7 @@ static void read_component(struct sl_manifest_reader *reader,
         {"directories", read_directories},
         {"resources", read_grants},
         {"allowed-hosts", read_allowed_hosts},
+        {"allowed-sockets", read_allowed_sockets},
     };
 
     component->place = table->place;

@@ -77,6 +77,8 @@ struct sl_manifest_component {
     bool *granted; /* by the index of a resource; NULL: all */
     struct sl_allowed_host *allowed_hosts;
     size_t allowed_host_count;
+    struct sl_allowed_host *allowed_sockets;
+    size_t allowed_socket_count;
 };
 
 enum sl_manifest_trigger_type {

@@ -141,7 +141,8 @@ static void test_unknown_keys(void **state)
         "compile-timeout, "
         "compile-memory, output-rate, max-response-fields, unanswered, args, "
         "env, "
-        "directories, resources, allowed-hosts\n");
+        "directories, resources, allowed-hosts, "
+        "allowed-sockets\n");
     manifest_bad(
         HEAD "[[resource]]\nname = \"a\"\ntype = \"kv.memory\"\n"
              "retry = { atempts = 3 }\n",
@@ -158,7 +159,8 @@ static void test_unknown_keys(void **state)
         "host-memory, table-elements, timeout, max-size, compile-timeout, "
         "compile-memory, "
         "output-rate, max-response-fields, unanswered, args, env, "
-        "directories, resources, allowed-hosts\n"
+        "directories, resources, allowed-hosts, "
+        "allowed-sockets\n"
         "6:2: unknown key \"resources\" in the manifest; did you mean "
         "\"resource\"?\n");
 }

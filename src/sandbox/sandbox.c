@@ -177,7 +177,8 @@ enum sl_status sl_sandbox_confine(const struct sl_sandbox *sandbox,
 enum sl_status sl_sandbox_filter(const struct sl_sandbox *sandbox,
                                  struct sl_error *err)
 {
-    bool uses_udp = sandbox->connects_anywhere || sandbox->connect_count > 0;
+    bool uses_udp = sandbox->uses_udp || sandbox->connects_anywhere ||
+                    sandbox->connect_count > 0;
 
     return sl_seccomp_supported() ? sl_seccomp_load(uses_udp, err) : SL_OK;
 }

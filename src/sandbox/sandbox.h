@@ -43,6 +43,7 @@ struct sl_sandbox {
     uint16_t *connect_ports; /* of TCP, on any machine */
     size_t connect_count;
     bool connects_anywhere; /* connect_ports is ignored */
+    bool uses_udp;          /* also without a port to connect to */
     char **made;            /* folders created by sl_sandbox_make */
     size_t made_count;
 };
