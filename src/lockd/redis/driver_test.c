@@ -122,7 +122,7 @@ static void an_error_is_no_conflict(void **state)
         {"-WRONGTYPE Operation against a key\r\n", SL_INTERNAL, true},
         {"-ERR value is not an integer\r\n", SL_INTERNAL, true},
         {"-NOSCRIPT No matching script\r\n", SL_UNAVAILABLE, true},
-        {"-OOM command not allowed\r\n", SL_UNAVAILABLE, true},
+        {"-OOM command not allowed\r\n", SL_RESOURCE_EXHAUSTED, true},
         {"-NOPERM no\r\n", SL_PERMISSION_DENIED, true},
         {"-MOVED 1 127.0.0.1:1\r\n", SL_UNSUPPORTED, true},
         {"-ERR user_script:1: oh\r\n", SL_INTERNAL, false},
