@@ -3,6 +3,7 @@
 
 #include "base/tsan_boundary.h"
 #include "host/instance.h"
+#include "service/limited.h"
 #include "slight_bridge.h"
 
 static void wake_guest(void *waker)
@@ -27,7 +28,6 @@ static enum sl_status admit_guest(struct sl_caller *caller, size_t bytes,
         return status;
     caller->free_until = sl_deadline_in_ms(sl_bridge_wait_free_ms(guest->wait));
     caller->context = sl_bridge_waker_take(guest->wait);
-    caller->held = sl_instance_held(guest->instance);
     return SL_OK;
 }
 
@@ -41,12 +41,15 @@ static bool call_service(const struct sl_guest_call *guest,
                    .admit = admit_guest,
                    .metrics = sl_instance_metrics(guest->instance, service),
                    .owner = sl_instance_component(guest->instance),
+                   .held = sl_instance_held(guest->instance),
                    .block = sl_bridge_block},
         .guest = guest,
     };
 
-    return sl_service_call(service, &caller.caller, requests, count, answers,
-                           guest->call) == SL_CALL_ANSWERED;
+    return sl_service_call_limited(service, &caller.caller,
+                                   sl_instance_answers_max(guest->instance),
+                                   requests, count, answers,
+                                   guest->call) == SL_CALL_ANSWERED;
 }
 
 bool sl_guest_call(const struct sl_guest_call *guest,

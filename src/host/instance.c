@@ -186,6 +186,17 @@ enum sl_status sl_instance_may_call(void *pointer, size_t bytes,
     return no_memory(instance, bytes, err);
 }
 
+size_t sl_instance_answers_max(void *pointer)
+{
+    struct instance *instance = pointer;
+    size_t most = (size_t)instance->grants->component->host_memory;
+    size_t holds = instance->own + instance->of_wasi + instance->coming;
+
+    if (holds <= most / 2)
+        return 0;
+    return holds < most ? most - holds : 1;
+}
+
 _Atomic uint64_t *sl_instance_held(void *pointer)
 {
     struct instance *instance = pointer;

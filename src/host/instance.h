@@ -81,7 +81,13 @@ SL_MUST_CHECK bool sl_instance_hold(void *instance, size_t bytes, size_t more);
 SL_MUST_CHECK enum sl_status sl_instance_may_call(void *instance, size_t bytes,
                                                   struct sl_error *err);
 
-/* Where bytes are counted that the component's calls hold. */
+/*
+ * What the answers of a call may hold, which counts until the guest has taken
+ * them.  As above, 0 (no limit) while the instance holds at most the half.
+ */
+size_t sl_instance_answers_max(void *instance);
+
+/* Where bytes are counted that the component's calls and their answers hold. */
 _Atomic uint64_t *sl_instance_held(void *instance);
 
 void sl_instance_drop(void *instance, uint32_t handle);

@@ -246,10 +246,14 @@ static void test_no_more_than_host_memory(void **state)
     assert_non_null(strstr(err.message, "raise host-memory"));
     assert_int_equal(sl_instance_may_call(*state, 0, &err), SL_OK);
     assert_int_equal(instances.refused, 3);
+    /* So is an answer. */
+    assert_true(sl_instance_answers_max(*state) > 0);
+    assert_true(sl_instance_answers_max(*state) < HOST_MEMORY / 2);
 
     sl_instance_drop(*state, first);
     assert_int_equal(instances.held, HOST_MEMORY / 4);
     assert_true(sl_instance_hold(*state, 0, 0));
+    assert_int_equal(sl_instance_answers_max(*state), 0);
     assert_int_equal(sl_instance_may_call(*state, 10 * HOST_MEMORY, &err),
                      SL_OK);
     assert_int_equal(sl_instance_add(*state, &object, &first, &err), SL_OK);

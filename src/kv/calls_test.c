@@ -15,6 +15,7 @@
 
 #include "base/metrics.h"
 #include "kv/driver.h"
+#include "service/limited.h"
 #include "support/faulty.h"
 
 /* --- Repeats ------------------------------------------------------------ */
@@ -324,6 +325,80 @@ static void the_bytes_of_waiting_calls_have_an_end(void **state)
     assert_int_equal(held, 0);
 }
 
+/* In place, or queued. */
+static struct sl_kv_answer get_counted(struct faulty_store *f, bool inlined,
+                                       struct sl_caller *caller,
+                                       size_t answers_max)
+{
+    struct sl_kv_request get = faulty_request(SL_KV_GET, "k");
+    struct submitted one = {0};
+    struct sl_kv_answer answer;
+
+    caller->done = note_done;
+    caller->context = &one.done;
+    enum sl_call_result result = sl_service_call_limited(
+        f->kv, caller, answers_max, &get, 1, &answer, &one.call);
+    assert_int_equal(result, inlined ? SL_CALL_ANSWERED : SL_CALL_PENDING);
+    if (!inlined) {
+        wait_done(&one);
+        assert_int_equal(*caller->held, 1 + f->faulty.value_len);
+        sl_call_collect(one.call, &answer);
+        sl_call_release(one.call);
+    }
+    return answer;
+}
+
+static void answers_count_until_they_are_released(void **state)
+{
+    _Atomic uint64_t held = 0;
+    struct faulty_store f;
+
+    (void)state;
+    for (int inlined = 0; inlined < 2; inlined++) {
+        struct sl_caller caller = {.held = &held};
+        faulty_store_open(&f, inlined ? &faulty_inline : &faulty_driver);
+        f.faulty.value_len = 5000;
+        struct sl_kv_answer answer = get_counted(&f, inlined, &caller, 0);
+        assert_int_equal(answer.err.status, SL_OK);
+        assert_int_equal(held, 5000);
+        sl_kv_answer_done(&answer);
+        assert_int_equal(held, 0);
+        answer = get_counted(&f, inlined, &caller, 5000);
+        assert_int_equal(answer.err.status, SL_OK);
+        sl_kv_answer_done(&answer);
+        faulty_store_close(&f);
+    }
+}
+
+static void who_holds_much_gets_no_large_answer(void **state)
+{
+    _Atomic uint64_t held = 0;
+    struct faulty_store f;
+
+    (void)state;
+    for (int inlined = 0; inlined < 2; inlined++) {
+        struct sl_caller caller = {.held = &held};
+        struct sl_kv_request get = faulty_request(SL_KV_GET, "k");
+        struct submitted one = {0};
+        struct sl_kv_answer answer;
+        faulty_store_open(&f, inlined ? &faulty_inline : &faulty_driver);
+        f.faulty.value_len = 5000;
+        caller.done = note_done;
+        caller.context = &one.done;
+        if (sl_service_call_limited(f.kv, &caller, 4999, &get, 1, &answer,
+                                    &one.call) == SL_CALL_PENDING) {
+            wait_done(&one);
+            sl_call_collect(one.call, &answer);
+            sl_call_release(one.call);
+        }
+        assert_int_equal(answer.err.status, SL_TOO_LARGE);
+        assert_non_null(strstr(answer.err.message, "host-memory"));
+        assert_int_equal(held, 0);
+        sl_kv_answer_done(&answer);
+        faulty_store_close(&f);
+    }
+}
+
 static void *open_soon(void *faulty)
 {
     usleep(20000);
@@ -483,6 +558,8 @@ int main(void)
         cmocka_unit_test(a_call_may_wait_no_longer_than_its_deadline),
         cmocka_unit_test(too_many_waiting_calls_are_refused),
         cmocka_unit_test(the_bytes_of_waiting_calls_have_an_end),
+        cmocka_unit_test(answers_count_until_they_are_released),
+        cmocka_unit_test(who_holds_much_gets_no_large_answer),
         cmocka_unit_test(a_store_that_ends_answers_what_waits),
         cmocka_unit_test(what_need_not_wait_is_done_at_once),
         cmocka_unit_test(who_is_free_runs_its_own_call),

@@ -131,6 +131,14 @@ static size_t answer_budget(const void *config, size_t count)
     return count > 1 ? SL_KV_CALL_BYTES_MAX : SIZE_MAX;
 }
 
+static struct sl_held *answer_memory(void *pointer, size_t *bytes)
+{
+    struct sl_kv_answer *answer = pointer;
+
+    *bytes = answer->value.bytes.len;
+    return &answer->value;
+}
+
 const struct sl_capability sl_kv = {
     .name = "kv",
     .drivers = sl_kv_drivers,
@@ -150,4 +158,5 @@ const struct sl_capability sl_kv = {
     .is_repeatable = is_repeatable,
     .finish = limit_value,
     .answer_budget = answer_budget,
+    .answer_memory = answer_memory,
 };

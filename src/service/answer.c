@@ -1,12 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers: how a request is checked into its answer, and what a service makes
  * of the answer of a driver. */
+#include <string.h>
+
+#include "base/held.h"
 #include "base/hide.h"
+#include "service/check.h"
 #include "service/internal.h"
+
+static enum sl_status fail_late_check(const struct sl_service *service,
+                                      struct sl_answer *answer)
+{
+    answer->retryable = true;
+    return sl_fail(&answer->err, SL_TIMEOUT,
+                   "resource \"%s\": its arguments were not checked within "
+                   "%lld ms, the manifest's timeout; nothing was sent",
+                   service->name, (long long)service->config->timeout_ms);
+}
+
+static enum sl_status check_one(const struct sl_service *service,
+                                const void *request, struct sl_answer *answer)
+{
+    enum sl_status status = service->capability->check(
+        service->driver, service->config, request, &answer->err);
+
+    return status != SL_OK && sl_check_was_late()
+               ? fail_late_check(service, answer)
+               : status;
+}
 
 bool sl_service_check_requests(const struct sl_service *service,
                                const void *requests, size_t count,
-                               void *answers)
+                               void *answers, int64_t start)
 {
     const struct sl_capability *capability = service->capability;
     struct sl_error err;
@@ -14,17 +39,18 @@ bool sl_service_check_requests(const struct sl_service *service,
     bool refused = capability->check_call != NULL &&
                    capability->check_call(requests, count, &err) != SL_OK;
 
+    sl_check_until(start + service->config->timeout_ms * 1000000);
     for (size_t i = 0; i < count; i++) {
         struct sl_answer *answer = sl_answer_at(capability, answers, i);
         capability->answer_init(answer);
         answer->refused = refused;
         if (refused)
             answer->err = err;
-        else if (capability->check(service->driver, service->config,
-                                   sl_request_at(capability, requests, i),
-                                   &answer->err) != SL_OK)
+        else if (check_one(service, sl_request_at(capability, requests, i),
+                           answer) != SL_OK)
             wrong++;
     }
+    sl_check_until(SL_NEVER);
     return refused || wrong == count;
 }
 
@@ -70,6 +96,42 @@ bool sl_service_is_harmless(const struct sl_service *service,
             capability->is_harmless(request));
 }
 
+size_t sl_service_answer_budget(const struct sl_service *service,
+                                size_t answers_max, size_t count,
+                                bool *of_caller)
+{
+    size_t budget = service->capability->answer_budget(service->config, count);
+
+    *of_caller = answers_max > 0 && answers_max < budget;
+    return *of_caller ? answers_max : budget;
+}
+
+/* A small one is not worth it: it is copied at once. */
+enum { COUNTED_MIN = 1024 };
+
+static void count_answer(const struct sl_capability *capability,
+                         const struct sl_op *op)
+{
+    size_t bytes = 0;
+
+    if (op->answers_held == NULL || capability->answer_memory == NULL)
+        return;
+    struct sl_held *memory = capability->answer_memory(op->answer, &bytes);
+    if (bytes > COUNTED_MIN)
+        sl_held_count(memory, bytes, op->answers_held);
+}
+
+/* Behind the limit that the capability names. */
+static void explain_limit(struct sl_error *err)
+{
+    static const char why[] = "; or what the component holds leaves no room in "
+                              "its host-memory";
+    size_t len = strlen(err->message);
+
+    if (len + sizeof(why) <= sizeof(err->message))
+        memcpy(err->message + len, why, sizeof(why));
+}
+
 void sl_service_finish_op(struct sl_service *service, struct sl_op *op)
 {
     struct sl_answer *answer = sl_op_answer(op);
@@ -77,6 +139,9 @@ void sl_service_finish_op(struct sl_service *service, struct sl_op *op)
     sl_health_see(service, op);
     if (service->capability->finish != NULL)
         service->capability->finish(service->config, answer);
+    count_answer(service->capability, op);
+    if (op->caller_limits_answer && answer->err.status == SL_TOO_LARGE)
+        explain_limit(&answer->err);
     answer->retryable = answer->retryable ||
                         sl_service_may_repeat(service, op) ||
                         (is_open_end(answer->err.status) &&

@@ -153,6 +153,7 @@ static void set_caller(struct sl_call *call, const struct sl_caller *caller)
     for (size_t i = 0; i < call->count; i++) {
         call->ops[i].owner = caller->owner;
         call->ops[i].dead_letters = caller->dead_letters;
+        call->ops[i].answers_held = caller->held;
     }
 }
 
@@ -179,11 +180,14 @@ struct sl_call *sl_call_new(const struct sl_submission *submission)
     atomic_fetch_add(&service->owners, 1);
     call->owners = 2;
     call->tries = 1;
+    bool of_caller = false;
     if (service->capability->answer_budget != NULL)
-        call->answer_budget =
-            service->capability->answer_budget(service->config, call->count);
+        call->answer_budget = sl_service_answer_budget(
+            service, submission->answers_max, call->count, &of_caller);
     add_requests(call, submission, tail, &err, !has_room);
     set_caller(call, submission->caller);
+    for (size_t i = 0; i < call->count; i++)
+        call->ops[i].caller_limits_answer = of_caller;
     set_times(call, sl_now_ns() + submission->delay_ms * 1000000);
     call->delayed = submission->delay_ms > 0;
     return call;

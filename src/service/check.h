@@ -6,6 +6,22 @@
 
 #include "service/driver.h"
 
+/*
+ * What is checked on this thread from now on ends by itself at this deadline;
+ * SL_NEVER: it does not.  Large texts take longer than some deadlines.
+ */
+void sl_check_until(sl_deadline deadline);
+/* Look at the clock: whether it has passed.  The check then fails. */
+bool sl_check_is_late(void);
+/* Whether that was so at a look: what the check says means nothing. */
+bool sl_check_was_late(void);
+
+/* Bytes that are checked between two looks at the clock. */
+enum { SL_CHECK_PIECE = 64 * 1024 };
+
+/* sl_bytes_are_text; also false once it is late. */
+bool sl_check_is_text(struct sl_bytes bytes);
+
 /* A text of `least` to `most` bytes of UTF-8 without NUL; what: "a group". */
 SL_MUST_CHECK enum sl_status sl_check_text(const char *what,
                                            struct sl_bytes text, size_t least,

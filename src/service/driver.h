@@ -55,6 +55,10 @@ struct sl_op {
     /* Set by the driver beside a failure if the service certainly did not act,
      * so that any request may be repeated (a refused connection). */
     bool unsent;
+    /* Where the memory of the answer counts until it is released, and whether
+     * what its caller may still hold is the limit of it; NULL: nowhere. */
+    _Atomic uint64_t *answers_held;
+    bool caller_limits_answer;
     /* Until when the request waits for what it asks for; 0: not at all. */
     sl_deadline wait_until;
     /*
@@ -302,6 +306,10 @@ struct sl_capability {
     /* May.  The bytes that the answers of a call of count requests may hold
      * together.  Without, any number. */
     size_t (*answer_budget)(const void *config, size_t count);
+
+    /* May.  What holds the memory of an answer, and its bytes: at most the
+     * budget above, which such a capability must have. */
+    struct sl_held *(*answer_memory)(void *answer, size_t *bytes);
 };
 
 static inline struct sl_answer *sl_op_answer(const struct sl_op *op)

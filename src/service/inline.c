@@ -82,15 +82,19 @@ static bool finish_ops(struct sl_service *service, struct sl_op ops[],
 }
 
 /* Run those that passed the checks, a few at a time. */
-static bool run_in_batches(struct sl_service *service, const void *requests,
-                           size_t count, void *answers, int64_t start)
+static bool run_in_batches(struct sl_service *service,
+                           const struct sl_caller *caller, size_t answers_max,
+                           const void *requests, size_t count, void *answers,
+                           int64_t start)
 {
     enum { AT_ONCE = 16 };
     const struct sl_capability *capability = service->capability;
     struct sl_op ops[AT_ONCE], *batch[AT_ONCE];
     bool has_budget = capability->answer_budget != NULL;
-    size_t budget =
-        has_budget ? capability->answer_budget(service->config, count) : 0;
+    bool of_caller = false;
+    size_t budget = has_budget ? sl_service_answer_budget(service, answers_max,
+                                                          count, &of_caller)
+                               : 0;
     size_t most = service->driver->max_batch < AT_ONCE
                       ? service->driver->max_batch
                       : AT_ONCE;
@@ -107,6 +111,8 @@ static bool run_in_batches(struct sl_service *service, const void *requests,
                 .answer = answer,
                 .deadline = start + service->config->timeout_ms * 1000000,
                 .answer_budget = has_budget ? &budget : NULL,
+                .answers_held = caller->held,
+                .caller_limits_answer = of_caller,
                 .in_place = true,
             };
             batch[filled] = &ops[filled];
@@ -134,15 +140,18 @@ static bool can_run_inline(const struct sl_service *service,
     return verbs != 0;
 }
 
-bool sl_service_run_inline(struct sl_service *service, const void *requests,
-                           size_t count, void *answers, int64_t start)
+bool sl_service_run_inline(struct sl_service *service,
+                           const struct sl_caller *caller, size_t answers_max,
+                           const void *requests, size_t count, void *answers,
+                           int64_t start)
 {
     if (!can_run_inline(service, requests, count, answers))
         return false;
-    if (run_in_batches(service, requests, count, answers, start))
+    if (run_in_batches(service, caller, answers_max, requests, count, answers,
+                       start))
         return true;
     /* What was answered is thrown away: all of it is to be queued. */
     sl_answers_done(service, answers, count);
-    (void)!sl_service_check_requests(service, requests, count, answers);
+    (void)!sl_service_check_requests(service, requests, count, answers, start);
     return false;
 }

@@ -96,16 +96,23 @@ static inline uint32_t sl_verb_at(const struct sl_capability *capability,
 /* --- answer.c --- */
 
 /*
- * Initialise the answers and check the requests into them.  True: nothing is
+ * Initialise the answers and check the requests into them; SL_TIMEOUT for what
+ * is not checked by the deadline of a call that begins at `start`.  True: nothing is
  * left to do, since all of them failed or there are none.
  */
 SL_MUST_CHECK bool sl_service_check_requests(const struct sl_service *service,
                                              const void *requests, size_t count,
-                                             void *answers);
+                                             void *answers, int64_t start);
 
 /* Refuse a call as a whole: fill its answers, which need not be initialised. */
 void sl_answers_refuse(const struct sl_service *service, void *answers,
                        size_t count, const struct sl_error *err);
+
+/* The bytes that the answers of a call may hold together.  *of_caller: it is
+ * the caller that limits them.  Only of capabilities that limit answers. */
+size_t sl_service_answer_budget(const struct sl_service *service,
+                                size_t answers_max, size_t count,
+                                bool *of_caller);
 
 /*
  * After the last run of an op: let the capability look at the answer; say
@@ -136,6 +143,8 @@ void sl_service_unref(struct sl_service *service);
  * left them.
  */
 SL_MUST_CHECK bool sl_service_run_inline(struct sl_service *service,
+                                         const struct sl_caller *caller,
+                                         size_t answers_max,
                                          const void *requests, size_t count,
                                          void *answers, int64_t start);
 
@@ -198,6 +207,7 @@ struct sl_submission {
     struct sl_work_queue *work_queue;
     const struct sl_caller *caller;
     int64_t delay_ms;
+    size_t answers_max; /* limited.h */
     const void *requests;
     void *answers; /* as the checks left them */
     size_t count;

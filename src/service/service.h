@@ -209,7 +209,7 @@ struct sl_caller {
     /*
      * May.  The call has to wait, and will hold so many bytes: other than SL_OK
      * refuses it.  What is only needed of a call that waits may be set here:
-     * context, free_until, block, held.
+     * context, free_until, block.
      */
     enum sl_status (*admit)(struct sl_caller *caller, size_t bytes,
                             struct sl_error *err);
@@ -233,9 +233,10 @@ struct sl_caller {
     sl_deadline free_until;
     sl_block_fn *block; /* how that thread waits for long (base/wait.h) */
     /*
-     * Counts the bytes of its calls until they are over and released; outlives
-     * the service.  Set for guests: their calls are SL_UNAVAILABLE where such
-     * calls hold max-queued-bytes already.  May be NULL.
+     * Counts the bytes of its calls until they are over and released, and those
+     * of answers until they are released; outlives the service.  Set for
+     * guests: their calls are SL_UNAVAILABLE where such calls hold
+     * max-queued-bytes already.  May be NULL.
      */
     _Atomic uint64_t *held;
 };

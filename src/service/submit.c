@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "service/internal.h"
+#include "service/limited.h"
 
 /* The bytes that the requests which passed their check have copied. */
 static size_t bytes_to_copy(const struct sl_service *service,
@@ -54,23 +55,25 @@ static void start_call(const struct sl_submission *submission,
     sl_call_start(*call, submission->caller);
 }
 
-enum sl_call_result sl_service_call(struct sl_service *service,
-                                    struct sl_caller *caller,
-                                    const void *requests, size_t count,
-                                    void *answers, struct sl_call **call)
+enum sl_call_result
+sl_service_call_limited(struct sl_service *service, struct sl_caller *caller,
+                        size_t answers_max, const void *requests, size_t count,
+                        void *answers, struct sl_call **call)
 {
     int64_t start = sl_now_ns();
     struct sl_error err;
 
-    if (sl_service_check_requests(service, requests, count, answers) ||
+    if (sl_service_check_requests(service, requests, count, answers, start) ||
         (caller->session == NULL &&
-         sl_service_run_inline(service, requests, count, answers, start))) {
+         sl_service_run_inline(service, caller, answers_max, requests, count,
+                               answers, start))) {
         count_answers(service, caller, requests, count, answers, start);
         return SL_CALL_ANSWERED;
     }
     const struct sl_submission submission = {
         .work_queue = work_queue_of(service, caller),
         .caller = caller,
+        .answers_max = answers_max,
         .requests = requests,
         .answers = answers,
         .count = count,
@@ -85,6 +88,15 @@ enum sl_call_result sl_service_call(struct sl_service *service,
     return SL_CALL_PENDING;
 }
 
+enum sl_call_result sl_service_call(struct sl_service *service,
+                                    struct sl_caller *caller,
+                                    const void *requests, size_t count,
+                                    void *answers, struct sl_call **call)
+{
+    return sl_service_call_limited(service, caller, 0, requests, count, answers,
+                                   call);
+}
+
 void sl_service_call_later(struct sl_service *service,
                            const struct sl_caller *caller, int64_t delay_ms,
                            const void *requests, size_t count,
@@ -93,7 +105,8 @@ void sl_service_call_later(struct sl_service *service,
     SL_CLEANUP(sl_freep)
     void *answers = sl_alloc_array(count, service->capability->answer_size);
 
-    (void)!sl_service_check_requests(service, requests, count, answers);
+    (void)!sl_service_check_requests(service, requests, count, answers,
+                                     sl_now_ns());
     const struct sl_submission submission = {
         .work_queue = work_queue_of(service, caller),
         .caller = caller,

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "service/check.h"
 #include "sql/literal.h"
 
 /* --- Values ------------------------------------------------------------- */
@@ -73,7 +74,7 @@ static enum sl_status check_literal(const struct place *place,
     char what[128];
 
     if (value->type == SL_SQL_BYTES ||
-        (sl_bytes_are_text(value->bytes) &&
+        (sl_check_is_text(value->bytes) &&
          (literal->is_valid == NULL || literal->is_valid(value->bytes))))
         return SL_OK;
     snprintf(what, sizeof(what), "a %s must be %s",

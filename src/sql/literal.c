@@ -4,17 +4,30 @@
 
 #include <string.h>
 
+#include "service/check.h"
 #include "sql/sql.h"
 
 /* The rest of the text. */
 struct reader {
     const uint8_t *at;
     const uint8_t *end;
+    const uint8_t *look; /* where the clock is looked at next */
 };
 
 static struct reader make_reader(struct sl_bytes text)
 {
-    return (struct reader){text.ptr, text.ptr + text.len};
+    return (struct reader){text.ptr, text.ptr + text.len, text.ptr};
+}
+
+/* False: it is late (service/check.h). */
+static bool may_go_on(struct reader *reader)
+{
+    if (reader->at < reader->look)
+        return true;
+    reader->look = reader->end - reader->at > SL_CHECK_PIECE
+                       ? reader->at + SL_CHECK_PIECE
+                       : reader->end;
+    return reader->at == reader->end || !sl_check_is_late();
 }
 
 static bool is_at_end(const struct reader *reader)
@@ -192,7 +205,7 @@ void sl_sql_lower_uuid(struct sl_bytes uuid, char out[SL_SQL_UUID_LEN])
 
 static void skip_space(struct reader *reader)
 {
-    while (skip_one_of(reader, " \t\n\r"))
+    while (may_go_on(reader) && skip_one_of(reader, " \t\n\r"))
         continue;
 }
 
@@ -213,6 +226,8 @@ static bool skip_string(struct reader *reader)
     if (!skip_byte(reader, '"'))
         return false;
     while (!skip_byte(reader, '"')) {
+        if (!may_go_on(reader))
+            return false;
         if (skip_byte(reader, '\\')) {
             if (!skip_escape(reader))
                 return false;

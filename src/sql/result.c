@@ -226,6 +226,13 @@ static void release_result(void *result)
     sl_sql_result_free(result);
 }
 
+size_t sl_sql_result_bytes(const struct sl_sql_answer *answer)
+{
+    const struct sl_sql_result *result = answer->memory.owner;
+
+    return result != NULL ? result->limit - result->budget : 0;
+}
+
 enum sl_status sl_sql_result_finish(struct sl_sql_result *result,
                                     enum sl_status status,
                                     struct sl_sql_answer *answer)

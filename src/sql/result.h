@@ -47,6 +47,8 @@ void sl_sql_result_drop_row(struct sl_sql_result *result);
 /* Fail, because a result would exceed its budget. */
 enum sl_status sl_sql_result_fail_full(size_t budget, struct sl_error *err);
 
+/* What the rows of an answer take, as its budget counts it. */
+size_t sl_sql_result_bytes(const struct sl_sql_answer *answer);
 size_t sl_sql_result_rows(const struct sl_sql_result *result);
 
 /* Hand everything over to answer where status is SL_OK, else free the result.

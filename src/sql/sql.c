@@ -7,6 +7,7 @@
 
 #include "sql/check.h"
 #include "sql/driver.h"
+#include "sql/result.h"
 
 static const struct sl_option option_table[] = {
     {.name = "max-value",
@@ -156,6 +157,14 @@ static size_t answer_budget(const void *config, size_t count)
     return (size_t)mine->max_result;
 }
 
+static struct sl_held *answer_memory(void *pointer, size_t *bytes)
+{
+    struct sl_sql_answer *answer = pointer;
+
+    *bytes = sl_sql_result_bytes(answer);
+    return &answer->memory;
+}
+
 const struct sl_capability sl_sql = {
     .name = "sql",
     .drivers = sl_sql_drivers,
@@ -173,4 +182,5 @@ const struct sl_capability sl_sql = {
     .check = check_request,
     .is_repeatable = is_repeatable_verb,
     .answer_budget = answer_budget,
+    .answer_memory = answer_memory,
 };

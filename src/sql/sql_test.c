@@ -182,6 +182,45 @@ static void the_driver_gets_what_was_asked(void **state)
     tear_down(&f);
 }
 
+/* A text of a guest takes longer to read than the call may take: what is wrong at
+ * its end is not seen any more. */
+static void a_check_ends_at_the_deadline(void **state)
+{
+    enum { LEN = 60 << 20 };
+    static const struct {
+        uint32_t type;
+        char filler;
+        const char *begin, *end;
+    } cases[] = {
+        {SL_SQL_JSON, 'x', "[\"", "\"}"},
+        {SL_SQL_JSON, '\\', "[\"", "\"}"},
+        {SL_SQL_JSON, ' ', "[", "}"},
+
+        {SL_SQL_TEXT, 'x', "", "\xff"},
+    };
+    struct fixture f;
+    char *text = malloc(LEN);
+
+    (void)state;
+    set_up(&f, &rich);
+    f.config.max_value = LEN;
+    f.config.service.timeout_ms = 1;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct sl_sql_value value = {.type = cases[i].type,
+                                           .bytes = SL_BYTES(text, LEN)};
+        size_t end = strlen(cases[i].end);
+        memset(text, cases[i].filler, LEN);
+        memcpy(text, cases[i].begin, strlen(cases[i].begin));
+        memcpy(text + LEN - end, cases[i].end, end);
+        struct sl_error err = check_arguments(&f, "SELECT ?", &value, 1);
+        assert_int_equal(err.status, SL_TIMEOUT);
+        assert_non_null(strstr(err.message, "arguments were not checked"));
+    }
+    assert_int_equal(notes.runs, 0);
+    free(text);
+    tear_down(&f);
+}
+
 static void many_sets_are_copied(void **state)
 {
     enum { SETS = 100 };
@@ -392,6 +431,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_driver_gets_what_was_asked),
+        cmocka_unit_test(a_check_ends_at_the_deadline),
         cmocka_unit_test(many_sets_are_copied),
         cmocka_unit_test(wrong_arguments_never_reach_the_driver),
         cmocka_unit_test(what_a_driver_can_do_is_passed_on),
