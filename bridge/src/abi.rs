@@ -196,7 +196,7 @@ macro_rules! answers {
     ($($answer:ident),*) => {
         // SAFETY: what an answer holds belongs to whoever has it.
         $(unsafe impl Send for $answer {})*
-        // SAFETY: each begins with SL_ANSWER_HEAD (service.h).
+        // SAFETY: each begins with these members (SL_ASSERT_IS_ANSWER).
         $(unsafe impl Answer for $answer {})*
     };
 }

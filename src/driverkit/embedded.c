@@ -135,16 +135,12 @@ void sl_embedded_roll_back(struct sl_embedded *connection)
 
 /* --- Batches ------------------------------------------------------------ */
 
+/* The transaction that inserted the op's waiter may have been rolled back. */
 static void reset_op(const struct sl_embedded *connection, struct sl_op *op)
 {
-    connection->kind->undo(op);
+    sl_op_reset(connection->kind->capability, op);
     sl_op_retract_reports(op);
-    op->unsent = false;
-    op->retry_at = 0;
-    op->retry_if_not_first_at = 0;
-    op->unfinished = false;
-    op->changed = false;
-    op->full = false;
+    op->waiter_id = 0;
 }
 
 static void fail_all(const struct sl_embedded *connection,
@@ -490,7 +486,7 @@ enum sl_status sl_embedded_open(const struct sl_embedded_kind *kind,
                                 sl_deadline deadline, void **out,
                                 struct sl_error *err)
 {
-    struct sl_embedded *connection = sl_alloc(kind->state_size);
+    struct sl_embedded *connection = sl_alloc(kind->connection_size);
 
     const struct sl_sqlite_mode mode = sl_embedded_mode(options);
 

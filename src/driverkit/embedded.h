@@ -86,10 +86,12 @@ struct sl_embedded;
 
 /* Constant. */
 struct sl_embedded_kind {
+    const struct sl_capability *capability;
     struct sl_sqlite_format format;
     const char *const *statements; /* ended by NULL */
-    size_t state_size; /* of a struct that begins with struct sl_embedded */
-    bool has_clock;    /* format.create contains SL_EMBEDDED_CLOCK */
+    size_t
+        connection_size; /* of a struct that begins with struct sl_embedded */
+    bool has_clock;      /* format.create contains SL_EMBEDDED_CLOCK */
 
     /* Whether op needs a write transaction. */
     bool (*writes)(const struct sl_op *op);
@@ -105,9 +107,6 @@ struct sl_embedded_kind {
     /* May.  Delete expired rows by sl_embedded_sweep.  False: there are
      * more. */
     bool (*sweep)(struct sl_embedded *connection);
-
-    /* Reset op's answer to its state before run. */
-    void (*undo)(struct sl_op *op);
 
     /* May.  A transaction was rolled back: drop what was read in it. */
     void (*rolled_back)(struct sl_embedded *connection);

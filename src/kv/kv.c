@@ -79,6 +79,7 @@ bool sl_kv_op_take_budget(struct sl_op *op, size_t len)
         return true;
     if (len <= *op->answer_budget) {
         *op->answer_budget -= len;
+        op->used_budget += len;
         return true;
     }
     sl_fail(&sl_op_answer(op)->err, SL_TOO_LARGE,

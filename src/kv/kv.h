@@ -67,7 +67,9 @@ struct sl_kv_request {
  * The bridge mirrors this struct: bridge/slight_bridge.h.
  */
 struct sl_kv_answer {
-    SL_ANSWER_HEAD
+    struct sl_error err;
+    bool retryable;
+    bool refused;
     bool found;           /* GET, EXISTS: there is one; DELETE: there was one */
     int64_t number;       /* INCREMENT: the sum */
     struct sl_held value; /* GET, if found; the reader's to release */
@@ -78,6 +80,7 @@ struct sl_kv_answer {
     struct sl_buf keys; /* KEYS: each key followed by a NUL */
     struct sl_buf next; /* KEYS: where the next page starts; empty: the end */
 };
+SL_ASSERT_IS_ANSWER(struct sl_kv_answer);
 
 /* Both take a struct sl_kv_answer.  Done frees what it holds. */
 void sl_kv_answer_init(void *answer);

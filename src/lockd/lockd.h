@@ -45,7 +45,9 @@ struct sl_lockd_request {
  * bridge mirrors this struct: bridge/slight_bridge.h.
  */
 struct sl_lockd_answer {
-    SL_ANSWER_HEAD
+    struct sl_error err;
+    bool retryable;
+    bool refused;
     bool locked;            /* IS_LOCKED */
     uint64_t fencing_token; /* ACQUIRE: greater than all before, of this key */
     /* ACQUIRE: perhaps rounded up; less than requested if the service keeps a
@@ -57,6 +59,7 @@ struct sl_lockd_answer {
     char holder[SL_LOCKD_HOLDER_MAX +
                 1]; /* ACQUIRE: printable; names the grant */
 };
+SL_ASSERT_IS_ANSWER(struct sl_lockd_answer);
 
 /* The settings of every lockd resource, beside its driver's own. */
 struct sl_lockd_config {

@@ -64,11 +64,14 @@ struct sl_mq_request {
 
 /* The bridge mirrors this struct: bridge/slight_bridge.h. */
 struct sl_mq_answer {
-    SL_ANSWER_HEAD
+    struct sl_error err;
+    bool retryable;
+    bool refused;
     char id[SL_MQ_ID_MAX + 1];       /* SEND, DEAD_REPLAY: the new one */
     uint64_t depth;                  /* DEPTH */
     struct sl_deliveries deliveries; /* RECEIVE, DEAD_LIST: perhaps none */
 };
+SL_ASSERT_IS_ANSWER(struct sl_mq_answer);
 
 /* The settings of every mq resource, beside its driver's own. */
 struct sl_mq_config {

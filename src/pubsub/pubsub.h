@@ -54,9 +54,12 @@ struct sl_pubsub_request {
 
 /* The bridge mirrors this struct: bridge/slight_bridge.h. */
 struct sl_pubsub_answer {
-    SL_ANSWER_HEAD
+    struct sl_error err;
+    bool retryable;
+    bool refused;
     struct sl_deliveries deliveries; /* RECEIVE: perhaps none */
 };
+SL_ASSERT_IS_ANSWER(struct sl_pubsub_answer);
 
 /* The settings of every pubsub resource, beside its driver's own. */
 struct sl_pubsub_config {

@@ -59,6 +59,23 @@ void sl_op_fail(struct sl_op *op, const struct sl_error *err)
     sl_op_answer(op)->err = *err;
 }
 
+void sl_op_reset(const struct sl_capability *capability, struct sl_op *op)
+{
+    capability->answer_done(op->answer);
+    capability->answer_init(op->answer);
+    if (op->answer_budget != NULL)
+        *op->answer_budget += op->used_budget;
+    op->used_budget = 0;
+    op->unsent = false;
+    op->retry_at = 0;
+    op->position = 0;
+    op->retry_if_not_first_at = 0;
+    op->unfinished = false;
+    op->changed = false;
+    op->full = false;
+    op->broken = false;
+}
+
 /* Not the guest's doing: whoever reads it wants to know which resource. */
 static bool is_of_service(enum sl_status status)
 {

@@ -354,7 +354,7 @@ static int64_t pause_ns(const struct sl_service_config *config, int64_t tries)
     return (int64_t)arc4random_uniform((uint32_t)most * 1000 + 1) * 1000;
 }
 
-/* A state of its own cannot be had again: a session's calls are tried once. */
+/* A session's connection cannot be replaced: its calls are tried once. */
 static bool wants_repeat(const struct sl_call *call, size_t i)
 {
     const struct sl_service *service = call->work_queue->service;
@@ -381,18 +381,8 @@ static void queue_again(struct sl_call *call, sl_deadline when, bool waits)
         call->work_queue->service->capability;
 
     for (size_t i = 0; i < call->count; i++) {
-        struct sl_op *op = &call->ops[i];
-        if (call->finished[i])
-            continue;
-        capability->answer_done(op->answer);
-        capability->answer_init(op->answer);
-        op->unsent = false;
-        op->retry_at = 0;
-        op->position = 0;
-        op->retry_if_not_first_at = 0;
-        op->unfinished = false;
-        op->changed = false;
-        op->broken = false;
+        if (!call->finished[i])
+            sl_op_reset(capability, &call->ops[i]);
     }
     call->task.waits = waits;
     atomic_store(&call->phase, SL_PHASE_PENDING);

@@ -47,7 +47,7 @@ struct sl_op {
     const void *config;  /* the capability's struct */
     const void *owner;   /* of struct sl_caller: compared, never followed */
     const void *request; /* the capability's; begins with its verb */
-    void *answer;        /* initialised; begins with SL_ANSWER_HEAD */
+    void *answer;        /* initialised; begins as struct sl_answer */
     sl_deadline deadline;
     /* The bytes that the answers of this op's call may still hold; NULL: any
      * number. */
@@ -79,6 +79,8 @@ struct sl_op {
      * retry_at.
      */
     sl_deadline retry_if_not_first_at;
+    /* The part of *answer_budget that this op's answer has used. */
+    size_t used_budget;
     /* Names this waiter to the service.  The driver's, kept from one run of
      * this op to the next; 0 at first. */
     int64_t waiter_id;
@@ -330,5 +332,9 @@ static inline bool sl_op_may_wait(const struct sl_op *op)
 
 /* For drivers: fill op's answer with a failure. */
 void sl_op_fail(struct sl_op *op, const struct sl_error *err);
+
+/* Before op runs again: undo what its last run set, except waiter_id and
+ * notices. */
+void sl_op_reset(const struct sl_capability *capability, struct sl_op *op);
 
 #endif

@@ -130,7 +130,7 @@ bool sl_service_may_repeat(const struct sl_service *service,
 /* Log and count what the driver told in an op that has run, and forget it. */
 void sl_service_report_notices(struct sl_service *service, struct sl_op *op);
 
-/* Whether one of the ops says that the state must be closed. */
+/* Whether one of the ops says that the connection must be closed. */
 bool sl_connection_is_over(struct sl_op *const ops[], size_t count);
 
 void sl_service_unref(struct sl_service *service);
@@ -232,7 +232,7 @@ void sl_call_late(struct sl_call *call, bool running);
 
 /* --- lane.c --- */
 
-/* A queue for states of the service; max_stuck of its workers are replaced. */
+/* A queue for connections of the service; max_stuck of its workers are replaced. */
 struct sl_queue *sl_work_queue_open(struct sl_work_queue *work_queue,
                                     unsigned workers, unsigned max_stuck);
 
@@ -241,7 +241,7 @@ struct sl_queue *sl_work_queue_open(struct sl_work_queue *work_queue,
 /* What a queue's task is: a call, or the end of a session's use. */
 enum { SL_TASK_CALL, SL_TASK_END };
 
-/* Run the end of a session's use: put the state in order for the next one. */
+/* Run the end of a session's use: reset the connection for the next one. */
 void sl_session_run_end(struct sl_work_queue *work_queue, void **connection);
 /* Its thread was given up, or is back. */
 void sl_session_set_stuck(struct sl_work_queue *work_queue, bool is_stuck);

@@ -11,6 +11,7 @@
 #ifndef SL_SERVICE_SERVICE_H
 #define SL_SERVICE_SERVICE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,27 +31,31 @@ static inline uint32_t sl_request_verb(const void *request)
     return *(const uint32_t *)request;
 }
 
-/*
- * What every answer begins with.  err.status says whether it worked.  After a
- * failure, retryable: a repeat may succeed and does no harm (a driver may set
- * it where only it knows).  refused: the call
- * as a whole was refused before anything was tried; every answer of it says so,
- * with the same err.
- */
-#define SL_ANSWER_HEAD                                                         \
-    struct sl_error err;                                                       \
-    bool retryable;                                                            \
-    bool refused;
-
+/* Every answer begins with these members, in this order. */
 struct sl_answer {
-    SL_ANSWER_HEAD
+    struct sl_error err; /* err.status says whether the request succeeded */
+    /* After a failure: a repeat may succeed and does no harm.  A driver sets it
+     * where only the driver knows. */
+    bool retryable;
+    /* The whole call was refused before anything was tried: each of its answers
+     * says so, with the same err. */
+    bool refused;
 };
+
+/* Holds the above. */
+#define SL_ASSERT_IS_ANSWER(type)                                              \
+    static_assert(offsetof(type, err) == offsetof(struct sl_answer, err) &&    \
+                      offsetof(type, retryable) ==                             \
+                          offsetof(struct sl_answer, retryable) &&             \
+                      offsetof(type, refused) ==                               \
+                          offsetof(struct sl_answer, refused),                 \
+                  #type " must begin with the members of struct sl_answer")
 
 /* The settings of every resource; the capability's follow in its own struct. */
 struct sl_hidden;
 struct sl_service_config {
     int64_t timeout_ms;  /* the deadline of a call */
-    int64_t connections; /* driver threads, each with a state */
+    int64_t connections; /* driver threads, each with a connection */
     int64_t max_queued;  /* calls waiting; one more is SL_RESOURCE_EXHAUSTED */
     int64_t max_queued_bytes; /* of guests' calls that are not over; the same */
     int64_t retry_attempts;   /* tries in all; 1: no retry */
@@ -173,13 +178,13 @@ SL_MUST_CHECK bool sl_service_usage(const struct sl_service *service,
                                     struct sl_usage *out);
 
 struct sl_queue_load; /* base/queue.h */
-/* What calls and states there are, those of sessions and of calls that are
- * answered in place among them. */
+/* How many calls and connections there are, including those of sessions and of
+ * calls that are answered in place. */
 void sl_service_load(struct sl_service *service, struct sl_queue_load *out);
 
 /*
- * Whether the service can be reached and lets us in: a state is opened, and
- * closed.  Blocks until deadline at the longest.
+ * Whether the service can be reached and accepts our credentials: a connection
+ * is opened and closed.  Blocks until the deadline at most.
  */
 SL_MUST_CHECK enum sl_status sl_service_check(struct sl_service *service,
                                               int64_t deadline,
@@ -308,10 +313,9 @@ void sl_answers_done(const struct sl_service *service, void *answers,
 /* --- Sessions ----------------------------------------------------------- */
 
 /*
- * A state of its own for calls that belong together (a transaction).  Its calls
- * run one after the other, in the order submitted, on a thread of its own.
- * SL_UNAVAILABLE where config's max_sessions are open.  Nothing is contacted
- * yet.
+ * A connection for calls that belong together (a transaction).  They run one
+ * after the other, in the order submitted, on the session's thread.
+ * SL_UNAVAILABLE if config's max_sessions are open.  Nothing is contacted yet.
  */
 SL_MUST_CHECK enum sl_status sl_session_open(struct sl_service *service,
                                              struct sl_session **out,

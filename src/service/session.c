@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sessions: a state and a thread of their own, used again by the next one.
+ * Sessions: each has a connection and a thread, which the next session uses
+ * again.
  *
  * A session that is closed has an end task queued behind its calls, with which
- * the driver puts the state in order for the session's next user.
+ * the driver resets the connection for the session's next user.
  */
 #include <stdlib.h>
 

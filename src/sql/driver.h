@@ -10,7 +10,7 @@
  *                 fit, undo the statement and fail with SL_TOO_LARGE.
  *   EXECUTE       Run the statement, discard its rows and answer the counts.
  *   EXECUTE_MANY  Run the statement once for each set of values, all or none.
- *   BEGIN         Begin a transaction.  The state has none.
+ *   BEGIN         Begin a transaction.  The connection has none.
  *   COMMIT        Commit the transaction.  SL_CONFLICT where it has failed, and
  *                 then roll it back; SL_CONFLICT where there is none.
  *   ROLLBACK      Roll the transaction back.  Succeeds where there is none.

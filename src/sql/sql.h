@@ -126,7 +126,9 @@ struct sl_sql_request {
 
 /* The answer.  The bridge mirrors this struct. */
 struct sl_sql_answer {
-    SL_ANSWER_HEAD
+    struct sl_error err;
+    bool retryable;
+    bool refused;
     bool has_last_insert_id;             /* EXECUTE, EXECUTE_MANY */
     const struct sl_sql_column *columns; /* QUERY, CURSOR_OPEN */
     size_t column_count;                 /* CURSOR_NEXT: values in a row */
@@ -137,6 +139,7 @@ struct sl_sql_answer {
     uint64_t cursor;       /* CURSOR_OPEN */
     struct sl_held memory; /* of columns, values and their bytes */
 };
+SL_ASSERT_IS_ANSWER(struct sl_sql_answer);
 
 /* The settings of every sql resource, besides those of its driver. */
 struct sl_sql_config {

@@ -42,9 +42,9 @@ struct store {
 };
 
 /* One connection. */
-struct state {
+struct kv_etcd_conn {
     const struct store *store;
-    struct sl_etcd_conn *conn;
+    struct sl_etcd_conn *etcd;
     struct sl_buf body; /* of the request */
     bool broken;
 };
@@ -59,20 +59,20 @@ static size_t answer_max(const struct sl_op *op)
 }
 
 /* Send what stands in body. */
-static enum sl_status call_etcd(struct state *state, const char *path,
+static enum sl_status call_etcd(struct kv_etcd_conn *conn, const char *path,
                                 size_t answer_bytes, sl_deadline deadline,
                                 struct sl_json **answer, bool *unchanged,
                                 struct sl_error *err)
 {
     const struct sl_etcd_call what = {.path = path,
-                                      .body = sl_buf_bytes(&state->body),
+                                      .body = sl_buf_bytes(&conn->body),
                                       .answer_max = answer_bytes,
                                       .deadline = deadline};
     enum sl_status status =
-        sl_etcd_call(state->conn, &what, answer, unchanged, err);
+        sl_etcd_call(conn->etcd, &what, answer, unchanged, err);
 
     if (status == SL_UNAVAILABLE || status == SL_TIMEOUT)
-        state->broken = true;
+        conn->broken = true;
     return status;
 }
 
@@ -94,13 +94,12 @@ static void fail_unsent(struct sl_op *const ops[], size_t count)
         fail_op(ops[i], &err, true);
 }
 
-static void not_understood(struct state *state, struct sl_op *op)
+static void not_understood(struct kv_etcd_conn *conn, struct sl_op *op)
 {
     struct sl_error err;
 
-    state->broken = true;
-    sl_fail(&err, SL_UNAVAILABLE,
-            "etcd: the server does not answer the question");
+    conn->broken = true;
+    sl_fail(&err, SL_UNAVAILABLE, "etcd: unexpected reply");
     fail_op(op, &err, false);
 }
 
@@ -149,11 +148,11 @@ static size_t group_of(struct sl_op *const ops[], size_t count)
     return len;
 }
 
-static enum sl_status write_group(struct state *state,
+static enum sl_status write_group(struct kv_etcd_conn *conn,
                                   struct sl_op *const ops[], size_t count,
                                   struct sl_error *err)
 {
-    struct sl_buf *body = &state->body;
+    struct sl_buf *body = &conn->body;
 
     sl_buf_clear(body);
     enum sl_status status =
@@ -163,7 +162,7 @@ static enum sl_status write_group(struct state *state,
             status = sl_buf_append(body, SL_LITERAL(","), err);
         if (status == SL_OK)
             status = sl_kv_etcd_append_op(body, ops[i]->request,
-                                          state->store->prefix, err);
+                                          conn->store->prefix, err);
     }
     return status == SL_OK ? sl_buf_append(body, SL_LITERAL("]}"), err)
                            : status;
@@ -179,24 +178,24 @@ static bool is_of_one(enum sl_status status, struct sl_op *const ops[],
            (unchanged || !is_write(ops[0]));
 }
 
-static void run_group(struct state *state, struct sl_op *const ops[],
+static void run_group(struct kv_etcd_conn *conn, struct sl_op *const ops[],
                       size_t count)
 {
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
     size_t bytes = answer_max(ops[0]);
     struct sl_error err;
     bool unchanged = true;
-    enum sl_status status = write_group(state, ops, count, &err);
+    enum sl_status status = write_group(conn, ops, count, &err);
 
     if (count > 1 && bytes < GROUP_ANSWER)
         bytes = GROUP_ANSWER;
     if (status == SL_OK)
-        status = call_etcd(state, "kv/txn", bytes, ops[0]->deadline, &answer,
+        status = call_etcd(conn, "kv/txn", bytes, ops[0]->deadline, &answer,
                            &unchanged, &err);
     if (count > 1 && is_of_one(status, ops, unchanged)) {
         size_t i = 0;
-        while (i < count && !state->broken)
-            run_group(state, ops + i++, 1);
+        while (i < count && !conn->broken)
+            run_group(conn, ops + i++, 1);
         fail_unsent(ops + i, count - i);
         return;
     }
@@ -204,28 +203,28 @@ static void run_group(struct state *state, struct sl_op *const ops[],
         if (status != SL_OK)
             fail_op(ops[i], &err, unchanged);
         else if (!sl_kv_etcd_answer(ops[i], answer, i))
-            not_understood(state, ops[i]);
+            not_understood(conn, ops[i]);
     }
 }
 
 /* --- By themselves -------------------------------------------------------- */
 
-static void run_conditional(struct state *state, struct sl_op *op)
+static void run_conditional(struct kv_etcd_conn *conn, struct sl_op *op)
 {
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
     struct sl_error err;
     bool unchanged = true;
 
-    sl_buf_clear(&state->body);
+    sl_buf_clear(&conn->body);
     enum sl_status status = sl_kv_etcd_append_conditional(
-        &state->body, op->request, state->store->prefix, &err);
+        &conn->body, op->request, conn->store->prefix, &err);
     if (status == SL_OK)
-        status = call_etcd(state, "kv/txn", 0, op->deadline, &answer,
-                           &unchanged, &err);
+        status = call_etcd(conn, "kv/txn", 0, op->deadline, &answer, &unchanged,
+                           &err);
     if (status != SL_OK)
         fail_op(op, &err, unchanged);
     else if (!sl_kv_etcd_answer(op, answer, 0))
-        not_understood(state, op);
+        not_understood(conn, op);
 }
 
 /* So that those who were all too late do not come all at once again. */
@@ -240,7 +239,7 @@ static void pause_a_little(void)
 
 /* Write the sum where the key is as it was read.  *number is what it is
  * otherwise, and *done false. */
-static enum sl_status replace_value(struct state *state, struct sl_op *op,
+static enum sl_status replace_value(struct kv_etcd_conn *conn, struct sl_op *op,
                                     struct sl_kv_etcd_number *number,
                                     bool *done, struct sl_error *err)
 {
@@ -251,12 +250,12 @@ static enum sl_status replace_value(struct state *state, struct sl_op *op,
     if (__builtin_add_overflow(number->value, sl_kv_request_of(op)->delta,
                                &sum))
         return sl_fail(err, SL_INVALID_ARGUMENT, "the sum leaves the range");
-    sl_buf_clear(&state->body);
-    enum sl_status status = sl_kv_etcd_append_replace(
-        &state->body, op->request, state->store->prefix, number->revision, sum,
-        err);
+    sl_buf_clear(&conn->body);
+    enum sl_status status =
+        sl_kv_etcd_append_replace(&conn->body, op->request, conn->store->prefix,
+                                  number->revision, sum, err);
     if (status == SL_OK)
-        status = call_etcd(state, "kv/txn", answer_max(op), op->deadline,
+        status = call_etcd(conn, "kv/txn", answer_max(op), op->deadline,
                            &answer, &op->unsent, err);
     if (status != SL_OK)
         return status;
@@ -269,7 +268,7 @@ static enum sl_status replace_value(struct state *state, struct sl_op *op,
                        sl_json_get(response, "response_range"), number, err);
 }
 
-static enum sl_status read_number(struct state *state, struct sl_op *op,
+static enum sl_status read_number(struct kv_etcd_conn *conn, struct sl_op *op,
                                   struct sl_kv_etcd_number *number,
                                   struct sl_error *err)
 {
@@ -277,14 +276,14 @@ static enum sl_status read_number(struct state *state, struct sl_op *op,
     bool unchanged;
 
     op->unsent = true; /* whatever happens to a read */
-    enum sl_status status = sl_buf_append(&state->body, SL_LITERAL("{"), err);
+    enum sl_status status = sl_buf_append(&conn->body, SL_LITERAL("{"), err);
     if (status == SL_OK)
-        status = sl_etcd_bytes(&state->body, "key", state->store->prefix,
+        status = sl_etcd_bytes(&conn->body, "key", conn->store->prefix,
                                sl_kv_request_of(op)->key, err);
     if (status == SL_OK)
-        status = sl_buf_append(&state->body, SL_LITERAL("}"), err);
+        status = sl_buf_append(&conn->body, SL_LITERAL("}"), err);
     if (status == SL_OK)
-        status = call_etcd(state, "kv/range", answer_max(op), op->deadline,
+        status = call_etcd(conn, "kv/range", answer_max(op), op->deadline,
                            &answer, &unchanged, err);
     return status == SL_OK ? sl_kv_etcd_read_number(answer, number, err)
                            : status;
@@ -294,16 +293,16 @@ static enum sl_status read_number(struct state *state, struct sl_op *op,
  * etcd adds nothing itself: read, and write where nobody has written since, as
  * one step of etcd's.  Whenever one is too late, another has gone on.
  */
-static void run_increment(struct state *state, struct sl_op *op)
+static void run_increment(struct kv_etcd_conn *conn, struct sl_op *op)
 {
     struct sl_kv_etcd_number number;
     struct sl_error err;
     bool done = false;
 
-    sl_buf_clear(&state->body);
-    enum sl_status status = read_number(state, op, &number, &err);
+    sl_buf_clear(&conn->body);
+    enum sl_status status = read_number(conn, op, &number, &err);
     while (status == SL_OK && !done) {
-        status = replace_value(state, op, &number, &done, &err);
+        status = replace_value(conn, op, &number, &done, &err);
         if (status == SL_OK && !done && sl_deadline_passed(op->deadline)) {
             status = sl_fail(&err, SL_TIMEOUT,
                              "etcd: others change the key all the time");
@@ -316,47 +315,47 @@ static void run_increment(struct state *state, struct sl_op *op)
         fail_op(op, &err, op->unsent);
 }
 
-static void run_keys(struct state *state, struct sl_op *op)
+static void run_keys(struct kv_etcd_conn *conn, struct sl_op *op)
 {
     SL_CLEANUP(sl_json_freep) struct sl_json *answer = NULL;
     struct sl_error err;
     bool unchanged = true;
 
-    sl_buf_clear(&state->body);
-    enum sl_status status = sl_kv_etcd_append_page(&state->body, op->request,
-                                                   state->store->prefix, &err);
+    sl_buf_clear(&conn->body);
+    enum sl_status status = sl_kv_etcd_append_page(&conn->body, op->request,
+                                                   conn->store->prefix, &err);
     if (status == SL_OK)
-        status = call_etcd(state, "kv/range", PAGE_ANSWER, op->deadline,
-                           &answer, &unchanged, &err);
+        status = call_etcd(conn, "kv/range", PAGE_ANSWER, op->deadline, &answer,
+                           &unchanged, &err);
     if (status != SL_OK)
         fail_op(op, &err, unchanged);
-    else if (!sl_kv_etcd_answer_page(op, answer, state->store->prefix))
-        not_understood(state, op);
+    else if (!sl_kv_etcd_answer_page(op, answer, conn->store->prefix))
+        not_understood(conn, op);
 }
 
 /* --- The driver ----------------------------------------------------------- */
 
-static void run_one(struct state *state, struct sl_op *op)
+static void run_one(struct kv_etcd_conn *conn, struct sl_op *op)
 {
     if (sl_op_verb(op) == SL_KV_KEYS)
-        run_keys(state, op);
+        run_keys(conn, op);
     else if (sl_op_verb(op) == SL_KV_INCREMENT)
-        run_increment(state, op);
+        run_increment(conn, op);
     else
-        run_conditional(state, op);
+        run_conditional(conn, op);
 }
 
 static void etcd_run(void *data, struct sl_op *const ops[], size_t count)
 {
-    struct state *state = data;
+    struct kv_etcd_conn *conn = data;
     size_t i = 0;
 
-    while (i < count && !state->broken) {
+    while (i < count && !conn->broken) {
         size_t group = group_of(ops + i, count - i);
         if (group > 0)
-            run_group(state, ops + i, group);
+            run_group(conn, ops + i, group);
         else
-            run_one(state, ops[i]);
+            run_one(conn, ops[i]);
         i += group > 0 ? group : 1;
     }
     fail_unsent(ops + i, count - i);
@@ -366,27 +365,27 @@ static enum sl_status etcd_open(void *data, sl_deadline deadline, void **out,
                                 struct sl_error *err)
 {
     const struct store *store = data;
-    struct state *state = sl_alloc(sizeof(*state));
+    struct kv_etcd_conn *conn = sl_alloc(sizeof(*conn));
 
-    state->store = store;
-    state->body = (struct sl_buf)SL_BUF(REQUEST_MAX);
+    conn->store = store;
+    conn->body = (struct sl_buf)SL_BUF(REQUEST_MAX);
     enum sl_status status =
-        sl_etcd_open(store->etcd, deadline, &state->conn, err);
+        sl_etcd_open(store->etcd, deadline, &conn->etcd, err);
     if (status != SL_OK) {
-        free(state);
+        free(conn);
         return status;
     }
-    *out = state;
+    *out = conn;
     return SL_OK;
 }
 
 static void etcd_close(void *data)
 {
-    struct state *state = data;
+    struct kv_etcd_conn *conn = data;
 
-    sl_etcd_close(state->conn);
-    sl_buf_done(&state->body);
-    free(state);
+    sl_etcd_close(conn->etcd);
+    sl_buf_done(&conn->body);
+    free(conn);
 }
 
 static enum sl_status etcd_store_new(const void *data, void **out,

@@ -245,9 +245,10 @@ static bool is_read(enum sl_kv_verb verb)
     return verb == SL_KV_GET || verb == SL_KV_EXISTS || verb == SL_KV_KEYS;
 }
 
-static void memory_run(void *state, struct sl_op *const ops[], size_t count)
+static void memory_run(void *connection, struct sl_op *const ops[],
+                       size_t count)
 {
-    struct sl_kv_memory_store *store = state;
+    struct sl_kv_memory_store *store = connection;
 
     for (size_t i = 0; i < count; i++) {
         if (is_read(sl_kv_request_of(ops[i])->verb)) {
@@ -295,19 +296,19 @@ static void memory_store_free(void *data)
     free(store);
 }
 
-/* The store is the state of all: it has a lock of its own. */
+/* Every connection is the store itself, which has a lock. */
 static enum sl_status memory_open(void *store, sl_deadline deadline,
-                                  void **state, struct sl_error *err)
+                                  void **connection, struct sl_error *err)
 {
     (void)deadline;
     (void)err;
-    *state = store;
+    *connection = store;
     return SL_OK;
 }
 
-static void memory_close(void *state)
+static void memory_close(void *connection)
 {
-    (void)state;
+    (void)connection;
 }
 
 /* The only symbol this file exports. */

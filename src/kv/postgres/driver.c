@@ -331,9 +331,9 @@ static enum sl_status postgres_store_new(const void *options, void **store,
     return sl_pg_tables_store_new(&kind, options, store, err);
 }
 
-static bool postgres_idle(void *state)
+static bool postgres_idle(void *connection)
 {
-    return sl_pg_tables_sweep(state, SWEEP);
+    return sl_pg_tables_sweep(connection, SWEEP);
 }
 
 /* The only symbol this file exports. */

@@ -59,7 +59,7 @@ struct store {
 };
 
 /* One connection. */
-struct state {
+struct kv_redis_conn {
     const struct store *store;
     struct sl_redis redis;
     struct sl_buf key; /* prefix and key */
@@ -67,56 +67,57 @@ struct state {
 
 static void redis_close(void *data)
 {
-    struct state *state = data;
+    struct kv_redis_conn *conn = data;
 
-    sl_redis_done(&state->redis);
-    sl_buf_done(&state->key);
-    free(state);
+    sl_redis_done(&conn->redis);
+    sl_buf_done(&conn->key);
+    free(conn);
 }
 
 static enum sl_status redis_open(void *data, sl_deadline deadline, void **out,
                                  struct sl_error *err)
 {
     const struct store *store = data;
-    struct state *state = sl_alloc(sizeof(*state));
+    struct kv_redis_conn *conn = sl_alloc(sizeof(*conn));
 
-    state->store = store;
-    state->key = (struct sl_buf)SL_BUF(2 * SL_KV_KEY_MAX);
+    conn->store = store;
+    conn->key = (struct sl_buf)SL_BUF(2 * SL_KV_KEY_MAX);
     enum sl_status status =
-        sl_redis_open(&state->redis, &store->server, deadline, err);
+        sl_redis_open(&conn->redis, &store->server, deadline, err);
     if (status != SL_OK) {
-        redis_close(state);
+        redis_close(conn);
         return status;
     }
-    *out = state;
+    *out = conn;
     return SL_OK;
 }
 
 /* --- Batches ------------------------------------------------------------ */
 
 /* The key on the server; borrowed until the next one. */
-static struct sl_bytes server_key(struct state *state, struct sl_bytes key)
+static struct sl_bytes server_key(struct kv_redis_conn *conn,
+                                  struct sl_bytes key)
 {
-    struct sl_bytes prefix = state->store->prefix;
+    struct sl_bytes prefix = conn->store->prefix;
 
     if (prefix.len == 0)
         return key;
-    sl_buf_clear(&state->key); /* both fit: driver.h, check_prefix */
-    if (sl_buf_append(&state->key, prefix, NULL) != SL_OK ||
-        sl_buf_append(&state->key, key, NULL) != SL_OK)
+    sl_buf_clear(&conn->key); /* both fit: driver.h, check_prefix */
+    if (sl_buf_append(&conn->key, prefix, NULL) != SL_OK ||
+        sl_buf_append(&conn->key, key, NULL) != SL_OK)
         return key;
-    return sl_buf_bytes(&state->key);
+    return sl_buf_bytes(&conn->key);
 }
 
 static enum sl_status append_command(void *context, const struct sl_op *op,
                                      struct sl_buf *out, struct sl_error *err)
 {
     const struct sl_kv_request *request = op->request;
-    struct state *state = context;
+    struct kv_redis_conn *conn = context;
     const struct sl_kv_redis_keys keys = {
-        .key = server_key(state, request->key),
-        .salt_key = sl_buf_bytes(&state->store->salt_key),
-        .salt = state->store->new_salt,
+        .key = server_key(conn, request->key),
+        .salt_key = sl_buf_bytes(&conn->store->salt_key),
+        .salt = conn->store->new_salt,
     };
 
     return sl_kv_redis_append_op(out, request, &keys, err);
@@ -133,7 +134,7 @@ static const struct sl_redis_pipeline_calls calls = {append_command,
 
 /* --- Listing ------------------------------------------------------------ */
 
-static enum sl_status scan_page(struct state *state, const char *cursor,
+static enum sl_status scan_page(struct kv_redis_conn *conn, const char *cursor,
                                 struct sl_bytes prefix, const struct sl_op *op,
                                 redisReply **reply, struct sl_error *err)
 {
@@ -146,31 +147,31 @@ static enum sl_status scan_page(struct state *state, const char *cursor,
         SL_LITERAL("TYPE"),     SL_LITERAL("string")};
 
     if (status == SL_OK)
-        status = sl_redis_append(&state->redis.out, words, 8, err);
+        status = sl_redis_append(&conn->redis.out, words, 8, err);
     if (status == SL_OK)
-        status = sl_redis_send(&state->redis, op->deadline, err);
+        status = sl_redis_send(&conn->redis, op->deadline, err);
     if (status == SL_OK)
-        status = sl_redis_read(&state->redis, op->deadline, reply, err);
+        status = sl_redis_read(&conn->redis, op->deadline, reply, err);
     return status;
 }
 
 /* One SCAN into the page. */
-static void scan_once(struct state *state, struct sl_op *op,
+static void scan_once(struct kv_redis_conn *conn, struct sl_op *op,
                       struct sl_buf *rest, char cursor[24])
 {
     SL_CLEANUP(sl_redis_reply_free) redisReply *reply = NULL;
     struct sl_error *err = &sl_kv_answer_of(op)->err;
-    struct sl_bytes prefix = server_key(state, sl_kv_request_of(op)->key);
+    struct sl_bytes prefix = server_key(conn, sl_kv_request_of(op)->key);
 
-    if (scan_page(state, cursor, prefix, op, &reply, err) != SL_OK ||
+    if (scan_page(conn, cursor, prefix, op, &reply, err) != SL_OK ||
         reply == NULL)
         return;
     if (reply->type == REDIS_REPLY_ERROR) {
         sl_redis_fail(reply, "redis: ", &op->unsent, err);
-    } else if (!sl_kv_redis_answer_scan(reply, state->store->prefix.len,
+    } else if (!sl_kv_redis_answer_scan(reply, conn->store->prefix.len,
                                         sl_kv_request_of(op)->limit, op->answer,
                                         rest, cursor)) {
-        state->redis.broken = true;
+        conn->redis.broken = true;
         sl_fail(err, SL_UNAVAILABLE,
                 "redis: the server does not answer the question");
     }
@@ -198,27 +199,27 @@ static uint64_t hash_place(const struct store *store)
 /* A cursor begins with this, so that no other listing takes it. */
 enum { MARK_LEN = 17 };
 
-static void write_mark(const struct state *state, struct sl_bytes prefix,
+static void write_mark(const struct kv_redis_conn *conn, struct sl_bytes prefix,
                        char mark[MARK_LEN + 1])
 {
     snprintf(mark, MARK_LEN + 1, "%016" PRIx64 " ",
-             add_hash(state->store->place, prefix));
+             add_hash(conn->store->place, prefix));
 }
 
-static bool read_cursor(const struct state *state,
+static bool read_cursor(const struct kv_redis_conn *conn,
                         const struct sl_kv_request *request,
                         struct sl_kv_redis_cursor *cursor)
 {
     struct sl_bytes text = request->cursor;
     char mark[MARK_LEN + 1];
 
-    write_mark(state, request->key, mark);
+    write_mark(conn, request->key, mark);
     return sl_bytes_start_with(text, sl_bytes_of(mark)) &&
            sl_kv_redis_read_cursor(
                SL_BYTES(text.ptr + MARK_LEN, text.len - MARK_LEN), cursor);
 }
 
-static void write_cursor(const struct state *state, struct sl_op *op,
+static void write_cursor(const struct kv_redis_conn *conn, struct sl_op *op,
                          const char *scan_cursor, const struct sl_buf *rest)
 {
     struct sl_buf *next = &sl_kv_answer_of(op)->next;
@@ -227,7 +228,7 @@ static void write_cursor(const struct state *state, struct sl_op *op,
 
     if (rest->len == 0 && strcmp(scan_cursor, "0") == 0)
         return;
-    write_mark(state, sl_kv_request_of(op)->key, mark);
+    write_mark(conn, sl_kv_request_of(op)->key, mark);
     if (sl_buf_printf(next, err, "%s%s", mark, scan_cursor) == SL_OK &&
         rest->len > 0 && sl_buf_printf(next, err, " ") == SL_OK)
         (void)!sl_buf_append(next, sl_buf_bytes(rest), err);
@@ -237,7 +238,7 @@ static void write_cursor(const struct state *state, struct sl_op *op,
  * A page: first what the page before had no room for, then SCANs until there
  * are enough keys.
  */
-static void run_keys(struct state *state, struct sl_op *op)
+static void run_keys(struct kv_redis_conn *conn, struct sl_op *op)
 {
     const struct sl_kv_request *request = op->request;
     struct sl_kv_answer *answer = op->answer;
@@ -246,7 +247,7 @@ static void run_keys(struct state *state, struct sl_op *op)
     struct sl_bytes key;
     bool first = request->cursor.len == 0;
 
-    if (!first && !read_cursor(state, request, &cursor)) {
+    if (!first && !read_cursor(conn, request, &cursor)) {
         sl_fail(&answer->err, SL_INVALID_ARGUMENT, "invalid cursor");
         return;
     }
@@ -256,29 +257,29 @@ static void run_keys(struct state *state, struct sl_op *op)
                     answer->key_count < request->limit &&
                     (first || strcmp(cursor.scan, "0") != 0);
          i++) {
-        scan_once(state, op, &rest, cursor.scan);
+        scan_once(conn, op, &rest, cursor.scan);
         first = false;
     }
     if (answer->err.status == SL_OK)
-        write_cursor(state, op, cursor.scan, &rest);
+        write_cursor(conn, op, cursor.scan, &rest);
 }
 
 static void redis_run(void *data, struct sl_op *const ops[], size_t count)
 {
-    struct state *state = data;
+    struct kv_redis_conn *conn = data;
     size_t begin = 0;
 
-    if (sl_redis_refuse_stale(&state->redis, ops, count))
+    if (sl_redis_refuse_stale(&conn->redis, ops, count))
         return;
-    for (size_t i = 0; i <= count && !state->redis.broken; i++) {
+    for (size_t i = 0; i <= count && !conn->redis.broken; i++) {
         if (i < count && sl_kv_request_of(ops[i])->verb != SL_KV_KEYS)
             continue;
-        sl_redis_pipeline(&state->redis, &calls, state, ops + begin, i - begin);
-        if (i < count && !state->redis.broken)
-            run_keys(state, ops[i]);
+        sl_redis_pipeline(&conn->redis, &calls, conn, ops + begin, i - begin);
+        if (i < count && !conn->redis.broken)
+            run_keys(conn, ops[i]);
         begin = i + 1;
     }
-    if (state->redis.broken)
+    if (conn->redis.broken)
         sl_redis_refuse_broken(ops + begin - 1, count - (begin - 1));
 }
 

@@ -27,7 +27,7 @@ enum {
 };
 
 /* A connection with its statements. */
-struct state {
+struct kv_sqlite_conn {
     struct sl_embedded embedded;
     int64_t version;     /* the last one that was given */
     int64_t version_end; /* the last one that may be */
@@ -83,10 +83,10 @@ static const char *const statements[] = {
 };
 
 /* A statement with its key, and the time by which a row may have expired. */
-static sqlite3_stmt *with_key(struct state *state, enum statement which,
+static sqlite3_stmt *with_key(struct kv_sqlite_conn *conn, enum statement which,
                               struct sl_bytes key)
 {
-    sqlite3_stmt *statement = state->embedded.statements[which];
+    sqlite3_stmt *statement = conn->embedded.statements[which];
 
     sl_embedded_bind_text(statement, KEY, key);
     if (sqlite3_bind_parameter_count(statement) >= NOW)
@@ -95,20 +95,20 @@ static sqlite3_stmt *with_key(struct state *state, enum statement which,
 }
 
 /* Inside a transaction, which must succeed for the version to be used. */
-static int next_version(struct state *state, int64_t *version)
+static int next_version(struct kv_sqlite_conn *conn, int64_t *version)
 {
-    if (state->version == state->version_end) {
-        sqlite3_stmt *reserve = state->embedded.statements[RESERVE];
+    if (conn->version == conn->version_end) {
+        sqlite3_stmt *reserve = conn->embedded.statements[RESERVE];
         sqlite3_bind_int64(reserve, 1, VERSION_BLOCK);
         bool reserved = sqlite3_step(reserve) == SQLITE_ROW;
         int64_t last = sqlite3_column_int64(reserve, 0);
         int code = sl_embedded_finish(reserve);
         if (code != SQLITE_OK || !reserved)
             return code != SQLITE_OK ? code : SQLITE_CORRUPT;
-        state->version = last - VERSION_BLOCK;
-        state->version_end = last;
+        conn->version = last - VERSION_BLOCK;
+        conn->version_end = last;
     }
-    *version = ++state->version;
+    *version = ++conn->version;
     return SQLITE_OK;
 }
 
@@ -120,9 +120,9 @@ static void put_version(struct sl_op *op, int64_t version)
              "%" PRId64, version);
 }
 
-static int run_get(struct state *state, struct sl_op *op)
+static int run_get(struct kv_sqlite_conn *conn, struct sl_op *op)
 {
-    sqlite3_stmt *get = with_key(state, GET, sl_kv_request_of(op)->key);
+    sqlite3_stmt *get = with_key(conn, GET, sl_kv_request_of(op)->key);
 
     sqlite3_bind_int64(get, LARGEST, op->in_place ? IN_PLACE_MAX : INT64_MAX);
     bool found = sqlite3_step(get) == SQLITE_ROW;
@@ -140,9 +140,9 @@ static int run_get(struct state *state, struct sl_op *op)
     return sl_embedded_finish(get);
 }
 
-static int run_exists(struct state *state, struct sl_op *op)
+static int run_exists(struct kv_sqlite_conn *conn, struct sl_op *op)
 {
-    sqlite3_stmt *exists = with_key(state, EXISTS, sl_kv_request_of(op)->key);
+    sqlite3_stmt *exists = with_key(conn, EXISTS, sl_kv_request_of(op)->key);
 
     sl_kv_answer_of(op)->found = sqlite3_step(exists) == SQLITE_ROW;
     return sl_embedded_finish(exists);
@@ -159,7 +159,7 @@ static bool take_expected(struct sl_op *op, int64_t *expected)
     return false;
 }
 
-static int run_set(struct state *state, struct sl_op *op)
+static int run_set(struct kv_sqlite_conn *conn, struct sl_op *op)
 {
     static const enum statement sets[] = {
         [SL_KV_ALWAYS] = SET,
@@ -171,11 +171,11 @@ static int run_set(struct state *state, struct sl_op *op)
 
     if (!take_expected(op, &expected))
         return SQLITE_OK;
-    int code = next_version(state, &version);
+    int code = next_version(conn, &version);
     if (code != SQLITE_OK)
         return code;
 
-    sqlite3_stmt *set = with_key(state, sets[request->condition], request->key);
+    sqlite3_stmt *set = with_key(conn, sets[request->condition], request->key);
     sqlite3_bind_int64(set, VERSION, version);
     if (request->has_ttl)
         sqlite3_bind_int64(set, EXPIRES,
@@ -191,7 +191,7 @@ static int run_set(struct state *state, struct sl_op *op)
     if (code != SQLITE_OK)
         return code;
 
-    if (sqlite3_changes(state->embedded.file.handle) > 0)
+    if (sqlite3_changes(conn->embedded.file.handle) > 0)
         put_version(op, version);
     else if (request->condition == SL_KV_ABSENT)
         sl_embedded_refuse(op, SL_ALREADY_EXISTS, "the key exists");
@@ -201,14 +201,14 @@ static int run_set(struct state *state, struct sl_op *op)
     return SQLITE_OK;
 }
 
-static int run_delete(struct state *state, struct sl_op *op)
+static int run_delete(struct kv_sqlite_conn *conn, struct sl_op *op)
 {
     bool versioned = sl_kv_request_of(op)->condition == SL_KV_VERSION;
     int64_t expected = 0;
 
     if (!take_expected(op, &expected))
         return SQLITE_OK;
-    sqlite3_stmt *delete = with_key(state, versioned ? DELETE_VERSION : DELETE,
+    sqlite3_stmt *delete = with_key(conn, versioned ? DELETE_VERSION : DELETE,
                                     sl_kv_request_of(op)->key);
     if (versioned)
         sqlite3_bind_int64(delete, EXPECTED, expected);
@@ -217,7 +217,7 @@ static int run_delete(struct state *state, struct sl_op *op)
         return code;
 
     sl_kv_answer_of(op)->found =
-        sqlite3_changes(state->embedded.file.handle) > 0;
+        sqlite3_changes(conn->embedded.file.handle) > 0;
     if (versioned && !sl_kv_answer_of(op)->found)
         sl_embedded_refuse(op, SL_CONFLICT,
                            "the key does not exist in this version");
@@ -225,10 +225,10 @@ static int run_delete(struct state *state, struct sl_op *op)
 }
 
 /* What key holds as a number, and whether there is one; absent counts as 0. */
-static int read_number(struct state *state, struct sl_bytes key,
+static int read_number(struct kv_sqlite_conn *conn, struct sl_bytes key,
                        int64_t *number, bool *found, bool *valid)
 {
-    sqlite3_stmt *get = with_key(state, GET, key);
+    sqlite3_stmt *get = with_key(conn, GET, key);
 
     sqlite3_bind_int64(get, LARGEST, INT64_MAX);
     *number = 0;
@@ -239,14 +239,14 @@ static int read_number(struct state *state, struct sl_bytes key,
     return sl_embedded_finish(get);
 }
 
-static int run_increment(struct state *state, struct sl_op *op)
+static int run_increment(struct kv_sqlite_conn *conn, struct sl_op *op)
 {
     bool found, valid;
     int64_t number, sum, version;
     char text[24];
 
     int code =
-        read_number(state, sl_kv_request_of(op)->key, &number, &found, &valid);
+        read_number(conn, sl_kv_request_of(op)->key, &number, &found, &valid);
     if (code != SQLITE_OK)
         return code;
     if (!valid ||
@@ -257,12 +257,12 @@ static int run_increment(struct state *state, struct sl_op *op)
                                : "the value is not a whole number of 64 bits");
         return SQLITE_OK;
     }
-    code = next_version(state, &version);
+    code = next_version(conn, &version);
     if (code != SQLITE_OK)
         return code;
 
     sqlite3_stmt *write =
-        with_key(state, found ? CHANGE : SET, sl_kv_request_of(op)->key);
+        with_key(conn, found ? CHANGE : SET, sl_kv_request_of(op)->key);
     sqlite3_bind_int64(write, VERSION, version);
     int len = snprintf(text, sizeof(text), "%" PRId64, sum);
     (void)sl_embedded_bind_blob(write, VALUE, SL_BYTES(text, (size_t)len));
@@ -355,7 +355,7 @@ static enum sl_status read_page(sqlite3_stmt *keys, uint32_t limit,
     return status;
 }
 
-static int run_keys(struct state *state, struct sl_op *op)
+static int run_keys(struct kv_sqlite_conn *conn, struct sl_op *op)
 {
     char from[SL_KV_KEY_MAX + 1], to[SL_KV_KEY_MAX + 1];
     size_t from_len;
@@ -365,7 +365,7 @@ static int run_keys(struct state *state, struct sl_op *op)
         sl_embedded_refuse(op, SL_INVALID_ARGUMENT, "invalid cursor");
         return SQLITE_OK;
     }
-    sqlite3_stmt *keys = with_key(state, KEYS, SL_BYTES(from, from_len));
+    sqlite3_stmt *keys = with_key(conn, KEYS, SL_BYTES(from, from_len));
     sl_embedded_bind_text(keys, TO,
                           SL_BYTES(to, sl_kv_request_of(op)->key.len + 1));
     if (read_page(keys, sl_kv_request_of(op)->limit, op->answer, &err) != SL_OK)
@@ -375,13 +375,13 @@ static int run_keys(struct state *state, struct sl_op *op)
 
 static int run_statement(struct sl_embedded *embedded, struct sl_op *op)
 {
-    static int (*const runs[])(struct state *, struct sl_op *) = {
+    static int (*const runs[])(struct kv_sqlite_conn *, struct sl_op *) = {
         [SL_KV_GET] = run_get,   [SL_KV_EXISTS] = run_exists,
         [SL_KV_SET] = run_set,   [SL_KV_DELETE] = run_delete,
         [SL_KV_KEYS] = run_keys, [SL_KV_INCREMENT] = run_increment,
     };
 
-    return runs[sl_op_verb(op)]((struct state *)embedded, op);
+    return runs[sl_op_verb(op)]((struct kv_sqlite_conn *)embedded, op);
 }
 
 static bool is_write(const struct sl_op *op)
@@ -402,25 +402,18 @@ static bool sweep_expired(struct sl_embedded *embedded)
                              embedded->statements[SWEEP], sl_wall_ms());
 }
 
-static void undo_answer(struct sl_op *op)
-{
-    if (op->answer_budget != NULL)
-        *op->answer_budget += sl_kv_answer_of(op)->value.bytes.len;
-    sl_kv_answer_done(op->answer);
-    sl_kv_answer_init(op->answer);
-}
-
 /* What was reserved for versions is gone with it. */
 static void rolled_back(struct sl_embedded *embedded)
 {
-    struct state *state = (struct state *)embedded;
+    struct kv_sqlite_conn *conn = (struct kv_sqlite_conn *)embedded;
 
-    state->version = state->version_end = 0;
+    conn->version = conn->version_end = 0;
 }
 
 /* --- The driver --------------------------------------------------------- */
 
 static const struct sl_embedded_kind kind = {
+    .capability = &sl_kv,
     .format =
         {
             .application_id = 0x534c6b76, /* "SLkv" */
@@ -436,19 +429,18 @@ static const struct sl_embedded_kind kind = {
                       "PRAGMA user_version = 1;",
         },
     .statements = statements,
-    .state_size = sizeof(struct state),
+    .connection_size = sizeof(struct kv_sqlite_conn),
     .writes = is_write,
     .run = run_statement,
     .frees = frees_space,
     .sweep = sweep_expired,
-    .undo = undo_answer,
     .rolled_back = rolled_back,
 };
 
 static enum sl_status sqlite_open(void *store, sl_deadline deadline,
-                                  void **state, struct sl_error *err)
+                                  void **connection, struct sl_error *err)
 {
-    return sl_embedded_open(&kind, store, deadline, state, err);
+    return sl_embedded_open(&kind, store, deadline, connection, err);
 }
 
 /* The only symbol this file exports. */

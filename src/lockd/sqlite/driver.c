@@ -254,16 +254,10 @@ static bool sweep_locks(struct sl_embedded *connection)
                             connection->statements[SWEEP_WAITERS], now));
 }
 
-/* The transaction that inserted its waiter may have been rolled back. */
-static void undo_lock_op(struct sl_op *op)
-{
-    op->waiter_id = 0;
-    sl_lockd_answer_init(op->answer);
-}
-
 /* --- The driver --------------------------------------------------------- */
 
 static const struct sl_embedded_kind kind = {
+    .capability = &sl_lockd,
     .format =
         {
             .application_id = 0x534c6c6b, /* "SLlk" */
@@ -282,13 +276,12 @@ static const struct sl_embedded_kind kind = {
                 "PRAGMA user_version = 1;",
         },
     .statements = statements,
-    .state_size = sizeof(struct sl_embedded),
+    .connection_size = sizeof(struct sl_embedded),
     .has_clock = true,
     .writes = lock_op_writes,
     .run = run_lock_op,
     .frees = lock_op_frees,
     .sweep = sweep_locks,
-    .undo = undo_lock_op,
 };
 
 static enum sl_status lockd_sqlite_open(void *store, sl_deadline deadline,

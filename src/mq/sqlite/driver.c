@@ -450,28 +450,22 @@ static bool sweep_duplicates(struct sl_embedded *connection)
                              sl_embedded_now(connection));
 }
 
-static void undo_mq_op(struct sl_op *op)
-{
-    sl_mq_answer_done(op->answer);
-    sl_mq_answer_init(op->answer);
-}
-
 /* --- The driver --------------------------------------------------------- */
 
 static const struct sl_embedded_kind kind = {
+    .capability = &sl_mq,
     .format = {.application_id = 0x534c6d71, /* "SLmq" */
                .version = 1,
                .create = sl_mq_sqlite_tables,
                .remedy = "; dead letters count as well: \"slight dead-letters "
                          "drop\" deletes them"},
     .statements = sl_mq_sqlite_statements,
-    .state_size = sizeof(struct mq_sqlite_connection),
+    .connection_size = sizeof(struct mq_sqlite_connection),
     .has_clock = true,
     .writes = mq_op_writes,
     .run = run_mq_op,
     .frees = mq_op_frees,
     .sweep = sweep_duplicates,
-    .undo = undo_mq_op,
 };
 
 static enum sl_status mq_sqlite_open(void *store, sl_deadline deadline,

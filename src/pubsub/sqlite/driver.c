@@ -329,26 +329,20 @@ static bool sweep_events(struct sl_embedded *connection)
         sl_embedded_now(connection));
 }
 
-static void undo_pubsub_op(struct sl_op *op)
-{
-    sl_pubsub_answer_done(op->answer);
-    sl_pubsub_answer_init(op->answer);
-}
-
 /* --- The driver --------------------------------------------------------- */
 
 static const struct sl_embedded_kind kind = {
+    .capability = &sl_pubsub,
     .format = {.application_id = 0x534c7073, /* "SLps" */
                .version = 1,
                .create = sl_pubsub_sqlite_tables},
     .statements = sl_pubsub_sqlite_statements,
-    .state_size = sizeof(struct sl_pubsub_sqlite),
+    .connection_size = sizeof(struct sl_pubsub_sqlite),
     .has_clock = true,
     .writes = pubsub_op_writes,
     .run = run_pubsub_op,
     .frees = pubsub_op_frees,
     .sweep = sweep_events,
-    .undo = undo_pubsub_op,
 };
 
 static enum sl_status pubsub_sqlite_open(void *store, sl_deadline deadline,

@@ -334,9 +334,9 @@ static void kill_thread(const struct sl_sql_mysql_store *store,
 
 /* --- Connections -------------------------------------------------------- */
 
-static void close_mysql(void *state)
+static void close_mysql(void *connection)
 {
-    struct sl_sql_mysql_conn *conn = state;
+    struct sl_sql_mysql_conn *conn = connection;
     unsigned long thread = conn->handle != NULL && conn->timed_out
                                ? mysql_thread_id(conn->handle)
                                : 0;
@@ -350,7 +350,7 @@ static void close_mysql(void *state)
 }
 
 static enum sl_status open_mysql(void *store, sl_deadline deadline,
-                                 void **state, struct sl_error *err)
+                                 void **connection, struct sl_error *err)
 {
     struct sl_sql_mysql_conn *conn = sl_alloc(sizeof(*conn));
 
@@ -367,19 +367,20 @@ static enum sl_status open_mysql(void *store, sl_deadline deadline,
         close_mysql(conn);
         return status;
     }
-    *state = conn;
+    *connection = conn;
     return SL_OK;
 }
 
-static bool reset_mysql(void *state)
+static bool reset_mysql(void *connection)
 {
-    return sl_sql_mysql_session_reset(state);
+    return sl_sql_mysql_session_reset(connection);
 }
 
-static void run_mysql_ops(void *state, struct sl_op *const ops[], size_t count)
+static void run_mysql_ops(void *connection, struct sl_op *const ops[],
+                          size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        sl_sql_mysql_run(state, ops[i]);
+        sl_sql_mysql_run(connection, ops[i]);
 }
 
 /* The only symbol of this file. */

@@ -54,9 +54,9 @@ static void free_postgres_store(void *pointer)
     free(store);
 }
 
-static void close_postgres(void *state)
+static void close_postgres(void *connection)
 {
-    struct sl_sql_postgres_conn *conn = state;
+    struct sl_sql_postgres_conn *conn = connection;
 
     sl_sql_postgres_cursors_forget(conn);
     sl_sql_postgres_statements_close(conn);
@@ -66,7 +66,7 @@ static void close_postgres(void *state)
 }
 
 static enum sl_status open_postgres(void *pointer, sl_deadline deadline,
-                                    void **state, struct sl_error *err)
+                                    void **connection, struct sl_error *err)
 {
     struct sl_sql_postgres_store *store = pointer;
     struct sl_sql_postgres_conn *conn = sl_alloc(sizeof(*conn));
@@ -75,22 +75,22 @@ static enum sl_status open_postgres(void *pointer, sl_deadline deadline,
     sl_sql_postgres_session_init(conn);
     enum sl_status status = sl_pg_open(&conn->pg, store->target, deadline, err);
     if (status == SL_OK)
-        *state = conn;
+        *connection = conn;
     else
         free(conn);
     return status;
 }
 
-static void run_postgres_ops(void *state, struct sl_op *const ops[],
+static void run_postgres_ops(void *connection, struct sl_op *const ops[],
                              size_t count)
 {
-    sl_sql_postgres_run(state, ops, count);
+    sl_sql_postgres_run(connection, ops, count);
 }
 
 /* Nobody waits for this, while the next request would wait for the reset. */
-static bool reset_postgres(void *state)
+static bool reset_postgres(void *connection)
 {
-    struct sl_sql_postgres_conn *conn = state;
+    struct sl_sql_postgres_conn *conn = connection;
 
     conn->dirty =
         conn->dirty || (conn->used && atomic_load(&conn->store->shared));

@@ -33,9 +33,9 @@ static const struct sl_option option_table[] = {
 
 /* --- Connections -------------------------------------------------------- */
 
-static void close_sqlite(void *state)
+static void close_sqlite(void *connection)
 {
-    struct sl_sql_sqlite_conn *conn = state;
+    struct sl_sql_sqlite_conn *conn = connection;
 
     sl_sql_session_end(&conn->session);
     sl_sql_sqlite_statements_close(conn);
@@ -44,7 +44,7 @@ static void close_sqlite(void *state)
 }
 
 static enum sl_status open_sqlite(void *store, sl_deadline deadline,
-                                  void **state, struct sl_error *err)
+                                  void **connection, struct sl_error *err)
 {
     const struct options *options = store;
     struct sl_sql_sqlite_conn *conn = sl_alloc(sizeof(*conn));
@@ -56,25 +56,26 @@ static enum sl_status open_sqlite(void *store, sl_deadline deadline,
                                                &mode, deadline, err);
     if (status == SL_OK) {
         sl_sql_sqlite_guard_session(conn);
-        *state = conn;
+        *connection = conn;
     } else {
         close_sqlite(conn);
     }
     return status;
 }
 
-static bool reset_sqlite(void *state)
+static bool reset_sqlite(void *connection)
 {
-    struct sl_sql_sqlite_conn *conn = state;
+    struct sl_sql_sqlite_conn *conn = connection;
 
     sl_sql_session_end(&conn->session);
     return sqlite3_get_autocommit(conn->file.handle) != 0;
 }
 
-static void run_sqlite_ops(void *state, struct sl_op *const ops[], size_t count)
+static void run_sqlite_ops(void *connection, struct sl_op *const ops[],
+                           size_t count)
 {
     for (size_t i = 0; i < count; i++)
-        sl_sql_sqlite_run(state, ops[i]);
+        sl_sql_sqlite_run(connection, ops[i]);
 }
 
 /* The only symbol of this file. */
