@@ -35,9 +35,11 @@ declarations() {
 
 toolchain=$("$RUSTC" --version --verbose)
 deps_key=$( { echo "$toolchain"; cat "$bridge/Cargo.toml" "$bridge/Cargo.lock"; } | key)
-bridge_key=$( { echo "$deps_key"; cat "$bridge/build.rs" "$bridge"/src/*.rs; declarations; } | key)
-archive=$cache/$bridge_key.a
 target=$cache/target-$deps_key
+
+bridge_key() {
+    { echo "$deps_key"; cat "$bridge/build.rs" "$bridge"/src/*.rs; declarations; } | key
+}
 
 build() {
     echo "slight: building the Rust bridge into $cache; the first time takes about 11 minutes on two cores" >&2
@@ -46,8 +48,19 @@ build() {
     rm -rf "$target"/release/.fingerprint/slight-bridge-*
     CARGO_TARGET_DIR=$target RUSTC=$RUSTC "$CARGO" build --release --locked \
         --manifest-path "$bridge/Cargo.toml" >&2
-    cp "$target/release/libslight_bridge.a" "$archive.new"
-    mv "$archive.new" "$archive"
+    cp "$target/release/libslight_bridge.a" "$cache/new.a"
+}
+
+# The archive of these sources, which somebody may change during a build.
+find_or_build() {
+    wanted=$(bridge_key)
+    until [ -f "$cache/$wanted.a" ]; do
+        build
+        built=$wanted
+        wanted=$(bridge_key)
+        if [ "$built" = "$wanted" ]; then mv "$cache/new.a" "$cache/$built.a"; fi
+    done
+    archive=$cache/$wanted.a
 }
 
 # What nobody has used for a month is of no use any more.
@@ -58,7 +71,7 @@ prune() {
 
 {
     flock 9
-    [ -f "$archive" ] || build
+    find_or_build
     touch "$archive"
     if [ -d "$target" ]; then touch "$target"; fi
     prune
