@@ -211,8 +211,9 @@ slight 4 run wrong.toml
 says err "exports no wasi:http/incoming-handler@0.2 or wasi:http/handler@0.3, which the trigger in line 5"
 slight 4 check wrong.toml
 says err "exports no wasi:http/incoming-handler@0.2"
-slight 4 run "$SL_TEST_GUESTS/e2e-http.wasm"
-says err 'give it a manifest with [[trigger]] type = "http"'
+# A handler of messages needs a manifest; one of requests does not (wasi.sh).
+slight 4 run "$SL_TEST_GUESTS/e2e-worker.wasm"
+says err 'give it a manifest with [[trigger]] type = "mq"'
 slight 0 check web.toml
 says out "trigger http, 127.0.0.1:0/"
 
