@@ -215,7 +215,7 @@ int main(int argc, char **argv)
     must(sl_bridge_component_compile(engine, map_file(argv[1]), &component,
                                      &err),
          &err);
-    must(sl_bridge_program_new(engine, component, &host, &limits, NULL,
+    must(sl_bridge_program_new(engine, component, &host, &limits, NULL, 0, NULL,
                                &program, &err),
          &err);
     sl_bridge_component_free(component);

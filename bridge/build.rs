@@ -74,7 +74,10 @@ fn generate_abi(out: &Path) {
         .allowlist_type("sl_(answer|status|kv_condition|sql_type)")
         .allowlist_var("SL_(KV|SQL|LOCKD|MQ|PUBSUB)_[A-Z_]+_MAX|SL_ATTRIBUTE[A-Z_]+_MAX")
         .ignore_functions()
-        .default_enum_style(bindgen::EnumVariation::NewType { is_bitfield: false, is_global: false })
+        .default_enum_style(bindgen::EnumVariation::NewType {
+            is_bitfield: false,
+            is_global: false,
+        })
         .anon_fields_prefix("data")
         .no_copy("sl_([a-z]+_answer|held|buf)")
         .derive_default(true)

@@ -74,7 +74,8 @@ fn select(groups: &[UnresolvedPackageGroup], world: &str) -> Fallible<(PackageNa
     let (name, version) = name.split_once('@').map_or((name, None), |(n, v)| (n, Some(v)));
     let asked = |id: &PackageName| {
         package.is_none_or(|asked| asked == format!("{}:{}", id.namespace, id.name))
-            && version.is_none_or(|asked| id.version.as_ref().is_some_and(|v| v.to_string() == asked))
+            && version
+                .is_none_or(|asked| id.version.as_ref().is_some_and(|v| v.to_string() == asked))
     };
     let all: Vec<_> = packages(groups)
         .flat_map(|package| package.worlds.iter().map(|(_, world)| (&package.name, &world.name)))
@@ -91,7 +92,9 @@ fn select(groups: &[UnresolvedPackageGroup], world: &str) -> Fallible<(PackageNa
     match found.as_slice() {
         [(id, world)] => Ok(((*id).clone(), world.to_string())),
         [] => Err(wrong(format!("there is no world {world}; there are: {}", list(&all)))),
-        _ => Err(wrong(format!("several packages have a world {world}; name one: {}", list(&found)))),
+        _ => {
+            Err(wrong(format!("several packages have a world {world}; name one: {}", list(&found))))
+        }
     }
 }
 
@@ -214,8 +217,7 @@ pub unsafe extern "C" fn sl_bridge_bindgen_c(
         ffi_guard(err, || {
             let files = slice(files, count);
             let features = features(files, features_list.text("a feature's name")?)?;
-            let (mut resolve, world) =
-                resolve(files, world.text("a world's name")?, &features)?;
+            let (mut resolve, world) = resolve(files, world.text("a world's name")?, &features)?;
             let mut files = Files::default();
             wit_bindgen_c::Opts::default()
                 .build()
