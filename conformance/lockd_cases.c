@@ -105,10 +105,12 @@ static void it_ends_by_itself(struct resource *resource)
 {
     const struct lock_options shortest = {
         .ttl_ms = LOCKD_TTL_MIN_MS, .has_wait = true, .wait_ms = 30000};
+    struct lock_options longer = shortest;
     struct lock *first, *second;
 
+    longer.ttl_ms = 30000;
     OK(lock_acquire(resource, TEXT("key"), shortest, &first));
-    OK(lock_acquire(resource, TEXT("key"), shortest, &second));
+    OK(lock_acquire(resource, TEXT("key"), longer, &second));
     CHECK(!lock_is_held(first));
     CHECK(lock_token(second) > lock_token(first));
     FAILS(lock_renew(first), CONFLICT);
@@ -136,12 +138,12 @@ static void what_is_lost_stays_lost(struct resource *resource)
 static void the_host_keeps_it_alive(struct resource *resource)
 {
     const struct lock_options kept = {
-        .ttl_ms = LOCKD_TTL_MIN_MS, .has_wait = true, .keep_alive = true};
+        .ttl_ms = 4000, .has_wait = true, .keep_alive = true};
     struct lock *lock, *second;
 
     OK(lock_acquire(resource, TEXT("key"), kept, &lock));
     for (int i = 0; i < 10; i++) {
-        sleep_ms((int)lock_ttl_ms(lock) / 2);
+        sleep_ms((int)lock_ttl_ms(lock) / 8);
         CHECK(lock_is_held(lock));
         FAILS(lock_acquire(resource, TEXT("key"), kept, &second), CONFLICT);
     }
@@ -150,15 +152,15 @@ static void the_host_keeps_it_alive(struct resource *resource)
 
 static void the_guest_keeps_it_alive(struct resource *resource)
 {
-    const struct lock_options shortest = {.ttl_ms = 2000, .has_wait = true};
+    const struct lock_options own = {.ttl_ms = 5000, .has_wait = true};
     struct lock *lock, *second;
 
-    OK(lock_acquire(resource, TEXT("key"), shortest, &lock));
-    for (int i = 0; i < 10; i++) {
-        sleep_ms(500);
+    OK(lock_acquire(resource, TEXT("key"), own, &lock));
+    for (int i = 0; i < 12; i++) {
+        sleep_ms((int)lock_ttl_ms(lock) / 10);
         OK(lock_renew(lock));
         CHECK(lock_is_held(lock));
-        FAILS(lock_acquire(resource, TEXT("key"), shortest, &second), CONFLICT);
+        FAILS(lock_acquire(resource, TEXT("key"), own, &second), CONFLICT);
     }
     lock_give_back(lock);
 }
