@@ -164,7 +164,7 @@ static enum sl_status no_memory(const struct instance *instance, size_t bytes,
 {
     const struct sl_manifest_component *component = instance->grants->component;
 
-    return sl_fail(err, SL_TOO_LARGE,
+    return sl_fail(err, SL_RESOURCE_EXHAUSTED,
                    "component \"%s\" holds %zu bytes of the host's memory, and "
                    "with %zu more has passed its %" PRId64
                    "; drop what it has received, receive less at a time, or "

@@ -233,7 +233,7 @@ static void test_no_more_than_host_memory(void **state)
 
     assert_int_equal(sl_instance_add(*state, &object, &first, &err), SL_OK);
     assert_int_equal(sl_instance_add(*state, &object, &next, &err),
-                     SL_TOO_LARGE);
+                     SL_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(err.message, "raise host-memory"));
     assert_true(sl_instance_hold(*state, HOST_MEMORY / 4, 1000));
     assert_int_equal(instances.held, 512 + HOST_MEMORY / 2 + HOST_MEMORY / 4);
@@ -242,7 +242,7 @@ static void test_no_more_than_host_memory(void **state)
 
     /* The arguments of a call that waits: beside more than the half. */
     assert_int_equal(sl_instance_may_call(*state, HOST_MEMORY / 2, &err),
-                     SL_TOO_LARGE);
+                     SL_RESOURCE_EXHAUSTED);
     assert_non_null(strstr(err.message, "raise host-memory"));
     assert_int_equal(sl_instance_may_call(*state, 0, &err), SL_OK);
     assert_int_equal(instances.refused, 3);
