@@ -29,7 +29,7 @@ for _ in 1 2 3; do
     attack /json "bytes: at most 67108864 together; make several calls"
     attack /get "0 a key of 16777216 bytes"
     attack /delete "0 a key of 16777216 bytes"
-    attack /values "6 the values of one call together are at most 67108864"
+    attack /values "8 the values of one call together are at most 67108864"
     attack /messages "bytes: at most 67108864 together; make several calls"
     attack /messages/attributes "bytes: at most 67108864 together; make several calls"
     attack /events "bytes: at most 67108864 together; make several calls"
