@@ -38,8 +38,8 @@ void sl_instance_free(void *instance);
 
 /*
  * Open a resource of a capability ("kv").  SL_PERMISSION_DENIED for what the
- * manifest does not grant, SL_TOO_LARGE with SL_INSTANCE_HANDLES_MAX handles
- * open.
+ * manifest does not grant, SL_RESOURCE_EXHAUSTED with SL_INSTANCE_HANDLES_MAX
+ * handles open.
  */
 SL_MUST_CHECK enum sl_status
 sl_instance_open(void *instance, const char *capability, struct sl_bytes name,
@@ -47,9 +47,9 @@ sl_instance_open(void *instance, const char *capability, struct sl_bytes name,
 
 /*
  * A handle for an object, which is the instance's from now on: after a failure
- * it was freed.  SL_TOO_LARGE with SL_INSTANCE_HANDLES_MAX handles open, or
- * where the instance would hold more of the host's memory than the manifest's
- * host-memory.
+ * it was freed.  SL_RESOURCE_EXHAUSTED with SL_INSTANCE_HANDLES_MAX handles
+ * open, or where the instance would hold more of the host's memory than the
+ * manifest's host-memory.
  */
 SL_MUST_CHECK enum sl_status sl_instance_add(void *instance,
                                              const struct sl_object *object,
