@@ -363,7 +363,7 @@ static bool publish_many_receive_all(struct resource *resource)
 {
     static struct outgoing events[PUBSUB_MANY_MAX];
     static enum status each[PUBSUB_MANY_MAX];
-    static char texts[PUBSUB_MANY_MAX][8];
+    static char texts[PUBSUB_MANY_MAX][12];
     static struct delivery *deliveries[PUBSUB_RECEIVE_MAX];
     static bool seen[PUBSUB_MANY_MAX];
     struct subscription *subscription = pubsub_join(resource, "g", false);

@@ -67,7 +67,7 @@ static uint8_t next_byte(struct sl_bytes *path, bool *is_encoded)
     size_t used = *is_encoded ? 3 : 1;
     path->ptr += used;
     path->len -= used;
-    return *is_encoded ? (uint8_t)(high << 4 | low) : byte;
+    return *is_encoded ? (uint8_t)(high * 16 + low) : byte;
 }
 
 static size_t write_byte(uint8_t *out, uint8_t byte, bool is_encoded,

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -187,7 +188,7 @@ static bool ends_with(const char *text, const char *end)
 }
 
 struct entry {
-    char name[80];
+    char name[NAME_MAX + 1];
     uint64_t size;
     struct timespec used;
 };

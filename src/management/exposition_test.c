@@ -16,47 +16,10 @@
 #include "base/output.h"
 #include "management/exposition.h"
 #include "mq/driver.h"
+#include "service/fake_test.h"
 #include "slight_bridge.h"
 
 /* --- A host with two components, three triggers and a queue --------------- */
-
-static const struct sl_option no_options[] = {{0}};
-
-static enum sl_status new_store(const void *options, void **store,
-                                struct sl_error *err)
-{
-    (void)options;
-    (void)err;
-    *store = NULL;
-    return SL_OK;
-}
-
-static void free_store(void *store)
-{
-    (void)store;
-}
-
-static enum sl_status open_state(void *store, sl_deadline deadline,
-                                 void **state, struct sl_error *err)
-{
-    (void)store;
-    (void)deadline;
-    (void)err;
-    *state = NULL;
-    return SL_OK;
-}
-
-static void close_state(void *state)
-{
-    (void)state;
-}
-
-static void run_ops(void *state, struct sl_op *const ops[], size_t count)
-{
-    (void)state;
-    (void)ops;
-    (void)count;
-}
 
 static bool read_usage(void *store, struct sl_usage *out)
 {
@@ -66,16 +29,8 @@ static bool read_usage(void *store, struct sl_usage *out)
 }
 
 static const struct sl_driver driver = {
-    .name = "mq.fake",
-    .options = no_options,
-    .max_batch = 1,
-    .store_new = new_store,
-    .store_free = free_store,
-    .open = open_state,
-    .close = close_state,
-    .run = run_ops,
-    .usage = read_usage,
-};
+    .name = "mq.fake", FAKE_DRIVER, .usage = read_usage};
+static struct fake fake;
 
 static const struct sl_mq_config config = {
     .service = {.timeout_ms = 1000, .connections = 1, .max_queued = 10}};
@@ -213,7 +168,8 @@ static int set_up(void **state)
     memset(&lost, 0, sizeof(lost));
     memset(metrics, 0, sizeof(metrics));
     memset(calls, 0, sizeof(calls));
-    return sl_service_open(&sl_mq, "jobs", &driver, &config.service, NULL,
+    fake_init(&fake);
+    return sl_service_open(&sl_mq, "jobs", &driver, &config.service, &fake,
                            &service, &err) == SL_OK
                ? 0
                : -1;

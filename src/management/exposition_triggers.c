@@ -83,7 +83,7 @@ static void write_responses(const struct sl_exposition *exposition)
         "slight_http_responses_total", "counter",
         "Responses by status; 0: the client left before there was one."};
     const struct sl_manifest *manifest = exposition->manifest;
-    char code[8];
+    char code[12];
 
     sl_metric_family_write(exposition->out, &family);
     for (size_t i = 0; i < manifest->trigger_count; i++) {

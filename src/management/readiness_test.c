@@ -7,91 +7,21 @@
 
 #include <cmocka.h>
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "management/internal.h"
 #include "mq/driver.h"
+#include "service/fake_test.h"
 
 /* --- Resources whose checks end as the test says -------------------------- */
 
-/* The options of the driver, and its store. */
-struct fake {
-    enum sl_status status;
-    bool hangs; /* until the test lets it go on */
-    unsigned checks;
-};
-
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct fake fakes[2];
 static struct sl_service *services[2];
 
-static const struct sl_option no_options[] = {{0}};
-
-static enum sl_status new_store(const void *options, void **store,
-                                struct sl_error *err)
-{
-    (void)err;
-    *store = (void *)(uintptr_t)options;
-    return SL_OK;
-}
-
-static void free_store(void *store)
-{
-    (void)store;
-}
-
-static enum sl_status open_state(void *store, sl_deadline deadline,
-                                 void **state, struct sl_error *err)
-{
-    (void)deadline;
-    (void)err;
-    *state = store;
-    return SL_OK;
-}
-
-static enum sl_status check_store(void *store, sl_deadline deadline,
-                                  struct sl_error *err)
-{
-    struct fake *fake = store;
-
-    (void)deadline;
-    pthread_mutex_lock(&mutex);
-    fake->checks++;
-    while (fake->hangs)
-        pthread_cond_wait(&changed, &mutex);
-    enum sl_status status = fake->status;
-    pthread_mutex_unlock(&mutex);
-    return status == SL_OK ? SL_OK
-                           : sl_fail(err, status, "as planned\xe2\x80\xae");
-}
-
-static void close_state(void *state)
-{
-    (void)state;
-}
-
-static void run_ops(void *state, struct sl_op *const ops[], size_t count)
-{
-    (void)state;
-    (void)ops;
-    (void)count;
-}
-
 static const struct sl_driver driver = {
-    .name = "mq.fake",
-    .options = no_options,
-    .max_batch = 1,
-    .store_new = new_store,
-    .store_free = free_store,
-    .open = open_state,
-    .check = check_store,
-    .close = close_state,
-    .run = run_ops,
-};
+    .name = "mq.fake", FAKE_DRIVER, .check = fake_check};
 
 static struct sl_mq_config configs[] = {
     {.service = {.timeout_ms = 1000,
@@ -133,13 +63,14 @@ static int set_up(void **state)
 {
     struct sl_error err;
 
-    memset(fakes, 0, sizeof(fakes));
     configs[1].service.required = true;
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
+        fake_init(&fakes[i]);
         if (sl_service_open(&sl_mq, resources[i].name, &driver,
                             resources[i].config, &fakes[i], &services[i],
                             &err) != SL_OK)
             return -1;
+    }
     *state = sl_readiness_new(NULL, &manifest);
     return 0;
 }
@@ -179,8 +110,8 @@ static void test_ready_where_all_answer(void **state)
 
 static void test_each_that_fails_has_a_line(void **state)
 {
-    fakes[0].status = SL_UNAVAILABLE;
-    fakes[1].status = SL_UNAUTHENTICATED;
+    fakes[0].check_status = SL_UNAVAILABLE;
+    fakes[1].check_status = SL_UNAUTHENTICATED;
     expect(*state, false,
            "resource \"jobs\": as planned\\u202e\n"
            "resource \"mail\": as planned\\u202e\n");
@@ -190,7 +121,7 @@ static void test_each_that_fails_has_a_line(void **state)
 static void test_only_what_is_required(void **state)
 {
     configs[1].service.required = false;
-    fakes[1].status = SL_UNAVAILABLE;
+    fakes[1].check_status = SL_UNAVAILABLE;
     struct sl_readiness *readiness = sl_readiness_new(NULL, &manifest);
     expect(readiness, true, "");
     assert_int_equal(fakes[1].checks, 0);
@@ -202,7 +133,7 @@ static void test_only_what_is_required(void **state)
 static void test_the_result_is_kept(void **state)
 {
     expect(*state, true, "");
-    fakes[0].status = SL_UNAVAILABLE;
+    fakes[0].check_status = SL_UNAVAILABLE;
     for (int i = 0; i < 100; i++) {
         char *text = NULL;
         size_t len;
@@ -219,23 +150,23 @@ static void test_the_result_is_kept(void **state)
 /* One that hangs hides no other, and is not asked again while it does. */
 static void test_a_check_that_hangs(void **state)
 {
-    fakes[0].hangs = true;
-    fakes[1].status = SL_UNAVAILABLE;
+    fakes[0].check_hangs = true;
+    fakes[1].check_status = SL_UNAVAILABLE;
     expect(*state, false,
            "resource \"jobs\": it does not answer\n"
            "resource \"mail\": as planned\\u202e\n");
-    fakes[1].status = SL_OK;
+    fakes[1].check_status = SL_OK;
     while (fakes[1].checks < 2) { /* once the first result is too old */
         FILE *out = fopen("/dev/null", "w");
         assert_non_null(out);
         assert_false(sl_readiness_check(*state, out));
         fclose(out);
     }
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&fakes[0].mutex);
     assert_int_equal(fakes[0].checks, 1);
-    fakes[0].hangs = false;
-    pthread_cond_broadcast(&changed);
-    pthread_mutex_unlock(&mutex);
+    fakes[0].check_hangs = false;
+    pthread_cond_broadcast(&fakes[0].changed);
+    pthread_mutex_unlock(&fakes[0].mutex);
     bool ready = false;
     while (!ready) {
         FILE *out = fopen("/dev/null", "w");

@@ -96,7 +96,7 @@ static enum sl_status set_many(struct test_store *store, size_t count,
 {
     struct sl_kv_request *requests = sl_alloc_array(count, sizeof(*requests));
     struct sl_kv_answer *answers = sl_alloc_array(count, sizeof(*answers));
-    char *bytes = sl_alloc(size), (*keys)[16] = sl_alloc_array(count, 16);
+    char *bytes = sl_alloc(size), (*keys)[32] = sl_alloc_array(count, 32);
 
     for (size_t i = 0; i < count; i++) {
         snprintf(keys[i], sizeof(keys[i]), "many%zu", i);

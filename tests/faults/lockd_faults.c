@@ -385,7 +385,7 @@ void lock_take_turns(struct test_store stores[2], void (*disturb)(void *),
     assert_int_equal(arena.hasty, 0);
     assert_int_equal(arena.early, 0);
     for (int i = 0; i < KEYS; i++) {
-        char key[16];
+        char key[20];
         snprintf(key, sizeof(key), "turn %d", i);
         struct sl_lock *lock = lock_must_acquire(
             &stores[1], (struct terms){key, 600000, 600000, true});

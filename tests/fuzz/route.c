@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct sl_bytes prefixes[] = {
+    const struct sl_bytes prefixes[] = {
         SL_LITERAL("/"), SL_LITERAL("/a"), SL_LITERAL("/a/b/"),
         SL_LITERAL("/caf\xc3\xa9"), SL_LITERAL("/%2F.")};
     enum { COUNT = sizeof(prefixes) / sizeof(prefixes[0]) };
