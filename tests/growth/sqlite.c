@@ -392,7 +392,7 @@ static void writes_sweep_twice_as_much(void **state)
     struct growth growth;
 
     (void)state;
-    growth_open(&growth, "kv.sqlite", "");
+    growth_open(&growth, "kv.sqlite", "sync = \"normal\"");
     write_expired(&growth, FEW);
     check_sweeps(&growth, &set,
                  "SELECT count(*) FROM entries WHERE key <> 'key'");
@@ -472,7 +472,7 @@ static void publishing_sweeps_events(void **state)
     struct growth growth;
 
     (void)state;
-    growth_open(&growth, "pubsub.sqlite", "");
+    growth_open(&growth, "pubsub.sqlite", "sync = \"normal\"");
     growth_run(&growth, &publish, FEW, NULL);
     growth_sql(&growth, "UPDATE event SET until = 1");
     check_sweeps(&growth, &publish,
