@@ -69,9 +69,9 @@ export SLIGHT_CACHE_DIR="$SL_TEST_GUESTS/cache"
 fail() {
     echo "FAIL: $WHAT: $1" | tee -a "$FAILED"
     [ -z "${SL_TEST_SILENT:-}" ] || exit 1
-    for file in out err; do
+    for file in out err served; do # of a server, too: what a sanitizer found
         echo "--- $file"
-        head -c 2000 $file 2>/dev/null
+        tail -c 4000 $file 2>/dev/null
     done
     echo "---"
 }
