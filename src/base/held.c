@@ -6,19 +6,24 @@
 
 #include "base/alloc.h"
 
-/* Between a sl_held and what it holds. */
+/*
+ * Between a sl_held and what it holds.  The bridge may release it on another
+ * thread, and no sanitizer sees how Rust hands it over: owner, which is stored
+ * last and loaded first, tells of the others.
+ */
 struct counted {
-    void *owner;
     void (*release)(void *owner);
     size_t bytes;
     _Atomic uint64_t *counter;
+    void *_Atomic owner;
 };
 
 static void release_counted(void *pointer)
 {
     struct counted *counted = pointer;
+    void *owner = atomic_load_explicit(&counted->owner, memory_order_acquire);
 
-    counted->release(counted->owner);
+    counted->release(owner);
     atomic_fetch_sub_explicit(counted->counter, counted->bytes,
                               memory_order_relaxed);
     free(counted);
@@ -30,7 +35,10 @@ void sl_held_count(struct sl_held *held, size_t bytes,
     if (held->release == NULL)
         return;
     struct counted *counted = sl_alloc(sizeof(*counted));
-    *counted = (struct counted){held->owner, held->release, bytes, counter};
+    counted->release = held->release;
+    counted->bytes = bytes;
+    counted->counter = counter;
+    atomic_store_explicit(&counted->owner, held->owner, memory_order_release);
     atomic_fetch_add_explicit(counter, bytes, memory_order_relaxed);
     held->owner = counted;
     held->release = release_counted;

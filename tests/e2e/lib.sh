@@ -80,8 +80,13 @@ holds() {
     "$@" || fail "not so: $*"
 }
 
+# A thread writes a server's log: a line may come after the answer.
 says() {
-    grep -qF -e "$2" "$1" || fail "$1 does not say: $2"
+    if [ "$1" = served ] && [ -n "${SERVER:-}" ] && ! ended "$SERVER"; then
+        wait_for grep -qsF -e "$2" served
+    else
+        grep -qF -e "$2" "$1" || fail "$1 does not say: $2"
+    fi
 }
 
 lacks() {
