@@ -621,8 +621,8 @@ void mysql_bodies_with_semicolons(void **state)
         "w INT; SET w = CASE WHEN v > 0 THEN 2 * v ELSE 0 END; RETURN w; END;",
         "CREATE TRIGGER caps BEFORE INSERT ON one FOR EACH ROW IF NEW.v > 100 "
         "THEN SET NEW.v = 100; END IF",
-        "CREATE EVENT sweeps ON SCHEDULE EVERY 1 DAY DO BEGIN DELETE FROM one; "
-        "DELETE FROM one; END",
+        "CREATE EVENT sweeps ON SCHEDULE EVERY 1 DAY STARTS CURRENT_TIMESTAMP "
+        "+ INTERVAL 1 DAY DO BEGIN DELETE FROM one; DELETE FROM one; END",
         "ALTER EVENT sweeps DO BEGIN DELETE FROM one; END",
         "CALL adds(1)",
         "CALL adds(99)",
