@@ -204,19 +204,16 @@ static void *watch_health(void *context)
 void sl_service_watch(struct sl_service *service)
 {
     struct sl_health *health = &service->health;
-    pthread_attr_t attributes;
-    pthread_t thread;
 
     atomic_fetch_add(&service->owners, 1);
     health->watched = true;
     health->watching = true;
-    pthread_attr_init(&attributes);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attributes, watch_health, service) != 0) {
+    health->has_thread =
+        pthread_create(&health->thread, NULL, watch_health, service) == 0;
+    if (!health->has_thread) {
         health->watching = false; /* then only calls tell */
         sl_service_unref(service);
     }
-    pthread_attr_destroy(&attributes);
 }
 
 void sl_health_end(struct sl_service *service)
@@ -225,4 +222,17 @@ void sl_health_end(struct sl_service *service)
     service->health.ending = true;
     pthread_cond_broadcast(&service->health.wake);
     pthread_mutex_unlock(&service->lock);
+}
+
+void sl_health_join(struct sl_service *service, bool is_back)
+{
+    struct sl_health *health = &service->health;
+
+    if (!health->has_thread)
+        return;
+    if (is_back)
+        pthread_join(health->thread, NULL);
+    else
+        pthread_detach(health->thread);
+    health->has_thread = false;
 }

@@ -34,6 +34,8 @@ struct sl_session {
 /* Whether the service works, as the log says (health.c). */
 struct sl_health {
     _Atomic bool failed; /* was logged */
+    pthread_t thread;
+    bool has_thread;
     /* With the service's lock: */
     pthread_cond_t wake; /* on CLOCK_MONOTONIC */
     bool watched;        /* anything is logged at all; set once */
@@ -159,6 +161,9 @@ SL_MUST_CHECK enum sl_status sl_service_connect(struct sl_service *service,
 void sl_health_see(struct sl_service *service, const struct sl_op *op);
 /* Have the thread end; `unposted` tells that it has. */
 void sl_health_end(struct sl_service *service);
+/* Wait for its end, which a library's state of the thread needs, once it is
+ * back; otherwise it is left. */
+void sl_health_join(struct sl_service *service, bool is_back);
 
 /* --- call.c --- */
 

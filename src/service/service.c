@@ -173,8 +173,10 @@ static bool wait_for_rest(struct sl_service *service)
         late = pthread_cond_timedwait(&service->unposted, &service->lock,
                                       &at) != 0;
     }
-    bool all_back = service->checking == 0 && !service->health.watching;
+    bool is_watching = service->health.watching;
+    bool all_back = service->checking == 0 && !is_watching;
     pthread_mutex_unlock(&service->lock);
+    sl_health_join(service, !is_watching);
     return all_back;
 }
 
