@@ -270,8 +270,7 @@ static void only_reads_are_repeated(void **state)
     for (unsigned verb = 0; verb < SL_KV_VERB_COUNT; verb++) {
         struct kv_store f;
         kv_open(&f, &driver);
-        for (int i = 0; i < FAKE_PLANS; i++)
-            f.fake.plans[i].status = SL_UNAVAILABLE;
+        fake_plan_all(&f.fake, (struct fake_plan){.status = SL_UNAVAILABLE});
         struct sl_kv_request one = kv_request((enum sl_kv_verb)verb, "k");
         assert_int_equal(kv_do(&f, &one).retryable, expected[verb]);
         assert_int_equal(f.fake.ops, expected[verb] ? 3 : 1);

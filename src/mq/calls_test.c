@@ -10,98 +10,38 @@
 #include <limits.h>
 
 #include "mq/driver.h"
+#include "service/fake_test.h"
 
-/* --- A driver that answers as a test tells it to ------------------------ */
-
-struct plan {
-    enum sl_status status;
-    bool unsent;
-    int ops; /* that it got */
-};
-
-struct plan_options {
-    struct plan *plan;
-};
-
-static enum sl_status store_new(const void *options, void **store,
-                                struct sl_error *err)
+/* The driver answers with what the service has prepared. */
+static void answer_nothing(struct fake *fake, struct sl_op *op)
 {
-    (void)err;
-    *store = ((const struct plan_options *)options)->plan;
-    return SL_OK;
+    (void)fake;
+    (void)op;
 }
 
-static void store_free(void *store)
-{
-    (void)store;
-}
-
-static enum sl_status open_connection(void *store, sl_deadline deadline,
-                                      void **connection, struct sl_error *err)
-{
-    (void)deadline;
-    (void)err;
-    *connection = store;
-    return SL_OK;
-}
-
-static void close_connection(void *connection)
-{
-    (void)connection;
-}
-
-static void run(void *connection, struct sl_op *const ops[], size_t count)
-{
-    struct plan *plan = connection;
-    struct sl_error err;
-
-    for (size_t i = 0; i < count; i++) {
-        plan->ops++;
-        ops[i]->unsent = plan->unsent;
-        if (plan->status == SL_OK)
-            continue;
-        sl_fail(&err, plan->status, "as planned");
-        sl_op_fail(ops[i], &err);
-    }
-}
-
-static const struct sl_option no_options[] = {{0}};
-
-/* It has no features but those of the test. */
-static struct sl_driver driver_with(unsigned features)
-{
-    return (struct sl_driver){
-        .name = "mq.planned",
-        .options = no_options,
-        .options_size = sizeof(struct plan_options),
-        .features = features,
-        .max_batch = 64,
-        .store_new = store_new,
-        .store_free = store_free,
-        .open = open_connection,
-        .close = close_connection,
-        .run = run,
-    };
-}
-
-/* What the request is answered over a driver with these features. */
-static struct sl_mq_answer answer_of(unsigned features, struct plan *plan,
+/* What the request is answered over a driver with these features;
+ * how many ops it got is in fake->ops. */
+static struct sl_mq_answer answer_of(unsigned features, struct fake_plan plan,
+                                     struct fake *fake,
                                      const struct sl_mq_request *request)
 {
-    const struct sl_driver driver = driver_with(features);
-    const struct plan_options options = {plan};
+    const struct sl_driver driver = {
+        .name = "mq.planned", FAKE_DRIVER, .features = features};
     struct sl_mq_config config = {0};
     struct sl_mq_answer answer;
     struct sl_service *service;
     struct sl_error err;
 
+    fake_init(fake);
+    fake_plan_all(fake, plan);
+    fake->answer = answer_nothing;
     sl_options_default(sl_service_options, &config);
     sl_options_default(sl_mq.options, &config);
     config.service.connections = 1;
     config.service.retry_backoff_ms = 1;
     config.service.timeout_ms = 60000;
     assert_int_equal(sl_service_open(&sl_mq, "test", &driver, &config.service,
-                                     &options, &service, &err),
+                                     fake, &service, &err),
                      SL_OK);
     sl_service_do(service, NULL, request, 1, &answer);
     sl_mq_answer_done(&answer);
@@ -116,7 +56,7 @@ static void only_what_is_safe_is_repeated(void **state)
 {
     const struct {
         struct sl_mq_request request;
-        struct plan plan;
+        struct fake_plan plan;
         int tries;
         bool retryable;
     } cases[] = {
@@ -151,12 +91,12 @@ static void only_what_is_safe_is_repeated(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct plan plan = cases[i].plan;
+        struct fake fake;
         const struct sl_mq_answer answer =
-            answer_of(UINT_MAX, &plan, &cases[i].request);
+            answer_of(UINT_MAX, cases[i].plan, &fake, &cases[i].request);
         assert_int_equal(answer.err.status, cases[i].plan.status);
-        if (plan.ops != cases[i].tries)
-            fail_msg("case %zu: %d tries", i, plan.ops);
+        if (fake.ops != cases[i].tries)
+            fail_msg("case %zu: %d tries", i, fake.ops);
         if (answer.retryable != cases[i].retryable)
             fail_msg("case %zu: retryable is %d", i, answer.retryable);
     }
@@ -180,15 +120,16 @@ static void what_it_lacks_is_unsupported(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct plan plan = {.status = SL_OK};
+        const struct fake_plan works = {.status = SL_OK};
+        struct fake fake;
         struct sl_mq_answer answer =
-            answer_of(~cases[i].feature, &plan, &cases[i].request);
+            answer_of(~cases[i].feature, works, &fake, &cases[i].request);
         assert_int_equal(answer.err.status, SL_UNSUPPORTED);
         assert_false(answer.retryable);
-        assert_int_equal(plan.ops, 0);
-        answer = answer_of(cases[i].feature, &plan, &cases[i].request);
+        assert_int_equal(fake.ops, 0);
+        answer = answer_of(cases[i].feature, works, &fake, &cases[i].request);
         assert_int_equal(answer.err.status, SL_OK);
-        assert_int_equal(plan.ops, 1);
+        assert_int_equal(fake.ops, 1);
     }
 }
 

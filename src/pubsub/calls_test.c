@@ -10,99 +10,38 @@
 #include <limits.h>
 
 #include "pubsub/driver.h"
+#include "service/fake_test.h"
 
-/* --- A driver that answers as a test tells it to ------------------------ */
-
-struct plan {
-    enum sl_status status;
-    bool unsent;
-    int ops; /* that it got */
-};
-
-struct plan_options {
-    struct plan *plan;
-};
-
-static enum sl_status store_new(const void *options, void **store,
-                                struct sl_error *err)
+/* The driver answers with what the service has prepared. */
+static void answer_nothing(struct fake *fake, struct sl_op *op)
 {
-    (void)err;
-    *store = ((const struct plan_options *)options)->plan;
-    return SL_OK;
+    (void)fake;
+    (void)op;
 }
 
-static void store_free(void *store)
-{
-    (void)store;
-}
-
-static enum sl_status open_connection(void *store, sl_deadline deadline,
-                                      void **connection, struct sl_error *err)
-{
-    (void)deadline;
-    (void)err;
-    *connection = store;
-    return SL_OK;
-}
-
-static void close_connection(void *connection)
-{
-    (void)connection;
-}
-
-static void run(void *connection, struct sl_op *const ops[], size_t count)
-{
-    struct plan *plan = connection;
-    struct sl_error err;
-
-    for (size_t i = 0; i < count; i++) {
-        plan->ops++;
-        ops[i]->unsent = plan->unsent;
-        if (plan->status == SL_OK)
-            continue;
-        sl_fail(&err, plan->status, "as planned");
-        sl_op_fail(ops[i], &err);
-    }
-}
-
-static const struct sl_option no_options[] = {{0}};
-
-/* It has no features but those of the test. */
-static struct sl_driver driver_with(unsigned features)
-{
-    return (struct sl_driver){
-        .name = "pubsub.planned",
-        .options = no_options,
-        .options_size = sizeof(struct plan_options),
-        .features = features,
-        .max_batch = 64,
-        .store_new = store_new,
-        .store_free = store_free,
-        .open = open_connection,
-        .close = close_connection,
-        .run = run,
-    };
-}
-
-/* What the request is answered over a driver with these features. */
+/* What the request is answered over a driver with these features;
+ * how many ops it got is in fake->ops. */
 static struct sl_pubsub_answer
-answer_of(unsigned features, struct plan *plan,
+answer_of(unsigned features, struct fake_plan plan, struct fake *fake,
           const struct sl_pubsub_request *request)
 {
-    const struct sl_driver driver = driver_with(features);
-    const struct plan_options options = {plan};
+    const struct sl_driver driver = {
+        .name = "pubsub.planned", FAKE_DRIVER, .features = features};
     struct sl_pubsub_config config = {0};
     struct sl_pubsub_answer answer;
     struct sl_service *service;
     struct sl_error err;
 
+    fake_init(fake);
+    fake_plan_all(fake, plan);
+    fake->answer = answer_nothing;
     sl_options_default(sl_service_options, &config);
     sl_options_default(sl_pubsub.options, &config);
     config.service.connections = 1;
     config.service.retry_backoff_ms = 1;
     config.service.timeout_ms = 60000;
     assert_int_equal(sl_service_open(&sl_pubsub, "test", &driver,
-                                     &config.service, &options, &service, &err),
+                                     &config.service, fake, &service, &err),
                      SL_OK);
     sl_service_do(service, NULL, request, 1, &answer);
     sl_pubsub_answer_done(&answer);
@@ -127,7 +66,7 @@ static void only_what_is_safe_is_repeated(void **state)
 {
     static const struct {
         enum sl_pubsub_verb verb;
-        struct plan plan;
+        struct fake_plan plan;
         int tries;
         bool retryable;
     } cases[] = {
@@ -149,12 +88,12 @@ static void only_what_is_safe_is_repeated(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct sl_pubsub_request request = request_of(cases[i].verb);
-        struct plan plan = cases[i].plan;
+        struct fake fake;
         const struct sl_pubsub_answer answer =
-            answer_of(UINT_MAX, &plan, &request);
+            answer_of(UINT_MAX, cases[i].plan, &fake, &request);
         assert_int_equal(answer.err.status, cases[i].plan.status);
-        if (plan.ops != cases[i].tries)
-            fail_msg("case %zu: %d tries", i, plan.ops);
+        if (fake.ops != cases[i].tries)
+            fail_msg("case %zu: %d tries", i, fake.ops);
         if (answer.retryable != cases[i].retryable)
             fail_msg("case %zu: retryable is %d", i, answer.retryable);
     }
@@ -163,15 +102,16 @@ static void only_what_is_safe_is_repeated(void **state)
 static void expect_unsupported(const struct sl_pubsub_request *request,
                                unsigned feature)
 {
-    struct plan plan = {.status = SL_OK};
-    struct sl_pubsub_answer answer = answer_of(~feature, &plan, request);
+    const struct fake_plan works = {.status = SL_OK};
+    struct fake fake;
+    struct sl_pubsub_answer answer = answer_of(~feature, works, &fake, request);
 
     assert_int_equal(answer.err.status, SL_UNSUPPORTED);
     assert_false(answer.retryable);
-    assert_int_equal(plan.ops, 0);
-    answer = answer_of(UINT_MAX, &plan, request);
+    assert_int_equal(fake.ops, 0);
+    answer = answer_of(UINT_MAX, works, &fake, request);
     assert_int_equal(answer.err.status, SL_OK);
-    assert_int_equal(plan.ops, 1);
+    assert_int_equal(fake.ops, 1);
 }
 
 /* What a service lacks is refused before it is asked.  holds: pubsub-21

@@ -45,8 +45,7 @@ static void only_what_is_safe_is_repeated(void **state)
         const struct fake_request request = fake_request(cases[i].verb, "k");
         struct fake_service f;
         fake_service_open(&f, &fake_driver);
-        for (int j = 0; j < FAKE_PLANS; j++)
-            f.fake.plans[j] = cases[i].plan;
+        fake_plan_all(&f.fake, cases[i].plan);
         struct fake_answer answer = fake_service_do(&f, &request);
         assert_int_equal(answer.err.status, cases[i].plan.status);
         if (f.fake.ops != cases[i].tries)
@@ -126,8 +125,7 @@ static void no_repeat_goes_past_the_deadline(void **state)
     f.config.timeout_ms = 100;
     f.config.retry_attempts = 100;
     f.config.retry_backoff_ms = 4000000; /* an hour: longer than a test */
-    for (int i = 0; i < FAKE_PLANS; i++)
-        f.fake.plans[i].status = SL_UNAVAILABLE;
+    fake_plan_all(&f.fake, (struct fake_plan){.status = SL_UNAVAILABLE});
     assert_int_equal(fake_service_do(&f, &get).err.status, SL_UNAVAILABLE);
     fake_service_close(&f);
 }

@@ -22,6 +22,12 @@ void fake_init(struct fake *fake)
     pthread_cond_init(&fake->changed, NULL);
 }
 
+void fake_plan_all(struct fake *fake, struct fake_plan plan)
+{
+    for (int i = 0; i < FAKE_PLANS; i++)
+        fake->plans[i] = plan;
+}
+
 void fake_set_gate(struct fake *fake, bool closed)
 {
     pthread_mutex_lock(&fake->mutex);

@@ -39,6 +39,8 @@ struct fake {
 };
 
 void fake_init(struct fake *fake);
+/* The same happens to all of the first FAKE_PLANS ops. */
+void fake_plan_all(struct fake *fake, struct fake_plan plan);
 void fake_set_gate(struct fake *fake, bool closed);
 /* Wait until a run waits at the gate. */
 void fake_wait_run(struct fake *fake);
