@@ -87,8 +87,8 @@ struct suite_feature {
 /* Ended by a zeroed entry. */
 extern const struct suite_feature suite_features[];
 
-/* Of words with commas between them; a word that is none of the suite's says
- * nothing. */
+/* Of words with commas between them.  Words that the suite does not know are
+ * ignored. */
 unsigned suite_features_of(const char *words);
 
 /* All cases, from 0 on. */

@@ -39,6 +39,18 @@ void case_fail(const char *file, int line, const char *fmt, ...)
     exit(1);
 }
 
+__attribute__((weak)) void suite_empty(struct resource *resource, unsigned of)
+{
+    (void)resource;
+    (void)of;
+}
+
+__attribute__((weak)) bool suite_dialect(const char *name)
+{
+    (void)name;
+    return false;
+}
+
 void *must(void *memory)
 {
     if (memory == NULL)

@@ -10,7 +10,9 @@
 enum status suite_open(const char *name, struct resource **resource);
 void suite_close(struct resource *resource);
 
-/* Take away what earlier cases left, where this kind of resource has a way. */
+/* Take away what earlier cases left.  A suite whose kind of resource has a way
+ * defines it; guest.c's does nothing: the caller gives each case what is empty.
+ */
 void suite_empty(struct resource *resource, unsigned features);
 
 /* `--role`: what several instances of the component do together, which share
@@ -25,7 +27,8 @@ struct suite_roles {
 
 extern const struct suite_roles suite_roles;
 
-/* `--dialect`: false where the suite knows none of this name. */
+/* `--dialect`: false where the suite knows none of this name; so does guest.c's,
+ * of a suite without dialects. */
 bool suite_dialect(const char *name);
 
 /* Keep an error for last_failure, and free it. */

@@ -165,15 +165,3 @@ void suite_close(struct resource *resource)
     judge_close();
     free(resource);
 }
-
-void suite_empty(struct resource *resource, unsigned features)
-{
-    (void)resource;
-    (void)features;
-}
-
-bool suite_dialect(const char *name)
-{
-    (void)name;
-    return false;
-}

@@ -431,9 +431,3 @@ void suite_empty(struct resource *kv, unsigned features)
     empty_bucket(other);
     suite_close(other);
 }
-
-bool suite_dialect(const char *name)
-{
-    (void)name;
-    return false;
-}

@@ -170,7 +170,7 @@ static void keys_of_all_sizes(struct resource *kv)
     ABSENT(kv, key);
 }
 
-/* Every function, with a key that is none. */
+/* Every function, with an invalid key. */
 static void expect_no_key(struct resource *kv, struct bytes key)
 {
     struct kv_value value = {0};

@@ -33,19 +33,6 @@ void suite_close(struct resource *resource)
     free(resource);
 }
 
-/* Whoever runs the cases gives them what is empty. */
-void suite_empty(struct resource *resource, unsigned features)
-{
-    (void)resource;
-    (void)features;
-}
-
-bool suite_dialect(const char *name)
-{
-    (void)name;
-    return false;
-}
-
 enum status lock_acquire(struct resource *resource, struct bytes key,
                          struct lock_options options, struct lock **out)
 {

@@ -35,19 +35,6 @@ void suite_close(struct resource *resource)
     free(resource);
 }
 
-/* Whoever runs the cases gives them what is empty. */
-void suite_empty(struct resource *resource, unsigned features)
-{
-    (void)resource;
-    (void)features;
-}
-
-bool suite_dialect(const char *name)
-{
-    (void)name;
-    return false;
-}
-
 static slight_mq_queue_borrow_queue_t borrow(struct resource *resource)
 {
     return slight_mq_queue_borrow_queue(resource->queue);

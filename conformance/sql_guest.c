@@ -319,13 +319,6 @@ void suite_close(struct resource *sql)
     free(sql);
 }
 
-/* Whoever runs the cases gives them what is empty. */
-void suite_empty(struct resource *sql, unsigned features)
-{
-    (void)sql;
-    (void)features;
-}
-
 bool suite_dialect(const char *name)
 {
     return sql_use_dialect(name);

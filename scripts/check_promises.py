@@ -4,7 +4,7 @@
 
 A normative sentence of wit/ ends with an id in brackets: [kv-17].  A case names the ids
 that it holds, in the table of cases (.holds = "kv-17 kv-18") or in a comment (holds:
-kv-17 kv-18).  It is an error if a promise has no case, an id stands twice in wit/, or a
+kv-17 kv-18).  It is an error if a promise has no case, wit/ has an id twice, or a
 case names one that wit/ lacks.
 
     scripts/check_promises.py             fail where any of these is so
@@ -85,7 +85,7 @@ def main():
         print("\n".join(places.get(sys.argv[2], [])))
         return
     for name in wrong:
-        print(f"wit/: [{name}] stands twice, or in another package", file=sys.stderr)
+        print(f"wit/: [{name}] is a duplicate, or belongs to another package", file=sys.stderr)
     unknown = sorted(name for name in places if name not in found)
     for name in unknown:
         print(f"{', '.join(places[name])}: {name} is not in wit/", file=sys.stderr)
